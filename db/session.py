@@ -1,0 +1,141 @@
+"""Engines and sessions, for SQLite and PostgreSQL alike.
+
+SQLite loses writes under SQLAlchemy's default transactions (two processes, read-modify-write,
+no error): writers therefore begin with BEGIN IMMEDIATE and readers with BEGIN. synchronous=FULL
+is what survives a power cut in WAL mode.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+#: Before this version two connections that write and checkpoint can corrupt a WAL database.
+OLDEST_SQLITE = (3, 51, 3)
+
+_SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "recursive_triggers=ON",
+    "trusted_schema=OFF",
+)
+_NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs"}
+
+
+class DatabaseUnfit(Exception):
+    """The database cannot keep money safely; the message says what to change."""
+
+
+class Sessions:
+    """Where sessions come from: ``begin()`` to write, ``read()`` to look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(sqlite_begin="BEGIN")
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A writing session: commits at the end of the block, rolls back when it raises."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A reading session: one consistent picture, nothing kept."""
+        with Session(self._reader, autoflush=False) as session:
+            yield session
+            session.rollback()
+
+
+def open_engine(url: str, *, busy_timeout_s: int = 10, **pool: Any) -> Engine:
+    """An engine that keeps what it was told, or ``DatabaseUnfit`` with the reason why it could not."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(url, parsed.database, busy_timeout_s, **pool)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgres(url, busy_timeout_s, **pool)
+    raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
+
+
+def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -> Engine:
+    module = _sqlite_module()
+    if not path or path == ":memory:":
+        raise DatabaseUnfit("SQLite needs a file: several processes share the desk's database")
+    folder = Path(path).resolve().parent
+    if (kind := _filesystem(folder)) in _NETWORK_FILESYSTEMS:
+        raise DatabaseUnfit(
+            f"{folder} is on {kind}: SQLite is not safe on a network filesystem; use PostgreSQL"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, module=module, connect_args={"timeout": busy_timeout_s}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we own BEGIN; COMMIT and ROLLBACK stay the driver's
+        for pragma in _SQLITE_PRAGMAS:
+            connection.execute("PRAGMA " + pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+def _open_postgres(url: str, busy_timeout_s: int, **pool: Any) -> Engine:
+    options = f"-c lock_timeout={busy_timeout_s}s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+    engine = create_engine(
+        re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url),
+        connect_args={"options": options, "connect_timeout": 5},
+        pool_pre_ping=True,
+        **pool,
+    )
+    return engine
+
+
+def check_postgres(engine: Engine) -> None:
+    """PostgreSQL 15 or later, with pg_trgm installed or installable: search stands on it."""
+    with engine.connect() as connection:
+        number = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+        if number < 150000:
+            raise DatabaseUnfit(f"PostgreSQL 15 or later is needed; this server says {number}")
+        known = text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
+        if connection.execute(known).first() is None:
+            raise DatabaseUnfit(
+                "PostgreSQL has no pg_trgm extension, which search needs: install the server's contrib package"
+            )
+
+
+def _sqlite_module() -> Any:
+    import sqlite3
+
+    if sqlite3.sqlite_version_info >= OLDEST_SQLITE:
+        return sqlite3
+    from pysqlite3 import dbapi2
+
+    if dbapi2.sqlite_version_info < OLDEST_SQLITE:
+        raise DatabaseUnfit(
+            f"SQLite {dbapi2.sqlite_version} can corrupt a database that two processes write; "
+            f"install pysqlite3 0.6.1 or later, or use PostgreSQL"
+        )
+    return dbapi2
+
+
+def _filesystem(folder: Path) -> str:
+    """The type of the filesystem that holds a folder, as far as the kernel tells; "" where it does not."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return ""
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _device, point, this_kind, *_ = line.split()
+        inside = str(folder) == point or str(folder).startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, this_kind
+    return kind

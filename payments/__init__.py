@@ -1,0 +1,1 @@
+"""The rules of the desk, one deep file a noun."""

@@ -1,0 +1,63 @@
+"""One tree of errors. A message is a sentence that a colleague can act on.
+
+PaymentsError
+├── InvalidInput             the person can fix it
+├── NotFound
+├── NotAllowed               this person, this event, this action
+├── Conflict                 true, but not now: already paid, illegal transition
+├── NotFromGateway           an event that fails verification (the reason is for our log, not for the sender)
+└── GatewayError
+    ├── GatewayUnavailable   nothing was sent, or only read: safe to ask again
+    ├── GatewayRefused       it said no: code and text
+    └── OutcomeUnknown       sent, no answer: it may exist, look it up first
+
+They are caught at the three doors: ``ui.error_boundary``, ``webhook.py``, ``manage.py``.
+Anything else is a bug and shows a traceback.
+"""
+
+
+class PaymentsError(Exception):
+    """Something a person can act on."""
+
+
+class InvalidInput(PaymentsError):
+    """What was typed or sent cannot be used; the message says what to change."""
+
+
+class NotFound(PaymentsError):
+    """There is no such thing, or it is not this person's to see: both read the same."""
+
+
+class NotAllowed(PaymentsError):
+    """This person may not do this here."""
+
+
+class Conflict(PaymentsError):
+    """Understood, but not now: it is paid already, being made, or the step is not a legal one."""
+
+
+class NotFromGateway(PaymentsError):
+    """An event that fails verification. The reason is for our log, never for the sender."""
+
+
+class GatewayError(PaymentsError):
+    """The gateway could not, would not, or did not say."""
+
+
+class GatewayUnavailable(GatewayError):
+    """Nothing was sent, or we only read: it is safe to ask again."""
+
+
+class GatewayRefused(GatewayError):
+    """The gateway said no."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(
+            f"The gateway refused ({code}): {text}" if text else f"The gateway refused ({code})."
+        )
+        self.code = code
+        self.text = text
+
+
+class OutcomeUnknown(GatewayError):
+    """We asked for a link and heard nothing. It will be looked up; do not create another."""

@@ -1,0 +1,62 @@
+"""References people read aloud, type and mistype: a prefix, six characters and one check character.
+
+The alphabet has no 0, 1, I, L or O. The check character catches every single mistyped character and
+every exchange of two neighbours: position weights are distinct and non-zero modulo 31, a prime.
+"""
+
+import re
+import secrets
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+DEMO_PREFIX = "DEMO_"
+DEFAULT_PREFIX = "REG"
+_BODY_LENGTH = 6
+_PREFIX = re.compile(r"[A-Z][A-Z0-9]{1,7}", re.ASCII)
+#: What a reference may look like after people and bank apps had it: any case, with or without separators.
+_LOOSE = re.compile(
+    r"(?:DEMO)?(?P<prefix>[A-Z][A-Z0-9]{1,7})(?P<body>[0-9A-Z]{7})(?:-?(?P<link>[0-9]{1,3}))?", re.ASCII
+)
+
+
+def draw(prefix: str = DEFAULT_PREFIX, *, demo: bool) -> str:
+    """A new reference, unguessable enough not to be met by chance (31⁶ ≈ 890 million a prefix)."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(_BODY_LENGTH))
+    return with_check(prefix, body, demo=demo)
+
+
+def with_check(prefix: str, body: str, *, demo: bool) -> str:
+    """The whole reference of a six-character body."""
+    return f"{DEMO_PREFIX if demo else ''}{prefix}_{body}{check_character(body)}"
+
+
+def check_character(body: str) -> str:
+    weighted = sum((place + 1) * ALPHABET.index(char) for place, char in enumerate(body))
+    return ALPHABET[-weighted % len(ALPHABET)]
+
+
+def is_prefix(text: str) -> bool:
+    """Two to eight capital letters or digits, a letter first, and not DEMO, which is the mode's."""
+    return bool(_PREFIX.fullmatch(text)) and not text.startswith("DEMO")
+
+
+def is_reference(text: str) -> bool:
+    """Exactly a reference of ours, check character included."""
+    core = text.removeprefix(DEMO_PREFIX)
+    prefix, _, tail = core.partition("_")
+    body = tail[:_BODY_LENGTH]
+    return (
+        is_prefix(prefix)
+        and len(tail) == _BODY_LENGTH + 1
+        and all(char in ALPHABET for char in tail)
+        and check_character(body) == tail[-1]
+    )
+
+
+def spoken(reference: str) -> str:
+    """Without separators, as bank apps want it: ``REG_7K2MPQ4`` → ``REG7K2MPQ4``."""
+    return reference.replace("_", "").replace("-", "")
+
+
+def wire_reference(reference: str, nth: int) -> str:
+    """What the gateway is told: the payment's own reference for its first link, then ``-2``, ``-3`` …"""
+    return reference if nth == 1 else f"{reference}-{nth}"
