@@ -1,0 +1,269 @@
+"""The wiring: the only reader of the environment and of the clock. Builds the App once."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from dotenv import dotenv_values
+from payments.gateways.ikhokha import Config, IKhokha
+from sqlalchemy import select
+
+from db.models import Meta
+from db.session import Sessions, check_postgres, open_engine
+from payments.errors import Conflict, InvalidInput
+from payments.gateways import Gateway
+
+DEMO_APP_IDS = ("demo", "test")
+DEMO_SECRETS = ("", "demo_secret")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, once read. Each is described in ``.env.example``."""
+
+    app_id: str
+    secret_key: str = field(repr=False)
+    previous_secret_key: str = field(repr=False)
+    base_url: str
+    entity_id: str
+    webhook_url: str
+    return_url: str
+    failure_url: str
+    cancel_url: str
+    link_hosts: tuple[str, ...]
+    bad_signature_status: int
+    sign_query: bool
+    description_limit: int
+    reference_limit: int
+    database_url: str = field(repr=False)
+    data_dir: Path
+    bind_address: str
+    dashboard_port: int
+    webhook_port: int
+    simulator_port: int
+    simulator_control_token: str = field(repr=False)
+    dashboard_url: str
+    proxy_hops: int
+    mail_url: str = field(repr=False)
+    mail_from: str
+
+    @property
+    def demo(self) -> bool:
+        return self.app_id in DEMO_APP_IDS
+
+    @property
+    def mode(self) -> str:
+        return "demo" if self.demo else "live"
+
+
+@dataclass(frozen=True)
+class App:
+    """What the doors need: who are we, where is it kept, whom do we ask, what time is it."""
+
+    settings: Settings
+    sessions: Sessions
+    gateways: Mapping[str, Gateway]
+    now: Callable[[], datetime]
+
+
+@cache
+def app() -> App:
+    """The App of this process, built on first use."""
+    return build()
+
+
+def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
+    """Open the database and the gateways. Raises InvalidInput, DatabaseUnfit, or Conflict of modes."""
+    settings = settings or read_settings()
+    engine = open_engine(settings.database_url, busy_timeout_s=busy_timeout_s)
+    if engine.dialect.name == "postgresql":
+        check_postgres(engine)
+    return App(settings, Sessions(engine), gateways_of(settings), utc_now)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def gateways_of(settings: Settings) -> dict[str, Gateway]:
+    """The registry: a new gateway is one more line here."""
+    config = Config(
+        app_id=settings.app_id,
+        secret_key=settings.secret_key,
+        previous_secret_key=settings.previous_secret_key,
+        base_url=settings.base_url,
+        entity_id=settings.entity_id,
+        requester_url=settings.return_url,
+        link_hosts=settings.link_hosts,
+        sign_query=settings.sign_query,
+        description_limit=settings.description_limit,
+        reference_limit=settings.reference_limit,
+    )
+    return {IKhokha.name: IKhokha(config)}
+
+
+def claim_mode(sessions: Sessions, mode: str) -> None:
+    """A database serves one mode for life: the first start writes it down, every later one must agree."""
+    with sessions.begin() as session:
+        kept = session.scalar(select(Meta.value).where(Meta.key == "mode"))
+        if kept is None:
+            session.add(Meta(key="mode", value=mode))
+        elif kept != mode:
+            raise Conflict(
+                f"This database holds {kept} payments and the settings say {mode}. "
+                f"Demo and live never mix: point DATABASE_URL at another database."
+            )
+
+
+# -- reading the settings ---------------------------------------------------------------------------
+
+
+class _Reader:
+    """Reads settings one by one and keeps what is wrong, so that all faults are told at once."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+        self.faults: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.values.get(name, "").strip() or default
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        text = self.text(name, str(default))
+        if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+            self.faults.append(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}.")
+            return default
+        return int(text)
+
+    def switch(self, name: str) -> bool:
+        text = self.text(name, "no").lower()
+        if text not in ("yes", "no"):
+            self.faults.append(f"{name} must be yes or no, not {text!r}.")
+        return text == "yes"
+
+    def url(self, name: str, default: str, *, https: bool) -> str:
+        text = self.text(name, default).rstrip("/")
+        parts = _split(text)
+        if not text:
+            self.faults.append(f"{name} is missing.")
+        elif parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            self.faults.append(f"{name} must be a full web address, not {text!r}.")
+        elif https and parts.scheme != "https":
+            self.faults.append(
+                f"{name} must start with https:// in live mode: {text!r} can be read on its way."
+            )
+        return text
+
+
+def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+    """Settings from the environment and, under it, a ``.env`` file.
+
+    Raises InvalidInput with every fault, one a line.
+    """
+    stored = dotenv_values(env_file) if env_file and env_file.exists() else {}
+    values = {name: value or "" for name, value in stored.items()} | dict(
+        os.environ if environ is None else environ
+    )
+    reader = _Reader(values)
+    demo = _demo_chosen(reader)
+    settings = _read_all(reader, demo)
+    if not demo:
+        _check_live(reader, settings)
+    if reader.faults:
+        raise InvalidInput(
+            "The settings need attention:\n" + "\n".join(f"  · {fault}" for fault in reader.faults)
+        )
+    return settings
+
+
+def _demo_chosen(reader: _Reader) -> bool:
+    app_id, secret = reader.text("IKHOKHA_APP_ID"), reader.text("IKHOKHA_SECRET_KEY")
+    if not app_id and not secret:
+        reader.faults.append(
+            "IKHOKHA_APP_ID and IKHOKHA_SECRET_KEY are missing. "
+            "For demo mode set IKHOKHA_APP_ID=demo (`make run` writes such a .env by itself)."
+        )
+        return True
+    if app_id in DEMO_APP_IDS:
+        if secret not in DEMO_SECRETS:
+            reader.faults.append(
+                f"IKHOKHA_APP_ID={app_id} chooses demo mode, but IKHOKHA_SECRET_KEY looks real. "
+                f"Set both for live mode, or empty the secret for demo mode."
+            )
+        return True
+    if not app_id:
+        reader.faults.append("IKHOKHA_APP_ID is missing; the secret key alone cannot sign in to the gateway.")
+    if secret in DEMO_SECRETS:
+        reader.faults.append("IKHOKHA_SECRET_KEY is missing, and live mode cannot sign without it.")
+    return False
+
+
+def _read_all(reader: _Reader, demo: bool) -> Settings:
+    data_dir = Path(reader.text("DATA_DIR", "var"))
+    dashboard_port = reader.number("DASHBOARD_PORT", 8501, 1, 65535)
+    webhook_port = reader.number("WEBHOOK_PORT", 8000, 1, 65535)
+    simulator_port = reader.number("SIMULATOR_PORT", 8600, 1, 65535)
+    public = f"http://127.0.0.1:{webhook_port}" if demo else ""
+    app_id = reader.text("IKHOKHA_APP_ID", "demo" if demo else "")
+    return_url = reader.url("IKHOKHA_RETURN_URL", public and f"{public}/return", https=not demo)
+    gateway = f"http://127.0.0.1:{simulator_port}" if demo else "https://api.ikhokha.com"
+    hosts = f"127.0.0.1:{simulator_port}" if demo else "securepay.ikhokha.red,securepay.ikhokha.com"
+    return Settings(
+        app_id=app_id,
+        secret_key=reader.text("IKHOKHA_SECRET_KEY", "demo_secret" if demo else ""),
+        previous_secret_key=reader.text("IKHOKHA_PREVIOUS_SECRET_KEY"),
+        base_url=reader.url("IKHOKHA_BASE_URL", f"{gateway}/public-api/v1/api", https=not demo),
+        entity_id=reader.text("IKHOKHA_ENTITY_ID", app_id),
+        webhook_url=reader.url(
+            "IKHOKHA_WEBHOOK_URL", public and f"{public}/webhooks/ikhokha", https=not demo
+        ),
+        return_url=return_url,
+        failure_url=reader.url("IKHOKHA_FAILURE_URL", return_url, https=not demo),
+        cancel_url=reader.url("IKHOKHA_CANCEL_URL", return_url, https=not demo),
+        link_hosts=tuple(part.strip() for part in reader.text("IKHOKHA_LINK_HOSTS", hosts).split(",")),
+        bad_signature_status=reader.number("IKHOKHA_BAD_SIGNATURE_STATUS", 401, 200, 499),
+        sign_query=reader.switch("IKHOKHA_SIGN_QUERY"),
+        description_limit=reader.number("IKHOKHA_DESCRIPTION_LIMIT", 100, 20, 500),
+        reference_limit=reader.number("IKHOKHA_REFERENCE_LIMIT", 50, 24, 100),
+        database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir}/paydesk.db"),
+        data_dir=data_dir,
+        bind_address=reader.text("BIND_ADDRESS", "127.0.0.1"),
+        dashboard_port=dashboard_port,
+        webhook_port=webhook_port,
+        simulator_port=simulator_port,
+        simulator_control_token=reader.text("SIMULATOR_CONTROL_TOKEN"),
+        dashboard_url=reader.url("DASHBOARD_URL", f"http://127.0.0.1:{dashboard_port}", https=False),
+        proxy_hops=reader.number("PROXY_HOPS", 0, 0, 5),
+        mail_url=reader.text("MAIL_URL", f"file:{data_dir}/mail" if demo else ""),
+        mail_from=reader.text("MAIL_FROM", "Paydesk <desk@example.org>" if demo else ""),
+    )
+
+
+def _check_live(reader: _Reader, settings: Settings) -> None:
+    pages = (settings.return_url, settings.failure_url, settings.cancel_url)
+    if settings.webhook_url and settings.webhook_url in pages:
+        reader.faults.append(
+            "IKHOKHA_WEBHOOK_URL is the same as a return page: the gateway would knock where payers walk in. "
+            "Give it an address of its own, such as https://pay.example.org/webhooks/ikhokha."
+        )
+    if settings.mail_url.startswith("smtp") and not settings.mail_from:
+        reader.faults.append("MAIL_FROM is missing; mail needs a sender.")
+    api = _split(settings.base_url)
+    if api and api.hostname in LOOPBACK:
+        reader.faults.append(
+            "IKHOKHA_BASE_URL points at this machine, and live mode never talks to a simulator."
+        )
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

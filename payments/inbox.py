@@ -1,0 +1,255 @@
+"""What gateways tell us: each message kept once as received, then acted on by asking the gateway.
+
+Accepting only inserts. Processing comes after, may be repeated by anyone at any time, and changes
+nothing the second time.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.models import InboxEvent, Link, UnverifiedEvent
+from db.session import Sessions
+from payments import lifecycle, tallies
+from payments.errors import GatewayError
+from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
+from payments.lifecycle import Effect, Kind, Review, Source
+from payments.privacy import mask_card_bytes, mask_card_numbers
+
+#: An event that fits nothing yet, or that the gateway's status does not bear out yet, is tried again so.
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)) + (timedelta(hours=1),) * 71
+#: A success that the status still denies after this many tries is for a person.
+TRIES_TO_CONFIRM = 4
+#: How many unverified messages are kept; the oldest make room.
+UNVERIFIED_KEPT = 5_000
+#: Status queries that unverified messages may cause: one a link and minute, and so many a minute in all.
+HINTS_A_MINUTE = 10
+_MINUTE = timedelta(minutes=1)
+#: Headers worth keeping; the signature is evidence, cookies and credentials are not ours to hold.
+_HEADERS = ("content-type", "content-length", "user-agent", "ik-appid", "ik-sign", "x-forwarded-for", "date")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One POST to the hook, as received."""
+
+    gateway: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    address: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.path.encode() + b"\n" + self.body).digest()
+
+
+def accept(session: Session, message: Message, event: GatewayEvent | None) -> int:
+    """Keep a verified message and return its id; seen before, it is counted. None: signed, but unreadable."""
+    row = {
+        "gateway": message.gateway,
+        "digest": message.digest,
+        "received_at": message.received_at,
+        "path": message.path,
+        "headers": _kept_headers(message),
+        "body": mask_card_bytes(message.body),
+        "gateway_reference": event.gateway_reference if event else None,
+        "reference": event.reference if event else None,
+        "word": event.word if event else None,
+        "code": event.code if event else None,
+        "seen_count": 1,
+        "last_seen_at": message.received_at,
+        "attempts": 0,
+        "next_try_at": message.received_at if event else None,
+        "effect": None if event else "unreadable",
+    }
+    return _keep_once(session, InboxEvent, row)
+
+
+def accept_unverified(session: Session, message: Message, reason: str, claimed: str | None) -> int:
+    """Keep a message nobody proved, apart from the proved ones. ``claimed`` is the link it speaks of."""
+    row = {
+        "gateway": message.gateway,
+        "digest": message.digest,
+        "received_at": message.received_at,
+        "path": message.path,
+        "headers": _kept_headers(message),
+        "body": mask_card_bytes(message.body),
+        "reason": reason,
+        "gateway_reference": claimed,
+        "address": message.address,
+        "seen_count": 1,
+        "last_seen_at": message.received_at,
+    }
+    kept = _keep_once(session, UnverifiedEvent, row)
+    _make_room(session, kept)
+    _take_hint(session, message, kept, claimed)
+    return kept
+
+
+def unhandled(session: Session, *, now: datetime, limit: int = 50) -> list[int]:
+    """Ids of events to process now, oldest first."""
+    due = select(InboxEvent.id).where(InboxEvent.handled_at.is_(None), InboxEvent.next_try_at <= now)
+    return list(session.scalars(due.order_by(InboxEvent.next_try_at, InboxEvent.id).limit(limit)))
+
+
+def process(sessions: Sessions, gateways: Mapping[str, Gateway], inbox_id: int, *, now: datetime) -> Effect:
+    """The bell rang: ask the gateway and act on its answer.
+
+    Handled events ask again at most once a minute, and only while their link is not known as paid.
+    A gateway that cannot be asked leaves the event to be tried again; its error is raised.
+    """
+    with sessions.read() as session:
+        row = session.get_one(InboxEvent, inbox_id)
+        link = _link_of(session, row)
+        if row.handled_at is not None and not _worth_asking(link, now):
+            return Effect.NOTHING
+        question = link and (link.id, link.gateway, link.gateway_reference or row.gateway_reference)
+        repeat = row.handled_at is not None
+    if question is None:
+        with sessions.begin() as session:
+            _try_later(session, session.get_one(InboxEvent, inbox_id), now, "unmatched")
+        return Effect.NOTHING
+    link_id, gateway, gateway_reference = question
+    try:
+        status = gateways[gateway].status(str(gateway_reference))
+    except GatewayError as error:
+        with sessions.begin() as session:
+            _try_later(session, session.get_one(InboxEvent, inbox_id), now, None, str(error))
+        raise
+    with sessions.begin() as session:
+        row = session.get_one(InboxEvent, inbox_id)
+        if not repeat:
+            _note(session, row, link_id, now)
+        return _apply(session, row, link_id, status, now)
+
+
+def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, now: datetime) -> Effect:
+    link = session.get_one(Link, link_id)
+    by: dict[str, Any] = {"now": now, "source": Source.WEBHOOK, "actor": "iKhokha"}
+    if row.reference is not None and row.reference != link.wire_reference:
+        payment = lifecycle.locked(session, link.payment_id)
+        lifecycle.flag(session, payment, Review.REFERENCE_MISMATCH, **by, told=row.reference, inbox=row.id)
+        return _handled(session, row, Effect.FLAGGED, now)
+    effect = lifecycle.apply_answer(session, link_id, status, now=now, source=Source.WEBHOOK)
+    if _is_success(row) and status.answer is Answer.OPEN:
+        return _unconfirmed(session, row, link, by)
+    return _handled(session, row, effect, now)
+
+
+def _unconfirmed(session: Session, row: InboxEvent, link: Link, by: dict[str, Any]) -> Effect:
+    """A proved success that the status does not bear out: try again, then let a person look."""
+    if row.attempts + 1 < TRIES_TO_CONFIRM:
+        _try_later(session, row, by["now"], "unconfirmed")
+        return Effect.NOTHING
+    payment = lifecycle.locked(session, link.payment_id)
+    lifecycle.flag(session, payment, Review.SUCCESS_UNCONFIRMED, **by, inbox=row.id)
+    return _handled(session, row, Effect.FLAGGED, by["now"])
+
+
+def _handled(session: Session, row: InboxEvent, effect: Effect, now: datetime) -> Effect:
+    if row.handled_at is None:
+        row.handled_at, row.effect, row.next_try_at, row.last_error = now, effect, None, None
+        row.attempts += 1
+        tallies.bump(session)
+    return effect
+
+
+def _try_later(session: Session, row: InboxEvent, now: datetime, effect: str | None, error: str = "") -> None:
+    """Put an event off. After the last try it stays unhandled, for a person."""
+    if row.handled_at is not None:
+        return
+    wait = RETRIES[row.attempts] if row.attempts < len(RETRIES) else None
+    row.attempts += 1
+    row.next_try_at = now + wait if wait else None
+    row.effect = effect or row.effect
+    row.last_error = error or None
+    tallies.bump(session)
+
+
+def _note(session: Session, row: InboxEvent, link_id: int, now: datetime) -> None:
+    """The event stands on its payment's timeline once."""
+    if row.payment_id is not None:
+        return
+    payment = session.get_one(Link, link_id).payment
+    row.payment_id = payment.id
+    lifecycle.note(
+        session, payment, Kind.EVENT, now=now, source=Source.WEBHOOK, actor="iKhokha",
+        inbox=row.id, word=row.word, code=row.code, received_at=row.received_at.isoformat(),
+    )  # fmt: skip
+
+
+def _link_of(session: Session, row: InboxEvent) -> Link | None:
+    """The link an event speaks of: by the gateway's id, or by our reference while its id is not stored yet."""
+    if row.gateway_reference is None:
+        return None
+    ours = select(Link).where(Link.gateway == row.gateway)
+    link = session.scalar(ours.where(Link.gateway_reference == row.gateway_reference))
+    if link is None and row.reference is not None:
+        link = session.scalar(
+            ours.where(Link.wire_reference == row.reference, Link.gateway_reference.is_(None))
+        )
+    return link
+
+
+def _worth_asking(link: Link | None, now: datetime) -> bool:
+    return (
+        link is not None
+        and link.state != "paid"
+        and (link.asked_at is None or now - link.asked_at >= _MINUTE)
+    )
+
+
+def _is_success(row: InboxEvent) -> bool:
+    return (row.word or "").upper() == "SUCCESS"
+
+
+# -- keeping ----------------------------------------------------------------------------------------
+
+
+def _keep_once(session: Session, table: type[InboxEvent] | type[UnverifiedEvent], row: dict[str, Any]) -> int:
+    """Insert, or count one more sighting of the same message. One statement: a race cannot split it."""
+    dialect = session.get_bind().dialect.name
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).values(row)
+    seen = {"seen_count": table.seen_count + 1, "last_seen_at": row["last_seen_at"]}
+    statement = insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen)
+    return int(session.execute(statement.returning(table.id)).scalar_one())
+
+
+def _make_room(session: Session, newest: int) -> None:
+    if newest % 100 == 0:
+        oldest = session.scalar(
+            select(UnverifiedEvent.id).order_by(UnverifiedEvent.id.desc()).offset(UNVERIFIED_KEPT).limit(1)
+        )
+        if oldest is not None:
+            session.query(UnverifiedEvent).where(UnverifiedEvent.id <= oldest).delete()
+
+
+def _take_hint(session: Session, message: Message, kept: int, claimed: str | None) -> None:
+    """An unproved message about a link of ours may have the poll look sooner; it never does more."""
+    if claimed is None:
+        return
+    link = session.scalar(
+        select(Link).where(Link.gateway == message.gateway, Link.gateway_reference == claimed)
+    )
+    now = message.received_at
+    if link is None or link.next_ask_at is None or not _worth_asking(link, now):
+        return
+    hinted = select(func.count()).where(UnverifiedEvent.asked_at > now - _MINUTE)
+    if (session.scalar(hinted) or 0) >= HINTS_A_MINUTE:
+        return
+    session.execute(update(UnverifiedEvent).where(UnverifiedEvent.id == kept).values(asked_at=now))
+    link.next_ask_at = min(link.next_ask_at, now)
+
+
+def _kept_headers(message: Message) -> dict[str, str]:
+    return {
+        name: mask_card_numbers(message.headers[name])[:500] for name in _HEADERS if name in message.headers
+    }

@@ -1,0 +1,356 @@
+"""What a payment may become, and the only code that changes its status.
+
+However many of webhook, poll, till and person race for one payment, each goes through ``apply_answer``
+or ``advance`` here: one conditional update, one receipt by unique key, one timeline entry.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from db.models import Link, Payment, Receipt, TimelineEntry
+from db.money import Money
+from payments import outbox, tallies
+from payments.errors import Conflict, NotFound
+from payments.gateways import Answer, LinkStatus
+
+
+class Status(StrEnum):
+    CREATED = "created"  # reserved; the gateway has not confirmed a link, or the outcome is unknown
+    OPEN = "open"
+    FAILED = "failed"  # the last attempt failed; still payable
+    CLAIMED = "claimed"
+    PART_PAID = "part_paid"
+    PAID = "paid"
+    EXPIRED = "expired"  # our decision; the gateway's page can still be paid
+    CANCELLED = "cancelled"
+    WAIVED = "waived"
+    PART_REFUNDED = "part_refunded"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+
+
+class Method(StrEnum):
+    """How money came. The gateway's word stays ``gateway`` until a settlement line tells more."""
+
+    GATEWAY = "gateway"
+    CARD = "card"
+    INSTANT_EFT = "instant_eft"
+    CASH = "cash"
+    CARD_SLIP = "card_slip"
+    EFT = "eft"
+
+
+class Review(StrEnum):
+    """Why a person must look at a payment. None of these moves money by itself."""
+
+    AMOUNT_MISMATCH = "amount_mismatch"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    REFERENCE_MISMATCH = "reference_mismatch"
+    UNCLEAR_STATUS = "unclear_status"
+    OVERPAID = "overpaid"
+    PAID_LATE = "paid_late"
+    GATEWAY_TOOK_IT_BACK = "gateway_took_it_back"
+    SUCCESS_UNCONFIRMED = "success_unconfirmed"  # a proved message says success, the status does not
+
+
+class Source(StrEnum):
+    """Through which door something came."""
+
+    DESK = "desk"
+    CLI = "cli"
+    WEBHOOK = "webhook"
+    POLL = "poll"
+    PAYER = "payer"
+    WORKER = "worker"
+    SEED = "seed"
+
+
+class Kind(StrEnum):
+    """What a timeline entry tells."""
+
+    CREATED = "created"
+    LINK_ASKED = "link_asked"
+    LINK_OPEN = "link_open"
+    LINK_REFUSED = "link_refused"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    LINK_MISSING = "link_missing"
+    SHARED = "shared"
+    RETURNED = "returned"
+    EVENT = "event"
+    ANSWER = "answer"
+    RECEIPT = "receipt"
+    STATUS = "status"
+    FLAGGED = "flagged"
+    UNFLAGGED = "unflagged"
+    MAIL = "mail"
+    NOTE = "note"
+
+
+class Effect(StrEnum):
+    """What an answer of the gateway led to."""
+
+    PAID = "paid"
+    PART_PAID = "part_paid"
+    OPENED = "opened"
+    FAILED = "failed"
+    FLAGGED = "flagged"
+    NOTHING = "nothing"
+
+
+S = Status
+_MONEY = {S.PART_PAID, S.PAID}
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    S.CREATED: frozenset({S.OPEN, S.FAILED, S.CLAIMED, S.EXPIRED, S.CANCELLED, S.WAIVED} | _MONEY),
+    S.OPEN: frozenset({S.FAILED, S.CLAIMED, S.EXPIRED, S.CANCELLED, S.WAIVED} | _MONEY),
+    S.FAILED: frozenset({S.OPEN, S.CLAIMED, S.EXPIRED, S.CANCELLED, S.WAIVED} | _MONEY),
+    S.CLAIMED: frozenset({S.OPEN, S.EXPIRED, S.CANCELLED, S.WAIVED} | _MONEY),
+    S.PART_PAID: frozenset({S.PAID, S.PART_REFUNDED, S.REFUNDED, S.DISPUTED}),
+    S.PAID: frozenset({S.PART_REFUNDED, S.REFUNDED, S.DISPUTED}),
+    S.EXPIRED: frozenset({S.OPEN, S.CLAIMED, S.CANCELLED} | _MONEY),
+    S.CANCELLED: frozenset({S.OPEN, S.CLAIMED} | _MONEY),
+    S.WAIVED: frozenset({S.OPEN} | _MONEY),
+    S.PART_REFUNDED: frozenset({S.PAID, S.REFUNDED, S.DISPUTED}),
+    S.REFUNDED: frozenset({S.PAID, S.PART_REFUNDED, S.DISPUTED}),
+    S.DISPUTED: frozenset({S.PAID, S.PART_REFUNDED, S.REFUNDED}),
+}
+
+#: Still waited for: what a person at the desk calls pending.
+PENDING = frozenset({S.CREATED, S.OPEN, S.FAILED, S.CLAIMED, S.PART_PAID})
+#: Closed by our decision: money that comes now is *paid late*.
+CLOSED = frozenset({S.EXPIRED, S.CANCELLED, S.WAIVED})
+#: Has had its money: an answer that says less changes nothing.
+SETTLED = frozenset({S.PAID, S.PART_REFUNDED, S.REFUNDED, S.DISPUTED})
+
+
+def note(
+    session: Session,
+    payment: Payment,
+    kind: Kind,
+    *,
+    now: datetime,
+    source: Source,
+    actor: str,
+    **detail: Any,
+) -> None:
+    """Put something on the payment's timeline."""
+    entry = TimelineEntry(payment_id=payment.id, at=now, kind=kind, source=source, actor=actor, detail=detail)
+    session.add(entry)
+    tallies.bump(session)
+
+
+def advance(
+    session: Session,
+    payment: Payment,
+    to: Status,
+    *,
+    now: datetime,
+    source: Source,
+    actor: str,
+    **detail: Any,
+) -> None:
+    """Change a payment's status: the only code that does.
+
+    Raises Conflict when the step is not a legal one, or when somebody else was faster.
+    """
+    was = Status(payment.status)
+    if to not in TRANSITIONS[was]:
+        raise Conflict(
+            f"{payment.reference} is {was.replace('_', ' ')} and cannot become {to.replace('_', ' ')}."
+        )
+    session.flush()
+    changes: dict[str, Any] = {"status": to, "version": payment.version + 1, "updated_at": now}
+    if to is S.PAID and payment.paid_at is None:
+        changes["paid_at"] = now
+    done = session.execute(
+        update(Payment)
+        .where(Payment.id == payment.id, Payment.status == was, Payment.version == payment.version)
+        .values(changes)
+        .execution_options(synchronize_session=False)
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"{payment.reference} was changed by somebody else in this moment. Look at it again.")
+    session.refresh(payment)
+    tallies.moved(session, payment, was, now)
+    note(session, payment, Kind.STATUS, now=now, source=source, actor=actor, was=was, became=to, **detail)
+    if to is S.PAID:
+        outbox.queue_receipt(session, payment, now=now)
+
+
+def flag(
+    session: Session,
+    payment: Payment,
+    reason: Review,
+    *,
+    now: datetime,
+    source: Source,
+    actor: str,
+    **detail: Any,
+) -> None:
+    """Ask for a person's eyes. The same reason twice in a row is told once."""
+    if payment.review == reason:
+        return
+    payment.review = reason
+    payment.updated_at = now
+    note(session, payment, Kind.FLAGGED, now=now, source=source, actor=actor, reason=reason, **detail)
+
+
+def locked(session: Session, payment_id: int) -> Payment:
+    """The payment's row, held until the transaction ends, as it is on disk now."""
+    query = (
+        select(Payment)
+        .where(Payment.id == payment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    payment = session.scalar(query)
+    if payment is None:
+        raise NotFound("There is no such payment.")
+    return payment
+
+
+def apply_answer(
+    session: Session,
+    link_id: int,
+    status: LinkStatus,
+    *,
+    now: datetime,
+    source: Source,
+    actor: str = "iKhokha",
+) -> Effect:
+    """Act on what the gateway said of a link when it was asked.
+
+    Only this turns a gateway's word into money, and only when link, reference, currency and amount fit.
+    Saying the same again changes nothing.
+    """
+    link = session.get_one(Link, link_id)
+    payment = locked(session, link.payment_id)
+    session.refresh(link)
+    first_time = link.answer != status.answer or link.answer_word != status.word
+    link.asked_at, link.answer, link.answer_word = now, status.answer, status.word
+    if first_time and link.state != "paid":
+        note(
+            session, payment, Kind.ANSWER, now=now, source=source, actor=actor,
+            word=status.word, gateway_reference=status.gateway_reference, raw=status.raw,
+        )  # fmt: skip
+    by = {"now": now, "source": source, "actor": actor}
+    if link.state == "paid":
+        return _after_paid(session, payment, status, by)
+    if reason := _misfit(link, status):
+        flag(session, payment, reason, **by, word=status.word, raw=status.raw)
+        return Effect.FLAGGED
+    if link.gateway_reference is None or link.state in ("asked", "missing"):
+        link.gateway_reference, link.state = status.gateway_reference, "open"
+        if payment.status == S.CREATED or (payment.status == S.FAILED and status.answer is Answer.OPEN):
+            advance(session, payment, S.OPEN, **by)
+    match status.answer:
+        case Answer.PAID:
+            return _take(session, payment, link, by)
+        case Answer.ATTEMPT_FAILED:
+            return _fail(session, payment, by, first_time, status.word)
+        case Answer.UNCLEAR:
+            flag(session, payment, Review.UNCLEAR_STATUS, **by, word=status.word, raw=status.raw)
+            return Effect.FLAGGED
+        case Answer.OPEN:
+            return Effect.NOTHING
+
+
+def receive(
+    session: Session,
+    payment: Payment,
+    *,
+    kind: str,
+    source_reference: str,
+    amount: Money,
+    now: datetime,
+    source: Source,
+    actor: str,
+    link: Link | None = None,
+) -> Effect:
+    """Write down money that is here, and move the payment accordingly. The same money twice is one receipt."""
+    known = select(Receipt.id).where(Receipt.kind == kind, Receipt.source_reference == source_reference)
+    if session.scalar(known) is not None:
+        return Effect.NOTHING
+    receipt = Receipt(
+        payment_id=payment.id,
+        link_id=link.id if link else None,
+        kind=kind,
+        source_reference=source_reference,
+        amount_minor=amount.minor,
+        amount_currency=amount.currency,
+        received_at=now,
+        recorded_by=actor,
+    )
+    session.add(receipt)
+    payment.received_minor = (payment.received + amount).minor
+    payment.method = payment.method or kind
+    session.flush()
+    by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
+    note(
+        session, payment, Kind.RECEIPT, **by, receipt=receipt.id, how=kind,
+        amount_minor=amount.minor, currency=amount.currency, source_reference=source_reference,
+    )  # fmt: skip
+    tallies.taken(session, payment, receipt, now)
+    return _settle(session, payment, by)
+
+
+def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
+    was = Status(payment.status)
+    enough = payment.received_minor >= payment.amount_minor
+    if was in SETTLED:
+        flag(session, payment, Review.OVERPAID, **by)
+        return Effect.FLAGGED
+    if not enough and was is S.PART_PAID:
+        return Effect.PART_PAID
+    advance(session, payment, S.PAID if enough else S.PART_PAID, **by)
+    if was in CLOSED:
+        flag(session, payment, Review.PAID_LATE, **by, was=was)
+    elif payment.received_minor > payment.amount_minor:
+        flag(session, payment, Review.OVERPAID, **by)
+    return Effect.PAID if enough else Effect.PART_PAID
+
+
+def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) -> Effect:
+    link.state, link.next_ask_at = "paid", None
+    assert link.gateway_reference
+    return receive(
+        session,
+        payment,
+        kind=Method.GATEWAY,
+        source_reference=link.gateway_reference,
+        amount=link.amount,
+        link=link,
+        **by,
+    )
+
+
+def _fail(session: Session, payment: Payment, by: dict[str, Any], first_time: bool, word: str) -> Effect:
+    if not first_time or payment.status not in (S.CREATED, S.OPEN):
+        return Effect.NOTHING
+    advance(session, payment, S.FAILED, **by, word=word)
+    return Effect.FAILED
+
+
+def _after_paid(session: Session, payment: Payment, status: LinkStatus, by: dict[str, Any]) -> Effect:
+    """A paid link stays paid; that the gateway now says otherwise is for a person to judge."""
+    if status.answer is Answer.PAID:
+        return Effect.NOTHING
+    flag(session, payment, Review.GATEWAY_TOOK_IT_BACK, **by, word=status.word, raw=status.raw)
+    return Effect.FLAGGED
+
+
+def _misfit(link: Link, status: LinkStatus) -> Review | None:
+    """Why an answer cannot be about this link. An answer that claims no money needs no amount."""
+    if link.gateway_reference not in (None, status.gateway_reference):
+        return Review.REFERENCE_MISMATCH
+    if status.reference not in (None, link.wire_reference):
+        return Review.REFERENCE_MISMATCH
+    if status.currency not in (None, link.amount_currency):
+        return Review.CURRENCY_MISMATCH
+    if status.answer is Answer.PAID and status.amount_minor != link.amount_minor:
+        return Review.AMOUNT_MISMATCH
+    return None

@@ -1,0 +1,384 @@
+"""Issue a payment link: a page at the gateway where one payment can be paid."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db.models import Category, Event, Link, Payment
+from db.money import LARGEST_MINOR, Money
+from db.session import Sessions
+from payments import audit, contacts, lifecycle, references, search_text, tallies
+from payments.errors import (
+    Conflict,
+    GatewayRefused,
+    GatewayUnavailable,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+)
+from payments.gateways import Gateway, IssuedLink, LinkRequest
+from payments.lifecycle import Kind, Source, Status
+from payments.people import Action, Person, check
+from payments.privacy import clean
+
+#: How long after it was asked for a link with no answer is still simply on its way.
+ON_ITS_WAY = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the gateway knocks, and where the payer's browser comes back to."""
+
+    webhook_url: str
+    return_url: str
+    failure_url: str
+    cancel_url: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A link somebody wants. ``reference`` is drawn when the form is first shown, so that the same
+    form sent twice is the same request."""
+
+    reference: str
+    event_code: str
+    amount: Money
+    payer_name: str
+    payer_email: str = ""
+    payer_phone: str = ""
+    category_id: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LinkView:
+    reference: str
+    status: Status
+    amount: Money
+    payer_name: str
+    url: str | None
+    gateway_reference: str | None
+    return_token: str
+
+
+def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
+    """A reference nobody has yet, with the event's prefix."""
+    event = _event(session, person, event_code)
+    while True:
+        reference = references.draw(event.reference_prefix, demo=demo)
+        if session.scalar(select(Payment.id).where(Payment.reference == reference)) is None:
+            return reference
+
+
+def issue(
+    sessions: Sessions,
+    gateway: Gateway,
+    draft: Draft,
+    *,
+    person: Person,
+    addresses: Addresses,
+    now: datetime,
+    source: Source = Source.DESK,
+) -> LinkView:
+    """Create a payment link and return it.
+
+    The row is written before the gateway is asked, so that a lost answer leaves something to look
+    up, and no transaction is open while we wait. The same draft again returns the same link; after a
+    refusal it asks anew, under a new wire reference.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict (another draft under this reference, or the
+    link is on its way), GatewayRefused, GatewayUnavailable, OutcomeUnknown.
+    """
+    draft = _checked(draft)
+    try:
+        link_id, request = _reserve(sessions, gateway, draft, person, addresses, now, source)
+    except IntegrityError:  # the same draft, in the same instant: the other one wrote the row
+        link_id, request = _reserve(sessions, gateway, draft, person, addresses, now, source)
+    if request is not None:
+        _ask(sessions, gateway, link_id, request, person=person, now=now, source=source)
+    with sessions.read() as session:
+        return view(session.get_one(Link, link_id))
+
+
+def view(link: Link) -> LinkView:
+    payment = link.payment
+    return LinkView(
+        reference=payment.reference,
+        status=Status(payment.status),
+        amount=link.amount,
+        payer_name=payment.payer_name,
+        url=link.url,
+        gateway_reference=link.gateway_reference,
+        return_token=link.return_token,
+    )
+
+
+def current(session: Session, person: Person, reference: str) -> LinkView:
+    """The newest link of a payment, as it stands now."""
+    payment = _payment(session, person, reference)
+    if not payment.links:
+        raise NotFound(f"{reference} has no payment link.")
+    return view(payment.links[-1])
+
+
+def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
+    """The link was sent on: it stands on the timeline, and the gateway is asked more often again."""
+    payment = _payment(session, person, reference)
+    check(person, Action.ISSUE_LINK, payment.event_id)
+    lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
+    for link in payment.links[-1:]:
+        _wake(link, now, within=timedelta(minutes=1))
+
+
+def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
+    """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
+    link = session.scalar(select(Link).where(Link.return_token == token))
+    if link is None:
+        raise NotFound("This page belongs to no payment.")
+    lately = link.asked_at is not None and now - link.asked_at < timedelta(minutes=1)
+    if not lately and _wake(link, now, within=timedelta(0)):
+        lifecycle.note(
+            session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
+        )
+    return view(link)
+
+
+def _wake(link: Link, now: datetime, *, within: timedelta) -> bool:
+    """Have a link asked about soon. A paid or refused one needs no asking."""
+    if link.next_ask_at is None or link.next_ask_at <= now:
+        return False
+    link.active_at = now
+    link.next_ask_at = min(link.next_ask_at, now + within)
+    return True
+
+
+# -- before the gateway is asked --------------------------------------------------------------------
+
+
+def _checked(draft: Draft) -> Draft:
+    """The draft with its texts cleaned; raises InvalidInput naming the field to change."""
+    if not references.is_reference(draft.reference):
+        raise InvalidInput(f"{draft.reference!r} is not a reference of this desk.")
+    if draft.amount.currency != "ZAR":
+        raise InvalidInput("The gateway takes rand only. Quote in rand, or take the money another way.")
+    if not 1 <= draft.amount.minor <= LARGEST_MINOR:
+        raise InvalidInput(f"The amount must be between R0.01 and {Money(LARGEST_MINOR)}.")
+    name = clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " ")
+    if not name:
+        raise InvalidInput("Who pays? Give a name, a nickname or a badge number.")
+    return Draft(
+        reference=draft.reference,
+        event_code=draft.event_code,
+        amount=draft.amount,
+        payer_name=name,
+        payer_email=contacts.email_address(draft.payer_email),
+        payer_phone=contacts.phone_number(draft.payer_phone),
+        category_id=draft.category_id,
+        note=clean(draft.note, field="The note", longest=1000),
+    )
+
+
+def _reserve(
+    sessions: Sessions,
+    gateway: Gateway,
+    draft: Draft,
+    person: Person,
+    addresses: Addresses,
+    now: datetime,
+    source: Source,
+) -> tuple[int, LinkRequest | None]:
+    """Write down what we are about to ask for. None for the request: it was asked for already."""
+    with sessions.begin() as session:
+        event = _event(session, person, draft.event_code)
+        check(person, Action.ISSUE_LINK, event.id)
+        payment = session.scalar(select(Payment).where(Payment.reference == draft.reference))
+        if payment is not None:
+            _same_intent(payment, event, draft)
+            last = payment.links[-1]
+            if last.state != "refused":
+                _not_on_its_way(last, now)
+                return last.id, None
+        else:
+            payment = _new_payment(session, event, draft, person=person, now=now, source=source)
+        link = _new_link(session, payment, gateway, person=person, now=now, source=source)
+        return link.id, _request(payment, link, event, addresses)
+
+
+def _new_payment(
+    session: Session, event: Event, draft: Draft, *, person: Person, now: datetime, source: Source
+) -> Payment:
+    if event.state != "open":
+        raise Conflict(f"{event.name} is {event.state}; open it under Events before taking money for it.")
+    if draft.category_id is not None:
+        category = session.get(Category, draft.category_id)
+        if category is None or category.event_id != event.id:
+            raise InvalidInput(f"This price is not on the list of {event.name}.")
+    payment = Payment(
+        reference=draft.reference,
+        event_id=event.id,
+        category_id=draft.category_id,
+        mode="demo" if draft.reference.startswith(references.DEMO_PREFIX) else "live",
+        status=Status.CREATED,
+        amount_minor=draft.amount.minor,
+        amount_currency=draft.amount.currency,
+        payer_name=draft.payer_name,
+        payer_email=draft.payer_email,
+        payer_phone=draft.payer_phone,
+        note=draft.note,
+        created_by=person.name,
+        created_at=now,
+        updated_at=now,
+        search_text="",
+    )
+    payment.search_text = search_text.of(payment)
+    session.add(payment)
+    session.flush()
+    tallies.moved(session, payment, None, now)
+    lifecycle.note(
+        session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
+        amount_minor=payment.amount_minor, currency=payment.amount_currency,
+    )  # fmt: skip
+    audit.record(
+        session, person, "issue_link", payment.reference, now=now, event_id=event.id,
+        amount_minor=payment.amount_minor, currency=payment.amount_currency,
+    )  # fmt: skip
+    return payment
+
+
+def _new_link(
+    session: Session, payment: Payment, gateway: Gateway, *, person: Person, now: datetime, source: Source
+) -> Link:
+    link = Link(
+        payment_id=payment.id,
+        gateway=gateway.name,
+        wire_reference=references.wire_reference(payment.reference, len(payment.links) + 1),
+        state="asked",
+        amount_minor=payment.amount_minor - payment.received_minor,
+        amount_currency=payment.amount_currency,
+        return_token=secrets.token_urlsafe(16),
+        requested_at=now,
+        active_at=now,
+        next_ask_at=now + timedelta(minutes=1),
+    )
+    payment.links.append(link)
+    session.flush()
+    lifecycle.note(
+        session,
+        payment,
+        Kind.LINK_ASKED,
+        now=now,
+        source=source,
+        actor=person.name,
+        wire_reference=link.wire_reference,
+    )
+    return link
+
+
+def _request(payment: Payment, link: Link, event: Event, addresses: Addresses) -> LinkRequest:
+    what = f"{event.name}: {payment.category.name}" if payment.category else event.name
+    return LinkRequest(
+        reference=link.wire_reference,
+        amount=link.amount,
+        description=what,
+        callback_url=addresses.webhook_url,
+        success_url=f"{addresses.return_url}/{link.return_token}",
+        failure_url=f"{addresses.failure_url}/{link.return_token}",
+        cancel_url=f"{addresses.cancel_url}/{link.return_token}",
+    )
+
+
+def _same_intent(payment: Payment, event: Event, draft: Draft) -> None:
+    kept = (
+        payment.event_id,
+        payment.amount_minor,
+        payment.payer_name,
+        payment.payer_email,
+        payment.payer_phone,
+    )
+    if kept != (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone):
+        raise Conflict(
+            f"{payment.reference} was already issued to {payment.payer_name} for {payment.amount}. "
+            f"Start a new payment for anything else."
+        )
+
+
+def _not_on_its_way(link: Link, now: datetime) -> None:
+    if link.state == "asked" and now - link.requested_at < ON_ITS_WAY:
+        raise Conflict("This link is being made right now. It will show here in a moment.")
+
+
+# -- after the gateway was asked --------------------------------------------------------------------
+
+
+def _ask(
+    sessions: Sessions,
+    gateway: Gateway,
+    link_id: int,
+    request: LinkRequest,
+    *,
+    person: Person,
+    now: datetime,
+    source: Source,
+) -> None:
+    by: dict[str, Any] = {"now": now, "source": source, "actor": person.name}
+    try:
+        issued = gateway.issue(request)
+    except (GatewayRefused, GatewayUnavailable) as error:
+        _no_link(sessions, link_id, str(error), by)
+        raise
+    except OutcomeUnknown as error:
+        with sessions.begin() as session:
+            link = session.get_one(Link, link_id)
+            lifecycle.note(session, link.payment, Kind.OUTCOME_UNKNOWN, **by, why=str(error))
+        raise
+    _keep_link(sessions, link_id, issued, by)
+
+
+def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[str, Any]) -> None:
+    with sessions.begin() as session:
+        link = session.get_one(Link, link_id)
+        payment = lifecycle.locked(session, link.payment_id)
+        session.refresh(link)
+        link.url = issued.url
+        if link.gateway_reference is None:
+            link.gateway_reference = issued.gateway_reference
+        if link.state == "asked":  # else a webhook or the poll was here first
+            link.state = "open"
+        payment.search_text = search_text.of(payment)
+        lifecycle.note(
+            session, payment, Kind.LINK_OPEN, **by, gateway_reference=issued.gateway_reference, url=issued.url
+        )
+        if payment.status in (Status.CREATED, Status.FAILED) and link.state == "open":
+            lifecycle.advance(session, payment, Status.OPEN, **by)
+
+
+def _no_link(sessions: Sessions, link_id: int, why: str, by: dict[str, Any]) -> None:
+    with sessions.begin() as session:
+        link = session.get_one(Link, link_id)
+        payment = lifecycle.locked(session, link.payment_id)
+        link.state, link.next_ask_at = "refused", None
+        lifecycle.note(session, payment, Kind.LINK_REFUSED, **by, why=why)
+        if payment.status == Status.CREATED:
+            lifecycle.advance(session, payment, Status.FAILED, **by, why=why)
+
+
+# -- small look-ups ---------------------------------------------------------------------------------
+
+
+def _event(session: Session, person: Person, code: str) -> Event:
+    event = session.scalar(select(Event).where(Event.code == code))
+    if event is None or not person.may(Action.SEE, event.id):
+        raise NotFound(f"There is no event {code!r} here. Choose one from the list.")
+    return event
+
+
+def _payment(session: Session, person: Person, reference: str) -> Payment:
+    payment = session.scalar(select(Payment).where(Payment.reference == reference))
+    if payment is None or not person.may(Action.SEE, payment.event_id):
+        raise NotFound(f"There is no payment {reference} here.")
+    return payment

@@ -1,0 +1,193 @@
+"""Mail we owe somebody: queued in the transaction that made us owe it, sent later, retried, shown."""
+
+import smtplib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import OutboxMail, Payment, TimelineEntry
+from db.session import Sessions
+from payments import audit, dates, tallies
+from payments.errors import InvalidInput, NotFound
+from payments.people import Action, Person, check
+from payments.references import spoken
+
+#: Waits before the next try; after the last one a person must look.
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720))
+
+#: Sends one message or raises OSError (of which smtplib's errors are a kind).
+Transport = Callable[[EmailMessage], None]
+
+
+@dataclass(frozen=True)
+class MailView:
+    id: int
+    recipient: str
+    subject: str
+    body: str
+    state: str
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    last_error: str | None
+
+
+def queue_receipt(session: Session, payment: Payment, *, now: datetime) -> None:
+    """Queue the one confirmation of a paid payment, when there is an address to send it to."""
+    key = f"receipt:{payment.reference}"
+    if not payment.payer_email or _by_key(session, key) is not None:
+        return
+    mail = OutboxMail(
+        key=key,
+        payment_id=payment.id,
+        recipient=payment.payer_email,
+        subject=f"Payment received: {payment.received} for {payment.event.name}",
+        body=_receipt_text(payment, now),
+        message_id=make_msgid(idstring=spoken(payment.reference), domain="paydesk.invalid"),
+        state="queued",
+        created_at=now,
+        next_try_at=now,
+    )
+    session.add(mail)
+    session.flush()
+    _note(session, mail, now, "Paydesk", what="queued")
+
+
+def resend(session: Session, person: Person, mail_id: int, *, now: datetime) -> None:
+    """Send a mail once more, to the same address, under the same Message-ID."""
+    mail = session.get(OutboxMail, mail_id)
+    payment = session.get(Payment, mail.payment_id) if mail and mail.payment_id else None
+    if mail is None or payment is None or not person.may(Action.SEE, payment.event_id):
+        raise NotFound("There is no such mail here.")
+    check(person, Action.ISSUE_LINK, payment.event_id)
+    mail.state, mail.next_try_at, mail.attempts = "queued", now, 0
+    _note(session, mail, now, person.name, what="queued again")
+    audit.record(session, person, "resend_mail", payment.reference, now=now, event_id=payment.event_id)
+
+
+def send_due(sessions: Sessions, transport: Transport, sender: str, *, now: datetime, limit: int = 20) -> int:
+    """Send what is due and return how many went out. A mail is sent at least once, marked right after."""
+    with sessions.read() as session:
+        due = select(OutboxMail.id).where(OutboxMail.state == "queued", OutboxMail.next_try_at <= now)
+        ids = list(session.scalars(due.order_by(OutboxMail.next_try_at).limit(limit)))
+    return sum(_send(sessions, transport, sender, mail_id, now) for mail_id in ids)
+
+
+def transport_of(mail_url: str) -> Transport:
+    """``console:``, ``file:FOLDER``, ``smtp://user:password@host:port`` (STARTTLS) or ``smtps://``."""
+    parts = urlsplit(mail_url)
+    match parts.scheme:
+        case "console":
+            return lambda message: print(message.as_string())
+        case "file":
+            return _to_folder(Path(parts.path))
+        case "smtp" | "smtps":
+            return _by_smtp(parts.scheme, parts.hostname or "", parts.port, parts.username, parts.password)
+    raise InvalidInput(
+        f"MAIL_URL must start with console:, file:, smtp:// or smtps://, not {parts.scheme!r}."
+    )
+
+
+def view(mail: OutboxMail) -> MailView:
+    return MailView(
+        id=mail.id,
+        recipient=mail.recipient,
+        subject=mail.subject,
+        body=mail.body,
+        state=mail.state,
+        attempts=mail.attempts,
+        created_at=mail.created_at,
+        sent_at=mail.sent_at,
+        last_error=mail.last_error,
+    )
+
+
+def _send(sessions: Sessions, transport: Transport, sender: str, mail_id: int, now: datetime) -> bool:
+    with sessions.read() as session:
+        mail = session.get_one(OutboxMail, mail_id)
+        message = _message(mail, sender)
+    error: OSError | None = None
+    try:
+        transport(message)
+    except OSError as caught:
+        error = caught
+    with sessions.begin() as session:
+        mail = session.get_one(OutboxMail, mail_id)
+        mail.attempts += 1
+        if error is None:
+            mail.state, mail.sent_at, mail.next_try_at, mail.last_error = "sent", now, None, None
+            _note(session, mail, now, "Paydesk", what="sent", to=mail.recipient)
+        elif mail.attempts <= len(RETRIES):
+            mail.next_try_at, mail.last_error = now + RETRIES[mail.attempts - 1], str(error)
+        else:
+            mail.state, mail.next_try_at, mail.last_error = "failed", None, str(error)
+            _note(session, mail, now, "Paydesk", what="given up", why=str(error))
+    return error is None
+
+
+def _message(mail: OutboxMail, sender: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(mail.created_at)
+    message["Message-ID"] = mail.message_id
+    message.set_content(mail.body)
+    return message
+
+
+def _receipt_text(payment: Payment, now: datetime) -> str:
+    what = f"{payment.event.name}, {payment.category.name}" if payment.category else payment.event.name
+    demo = "This is a demonstration: no real money moved.\n\n" if payment.mode == "demo" else ""
+    return (
+        f"Dear {payment.payer_name}\n\n"
+        f"We received {payment.received} for {what}. Thank you.\n\n"
+        f"Reference: {payment.reference}\n"
+        f"Confirmed: {dates.say_moment(now)} (SAST)\n\n"
+        f"{demo}Keep this mail as your confirmation. Questions? Reply, and name the reference.\n"
+    )
+
+
+def _note(session: Session, mail: OutboxMail, now: datetime, actor: str, **detail: str) -> None:
+    if mail.payment_id is None:
+        return
+    told = {"mail": mail.id, "subject": mail.subject, **detail}
+    session.add(
+        TimelineEntry(
+            payment_id=mail.payment_id, at=now, kind="mail", source="worker", actor=actor, detail=told
+        )
+    )
+    tallies.bump(session)
+
+
+def _by_key(session: Session, key: str) -> OutboxMail | None:
+    return session.scalar(select(OutboxMail).where(OutboxMail.key == key))
+
+
+def _to_folder(folder: Path) -> Transport:
+    def write(message: EmailMessage) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = message["Message-ID"].strip("<>").replace("/", "_")
+        (folder / f"{name}.eml").write_bytes(message.as_bytes())
+
+    return write
+
+
+def _by_smtp(scheme: str, host: str, port: int | None, user: str | None, password: str | None) -> Transport:
+    def send(message: EmailMessage) -> None:
+        kind = smtplib.SMTP_SSL if scheme == "smtps" else smtplib.SMTP
+        with kind(host, port or (465 if scheme == "smtps" else 587), timeout=15) as server:
+            if scheme == "smtp" and server.has_extn("starttls"):
+                server.starttls()
+            if user:
+                server.login(unquote(user), unquote(password or ""))
+            server.send_message(message)
+
+    return send

@@ -1,0 +1,167 @@
+"""The same question without a bell: poll links that are not known as paid, look up unknown outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import InboxEvent, Link
+from db.session import Sessions
+from payments import dates, inbox, lifecycle
+from payments.errors import GatewayError
+from payments.gateways import Gateway, LinkStatus
+from payments.lifecycle import Effect, Kind, Source, Status
+
+#: Calls of the poll to a gateway, a second, at most.
+CALLS_A_SECOND = 5
+#: How long the gateway must deny knowing a link before we believe that it was never made.
+BELIEVE_MISSING_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of the worker did."""
+
+    events: int = 0
+    asked: int = 0
+    effects: tuple[Effect, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        return not (self.events or self.asked or self.errors)
+
+
+def next_ask(active_at: datetime, now: datetime) -> datetime:
+    """When to ask again about a link that was last issued, shared or returned from at ``active_at``.
+
+    1, 2 and 4 minutes after it, every 4 minutes to two hours, every 15 to a day, hourly for 30 days, daily.
+    """
+    age = now - active_at
+    for minutes in (1, 2, 4):
+        if age < timedelta(minutes=minutes):
+            return active_at + timedelta(minutes=minutes)
+    if age < timedelta(hours=2):
+        return now + timedelta(minutes=4)
+    if age < timedelta(days=1):
+        return now + timedelta(minutes=15)
+    return now + (timedelta(hours=1) if age < timedelta(days=30) else timedelta(days=1))
+
+
+def due(session: Session, *, now: datetime, limit: int = CALLS_A_SECOND) -> list[int]:
+    """Links to ask about now, the most recently active first."""
+    query = select(Link.id).where(Link.next_ask_at <= now).order_by(Link.active_at.desc()).limit(limit)
+    return list(session.scalars(query))
+
+
+def step(sessions: Sessions, gateways: Mapping[str, Gateway], *, now: datetime) -> Round:
+    """One round: finish unhandled events, then ask about the links that are due, five at most."""
+    effects: list[Effect] = []
+    errors: list[str] = []
+    with sessions.read() as session:
+        events, links = inbox.unhandled(session, now=now), due(session, now=now)
+    for inbox_id in events:
+        try:
+            effects.append(inbox.process(sessions, gateways, inbox_id, now=now))
+        except GatewayError as error:
+            errors.append(str(error))
+    for link_id in links:
+        try:
+            effects.append(ask(sessions, gateways, link_id, now=now))
+        except GatewayError as error:
+            errors.append(str(error))
+    return Round(len(events), len(links), tuple(effects), tuple(errors))
+
+
+def ask(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    link_id: int,
+    *,
+    now: datetime,
+    source: Source = Source.POLL,
+) -> Effect:
+    """Ask the gateway about one link and act on its answer.
+
+    Raises GatewayError when there was none; the link then keeps its place in the schedule.
+    """
+    with sessions.read() as session:
+        link = session.get_one(Link, link_id)
+        gateway, gateway_reference, wire_reference = link.gateway, link.gateway_reference, link.wire_reference
+    try:
+        status = _question(gateways[gateway], gateway_reference, wire_reference)
+    except GatewayError:
+        with sessions.begin() as session:
+            _reschedule(session.get_one(Link, link_id), now)
+        raise
+    with sessions.begin() as session:
+        link = session.get_one(Link, link_id)
+        _reschedule(link, now)
+        if status is None:
+            return _not_there(session, link, now, source)
+        return lifecycle.apply_answer(session, link_id, status, now=now, source=source)
+
+
+def ask_history(
+    sessions: Sessions, gateways: Mapping[str, Gateway], *, now: datetime, days: int = 2
+) -> list[Effect]:
+    """The daily sweep: everything the gateway remembers of the last days, acted on where it is ours.
+
+    Answers that name a link that is paid already, or none of ours, change nothing.
+    """
+    today = dates.business_day(now)
+    effects = []
+    for name, gateway in gateways.items():
+        for status in gateway.history(today - timedelta(days=days), today):
+            with sessions.begin() as session:
+                ours = select(Link.id).where(
+                    Link.gateway == name,
+                    Link.gateway_reference == status.gateway_reference,
+                    Link.state != "paid",
+                )
+                link_id = session.scalar(ours)
+                if link_id is not None:
+                    effects.append(
+                        lifecycle.apply_answer(session, link_id, status, now=now, source=Source.POLL)
+                    )
+    return effects
+
+
+def queues(session: Session, *, now: datetime) -> dict[str, int]:
+    """How much waits: events not handled, links due, links whose outcome is unknown."""
+
+    def count(*where: object) -> int:
+        return session.scalar(select(func.count()).where(*where)) or 0  # type: ignore[arg-type]
+
+    return {
+        "events_unhandled": count(InboxEvent.handled_at.is_(None)),
+        "links_due": count(Link.next_ask_at <= now),
+        "links_unknown": count(Link.state == "asked"),
+    }
+
+
+def _question(gateway: Gateway, gateway_reference: str | None, wire_reference: str) -> LinkStatus | None:
+    if gateway_reference is not None:
+        return gateway.status(gateway_reference)
+    return gateway.status_by_reference(wire_reference)
+
+
+def _reschedule(link: Link, now: datetime) -> None:
+    link.next_ask_at = next_ask(link.active_at, now)
+
+
+def _not_there(session: Session, link: Link, now: datetime, source: Source) -> Effect:
+    """The gateway knows no link for our reference. It may still be making it; later we believe it."""
+    payment = lifecycle.locked(session, link.payment_id)
+    link.asked_at = now
+    if link.state != "asked" or now - link.requested_at < BELIEVE_MISSING_AFTER:
+        return Effect.NOTHING
+    link.state = "missing"
+    by = {"now": now, "source": source, "actor": "iKhokha"}
+    lifecycle.note(session, payment, Kind.LINK_MISSING, **by, wire_reference=link.wire_reference)  # type: ignore[arg-type]
+    if payment.status == Status.CREATED:
+        lifecycle.advance(session, payment, Status.FAILED, now=now, source=source, actor="iKhokha")
+        return Effect.FAILED
+    return Effect.NOTHING
