@@ -1,0 +1,116 @@
+"""A webhook that never comes does not matter."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from db.models import Link
+from payments import links, sync
+from payments.errors import GatewayUnavailable
+from payments.gateways import Answer
+from payments.lifecycle import Effect
+from tests import desk
+from tests.desk import FakeGateway, issue, make_event, payment_of
+
+
+@pytest.fixture
+def gateway():
+    return FakeGateway()
+
+
+@pytest.fixture
+def event(sessions, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+
+
+def minutes(number):
+    return timedelta(minutes=number)
+
+
+SCHEDULE = [
+    pytest.param(0, 1, id="at once: after a minute"),
+    pytest.param(1, 2, id="1 min: at two"),
+    pytest.param(2, 4, id="2 min: at four"),
+    pytest.param(4, 8, id="4 min: every four"),
+    pytest.param(119, 123, id="just under two hours"),
+    pytest.param(120, 135, id="two hours: every fifteen"),
+    pytest.param(24 * 60 - 1, 24 * 60 + 14, id="just under a day"),
+    pytest.param(24 * 60, 25 * 60, id="a day: hourly"),
+    pytest.param(30 * 24 * 60, 31 * 24 * 60, id="thirty days: daily"),
+]
+
+
+@pytest.mark.parametrize("age, then", SCHEDULE)
+def test_the_schedule(now, age, then):
+    assert sync.next_ask(now, now + minutes(age)) == now + minutes(then)
+
+
+def test_with_every_webhook_lost_payments_within_two_hours_show_within_five_minutes(
+    sessions, gateway, event, now
+):
+    """Forty links paid at moments spread over two hours; the clock walks minute by minute."""
+    issued = [issue(sessions, gateway, now=now) for _ in range(40)]
+    paid_at = {link.gateway_reference: now + minutes(3 * nth) for nth, link in enumerate(issued)}
+    shown = {}
+    for minute in range(130):
+        moment = now + minutes(minute)
+        for reference, when in paid_at.items():
+            if when <= moment and reference not in shown:
+                gateway.says(reference, Answer.PAID, "PAID")
+        for second in range(0, 60, 5):
+            sync.step(sessions, {gateway.name: gateway}, now=moment + timedelta(seconds=second))
+        with sessions.read() as session:
+            for reference in session.scalars(select(Link.gateway_reference).where(Link.state == "paid")):
+                shown.setdefault(reference, moment)
+    late = [reference for reference in paid_at if shown[reference] - paid_at[reference] > minutes(5)]
+    assert len(late) <= 2  # 5 % of forty
+
+
+def test_a_link_of_a_cancelled_payment_is_still_asked_about(sessions, gateway, event, now):
+    link = issue(sessions, gateway, now=now)
+    with sessions.begin() as session:
+        payment_of(session, link.reference).status = "cancelled"
+    with sessions.read() as session:
+        assert len(sync.due(session, now=now + minutes(1))) == 1
+
+
+def test_a_paid_link_is_asked_about_no_more(sessions, gateway, event, now):
+    link = issue(sessions, gateway, now=now)
+    gateway.says(link.gateway_reference, Answer.PAID, "PAID")
+    first = sync.step(sessions, {gateway.name: gateway}, now=now + minutes(1))
+    assert first.effects == (Effect.PAID,)
+    assert sync.step(sessions, {gateway.name: gateway}, now=now + timedelta(days=40)).idle
+
+
+def test_no_more_than_five_calls_a_round_and_the_most_recent_first(sessions, gateway, event, now):
+    issued = [issue(sessions, gateway, now=now + timedelta(seconds=nth)) for nth in range(8)]
+    sync.step(sessions, {gateway.name: gateway}, now=now + minutes(2))
+    assert gateway.asked == [link.gateway_reference for link in reversed(issued)][: sync.CALLS_A_SECOND]
+
+
+def test_a_gateway_that_is_down_is_told_and_the_link_keeps_its_place(sessions, gateway, event, now):
+    issue(sessions, gateway, now=now)
+    gateway.failing = GatewayUnavailable("down since noon")
+    done = sync.step(sessions, {gateway.name: gateway}, now=now + minutes(1))
+    assert done.errors == ("down since noon",)
+    with sessions.read() as session:
+        assert session.scalars(select(Link.next_ask_at)).one() == now + minutes(2)
+
+
+def test_sharing_a_link_makes_the_poll_look_again_soon(sessions, gateway, event, now):
+    link = issue(sessions, gateway, now=now)
+    later = now + timedelta(days=2)
+    sync.step(sessions, {gateway.name: gateway}, now=later)
+    with sessions.begin() as session:
+        links.shared(session, desk.ADMIN, link.reference, "whatsapp", now=later + minutes(5))
+    with sessions.read() as session:
+        assert session.scalars(select(Link.next_ask_at)).one() == later + minutes(6)
+
+
+def test_the_daily_sweep_finds_what_nothing_else_found(sessions, gateway, event, now):
+    link = issue(sessions, gateway, now=now)
+    gateway.says(link.gateway_reference, Answer.PAID, "PAID")
+    assert sync.ask_history(sessions, {gateway.name: gateway}, now=now) == [Effect.PAID]
+    assert sync.ask_history(sessions, {gateway.name: gateway}, now=now) == []
