@@ -51,6 +51,11 @@ def _id() -> Mapped[int]:
     return mapped_column(RowId, primary_key=True, autoincrement=True)
 
 
+def _partial(name: str, column: str, where: str) -> Index:
+    """An index over the few rows that somebody must see to: it costs the others nothing."""
+    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Meta(Base):
     """Facts about this database: its mode, which it keeps for life."""
 
@@ -240,7 +245,7 @@ class Payment(Base):
         Index(None, "amount_minor", "id"),
         Index(None, "created_at"),
         Index(None, "paid_at"),
-        Index(None, "review", "id"),
+        _partial("ix_payments_review", "id", "review IS NOT NULL"),
     )
 
 
@@ -270,6 +275,7 @@ class Link(Base):
         UniqueConstraint("gateway", "gateway_reference"),
         CheckConstraint("state IN ('asked', 'open', 'refused', 'missing', 'paid')", name="state"),
         CheckConstraint(f"amount_minor BETWEEN 1 AND {LARGEST_MINOR}", name="amount"),
+        _partial("ix_links_asked", "requested_at", "state = 'asked'"),
     )
 
 
@@ -336,12 +342,7 @@ class InboxEvent(Base):
     last_error: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("gateway", "digest"),
-        Index(
-            "ix_inbox_unhandled",
-            "next_try_at",
-            sqlite_where=text("handled_at IS NULL"),
-            postgresql_where=text("handled_at IS NULL"),
-        ),
+        _partial("ix_inbox_unhandled", "next_try_at", "handled_at IS NULL"),
     )
 
 
@@ -361,6 +362,7 @@ class UnverifiedEvent(Base):
     address: Mapped[str]
     seen_count: Mapped[int] = mapped_column(Integer, default=1)
     last_seen_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # it made us ask the gateway
     __table_args__ = (UniqueConstraint("gateway", "digest"),)
 
 
@@ -411,4 +413,7 @@ class OutboxMail(Base):
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
-    __table_args__ = (CheckConstraint("state IN ('queued', 'sent', 'failed')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'sent', 'failed')", name="state"),
+        _partial("ix_outbox_failed", "payment_id", "state = 'failed'"),
+    )

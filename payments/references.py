@@ -12,10 +12,8 @@ DEMO_PREFIX = "DEMO_"
 DEFAULT_PREFIX = "REG"
 _BODY_LENGTH = 6
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{1,7}", re.ASCII)
-#: What a reference may look like after people and bank apps had it: any case, with or without separators.
-_LOOSE = re.compile(
-    r"(?:DEMO)?(?P<prefix>[A-Z][A-Z0-9]{1,7})(?P<body>[0-9A-Z]{7})(?:-?(?P<link>[0-9]{1,3}))?", re.ASCII
-)
+#: What people and bank apps put into a reference, or leave out.
+_SEPARATORS = re.compile(r"[\s_\-.]+")
 
 
 def draw(prefix: str = DEFAULT_PREFIX, *, demo: bool) -> str:
@@ -50,6 +48,25 @@ def is_reference(text: str) -> bool:
         and all(char in ALPHABET for char in tail)
         and check_character(body) == tail[-1]
     )
+
+
+def readings(text: str) -> tuple[str, ...]:
+    """The references a text may mean, whatever happened to its case and separators; mostly none.
+
+    A link's own reference (``REG_7K2MPQ4-2``) means its payment's. Without ``DEMO`` both modes are meant:
+    a database holds only one of them.
+    """
+    bare = _SEPARATORS.sub("", text.upper())
+    found: list[str] = []
+    for link_digits in range(4):
+        whole = bare[: len(bare) - link_digits]
+        if not link_digits or (bare[-link_digits:].isascii() and bare[-link_digits:].isdigit()):
+            core = whole.removeprefix("DEMO")
+            plain = f"{core[: -_BODY_LENGTH - 1]}_{core[-_BODY_LENGTH - 1 :]}"
+            if is_reference(plain):
+                found += [plain] if core == whole else []
+                found.append(DEMO_PREFIX + plain)
+    return tuple(found)
 
 
 def spoken(reference: str) -> str:

@@ -1,0 +1,192 @@
+"""Everything that happened to one payment, in order, each told in a sentence."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from db.models import InboxEvent, Payment, TimelineEntry, UnverifiedEvent
+from db.money import Money
+from payments.lifecycle import Kind
+
+#: What a message that nobody proved is told as; it is no entry of the timeline and never moved money.
+UNVERIFIED = "unverified"
+#: More claims about one link than this tell nothing new: anybody on the internet can make them.
+MOST_UNVERIFIED = 50
+#: What only serves to look something up, or is shown apart.
+_NOT_SHOWN = {"raw", "inbox", "mail", "receipt"}
+
+
+@dataclass(frozen=True)
+class TimelineView:
+    """``title`` is a whole sentence; ``detail`` plain values to list under it; ``raw`` the body as received.
+
+    ``id`` is unique within one payment's timeline.
+    """
+
+    id: str
+    at: datetime
+    kind: str
+    source: str
+    actor: str
+    title: str
+    detail: dict[str, Any]
+    raw: str | None
+
+
+def entries(session: Session, payment: Payment) -> tuple[TimelineView, ...]:
+    """Oldest first: what stands on the timeline, with gateway events' own bodies; events that wait to be
+    acted on; and messages nobody proved that claim one of the payment's links."""
+    own = session.scalars(
+        select(TimelineEntry).where(TimelineEntry.payment_id == payment.id).order_by(TimelineEntry.id)
+    ).all()
+    bodies = _bodies(session, own)
+    told = [_entry(entry, bodies) for entry in own]
+    told += [_waiting(event) for event in _unhandled(session, payment) if event.id not in bodies]
+    told += [_unproved(event) for event in _unverified(session, payment)]
+    return tuple(sorted(told, key=lambda entry: entry.at))
+
+
+# -- what there is ----------------------------------------------------------------------------------
+
+
+def _bodies(session: Session, own: Iterable[TimelineEntry]) -> dict[int, str]:
+    ids = [entry.detail["inbox"] for entry in own if "inbox" in entry.detail]
+    found = session.execute(select(InboxEvent.id, InboxEvent.body).where(InboxEvent.id.in_(ids)))
+    return {event_id: _text(body) for event_id, body in found}
+
+
+def _unhandled(session: Session, payment: Payment) -> Iterable[InboxEvent]:
+    """Events that name the payment and were not acted on yet: few, and indexed as such."""
+    named = or_(
+        InboxEvent.payment_id == payment.id,
+        InboxEvent.gateway_reference.in_(_gateway_references(payment)),
+        InboxEvent.reference.in_([link.wire_reference for link in payment.links]),
+    )
+    return session.scalars(select(InboxEvent).where(InboxEvent.handled_at.is_(None), named))
+
+
+def _unverified(session: Session, payment: Payment) -> Iterable[UnverifiedEvent]:
+    claiming = select(UnverifiedEvent).where(
+        UnverifiedEvent.gateway_reference.in_(_gateway_references(payment))
+    )
+    return session.scalars(claiming.order_by(UnverifiedEvent.id.desc()).limit(MOST_UNVERIFIED))
+
+
+def _gateway_references(payment: Payment) -> list[str]:
+    return [link.gateway_reference for link in payment.links if link.gateway_reference]
+
+
+# -- how it is told ---------------------------------------------------------------------------------
+
+
+def _entry(entry: TimelineEntry, bodies: Mapping[int, str]) -> TimelineView:
+    detail = entry.detail
+    raw = detail.get("raw") or bodies.get(detail.get("inbox", 0))
+    return TimelineView(
+        id=f"entry-{entry.id}",
+        at=entry.at,
+        kind=entry.kind,
+        source=entry.source,
+        actor=entry.actor,
+        title=_TITLES[Kind(entry.kind)](detail, entry.actor),
+        detail={name: value for name, value in detail.items() if name not in _NOT_SHOWN},
+        raw=raw,
+    )
+
+
+def _waiting(event: InboxEvent) -> TimelineView:
+    return TimelineView(
+        id=f"inbox-{event.id}",
+        at=event.received_at,
+        kind=Kind.EVENT,
+        source="webhook",
+        actor=_GATEWAYS.get(event.gateway, event.gateway),
+        title=f"{_said(_GATEWAYS.get(event.gateway, event.gateway), event.word)}; it was not acted on yet.",
+        detail=_without_none(code=event.code, attempts=event.attempts, last_error=event.last_error),
+        raw=_text(event.body),
+    )
+
+
+def _unproved(event: UnverifiedEvent) -> TimelineView:
+    return TimelineView(
+        id=f"unverified-{event.id}",
+        at=event.received_at,
+        kind=UNVERIFIED,
+        source="webhook",
+        actor="Unknown sender",
+        title="Somebody not proved to be the gateway sent a message about this link. It changed nothing.",
+        detail={"reason": event.reason, "address": event.address, "seen_count": event.seen_count},
+        raw=_text(event.body),
+    )
+
+
+def _answer(detail: Mapping[str, Any], actor: str) -> str:
+    return f"{actor} was asked and answered {detail['word']}." if detail.get("word") else f"{actor} answered."
+
+
+def _event(detail: Mapping[str, Any], actor: str) -> str:
+    return f"{_said(actor, detail.get('word'))}."
+
+
+def _receipt(detail: Mapping[str, Any], actor: str) -> str:
+    amount = Money(detail["amount_minor"], detail["currency"])
+    return f"{amount} received by {_words(detail['how'])}, on the word of {actor}."
+
+
+def _status(detail: Mapping[str, Any], actor: str) -> str:
+    return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
+
+
+def _created(detail: Mapping[str, Any], actor: str) -> str:
+    return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}."
+
+
+def _mail(detail: Mapping[str, Any], actor: str) -> str:
+    return f"Mail “{detail['subject']}”: {detail['what']}."
+
+
+def _note(detail: Mapping[str, Any], actor: str) -> str:
+    return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
+
+
+#: Every kind has its sentence; a test holds the two together.
+_TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
+    Kind.CREATED: _created,
+    Kind.LINK_ASKED: lambda detail, actor: f"{actor} had the gateway asked for a payment link.",
+    Kind.LINK_OPEN: lambda detail, actor: "The payment link is ready.",
+    Kind.LINK_REFUSED: lambda detail, actor: "The gateway made no payment link.",
+    Kind.OUTCOME_UNKNOWN: lambda detail, actor: "The gateway did not say whether it made the link.",
+    Kind.LINK_MISSING: lambda detail, actor: "The gateway knows no link of this reference.",
+    Kind.SHARED: lambda detail, actor: f"{actor} shared the link by {_words(detail['how'])}.",
+    Kind.RETURNED: lambda detail, actor: f"The payer came back to the {_words(detail['page'])} page.",
+    Kind.EVENT: _event,
+    Kind.ANSWER: _answer,
+    Kind.RECEIPT: _receipt,
+    Kind.STATUS: _status,
+    Kind.FLAGGED: lambda detail, actor: f"A person must look: {_words(detail['reason'])}.",
+    Kind.UNFLAGGED: lambda detail, actor: f"{actor} looked and settled it.",
+    Kind.MAIL: _mail,
+    Kind.NOTE: _note,
+}
+
+_GATEWAYS = {"ikhokha": "iKhokha"}
+
+
+def _said(actor: str, word: str | None) -> str:
+    return f"{actor} sent {word}" if word else f"{actor} sent a message"
+
+
+def _words(value: str) -> str:
+    return str(value).replace("_", " ")
+
+
+def _without_none(**detail: Any) -> dict[str, Any]:
+    return {name: value for name, value in detail.items() if value is not None}
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "backslashreplace")
