@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from db.models import Category, Event, Payment
@@ -90,7 +90,7 @@ def list_events(
 
 def get_event(session: Session, person: Person, code: str) -> EventView:
     """Raises NotFound, also when the event is not this person's to see."""
-    event = session.scalar(select(Event).where(Event.code == code))
+    event = _by_code(session, code)
     if event is None or not person.may(Action.SEE, event.id):
         raise NotFound(f"There is no event {code!r} here. Choose one from the list.")
     return _view(event)
@@ -106,7 +106,7 @@ def save_event(session: Session, person: Person, draft: EventDraft, *, now: date
     """
     check(person, Action.MANAGE_EVENTS)
     draft = _checked(draft)
-    event = session.scalar(select(Event).where(Event.code == draft.code))
+    event = _by_code(session, draft.code)
     before = None
     if event is not None:
         check(person, Action.MANAGE_EVENTS, event.id)
@@ -126,14 +126,19 @@ def save_event(session: Session, person: Person, draft: EventDraft, *, now: date
     return view
 
 
+def _by_code(session: Session, code: str) -> Event | None:
+    """``GALA`` and ``gala`` are one event: people read codes aloud."""
+    return session.scalar(select(Event).where(func.lower(Event.code) == code.strip().lower()))
+
+
 # -- the draft --------------------------------------------------------------------------------------
 
 
 def _checked(draft: EventDraft) -> EventDraft:
     """The draft with its texts cleaned; raises InvalidInput naming what to change."""
-    code = clean(draft.code, field="The code", longest=40).upper()
+    code = clean(draft.code, field="The code", longest=40)
     if not code or not all(part.isalnum() and part.isascii() for part in code.split("-")):
-        raise InvalidInput("The code is letters and digits, with dashes between, such as GALA-2026.")
+        raise InvalidInput("The code is letters and digits, with dashes between, such as gala-2026.")
     name = _line(draft.name, "The name")
     if draft.ends_on < draft.starts_on:
         raise InvalidInput("The event ends before it starts. Change one of the two days.")

@@ -14,6 +14,7 @@ def of(payment: Payment) -> str:
         payment.payer_email,
         payment.payer_phone,
         payment.note,
+        *(spoken(link.wire_reference) for link in payment.links),
         *(part for link in payment.links for part in (link.wire_reference, link.gateway_reference)),
     ]
-    return "\n".join(fold(part) for part in parts if part)
+    return "\n".join(dict.fromkeys(fold(part) for part in parts if part))
