@@ -1,0 +1,84 @@
+"""Bring a database to this release's tables: Alembic, a transaction a revision, one process at a time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from db.session import DatabaseUnfit
+
+_FOLDER = Path(__file__).parent / "migrations"
+#: PostgreSQL's advisory locks are numbers; this one is Paydesk's. SQLite's BEGIN IMMEDIATE is its lock.
+_LOCK = 7_293_041
+
+
+def migrate(engine: Engine) -> None:
+    """Apply what is pending. A revision that fails leaves nothing behind; those before it stay.
+
+    Processes that start at once take turns: each looks again once it holds the lock.
+    """
+    while _step(engine):
+        pass
+
+
+def pending(engine: Engine) -> list[str]:
+    """The revisions that ``migrate`` would apply, oldest first.
+
+    Raises DatabaseUnfit when a newer release has been here.
+    """
+    with engine.connect() as connection:
+        return _pending(connection, _script())
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def downgrade(engine: Engine, to: str) -> None:
+    """Back to an earlier revision, or ``base``. What only the later tables held is lost: back up first."""
+    with engine.begin() as connection:
+        _lock(connection)
+        command.downgrade(_config(connection), to)
+
+
+def _step(engine: Engine) -> bool:
+    with engine.begin() as connection:
+        _lock(connection)
+        waiting = _pending(connection, _script())
+        if waiting:
+            command.upgrade(_config(connection), waiting[0])
+        return len(waiting) > 1
+
+
+def _pending(connection: Connection, script: ScriptDirectory) -> list[str]:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = [step.revision for step in script.walk_revisions()][::-1]
+    if current is None:
+        return known
+    if current not in known:
+        raise DatabaseUnfit(
+            f"The database is at revision {current}, which this release does not know: "
+            f"a newer release has migrated it. Start that release, or restore a backup made before it."
+        )
+    return known[known.index(current) + 1 :]
+
+
+def _lock(connection: Connection) -> None:
+    """Until the end of the transaction; SQLite has taken its write lock with BEGIN IMMEDIATE."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory(str(_FOLDER))
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    return config

@@ -1,0 +1,123 @@
+"""What every test can ask for: the moment ``now``, an empty desk's database, sessions on it.
+
+A test that takes ``database_url`` or ``sessions`` runs twice, on SQLite and on PostgreSQL.
+A PostgreSQL that cannot start fails those tests; it never skips them.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import hypothesis
+import pytest
+from sqlalchemy import Engine, text
+
+from db.migrate import migrate
+from db.session import Sessions, open_engine
+from tests import postgres
+
+hypothesis.settings.register_profile("paydesk", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("paydesk")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres-bin", type=Path, help="bin folder of the PostgreSQL to test on; default: the wheel's"
+    )
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Monday noon in Johannesburg."""
+    return datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "paydesk.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()  # the last connection to close folds the WAL into the file
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A running server, with a migrated database named ``template``."""
+    with postgres.server(request.config.getoption("--postgres-bin")) as url:
+        admin = open_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE template"))
+        engine = open_engine(_database(admin, "template"))
+        migrate(engine)
+        engine.dispose()
+        yield admin
+        admin.dispose()
+
+
+_numbers = count(1)
+
+
+@pytest.fixture(
+    params=[pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)],
+)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """``sqlite``, then ``postgres``."""
+    return request.param
+
+
+@pytest.fixture
+def new_database(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[bool], str]]:
+    """Makes a database and returns its URL: ``new_database(migrated)``."""
+    if database_kind == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        yield lambda migrated: _new_sqlite(template if migrated else None, tmp_path)
+        return
+    admin = request.getfixturevalue("postgres_admin")
+    made: list[str] = []
+    yield lambda migrated: _new_postgres(admin, "template" if migrated else "template0", made)
+    with admin.connect() as connection:
+        for name in made:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _new_sqlite(template: Path | None, folder: Path) -> str:
+    path = folder / f"desk{next(_numbers)}.db"
+    if template:
+        shutil.copyfile(template, path)
+    return f"sqlite:///{path}"
+
+
+def _new_postgres(admin: Engine, template: str, made: list[str]) -> str:
+    name = f"desk{next(_numbers)}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    made.append(name)
+    return _database(admin, name)
+
+
+def _database(admin: Engine, name: str) -> str:
+    return admin.url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[bool], str]) -> str:
+    """An empty database with every table, of its own for this test."""
+    return new_database(True)
+
+
+@pytest.fixture
+def empty_database_url(new_database: Callable[[bool], str]) -> str:
+    """A database without any table."""
+    return new_database(False)
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[Sessions]:
+    engine = open_engine(database_url)
+    yield Sessions(engine)
+    engine.dispose()

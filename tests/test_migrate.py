@@ -1,0 +1,210 @@
+"""The tables come from migrations, on both databases, whole or not at all."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, event, select, text
+from sqlalchemy.exc import DatabaseError
+
+from db.migrate import downgrade, migrate, pending, revision
+from db.models import Base, Counter
+from db.session import DatabaseUnfit, open_engine
+
+
+@pytest.fixture
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    engine = open_engine(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+#: All that a database says about its own tables: columns, defaults, checks, keys, indexes, triggers.
+_SAYS = {
+    "sqlite": ["SELECT type, tbl_name, name, sql FROM sqlite_master"],
+    "postgresql": [
+        "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default"
+        " FROM information_schema.columns WHERE table_schema = 'public'",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace",
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger"
+        " WHERE NOT tgisinternal",
+    ],
+}
+#: What only migrations make: the models know nothing of it.
+_BEYOND_THE_MODELS = ("alembic_version", "ix_payments_search_text", "_only_add", "_no_update", "_no_delete")
+
+
+def schema(engine: Engine, *, beyond_the_models: bool) -> set[str]:
+    with engine.connect() as connection:
+        told = [
+            " | ".join(_in_one_order(str(part)) for part in row)
+            for query in _SAYS[engine.dialect.name]
+            for row in connection.execute(text(query))
+        ]
+    return {
+        line for line in told if beyond_the_models or not any(name in line for name in _BEYOND_THE_MODELS)
+    }
+
+
+def _in_one_order(sql: str) -> str:
+    """SQLite keeps the text of a CREATE TABLE: its constraints may stand in any order."""
+    columns, *constraints = " ".join(sql.split()).removesuffix(" )").split(", CONSTRAINT ")
+    return ", ".join([columns, *sorted(constraints)])
+
+
+def test_the_migrations_make_what_the_models_say(engine, new_database):
+    migrate(engine)
+    other = open_engine(new_database(migrated=False))
+    Base.metadata.create_all(other)
+    assert schema(engine, beyond_the_models=False) == schema(other, beyond_the_models=False)
+    other.dispose()
+
+
+def test_alembic_finds_no_difference_either(engine):
+    migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(_context(connection), Base.metadata) == []
+
+
+def _context(connection: Connection) -> MigrationContext:
+    def ours(_thing, name, *_other):
+        return name not in _BEYOND_THE_MODELS
+
+    return MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
+
+
+def test_down_and_up_again_is_the_same(engine):
+    before = schema(engine, beyond_the_models=True)
+    migrate(engine)
+    up = schema(engine, beyond_the_models=True)
+    downgrade(engine, "base")
+    assert {
+        line for line in schema(engine, beyond_the_models=True) if "alembic_version" not in line
+    } == before
+    migrate(engine)
+    assert schema(engine, beyond_the_models=True) == up
+
+
+def test_pending_tells_what_migrate_will_do(engine):
+    assert revision(engine) is None
+    waiting = pending(engine)
+    assert waiting
+    migrate(engine)
+    assert pending(engine) == []
+    assert revision(engine) == waiting[-1]
+
+
+def test_a_second_migrate_changes_nothing(engine):
+    migrate(engine)
+    before = schema(engine, beyond_the_models=True)
+    migrate(engine)
+    assert schema(engine, beyond_the_models=True) == before
+
+
+def test_changes_count_from_zero(engine):
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(Counter.name, Counter.value)).all() == [("changes", 0)]
+
+
+class PowerCut(Exception):
+    """The test's own: this far and no further."""
+
+
+def test_a_failure_at_any_statement_leaves_nothing(engine):
+    """Every ninth statement and the last is one too many: once each."""
+    before = schema(engine, beyond_the_models=True)
+    for last in count(1, 9):
+        if _migrate_until(engine, last):
+            break
+        assert schema(engine, beyond_the_models=True) == before
+    assert last > 40
+    assert pending(engine) == []
+
+
+def _migrate_until(engine: Engine, last: int) -> bool:
+    """Whether it came through before its ``last`` statement that writes."""
+    seen = 0
+
+    def stop(_connection, _cursor, statement, *_other):
+        nonlocal seen
+        seen += statement.lstrip().upper().startswith(("CREATE", "INSERT", "ALTER", "UPDATE"))
+        if seen >= last:
+            raise PowerCut(statement)
+
+    event.listen(engine, "before_cursor_execute", stop)
+    try:
+        migrate(engine)
+    except PowerCut:
+        return False
+    finally:
+        event.remove(engine, "before_cursor_execute", stop)
+    return True
+
+
+_START = """
+import sys
+from db.migrate import migrate
+from db.session import open_engine
+migrate(open_engine(sys.argv[1]))
+"""
+
+
+def test_two_starts_at_once_migrate_once(engine, empty_database_url):
+    starts = [subprocess.Popen([sys.executable, "-c", _START, empty_database_url]) for _ in range(3)]
+    assert [process.wait(60) for process in starts] == [0, 0, 0]
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM counters")).scalar_one() == 1
+    assert pending(engine) == []
+
+
+def test_a_database_of_a_newer_release_is_refused(engine):
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnfit, match="9999, which this release does not know"):
+        migrate(engine)
+
+
+ADDED = """
+INSERT INTO events (id, code, name, starts_on, ends_on, state, currency, reference_prefix, created_at)
+VALUES (1, 'devconf', 'Devconf', '2026-12-01', '2026-12-03', 'open', 'ZAR', 'REG', '2026-11-23 10:00:00');
+INSERT INTO payments (id, reference, event_id, mode, status, amount_minor, amount_currency, received_minor,
+    refunded_minor, payer_name, payer_email, payer_phone, note, version, created_by, created_at, updated_at,
+    search_text)
+VALUES (1, 'DEMO_REG_7K2MPQ4', 1, 'demo', 'open', 15000, 'ZAR', 0, 0, 'Zanele', '', '', '', 0, 'Thandi',
+    '2026-11-23 10:00:00', '2026-11-23 10:00:00', '');
+INSERT INTO timeline (id, payment_id, at, kind, source, actor, detail)
+VALUES (1, 1, '2026-11-23 10:00:00', 'created', 'desk', 'Thandi', '{}');
+INSERT INTO audit (id, at, actor, action, subject, detail)
+VALUES (1, '2026-11-23 10:00:00', 'Thandi', 'sign_in', 'Thandi', '{}')
+"""
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        pytest.param("UPDATE {table} SET actor = 'somebody else'", id="update"),
+        pytest.param("DELETE FROM {table}", id="delete"),
+        pytest.param("TRUNCATE {table}", id="truncate"),
+        pytest.param("INSERT OR REPLACE INTO {table} SELECT * FROM {table}", id="replace"),
+    ],
+)
+@pytest.mark.parametrize("table", ["timeline", "audit"])
+def test_what_happened_cannot_be_rewritten(sessions, table, forgery):
+    foreign = {"sqlite": "TRUNCATE", "postgresql": "INSERT OR"}[sessions.engine.dialect.name]
+    if forgery.startswith(foreign):
+        forgery = "DELETE FROM {table} WHERE id = 1"  # this database does not know the word
+    with sessions.begin() as session:
+        for statement in ADDED.split(";"):
+            session.execute(text(statement))
+    with pytest.raises(DatabaseError, match=f"{table} rows are only ever added"), sessions.begin() as session:
+        session.execute(text(forgery.format(table=table)))
+    with sessions.read() as session:
+        assert session.execute(text(f"SELECT actor FROM {table}")).scalar_one() == "Thandi"
