@@ -83,6 +83,11 @@ def _gateway_references(payment: Payment) -> list[str]:
 # -- how it is told ---------------------------------------------------------------------------------
 
 
+def title(kind: Kind, detail: Mapping[str, Any], actor: str) -> str:
+    """The sentence an entry is told in."""
+    return _TITLES[kind](detail, actor)
+
+
 def _entry(entry: TimelineEntry, bodies: Mapping[int, str]) -> TimelineView:
     detail = entry.detail
     raw = detail.get("raw") or bodies.get(detail.get("inbox", 0))
@@ -92,7 +97,7 @@ def _entry(entry: TimelineEntry, bodies: Mapping[int, str]) -> TimelineView:
         kind=entry.kind,
         source=entry.source,
         actor=entry.actor,
-        title=_TITLES[Kind(entry.kind)](detail, entry.actor),
+        title=title(Kind(entry.kind), detail, entry.actor),
         detail={name: value for name, value in detail.items() if name not in _NOT_SHOWN},
         raw=raw,
     )

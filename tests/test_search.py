@@ -1,0 +1,444 @@
+"""Finding payments: any identifier, exact totals, and nobody sees another's events."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
+from db.money import CURRENCIES, Money
+from db.session import Sessions
+from payments import links, search, timeline
+from payments.dates import Span
+from payments.errors import InvalidInput, NotFound
+from payments.lifecycle import Kind, Method, Status
+from payments.people import Person, Role
+from payments.references import is_reference, readings, spoken, with_check
+from payments.search import Filter, PaymentRow, Totals
+from tests.desk import ADMIN, FakeGateway, issue, make_event
+from tests.samples import make_many, make_payment
+
+#: A database is made once for many examples: they only read.
+READS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KNOWN = with_check("REG", "7K2MPQ", demo=True)
+
+
+def organiser_of(*events: Event) -> Person:
+    scope = frozenset(event.id for event in events)
+    return Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
+
+
+@pytest.fixture
+def crowd(sessions: Sessions, now: datetime) -> Iterator[Session]:
+    """Two hundred payments of three events, one of them in dollars, open to be read."""
+    with sessions.begin() as session:
+        events = [make_event(session, code, now=now) for code in ("devconf", "gala", "expo")]
+        events[2].currency = "USD"
+        make_many(session, events, now=now, count=200)
+    with sessions.read() as session:
+        yield session
+
+
+@pytest.fixture
+def known(sessions: Sessions, now: datetime) -> Iterator[Session]:
+    """One payment that everything is known of, among others that share none of it."""
+    with sessions.begin() as session:
+        devconf, gala = (make_event(session, code, now=now) for code in ("devconf", "gala"))
+        make_payment(
+            session,
+            devconf,
+            now=now,
+            link="Lk9QwErTy77",
+            reference=KNOWN,
+            amount_minor=150_000,
+            payer_name="Thandéka Ngcobo-Müller",
+            payer_email="thandeka.n@example.org",
+            payer_phone="+27821234567",
+            note="table 100% by the window_seat",
+        )
+        make_payment(session, gala, now=now, link="xx11", amount_minor=99_900, payer_name="Ravi Naidoo")
+        make_payment(
+            session, gala, now=now, amount_minor=500, payer_name="Pieter Botha", note="100 by the windowXseat"
+        )
+    with sessions.read() as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(KNOWN, id="the reference"),
+        pytest.param(KNOWN.lower(), id="the reference in lower case"),
+        pytest.param(spoken(KNOWN), id="the reference without separators"),
+        pytest.param(" ".join(spoken(KNOWN)), id="the reference letter by letter"),
+        pytest.param(KNOWN.replace("_", "-"), id="the reference with dashes"),
+        pytest.param(KNOWN.removeprefix("DEMO_"), id="the reference without its mode"),
+        pytest.param(f"{KNOWN}-2", id="the reference of another link of it"),
+        pytest.param("7k2mpq", id="a fragment of the reference"),
+        pytest.param("reg_7k2", id="a fragment across the separator"),
+        pytest.param("reg 7k2", id="a fragment with a space"),
+        pytest.param("Lk9QwErTy77", id="the gateway's reference"),
+        pytest.param("lk9qwerty", id="a part of the gateway's reference"),
+        pytest.param("thandeka", id="a name without its accent"),
+        pytest.param("THANDÉKA", id="a name with it, in capitals"),
+        pytest.param("muller", id="a part of a name without its umlaut"),
+        pytest.param("ngcobo thandeka", id="two words in any order"),
+        pytest.param("deka.n@exam", id="a part of the e-mail address"),
+        pytest.param("+27821234567", id="the phone number"),
+        pytest.param("082 123 4567", id="the phone number as said here"),
+        pytest.param("(082) 123-4567", id="the phone number with brackets"),
+        pytest.param("0027 82 123 4567", id="the phone number with 00"),
+        pytest.param("+27 (0)82 123 4567", id="the phone number with (0)"),
+        pytest.param("4567", id="the last four digits"),
+        pytest.param("R1 500", id="the amount with R and space"),
+        pytest.param("1500.00", id="the amount with cents"),
+        pytest.param("1,500", id="the amount with a comma"),
+        pytest.param("1500", id="the amount"),
+        pytest.param("devconf", id="the event's code"),
+        pytest.param("DevConf 2026 thandeka", id="the event's name and the payer's"),
+        pytest.param("100%", id="a per cent sign is a per cent sign"),
+        pytest.param("window_seat", id="an underscore is an underscore"),
+    ],
+)
+def test_a_payment_is_found_by_whatever_is_known_of_it(known: Session, query: str):
+    found = search.page(known, ADMIN, search.parse(query))
+    assert [row.reference for row in found.rows] == [KNOWN]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("nobody", id="a word nobody has"),
+        pytest.param("thandeka gala", id="one word of one payment, one of another"),
+        pytest.param("%", id="per cent alone, among names"),
+        pytest.param("R1 500.01", id="a cent more"),
+        pytest.param("' OR 1=1 --", id="a piece of SQL"),
+        pytest.param("\\", id="a backslash"),
+    ],
+)
+def test_what_is_known_of_no_payment_finds_none(known: Session, query: str):
+    found = search.page(known, ADMIN, search.parse(query)).rows
+    assert [row for row in found if "%" not in row.note] == []
+
+
+def test_the_same_words_find_the_same_in_list_totals_and_rows(known: Session):
+    wanted = search.parse("2026")
+    assert len(search.page(known, ADMIN, wanted).rows) == 3
+    assert search.totals(known, ADMIN, wanted).count == 3
+    assert len(list(search.rows(known, ADMIN, wanted))) == 3
+
+
+def test_an_empty_search_finds_everything(known: Session):
+    assert search.totals(known, ADMIN, search.parse("  ")).count == 3
+
+
+@pytest.mark.parametrize(
+    "query", [pytest.param("x" * 201, id="too long"), pytest.param("4111 1111 1111 1111", id="a card number")]
+)
+def test_a_search_that_cannot_be_kept_is_refused(query: str):
+    with pytest.raises(InvalidInput):
+        search.parse(query)
+
+
+def test_every_mistyped_check_character_reads_as_no_reference():
+    wrong = [KNOWN[:-1] + char for char in "23456789ABCDEFGHJKMNPQRSTUVWXYZ" if char != KNOWN[-1]]
+    assert not any(readings(reference) for reference in wrong)
+    assert all(is_reference(reading) for reading in readings(KNOWN))
+
+
+def test_a_whole_reference_finds_one_payment_or_none(known: Session):
+    row = search.find_one(known, ADMIN, f" {spoken(KNOWN).lower()} ")
+    assert row is not None
+    assert (row.reference, row.amount, row.gateway_reference) == (KNOWN, Money(150_000), "Lk9QwErTy77")
+    assert search.find_one(known, ADMIN, "7K2MPQ") is None
+
+
+# -- totals -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    start = datetime.fromisoformat("2026-08-01T00:00:00+00:00")
+    days = st.integers(0, 200).map(lambda n: start + timedelta(days=n))
+    spans = st.none() | st.tuples(days, st.integers(0, 120)).map(
+        lambda pair: Span(pair[0], pair[0] + timedelta(days=pair[1]))
+    )
+    currency = draw(st.sampled_from(CURRENCIES))
+    amounts = st.none() | st.sampled_from((0, 1, 15_000, 150_000, 99_999_999)).map(
+        lambda m: Money(m, currency)
+    )
+    several = {"max_size": 3, "unique": True}
+    return Filter(
+        text=draw(
+            st.sampled_from(
+                ("", "", "nkosi", "van merwe", "example.org", "150", "gala", "zoe", "4", "no such")
+            )
+        ),
+        statuses=tuple(draw(st.lists(st.sampled_from(Status), **several))),
+        methods=tuple(draw(st.lists(st.sampled_from(Method), max_size=2, unique=True))),
+        events=tuple(draw(st.lists(st.sampled_from(("devconf", "gala", "expo", "none")), **several))),
+        amount_from=draw(amounts),
+        amount_to=draw(amounts),
+        created=draw(spans),
+        paid=draw(spans),
+        review_only=draw(st.booleans()),
+    )
+
+
+def added_up(rows: list[PaymentRow]) -> Totals:
+    currencies = sorted({row.amount.currency for row in rows})
+    mine = {currency: [row for row in rows if row.amount.currency == currency] for currency in currencies}
+    return Totals(
+        count=len(rows),
+        sums={c: sum((row.amount for row in mine[c]), Money(0, c)) for c in currencies},
+        received={c: sum((row.received for row in mine[c]), Money(0, c)) for c in currencies},
+    )
+
+
+@READS
+@given(wanted=filters(), chunk=st.integers(1, 70))
+def test_totals_are_the_sum_of_the_rows_whatever_the_filter(crowd: Session, wanted: Filter, chunk: int):
+    rows = list(search.rows(crowd, ADMIN, wanted, chunk=chunk))
+    assert search.totals(crowd, ADMIN, wanted) == added_up(rows)
+    assert search.capped_count(crowd, ADMIN, wanted) == len(rows)
+
+
+@READS
+@given(wanted=filters())
+def test_every_row_found_is_what_the_filter_says(crowd: Session, wanted: Filter):
+    everything = list(search.rows(crowd, ADMIN, Filter(text=wanted.text)))
+    expected = [row for row in everything if _fits(row, wanted)]
+    assert list(search.rows(crowd, ADMIN, wanted)) == expected
+
+
+def _fits(row: PaymentRow, wanted: Filter) -> bool:
+    def within(span: Span | None, moment: datetime | None) -> bool:
+        return span is None or (moment is not None and span.start <= moment < span.end)
+
+    def same_currency(bound: Money | None) -> bool:
+        return bound is None or bound.currency == row.amount.currency
+
+    return (
+        (not wanted.statuses or row.status in wanted.statuses)
+        and (not wanted.methods or row.method in wanted.methods)
+        and (not wanted.events or row.event_code in wanted.events)
+        and same_currency(wanted.amount_from)
+        and same_currency(wanted.amount_to)
+        and (wanted.amount_from is None or wanted.amount_from <= row.amount)
+        and (wanted.amount_to is None or row.amount <= wanted.amount_to)
+        and within(wanted.created, row.created_at)
+        and within(wanted.paid, row.paid_at)
+        and (not wanted.review_only or row.review is not None)
+    )
+
+
+def test_totals_of_different_currencies_are_never_added(crowd: Session):
+    totals = search.totals(crowd, ADMIN, Filter())
+    assert list(totals.sums) == ["USD", "ZAR"]
+    assert all(money.currency == currency for currency, money in totals.sums.items())
+
+
+def test_amounts_of_two_currencies_are_refused(crowd: Session):
+    with pytest.raises(InvalidInput):
+        search.totals(crowd, ADMIN, Filter(amount_from=Money(1, "ZAR"), amount_to=Money(2, "USD")))
+
+
+# -- pages ------------------------------------------------------------------------------------------
+
+
+def test_pages_together_are_the_whole_list_newest_first(crowd: Session):
+    everything = list(search.rows(crowd, ADMIN, Filter()))
+    pages = [search.page(crowd, ADMIN, Filter(), number=number, size=30) for number in range(1, 8)]
+    assert [row for page in pages for row in page.rows] == everything
+    assert [page.more for page in pages] == [True] * 6 + [False]
+    assert [row.id for row in everything] == sorted((row.id for row in everything), reverse=True)
+
+
+def test_a_page_goes_on_after_the_last_row_seen(crowd: Session):
+    first = search.page(crowd, ADMIN, Filter(), size=30)
+    second = search.page(crowd, ADMIN, Filter(), size=30, before_id=first.rows[-1].id)
+    assert second.rows == search.page(crowd, ADMIN, Filter(), number=2, size=30).rows
+
+
+def test_a_list_held_still_does_not_shift_when_payments_arrive(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        newest = [make_payment(session, event, now=now).id for _ in range(4)][-1]
+    with sessions.read() as session:
+        before = search.page(session, ADMIN, Filter(), number=2, size=2, newest_id=newest)
+    with sessions.begin() as session:
+        make_payment(session, session.get_one(Event, event.id), now=now)
+    with sessions.read() as session:
+        assert search.page(session, ADMIN, Filter(), number=2, size=2, newest_id=newest) == before
+
+
+@pytest.mark.parametrize("number, size", [(0, 50), (1, 0), (1, 501)])
+def test_a_page_that_cannot_be_is_refused(crowd: Session, number: int, size: int):
+    with pytest.raises(InvalidInput):
+        search.page(crowd, ADMIN, Filter(), number=number, size=size)
+
+
+# -- who sees what ----------------------------------------------------------------------------------
+
+
+@READS
+@given(wanted=filters())
+def test_an_organiser_sees_nothing_of_another_event(crowd: Session, wanted: Filter):
+    mine = organiser_of(crowd.scalars(select(Event).where(Event.code == "gala")).one())
+    rows = list(search.rows(crowd, mine, wanted))
+    assert {row.event_code for row in rows} <= {"gala"}
+    assert rows == [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code == "gala"]
+    assert search.totals(crowd, mine, wanted) == added_up(rows)
+    assert list(search.page(crowd, mine, wanted, size=500).rows) == rows
+
+
+def test_no_events_means_no_payments(crowd: Session):
+    nobody = organiser_of()
+    assert search.page(crowd, nobody, Filter()).rows == ()
+    assert search.totals(crowd, nobody, Filter()) == Totals(0, {}, {})
+    assert list(search.rows(crowd, nobody, Filter())) == []
+    assert search.newest(crowd, frozenset(), 50) == ()
+
+
+def test_another_events_payment_is_not_found_by_its_reference(known: Session):
+    other = organiser_of(known.scalars(select(Event).where(Event.code == "gala")).one())
+    assert search.find_one(known, other, KNOWN) is None
+    assert search.page(known, other, search.parse(KNOWN)).rows == ()
+    with pytest.raises(NotFound) as theirs:
+        search.get(known, other, KNOWN)
+    unknown = with_check("REG", "222222", demo=True)
+    with pytest.raises(NotFound) as nobodys:
+        search.get(known, other, unknown)
+    assert str(theirs.value).replace(KNOWN, "") == str(nobodys.value).replace(unknown, "")
+
+
+# -- one payment ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def story(sessions: Sessions, now: datetime) -> links.LinkView:
+    """A payment with a link, an event acted on, one that waits, and one that nobody proved."""
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    link = issue(sessions, FakeGateway(), now=now)
+    with sessions.begin() as session:
+        payment = session.scalars(select(Payment)).one()
+        acted_on, waiting = (
+            InboxEvent(
+                gateway="ikhokha",
+                digest=bytes([nth]) * 32,
+                received_at=now + timedelta(minutes=nth),
+                last_seen_at=now,
+                path="/webhooks/ikhokha",
+                headers={},
+                body=b'{"status": "SUCCESS", "nth": %d}' % nth,
+                gateway_reference=link.gateway_reference,
+                word="SUCCESS",
+                handled_at=now if nth == 1 else None,
+                payment_id=payment.id if nth == 1 else None,
+            )
+            for nth in (1, 2)
+        )
+        session.add_all([acted_on, waiting])
+        session.flush()
+        detail = {"inbox": acted_on.id, "word": "SUCCESS"}
+        session.add(
+            TimelineEntry(
+                payment_id=payment.id,
+                at=acted_on.received_at,
+                kind=Kind.EVENT,
+                source="webhook",
+                actor="iKhokha",
+                detail=detail,
+            )
+        )
+        session.add(
+            UnverifiedEvent(
+                gateway="ikhokha",
+                digest=b"u" * 32,
+                received_at=now + timedelta(minutes=3),
+                last_seen_at=now,
+                path="/webhooks/ikhokha",
+                headers={},
+                body=b"\xff forged",
+                reason="wrong signature",
+                gateway_reference=link.gateway_reference,
+                address="203.0.113.7",
+            )
+        )
+    return link
+
+
+def test_a_payments_timeline_holds_every_message_that_names_it(sessions: Sessions, story: links.LinkView):
+    with sessions.read() as session:
+        entries = search.get(session, ADMIN, story.reference).timeline
+    raw = [entry.raw for entry in entries if entry.raw]
+    assert raw == ['{"status": "SUCCESS", "nth": 1}', '{"status": "SUCCESS", "nth": 2}', "\\xff forged"]
+    assert [entry.kind for entry in entries][-3:] == [Kind.EVENT, Kind.EVENT, timeline.UNVERIFIED]
+    assert entries[-1].title.endswith("It changed nothing.")
+    assert len({entry.id for entry in entries}) == len(entries)
+
+
+def test_a_payment_tells_its_links_and_who_asked(sessions: Sessions, story: links.LinkView):
+    with sessions.read() as session:
+        detail = search.get(session, ADMIN, story.reference.lower())
+    assert [link.gateway_reference for link in detail.links] == [story.gateway_reference]
+    assert detail.row.wire_reference == story.reference
+    assert [entry.title for entry in detail.timeline][:3] == [
+        f"{ADMIN.name} asked for {Money(15_000)}.",
+        f"{ADMIN.name} had the gateway asked for a payment link.",
+        "The payment link is ready.",
+    ]
+
+
+def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
+    detail = {
+        "amount_minor": 1,
+        "currency": "ZAR",
+        "how": "instant_eft",
+        "was": "open",
+        "became": "paid",
+        "page": "success",
+        "reason": "overpaid",
+        "word": "PAID",
+        "subject": "Paid",
+        "what": "sent",
+        "text": "Called.",
+    }
+    for kind in Kind:
+        title = timeline.title(kind, detail, "Thandi")
+        assert title.endswith(".")
+        assert "_" not in title
+
+
+# -- price ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "condition, index",
+    [
+        pytest.param(
+            select(Payment.id).where(Payment.review.is_not(None)), "ix_payments_review", id="flagged"
+        ),
+        pytest.param(select(Link.id).where(search.LINK_ASKED), "ix_links_asked", id="outcome unknown"),
+        pytest.param(select(OutboxMail.id).where(search.MAIL_FAILED), "ix_outbox_failed", id="failed mail"),
+        pytest.param(
+            select(InboxEvent.id).where(InboxEvent.handled_at.is_(None)),
+            "ix_inbox_unhandled",
+            id="waiting events",
+        ),
+    ],
+)
+def test_what_needs_a_person_is_found_by_an_index_of_its_own(sessions: Sessions, condition, index: str):
+    with sessions.read() as session:
+        sql = str(condition.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = session.execute(text(f"EXPLAIN {sql}"))
+        else:
+            plan = session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))
+        assert index in str(plan.all())
