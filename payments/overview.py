@@ -234,7 +234,7 @@ def _attention(session: Session, scope: frozenset[int] | None, now: datetime) ->
         counts |= _gateway_counts(session, now)
     for kind in Attention:
         if count := counts.get(kind, 0):
-            page, one, many = _TOLD[kind]
+            page, one, many = TOLD[kind]
             sentence = (one if count == 1 else many).format(count=f"{count:,}".replace(",", "\u00a0"))
             yield AttentionItem(kind, count, sentence, page, _FILTERS.get(kind))
 
@@ -277,7 +277,7 @@ _FILTERS = {
     Attention.FAILED_MAIL: search.Filter(mail_failed=True),
 }
 #: The page to look at, and the sentence for one and for many.
-_TOLD: Mapping[Attention, tuple[str, str, str]] = {
+TOLD: Mapping[Attention, tuple[str, str, str]] = {
     Attention.REVIEW: (
         "payments",
         "{count} payment does not fit what the gateway said.",

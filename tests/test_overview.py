@@ -1,0 +1,387 @@
+"""The live page: running totals that equal a count, and what needs a person."""
+
+from collections import Counter as Sums
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import (
+    Event,
+    InboxEvent,
+    OutboxMail,
+    Payment,
+    Receipt,
+    Standing,
+    Tally,
+    TimelineEntry,
+    UnverifiedEvent,
+)
+from db.money import Money
+from db.session import Sessions
+from payments import lifecycle, overview, search, tallies
+from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
+from payments.overview import Attention
+from tests.desk import ADMIN, make_event
+from tests.samples import make_payment
+
+BY = {"source": Source.DESK, "actor": "Thandi"}
+
+
+def receive(session: Session, payment: Payment, minor: int, *, now: datetime, kind: str = "cash") -> None:
+    nth = session.scalar(select(func.count()).select_from(Receipt))
+    lifecycle.receive(
+        session, payment, kind=kind, source_reference=f"slip-{nth}", amount=Money(minor), now=now, **BY
+    )
+
+
+def live(sessions: Sessions, now: datetime, scope: frozenset[int] | None = None) -> overview.Live:
+    with sessions.read() as session:
+        return overview.live(session, scope, now=now)
+
+
+# -- running totals ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_running_totals_equal_a_count_after_any_steps(sessions: Sessions, now: datetime, seed: int):
+    dice = Random(seed)
+    with sessions.begin() as session:
+        events = [make_event(session, code, now=now).id for code in ("devconf", "gala")]
+    for nth in range(25):
+        moment = now + timedelta(minutes=17 * nth)
+        with sessions.begin() as session:
+            for _ in range(dice.randrange(1, 5)):
+                _random_step(session, dice, events, moment)
+    with sessions.read() as session:
+        assert _standings(session) == _counted_standings(session)
+        assert _tallies(session) == _counted_tallies(session)
+
+
+def _random_step(session: Session, dice: Random, events: list[int], moment: datetime) -> None:
+    payments = session.scalars(select(Payment).order_by(Payment.id)).all()
+    if not payments or dice.random() < 0.4:
+        event = session.get_one(Event, dice.choice(events))
+        amount = dice.randrange(2, 90_000)
+        payment = make_payment(session, event, now=moment, status=Status.CREATED, amount_minor=amount)
+        lifecycle.note(session, payment, Kind.CREATED, now=moment, **BY)
+        return
+    payment = dice.choice(payments)
+    status = Status(payment.status)
+    if status in lifecycle.PENDING and dice.random() < 0.5:
+        receive(session, payment, dice.choice((1, payment.amount_minor)), now=moment)
+    else:
+        unpaid = sorted(TRANSITIONS[status] - {Status.PAID, Status.PART_PAID})
+        if unpaid:
+            lifecycle.advance(session, payment, dice.choice(unpaid), now=moment, **BY)
+
+
+def _standings(session: Session) -> dict:
+    rows = session.scalars(select(Standing)).all()
+    return {(row.event_id, row.status, row.currency): (row.count, row.sum_minor) for row in rows if row.count}
+
+
+def _counted_standings(session: Session) -> dict:
+    key = (Payment.event_id, Payment.status, Payment.amount_currency)
+    rows = session.execute(select(*key, func.count(), func.sum(Payment.amount_minor)).group_by(*key))
+    return {tuple(row[:3]): (row[3], int(row[4])) for row in rows}
+
+
+def _tallies(session: Session) -> dict:
+    rows = session.scalars(select(Tally)).all()
+    return {(r.hour, r.event_id, r.measure, r.key, r.currency): (r.count, r.sum_minor) for r in rows}
+
+
+def _counted_tallies(session: Session) -> dict:
+    """From the timeline and the receipts, one by one."""
+    counts: Sums = Sums()
+    sums: Sums = Sums()
+    told = (
+        select(TimelineEntry, Payment)
+        .join(Payment)
+        .where(TimelineEntry.kind.in_((Kind.CREATED, Kind.STATUS)))
+    )
+    for entry, payment in session.execute(told):
+        status = entry.detail.get("became", "created")
+        key = (tallies.hour_of(entry.at), payment.event_id, "status", status, payment.amount_currency)
+        counts[key] += 1
+        sums[key] += payment.amount_minor
+    for receipt in session.scalars(select(Receipt)):
+        hour = tallies.hour_of(receipt.received_at)
+        key = (hour, receipt.payment.event_id, "taken", receipt.kind, receipt.amount_currency)
+        counts[key] += 1
+        sums[key] += receipt.amount_minor
+    return {key: (counts[key], sums[key]) for key in counts}
+
+
+def test_the_version_rises_once_for_each_transaction(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for _ in range(5):
+            make_payment(session, event, now=now)
+    assert live(sessions, now).version == 1
+    with sessions.begin() as session:
+        tallies.bump(session)
+        tallies.bump(session)
+    assert live(sessions, now).version == 2
+
+
+def test_a_transaction_taken_back_leaves_no_trace_in_the_totals(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        make_payment(session, event, now=now)
+    before = live(sessions, now)
+    session = Session(sessions.engine)
+    lifecycle.advance(session, session.scalars(select(Payment)).one(), Status.EXPIRED, now=now, **BY)
+    session.rollback()
+    session.commit()
+    session.close()
+    assert live(sessions, now) == before
+    with sessions.begin() as session:
+        lifecycle.advance(session, session.scalars(select(Payment)).one(), Status.EXPIRED, now=now, **BY)
+    assert live(sessions, now).status(Status.EXPIRED).count == 1
+
+
+def test_opposite_moves_at_the_same_moment_wait_for_each_other_and_not_for_ever(
+    sessions: Sessions, now: datetime
+):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        up = [make_payment(session, event, now=now, status=Status.OPEN).id for _ in range(15)]
+        down = [make_payment(session, event, now=now, status=Status.FAILED).id for _ in range(15)]
+
+    def move(ids: list[int], to: Status) -> None:
+        for payment_id in ids:
+            with sessions.begin() as session:
+                lifecycle.advance(session, lifecycle.locked(session, payment_id), to, now=now, **BY)
+
+    with ThreadPoolExecutor() as pool:
+        for moved in [pool.submit(move, up, Status.FAILED), pool.submit(move, down, Status.OPEN)]:
+            moved.result()
+    with sessions.read() as session:
+        assert _standings(session) == _counted_standings(session)
+        assert overview.version(session) == 31
+
+
+# -- today and yesterday ----------------------------------------------------------------------------
+
+#: Moments of two days in Johannesburg, which is two hours ahead.
+NOON = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
+
+
+def takings(sessions: Sessions, *when: tuple[datetime, int, str]) -> None:
+    with sessions.begin() as session:
+        event = make_event(session, now=NOON)
+        for moment, minor, kind in when:
+            payment = make_payment(session, event, now=moment, amount_minor=minor)
+            receive(session, payment, minor, now=moment, kind=kind)
+
+
+def test_today_starts_at_midnight_in_johannesburg(sessions: Sessions):
+    midnight = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
+    takings(sessions, (midnight, 100, "cash"), (midnight - timedelta(seconds=1), 7, "cash"))
+    picture = live(sessions, NOON)
+    assert picture.taken_today == Money(100)
+    assert picture.taken_yesterday == Money(0)
+    assert picture.per_hour[0].taken == Money(100)
+    assert picture.per_hour[23].yesterday == Money(7)
+    assert len(picture.per_hour) == 24
+
+
+def test_yesterday_is_counted_up_to_the_end_of_this_hour(sessions: Sessions):
+    hour = timedelta(hours=1)
+    yesterday = NOON - timedelta(days=1)
+    takings(sessions, (yesterday, 100, "cash"), (yesterday + hour, 20, "cash"), (yesterday - hour, 3, "eft"))
+    picture = live(sessions, NOON)
+    assert picture.yesterday_until == datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
+    assert picture.taken_yesterday == Money(103)
+    assert sum((hour.yesterday for hour in picture.per_hour), Money(0)) == Money(123)
+    assert picture.status(Status.PAID).reached_yesterday == 2
+    assert picture.status(Status.PAID).reached_today == 0
+
+
+def test_takings_are_told_by_method_the_most_money_first(sessions: Sessions):
+    yesterday = NOON - timedelta(days=1)
+    takings(
+        sessions, (NOON, 100, "cash"), (NOON, 250, "gateway"), (NOON, 50, "gateway"), (yesterday, 9, "eft")
+    )
+    told = [
+        (row.method, row.count, row.taken.minor, row.taken_yesterday.minor)
+        for row in live(sessions, NOON).by_method
+    ]
+    assert told == [("gateway", 2, 300, 0), ("cash", 1, 100, 0), ("eft", 0, 0, 9)]
+
+
+def test_money_of_another_currency_is_told_beside_and_never_added(sessions: Sessions):
+    takings(sessions, (NOON, 100, "cash"))
+    with sessions.begin() as session:
+        event = make_event(session, "expo", now=NOON)
+        payment = make_payment(session, event, now=NOON, amount_currency="USD", amount_minor=777)
+        dollars = Money(777, "USD")
+        lifecycle.receive(
+            session, payment, kind="eft", source_reference="wire", amount=dollars, now=NOON, **BY
+        )
+    picture = live(sessions, NOON)
+    assert picture.taken_today == Money(100)
+    assert picture.other_currencies_today == (dollars,)
+    assert picture.status(Status.PAID).owed == {"ZAR": Money(100), "USD": dollars}
+
+
+def test_a_person_of_one_event_sees_numbers_of_that_event_only(sessions: Sessions):
+    takings(sessions, (NOON, 100, "cash"))
+    with sessions.begin() as session:
+        gala = make_event(session, "gala", now=NOON)
+        payment = make_payment(session, gala, now=NOON, amount_minor=5)
+        receive(session, payment, 5, now=NOON)
+        make_payment(session, gala, now=NOON, review=Review.OVERPAID)
+        scope = frozenset({gala.id})
+    picture = live(sessions, NOON, scope)
+    assert picture.taken_today == Money(5)
+    assert {row.event_code for row in picture.newest} == {"gala"}
+    assert sum(status.count for status in picture.by_status) == 2
+    nothing = live(sessions, NOON, frozenset())
+    assert (nothing.taken_today, nothing.newest, nothing.attention) == (Money(0), (), ())
+    assert sum(status.count for status in nothing.by_status) == 0
+
+
+def test_every_status_is_there_even_when_no_payment_has_it(sessions: Sessions):
+    assert [status.status for status in live(sessions, NOON).by_status] == list(Status)
+
+
+# -- what needs a person ----------------------------------------------------------------------------
+
+Make = Callable[[Session, Event], object]
+
+
+def _event(**values: object) -> Make:
+    kept = {
+        "gateway": "ikhokha",
+        "digest": b"d" * 32,
+        "path": "/",
+        "headers": {},
+        "body": b"{}",
+        "last_seen_at": NOON,
+    }
+    return lambda session, event: session.add(InboxEvent(**kept | values))
+
+
+def _link(minutes: int, **values: object) -> Make:
+    def make(session: Session, event: Event) -> None:
+        payment = make_payment(session, event, now=NOON - timedelta(minutes=minutes), link="gw1")
+        for name, value in values.items():
+            setattr(payment.links[0], name, value)
+
+    return make
+
+
+def _mail(state: str) -> Make:
+    def make(session: Session, event: Event) -> None:
+        payment = make_payment(session, event, now=NOON)
+        session.add(
+            OutboxMail(
+                key="k",
+                payment_id=payment.id,
+                recipient="a@example.org",
+                subject="s",
+                body="b",
+                message_id="m",
+                state=state,
+                created_at=NOON,
+            )
+        )
+
+    return make
+
+
+def _unverified(minutes: int) -> Make:
+    moment = NOON - timedelta(minutes=minutes)
+    return lambda session, event: session.add(
+        UnverifiedEvent(
+            gateway="ikhokha",
+            digest=b"u" * 32,
+            received_at=moment,
+            last_seen_at=moment,
+            path="/",
+            headers={},
+            body=b"",
+            reason="no signature",
+            address="203.0.113.7",
+        )
+    )
+
+
+OLD, FRESH = NOON - timedelta(minutes=6), NOON - timedelta(minutes=4)
+ASLEEP = {"next_ask_at": None}
+
+
+@pytest.mark.parametrize(
+    "make, kind",
+    [
+        pytest.param(
+            lambda session, event: make_payment(session, event, now=NOON, review=Review.OVERPAID),
+            Attention.REVIEW,
+            id="a flagged payment",
+        ),
+        pytest.param(
+            _link(6, state="asked", **ASLEEP), Attention.OUTCOME_UNKNOWN, id="no answer for 6 minutes"
+        ),
+        pytest.param(_link(4, state="asked", **ASLEEP), None, id="no answer for 4 minutes"),
+        pytest.param(
+            _link(0, next_ask_at=NOON - timedelta(minutes=16)), Attention.UNASKED_LINKS, id="asked late"
+        ),
+        pytest.param(_link(0, next_ask_at=NOON - timedelta(minutes=14)), None, id="asked soon"),
+        pytest.param(_link(600, **ASLEEP), None, id="a link known as paid"),
+        pytest.param(
+            _event(received_at=OLD), Attention.UNHANDLED_EVENTS, id="an event waiting for 6 minutes"
+        ),
+        pytest.param(_event(received_at=FRESH), None, id="an event waiting for 4 minutes"),
+        pytest.param(_event(received_at=OLD, handled_at=NOON), None, id="an event acted on"),
+        pytest.param(
+            _event(received_at=FRESH, effect="unmatched"), Attention.UNMATCHED_EVENTS, id="unmatched"
+        ),
+        pytest.param(
+            _event(received_at=FRESH, effect="unreadable"), Attention.UNREADABLE_EVENTS, id="unreadable"
+        ),
+        pytest.param(_unverified(10), Attention.UNVERIFIED_EVENTS, id="an unverified event today"),
+        pytest.param(_unverified(60 * 13), None, id="an unverified event yesterday"),
+        pytest.param(_mail("failed"), Attention.FAILED_MAIL, id="a mail given up"),
+        pytest.param(_mail("queued"), None, id="a mail on its way"),
+    ],
+)
+def test_what_needs_a_person_is_told_with_its_number(sessions: Sessions, make: Make, kind: Attention | None):
+    with sessions.begin() as session:
+        make(session, make_event(session, now=NOON))
+    told = live(sessions, NOON).attention
+    assert [(item.kind, item.count) for item in told] == ([(kind, 1)] if kind else [])
+    assert all(item.sentence.endswith((".", "?")) and "1" in item.sentence for item in told)
+
+
+def test_the_filter_of_an_item_lists_the_payments_it_counts(sessions: Sessions):
+    with sessions.begin() as session:
+        event = make_event(session, now=NOON)
+        make_payment(session, event, now=NOON)
+        make_payment(session, event, now=NOON, review=Review.OVERPAID)
+        _link(6, state="asked", **ASLEEP)(session, event)
+        _mail("failed")(session, event)
+    with sessions.read() as session:
+        for item in overview.live(session, None, now=NOON).attention:
+            assert item.filter is not None
+            assert search.totals(session, ADMIN, item.filter).count == item.count
+
+
+def test_messages_that_belong_to_no_event_are_told_to_who_sees_all(sessions: Sessions):
+    with sessions.begin() as session:
+        event = make_event(session, now=NOON)
+        _event(received_at=OLD)(session, event)
+        _unverified(10)(session, event)
+        scope = frozenset({event.id})
+    assert live(sessions, NOON, scope).attention == ()
+    assert len(live(sessions, NOON).attention) == 2
+
+
+def test_everything_that_can_need_a_person_has_its_sentences():
+    assert set(overview.TOLD) == set(Attention)
