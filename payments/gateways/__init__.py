@@ -86,3 +86,10 @@ class Gateway(Protocol):
         ``headers`` has lower-case names; one that came twice is joined by a comma, and so never verifies.
         """
         ...
+
+    def claimed_link(self, body: bytes) -> str | None:
+        """The link that an unproved message says it is about; None when it cannot be read.
+
+        Worth a question to the gateway, and nothing more.
+        """
+        ...

@@ -123,19 +123,23 @@ class IKhokha:
     def status(self, gateway_reference: str) -> LinkStatus:
         if not _LINK_ID.fullmatch(gateway_reference):
             raise InvalidInput(f"{gateway_reference!r} is not a gateway reference.")
-        return _link_status(_answer(self._get(f"getStatus/{gateway_reference}")))
+        reply = self._get(f"getStatus/{gateway_reference}")
+        return _link_status(_answer(reply), reply.body.decode())
 
     def status_by_reference(self, reference: str) -> LinkStatus | None:
         """The link made for our reference; None only when the gateway itself says it knows none."""
         reply = self._get("getStatus/external", externalReference=self._reference(reference))
         if reply.status in (400, 404) and _says_unknown(reply):
             return None
-        return _link_status(_answer(reply))
+        return _link_status(_answer(reply), reply.body.decode())
 
     def history(self, first: date, last: date) -> list[LinkStatus]:
         """All links the gateway lists from ``first`` to ``last``. One unreadable entry refuses the list."""
         reply = self._get("payments/history", startDate=first.isoformat(), endDate=last.isoformat())
-        return [_link_status(_as_object(item)) for item in _history_items(reply)]
+        return [
+            _link_status(_as_object(item), json.dumps(item, ensure_ascii=False, default=str))
+            for item in _history_items(reply)
+        ]
 
     # -- the message in --------------------------------------------------------------------------
 
@@ -149,6 +153,12 @@ class IKhokha:
         if not any(self._proves(signature, path, candidate) for candidate in _candidates(body)):
             raise NotFromGateway("The signature does not fit the path, the body and our key.")
         return _event(body)
+
+    def claimed_link(self, body: bytes) -> str | None:
+        try:
+            return _event(body).gateway_reference
+        except InvalidInput:
+            return None
 
     def _proves(self, signature: str, path: str, body: bytes) -> bool:
         keys = (self._config.secret_key, self._config.previous_secret_key)
@@ -294,7 +304,7 @@ def _as_object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _link_status(answer: dict[str, Any]) -> LinkStatus:
+def _link_status(answer: dict[str, Any], raw: str) -> LinkStatus:
     link_id, word = answer.get("paylinkID"), answer.get("status")
     if not _is_link_id(link_id) or not isinstance(word, str):
         raise GatewayUnavailable("The gateway's answer names no link or no status.")
@@ -307,7 +317,7 @@ def _link_status(answer: dict[str, Any]) -> LinkStatus:
         currency=_told(answer, "currency"),
         reference=_told(answer, "externalTransactionID"),
         created_at=_moment(answer.get("createdAt")),
-        raw=json.dumps(answer, ensure_ascii=False, default=str),
+        raw=raw,
     )
 
 
