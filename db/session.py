@@ -47,10 +47,9 @@ class Sessions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A reading session: one consistent picture, nothing kept."""
+        """A reading session: one consistent picture; closing it keeps nothing."""
         with Session(self._reader, autoflush=False) as session:
             yield session
-            session.rollback()
 
 
 def open_engine(url: str, *, busy_timeout_s: int = 10, **pool: Any) -> Engine:

@@ -16,6 +16,8 @@ from payments.errors import InvalidInput
 
 #: Digits with at most one separator between two of them. A longer gap ends a number.
 _RUN = re.compile(r"(?<![0-9])[0-9](?:[ .\-_/,:*|]?[0-9]){12,18}(?![0-9])", re.ASCII)
+#: Invisible, but letters of some scripts and some emoji are made with them.
+_JOINERS = "\u200c\u200d"
 _SECURITY_CODE = re.compile(
     r"\b(cvv2?|cvc2?|cid|csc|security code)\b(\W{0,4})[0-9]{3,4}\b", re.ASCII | re.IGNORECASE
 )
@@ -32,16 +34,19 @@ def clean(text: str, *, field: str, longest: int = 200) -> str:
 
     Raises InvalidInput for a card number or a text that is too long; never cuts.
     """
-    plain = unicodedata.normalize("NFC", text.replace("\u00a0", " "))
-    plain = "".join(
-        char for char in plain if char == "\n" or unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn")
-    )
-    plain = "\n".join(" ".join(line.split()) for line in plain.strip().split("\n"))
+    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").split("\n")
+    plain = "\n".join(" ".join(line.split()) for line in lines)
+    plain = "".join(char for char in plain if char == "\n" or _is_kept(char)).strip(" \n" + _JOINERS)
     if len(plain) > longest:
         raise InvalidInput(f"{field} is too long: {len(plain)} characters, and {longest} fit.")
     if has_card_number(plain):
         raise InvalidInput(f"{field} holds a card number. Take it out: card numbers are never kept here.")
     return plain
+
+
+def _is_kept(char: str) -> bool:
+    """Not a control, half a character, or one that only turns the direction of what follows."""
+    return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def has_card_number(text: str) -> bool:

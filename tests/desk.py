@@ -74,9 +74,9 @@ class FakeGateway:
             raise self.loses_answers
         return IssuedLink(gateway_reference, f"https://securepay.ikhokha.red/{gateway_reference}")
 
-    def says(self, gateway_reference: str, answer: Answer, word: str, **other: object) -> None:
-        known = self.links[gateway_reference]
-        self.links[gateway_reference] = replace(known, answer=answer, word=word, **other)  # type: ignore[arg-type]
+    def says(self, link: str, answer: Answer, word: str, **other: object) -> None:
+        known = self.links[link]
+        self.links[link] = replace(known, answer=answer, word=word, **other)  # type: ignore[arg-type]
 
     def status(self, gateway_reference: str) -> LinkStatus:
         self.asked.append(gateway_reference)
@@ -100,6 +100,9 @@ class FakeGateway:
         if not word:
             raise InvalidInput("no event")
         return GatewayEvent(gateway_reference, None, word, "00")
+
+    def claimed_link(self, body: bytes) -> str | None:
+        return body.decode().partition(" ")[0]
 
 
 def issue(
