@@ -5,7 +5,7 @@ A PostgreSQL that cannot start fails those tests; it never skips them.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgres-bin", type=Path, help="bin folder of the PostgreSQL to test on; default: the wheel's"
     )
+    parser.addoption(
+        "--fail-on-skip", action="store_true", help="a skipped browser, postgres or processes test fails"
+    )
+
+
+_NEVER_SKIPPED = ("browser", "postgres", "processes")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With ``--fail-on-skip``, a test of a real part that did not run has failed."""
+    report = yield
+    real = any(item.get_closest_marker(name) for name in _NEVER_SKIPPED)
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and real
+        and item.config.getoption("--fail-on-skip")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and it must run here"
+    return report
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+# Everything starts here. `make help` says what there is.
+
+# The newest Python that is here, 3.11 or later; another one: make PYTHON=/path/to/python3.12 run
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test check seed bench lock
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
+
+run: install  ## start the desk; with no settings, a demo desk
+	@$(BIN)/python manage.py run
+
+seed: install  ## fill the demo desk with a year of invented payments
+	@$(BIN)/python manage.py seed
+
+test: .venv/.dev  ## run every test: both databases, a real browser
+	@$(BIN)/python tests/install_browser.py
+	@$(BIN)/python -m pytest
+
+check: .venv/.dev  ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: .venv/.dev  ## each benchmark prints one JSON line
+	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit; done
+
+lock: .venv/.dev  ## after a change of requirements*.txt: pin all of it again, with hashes
+	$(LOCK) requirements.txt -o requirements.lock
+	$(LOCK) requirements-dev.txt -o requirements-dev.lock
+
+install: .venv/.installed  ## .venv with exactly what requirements.lock says
+
+.venv/.installed: requirements.lock | $(BIN)/python
+	@echo "Installing Paydesk's packages, a minute or two …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.dev: requirements-dev.lock | $(BIN)/python
+	@echo "Installing what the tests need, a minute or two …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ .venv/.installed
+
+# Debian and Ubuntu ship Python without its venv module: as root we fetch it, otherwise we say how.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Paydesk needs Python 3.11 or later, and none is on the PATH." >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+		then apt-get update -qq && apt-get install -qq -y $$package; \
+		else echo "$(PYTHON) has no venv module. Run: sudo apt-get install $$package" >&2; exit 2; fi; }
+	@$(PYTHON) -m venv .venv
