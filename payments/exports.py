@@ -48,12 +48,13 @@ def file_name(now: datetime) -> str:
 
 
 def _lines(rows: Iterable[PaymentRow]) -> Iterator[str]:
-    yield BOM + _line(COLUMNS)
+    yield BOM + line(COLUMNS)
     for row in rows:
-        yield _line(cell(row) for cell in COLUMNS.values())
+        yield line(cell(row) for cell in COLUMNS.values())
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
+    """One line of the file; its cells are guarded already."""
     return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
 
 
