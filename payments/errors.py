@@ -6,6 +6,7 @@ PaymentsError
 ├── NotAllowed               this person, this event, this action
 ├── Conflict                 true, but not now: already paid, illegal transition
 ├── NotFromGateway           an event that fails verification (the reason is for our log, not for the sender)
+├── NotKept                  a message that is not on disk: whoever sent it must send it again
 └── GatewayError
     ├── GatewayUnavailable   nothing was sent, or only read: safe to ask again
     ├── GatewayRefused       it said no: code and text
@@ -38,6 +39,10 @@ class Conflict(PaymentsError):
 
 class NotFromGateway(PaymentsError):
     """An event that fails verification. The reason is for our log, never for the sender."""
+
+
+class NotKept(PaymentsError):
+    """A message that could not be kept. Nothing of it is stored that counts; it must be sent again."""
 
 
 class GatewayError(PaymentsError):

@@ -66,6 +66,16 @@ class LinkView:
     return_token: str
 
 
+@dataclass(frozen=True)
+class PayerView:
+    """What a payer's browser may see: no name, no reference. ``stale``: asking again could tell more."""
+
+    event: str
+    amount: Money
+    status: Status
+    stale: bool
+
+
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
     """A reference nobody has yet, with the event's prefix."""
     event = _event(session, person, event_code)
@@ -137,15 +147,32 @@ def shared(session: Session, person: Person, reference: str, how: str, *, now: d
 
 def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
     """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
-    link = session.scalar(select(Link).where(Link.return_token == token))
-    if link is None:
-        raise NotFound("This page belongs to no payment.")
-    lately = link.asked_at is not None and now - link.asked_at < timedelta(minutes=1)
-    if not lately and _wake(link, now, within=timedelta(0)):
+    link = _link_by_token(session, token)
+    if _stale(link, now) and _wake(link, now, within=timedelta(0)):
         lifecycle.note(
             session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
         )
     return view(link)
+
+
+def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
+    """What the return page shows. Raises NotFound for a token of no link."""
+    link = _link_by_token(session, token)
+    payment = link.payment
+    return PayerView(payment.event.name, link.amount, Status(payment.status), _stale(link, now))
+
+
+def _link_by_token(session: Session, token: str) -> Link:
+    link = session.scalar(select(Link).where(Link.return_token == token))
+    if link is None:
+        raise NotFound("This page belongs to no payment.")
+    return link
+
+
+def _stale(link: Link, now: datetime) -> bool:
+    """No question is under way, and the last one is a minute old. Never for a paid or refused link."""
+    lately = link.asked_at is not None and now - link.asked_at < timedelta(minutes=1)
+    return link.next_ask_at is not None and link.next_ask_at > now and not lately
 
 
 def _wake(link: Link, now: datetime, *, within: timedelta) -> bool:

@@ -1,0 +1,192 @@
+"""Accepting what gateways send: messages that wait together are committed together, then answered.
+
+One thread writes. It takes one message and whatever else already waits, without a timer: a quiet desk
+commits each message at once, a busy one shares a sync of the disk among hundreds. A future is
+resolved only after its COMMIT. What was kept and answered then rings: ``Bells`` ask the gateway.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from queue import Empty, Full, Queue, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from db.session import Sessions
+from payments import inbox
+from payments.errors import GatewayError, NotKept
+from payments.gateways import Gateway, GatewayEvent
+from payments.inbox import Message
+
+log = logging.getLogger("paydesk.intake")
+
+#: How many messages share a transaction, at most.
+TOGETHER = 256
+#: A sender hears within this time, whatever the database does.
+PATIENCE_S = 4
+#: How long closing waits for what is queued.
+_CLOSING_S = 8
+#: How many kept events may wait to be asked about here; the worker finds the others.
+BELLS = 500
+_ASKERS = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    work: Callable[[Session], Any]
+    done: asyncio.Future[Any]
+
+
+class Intake:
+    """The one writer of a process with an event loop. Started once, closed once."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._writer = Thread(target=self._write_all, name="intake", daemon=True)
+
+    def start(self) -> None:
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write what is queued, then stop. Blocks; the loop must go on running meanwhile."""
+        self._queue.put(None)
+        self._writer.join(_CLOSING_S)
+
+    @property
+    def alive(self) -> bool:
+        return self._writer.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    async def accept(self, message: Message, event: GatewayEvent | None) -> int:
+        """``inbox.accept``, committed. Raises NotKept when the database could not in time."""
+        return await self.write(lambda session: inbox.accept(session, message, event))
+
+    async def accept_unverified(self, message: Message, reason: str, claimed: str | None) -> int:
+        """``inbox.accept_unverified``, committed. Raises NotKept when the database could not in time."""
+        return await self.write(lambda session: inbox.accept_unverified(session, message, reason, claimed))
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """What ``work`` returns, once it is committed. It may run twice; the first time is then undone."""
+        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
+        self._queue.put(waiting)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                done: T = await waiting.done
+                return done
+        except TimeoutError:
+            raise NotKept("The database did not answer in time. Send the message again.") from None
+
+    # -- the writer's thread -------------------------------------------------------------------------
+
+    def _write_all(self) -> None:
+        is_open = True
+        while is_open:
+            taken = self._take()
+            is_open = None not in taken
+            # Who stopped waiting was told to send again; writing for them would hold up the others.
+            batch = [one for one in taken if one is not None and not one.done.cancelled()]
+            if batch:
+                outcomes = self._commit(batch)
+                batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
+
+    def _take(self) -> list[_Waiting | None]:
+        taken = [self._queue.get()]
+        while len(taken) < TOGETHER and not self._queue.empty():
+            taken.append(self._queue.get())
+        return taken
+
+    def _commit(self, batch: list[_Waiting]) -> list[Any]:
+        """What each work returned, or NotKept. One that cannot be written fails alone."""
+        try:
+            with self._sessions.begin() as session:
+                results: list[Any] = [one.work(session) for one in batch]
+            return results
+        except (OperationalError, InterfaceError) as error:
+            # Busy, full or gone: no message is at fault, and trying each would only wait longer.
+            log.warning("%d messages not kept: %s", len(batch), error.orig)
+            return [NotKept("The database is busy. Send the message again.") for _ in batch]
+        except Exception:
+            if len(batch) > 1:
+                return [self._commit([one])[0] for one in batch]
+            log.exception("A message cannot be written")
+            return [NotKept("The message could not be written. Send it again.")]
+
+
+def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:
+    for one, outcome in zip(batch, outcomes, strict=True):
+        if one.done.done():
+            continue
+        if isinstance(outcome, NotKept):
+            one.done.set_exception(outcome)
+        else:
+            one.done.set_result(outcome)
+
+
+class Bells:
+    """Asks the gateway about kept events, in the background of the process that kept them.
+
+    Nothing depends on it: an event that is not asked about here, for whatever reason, is still
+    unhandled in the database, and the worker finishes it.
+    """
+
+    def __init__(
+        self, sessions: Sessions, gateways: Mapping[str, Gateway], clock: Callable[[], datetime]
+    ) -> None:
+        self._sessions = sessions
+        self._gateways = gateways
+        self._clock = clock
+        self._queue: Queue[int | None] = Queue(BELLS)
+        self._ringing: set[int] = set()  # a hundred copies of one message are one question
+        self._askers = [Thread(target=self._ask_all, name="bell", daemon=True) for _ in range(_ASKERS)]
+
+    def start(self) -> None:
+        for asker in self._askers:
+            asker.start()
+
+    def ring(self, inbox_id: int) -> None:
+        """Never waits."""
+        if inbox_id in self._ringing:
+            return
+        try:
+            self._queue.put_nowait(inbox_id)
+        except Full:
+            return  # the worker finds it
+        self._ringing.add(inbox_id)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._ringing)
+
+    def close(self) -> None:
+        """Leave what waits to the worker; a question under way may take longer than we do."""
+        while not self._queue.empty():
+            try:
+                self._queue.get_nowait()
+            except Empty:
+                break
+        for _ in self._askers:
+            self._queue.put(None)
+        for asker in self._askers:
+            asker.join(1)
+
+    def _ask_all(self) -> None:
+        while (inbox_id := self._queue.get()) is not None:
+            try:
+                inbox.process(self._sessions, self._gateways, inbox_id, now=self._clock())
+            except GatewayError as error:
+                log.warning("Event %d waits for the gateway: %s", inbox_id, error)
+            except Exception:
+                log.exception("Event %d is left to the worker", inbox_id)
+            finally:
+                self._ringing.discard(inbox_id)

@@ -1,0 +1,468 @@
+"""The gateways' door: a process of its own that keeps what they send before it answers.
+
+An event is verified, kept and committed, then answered, then acted on by asking the gateway. The pages
+that payers come back to are here as well: they show what is known and change nothing.
+"""
+
+import asyncio
+import re
+import secrets
+import sys
+from asyncio import Protocol
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import jinja2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+import bootstrap
+from bootstrap import App
+from payments import health, links
+from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
+from payments.gateways import Gateway
+from payments.health import Readiness
+from payments.inbox import Message
+from payments.intake import Bells, Intake
+from payments.lifecycle import SETTLED, Status
+
+LARGEST_BODY = 64 * 1024
+MOST_HEADERS = 100
+#: Messages a minute and address that fail verification before they are only counted. Proved ones never are.
+FORGERIES_A_MINUTE = 60
+#: Return pages a minute and address: a hall full of payers shares one.
+VISITS_A_MINUTE = 1_200
+RETRY_AFTER_S = 5
+#: A return page looks again by itself every 3 s, for ten minutes.
+LOOK_AGAIN_S = 3
+MOST_LOOKS = 200
+#: How long an answer of ``/readyz`` holds, so that nobody can have us write without end.
+READY_FOR_S = 2
+
+T = TypeVar("T")
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,43}", re.ASCII)
+_JSON_TYPE = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.ASCII | re.IGNORECASE)
+_GUARDS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_WORDS = {
+    200: "kept",
+    401: "not verified",
+    404: "not found",
+    405: "method not allowed",
+    413: "too large",
+    415: "send application/json, in UTF-8, not encoded",
+    429: "too many",
+    431: "too many headers",
+    503: "not kept, send it again",
+}
+
+
+def main() -> None:
+    """Serve until told to stop; what was accepted by then is answered first."""
+    try:
+        app = bootstrap.build(busy_timeout_s=3)
+        if health.pending(app.sessions):
+            raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
+        bootstrap.claim_mode(app.sessions, app.settings.mode)
+    except PaymentsError as error:
+        sys.exit(str(error))
+    uvicorn.run(
+        create_app(app),
+        host=app.settings.bind_address,
+        port=app.settings.webhook_port,
+        http=HurriedHttp,
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # PROXY_HOPS says whom to believe
+        timeout_graceful_shutdown=10,
+    )
+
+
+def create_app(app: App) -> Starlette:
+    """The door of one desk. Its threads start and stop with the server that runs it."""
+    door = Door(app)
+    routes = [
+        Route("/webhooks/{gateway}", door.webhook, methods=["POST"]),
+        Route("/healthz", door.healthz),
+        Route("/readyz", door.readyz),
+        *(Route(f"{path}/{{token}}", door.return_page) for path in door.pages),
+    ]
+    handlers = {
+        HTTPException: door.refused,
+        NotKept: door.not_kept,
+        ClientDisconnect: door.gone,
+        Exception: door.not_kept,  # a fault of ours: its traceback is logged, and the sender tries again
+    }
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=door.lifespan)
+
+
+class Door:
+    """What the endpoints share: the writer, the bells, and who has knocked too often."""
+
+    def __init__(self, app: App) -> None:
+        settings = app.settings
+        self._app = app
+        self._intake = Intake(app.sessions)
+        self._bells = Bells(app.sessions, app.gateways, app.now)
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
+        self._forgers = Throttle(FORGERIES_A_MINUTE)
+        self._visitors = Throttle(VISITS_A_MINUTE)
+        self._refusals: Counter[int] = Counter()
+        self._readiness: tuple[float, Readiness] | None = None
+        self._readiness_asked = asyncio.Lock()
+        # The gateway signs the path it was told, whatever a proxy makes of it.
+        self._signed_path = urlsplit(settings.webhook_url).path
+        self.pages = {
+            "/return": "return",
+            urlsplit(settings.cancel_url).path: "cancel",
+            urlsplit(settings.failure_url).path: "failure",
+            urlsplit(settings.return_url).path: "return",
+        }
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        self._intake.start()
+        self._bells.start()
+        yield
+        await asyncio.to_thread(self._intake.close)
+        await asyncio.to_thread(self._bells.close)
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    # -- the hook ------------------------------------------------------------------------------------
+
+    async def webhook(self, request: Request) -> Response:
+        """Size and type, then the signature, then kept and committed, then 200. Acting on it comes after."""
+        gateway = self._app.gateways.get(request.path_params["gateway"])
+        if gateway is None:
+            raise HTTPException(404)
+        _check_head(request)
+        message = Message(
+            gateway=gateway.name,
+            path=self._signed_path,
+            headers=_headers(request),
+            body=await _body(request),
+            received_at=self._app.now(),
+            address=self._address(request),
+        )
+        try:
+            event = gateway.read_event(message.path, message.headers, message.body)
+        except NotFromGateway as error:
+            return await self._doubtful(gateway, message, str(error))
+        except InvalidInput:  # signed, and yet unreadable: kept for a person
+            await self._intake.accept(message, None)
+            return _answer(200)
+        self._bells.ring(await self._intake.accept(message, event))
+        return _answer(200)
+
+    async def _doubtful(self, gateway: Gateway, message: Message, reason: str) -> Response:
+        if not self._forgers.allows(message.address, message.received_at):
+            raise HTTPException(429)
+        claimed = gateway.claimed_link(message.body)
+        await self._intake.accept_unverified(message, reason, claimed)
+        return _answer(self._app.settings.bad_signature_status, "not verified")
+
+    # -- the payer's pages ---------------------------------------------------------------------------
+
+    async def return_page(self, request: Request) -> Response:
+        """What is known of a payment. Coming here proves nothing; it makes us ask the gateway soon."""
+        token, now = request.path_params["token"], self._app.now()
+        if not self._visitors.allows(self._address(request), now):
+            raise HTTPException(429)
+        if not _TOKEN.fullmatch(token):
+            raise HTTPException(404)
+        try:
+            view = await self._read(partial(self._for_payer, token, now))
+        except NotFound:
+            raise HTTPException(404) from None
+        if view.stale:
+            page = self.pages[request.url.path.rpartition("/")[0]]
+            with suppress(NotKept):  # the page is shown all the same, and the poll asks anyway
+                await self._intake.write(lambda session: links.returned(session, token, page, now=now))
+        return _show(PAYER_READS[view.status], view=view, looks=_looks(request))
+
+    def _for_payer(self, token: str, now: datetime) -> links.PayerView:
+        with self._app.sessions.read() as session:
+            return links.for_payer(session, token, now=now)
+
+    # -- is it well ----------------------------------------------------------------------------------
+
+    async def healthz(self, request: Request) -> Response:
+        """Is this process at work? What else it knows is told on this machine only."""
+        well = self._intake.alive
+        told: dict[str, Any] = {"status": "ok" if well else "down"}
+        if _is_local(request):
+            told["refused"] = {str(status): count for status, count in sorted(self._refusals.items())}
+            told["waiting"] = {"messages": self._intake.waiting, "bells": self._bells.waiting}
+        return JSONResponse(told, 200 if well else 503, _GUARDS)
+
+    async def readyz(self, request: Request) -> Response:
+        """Can messages be kept, and does somebody act on them?"""
+        found = await self._ready()
+        told: dict[str, Any] = {"status": "ready" if found.ready else "not ready"}
+        if _is_local(request):
+            told |= {"faults": found.faults, "oldest_event_s": found.oldest_event_s}
+        return JSONResponse(told, 200 if found.ready else 503, _GUARDS)
+
+    async def _ready(self) -> Readiness:
+        async with self._readiness_asked:
+            clock = asyncio.get_running_loop().time
+            if self._readiness is None or clock() - self._readiness[0] > READY_FOR_S:
+                found = await self._read(partial(health.readiness, self._app.sessions, now=self._app.now()))
+                self._readiness = clock(), found
+            return self._readiness[1]
+
+    # -- what went otherwise -------------------------------------------------------------------------
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        """A status of 4xx. It is counted; nothing is kept."""
+        assert isinstance(error, HTTPException)
+        self._refusals[error.status_code] += 1
+        # The rest of a refused body is not read, and so the connection cannot serve another request.
+        headers = {"Connection": "close", **(error.headers or {})}
+        if error.status_code == 429:
+            headers["Retry-After"] = "60"
+        return self._tell(request, error.status_code, headers)
+
+    async def not_kept(self, request: Request, _: Exception) -> Response:
+        return self._tell(request, 503, {"Retry-After": str(RETRY_AFTER_S), "Connection": "close"})
+
+    async def gone(self, _request: Request, _error: Exception) -> Response:
+        """The sender hung up, or was too slow: nobody reads this."""
+        return _answer(400, "incomplete")
+
+    def _tell(self, request: Request, status: int, headers: Mapping[str, str]) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return _show(PLAIN_PAGES.get(status, PLAIN_PAGES[404]), status=status, headers=headers)
+        return _answer(status, headers=headers)
+
+    # -- small things --------------------------------------------------------------------------------
+
+    def _address(self, request: Request) -> str:
+        """Who knocks: the peer, or what the outermost of our own proxies wrote down."""
+        hops = self._app.settings.proxy_hops
+        told = request.headers.getlist("x-forwarded-for") if hops else []
+        addresses = [part.strip() for part in ",".join(told).split(",")]
+        if hops and len(addresses) >= hops and addresses[-hops]:
+            return addresses[-hops][:64]
+        return request.client.host if request.client else ""
+
+    async def _read(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+
+class Throttle:
+    """So many a minute and address, in memory. Past ``MOST`` addresses the newcomers share one count."""
+
+    MOST = 10_000
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._minute = 0
+        self._counts: Counter[str] = Counter()
+
+    def allows(self, address: str, now: datetime) -> bool:
+        minute = int(now.timestamp() // 60)
+        if minute != self._minute:
+            self._minute, self._counts = minute, Counter()
+        key = address if address in self._counts or len(self._counts) < self.MOST else "others"
+        self._counts[key] += 1
+        return self._counts[key] <= self._limit
+
+
+# -- reading a request --------------------------------------------------------------------------------
+
+
+def _check_head(request: Request) -> None:
+    """Refuse by the head alone what is no message. Raises HTTPException before a byte of body is read."""
+    if len(request.scope["headers"]) > MOST_HEADERS:
+        raise HTTPException(431)
+    kinds = request.headers.getlist("content-type")
+    if len(kinds) != 1 or not _JSON_TYPE.fullmatch(kinds[0]) or "content-encoding" in request.headers:
+        raise HTTPException(415)
+    if int(request.headers.get("content-length", "0")) > LARGEST_BODY:  # the parser let only digits through
+        raise HTTPException(413)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """By lower-case name; one that came twice is joined by a comma, and so never verifies."""
+    found: dict[str, str] = {}
+    for name, value in request.headers.items():
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413)
+    return bytes(body)
+
+
+def _looks(request: Request) -> int:
+    """How often this page has looked again by itself."""
+    told = request.query_params.get("look", "")
+    return int(told) if re.fullmatch(r"[0-9]{1,4}", told, re.ASCII) else 0
+
+
+def _is_local(request: Request) -> bool:
+    """From this machine, and not through a proxy on it."""
+    if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    return ip_address(request.client.host).is_loopback
+
+
+# -- answering ----------------------------------------------------------------------------------------
+
+
+def _answer(status: int, word: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    if status in (204, 304):  # these have no body
+        return Response(None, status, {**_GUARDS, **headers})
+    return JSONResponse({"status": word or _WORDS.get(status, "refused")}, status, {**_GUARDS, **headers})
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a page tells a payer. ``tone`` is its colour: good, wait or bad."""
+
+    tone: str
+    title: str
+    text: str
+
+
+_WAITING = "We are asking the payment service. This page looks again by itself; you need not pay again."
+_CLOSED = "If you have paid just now, it will be noticed. The organisers can help with any question."
+PAYER_READS: Mapping[Status, Says] = {
+    Status.CREATED: Says("wait", "Waiting for confirmation", _WAITING),
+    Status.OPEN: Says("wait", "Waiting for confirmation", _WAITING),
+    Status.CLAIMED: Says("wait", "Waiting for confirmation", _WAITING),
+    Status.FAILED: Says("bad", "This attempt did not go through", "You can try again with the same link."),
+    Status.PART_PAID: Says("wait", "Part of the amount is here", _WAITING),
+    Status.PAID: Says("good", "Paid", "Thank you. You can close this page."),
+    Status.EXPIRED: Says("bad", "This payment link has ended", _CLOSED),
+    Status.CANCELLED: Says("bad", "This payment was cancelled", _CLOSED),
+    Status.WAIVED: Says("good", "Nothing to pay", "The organisers ask no payment for this."),
+    Status.PART_REFUNDED: Says("good", "Partly refunded", "The organisers can tell you more."),
+    Status.REFUNDED: Says("good", "Refunded", "The organisers can tell you more."),
+    Status.DISPUTED: Says("wait", "Being looked into", "The organisers can tell you more."),
+}
+PLAIN_PAGES: Mapping[int, Says] = {
+    404: Says("bad", "There is nothing here", "Open the link that you were given, or ask the organisers."),
+    429: Says("wait", "One moment", "Many people are looking just now. Load this page again in a minute."),
+    503: Says("wait", "One moment", "We cannot look it up just now. Load this page again in a minute."),
+}
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def _show(
+    says: Says,
+    *,
+    view: links.PayerView | None = None,
+    looks: int = 0,
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """A page of one sentence, and of the amount and event where there is a payment."""
+    nonce = secrets.token_urlsafe(16)
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; "
+        f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    again = view is not None and view.status not in SETTLED | {Status.WAIVED}
+    all_headers = {**_GUARDS, **headers, "Content-Security-Policy": policy}
+    if again and looks < MOST_LOOKS:
+        all_headers["Refresh"] = f"{LOOK_AGAIN_S}; url=?look={looks + 1}"
+    page = _TEMPLATES.get_template("return.html").render(says=says, view=view, again=again, nonce=nonce)
+    return HTMLResponse(page, status, all_headers)
+
+
+# -- slow senders -------------------------------------------------------------------------------------
+
+
+class Hurry(Protocol):
+    """A request has its head within 5 s and all of itself within 10 s, or its connection is closed.
+
+    Counted for each request of a connection anew: from connecting, then from the first byte after the
+    last request. It stands on what uvicorn's protocols share: a new ``cycle`` when a head is complete.
+    """
+
+    HEAD_S = 5
+    WHOLE_S = 10
+    #: Heads without end, chunk extensions and trailers included.
+    LARGEST_REQUEST = 256 * 1024
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    cycle: Any
+    _served: Any = None
+    _size = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None:
+            self._begin()
+        self._size += len(data)
+        super().data_received(data)
+        if self.cycle is not self._served and not self.cycle.more_body:
+            self._served = self.cycle
+            self._end()
+        elif self._size > self.LARGEST_REQUEST:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._size = 0
+        self._timer = self.loop.call_later(self.HEAD_S, self._head_due)
+
+    def _head_due(self) -> None:
+        if self.cycle is self._served:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(self.WHOLE_S - self.HEAD_S, self.transport.close)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class HurriedHttp(Hurry, HttpToolsProtocol):
+    """uvicorn's quick protocol, in a hurry."""
+
+
+if __name__ == "__main__":
+    main()
