@@ -1,7 +1,7 @@
 """Every table. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -38,7 +38,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
         date: Date,
         dict[str, Any]: Json,
@@ -381,7 +381,7 @@ class Standing(Base):
 
 
 class Tally(Base):
-    """What happened in one hour (UTC, by its start): money taken by method, payments that reached a status."""
+    """What happened in one hour (UTC, by its start): money taken by method, payments reaching a status."""
 
     __tablename__ = "tallies"
     hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)

@@ -10,7 +10,7 @@ NBSP = "\u00a0"
 CURRENCIES = ("ZAR", "USD", "EUR", "GBP")
 _SYMBOLS = {"ZAR": "R", "USD": "$", "EUR": "€", "GBP": "£"}
 
-#: The largest single obligation, in minor units: R1 000 000.00. A typing error is likelier than a payment above it.
+#: The largest single obligation, in minor units: R1 000 000.00. Above it a typing error is likelier.
 LARGEST_MINOR = 100_000_000
 
 _AMOUNT = re.compile(

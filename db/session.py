@@ -89,13 +89,12 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -
 
 def _open_postgres(url: str, busy_timeout_s: int, **pool: Any) -> Engine:
     options = f"-c lock_timeout={busy_timeout_s}s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
-    engine = create_engine(
+    return create_engine(
         re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url),
         connect_args={"options": options, "connect_timeout": 5},
         pool_pre_ping=True,
         **pool,
     )
-    return engine
 
 
 def check_postgres(engine: Engine) -> None:
@@ -107,7 +106,7 @@ def check_postgres(engine: Engine) -> None:
         known = text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
         if connection.execute(known).first() is None:
             raise DatabaseUnfit(
-                "PostgreSQL has no pg_trgm extension, which search needs: install the server's contrib package"
+                "PostgreSQL has no pg_trgm extension, which search needs: install its contrib package"
             )
 
 
