@@ -38,7 +38,7 @@ from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, No
 from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
-from payments.intake import Bells, Intake
+from payments.intake import Bells, Intake, Turns
 from payments.lifecycle import SETTLED, Status
 
 LARGEST_BODY = 64 * 1024
@@ -124,8 +124,9 @@ class Door:
     def __init__(self, app: App) -> None:
         settings = app.settings
         self._app = app
-        self._intake = Intake(app.sessions)
-        self._bells = Bells(app.sessions, app.gateways, app.now)
+        turns = Turns(app.sessions)
+        self._intake = Intake(turns)
+        self._bells = Bells(turns, app.gateways, app.now)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
         self._forgers = Throttle(FORGERIES_A_MINUTE)
         self._visitors = Throttle(VISITS_A_MINUTE)

@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Insert, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -187,7 +188,7 @@ def _note(session: Session, row: InboxEvent, link_id: int, now: datetime) -> Non
 
 
 def _link_of(session: Session, row: InboxEvent) -> Link | None:
-    """The link an event speaks of: by the gateway's id, or by our reference while its id is not stored yet."""
+    """The link an event speaks of: by the gateway's id, or by our reference until its id is stored."""
     if row.gateway_reference is None:
         return None
     ours = select(Link).where(Link.gateway == row.gateway)
@@ -216,11 +217,16 @@ def _is_success(row: InboxEvent) -> bool:
 
 def _keep_once(session: Session, table: type[InboxEvent] | type[UnverifiedEvent], row: dict[str, Any]) -> int:
     """Insert, or count one more sighting of the same message. One statement: a race cannot split it."""
-    dialect = session.get_bind().dialect.name
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).values(row)
-    seen = {"seen_count": table.seen_count + 1, "last_seen_at": row["last_seen_at"]}
-    statement = insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen)
-    return int(session.execute(statement.returning(table.id)).scalar_one())
+    statement = _insert_once(table, session.get_bind().dialect.name)
+    return int(session.connection().execute(statement, row).scalar_one())
+
+
+@cache
+def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent], dialect: str) -> Insert:
+    """Built once: building the statement for each message costs five times what running it does."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
+    seen = {"seen_count": table.seen_count + 1, "last_seen_at": insert.excluded.last_seen_at}
+    return insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen).returning(table.id)
 
 
 def _make_room(session: Session, newest: int) -> None:

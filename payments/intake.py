@@ -7,11 +7,12 @@ resolved only after its COMMIT. What was kept and answered then rings: ``Bells``
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, Full, Queue, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -44,10 +45,24 @@ class _Waiting:
     done: asyncio.Future[Any]
 
 
-class Intake:
-    """The one writer of a process with an event loop. Started once, closed once."""
+class Turns(Sessions):
+    """Sessions whose writers of one process take turns. SQLite has one writer at a time, and its own
+    waiting is a sleep, neither prompt nor fair."""
 
     def __init__(self, sessions: Sessions) -> None:
+        super().__init__(sessions.engine)
+        self._turn = Lock() if sessions.engine.dialect.name == "sqlite" else nullcontext()
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with self._turn, super().begin() as session:
+            yield session
+
+
+class Intake:
+    """Keeps messages for the endpoints of one event loop. Started once, closed once."""
+
+    def __init__(self, sessions: Turns) -> None:
         self._sessions = sessions
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
@@ -141,7 +156,7 @@ class Bells:
     """
 
     def __init__(
-        self, sessions: Sessions, gateways: Mapping[str, Gateway], clock: Callable[[], datetime]
+        self, sessions: Turns, gateways: Mapping[str, Gateway], clock: Callable[[], datetime]
     ) -> None:
         self._sessions = sessions
         self._gateways = gateways
