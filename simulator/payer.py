@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -101,7 +100,6 @@ def _page(template: str, world: World, link: SimulatedLink, *, back: str, outcom
         method=_METHODS[link.method],
         outcome=outcome,
         back=back,
-        back_host=urlsplit(back).hostname or "",
     )
 
 

@@ -250,8 +250,11 @@ def _fails(dice: random.Random) -> Life:
 
 
 def _fails_then_pays(dice: random.Random) -> Life:
-    yield from _fails(dice)
-    at = timedelta(minutes=8200) if dice.random() < 0.04 else _soon(dice) + timedelta(minutes=90)
+    yield timedelta(0), Deed.ISSUE, ""
+    at = _soon(dice)
+    yield at, Deed.FAIL, ""
+    yield _ring(at, "FAILURE", dice)
+    at += timedelta(seconds=30) + _soon(dice)
     yield at, Deed.PAY_CARD, ""
     yield _ring(at, "SUCCESS", dice)
 
@@ -414,9 +417,9 @@ def _last_look(
         return
     age = ends - start
     for older_than, lately in (
-        (timedelta(days=30), timedelta(days=1)),
-        (timedelta(days=1), timedelta(hours=1)),
-        (timedelta(hours=2), timedelta(minutes=15)),
+        (timedelta(days=31), timedelta(days=1)),
+        (timedelta(hours=25), timedelta(hours=1)),
+        (timedelta(minutes=135), timedelta(minutes=15)),
         (timedelta(minutes=8), timedelta(minutes=4)),
     ):
         if age > older_than:
