@@ -1,17 +1,26 @@
 """The record of who changed what, when and why. Rows are only ever added."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
 from db.models import AuditEntry
-from payments.people import Person
+
+
+class Actor(Protocol):
+    """Whoever did it: a ``people.Person``, by what is needed of one, so that people too may be audited."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def email(self) -> str: ...
 
 
 def record(
     session: Session,
-    person: Person,
+    person: Actor,
     action: str,
     subject: str,
     *,
@@ -22,6 +31,11 @@ def record(
     """Add an entry, in the transaction of the change it tells of. ``detail`` must be plain values."""
     session.add(
         AuditEntry(
-            at=now, actor=person.name, action=action, subject=subject, event_id=event_id, detail=detail
+            at=now,
+            actor=person.email or person.name,
+            action=action,
+            subject=subject,
+            event_id=event_id,
+            detail=detail,
         )
     )

@@ -1,10 +1,17 @@
-"""Who may do what, for which event: one table, deny by default."""
+"""People at the desk: who may do what, for which event. One table, deny by default."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from payments.errors import NotAllowed
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Event, PersonEvent, PersonRow, PersonSession
+from payments import audit, contacts
+from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.privacy import clean
 
 
 class Role(StrEnum):
@@ -19,6 +26,7 @@ class Action(StrEnum):
     SEE = "see"
     ISSUE_LINK = "issue_link"
     TAKE_MONEY = "take_money"
+    ASK_GATEWAY = "ask_gateway"
     EXPORT = "export"
     RECORD = "record"
     SEE_INBOX = "see_inbox"
@@ -29,17 +37,23 @@ class Action(StrEnum):
 
 
 _EVERYBODY = frozenset(Role)
+_DOOR = frozenset({Role.ADMIN, Role.FINANCE, Role.ORGANISER})
+_OFFICE = frozenset({Role.ADMIN, Role.FINANCE})
+_ADMIN = frozenset({Role.ADMIN})
+
+#: What is not here is refused.
 POLICY: Mapping[Action, frozenset[Role]] = {
     Action.SEE: _EVERYBODY,
-    Action.ISSUE_LINK: frozenset({Role.ADMIN, Role.FINANCE, Role.ORGANISER}),
-    Action.TAKE_MONEY: frozenset({Role.ADMIN, Role.FINANCE, Role.ORGANISER}),
-    Action.EXPORT: frozenset({Role.ADMIN, Role.FINANCE, Role.ORGANISER, Role.AUDITOR}),
-    Action.RECORD: frozenset({Role.ADMIN, Role.FINANCE}),
-    Action.SEE_INBOX: frozenset({Role.ADMIN, Role.FINANCE, Role.AUDITOR}),
-    Action.SEE_AUDIT: frozenset({Role.ADMIN, Role.AUDITOR}),
-    Action.MANAGE_EVENTS: frozenset({Role.ADMIN}),
-    Action.MANAGE_PEOPLE: frozenset({Role.ADMIN}),
-    Action.MANAGE_SETTINGS: frozenset({Role.ADMIN}),
+    Action.ISSUE_LINK: _DOOR,
+    Action.TAKE_MONEY: _DOOR,
+    Action.ASK_GATEWAY: _DOOR,
+    Action.EXPORT: _DOOR | {Role.AUDITOR},
+    Action.RECORD: _OFFICE,
+    Action.SEE_INBOX: _OFFICE | {Role.AUDITOR},
+    Action.SEE_AUDIT: _ADMIN | {Role.AUDITOR},
+    Action.MANAGE_EVENTS: _ADMIN,
+    Action.MANAGE_PEOPLE: _ADMIN,
+    Action.MANAGE_SETTINGS: _ADMIN,
 }
 
 
@@ -59,10 +73,231 @@ class Person:
         return reachable and self.role in POLICY.get(action, frozenset())
 
 
+#: What the webhook and the worker act as. Nobody can sign in as it.
 SYSTEM = Person(0, "Paydesk", "", Role.ADMIN, None)
 
 
+@dataclass(frozen=True)
+class PersonView:
+    """A line of the list of people. ``events`` are codes, None all of them."""
+
+    id: int
+    name: str
+    email: str
+    role: Role
+    events: tuple[str, ...] | None
+    disabled: bool
+    access_until: datetime | None
+    has_password: bool
+    sessions: int
+    active_at: datetime | None
+
+
 def check(person: Person, action: Action, event_id: int | None = None) -> None:
-    """Raises NotAllowed with a sentence when this person may not do this."""
-    if not person.may(action, event_id):
-        raise NotAllowed(f"{person.name} ({person.role}) may not {action.replace('_', ' ')} here. Ask an admin.")
+    """Raises NotAllowed, with a sentence that says who may."""
+    if person.may(action, event_id):
+        return
+    may = POLICY.get(action, frozenset())
+    if person.role in may:
+        raise NotAllowed("This belongs to an event that is not yours. Ask an admin for access to it.")
+    who = " or ".join(sorted(may)) or "nobody"
+    raise NotAllowed(f"To {_said(action)} takes the role {who}; {person.name} is {person.role}.")
+
+
+def person_of(row: PersonRow) -> Person:
+    events = None if row.all_events else frozenset(link.event_id for link in row.events)
+    return Person(row.id, row.name, row.email, Role(row.role), events)
+
+
+def system_person(session: Session, email: str) -> Person:
+    """The person with this address, for a command that acts as them. Raises NotFound."""
+    row = session.scalar(select(PersonRow).where(PersonRow.email == email.strip().lower()))
+    if row is None or row.disabled_at is not None:
+        raise NotFound(
+            f"Nobody at this desk has the address {email!r}. `manage.py person list` shows who does."
+        )
+    return person_of(row)
+
+
+def list_people(session: Session, by: Person, *, now: datetime) -> list[PersonView]:
+    """Everybody, by name, with how many sessions of theirs are open."""
+    check(by, Action.MANAGE_PEOPLE)
+    codes = dict(session.execute(select(Event.id, Event.code)).tuples().all())
+    open_sessions = (
+        select(PersonSession.person_id, func.count(), func.max(PersonSession.active_at))
+        .where(PersonSession.revoked_at.is_(None), PersonSession.expires_at > now)
+        .group_by(PersonSession.person_id)
+    )
+    here = {person_id: (count, active) for person_id, count, active in session.execute(open_sessions)}
+    rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
+    return [_view(row, codes, *here.get(row.id, (0, None))) for row in rows]
+
+
+def create_person(
+    session: Session,
+    by: Person,
+    *,
+    name: str,
+    email: str,
+    role: Role,
+    events: Iterable[int] | None,
+    now: datetime,
+    access_until: datetime | None = None,
+) -> Person:
+    """Somebody new; ``events`` None is all of them. They come in by a sign-in link.
+
+    Raises InvalidInput, Conflict (the address is taken), NotAllowed.
+    """
+    check(by, Action.MANAGE_PEOPLE)
+    address = _required_address(email)
+    if session.scalar(select(PersonRow.id).where(PersonRow.email == address)) is not None:
+        raise Conflict(f"Somebody with the address {address} is here already. Change their role instead.")
+    row = PersonRow(email=address, name="", role=role, all_events=events is None, created_at=now)
+    session.add(row)
+    _set(session, row, name, role, events, access_until)
+    _record(session, by, "create_person", row, now)
+    return person_of(row)
+
+
+def change_person(
+    session: Session,
+    by: Person,
+    person_id: int,
+    *,
+    name: str,
+    role: Role,
+    events: Iterable[int] | None,
+    now: datetime,
+    access_until: datetime | None = None,
+) -> Person:
+    """Change what somebody is and may reach. It ends their sessions: they sign in as what they are now.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict (the last admin stays one).
+    """
+    check(by, Action.MANAGE_PEOPLE)
+    row = _row(session, person_id)
+    if row.role == Role.ADMIN and (role is not Role.ADMIN or events is not None or access_until is not None):
+        _not_the_last_admin(session, row)
+    _set(session, row, name, role, events, access_until)
+    _end_sessions(session, row, now)
+    _record(session, by, "change_person", row, now)
+    return person_of(row)
+
+
+def disable_person(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
+    """Shut somebody out, at once; what they did stays. Raises Conflict for the last admin."""
+    check(by, Action.MANAGE_PEOPLE)
+    row = _row(session, person_id)
+    if row.role == Role.ADMIN:
+        _not_the_last_admin(session, row)
+    row.disabled_at = now
+    _end_sessions(session, row, now)
+    _record(session, by, "disable_person", row, now)
+
+
+def enable_person(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
+    """Let somebody in again."""
+    check(by, Action.MANAGE_PEOPLE)
+    row = _row(session, person_id)
+    row.disabled_at = None
+    _record(session, by, "enable_person", row, now)
+
+
+def revoke_sessions(session: Session, by: Person, person_id: int, *, now: datetime) -> int:
+    """Sign somebody out everywhere; open pages feel it at their next run. Returns how many sessions ended."""
+    if by.id != person_id:
+        check(by, Action.MANAGE_PEOPLE)
+    row = _row(session, person_id)
+    ended = _end_sessions(session, row, now)
+    _record(session, by, "revoke_sessions", row, now)
+    return ended
+
+
+def is_active(row: PersonRow, now: datetime) -> bool:
+    """Neither disabled nor past the end of their access."""
+    return row.disabled_at is None and (row.access_until is None or now < row.access_until)
+
+
+# -- inside -----------------------------------------------------------------------------------------
+
+
+def _set(
+    session: Session,
+    row: PersonRow,
+    name: str,
+    role: Role,
+    events: Iterable[int] | None,
+    access_until: datetime | None,
+) -> None:
+    row.name = clean(name, field="The name", longest=120).replace("\n", " ")
+    if not row.name:
+        raise InvalidInput("Give the person a name.")
+    wanted = None if events is None else sorted(set(events))
+    if wanted is not None:
+        known = set(session.scalars(select(Event.id).where(Event.id.in_(wanted))))
+        if known != set(wanted):
+            raise InvalidInput("One of the events is not there any more. Choose them again.")
+    row.role, row.all_events, row.access_until = role, wanted is None, access_until
+    row.events = [PersonEvent(event_id=event_id) for event_id in wanted or ()]
+    session.flush()
+
+
+def _required_address(email: str) -> str:
+    address = contacts.email_address(email)
+    if not address:
+        raise InvalidInput("Give an e-mail address; the person signs in with it.")
+    return address
+
+
+def _row(session: Session, person_id: int) -> PersonRow:
+    row = session.get(PersonRow, person_id)
+    if row is None:
+        raise NotFound("There is no such person.")
+    return row
+
+
+def _not_the_last_admin(session: Session, row: PersonRow) -> None:
+    others = select(func.count()).where(
+        PersonRow.role == Role.ADMIN,
+        PersonRow.all_events,
+        PersonRow.disabled_at.is_(None),
+        PersonRow.access_until.is_(None),
+        PersonRow.id != row.id,
+    )
+    if not session.scalar(others):
+        raise Conflict(f"{row.name} is the last admin. Make somebody else one first.")
+
+
+def _end_sessions(session: Session, row: PersonRow, now: datetime) -> int:
+    done = session.execute(
+        update(PersonSession)
+        .where(PersonSession.person_id == row.id, PersonSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _record(session: Session, by: Person, action: str, row: PersonRow, now: datetime) -> None:
+    audit.record(
+        session, by, action, row.email, now=now,
+        role=row.role, events="all" if row.all_events else [link.event_id for link in row.events],
+    )  # fmt: skip
+
+
+def _view(row: PersonRow, codes: Mapping[int, str], sessions: int, active_at: datetime | None) -> PersonView:
+    return PersonView(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        role=Role(row.role),
+        events=None if row.all_events else tuple(sorted(codes[link.event_id] for link in row.events)),
+        disabled=row.disabled_at is not None,
+        access_until=row.access_until,
+        has_password=row.password_hash is not None,
+        sessions=sessions,
+        active_at=active_at,
+    )
+
+
+def _said(action: Action) -> str:
+    return action.replace("_", " ")
