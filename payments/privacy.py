@@ -1,32 +1,41 @@
 """Text from outside: what must never be kept, and what would break what keeps it.
 
 Card numbers are refused where a person can type again and masked where a machine has spoken.
-The rule: 13 to 19 digits, separators allowed, of an issuer's range, that pass the Luhn check, and are
-no valid South African ID number (which has 13 digits and its own check).
+The rule: 13 to 19 digits, separators allowed, of an issuer's range and length, that pass the Luhn check,
+and are no valid South African ID number (which has 13 digits and its own check).
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stdnum import luhn
 from stdnum.za import idnr
 
 from payments.errors import InvalidInput
 
-#: Digits with at most one separator between two of them. A longer gap ends a number.
-_RUN = re.compile(r"(?<![0-9])[0-9](?:[ .\-_/,:*|]?[0-9]){12,18}(?![0-9])", re.ASCII)
+#: Groups of digits with at most three characters between them that are neither letter nor digit.
+_RUN = re.compile(r"[0-9]+(?:[\W_]{1,3}[0-9]+)*")
+_GROUP = re.compile(r"[0-9]+")
+#: The networks' ranges (ISO/IEC 7812) with the lengths they issue. Without the lengths twice as many
+#: numbers that are no card's would raise an alarm.
+_ISSUERS = (
+    (re.compile(r"4"), {13, 16, 19}),  # Visa
+    (re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), {16}),  # Mastercard
+    (re.compile(r"3[47]"), {15}),  # American Express
+    (re.compile(r"30[0-5]|3[689]"), {14, 16}),  # Diners Club
+    (re.compile(r"35(?:2[89]|[3-8])"), {16, 17, 18, 19}),  # JCB
+    (re.compile(r"5[0678]|6[0-57]"), {16, 17, 18, 19}),  # Maestro, Discover, UnionPay, RuPay
+)
+_LONGEST = 19
+_NAMED_CODE = re.compile(r"(\b(?:cvv2?|cvc2?|cvn|cid|csc|security code)\b\W{0,6})\d{3,4}\b", re.IGNORECASE)
+#: What is typed after a number: its expiry month and year, then the code.
+_FOLLOWING_CODE = re.compile(r"\A(\W{1,3}(?:0[1-9]|1[0-2])\W{0,3}(?:20)?\d{2}\W{1,3})\d{3,4}\b")
+_WITHOUT_CODE = r"\1***"
+#: Letters that show nothing, which NFKC leaves in place.
+_BLANK_LETTERS = "\u115f\u1160"
 #: Invisible, but letters of some scripts and some emoji are made with them.
 _JOINERS = "\u200c\u200d"
-_SECURITY_CODE = re.compile(
-    r"\b(cvv2?|cvc2?|cid|csc|security code)\b(\W{0,4})[0-9]{3,4}\b", re.ASCII | re.IGNORECASE
-)
-#: The networks' published ranges (ISO/IEC 7812): Visa 4; Mastercard 51–55, 2221–2720; American Express 34, 37;
-#: Diners 30, 36, 38; Discover and UnionPay 6; JCB 3528–3589; Maestro 50, 56–58, 6.
-_ISSUER = re.compile(
-    r"4|5[0-8]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|3[47]|3[068]|35(?:2[89]|[3-8])|6",
-    re.ASCII,
-)
 
 
 def clean(text: str, *, field: str, longest: int = 200) -> str:
@@ -54,16 +63,13 @@ def has_card_number(text: str) -> bool:
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with every card number as ``****1111`` and a security code beside it dropped."""
+    """The text with every card number as ``****1111`` and the security code beside it as ``***``."""
     folded, places = _fold(text)
-    spans = list(_card_spans(folded))
-    if not spans:
-        return text
-    out, at = [], 0
-    for start, end, last4 in spans:
-        out += [text[at : places[start]], "****", last4]
-        at = places[end - 1] + 1
-    return _SECURITY_CODE.sub(r"\1\2***", "".join([*out, text[at:]]))
+    masked = text
+    for start, end, last4 in reversed(list(_card_spans(folded))):
+        before, after = masked[: places[start]], masked[places[end - 1] + 1 :]
+        masked = f"{before}****{last4}{_FOLLOWING_CODE.sub(_WITHOUT_CODE, after)}"
+    return text if masked == text else _NAMED_CODE.sub(_WITHOUT_CODE, masked)
 
 
 def mask_card_bytes(body: bytes) -> bytes:
@@ -80,37 +86,52 @@ def fold(text: str) -> str:
     return " ".join("".join(bare).split())
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
-    """Digits of any script and width as ASCII, invisible characters gone; and where each came from."""
+def _fold(text: str) -> tuple[str, Sequence[int]]:
+    """Digits of any script and width as ASCII, what cannot be seen gone; and where each came from."""
+    if text.isascii():
+        return text, range(len(text))
     out: list[str] = []
     places: list[int] = []
     for place, char in enumerate(text):
-        if unicodedata.category(char) == "Cf":
-            continue
         for plain in unicodedata.normalize("NFKC", char):
+            if unicodedata.category(plain) in ("Cf", "Mn", "Me") or plain in _BLANK_LETTERS:
+                continue
             digit = unicodedata.decimal(plain, None)
-            out.append(str(digit) if digit is not None else _SEPARATORS.get(plain, plain))
+            out.append(plain if digit is None else str(digit))
             places.append(place)
     return "".join(out), places
 
 
-#: Every space and dash that people put into a card number, as the plain one.
-_SEPARATORS = {
-    **dict.fromkeys(
-        "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\t\n\r",
-        " ",
-    ),
-    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad\ufe63\uff0d", "-"),
-    "\u00b7": ".",
-    "\u2022": ".",
-}
-
-
 def _card_spans(folded: str) -> Iterator[tuple[int, int, str]]:
-    for match in _RUN.finditer(folded):
-        digits = re.sub(r"[^0-9]", "", match[0])
-        if _ISSUER.match(digits) and luhn.is_valid(digits) and not _is_id_number(digits):
-            yield match.start(), match.end(), digits[-4:]
+    """Start, end and last four digits of each card number. One begins and ends with a group of digits."""
+    for run in _RUN.finditer(folded):
+        groups = list(_GROUP.finditer(folded, run.start(), run.end()))
+        first = 0
+        while first < len(groups):
+            count, digits = _card_in(groups[first:])
+            if count:
+                yield groups[first].start(), groups[first + count - 1].end(), digits[-4:]
+            first += count or 1
+
+
+def _card_in(groups: list[re.Match[str]]) -> tuple[int, str]:
+    """How many of the first groups make a card number, the most that do, and its digits; 0 for none."""
+    digits, found = "", (0, "")
+    for count, group in enumerate(groups, 1):
+        digits += group[0]
+        if len(digits) > _LONGEST or _is_id_number(group[0]):
+            break
+        if _is_card(digits):
+            found = (count, digits)
+    return found
+
+
+def _is_card(digits: str) -> bool:
+    return (
+        any(len(digits) in lengths and issuer.match(digits) for issuer, lengths in _ISSUERS)
+        and luhn.is_valid(digits)
+        and not _is_id_number(digits)
+    )
 
 
 def _is_id_number(digits: str) -> bool:
