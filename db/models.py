@@ -241,6 +241,7 @@ class Payment(Base):
         CheckConstraint("refunded_minor <= received_minor", name="refunded"),
         CheckConstraint("(mode = 'demo') = (reference LIKE 'DEMO!_%' ESCAPE '!')", name="reference_mode"),
         Index(None, "event_id", "status", "id"),
+        Index(None, "event_id", "id"),
         Index(None, "status", "id"),
         Index(None, "amount_minor", "id"),
         Index(None, "created_at"),

@@ -18,6 +18,7 @@ _FIRST = _STARTS + "|｜\t\n"
 #: What a spreadsheet, or the person's import dialog, may skip before it looks at the first character.
 _SKIPPED = " \u00a0\u3000\ufeff\u200b\u200c\u200d\u2060\"'"
 _AFTER_SEPARATOR = re.compile(f'([;,\t|"\n][{_SKIPPED}]*)(?=[{_STARTS}])')
+_HARMLESS = re.compile(f"[^{_FIRST}\0\r]*")
 _AT_START = re.compile(f"[{_SKIPPED}]*[{_FIRST}]")
 
 
@@ -27,6 +28,8 @@ def guard(text: str) -> str:
     Also behind separators within the text: with South African settings Excel splits at ``;``, and
     what follows one is then a cell of its own.
     """
+    if _HARMLESS.fullmatch(text):
+        return text
     plain = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
     plain = _AFTER_SEPARATOR.sub(r"\1'", plain)
     return f"'{plain}" if _AT_START.match(plain) else plain
@@ -59,11 +62,11 @@ def line(cells: Iterable[str]) -> str:
 
 
 def _sast(moment: datetime | None) -> str:
-    return f"{moment.astimezone(SAST):%Y-%m-%d %H:%M:%S}" if moment else ""
+    return moment.astimezone(SAST).isoformat(" ", "seconds")[:19] if moment else ""
 
 
 def _utc(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+    return moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z" if moment else ""
 
 
 #: Numbers, moments and our own words are typed and cannot start a formula; every text passes the guard.

@@ -5,12 +5,12 @@ which everything here goes through, and an empty set of events means nothing at 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, OutboxMail, Payment
@@ -26,6 +26,8 @@ from payments.references import readings
 #: A count above this is told as "10 000+" until the exact one follows.
 COUNT_CAP = 10_000
 LARGEST_PAGE = 500
+#: Lists of up to so many events are merged event by event.
+MERGED_EVENTS = 50
 
 #: Written out, not bound: a database takes a partial index only for the very words of its condition.
 LINK_ASKED = Link.state == literal_column("'asked'")
@@ -99,6 +101,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class LinkDetail:
+    id: int
     wire_reference: str
     gateway: str
     gateway_reference: str | None
@@ -153,12 +156,12 @@ def page(
     """
     if number < 1 or not 1 <= size <= LARGEST_PAGE:
         raise InvalidInput(f"Pages count from 1 and hold 1 to {LARGEST_PAGE} payments.")
-    conditions = _where(session, person, filter)
+    where = _where(session, person, filter)
     if newest_id is not None:
-        conditions.append(Payment.id <= newest_id)
+        where = where.but(Payment.id <= newest_id)
     if before_id is not None:
-        conditions.append(Payment.id < before_id)
-    found = _rows(session, conditions, limit=size + 1, offset=(number - 1) * size)
+        where = where.but(Payment.id < before_id)
+    found = _rows(session, where, limit=size + 1, offset=(number - 1) * size)
     return Page(tuple(found[:size]), number, size, more=len(found) > size)
 
 
@@ -170,7 +173,7 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
         func.sum(Payment.amount_minor),
         func.sum(Payment.received_minor),
     )
-    grouped = sums.where(*_where(session, person, filter)).group_by(Payment.amount_currency)
+    grouped = sums.where(*_where(session, person, filter).all()).group_by(Payment.amount_currency)
     rows = sorted(
         (currency, int(n), int(owed), int(here)) for currency, n, owed, here in session.execute(grouped)
     )
@@ -183,7 +186,7 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
 
 def capped_count(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
     """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-    some = select(Payment.id).where(*_where(session, person, filter)).limit(COUNT_CAP + 1)
+    some = select(Payment.id).where(*_where(session, person, filter).all()).limit(COUNT_CAP + 1)
     return session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
 
@@ -200,7 +203,7 @@ def rows(
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
     """The payments that came last, of the events in ``scope``; None is all of them."""
-    return tuple(_rows(session, _in_scope(scope), limit=count))
+    return tuple(_rows(session, _within(scope), limit=count))
 
 
 def parse(query: str) -> Filter:
@@ -210,7 +213,7 @@ def parse(query: str) -> Filter:
 
 def find_one(session: Session, person: Person, text: str) -> PaymentRow | None:
     """The payment of a whole reference, in any spelling; a link's reference finds its payment."""
-    exact = [*_in_scope(_scope_of(person)), Payment.reference.in_(readings(text))]
+    exact = _within(_scope_of(person)).but(Payment.reference.in_(readings(text)))
     return next(iter(_rows(session, exact, limit=1)), None)
 
 
@@ -240,11 +243,47 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
 # -- which payments ---------------------------------------------------------------------------------
 
 
-def _where(session: Session, person: Person, wanted: Filter) -> list[ColumnElement[bool]]:
-    """Every condition of a filter, and before them all the person's events."""
-    conditions = _in_scope(_scope_of(person))
+@dataclass(frozen=True)
+class _Where:
+    """``events`` are the only ones a payment may be of; None is any, and none of them finds nothing."""
+
+    events: tuple[int, ...] | None
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+    def all(self) -> list[ColumnElement[bool]]:
+        ours = [] if self.events is None else [Payment.event_id.in_(self.events)]
+        return [*ours, *self.conditions]
+
+    def but(self, *more: ColumnElement[bool]) -> "_Where":
+        return _Where(self.events, (*self.conditions, *more))
+
+    def newest(self, limit: int, offset: int) -> Select[int]:
+        """Ids, newest first. Each event's own newest come from an index and are merged: a list of few events
+        costs no more than one of all."""
+        last = limit + offset
+        if self.events is None or not 1 <= len(self.events) <= MERGED_EVENTS:
+            ids = select(Payment.id).where(*self.all())
+        else:
+            each = (
+                select(Payment.id)
+                .where(Payment.event_id == event_id, *self.conditions)
+                .order_by(Payment.id.desc())
+                .limit(last)
+                .subquery()
+                for event_id in self.events
+            )
+            merged = union_all(*(select(few.c.id) for few in each)).subquery()
+            ids = select(merged.c.id)
+        return ids.order_by(ids.selected_columns.id.desc()).limit(limit).offset(offset)
+
+
+def _where(session: Session, person: Person, wanted: Filter) -> _Where:
+    """Every condition of a filter, within the person's events."""
+    events = _scope_of(person)
     if wanted.events:
-        conditions.append(Payment.event_id.in_(select(Event.id).where(Event.code.in_(wanted.events))))
+        named = frozenset(session.scalars(select(Event.id).where(Event.code.in_(wanted.events))))
+        events = named if events is None else events & named
+    conditions: list[ColumnElement[bool]] = []
     if wanted.statuses:
         conditions.append(Payment.status.in_([str(status) for status in wanted.statuses]))
     if wanted.methods:
@@ -261,7 +300,7 @@ def _where(session: Session, person: Person, wanted: Filter) -> list[ColumnEleme
         conditions.append(Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED)))
     if text := fold(wanted.text):
         conditions.append(_known_as(session, text))
-    return conditions
+    return _within(events).but(*conditions)
 
 
 def _scope_of(person: Person) -> frozenset[int] | None:
@@ -269,8 +308,8 @@ def _scope_of(person: Person) -> frozenset[int] | None:
     return person.events
 
 
-def _in_scope(scope: frozenset[int] | None) -> list[ColumnElement[bool]]:
-    return [] if scope is None else [Payment.event_id.in_(sorted(scope))]
+def _within(scope: frozenset[int] | None) -> _Where:
+    return _Where(None if scope is None else tuple(sorted(scope)))
 
 
 def _amounts(least: Money | None, most: Money | None) -> list[ColumnElement[bool]]:
@@ -357,21 +396,22 @@ _COLUMNS = (
 )
 
 
-def _rows(
-    session: Session, conditions: Sequence[ColumnElement[bool]], *, limit: int, offset: int = 0
-) -> list[PaymentRow]:
+def _rows(session: Session, where: _Where, *, limit: int, offset: int = 0) -> list[PaymentRow]:
     """Two statements: the payments, then the links of those."""
-    query = select(*_COLUMNS).join(Payment.event).outerjoin(Payment.category).where(*conditions)
-    found = session.execute(query.order_by(Payment.id.desc()).limit(limit).offset(offset)).all()
+    ids = where.newest(limit, offset).subquery()
+    query = (
+        select(*_COLUMNS).join(ids, ids.c.id == Payment.id).join(Payment.event).outerjoin(Payment.category)
+    )
+    found = session.execute(query.order_by(Payment.id.desc())).all()
     links = _links(session, [payment.id for payment in found])
     return [_row(payment, links.get(payment.id)) for payment in found]
 
 
-def _all_rows(session: Session, conditions: list[ColumnElement[bool]], chunk: int) -> Iterator[PaymentRow]:
-    found = _rows(session, conditions, limit=chunk)
+def _all_rows(session: Session, where: _Where, chunk: int) -> Iterator[PaymentRow]:
+    found = _rows(session, where, limit=chunk)
     while found:
         yield from found
-        found = _rows(session, [*conditions, Payment.id < found[-1].id], limit=chunk)
+        found = _rows(session, where.but(Payment.id < found[-1].id), limit=chunk)
 
 
 def _links(session: Session, payment_ids: list[int]) -> dict[int, Any]:
@@ -411,6 +451,7 @@ def _row(payment: Any, link: Any) -> PaymentRow:
 
 def _link_detail(link: Link) -> LinkDetail:
     return LinkDetail(
+        id=link.id,
         wire_reference=link.wire_reference,
         gateway=link.gateway,
         gateway_reference=link.gateway_reference,

@@ -296,6 +296,17 @@ def test_an_organiser_sees_nothing_of_another_event(crowd: Session, wanted: Filt
     assert list(search.page(crowd, mine, wanted, size=500).rows) == rows
 
 
+@pytest.mark.parametrize("more", [0, search.MERGED_EVENTS])
+def test_a_person_of_many_events_gets_the_same_pages_as_of_few(crowd: Session, more: int):
+    """Up to so many events a list is merged from each one's newest, above that it is sorted."""
+    ids = crowd.scalars(select(Event.id).where(Event.code != "expo")).all()
+    scope = frozenset([*ids, *range(1_000, 1_000 + more)])
+    person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
+    theirs = [row for row in search.rows(crowd, ADMIN, Filter()) if row.event_code != "expo"]
+    assert list(search.page(crowd, person, Filter(), number=2, size=30).rows) == theirs[30:60]
+    assert list(search.rows(crowd, person, Filter(), chunk=17)) == theirs
+
+
 def test_no_events_means_no_payments(crowd: Session):
     nobody = organiser_of()
     assert search.page(crowd, nobody, Filter()).rows == ()

@@ -248,6 +248,7 @@ def _payments() -> None:
     )
     op.create_index(op.f("ix_payments_amount_minor_id"), "payments", ["amount_minor", "id"])
     op.create_index(op.f("ix_payments_created_at"), "payments", ["created_at"])
+    op.create_index(op.f("ix_payments_event_id_id"), "payments", ["event_id", "id"])
     op.create_index(op.f("ix_payments_event_id_status_id"), "payments", ["event_id", "status", "id"])
     op.create_index(op.f("ix_payments_paid_at"), "payments", ["paid_at"])
     op.create_index(
