@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
-from payments.gateways.ikhokha import Config, IKhokha
 from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
+from payments.gateways.ikhokha import Config, IKhokha
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
@@ -179,6 +179,14 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
             "The settings need attention:\n" + "\n".join(f"  · {fault}" for fault in reader.faults)
         )
     return settings
+
+
+def nothing_set(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> bool:
+    """Nobody has chosen a mode yet: no ``.env``, and no key of the gateway in the environment."""
+    values = os.environ if environ is None else environ
+    return not env_file.exists() and not any(
+        values.get(name, "").strip() for name in ("IKHOKHA_APP_ID", "IKHOKHA_SECRET_KEY")
+    )
 
 
 def _demo_chosen(reader: _Reader) -> bool:

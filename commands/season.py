@@ -1,0 +1,449 @@
+"""The demo year, played: what the season says happens goes through the functions that production uses.
+
+Demo mode only: this imports the simulator, which live mode never does.
+"""
+
+import json
+import random
+import string
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import Session
+
+import commands
+from bootstrap import App
+from db.models import Link, Meta, Payment
+from db.money import Money
+from db.session import Sessions, open_engine
+from payments import inbox, links, outbox, people, references, sync
+from payments.errors import (
+    Conflict,
+    GatewayError,
+    GatewayRefused,
+    InvalidInput,
+    NotFromGateway,
+    OutcomeUnknown,
+)
+from payments.events import EventDraft, Price, State, get_event, save_event
+from payments.gateways import Answer, Gateway, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
+from payments.gateways.ikhokha import WORDS, sign
+from payments.inbox import Message
+from payments.lifecycle import Source
+from payments.people import Person, Role
+from simulator.ledger import Ledger, SimulatedLink
+from simulator.season import Deed, Fair, Payer, Season, Step, plan
+
+#: One person for each role, at the desk from the first day.
+ADMIN, FINANCE, ORGANISER, VIEWER = (
+    "thandi@example.org", "pieter@example.org", "aisha@example.org", "sipho@example.org",
+)  # fmt: skip
+STAFF = (
+    ("Thandi Nkosi", ADMIN, Role.ADMIN),
+    ("Pieter Botha", FINANCE, Role.FINANCE),
+    ("Aisha Patel", ORGANISER, Role.ORGANISER),
+    ("Sipho Dlamini", VIEWER, Role.VIEWER),
+)
+#: The one event Aisha may see.
+ORGANISERS_EVENT = "JOZI-TECH"
+SEED, PAYMENTS = 2026, 2_000
+#: How many steps are committed together.
+TOGETHER = 25
+_MARK = "season"
+_HOUR = timedelta(hours=1)
+
+
+def is_empty(sessions: Sessions) -> bool:
+    """Nothing was ever put into this database. Raises Conflict for a demo year that was broken off."""
+    with sessions.read() as session:
+        mark = session.get(Meta, _MARK)
+        if mark is not None and mark.value != "whole":
+            raise Conflict(
+                "The demo year in this database was broken off halfway. "
+                "Remove the database and start again; nothing in it is real."
+            )
+        return mark is None and session.scalar(select(Payment.id).limit(1)) is None
+
+
+def seed(
+    app: App,
+    state_file: Path,
+    *,
+    ends: datetime,
+    payments: int = PAYMENTS,
+    seed: int = SEED,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Season:
+    """Fill an empty demo database with a year up to ``ends``; the simulator's links go to ``state_file``.
+
+    Raises Conflict when the database is not empty.
+    """
+    if not app.settings.demo:
+        raise Conflict("Only a demo desk is seeded; this one is live.")
+    season = plan(seed=seed, ends=ends, payments=payments)
+    engine = _hasty_engine(app.settings.database_url)
+    if not is_empty(Sessions(engine)):
+        raise Conflict("This database is not empty; a demo year needs one of its own.")
+    sessions = _SharedSessions(engine)
+    state_file.unlink(missing_ok=True)
+    with Ledger(state_file) as ledger:
+        player = _Player(replace(app, sessions=sessions), ledger, season, seed)
+        player.open_desk()
+        sessions.commit()
+        for done, step in enumerate(season.steps, 1):
+            player.play(step)
+            if done % TOGETHER == 0:
+                sessions.commit()
+                progress(done, len(season.steps))
+        player.close_desk()
+        sessions.commit()
+        progress(len(season.steps), len(season.steps))
+    engine.dispose()
+    return season
+
+
+def _hasty_engine(url: str) -> Engine:
+    """An engine that does not wait for the disk. A power cut may cost the demo year, which is not money."""
+    engine = open_engine(url)
+    hasty = "PRAGMA synchronous=OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit TO off"
+
+    @event.listens_for(engine, "connect")
+    def _do_not_wait(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute(hasty)
+        cursor.close()
+        if engine.dialect.name != "sqlite":
+            connection.commit()  # type: ignore[attr-defined]
+
+    return engine
+
+
+class _SharedSessions(Sessions):
+    """Whoever asks for a session gets the same one, committed now and then: production's functions, without
+    a commit each."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._session = Session(engine, expire_on_commit=False)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        yield self._session
+        self._session.flush()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        yield self._session
+
+    def commit(self) -> None:
+        self._session.commit()
+
+
+class _Player:
+    """Plays a season's steps, each at its moment."""
+
+    def __init__(self, app: App, ledger: Ledger, season: Season, seed: int) -> None:
+        self._app = app
+        self._sessions = app.sessions
+        self._ledger = ledger
+        self._season = season
+        self._gateway = LedgerGateway(
+            ledger, app.gateways["ikhokha"], f"http://127.0.0.1:{app.settings.simulator_port}", seed
+        )
+        self._gateways: Mapping[str, Gateway] = {self._gateway.name: self._gateway}
+        self._path = urlsplit(app.settings.webhook_url).path
+        self._staff: dict[str, Person] = {}
+        self._posted = season.steps[0].at if season.steps else None
+        self._full = {payer.email for payer in season.payers if payer.number % 397 == 11 and payer.email}
+
+    # -- the desk ------------------------------------------------------------------------------------
+
+    def open_desk(self) -> None:
+        """The people and the events, a moment before anything is paid."""
+        now = min(fair.opens for fair in self._season.fairs) - timedelta(days=1)
+        with self._sessions.begin() as session:
+            session.merge(Meta(key=_MARK, value="begun"))
+            opened = {
+                f.code: save_event(session, people.SYSTEM, _draft(f), now=now) for f in self._season.fairs
+            }
+            for name, email, role in STAFF:
+                events = [opened[ORGANISERS_EVENT].id] if role is Role.ORGANISER else None
+                people.create_person(
+                    session, people.SYSTEM, name=name, email=email, role=role, events=events, now=now
+                )
+            self._staff = {email: people.system_person(session, email) for _, email, _ in STAFF}
+            self._prices = {
+                (view.code, line.name): line.id for view in opened.values() for line in view.categories
+            }
+
+    def close_desk(self) -> None:
+        with self._sessions.begin() as session:
+            session.merge(Meta(key=_MARK, value="whole"))
+
+    # -- one step ------------------------------------------------------------------------------------
+
+    def play(self, step: Step) -> None:
+        self._send_mail(step.at)
+        match step.deed:
+            case Deed.CLOSE:
+                self._close(step)
+            case Deed.FINISH:
+                self._finish(step.at)
+            case Deed.STRAY_BELL | Deed.GARBLED_BELL:
+                self._ring_stray(step)
+            case Deed.FORGED_BELL if step.payer is None:
+                self._ring(step.at, _event_body("0" * 15, "DEMO_REG_2222222", "SUCCESS"), signed=False)
+            case _:
+                assert step.payer is not None, step
+                self._play_payer(step, step.payer)
+
+    def _play_payer(self, step: Step, payer: Payer) -> None:
+        match step.deed:
+            case Deed.ISSUE | Deed.ISSUE_REFUSED | Deed.ISSUE_LOST | Deed.ISSUE_DROPPED:
+                self._issue(step, payer)
+            case Deed.SHARE:
+                with self._sessions.begin() as session:
+                    links.shared(session, self._seller(payer), _reference(payer), step.word, now=step.at)
+            case Deed.RETURN:
+                with self._sessions.begin() as session:
+                    token = links.current(session, self._seller(payer), _reference(payer)).return_token
+                    links.returned(session, token, step.word, now=step.at)
+            case Deed.LOOK:
+                self._look(step.at, payer)
+            case Deed.PAY_CARD | Deed.PAY_EFT | Deed.PAY_SHORT | Deed.FAIL | Deed.SAYS:
+                self._act(step, payer)
+            case _:
+                self._ring_payer(step, payer)
+
+    def _issue(self, step: Step, payer: Payer) -> None:
+        draft = links.Draft(
+            reference=_reference(payer),
+            event_code=payer.fair.code,
+            amount=payer.amount,
+            payer_name=payer.name,
+            payer_email=payer.email,
+            payer_phone=payer.phone,
+            category_id=self._prices[payer.fair.code, payer.category],
+        )
+        self._gateway.now, self._gateway.fault = step.at, step.deed
+        try:
+            links.issue(
+                self._sessions, self._gateway, draft, person=self._seller(payer),
+                addresses=commands.addresses(self._app.settings), now=step.at, source=Source.SEED,
+            )  # fmt: skip
+        except GatewayError:
+            if step.deed is Deed.ISSUE:
+                raise
+
+    def _seller(self, payer: Payer) -> Person:
+        """Who took the payment: the organiser at her own event, else somebody of the office."""
+        if payer.fair.code == ORGANISERS_EVENT and payer.number % 5 < 3:
+            return self._staff[ORGANISER]
+        return self._staff[FINANCE if payer.number % 3 else ADMIN]
+
+    def _act(self, step: Step, payer: Payer) -> None:
+        link = self._link(payer)
+        attempts = link.attempts + 1
+        match step.deed:
+            case Deed.PAY_CARD | Deed.PAY_EFT:
+                method = "card" if step.deed is Deed.PAY_CARD else "instant_eft"
+                self._ledger.change(
+                    link.link_id, status="PAID", method=method, paid_at=step.at, attempts=attempts
+                )
+            case Deed.PAY_SHORT:
+                self._ledger.change(
+                    link.link_id, status="PAID", amount_minor=link.amount_minor - 1, paid_at=step.at
+                )
+            case Deed.FAIL:
+                self._ledger.change(link.link_id, status="FAILURE", attempts=attempts)
+            case Deed.SAYS:
+                self._ledger.change(link.link_id, status=step.word)
+
+    def _link(self, payer: Payer) -> SimulatedLink:
+        """The link the payer was given: the newest made for the payment."""
+        for nth in (2, 1):
+            link = self._ledger.find_by_reference(references.wire_reference(_reference(payer), nth))
+            if link is not None:
+                return link
+        raise AssertionError(f"{payer} was never given a link")
+
+    def _look(self, at: datetime, payer: Payer) -> None:
+        """The worker asks about the payment's newest link, unless it knows that it is paid."""
+        query = select(Link.id, Link.next_ask_at).join(Link.payment).order_by(Link.id.desc()).limit(1)
+        with self._sessions.read() as session:
+            newest = session.execute(query.where(Payment.reference == _reference(payer))).one()
+        if newest.next_ask_at is not None:
+            sync.ask(self._sessions, self._gateways, newest.id, now=at)
+
+    def _close(self, step: Step) -> None:
+        assert step.fair is not None
+        with self._sessions.begin() as session:
+            admin = self._staff[ADMIN]
+            assert get_event(session, admin, step.fair.code)
+            save_event(session, admin, replace(_draft(step.fair), state=State.CLOSED), now=step.at)
+
+    # -- messages to the hook ------------------------------------------------------------------------
+
+    def _ring_payer(self, step: Step, payer: Payer) -> None:
+        link = self._link(payer)
+        reference = "DEMO_REG_2222222" if step.deed is Deed.WRONG_BELL else link.reference
+        body = _event_body(link.link_id, reference, step.word)
+        self._ring(step.at, body, signed=step.deed is not Deed.FORGED_BELL)
+
+    def _ring_stray(self, step: Step) -> None:
+        link_id = self._gateway.draw_id()
+        garbled = b'{"paylinkID":["' + link_id.encode() + b'"],"status":'
+        told = step.deed is Deed.STRAY_BELL
+        self._ring(
+            step.at, _event_body(link_id, "WEBSHOP-10442", step.word) if told else garbled, signed=True
+        )
+
+    def _ring(self, at: datetime, body: bytes, *, signed: bool) -> None:
+        """What the webhook does with a message: prove it, keep it once, act on it."""
+        settings = self._app.settings
+        signature = sign(self._path, body, settings.secret_key or "demo_secret") if signed else "0" * 64
+        headers = {"content-type": "application/json", "ik-appid": settings.app_id, "ik-sign": signature}
+        message = Message(self._gateway.name, self._path, headers, body, at, "127.0.0.1")
+        kept = self._keep(message)
+        if kept is not None:
+            inbox.process(self._sessions, self._gateways, kept, now=at)
+
+    def _keep(self, message: Message) -> int | None:
+        """The id of the event to act on; None for one that is only kept."""
+        event: GatewayEvent | None = None
+        with self._sessions.begin() as session:
+            try:
+                event = self._gateway.read_event(message.path, message.headers, message.body)
+            except NotFromGateway as error:
+                claimed = self._gateway.claimed_link(message.body)
+                inbox.accept_unverified(session, message, str(error), claimed)
+                return None
+            except InvalidInput:
+                pass  # proved to be the gateway's, and unreadable: kept as such
+            kept = inbox.accept(session, message, event)
+        return kept if event else None
+
+    def _finish(self, at: datetime) -> None:
+        with self._sessions.read() as session:
+            waiting = inbox.unhandled(session, now=at)
+        for inbox_id in waiting:
+            inbox.process(self._sessions, self._gateways, inbox_id, now=at)
+
+    def _send_mail(self, at: datetime) -> None:
+        """The post goes once an hour of the season. A mailbox here and there is full."""
+        if self._posted is None or at - self._posted < _HOUR:
+            return
+        self._posted = at
+        outbox.send_due(self._sessions, self._post, self._app.settings.mail_from, now=at, limit=1000)
+
+    def _post(self, message: EmailMessage) -> None:
+        if message["To"] in self._full:
+            raise OSError("552 The mailbox is full.")
+
+
+class LedgerGateway:
+    """The gateway as the desk knows it, on the simulator's ledger without the wire, so that a year is quick.
+
+    Messages are proved and read by the real gateway's code.
+    """
+
+    name = "ikhokha"
+
+    def __init__(self, ledger: Ledger, real: Gateway, pages: str, seed: int) -> None:
+        self._ledger = ledger
+        self.read_event, self.claimed_link = real.read_event, real.claimed_link
+        self._pages = pages  # the address payers find the links' pages at
+        self._dice = random.Random(seed)  # noqa: S311 - pretend ids, the same for the same seed
+        self.now: datetime | None = None
+        self.fault: Deed = Deed.ISSUE
+
+    def draw_id(self) -> str:
+        return "".join(self._dice.choices(string.ascii_lowercase + string.digits, k=15))
+
+    def issue(self, request: LinkRequest) -> IssuedLink:
+        if self.fault is Deed.ISSUE_REFUSED:
+            raise GatewayRefused("99", "The payment link could not be created")
+        if self.fault is Deed.ISSUE_DROPPED:
+            raise OutcomeUnknown("The gateway hung up. The link may exist; it will be looked up.")
+        assert self.now is not None
+        link = self._ledger.add(
+            SimulatedLink(
+                link_id=self.draw_id(),
+                reference=request.reference,
+                amount_minor=request.amount.minor,
+                description=request.description,
+                created_at=self.now,
+                callback_url=request.callback_url,
+                success_url=request.success_url,
+                failure_url=request.failure_url,
+                cancel_url=request.cancel_url,
+            )
+        )
+        if self.fault is Deed.ISSUE_LOST:
+            raise OutcomeUnknown(
+                "The gateway did not answer in time. The link may exist; it will be looked up."
+            )
+        return IssuedLink(link.link_id, f"{self._pages}/{link.link_id}")
+
+    def status(self, gateway_reference: str) -> LinkStatus:
+        return _told(self._ledger.get(gateway_reference))
+
+    def status_by_reference(self, reference: str) -> LinkStatus | None:
+        link = self._ledger.find_by_reference(reference)
+        return _told(link) if link else None
+
+    def history(self, first: date, last: date) -> list[LinkStatus]:
+        return [_told(link) for link in self._ledger.between(first, last)]
+
+
+# -- small words ------------------------------------------------------------------------------------
+
+
+def _told(link: SimulatedLink) -> LinkStatus:
+    """What the simulator answers over HTTP about this link."""
+    created_at = link.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    told = {
+        "paylinkID": link.link_id,
+        "status": link.status,
+        "createdAt": created_at,
+        "amount": link.amount_minor,
+        "description": link.description,
+    }
+    return LinkStatus(
+        gateway_reference=link.link_id,
+        answer=WORDS.get(link.status, Answer.UNCLEAR),
+        word=link.status,
+        amount_minor=link.amount_minor,
+        currency=None,
+        reference=None,
+        created_at=link.created_at,
+        raw=json.dumps(told, ensure_ascii=False),
+    )
+
+
+def _event_body(link_id: str, reference: str, word: str) -> bytes:
+    code = "00" if word == "SUCCESS" else "05"
+    told = {"paylinkID": link_id, "status": word, "externalTransactionID": reference, "responseCode": code}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def _reference(payer: Payer) -> str:
+    return references.with_check(payer.fair.prefix, payer.reference_body, demo=True)
+
+
+def _draft(fair: Fair) -> EventDraft:
+    return EventDraft(
+        code=fair.code,
+        name=fair.name,
+        starts_on=fair.starts_on,
+        ends_on=fair.ends_on,
+        state=State(fair.state),
+        reference_prefix=fair.prefix,
+        categories=tuple(Price(name, Money(minor)) for name, minor in fair.prices),
+    )

@@ -1,0 +1,44 @@
+"""Door 3, operators: the command line, for scripts, cron and support. `manage.py --help` lists it."""
+
+import sys
+
+import typer
+
+from commands import demo, desk, payments, people, run
+from db.session import DatabaseUnfit
+from payments.errors import PaymentsError
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Paydesk: the desk where an event's money is watched.",
+)
+cli.command()(run.run)
+cli.command()(desk.install)
+cli.command()(desk.migrate)
+cli.command()(demo.seed)
+cli.command()(desk.worker)
+cli.command("sync")(desk.sync_)
+cli.command()(desk.check)
+cli.command()(desk.status)
+cli.command()(desk.inbox)
+cli.command()(payments.link)
+cli.command()(payments.payment)
+cli.command()(payments.find)
+cli.command()(payments.export)
+cli.add_typer(people.app, name="person")
+cli.command(hidden=True)(demo.simulator)
+cli.command(hidden=True)(demo.traffic)
+
+
+def main() -> None:
+    """Run a command. What a person can act on is a sentence and exit 1; a traceback is a bug."""
+    try:
+        cli()
+    except (PaymentsError, DatabaseUnfit) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The worker's rounds: finish events, poll, send mail, sweep the history once a day, say that it is alive."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from db.models import Meta
+from db.session import Sessions
+from payments import dates, outbox, sync
+from payments.errors import GatewayError
+from payments.gateways import Gateway
+from payments.outbox import Transport
+
+log = logging.getLogger("paydesk.worker")
+
+#: How often the worker says that it is alive; older than a few of these, it is not.
+HEARTBEAT = timedelta(seconds=5)
+MISSED = timedelta(seconds=30)
+SWEEP_AGAIN = timedelta(minutes=15)
+_SEEN, _TROUBLE, _SWEPT = "worker_seen", "worker_trouble", "history_swept"
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What the worker last wrote of itself: when, and what troubles it now ("" when nothing does)."""
+
+    seen_at: datetime | None
+    trouble: str
+
+    def alive(self, *, now: datetime) -> bool:
+        return self.seen_at is not None and now - self.seen_at < MISSED
+
+
+def pulse(session: Session) -> Pulse:
+    kept: dict[str, str] = dict(
+        session.execute(select(Meta.key, Meta.value).where(Meta.key.in_((_SEEN, _TROUBLE)))).tuples().all()
+    )
+    seen = kept.get(_SEEN)
+    return Pulse(datetime.fromisoformat(seen) if seen else None, kept.get(_TROUBLE, ""))
+
+
+class Worker:
+    """One worker of a desk. Two at once do no harm: every step may be repeated by anyone."""
+
+    def __init__(
+        self, sessions: Sessions, gateways: Mapping[str, Gateway], transport: Transport | None, sender: str
+    ) -> None:
+        self._sessions = sessions
+        self._gateways = gateways
+        self._transport = transport
+        self._sender = sender
+        self._trouble: str | None = None  # as last written; None: not yet
+        self._beat_at: datetime | None = None
+        self._sweep_at: datetime | None = None
+
+    def round(self, *, now: datetime) -> None:
+        """Do what is due. What goes wrong in the world is told once and tried again in a later round."""
+        try:
+            trouble = self._work(now)
+            self._say_alive(trouble, now)
+        except OperationalError as error:  # the database is away or busy: nothing was lost, wait for it
+            self._tell(f"The database cannot be used now: {error.orig}")
+
+    def _work(self, now: datetime) -> str:
+        done = sync.step(self._sessions, self._gateways, now=now)
+        sent = 0
+        if self._transport is not None:
+            sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)
+        errors = [*done.errors, *self._sweep(now)]
+        if done.events or done.asked or sent:
+            effects = " ".join(
+                f"{effect}={done.effects.count(effect)}" for effect in sorted(set(done.effects))
+            )
+            log.info("round events=%d asked=%d mails=%d %s", done.events, done.asked, sent, effects)
+        return " ".join(dict.fromkeys(errors))
+
+    def _sweep(self, now: datetime) -> list[str]:
+        """Once a business day, everything the gateway remembers of the last two."""
+        if self._sweep_at is None:
+            self._sweep_at = self._first_sweep(now)
+        if now < self._sweep_at:
+            return []
+        try:
+            effects = sync.ask_history(self._sessions, self._gateways, now=now)
+        except GatewayError as error:
+            self._sweep_at = now + SWEEP_AGAIN
+            return [str(error)]
+        log.info("history swept found=%d", len(effects))
+        with self._sessions.begin() as session:
+            session.merge(Meta(key=_SWEPT, value=dates.business_day(now).isoformat()))
+        self._sweep_at = dates.day_span(dates.business_day(now)).end
+        return []
+
+    def _first_sweep(self, now: datetime) -> datetime:
+        today = dates.business_day(now)
+        with self._sessions.read() as session:
+            swept = session.get(Meta, _SWEPT)
+        return dates.day_span(today).end if swept and swept.value == today.isoformat() else now
+
+    def _say_alive(self, trouble: str, now: datetime) -> None:
+        changed = trouble != self._trouble
+        if not changed and self._beat_at is not None and now - self._beat_at < HEARTBEAT:
+            return
+        with self._sessions.begin() as session:
+            session.merge(Meta(key=_SEEN, value=now.isoformat()))
+            session.merge(Meta(key=_TROUBLE, value=trouble))
+        self._beat_at = now
+        self._tell(trouble)
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._trouble and (trouble or self._trouble):
+            log.warning("trouble %s", trouble or "is over")
+        self._trouble = trouble
