@@ -148,7 +148,10 @@ def _checked(draft: EventDraft) -> EventDraft:
         raise InvalidInput(f"The currency is one of {', '.join(CURRENCIES)}, not {draft.currency!r}.")
     prefix = draft.reference_prefix.strip().upper()
     if not is_prefix(prefix):
-        raise InvalidInput("The reference prefix is 2 to 8 letters or digits, a letter first, and not DEMO.")
+        raise InvalidInput(
+            "The reference prefix is 2 to 8 letters or digits, a letter first, "
+            "no five digits in a row, and not DEMO."
+        )
     return EventDraft(
         code=code,
         name=name,

@@ -11,7 +11,8 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DEMO_PREFIX = "DEMO_"
 DEFAULT_PREFIX = "REG"
 _BODY_LENGTH = 6
-_PREFIX = re.compile(r"[A-Z][A-Z0-9]{1,7}", re.ASCII)
+#: Four digits in a row, for a year, and no more: with the seven that follow it would look like a card number.
+_PREFIX = re.compile(r"(?!.*[0-9]{5})[A-Z][A-Z0-9]{1,7}", re.ASCII)
 #: What people and bank apps put into a reference, or leave out.
 _SEPARATORS = re.compile(r"[\s_\-.]+")
 
@@ -33,7 +34,7 @@ def check_character(body: str) -> str:
 
 
 def is_prefix(text: str) -> bool:
-    """Two to eight capital letters or digits, a letter first, and not DEMO, which is the mode's."""
+    """Two to eight capital letters or digits, a letter first, no five digits in a row, and not DEMO."""
     return bool(_PREFIX.fullmatch(text)) and not text.startswith("DEMO")
 
 
