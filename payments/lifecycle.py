@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import outbox, tallies
+from payments import outbox, search_text, tallies
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
 
@@ -245,6 +245,7 @@ def apply_answer(
         return Effect.FLAGGED
     if link.gateway_reference is None or link.state in ("asked", "missing"):
         link.gateway_reference, link.state = status.gateway_reference, "open"
+        payment.search_text = search_text.of(payment)
         if payment.status == S.CREATED or (payment.status == S.FAILED and status.answer is Answer.OPEN):
             advance(session, payment, S.OPEN, **by)
     match status.answer:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions
-from payments import links, search, timeline
+from payments import links, search, sync, timeline
 from payments.dates import Span
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, OutcomeUnknown
 from payments.lifecycle import Kind, Method, Status
 from payments.people import Person, Role
 from payments.references import is_reference, readings, spoken, with_check
@@ -123,6 +123,21 @@ def test_a_payment_is_found_by_whatever_is_known_of_it(known: Session, query: st
 def test_what_is_known_of_no_payment_finds_none(known: Session, query: str):
     found = search.page(known, ADMIN, search.parse(query)).rows
     assert [row for row in found if "%" not in row.note] == []
+
+
+def test_a_link_that_was_looked_up_later_is_found_by_the_gateways_reference(
+    sessions: Sessions, now: datetime
+):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    gateway = FakeGateway(loses_answers=OutcomeUnknown("no answer"))
+    with pytest.raises(OutcomeUnknown):
+        issue(sessions, gateway, now=now)
+    with sessions.read() as session:
+        link_id = session.scalars(select(Link.id)).one()
+    sync.ask(sessions, {gateway.name: gateway}, link_id, now=now + timedelta(minutes=1))
+    with sessions.read() as session:
+        assert len(search.page(session, ADMIN, search.parse("link00000000001")).rows) == 1
 
 
 def test_the_same_words_find_the_same_in_list_totals_and_rows(known: Session):
