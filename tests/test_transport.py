@@ -68,8 +68,7 @@ def transport(clock: Clock) -> Callable[..., Transport]:
 def nobody() -> str:
     """An address where nothing listens."""
     with FaultServer(hang_up) as server:
-        origin = server.origin
-    return origin
+        return server.origin
 
 
 # -- deadlines and sizes ------------------------------------------------------------------------------
