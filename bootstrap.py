@@ -1,7 +1,7 @@
 """The wiring: the only reader of the environment and of the clock. Builds the App once."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -84,6 +84,13 @@ def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
     if engine.dialect.name == "postgresql":
         check_postgres(engine)
     return App(settings, Sessions(engine), gateways_of(settings), utc_now)
+
+
+def caller(settings: Settings, peer: str, forwarded: Sequence[str]) -> str:
+    """Who knocks: the peer, or what the outermost of our own proxies wrote into X-Forwarded-For."""
+    addresses = [part.strip() for part in ",".join(forwarded).split(",")]
+    hops = settings.proxy_hops
+    return addresses[-hops][:64] if hops and len(addresses) >= hops and addresses[-hops] else peer
 
 
 def utc_now() -> datetime:

@@ -172,7 +172,7 @@ def advance(
         .values(changes)
         .execution_options(synchronize_session=False)
     )
-    if done.rowcount != 1:
+    if done.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict(f"{payment.reference} was changed by somebody else in this moment. Look at it again.")
     session.refresh(payment)
     tallies.moved(session, payment, was, now)
@@ -237,7 +237,7 @@ def apply_answer(
             session, payment, Kind.ANSWER, now=now, source=source, actor=actor,
             word=status.word, gateway_reference=status.gateway_reference, raw=status.raw,
         )  # fmt: skip
-    by = {"now": now, "source": source, "actor": actor}
+    by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
     if link.state == "paid":
         return _after_paid(session, payment, status, by)
     if reason := _misfit(link, status):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
@@ -132,8 +133,8 @@ def ask_history(
 def queues(session: Session, *, now: datetime) -> dict[str, int]:
     """How much waits: events not handled, links due, links whose outcome is unknown."""
 
-    def count(*where: object) -> int:
-        return session.scalar(select(func.count()).where(*where)) or 0  # type: ignore[arg-type]
+    def count(where: ColumnElement[bool]) -> int:
+        return session.scalar(select(func.count()).where(where)) or 0
 
     return {
         "events_unhandled": count(InboxEvent.handled_at.is_(None)),
@@ -159,8 +160,8 @@ def _not_there(session: Session, link: Link, now: datetime, source: Source) -> E
     if link.state != "asked" or now - link.requested_at < BELIEVE_MISSING_AFTER:
         return Effect.NOTHING
     link.state = "missing"
-    by = {"now": now, "source": source, "actor": "iKhokha"}
-    lifecycle.note(session, payment, Kind.LINK_MISSING, **by, wire_reference=link.wire_reference)  # type: ignore[arg-type]
+    by: dict[str, Any] = {"now": now, "source": source, "actor": "iKhokha"}
+    lifecycle.note(session, payment, Kind.LINK_MISSING, **by, wire_reference=link.wire_reference)
     if payment.status == Status.CREATED:
         lifecycle.advance(session, payment, Status.FAILED, now=now, source=source, actor="iKhokha")
         return Effect.FAILED
