@@ -1,0 +1,252 @@
+"""How Paydesk is built, and that it stays so.
+
+Doors are thin and few, one wiring closet, one room per noun, a cellar that only stores::
+
+    server.py  dashboard.py  pages/** ─► ui ─┐
+    webhook.py                               ├─► bootstrap ─► payments ─► db
+    manage.py  commands/                     ┘
+    simulator ─► payments.gateways, db.money        only commands, tests and benchmarks import simulator
+
+- **db** stores: money, tables, sessions, migrations. It knows nothing of ours above it.
+- **payments** are the rules, one deep file a noun. Its *pure* rooms know neither database nor network:
+  what they say can be tested as a table. The others take ``session`` first and never commit.
+- **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
+- **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, gateways by
+  ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking
+  who is there.
+- **ui** alone writes HTML. What payers typed is never Markdown.
+
+Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above as a table.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: Rooms of ``payments`` that import neither the database nor the network.
+PURE = ("contacts", "dates", "errors", "gateways", "privacy", "references")
+
+#: What a place may import of ours and of the libraries that mark a layer. Others (re, jinja2, …) are free.
+MAY_IMPORT = {
+    "db": {"db", "sqlalchemy"},
+    "db.migrate": {"db", "sqlalchemy", "alembic"},
+    "db.migrations": {"db.models", "sqlalchemy", "alembic"},
+    "pure": {"db.money", *(f"payments.{room}" for room in PURE)},
+    "payments.gateways.transport": {"payments.errors", "payments.gateways", "requests"},
+    "payments": {"db", "payments", "sqlalchemy"},
+    "bootstrap": {"db", "payments", "sqlalchemy"},
+    "webhook": {"bootstrap", "db.session", "payments", "starlette", "uvicorn"},
+    "server": {"bootstrap", "db.money", "pandas", "payments", "starlette", "streamlit", "uvicorn"},
+    "ui": {"bootstrap", "db.money", "payments", "streamlit", "pandas"},
+    "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui"},
+    "pages": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui"},
+    "manage": {"commands", "db.session", "payments.errors"},
+    "commands": {"bootstrap", "commands", "db", "payments", "requests", "simulator", "sqlalchemy", "uvicorn"},
+    "simulator": {
+        "db.money",
+        "payments.errors",
+        "payments.gateways",
+        "requests",
+        "simulator",
+        "starlette",
+        "uvicorn",
+    },
+}
+OURS = {"db", "payments", "bootstrap", "webhook", "server", "ui", "dashboard", "pages", "manage", "commands"}
+OURS |= {"simulator", "tests", "benchmarks", "test_ikhokha_payment"}
+LAYERS = {"sqlalchemy", "alembic", "requests", "streamlit", "pandas", "starlette", "uvicorn"}
+
+
+def sources(*places: str) -> list[Path]:
+    """The Python files of these folders and files, or of everything that runs in production."""
+    wanted = places or ("db", "payments", "commands", "pages", "simulator", "*.py")
+    found = [
+        path for place in wanted for path in ROOT.glob(f"{place}/**/*.py" if "." not in place else place)
+    ]
+    return [path for path in found if path.name != "test_ikhokha_payment.py"]
+
+
+def name_of(path: Path) -> str:
+    """``payments/gateways/ikhokha.py`` → ``payments.gateways.ikhokha``."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, wherever in it; ``from payments import links`` is ``payments.links``."""
+    found: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inside if _is_module(name)}
+            found |= modules or {node.module}
+    return found
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def place_of(module: str) -> str:
+    """The most particular row of ``MAY_IMPORT`` that speaks of a module."""
+    if module.startswith("payments.") and module.split(".")[1] in PURE and module not in MAY_IMPORT:
+        return "pure"
+    parts = module.split(".")
+    return next(name for n in range(len(parts), 0, -1) if (name := ".".join(parts[:n])) in MAY_IMPORT)
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+def where(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+
+
+def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
+    """Every call with what is called: ``datetime.now``, ``float``, ``session.commit``."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in sources()])
+def test_imports_point_down(path):
+    allowed = MAY_IMPORT[place_of(name_of(path))]
+    marked = {module for module in imports(path) if module.split(".")[0] in OURS | LAYERS}
+    assert {module for module in marked if not within(module, allowed)} == set()
+
+
+def test_every_row_of_the_table_speaks_of_something():
+    places = {place_of(name_of(path)) for path in sources()}
+    assert set(MAY_IMPORT) - places <= {"server"}
+
+
+def test_no_two_rooms_import_each_other():
+    rooms = {name_of(path): path for path in sources("payments", "db")}
+    TopologicalSorter({name: imports(path) & set(rooms) - {name} for name, path in rooms.items()}).prepare()
+
+
+def test_only_bootstrap_reads_the_environment():
+    """``commands`` hands its own on to the processes that it starts."""
+    reads = ("os.environ", "os.getenv", "dotenv_values")
+    readers = {
+        name_of(path) for path in sources() if any(f"{read}" in ast.unparse(tree_of(path)) for read in reads)
+    }
+    assert {name for name in readers if not within(name, {"bootstrap", "commands"})} == set()
+
+
+CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "utcnow")
+
+
+def test_only_bootstrap_and_the_pretend_world_read_the_clock():
+    readers = {
+        where(path, node)
+        for path in sources()
+        for node, called in calls(path)
+        if called.endswith(CLOCKS) and not within(name_of(path), {"bootstrap", "simulator"})
+    }
+    assert readers == set()
+
+
+def test_now_is_given_by_name_or_is_the_only_moment():
+    """Two moments in one call are easily exchanged."""
+    exchangeable = [
+        where(path, node)
+        for path in sources("payments")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef)
+        and any(argument.arg == "now" for argument in node.args.args)
+        and len([a for a in node.args.args if a.annotation and "datetime" in ast.unparse(a.annotation)]) > 1
+    ]
+    assert exchangeable == []
+
+
+def test_rooms_never_commit():
+    committing = [
+        where(path, node)
+        for path in sources("payments")
+        for node, called in calls(path)
+        if called.endswith((".commit", "session.rollback"))
+    ]
+    assert committing == []
+
+
+def test_no_float_comes_near_money():
+    near = [
+        where(path, node)
+        for path in sources("db", "payments", "pages", "commands", "ui.py", "webhook.py", "server.py")
+        for node in ast.walk(tree_of(path))
+        if _makes_a_float(node) or _divides_money(node)
+    ]
+    assert near == []
+
+
+def _makes_a_float(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float"
+
+
+def _divides_money(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)):
+        return False
+    names = (part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in ast.walk(node))
+    return any(name == "minor" or name.endswith("_minor") for name in names)
+
+
+def test_only_the_session_room_opens_the_database():
+    drivers = {"sqlite3", "pysqlite3", "psycopg"}
+    assert {
+        name_of(path) for path in sources() if {module.split(".")[0] for module in imports(path)} & drivers
+    } <= {"db.session"}
+
+
+def test_only_ui_writes_html():
+    writing = {
+        name_of(path)
+        for path in sources()
+        for node, called in calls(path)
+        if called.endswith(("st.html", "components.html", "st.iframe"))
+        or any(keyword.arg == "unsafe_allow_html" for keyword in node.keywords)
+    }
+    assert writing <= {"ui"}
+
+
+def test_pages_lie_in_sub_folders():
+    """Streamlit serves ``pages/*.py`` to anybody, past the gate, until somebody has signed in."""
+    assert list(ROOT.glob("pages/*.py")) == []
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in sources("pages")])
+def test_a_page_begins_by_asking_who_is_there(path):
+    first = next(
+        node
+        for node in tree_of(path).body
+        if not isinstance(node, ast.Import | ast.ImportFrom)
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    )
+    assert isinstance(first, ast.Expr | ast.Assign)
+    assert ast.unparse(first.value).startswith("ui.require(")
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in sources()])
+def test_a_function_fits_a_screen_and_a_file_a_sitting(path):
+    long = [
+        where(path, node)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+    assert long == []
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 550
