@@ -22,6 +22,7 @@ CONFIG = Config(
     public_url="",
     now=lambda: NOW,
     control_token="token-of-this-run",
+    return_after_s=60,  # longer than any test looks at a result
 )
 PAGES = "https://pay.example.org"
 

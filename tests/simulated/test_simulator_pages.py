@@ -94,7 +94,7 @@ def test_each_button_leads_to_a_result_and_back_to_the_merchant(
     result = requests.post(f"{simulator.origin}/{link}/{act}", timeout=5)
     assert result.url == f"{simulator.origin}/{link}/{outcome}"
     assert words in result.text
-    assert result.headers["Refresh"] == f"3; url={PAGES}/{back}"
+    assert result.headers["Refresh"] == f"60; url={PAGES}/{back}"
     assert f'href="{PAGES}/{back}"' in result.text
 
 
