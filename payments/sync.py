@@ -35,7 +35,7 @@ class Round:
         return not (self.events or self.asked or self.errors)
 
 
-def next_ask(active_at: datetime, now: datetime) -> datetime:
+def next_ask(active_at: datetime, *, now: datetime) -> datetime:
     """When to ask again about a link that was last issued, shared or returned from at ``active_at``.
 
     1, 2 and 4 minutes after it, every 4 minutes to two hours, every 15 to a day, hourly for 30 days, daily.
@@ -150,7 +150,7 @@ def _question(gateway: Gateway, gateway_reference: str | None, wire_reference: s
 
 
 def _reschedule(link: Link, now: datetime) -> None:
-    link.next_ask_at = next_ask(link.active_at, now)
+    link.next_ask_at = next_ask(link.active_at, now=now)
 
 
 def _not_there(session: Session, link: Link, now: datetime, source: Source) -> Effect:

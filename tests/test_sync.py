@@ -44,7 +44,7 @@ SCHEDULE = [
 
 @pytest.mark.parametrize("age, then", SCHEDULE)
 def test_the_schedule(now, age, then):
-    assert sync.next_ask(now, now + minutes(age)) == now + minutes(then)
+    assert sync.next_ask(now, now=now + minutes(age)) == now + minutes(then)
 
 
 def test_with_every_webhook_lost_payments_within_two_hours_show_within_five_minutes(
