@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -24,7 +25,8 @@ AsEmail = Annotated[
     str | None, typer.Option("--as", metavar="EMAIL", help="Act and see as this person of the desk.")
 ]
 
-console = Console(highlight=False, soft_wrap=True)
+#: In a file or a pipe a table has the width it needs.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 aside = Console(stderr=True)  # progress: standard output is for answers
 
 

@@ -6,23 +6,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from db.models import InboxEvent, OutboxMail, UnverifiedEvent
-from payments import audit, outbox, sync
+from payments import audit, dates, outbox, sync, vitals
 from payments import worker as workers
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
+from payments.vitals import MessageView, Vitals
 
 PROJECT = Path(__file__).parent.parent
 #: A reference no payment has: asking for it shows that the gateway knows our keys.
@@ -82,122 +81,88 @@ def sync_(
     answer({"events": events, "asked": asked, "effects": counts}, as_json, lambda: console.print(sentence))
 
 
-# -- messages ---------------------------------------------------------------------------------------
+# -- messages and state -----------------------------------------------------------------------------
 
 
 def inbox(
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
-    unhandled: Annotated[bool, typer.Option("--unhandled", help="Only those that wait.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Messages at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest messages of the gateway, and those nobody proved to be its own."""
     app = open_desk()
     with app.sessions.read() as session:
-        proved = select(InboxEvent).order_by(InboxEvent.id.desc()).limit(limit)
-        if unhandled:
-            proved = proved.where(InboxEvent.handled_at.is_(None))
-        events = [_event_told(event) for event in session.scalars(proved)]
-        claims = select(UnverifiedEvent).order_by(UnverifiedEvent.id.desc()).limit(0 if unhandled else limit)
-        unverified = [_unverified_told(event) for event in session.scalars(claims)]
+        messages = vitals.messages(session, command_line(), limit=limit)
         waiting = sync.queues(session, now=app.now())["events_unhandled"]
-    told = {"unhandled": waiting, "events": events, "unverified": unverified}
-    answer(told, as_json, lambda: _show_inbox(told))
+    told = [
+        {
+            "received_at": utc(message.received_at),
+            "proved": message.proved,
+            "gateway_reference": message.gateway_reference,
+            "word": message.word,
+            "effect": message.effect,
+            "seen_count": message.seen_count,
+            "handled": message.handled,
+            "body": message.body,
+        }
+        for message in messages
+    ]
+    answer({"unhandled": waiting, "messages": told}, as_json, lambda: _show_inbox(messages, waiting))
 
 
-def _event_told(event: InboxEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "received_at": utc(event.received_at),
-        "gateway": event.gateway,
-        "gateway_reference": event.gateway_reference,
-        "reference": event.reference,
-        "word": event.word,
-        "code": event.code,
-        "effect": event.effect,
-        "seen_count": event.seen_count,
-        "attempts": event.attempts,
-        "handled_at": utc(event.handled_at),
-        "last_error": event.last_error,
-    }
-
-
-def _unverified_told(event: UnverifiedEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "received_at": utc(event.received_at),
-        "gateway": event.gateway,
-        "gateway_reference": event.gateway_reference,
-        "reason": event.reason,
-        "seen_count": event.seen_count,
-    }
-
-
-def _show_inbox(told: dict[str, Any]) -> None:
-    table = Table("Received (UTC)", "Link", "Word", "Effect", "Seen", "Handled", box=None, pad_edge=False)
-    for event in told["events"]:
-        table.add_row(
-            event["received_at"],
-            event["gateway_reference"] or "unreadable",
-            event["word"] or "",
-            event["effect"] or "",
-            str(event["seen_count"]),
-            event["handled_at"] or event["last_error"] or "waits",
-        )
-    for event in told["unverified"]:
-        link = event["gateway_reference"] or "?"
-        table.add_row(event["received_at"], link, "not proved", event["reason"], str(event["seen_count"]), "")
+def _show_inbox(messages: list[MessageView], waiting: int) -> None:
+    table = Table("Received", "Link", "Word", "Effect", "Seen", box=None, pad_edge=False)
+    for message in messages:
+        link, word = message.gateway_reference or "unreadable", message.word or "not proved"
+        seen = str(message.seen_count)
+        table.add_row(dates.say_moment(message.received_at), link, word, message.effect, seen)
     console.print(table)
-    console.print(f"{told['unhandled']} messages wait.")
-
-
-# -- state and health -------------------------------------------------------------------------------
+    console.print(f"{waiting} messages wait.")
 
 
 def status(as_json: AsJson = False) -> None:
     """Tell the mode, the addresses, the last event, and how much waits."""
     app = open_desk()
-    with app.sessions.read() as session:
-        told = _status_told(app, session)
-    answer(told, as_json, lambda: _show_status(told))
-
-
-def _status_told(app: App, session: Session) -> dict[str, Any]:
     settings, now = app.settings, app.now()
-    pulse = workers.pulse(session)
-    addresses = {
-        "dashboard": settings.dashboard_url,
-        "webhook": settings.webhook_url,
-        "return": settings.return_url,
-        "gateway": settings.base_url,
-    }
-    mails = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
-    mail = dict(session.execute(mails).tuples().all())
-    return {
+    with app.sessions.read() as session:
+        signs = vitals.vitals(session, command_line(), now=now)
+    told = {
         "mode": settings.mode,
         "database": app.sessions.engine.dialect.name,
-        "addresses": addresses,
-        "last_event": utc(session.scalar(select(func.max(InboxEvent.last_seen_at)))),
-        "worker": {
-            "seen": utc(pulse.seen_at),
-            "alive": pulse.alive(now=now),
-            "trouble": pulse.trouble,
+        "addresses": {
+            "dashboard": settings.dashboard_url,
+            "webhook": settings.webhook_url,
+            "return": settings.return_url,
+            "gateway": settings.base_url,
         },
-        "queues": sync.queues(session, now=now)
-        | {"mail_queued": mail.get("queued", 0), "mail_failed": mail.get("failed", 0)},
+        "last_event": utc(signs.last_event_at),
+        "worker": {
+            "seen": utc(signs.pulse.seen_at),
+            "alive": signs.pulse.alive(now=now),
+            "trouble": signs.pulse.trouble,
+        },
+        "queues": dict(signs.waiting) | {"mail_queued": signs.mail_queued, "mail_failed": signs.mail_failed},
     }
+    answer(told, as_json, lambda: _show_status(told, signs, now))
 
 
-def _show_status(told: dict[str, Any]) -> None:
-    worker = told["worker"]
-    alive = "runs" if worker["alive"] else f"does not run (last seen: {worker['seen'] or 'never'})"
+def _show_status(told: dict[str, Any], signs: Vitals, now: datetime) -> None:
+    seen, last = (_ago(moment, now) for moment in (signs.pulse.seen_at, signs.last_event_at))
+    alive = "runs" if signs.pulse.alive(now=now) else f"does not run (last seen: {seen})"
     console.print(f"A {told['mode']} desk on {told['database']}. The worker {alive}.")
-    if worker["trouble"]:
-        console.print(f"It says: {worker['trouble']}", markup=False)
+    if signs.pulse.trouble:
+        console.print(f"It says: {signs.pulse.trouble}", markup=False)
     for name, address in told["addresses"].items():
-        console.print(f"  {name:<10} {address}")
-    console.print(f"The last message of the gateway came {told['last_event'] or 'never'}.")
+        console.print(f"  {name:<18} {address}")
+    console.print(f"The last message of the gateway came {last}.")
     for name, count in told["queues"].items():
         console.print(f"  {name.replace('_', ' '):<18} {count}")
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return dates.say_moment(moment, now=now) if moment else "never"
+
+
+# -- health -----------------------------------------------------------------------------------------
 
 
 def check(as_json: AsJson = False) -> None:

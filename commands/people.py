@@ -1,6 +1,7 @@
 """Commands about people: who may sign in, and one-time links to do so."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 from rich.table import Table
@@ -89,7 +90,7 @@ def first_links(desk: App) -> list[tuple[str, str]]:
             chosen = {view.role: view for view in reversed(everybody) if not view.disabled}
             tokens = [
                 (f"{view.name} ({view.role})", signin.make_sign_in_link(session, by, view.id, now=now))
-                for view in chosen.values()
+                for view in sorted(chosen.values(), key=lambda view: list(Role).index(view.role))
             ]
         elif signin.has_admin(session):
             return []
@@ -99,7 +100,7 @@ def first_links(desk: App) -> list[tuple[str, str]]:
 
 
 def _url(desk: App, token: str) -> str:
-    return f"{desk.settings.dashboard_url}/signin?link={token}"
+    return f"{desk.settings.dashboard_url}/signin/link?{urlencode({'token': token})}"
 
 
 def _say_link(name: str, url: str) -> None:

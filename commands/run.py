@@ -201,7 +201,7 @@ def _parts(app: App, *, traffic: bool) -> list[_Part]:
     parts = [
         _Part("webhook", ("webhook.py",), lambda: _answers(settings.webhook_port, "/readyz")),
         _Part("worker", ("manage.py", "worker"), worker_is_seen),
-        _Part("dashboard", ("server.py",), lambda: _answers(settings.dashboard_port, "/signin")),
+        _Part("dashboard", ("server.py",), lambda: _answers(settings.dashboard_port, "/healthz")),
     ]
     if settings.demo:
         simulator = lambda: _answers(settings.simulator_port, "/healthz")  # noqa: E731

@@ -14,6 +14,7 @@ from db.session import Sessions
 from payments import dates, outbox, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
+from payments.lifecycle import Effect
 from payments.outbox import Transport
 
 log = logging.getLogger("paydesk.worker")
@@ -90,7 +91,7 @@ class Worker:
         except GatewayError as error:
             self._sweep_at = now + SWEEP_AGAIN
             return [str(error)]
-        log.info("history swept found=%d", len(effects))
+        log.info("history swept found=%d", sum(effect is not Effect.NOTHING for effect in effects))
         with self._sessions.begin() as session:
             session.merge(Meta(key=_SWEPT, value=dates.business_day(now).isoformat()))
         self._sweep_at = dates.day_span(dates.business_day(now)).end
