@@ -241,6 +241,15 @@ def test_a_reference_and_a_code_need_not_be_there() -> None:
     assert event == GatewayEvent("abc", None, "failure", None)
 
 
+def test_an_unproved_message_may_still_say_which_link_it_is_about() -> None:
+    assert GATEWAY.claimed_link(BODY) == "2zh1zj6y8xpb0g3"
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in _UNREADABLE.items()])
+def test_an_unreadable_message_is_about_no_link(body: bytes) -> None:
+    assert GATEWAY.claimed_link(body) is None
+
+
 @settings(max_examples=400)
 @given(st.data())
 def test_no_mutated_body_does_more_than_be_refused(data: st.DataObject) -> None:
