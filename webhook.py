@@ -91,13 +91,20 @@ def main() -> None:
         create_app(app),
         host=app.settings.bind_address,
         port=app.settings.webhook_port,
-        http=HurriedHttp,
-        ws="none",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # PROXY_HOPS says whom to believe
-        timeout_graceful_shutdown=10,
+        **server_options(),
     )
+
+
+def server_options() -> dict[str, Any]:
+    """How uvicorn runs the door, wherever it listens."""
+    return {
+        "http": HurriedHttp,
+        "ws": "none",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # PROXY_HOPS says whom to believe
+        "timeout_graceful_shutdown": 10,
+    }
 
 
 def create_app(app: App) -> Starlette:
@@ -115,7 +122,9 @@ def create_app(app: App) -> Starlette:
         ClientDisconnect: door.gone,
         Exception: door.not_kept,  # a fault of ours: its traceback is logged, and the sender tries again
     }
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=door.lifespan)
+    starlette = Starlette(routes=routes, exception_handlers=handlers, lifespan=door.lifespan)
+    starlette.router.redirect_slashes = False  # a gateway does not follow redirects
+    return starlette
 
 
 class Door:

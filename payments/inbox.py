@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, func, select, update
+from sqlalchemy import Insert, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -90,7 +90,7 @@ def accept_unverified(session: Session, message: Message, reason: str, claimed: 
         "last_seen_at": message.received_at,
     }
     kept = _keep_once(session, UnverifiedEvent, row)
-    _make_room(session, kept)
+    _make_room(session, kept, message.received_at)
     _take_hint(session, message, kept, claimed)
     return kept
 
@@ -112,7 +112,7 @@ def process(sessions: Sessions, gateways: Mapping[str, Gateway], inbox_id: int, 
         link = _link_of(session, row)
         if row.handled_at is not None and not _worth_asking(link, now):
             return Effect.NOTHING
-        question = link and (link.id, link.gateway, link.gateway_reference or row.gateway_reference)
+        question = (link.id, link.gateway, link.gateway_reference or row.gateway_reference) if link else None
         repeat = row.handled_at is not None
     if question is None:
         with sessions.begin() as session:
@@ -229,13 +229,15 @@ def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent], dialect: str) 
     return insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen).returning(table.id)
 
 
-def _make_room(session: Session, newest: int) -> None:
+def _make_room(session: Session, newest: int, now: datetime) -> None:
+    """The oldest go, but for those that count against the questions of this minute."""
     if newest % 100 == 0:
         oldest = session.scalar(
             select(UnverifiedEvent.id).order_by(UnverifiedEvent.id.desc()).offset(UNVERIFIED_KEPT).limit(1)
         )
         if oldest is not None:
-            session.query(UnverifiedEvent).where(UnverifiedEvent.id <= oldest).delete()
+            counts = UnverifiedEvent.asked_at.is_not(None) & (UnverifiedEvent.asked_at > now - _MINUTE)
+            session.execute(delete(UnverifiedEvent).where(UnverifiedEvent.id <= oldest, ~counts))
 
 
 def _take_hint(session: Session, message: Message, kept: int, claimed: str | None) -> None:
