@@ -14,7 +14,7 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, gateways by
   ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking
   who is there.
-- **ui** alone writes HTML. What payers typed is never Markdown.
+- **words** says in plain English what enums mean to people; **ui** alone writes HTML. What payers typed is never Markdown.
 
 Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above as a table.
 """
@@ -42,9 +42,10 @@ MAY_IMPORT = {
     "bootstrap": {"db", "payments", "sqlalchemy"},
     "webhook": {"bootstrap", "db.session", "payments", "starlette", "uvicorn"},
     "server": {"bootstrap", "db.money", "pandas", "payments", "starlette", "streamlit", "uvicorn"},
-    "ui": {"bootstrap", "db.money", "payments", "streamlit", "pandas"},
+    "words": {"payments"},
+    "ui": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "words"},
     "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui"},
-    "pages": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui"},
+    "pages": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
     "manage": {"commands", "db.session", "payments.errors"},
     "commands": {"bootstrap", "commands", "db", "payments", "requests", "simulator", "sqlalchemy", "uvicorn"},
     "simulator": {
@@ -57,8 +58,8 @@ MAY_IMPORT = {
         "uvicorn",
     },
 }
-OURS = {"db", "payments", "bootstrap", "webhook", "server", "ui", "dashboard", "pages", "manage", "commands"}
-OURS |= {"simulator", "tests", "benchmarks", "test_ikhokha_payment"}
+OURS = {"db", "payments", "bootstrap", "webhook", "server", "ui", "words", "dashboard", "pages", "manage", "commands"}
+OURS |= {"simulator", "words", "tests", "benchmarks", "test_ikhokha_payment"}
 LAYERS = {"sqlalchemy", "alembic", "requests", "streamlit", "pandas", "starlette", "uvicorn"}
 
 
@@ -103,7 +104,12 @@ def place_of(module: str) -> str:
     if module.startswith("payments.") and module.split(".")[1] in PURE and module not in MAY_IMPORT:
         return "pure"
     parts = module.split(".")
-    return next(name for n in range(len(parts), 0, -1) if (name := ".".join(parts[:n])) in MAY_IMPORT)
+    for length in range(len(parts), 0, -1):
+        if (name := ".".join(parts[:length])) in MAY_IMPORT:
+            return name
+    raise AssertionError(
+        f"{module} is new: say in MAY_IMPORT what it may import, and in the docstring what it is"
+    )
 
 
 def within(module: str, allowed: set[str]) -> bool:

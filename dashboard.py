@@ -1,0 +1,44 @@
+"""Door 1, people: who is here, which pages are theirs, and the page they are on."""
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from payments.people import Action
+
+st.set_page_config(page_title="Paydesk", page_icon="static/favicon.svg", layout="wide")
+st.logo("static/logo.svg", icon_image="static/favicon.svg", size="large")
+ui.style()
+ui.mode_banner(bootstrap.app().settings.mode)
+
+#: Section → pages, each with the action that opens it.
+MENU = {
+    "Monitor": [
+        (Action.SEE, "monitor/live", "Live", "monitoring"),
+        (Action.SEE, "monitor/payments", "Payments", "receipt_long"),
+    ],
+    "Door": [(Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2")],
+    "Admin": [
+        (Action.MANAGE_EVENTS, "admin/events", "Events", "event"),
+        (Action.MANAGE_PEOPLE, "admin/people", "People", "group"),
+        (Action.MANAGE_SETTINGS, "admin/settings", "Settings", "settings"),
+    ],
+}
+
+person = ui.require(Action.SEE)
+sections = {
+    section: [
+        st.Page(f"pages/{path}.py", title=title, icon=f":material/{icon}:", default=path == "monitor/live")
+        for action, path, title, icon in pages
+        if person.may(action)
+    ]
+    for section, pages in MENU.items()
+}
+page = st.navigation({section: pages for section, pages in sections.items() if pages}, expanded=True)
+with st.sidebar.container(key="who"):
+    ui.plain(person.name, "title")
+    ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")
+    ui.sign_out()
+with ui.error_boundary():
+    page.run()

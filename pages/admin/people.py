@@ -1,0 +1,189 @@
+"""People: who may come in, as what, for which events; and how they get in."""
+
+from collections.abc import Callable
+from datetime import date
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from payments import dates, events, people, signin
+from payments.errors import PaymentsError
+from payments.people import Action, PersonView, Role
+
+person = ui.require(Action.MANAGE_PEOPLE)
+app = bootstrap.app()
+NEW = 0
+
+
+def choose(person_id: int | None) -> None:
+    st.session_state.person_open = person_id
+
+
+def act(done: str, change: Callable[..., object], *args: object) -> None:
+    """Run one change as the person who is here, and say what came of it at the top of the page."""
+    try:
+        with app.sessions.begin() as session:
+            change(session, person, *args, now=app.now())
+        st.session_state.people_done = done
+    except PaymentsError as error:
+        st.session_state.people_failed = str(error)
+
+
+def invite(one: PersonView) -> None:
+    """A link that signs them in once. It is shown once: only its hash is kept."""
+    try:
+        with app.sessions.begin() as session:
+            token = signin.make_sign_in_link(session, person, one.id, now=app.now())
+        st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
+    except PaymentsError as error:
+        st.session_state.people_failed = str(error)
+
+
+# -- the list ---------------------------------------------------------------------------------------
+
+
+def card(one: PersonView) -> None:
+    with st.container(border=True, height="stretch"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            ui.plain(one.name, "title")
+            if one.disabled:
+                st.badge("Disabled", icon=":material/block:", color="red")
+            else:
+                st.badge(
+                    words.ROLE[one.role][0],
+                    icon=":material/badge:",
+                    color="green" if one.role is Role.ADMIN else "blue",
+                )
+        ui.plain(one.email, "faint")
+        ui.facts(
+            {
+                "Events": "all" if one.events is None else ", ".join(one.events) or "none",
+                "Signed in": words.count(one.sessions, "place", "places") if one.sessions else "nowhere",
+                "Last active": ui.moment(one.active_at) if one.active_at else "not now",
+                "Access until": ui.moment(one.access_until) if one.access_until else None,
+                "Password": None if one.has_password else "none yet: send a sign-in link",
+            }
+        )
+        if (link := st.session_state.get("person_link")) and link[0] == one.id:
+            ui.plain(
+                "Give them this link. It works once, within 15 minutes, and is not shown again.", "faint"
+            )
+            ui.copy(link[1], key=f"copy_link_{one.id}")
+        st.space("stretch")
+        actions(one)
+
+
+def actions(one: PersonView) -> None:
+    with st.container(horizontal=True):
+        st.button("Change", key=f"change_{one.id}", icon=":material/edit:", on_click=choose, args=(one.id,))
+        if one.disabled:
+            done = (f"{one.name} may sign in again.", people.enable_person, one.id)
+            st.button("Enable", key=f"enable_{one.id}", icon=":material/lock_open:", on_click=act, args=done)
+            return
+        with st.popover("Access", key=f"access_{one.id}", icon=":material/key:"):
+            st.button(
+                "Make a sign-in link",
+                key=f"link_{one.id}",
+                icon=":material/link:",
+                on_click=invite,
+                args=(one,),
+            )
+            if one.sessions:
+                done = (f"{one.name} is signed out everywhere.", people.revoke_sessions, one.id)
+                st.button(
+                    "Sign out everywhere",
+                    key=f"revoke_{one.id}",
+                    icon=":material/logout:",
+                    on_click=act,
+                    args=done,
+                )
+            done = (f"{one.name} is shut out.", people.disable_person, one.id)
+            st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=act, args=done)
+
+
+# -- one person -------------------------------------------------------------------------------------
+
+
+def edit(one: PersonView | None) -> None:
+    with app.sessions.read() as session:
+        known = {event.code: event for event in events.list_events(session, person)}
+    st.button("All people", icon=":material/arrow_back:", type="tertiary", on_click=choose, args=(None,))
+    st.subheader("Change a person" if one else "New person", anchor=False)
+    every = st.toggle(
+        "All events", value=one is None or one.events is None, key=f"every_{one.id if one else NEW}"
+    )
+    with st.form("person"):
+        left, right = st.columns(2)
+        name = left.text_input("Name", one.name if one else "", required=True, autocomplete="off")
+        email = right.text_input(
+            "E-mail", one.email if one else "", type="email", required=True, disabled=one is not None,
+            placeholder="sipho@example.org", autocomplete="off",
+        )  # fmt: skip
+        roles = list(Role)
+        role = st.radio(
+            "Role",
+            roles,
+            index=roles.index(one.role) if one else roles.index(Role.ORGANISER),
+            format_func=lambda role: words.ROLE[role][0],
+            captions=[words.ROLE[role][1] for role in roles],
+        )
+        codes = st.multiselect(
+            "Events",
+            list(known),
+            default=[code for code in (one.events if one else None) or () if code in known],
+            format_func=lambda code: known[code].name,
+            disabled=every,
+        )
+        kept = dates.business_day(one.access_until) if one and one.access_until else None
+        until = st.date_input("Access ends after (optional)", kept, format="DD/MM/YYYY")
+        if one:
+            ui.plain("Saving signs them out: they come back as what they are now.", "faint")
+        sent = st.form_submit_button("Save", type="primary", icon=":material/check:")
+    if sent:
+        ids = None if every else [known[code].id for code in codes]
+        save(one, name, email, role, ids, until)
+
+
+def save(
+    one: PersonView | None, name: str, email: str, role: Role, ids: list[int] | None, until: date | None
+) -> None:
+    wanted = {
+        "name": name,
+        "role": role,
+        "events": ids,
+        "access_until": dates.day_span(until).end if until else None,
+        "now": app.now(),
+    }
+    with app.sessions.begin() as session:
+        if one:
+            people.change_person(session, person, one.id, **wanted)
+        else:
+            people.create_person(session, person, email=email, **wanted)
+    st.session_state.people_done = f"{name} is saved."
+    choose(None)
+    st.rerun()
+
+
+# -- the page ---------------------------------------------------------------------------------------
+
+opened = st.session_state.get("person_open")
+with app.sessions.read() as session:
+    everybody = people.list_people(session, person, now=app.now())
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("People", anchor=False, width="content")
+    if opened is None:
+        st.button("Add a person", type="primary", icon=":material/person_add:", on_click=choose, args=(NEW,))
+if done := st.session_state.pop("people_done", None):
+    st.success(ui.escape(done), icon=":material/check:")
+if failed := st.session_state.pop("people_failed", None):
+    ui.problem(failed)
+if opened is not None:
+    with ui.error_boundary():
+        edit(next((one for one in everybody if one.id == opened), None))
+else:
+    with st.grid(3, min_column_width=300):
+        for one in everybody:
+            card(one)
+st.session_state.pop("person_link", None)
