@@ -135,7 +135,7 @@ class Door:
         self._app = app
         turns = Turns(app.sessions)
         self._intake = Intake(turns)
-        self._bells = Bells(turns, app.gateways, app.now)
+        self._bells = Bells(turns, app.gateways, app.now, self._intake)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
         self._forgers = Throttle(FORGERIES_A_MINUTE)
         self._visitors = Throttle(VISITS_A_MINUTE)

@@ -7,6 +7,7 @@ resolved only after its COMMIT. What was kept and answered then rings: ``Bells``
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _CLOSING_S = 8
 #: How many kept events may wait to be asked about here; the worker finds the others.
 BELLS = 500
 _ASKERS = 2
+_GIVE_WAY_S = 0.02
 
 T = TypeVar("T")
 
@@ -151,14 +153,19 @@ def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:
 class Bells:
     """Asks the gateway about kept events, in the background of the process that kept them.
 
-    Nothing depends on it: an event that is not asked about here, for whatever reason, is still
-    unhandled in the database, and the worker finishes it.
+    They give way to messages that wait to be kept. Nothing depends on them: an event that is not asked
+    about here, for whatever reason, is still unhandled in the database, and the worker finishes it.
     """
 
     def __init__(
-        self, sessions: Turns, gateways: Mapping[str, Gateway], clock: Callable[[], datetime]
+        self,
+        sessions: Turns,
+        gateways: Mapping[str, Gateway],
+        clock: Callable[[], datetime],
+        intake: Intake,
     ) -> None:
         self._sessions = sessions
+        self._intake = intake
         self._gateways = gateways
         self._clock = clock
         self._queue: Queue[int | None] = Queue(BELLS)
@@ -197,6 +204,8 @@ class Bells:
 
     def _ask_all(self) -> None:
         while (inbox_id := self._queue.get()) is not None:
+            while self._intake.waiting:
+                time.sleep(_GIVE_WAY_S)
             try:
                 inbox.process(self._sessions, self._gateways, inbox_id, now=self._clock())
             except GatewayError as error:
