@@ -8,16 +8,22 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
+import anyio
 import anyio.to_thread
 import jinja2
 import streamlit
+import streamlit.config
+import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -26,9 +32,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bootstrap
 from bootstrap import LOOPBACK, Settings
-from payments import audit, exports, filters, search, signin
-from payments.errors import NotAllowed, NotFound, PaymentsError
-from payments.people import Action, Person, check
+from payments import audit, exports, filters, health, search, signin
+from payments.errors import Conflict, NotAllowed, NotFound, PaymentsError
+from payments.people import Person
 from payments.signin import SignedIn, Visitor
 
 HERE = Path(__file__).parent
@@ -36,7 +42,13 @@ HERE = Path(__file__).parent
 OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics",)
+#: Nowhere to come back to after signing in.
+NO_PAGES = ("/signin", "/signout", "/export", "/_stcore", "/media", "/static", "/component")
 LARGEST_FORM = 16 * 1024
+LINES_AT_ONCE = 500
+#: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
+_LOOKS = anyio.CapacityLimiter(8)
+_SIGN_INS = anyio.CapacityLimiter(4)
 
 
 # -- the gate ---------------------------------------------------------------------------------------
@@ -56,25 +68,35 @@ class Gate:
         connection = HTTPConnection(scope)
         if (refused := _refusal(connection, settings)) is not None:
             await _close(scope, receive, send, refused)
-        elif scope["path"] in OPEN or await _who(connection) is not None:
+        elif _is_open(scope) or await _who(connection) is not None:
             await self._app(scope, receive, _with_headers(send, scope, settings))
         else:
-            wanted = quote(
-                scope["path"] + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
-            )
-            await _close(scope, receive, send, RedirectResponse(f"/signin?next={wanted}", 303))
+            await _close(scope, receive, send, _to_signin(scope))
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in OPEN
+
+
+def _to_signin(scope: Scope) -> Response:
+    if scope.get("method") not in ("GET", "HEAD"):
+        return PlainTextResponse("Sign in first.", 401)
+    query = scope["query_string"].decode("latin-1")
+    wanted = _safe(quote(scope["path"], safe="/") + (f"?{query}" if query else ""))
+    return RedirectResponse(f"/signin?next={quote(wanted, safe='/')}", 303)
 
 
 def _refusal(connection: HTTPConnection, settings: Settings) -> Response | None:
     """Why a connection is not for us, whoever sends it."""
     if _host(connection.headers.get("host", "")) not in allowed_hosts(settings):
-        return PlainTextResponse("This desk is not at that address.", 421)
+        return PlainTextResponse("This desk has another address; it is set as DASHBOARD_URL.", 421)
     if connection.scope["path"].rstrip("/") in CLOSED:
         return PlainTextResponse("Not found.", 404)
     origin = connection.headers.get("origin")
     if connection.scope["type"] == "websocket" and origin not in _origins(settings):
         return PlainTextResponse("Open the desk itself; other pages cannot talk to it.", 403)
-    if connection.scope.get("method") == "POST" and not _from_here(connection.headers, settings):
+    reads = connection.scope.get("method", "GET") in ("GET", "HEAD", "OPTIONS")
+    if not reads and not _from_here(connection.headers, settings):
         return PlainTextResponse("This form was sent from another site.", 403)
     return None
 
@@ -110,16 +132,18 @@ def _host(netloc: str) -> str:
     return re.sub(r":[0-9]+$", "", netloc).strip("[]").lower()
 
 
-async def _who(connection: HTTPConnection) -> SignedIn | None:
+async def _who(connection: HTTPConnection, *, active: bool = False) -> SignedIn | None:
     """Whose session the cookie is, by the database, now."""
-    app = bootstrap.app()
-    token = connection.cookies.get(signin.cookie_name(app.settings.dashboard_url))
+    app, token = bootstrap.app(), _token(connection)
 
     def look() -> SignedIn | None:
-        with app.sessions.read() as session:
-            return signin.session_of(session, token, now=app.now())
+        return signin.who(app.sessions, token, now=app.now(), active=active)
 
-    return await anyio.to_thread.run_sync(look) if token else None
+    return await anyio.to_thread.run_sync(look, limiter=_LOOKS) if token else None
+
+
+def _token(connection: HTTPConnection) -> str | None:
+    return connection.cookies.get(signin.cookie_name(bootstrap.app().settings.dashboard_url))
 
 
 # -- what every answer says to the browser ----------------------------------------------------------
@@ -154,6 +178,7 @@ def _with_headers(send: Send, scope: Scope, settings: Settings) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-store")
             if scope["path"].startswith("/media"):
                 headers["Cache-Control"] = "no-store"
             if settings.dashboard_url.startswith("https:"):
@@ -178,7 +203,7 @@ def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HT
     nonce = secrets.token_urlsafe(16)
     text = _TEMPLATES.get_template("signin.html").render(
         show=show, problem=problem, icon=_ICON, nonce=nonce, demo=bootstrap.app().settings.demo,
-        **{"email": "", "next": "/", "token": "", "person": None, "name": ""} | told,
+        **{"email": "", "next": "/", "token": "", "person": None, "name": "", "here": None} | told,
     )  # fmt: skip
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
@@ -201,54 +226,79 @@ async def do_signin(request: Request) -> Response:
     app, visitor = bootstrap.app(), _visitor(request)
 
     def work() -> str | None:
-        with app.sessions.begin() as session:
-            return signin.sign_in(session, email, form.get("password", ""), visitor=visitor, now=app.now())
+        password = form.get("password", "")
+        return signin.sign_in(app.sessions, email, password, visitor=visitor, now=app.now())
 
     try:
-        token = await anyio.to_thread.run_sync(work)
+        token = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
     except NotAllowed as refusal:
         return _page(429, show="password", problem=str(refusal), email=email, next=wanted)
     if token is None:
         return _page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
-    return _welcome(token, wanted)
+    return await _welcome(request, token, wanted)
 
 
 async def show_link(request: Request) -> Response:
     """Whom the link is for. Looking uses nothing up: mail programs and chats look at links too."""
-    token = request.query_params.get("token", "")
-    app = bootstrap.app()
-
-    def work() -> signin.Invited | None:
-        with app.sessions.read() as session:
-            return signin.who_comes_by_link(session, token, now=app.now())
-
-    try:
-        person = await anyio.to_thread.run_sync(work)
-    except PaymentsError as error:
-        return _page(404, show="nothing", problem=str(error))
-    return _page(show="link" if person else "first", token=token, person=person)
+    return await _link_page(request.query_params.get("token", ""))
 
 
 async def do_link(request: Request) -> Response:
     form = await _form(request)
     app, visitor, token = bootstrap.app(), _visitor(request), form.get("token", "")
+    password = form.get("password") or (None if app.settings.demo else "")
 
     def work() -> str:
-        with app.sessions.begin() as session:
-            if "email" not in form:
-                return signin.sign_in_by_link(session, token, visitor=visitor, now=app.now())
-            return signin.create_first_admin(
-                session, token, name=form.get("name", ""), email=form["email"],
-                password=form.get("password", ""), visitor=visitor, now=app.now(),
-            )  # fmt: skip
+        if "email" not in form:
+            return signin.sign_in_by_link(
+                app.sessions, token, visitor=visitor, now=app.now(), new_password=password
+            )
+        return signin.create_first_admin(
+            app.sessions, token, name=form.get("name", ""), email=form["email"],
+            password=password or "", visitor=visitor, now=app.now(),
+        )  # fmt: skip
 
     try:
-        return _welcome(await anyio.to_thread.run_sync(work), "/")
+        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
     except NotFound as error:
         return _page(404, show="nothing", problem=str(error))
     except PaymentsError as error:
-        named = {"email": form.get("email", ""), "name": form.get("name", "")}
-        return _page(422, show="first", problem=str(error), token=token, **named)
+        typed = {name: form.get(name, "") for name in ("email", "name")}
+        return await _link_page(token, 422, problem=str(error), **typed)
+
+
+async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
+    app = bootstrap.app()
+
+    def look() -> signin.Invited | None:
+        with app.sessions.read() as session:
+            return signin.who_comes_by_link(session, token, now=app.now())
+
+    try:
+        person = await anyio.to_thread.run_sync(look, limiter=_LOOKS)
+    except PaymentsError as error:
+        return _page(404, show="nothing", problem=str(error))
+    return _page(status, show="link" if person else "first", token=token, person=person, **told)
+
+
+async def show_password(request: Request) -> Response:
+    return _page(show="change", here=await _who(request))
+
+
+async def do_password(request: Request) -> Response:
+    """Another password for whoever is here; their other sessions end."""
+    form, here = await _form(request), await _who(request, active=True)
+    assert here is not None, "the gate lets nobody else in"
+    app, visitor, person = bootstrap.app(), _visitor(request), here.person
+
+    def work() -> str:
+        current, new = form.get("current", ""), form.get("password", "")
+        return signin.change_password(app.sessions, person, current, new, visitor=visitor, now=app.now())
+
+    try:
+        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
+    except PaymentsError as error:
+        return _page(422, show="change", problem=str(error), here=here)
 
 
 async def show_signout(request: Request) -> Response:
@@ -256,20 +306,27 @@ async def show_signout(request: Request) -> Response:
 
 
 async def do_signout(request: Request) -> Response:
-    app = bootstrap.app()
-    name = signin.cookie_name(app.settings.dashboard_url)
-
-    def work() -> None:
-        with app.sessions.begin() as session:
-            signin.sign_out(session, request.cookies.get(name), now=app.now())
-
-    await anyio.to_thread.run_sync(work)
+    await _end_session(request)
     response = RedirectResponse("/signin", 303)
+    name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
     response.delete_cookie(name, path="/", secure=_is_https(), httponly=True, samesite="lax")
     return response
 
 
-def _welcome(token: str, wanted: str) -> Response:
+async def _end_session(request: Request) -> None:
+    """The session this browser came with, if it came with one."""
+    app, token = bootstrap.app(), _token(request)
+
+    def work() -> None:
+        with app.sessions.begin() as session:
+            signin.sign_out(session, token, now=app.now())
+
+    if token:
+        await anyio.to_thread.run_sync(work, limiter=_LOOKS)
+
+
+async def _welcome(request: Request, token: str, wanted: str) -> Response:
+    await _end_session(request)
     response = RedirectResponse(wanted, 303)
     name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
     response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
@@ -278,16 +335,21 @@ def _welcome(token: str, wanted: str) -> Response:
 
 def _safe(wanted: str) -> str:
     """A path of our own and nothing else: a link to the sign-in page must not lead to another site."""
-    own = re.fullmatch(r"/(?![/\\])[^\\\x00-\x1f]*", wanted)
-    return wanted if own and not wanted.startswith(("/signin", "/signout")) else "/"
+    own = re.fullmatch(r"/(?!/)[!-\[\]-~]{0,2000}", wanted)  # visible ASCII without the backslash
+    return wanted if own and not wanted.startswith(NO_PAGES) else "/"
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; files and anything larger are none of it."""
-    if int(request.headers.get("content-length") or 0) > LARGEST_FORM:
-        return {}
-    async with request.form(max_files=0, max_fields=8) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+    """The fields of a small form; anything larger is none of ours."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM:
+            raise HTTPException(413, "This form is too large.")
+    try:
+        return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=8))
+    except ValueError as error:
+        raise HTTPException(400, "This form has too many fields.") from error
 
 
 def _visitor(request: Request) -> Visitor:
@@ -306,48 +368,59 @@ def _is_https() -> bool:
 
 async def export(request: Request) -> Response:
     """Exactly what is filtered, as CSV, streamed. A stream that breaks ends without its last chunk."""
-    here = await _who(request)
+    here = await _who(request, active=True)
     assert here is not None, "the gate lets nobody else in"
+    query = request.query_params
     try:
-        count, lines = await anyio.to_thread.run_sync(
-            _start_export,
-            here.person,
-            filters.from_query(request.query_params.multi_items()),
-            str(request.query_params),
-        )
+        wanted = filters.from_query(query.multi_items())
+        count, lines = await anyio.to_thread.run_sync(_start_export, here.person, wanted, str(query))
     except NotAllowed as error:
         return PlainTextResponse(str(error), 403)
     except PaymentsError as error:
         return PlainTextResponse(str(error), 400)
-    name = exports.file_name(bootstrap.app().now())
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Disposition": f'attachment; filename="{exports.file_name(bootstrap.app().now())}"',
         "Cache-Control": "no-store",
         "X-Row-Count": str(count),
     }
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_streamed(lines), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _start_export(person: Person, wanted: search.Filter, query: str) -> tuple[int, Iterator[str]]:
-    """Write down who takes what, then begin: an export that cannot be recorded does not happen."""
+Lines = Generator[str, None, None]
+
+
+def _start_export(person: Person, wanted: search.Filter, query: str) -> tuple[int, Lines]:
+    """Write down who takes what, then begin: an export that cannot be recorded does not happen.
+
+    The count and the lines are of one picture of the database.
+    """
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        check(person, Action.EXPORT)
+    with ExitStack() as opened:
+        session = opened.enter_context(app.sessions.read())
+        lines = exports.csv_lines(session, person, wanted)
         count = search.totals(session, person, wanted).count
-        audit.record(session, person, "export", "payments", now=app.now(), filter=query, rows=count)
-    return count, _lines(person, wanted)
+        with app.sessions.begin() as writing:
+            audit.record(writing, person, "export", "payments", now=app.now(), filter=query, rows=count)
+        batches = _batches(lines, opened.pop_all())
+        next(batches)
+        return count, batches
 
 
-def _lines(person: Person, wanted: search.Filter) -> Iterator[str]:
-    """In one reading session, many lines at a time."""
-    with bootstrap.app().sessions.read() as session:
-        batch: list[str] = []
-        for line in exports.csv_lines(session, person, wanted):
-            batch.append(line)
-            if len(batch) >= 200:
-                yield "".join(batch)
-                batch.clear()
-        yield "".join(batch)
+def _batches(lines: Iterator[str], opened: ExitStack) -> Lines:
+    """Many lines at a time, and before them "" for the caller that makes this start, so that it can end."""
+    with opened:
+        yield ""
+        while batch := "".join(islice(lines, LINES_AT_ONCE)):
+            yield batch
+
+
+async def _streamed(lines: Lines) -> AsyncIterator[str]:
+    """Read in threads; closed at the end, also when the reader has gone."""
+    try:
+        while batch := await anyio.to_thread.run_sync(next, lines, ""):
+            yield batch
+    finally:
+        lines.close()
 
 
 # -- the app ----------------------------------------------------------------------------------------
@@ -377,6 +450,8 @@ ROUTES = [
     Route("/signin", do_signin, methods=["POST"]),
     Route("/signin/link", show_link, methods=["GET"]),
     Route("/signin/link", do_link, methods=["POST"]),
+    Route("/password", show_password, methods=["GET"]),
+    Route("/password", do_password, methods=["POST"]),
     Route("/signout", show_signout, methods=["GET"]),
     Route("/signout", do_signout, methods=["POST"]),
     Route("/export", export, methods=["GET"]),
@@ -385,19 +460,27 @@ ROUTES = [
 app = streamlit.App(HERE / "dashboard.py", routes=ROUTES, middleware=[Middleware(Gate)], lifespan=_warm)
 
 
-def sign_in_address(settings: Settings, token: str) -> str:
-    """Where a one-time link leads."""
-    return f"{settings.dashboard_url}/signin/link?{urlencode({'token': token})}"
-
-
 def main() -> None:
-    settings = bootstrap.app().settings
-    app.run(
-        config={
-            "server.port": settings.dashboard_port,
-            "server.address": settings.bind_address,
-            "server.allowedHosts": allowed_hosts(settings),
-        }
+    """Serve until told to stop."""
+    try:
+        desk = bootstrap.app()
+        if health.pending(desk.sessions):
+            raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
+        bootstrap.claim_mode(desk.sessions, desk.settings.mode)
+    except PaymentsError as error:
+        sys.exit(str(error))
+    settings = desk.settings
+    streamlit.config.set_option("server.allowedHosts", allowed_hosts(settings))
+    streamlit.config.set_option("server.port", settings.dashboard_port)
+    uvicorn.run(
+        app,
+        host=settings.bind_address,
+        port=settings.dashboard_port,
+        ws="websockets-sansio",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # PROXY_HOPS says whom to believe
+        timeout_graceful_shutdown=5,
     )
 
 

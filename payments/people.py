@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -56,6 +57,9 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.MANAGE_SETTINGS: _ADMIN,
 }
 
+#: What concerns every event at once: nobody who is here for some of them may do it.
+DESK_WIDE = frozenset({Action.SEE_INBOX, Action.SEE_AUDIT, Action.MANAGE_PEOPLE, Action.MANAGE_SETTINGS})
+
 
 @dataclass(frozen=True)
 class Person:
@@ -69,7 +73,8 @@ class Person:
 
     def may(self, action: Action, event_id: int | None = None) -> bool:
         """Whether the policy allows it, for this event when one is named."""
-        reachable = event_id is None or self.events is None or event_id in self.events
+        needs_all = action in DESK_WIDE
+        reachable = self.events is None or (not needs_all and (event_id is None or event_id in self.events))
         return reachable and self.role in POLICY.get(action, frozenset())
 
 
@@ -98,6 +103,8 @@ def check(person: Person, action: Action, event_id: int | None = None) -> None:
     if person.may(action, event_id):
         return
     may = POLICY.get(action, frozenset())
+    if person.role in may and action in DESK_WIDE:
+        raise NotAllowed("This concerns all events, and you are here for some of them. Ask an admin.")
     if person.role in may:
         raise NotAllowed("This belongs to an event that is not yours. Ask an admin for access to it.")
     who = " or ".join(sorted(may)) or "nobody"
@@ -178,9 +185,10 @@ def change_person(
     row = _row(session, person_id)
     if row.role == Role.ADMIN and (role is not Role.ADMIN or events is not None or access_until is not None):
         _not_the_last_admin(session, row)
+    was = _told(row)
     _set(session, row, name, role, events, access_until)
     _end_sessions(session, row, now)
-    _record(session, by, "change_person", row, now)
+    audit.record(session, by, "change_person", row.email, now=now, was=was, became=_told(row))
     return person_of(row)
 
 
@@ -257,14 +265,15 @@ def _row(session: Session, person_id: int) -> PersonRow:
 
 
 def _not_the_last_admin(session: Session, row: PersonRow) -> None:
-    others = select(func.count()).where(
+    lasting = select(PersonRow.id).where(
         PersonRow.role == Role.ADMIN,
         PersonRow.all_events,
         PersonRow.disabled_at.is_(None),
         PersonRow.access_until.is_(None),
-        PersonRow.id != row.id,
     )
-    if not session.scalar(others):
+    # Locked in one order, so that two admins who shut each other out at once do not both succeed.
+    admins = session.scalars(lasting.order_by(PersonRow.id).with_for_update()).all()
+    if not [other for other in admins if other != row.id]:
         raise Conflict(f"{row.name} is the last admin. Make somebody else one first.")
 
 
@@ -278,10 +287,18 @@ def _end_sessions(session: Session, row: PersonRow, now: datetime) -> int:
 
 
 def _record(session: Session, by: Person, action: str, row: PersonRow, now: datetime) -> None:
-    audit.record(
-        session, by, action, row.email, now=now,
-        role=row.role, events="all" if row.all_events else [link.event_id for link in row.events],
-    )  # fmt: skip
+    audit.record(session, by, action, row.email, now=now, became=_told(row))
+
+
+def _told(row: PersonRow) -> dict[str, Any]:
+    """What somebody is and may reach, in plain values that a JSON column keeps."""
+    return {
+        "name": row.name,
+        "role": str(row.role),
+        "events": "all" if row.all_events else [link.event_id for link in row.events],
+        "disabled": row.disabled_at is not None,
+        "access_until": row.access_until.isoformat() if row.access_until else None,
+    }
 
 
 def _view(row: PersonRow, codes: Mapping[int, str], sessions: int, active_at: datetime | None) -> PersonView:

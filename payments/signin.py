@@ -1,20 +1,20 @@
-"""Signing in: passwords, one-time links, sessions that end when we say so, throttling kept in the database."""
+"""Signing in: by password, or by a link that works once; sessions that end when we say so; throttling."""
 
 import hashlib
+import math
 import secrets
-import threading
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, PersonSession, SignInAttempt, SignInLink
-from payments import audit, people
+from db.session import Sessions
+from payments import audit, passwords, people
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.people import SYSTEM, Action, Person, Role, check
 
@@ -25,16 +25,17 @@ SESSIONS_A_PERSON = 3
 #: A session's last activity is written down at most this often.
 _ACTIVE_EVERY = timedelta(minutes=1)
 
-PASSWORD_LENGTH = (15, 128)
-_TOO_COMMON = ("password", "qwerty", "letmein", "welcome", "iloveyou", "123456", "abc123", "paydesk")
-
-#: Argon2id, 64 MiB, three passes: about a quarter of a second. Two at once, or a rush takes all memory.
-_HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
-_TWO_AT_ONCE = threading.BoundedSemaphore(2)
-_NOBODYS_HASH = _HASHER.hash(secrets.token_urlsafe(16))
+#: Failures of one account before it has to wait, and the longest wait.
+FREE_FAILURES = 5
+LONGEST_WAIT_S = 900
+#: Failures from one address in a quarter of an hour, and attempts of everybody in a minute.
+FAILURES_AN_ADDRESS = 20
+ATTEMPTS_A_MINUTE = 100
+_REMEMBERED = timedelta(days=1)
 
 _WRONG = "This address and password do not fit. Check both, or ask an admin for a sign-in link."
-_SLOW_DOWN = "Too many attempts. Wait a little, then try again."
+_SLOW_DOWN = "Too many attempts. Wait {} and try again, or ask an admin for a sign-in link."
+_USED = "This link was used already or is older than 15 minutes. Ask an admin for a new one."
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class SignedIn:
     person: Person
     session_id: int
     expires_at: datetime
+    has_password: bool
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,29 @@ def session_of(
     idle = LONGEST_SESSION if person.role == Role.ORGANISER else IDLE
     if now - row.active_at >= idle or not people.is_active(person, now):
         return None
-    if active and now - row.active_at >= _ACTIVE_EVERY:
+    if active and _is_stale(row.active_at, now):
         row.active_at = now
-    return SignedIn(people.person_of(person), row.id, row.expires_at)
+    ends = min(row.expires_at, row.active_at + idle)
+    return SignedIn(people.person_of(person), row.id, ends, person.password_hash is not None)
+
+
+def who(sessions: Sessions, token: str | None, *, now: datetime, active: bool) -> SignedIn | None:
+    """``session_of`` for a door. It takes the turn of a writer only when there is activity to write down."""
+    with sessions.read() as session:
+        found = session_of(session, token, now=now)
+        due = active and found is not None and _is_stale(_active_at(session, found.session_id), now)
+    if not due:
+        return found
+    with sessions.begin() as session:
+        return session_of(session, token, now=now, active=True)
+
+
+def _active_at(session: Session, session_id: int) -> datetime:
+    return session.get_one(PersonSession, session_id).active_at
+
+
+def _is_stale(active_at: datetime, now: datetime) -> bool:
+    return now - active_at >= _ACTIVE_EVERY
 
 
 def sign_out(session: Session, token: str | None, *, now: datetime) -> None:
@@ -103,6 +125,7 @@ def sign_out(session: Session, token: str | None, *, now: datetime) -> None:
 def _open_session(session: Session, row: PersonRow, visitor: Visitor, how: str, now: datetime) -> str:
     """A fresh token for every sign-in, so that none can be planted; the oldest of too many sessions ends."""
     token = secrets.token_urlsafe(32)
+    session.execute(select(PersonRow.id).where(PersonRow.id == row.id).with_for_update())
     open_now = select(PersonSession).where(
         PersonSession.person_id == row.id, PersonSession.revoked_at.is_(None), PersonSession.expires_at > now
     )
@@ -129,28 +152,31 @@ def _open_session(session: Session, row: PersonRow, visitor: Visitor, how: str, 
 # -- by password ------------------------------------------------------------------------------------
 
 
-def sign_in(session: Session, email: str, password: str, *, visitor: Visitor, now: datetime) -> str | None:
-    """The token of a new session, or None when address and password do not fit.
+@dataclass(frozen=True)
+class _Attempt:
+    id: int
+    known: str | None  # the hash to compare with; None when nobody can come in by this address
 
-    A failed attempt is written down, so the transaction must be committed in both cases. Raises
-    NotAllowed when there were too many attempts; that is checked before anything is hashed.
+
+def sign_in(sessions: Sessions, email: str, password: str, *, visitor: Visitor, now: datetime) -> str | None:
+    """The token of a new session, or None when address and password do not fit, whyever that is.
+
+    The attempt is written down as a failed one before anything is hashed, so that guesses made at the
+    same time count each other; no transaction is open while we hash. Raises NotAllowed after too many.
     """
-    address = unicodedata.normalize("NFC", email).strip().lower()[:254]
-    _throttle(session, address, visitor, now)
-    row = session.scalar(select(PersonRow).where(PersonRow.email == address))
-    known = row.password_hash if row is not None and people.is_active(row, now) else None
-    fits = _verify(known or _NOBODYS_HASH, password) and known is not None
-    session.add(
-        SignInAttempt(email_hash=_hash(address), address=visitor.address[:64], at=now, succeeded=fits)
-    )
-    if row is None or not fits:
-        audit.record(
-            session, SYSTEM, "sign_in_refused", _hash(address)[:12], now=now, address=visitor.address
-        )
-        return None
-    if _HASHER.check_needs_rehash(known or ""):
-        row.password_hash = _hash_password(password)
-    return _open_session(session, row, visitor, "password", now)
+    address = _account(email)
+    attempt = _attempt(sessions, address, visitor, now)
+    fits = passwords.fits(attempt.known, password)
+    fresh = passwords.renewed(attempt.known, password) if fits and attempt.known else None
+    with sessions.begin() as session:
+        row = _still_known(session, address, attempt, now) if fits else None
+        if row is None:
+            refused = _hash(address)[:12]  # what was typed may be a password
+            audit.record(session, SYSTEM, "sign_in_refused", refused, now=now, address=visitor.address)
+            return None
+        session.get_one(SignInAttempt, attempt.id).succeeded = True
+        row.password_hash = fresh or row.password_hash
+        return _open_session(session, row, visitor, "password", now)
 
 
 def refusal() -> str:
@@ -158,85 +184,128 @@ def refusal() -> str:
     return _WRONG
 
 
-def set_password(session: Session, person: Person, password: str, *, now: datetime) -> None:
-    """Give oneself a password. Raises InvalidInput with what is wrong with it."""
-    row = session.get_one(PersonRow, person.id)
-    row.password_hash = _hash_password(_checked_password(password, row))
-    audit.record(session, person, "set_password", person.email, now=now)
+def change_password(
+    sessions: Sessions, person: Person, current: str, new: str, *, visitor: Visitor, now: datetime
+) -> str:
+    """Give oneself another password; returns the token of a new session, and every other one ends.
+
+    Raises InvalidInput (the current one does not fit, the new one is too easy), NotAllowed.
+    """
+    attempt = _attempt(sessions, person.email, visitor, now)
+    if attempt.known is not None and not passwords.fits(attempt.known, current):
+        raise InvalidInput("The current password does not fit. Type it again.")
+    kept = passwords.hashed(new, about=(person.name, person.email))
+    with sessions.begin() as session:
+        row = session.get_one(PersonRow, person.id)
+        if row.password_hash != attempt.known:
+            raise Conflict("The password was changed elsewhere just now. Sign in again.")
+        session.get_one(SignInAttempt, attempt.id).succeeded = True
+        row.password_hash = kept
+        people.revoke_sessions(session, person, person.id, now=now)
+        audit.record(session, person, "change_password", person.email, now=now)
+        return _open_session(session, row, visitor, "password changed", now)
 
 
-def _checked_password(password: str, row: PersonRow) -> str:
-    plain = unicodedata.normalize("NFC", password)
-    shortest, longest = PASSWORD_LENGTH
-    if not shortest <= len(plain) <= longest:
-        raise InvalidInput(
-            f"The password needs {shortest} to {longest} characters. Three or four words are good."
-        )
-    folded = plain.casefold()
-    own = {row.email.split("@")[0], *row.name.casefold().split()}
-    rest = folded
-    for part in sorted({*_TOO_COMMON, *own}, key=len, reverse=True):
-        rest = rest.replace(part, "")
-    if len(set(folded)) < 6 or sum(char.isalnum() for char in rest) < 6:
-        raise InvalidInput(
-            "This password is too easy to guess. Take three or four words that do not belong together."
-        )
-    return plain
+def _account(email: str) -> str:
+    return unicodedata.normalize("NFC", email).strip().lower()[:254]
 
 
-def _hash_password(password: str) -> str:
-    with _TWO_AT_ONCE:
-        return _HASHER.hash(unicodedata.normalize("NFC", password))
+def _attempt(sessions: Sessions, account: str, visitor: Visitor, now: datetime) -> _Attempt:
+    """Write an attempt down, unless there were too many: that raises NotAllowed."""
+    with sessions.begin() as session:
+        if session.get_bind().dialect.name == "postgresql":  # SQLite lets one writer in at a time anyway
+            session.execute(text("LOCK TABLE sign_in_attempts IN EXCLUSIVE MODE"))
+        session.execute(delete(SignInAttempt).where(SignInAttempt.at < now - _REMEMBERED))
+        place = _place(visitor.address)
+        if (wait_s := _wait_s(session, account, place, now)) > 0:
+            raise NotAllowed(_SLOW_DOWN.format(_said(wait_s)))
+        row = session.scalar(select(PersonRow).where(PersonRow.email == account))
+        known = row.password_hash if row is not None and people.is_active(row, now) else None
+        kept = SignInAttempt(email_hash=_hash(account), address=place, at=now, succeeded=False)
+        session.add(kept)
+        session.flush()
+        return _Attempt(kept.id, known)
 
 
-def _verify(known: str, password: str) -> bool:
-    """Whether it fits; takes as long for nobody's hash as for somebody's."""
-    if len(password) > PASSWORD_LENGTH[1] * 4:
-        return False
-    with _TWO_AT_ONCE:
-        try:
-            return _HASHER.verify(known, unicodedata.normalize("NFC", password))
-        except (VerifyMismatchError, InvalidHashError):
-            return False
+def _still_known(session: Session, account: str, attempt: _Attempt, now: datetime) -> PersonRow | None:
+    """The person, unless they were shut out or got another password while we hashed."""
+    row = session.scalar(select(PersonRow).where(PersonRow.email == account).with_for_update())
+    same = row is not None and row.password_hash == attempt.known and people.is_active(row, now)
+    return row if same else None
 
 
-def _throttle(session: Session, address: str, visitor: Visitor, now: datetime) -> None:
-    """After five failures an account waits 1, 2, 4 … seconds, at most 15 minutes; an address and all have a cap."""
-    attempts = SignInAttempt
-    quarter, minute = now - timedelta(minutes=15), now - timedelta(minutes=1)
-    everybody = select(func.count()).where(attempts.at > minute)
-    from_here = select(func.count()).where(
-        attempts.address == visitor.address[:64], attempts.at > quarter, attempts.succeeded.is_(False)
+def _wait_s(session: Session, account: str, place: str, now: datetime) -> float:
+    """How long until the next attempt may reach the hash. The attempts that were refused do not count."""
+    everybody = _nth_latest(session, ATTEMPTS_A_MINUTE)
+    from_here = _nth_latest(
+        session, FAILURES_AN_ADDRESS, SignInAttempt.address == place, SignInAttempt.succeeded.is_(False)
     )
-    if (session.scalar(everybody) or 0) >= 100 or (session.scalar(from_here) or 0) >= 20:
-        raise NotAllowed(_SLOW_DOWN)
-    last_good = select(func.max(attempts.at)).where(attempts.email_hash == _hash(address), attempts.succeeded)
-    since = max(session.scalar(last_good) or now - timedelta(days=1), now - timedelta(days=1))
+    return max(
+        _left_s(everybody, timedelta(minutes=1), now),
+        _left_s(from_here, timedelta(minutes=15), now),
+        _account_wait_s(session, account, now),
+    )
+
+
+def _account_wait_s(session: Session, account: str, now: datetime) -> float:
+    """After five failures in a row 1, 2, 4 … seconds, at most 15 minutes. It never locks for good."""
+    ours = SignInAttempt.email_hash == _hash(account)
+    last_good = session.scalar(select(func.max(SignInAttempt.id)).where(ours, SignInAttempt.succeeded)) or 0
     failures, latest = session.execute(
-        select(func.count(), func.max(attempts.at)).where(
-            attempts.email_hash == _hash(address), attempts.at > since, attempts.succeeded.is_(False)
-        )
+        select(func.count(), func.max(SignInAttempt.at)).where(ours, SignInAttempt.id > last_good)
     ).one()
-    if failures >= 5 and now - latest < timedelta(seconds=min(2 ** min(failures - 5, 20), 900)):
-        raise NotAllowed(_SLOW_DOWN)
+    if failures < FREE_FAILURES:
+        return 0
+    wait_s = min(2 ** min(failures - FREE_FAILURES, 10), LONGEST_WAIT_S)
+    return _left_s(latest, timedelta(seconds=wait_s), now)
+
+
+def _nth_latest(session: Session, n: int, *conditions: ColumnElement[bool]) -> datetime | None:
+    query = select(SignInAttempt.at).where(*conditions).order_by(SignInAttempt.at.desc())
+    return session.scalar(query.offset(n - 1).limit(1))
+
+
+def _left_s(since: datetime | None, lasts: timedelta, now: datetime) -> float:
+    return 0 if since is None else (since + lasts - now).total_seconds()
+
+
+def _said(wait_s: float) -> str:
+    whole = math.ceil(wait_s)
+    if whole > 60:
+        return f"{math.ceil(whole / 60)} minutes"
+    return "a second" if whole == 1 else f"{whole} seconds"
+
+
+def _place(address: str) -> str:
+    """What one visitor cannot change at will: of an IPv6 address the network."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(known, IPv6Address) and known.ipv4_mapped is None:
+        return str(ip_network((known, 64), strict=False))
+    return str(known)
 
 
 # -- by a link that works once ----------------------------------------------------------------------
 
 
 def make_sign_in_link(session: Session, by: Person, person_id: int | None, *, now: datetime) -> str:
-    """The token of a link that signs one person in once, within 15 minutes.
+    """The token of a link that signs one person in once, within 15 minutes; earlier ones of theirs end.
 
     With no person it creates the first admin; raises Conflict once there is one.
     """
+    check(by, Action.MANAGE_PEOPLE)
     if person_id is None:
         _no_admin_yet(session)
+        audit.record(session, by, "make_sign_in_link", "the first admin", now=now)
     else:
-        check(by, Action.MANAGE_PEOPLE)
         row = session.get(PersonRow, person_id)
         if row is None or not people.is_active(row, now):
             raise NotFound("This person is not here, or may not sign in. Enable them first.")
         audit.record(session, by, "make_sign_in_link", row.email, now=now)
+    earlier = update(SignInLink).where(SignInLink.person_id.is_not_distinct_from(person_id))
+    session.execute(earlier.where(SignInLink.used_at.is_(None)).values(used_at=now))
     token = secrets.token_urlsafe(32)
     session.add(
         SignInLink(token_hash=_hash(token), person_id=person_id, created_at=now, expires_at=now + LINK_LASTS)
@@ -251,35 +320,59 @@ def who_comes_by_link(session: Session, token: str, *, now: datetime) -> Invited
         _no_admin_yet(session)
         return None
     row = session.get_one(PersonRow, link.person_id)
+    if not people.is_active(row, now):
+        raise NotFound(_USED)
     return Invited(row.name, row.email, Role(row.role))
 
 
-def sign_in_by_link(session: Session, token: str, *, visitor: Visitor, now: datetime) -> str:
-    """The token of a new session. Raises NotFound when the link was used, is old, or never was."""
-    link = _link(session, token, now)
-    if link.person_id is None:
+def sign_in_by_link(
+    sessions: Sessions, token: str, *, visitor: Visitor, now: datetime, new_password: str | None = None
+) -> str:
+    """The token of a new session; with a new password, it is theirs from now on.
+
+    Raises NotFound when the link was used, is old, or never was; InvalidInput for the password, and the
+    link can then be used still.
+    """
+    with sessions.read() as session:
+        invited = who_comes_by_link(session, token, now=now)
+    if invited is None:
         raise NotFound("This link creates the first admin; open it in a browser.")
-    row = session.get_one(PersonRow, link.person_id)
-    if not people.is_active(row, now):
-        raise NotFound("This link is not valid any more. Ask an admin for a new one.")
-    _use_up(session, link, now)
-    return _open_session(session, row, visitor, "link", now)
+    kept = (
+        passwords.hashed(new_password, about=(invited.name, invited.email))
+        if new_password is not None
+        else None
+    )
+    with sessions.begin() as session:
+        row = session.get_one(PersonRow, _use_up(session, token, now).person_id)
+        if not people.is_active(row, now):
+            raise NotFound(_USED)
+        if kept is not None:
+            row.password_hash = kept
+            people.revoke_sessions(session, people.person_of(row), row.id, now=now)
+            audit.record(session, people.person_of(row), "change_password", row.email, now=now)
+        return _open_session(session, row, visitor, "link", now)
 
 
 def create_first_admin(
-    session: Session, token: str, *, name: str, email: str, password: str, visitor: Visitor, now: datetime
+    sessions: Sessions, token: str, *, name: str, email: str, password: str, visitor: Visitor, now: datetime
 ) -> str:
-    """The first admin, by the link that was printed at the first start; returns their session's token."""
-    link = _link(session, token, now)
-    if link.person_id is not None:
-        raise NotFound("This link signs somebody in; it creates nobody.")
-    _no_admin_yet(session)
-    _use_up(session, link, now)
-    person = people.create_person(
-        session, SYSTEM, name=name, email=email, role=Role.ADMIN, events=None, now=now
-    )
-    set_password(session, person, password, now=now)
-    return _open_session(session, session.get_one(PersonRow, person.id), visitor, "first admin", now)
+    """The first admin, by the link that was printed at the first start; returns their session's token.
+
+    Raises NotFound, Conflict (there is an admin already), InvalidInput; the link is used up only by success.
+    """
+    with sessions.read() as session:
+        if who_comes_by_link(session, token, now=now) is not None:
+            raise NotFound("This link signs somebody in; it creates nobody.")
+    kept = passwords.hashed(password, about=(name, email))
+    with sessions.begin() as session:
+        _use_up(session, token, now)
+        _no_admin_yet(session)
+        person = people.create_person(
+            session, SYSTEM, name=name, email=email, role=Role.ADMIN, events=None, now=now
+        )
+        row = session.get_one(PersonRow, person.id)
+        row.password_hash = kept
+        return _open_session(session, row, visitor, "first admin", now)
 
 
 def has_admin(session: Session) -> bool:
@@ -294,17 +387,17 @@ def _no_admin_yet(session: Session) -> None:
 def _link(session: Session, token: str, now: datetime) -> SignInLink:
     link = session.scalar(select(SignInLink).where(SignInLink.token_hash == _hash(token)))
     if link is None or link.used_at is not None or link.expires_at <= now:
-        raise NotFound("This link was used already or is older than 15 minutes. Ask an admin for a new one.")
+        raise NotFound(_USED)
     return link
 
 
-def _use_up(session: Session, link: SignInLink, now: datetime) -> None:
-    """Only one of two at once gets through."""
-    done = session.execute(
-        update(SignInLink).where(SignInLink.id == link.id, SignInLink.used_at.is_(None)).values(used_at=now)
-    )
-    if done.rowcount != 1:  # type: ignore[attr-defined]
-        raise NotFound("This link was used already. Ask an admin for a new one.")
+def _use_up(session: Session, token: str, now: datetime) -> SignInLink:
+    """The link, used from now on. Only one of two at once gets through."""
+    link = _link(session, token, now)
+    unused = update(SignInLink).where(SignInLink.id == link.id, SignInLink.used_at.is_(None))
+    if session.execute(unused.values(used_at=now)).rowcount != 1:  # type: ignore[attr-defined]
+        raise NotFound(_USED)
+    return link
 
 
 def _hash(text: str) -> str:
