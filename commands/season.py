@@ -12,14 +12,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 import commands
 from bootstrap import App
-from db.models import Link, Meta, Payment
+from db.models import Event, Link, Meta, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import inbox, links, outbox, people, references, sync
@@ -68,7 +69,7 @@ def is_empty(sessions: Sessions) -> bool:
                 "The demo year in this database was broken off halfway. "
                 "Remove the database and start again; nothing in it is real."
             )
-        return mark is None and session.scalar(select(Payment.id).limit(1)) is None
+        return mark is None and session.scalar(select(Event.id).limit(1)) is None
 
 
 def seed(
@@ -87,50 +88,42 @@ def seed(
     if not app.settings.demo:
         raise Conflict("Only a demo desk is seeded; this one is live.")
     season = plan(seed=seed, ends=ends, payments=payments)
-    engine = _hasty_engine(app.settings.database_url)
-    if not is_empty(Sessions(engine)):
-        raise Conflict("This database is not empty; a demo year needs one of its own.")
-    sessions = _SharedSessions(engine)
-    state_file.unlink(missing_ok=True)
-    with Ledger(state_file) as ledger:
-        player = _Player(replace(app, sessions=sessions), ledger, season, seed)
-        player.open_desk()
-        sessions.commit()
-        for done, step in enumerate(season.steps, 1):
-            player.play(step)
-            if done % TOGETHER == 0:
-                sessions.commit()
-                progress(done, len(season.steps))
-        player.close_desk()
-        sessions.commit()
-        progress(len(season.steps), len(season.steps))
-    engine.dispose()
+    with _HastySessions(app.settings.database_url) as sessions:
+        if not is_empty(sessions):
+            raise Conflict("This database is not empty; a demo year needs one of its own.")
+        state_file.unlink(missing_ok=True)
+        with Ledger(state_file) as ledger:
+            player = _Player(replace(app, sessions=sessions), ledger, season, seed)
+            player.open_desk()
+            sessions.commit()
+            for done, step in enumerate(season.steps, 1):
+                player.play(step)
+                if done % TOGETHER == 0:
+                    sessions.commit()
+                    progress(done, len(season.steps))
+            player.close_desk()
+            sessions.commit()
+            progress(len(season.steps), len(season.steps))
     return season
 
 
-def _hasty_engine(url: str) -> Engine:
-    """An engine that does not wait for the disk. A power cut may cost the demo year, which is not money."""
-    engine = open_engine(url)
-    hasty = "PRAGMA synchronous=OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit TO off"
+class _HastySessions(Sessions):
+    """Whoever asks for a session gets the same one, committed now and then and never waiting for the disk.
 
-    @event.listens_for(engine, "connect")
-    def _do_not_wait(connection: object, _record: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute(hasty)
-        cursor.close()
-        if engine.dialect.name != "sqlite":
-            connection.commit()  # type: ignore[attr-defined]
+    Production's functions run as they are. A power cut may cost the demo year, which is nobody's money.
+    """
 
-    return engine
+    def __init__(self, url: str) -> None:
+        super().__init__(open_engine(url))
+        event.listen(self.engine, "connect", self._do_not_wait)
+        self._session = Session(self.engine, expire_on_commit=False)
 
+    def __enter__(self) -> Self:
+        return self
 
-class _SharedSessions(Sessions):
-    """Whoever asks for a session gets the same one, committed now and then: production's functions, without
-    a commit each."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
-        self._session = Session(engine, expire_on_commit=False)
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        self.engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -143,6 +136,14 @@ class _SharedSessions(Sessions):
 
     def commit(self) -> None:
         self._session.commit()
+
+    def _do_not_wait(self, connection: Any, _record: object) -> None:
+        sqlite = self.engine.dialect.name == "sqlite"
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=OFF" if sqlite else "SET synchronous_commit TO off")
+        cursor.close()
+        if not sqlite:
+            connection.commit()
 
 
 class _Player:
@@ -209,10 +210,10 @@ class _Player:
                 self._issue(step, payer)
             case Deed.SHARE:
                 with self._sessions.begin() as session:
-                    links.shared(session, self._seller(payer), _reference(payer), step.word, now=step.at)
+                    links.shared(session, self._seller(payer), reference_of(payer), step.word, now=step.at)
             case Deed.RETURN:
                 with self._sessions.begin() as session:
-                    token = links.current(session, self._seller(payer), _reference(payer)).return_token
+                    token = links.current(session, self._seller(payer), reference_of(payer)).return_token
                     links.returned(session, token, step.word, now=step.at)
             case Deed.LOOK:
                 self._look(step.at, payer)
@@ -223,7 +224,7 @@ class _Player:
 
     def _issue(self, step: Step, payer: Payer) -> None:
         draft = links.Draft(
-            reference=_reference(payer),
+            reference=reference_of(payer),
             event_code=payer.fair.code,
             amount=payer.amount,
             payer_name=payer.name,
@@ -268,7 +269,7 @@ class _Player:
     def _link(self, payer: Payer) -> SimulatedLink:
         """The link the payer was given: the newest made for the payment."""
         for nth in (2, 1):
-            link = self._ledger.find_by_reference(references.wire_reference(_reference(payer), nth))
+            link = self._ledger.find_by_reference(references.wire_reference(reference_of(payer), nth))
             if link is not None:
                 return link
         raise AssertionError(f"{payer} was never given a link")
@@ -277,7 +278,7 @@ class _Player:
         """The worker asks about the payment's newest link, unless it knows that it is paid."""
         query = select(Link.id, Link.next_ask_at).join(Link.payment).order_by(Link.id.desc()).limit(1)
         with self._sessions.read() as session:
-            newest = session.execute(query.where(Payment.reference == _reference(payer))).one()
+            newest = session.execute(query.where(Payment.reference == reference_of(payer))).one()
         if newest.next_ask_at is not None:
             sync.ask(self._sessions, self._gateways, newest.id, now=at)
 
@@ -433,7 +434,7 @@ def _event_body(link_id: str, reference: str, word: str) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode()
 
 
-def _reference(payer: Payer) -> str:
+def reference_of(payer: Payer) -> str:
     return references.with_check(payer.fair.prefix, payer.reference_body, demo=True)
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 
 from db.migrate import migrate
 from db.session import Sessions, open_engine
 from tests import postgres
+from tests.install_browser import installed
 
 hypothesis.settings.register_profile("paydesk", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("paydesk")
@@ -143,3 +145,27 @@ def sessions(database_url: str) -> Iterator[Sessions]:
     engine = open_engine(database_url)
     yield Sessions(engine)
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for the whole run; each test opens its own contexts."""
+    program = installed()
+    if program is None:
+        pytest.skip("no browser is installed: `make test` installs one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET_BROWSER)
+        yield browser
+        browser.close()
+
+
+#: As root there is no sandbox; and a browser that phones home has no place in a test.
+QUIET_BROWSER = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]

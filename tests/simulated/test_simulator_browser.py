@@ -5,31 +5,17 @@ from dataclasses import replace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from payments.gateways import LinkRequest
 from payments.gateways.ikhokha import IKhokha
 from simulator.server import Running
 from tests.fault_server import FaultServer, reply
-from tests.install_browser import installed
 from tests.simulated.helpers import CONFIG, client, draw_reference, wanted
 
 pytestmark = pytest.mark.browser
 
 SHOP = reply(200, b"<!doctype html><title>Shop</title><h1>The shop</h1>", content_type="text/html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = installed()
-    if program is None:
-        pytest.skip("no browser is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(

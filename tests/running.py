@@ -1,0 +1,172 @@
+"""A whole desk in real processes, as `make run` starts it, on free ports in a folder of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+import bootstrap
+from db.migrate import migrate
+from db.money import Money
+from payments import events, people
+from payments.events import EventDraft, Price, State
+from payments.people import SYSTEM, Role
+
+PROJECT = Path(__file__).parent.parent
+ADMIN, ORGANISER = "thandi@example.org", "aisha@example.org"
+
+
+@dataclass
+class Desk:
+    """A running desk and how to reach its parts."""
+
+    environ: Mapping[str, str]
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://127.0.0.1:{self.environ['DASHBOARD_PORT']}"
+
+    @property
+    def webhook(self) -> str:
+        return f"http://127.0.0.1:{self.environ['WEBHOOK_PORT']}/webhooks/ikhokha"
+
+    def manage(self, *words: str) -> dict[str, Any]:
+        """The JSON that a command answers."""
+        done = manage(self.environ, *words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def sign_in_link(self, email: str) -> str:
+        return self.manage("person", "sign-in", email)["sign_in"]
+
+    def pull(self, path: str, **body: Any) -> Any:
+        """Pull a string of the simulator: ``pull("switches", webhook_dropped=True)``, ``pull("ID/pay")``."""
+        url = f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}/_sim/{path}"
+        answer = requests.post(url, json=body, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def wait_for(self, reference: str, status: str, *, seconds: float) -> dict[str, Any]:
+        """The payment, once it has this status."""
+        end = time.monotonic() + seconds
+        while True:
+            payment = self.manage("payment", reference)
+            if payment["status"] == status:
+                return payment
+            assert time.monotonic() < end, f"{reference} is still {payment['status']}"
+            time.sleep(0.5)
+
+
+def manage(environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=120)
+
+
+def demo_environ(folder: Path, **settings: str) -> dict[str, str]:
+    """The environment of a demo desk with nothing of this machine's in it."""
+    dashboard, webhook, simulator = free_ports(3)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "IKHOKHA_APP_ID": "demo",
+        "DATA_DIR": str(folder),
+        "DASHBOARD_PORT": str(dashboard),
+        "WEBHOOK_PORT": str(webhook),
+        "SIMULATOR_PORT": str(simulator),
+        "SIMULATOR_CONTROL_TOKEN": "off",
+        **settings,
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on; all are held until each is found, so that they differ."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def furnish(environ: Mapping[str, str]) -> None:
+    """Two open events, an admin, and an organiser of the first; no payments."""
+    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    migrate(app.sessions.engine)
+    bootstrap.claim_mode(app.sessions, app.settings.mode)
+    now = app.now()
+    day = now.date()
+    prices = (Price("Regular", Money(150_000)), Price("Student", Money(45_050)))
+    with app.sessions.begin() as session:
+        views = [
+            events.save_event(
+                session,
+                SYSTEM,
+                EventDraft(code, name, day, day + timedelta(days=2), State.OPEN, categories=prices),
+                now=now,
+            )
+            for code, name in (("DEVCONF", "Developer Conference"), ("GALA", "Gala Dinner"))
+        ]
+        people.create_person(
+            session, SYSTEM, name="Thandi Nkosi", email=ADMIN, role=Role.ADMIN, events=None, now=now
+        )
+        people.create_person(
+            session,
+            SYSTEM,
+            name="Aisha Patel",
+            email=ORGANISER,
+            role=Role.ORGANISER,
+            events=[views[0].id],
+            now=now,
+        )
+    app.sessions.engine.dispose()
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[Desk]:
+    """A furnished desk that is open, without payers of its own; it is closed, and must close, at the end."""
+    environ = demo_environ(folder, **settings)
+    furnish(environ)
+    log = folder / "run.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run", "--no-traffic"],
+            cwd=PROJECT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            _wait_until_open(process, log)
+            yield Desk(environ, process, log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+    assert process.returncode == 0, log.read_text()
+
+
+def _wait_until_open(process: subprocess.Popen[str], log: Path) -> None:
+    end = time.monotonic() + 90
+    while not re.search(r"desk is open", log.read_text()):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.2)

@@ -1,0 +1,186 @@
+"""The main job, end to end, in a real browser over real processes: issue, pay, see, find, export."""
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.running import ADMIN, ORGANISER, Desk, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with running(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
+
+
+@pytest.fixture(autouse=True)
+def calm(desk: Desk) -> None:
+    """The simulator as it is by default."""
+    desk.pull("reset")
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, desk: Desk) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    sign_in(context, desk, ADMIN)
+    yield context
+    context.close()
+
+
+def sign_in(context: BrowserContext, desk: Desk, email: str) -> None:
+    page = context.new_page()
+    page.goto(desk.sign_in_link(email))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=20_000)
+    page.close()
+
+
+@pytest.fixture
+def payer(browser: Browser) -> Iterator[Page]:
+    """A payer's own phone: no cookie of ours."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    yield context.new_page()
+    context.close()
+
+
+def take(context: BrowserContext, desk: Desk, name: str, amount: str) -> tuple[Page, str, str]:
+    """Create a link at the door; the page with its QR, the link's address, the payment's reference."""
+    page = context.new_page()
+    page.goto(f"{desk.dashboard}/take")
+    page.get_by_text("Another amount").click()
+    page.get_by_label("Amount in rand").fill(amount)
+    page.get_by_label("Who pays").fill(name)
+    page.get_by_label("E-mail for the receipt (optional)").fill(f"{name.split()[0].lower()}@example.org")
+    page.get_by_role("button", name="Create link").click()
+    expect(page.get_by_alt_text("QR code of the payment link")).to_be_visible(timeout=15_000)
+    url = page.locator("[data-testid=stCode] code").inner_text()
+    found = desk.manage("find", name)["rows"]
+    assert len(found) == 1
+    return page, url, found[0]["reference"]
+
+
+def reload_and_read(page: Page) -> str:
+    return page.locator("[data-testid=stMain]").inner_text()
+
+
+def test_from_a_link_issued_to_a_row_exported(signed_in: BrowserContext, desk: Desk, payer: Page) -> None:
+    live = signed_in.new_page()
+    live.goto(desk.dashboard)
+    expect(live.get_by_role("heading", name="Live")).to_be_visible()
+    door, url, reference = take(signed_in, desk, "Nomvula Dube", "1 234.56")
+    gateway_reference = url.rpartition("/")[2]
+
+    payer.goto(url)
+    payer.get_by_role("button", name="Pay by card").click()
+    paid_at = time.monotonic()
+    expect(door.get_by_text("Paid", exact=True).first).to_be_visible(timeout=5_000)
+    expect(live.get_by_text("R1\u00a0234.56").first).to_be_visible(timeout=5_000)
+    assert time.monotonic() - paid_at < 10  # both within 5 s of the payment, waited for one after the other
+    payer.wait_for_url("**/return/**", timeout=15_000)
+    expect(payer.get_by_text("R1\u00a0234.56")).to_be_visible()
+    assert "Nomvula" not in payer.content()
+
+    search = signed_in.new_page()
+    search.goto(f"{desk.dashboard}/payments")
+    for words in (reference, "nomvula", "1234.56", gateway_reference):
+        search.get_by_label("Search").fill(words)
+        search.get_by_label("Search").press("Enter")
+        expect(search.get_by_text("1 payment", exact=False).first).to_be_visible(timeout=10_000)
+        expect(search.get_by_text("Nomvula Dube").first).to_be_visible()
+
+    with search.expect_download() as download:
+        search.get_by_role("link", name="Export CSV").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert [(row["reference"], row["amount"], row["currency"], row["payment_status"]) for row in rows] == [
+        (reference, "1234.56", "ZAR", "paid")
+    ]
+    assert rows[0]["payment_id"] == gateway_reference
+
+
+def test_instant_eft_pays_as_well(signed_in: BrowserContext, desk: Desk, payer: Page) -> None:
+    door, url, reference = take(signed_in, desk, "Johan Botha", "99")
+    payer.goto(url)
+    payer.get_by_role("button", name="Pay by Instant EFT").click()
+    expect(door.get_by_text("Paid", exact=True).first).to_be_visible(timeout=5_000)
+    assert desk.manage("payment", reference)["received_minor"] == 9_900
+
+
+def test_a_failed_attempt_is_told_and_the_same_link_still_pays(
+    signed_in: BrowserContext, desk: Desk, payer: Page
+) -> None:
+    door, url, reference = take(signed_in, desk, "Lerato Molefe", "120.50")
+    payer.goto(url)
+    payer.get_by_role("button", name="Simulate a failed attempt").click()
+    expect(door.get_by_text("The last attempt failed")).to_be_visible(timeout=5_000)
+    payer.goto(url)
+    payer.get_by_role("button", name="Pay by card").click()
+    expect(door.get_by_text("Paid", exact=True).first).to_be_visible(timeout=5_000)
+    kinds = [entry["kind"] for entry in desk.manage("payment", reference)["timeline"]]
+    assert kinds.count("receipt") == 1
+
+
+def test_a_cancelled_visit_leaves_the_link_payable(
+    signed_in: BrowserContext, desk: Desk, payer: Page
+) -> None:
+    _door, url, reference = take(signed_in, desk, "Sibusiso Khumalo", "75")
+    payer.goto(url)
+    payer.get_by_role("button", name="Cancel").click()
+    payer.wait_for_url("**/return/**", timeout=15_000)
+    assert desk.manage("payment", reference)["status"] == "open"
+    desk.pull(f"{url.rpartition('/')[2]}/pay")
+    desk.wait_for(reference, "paid", seconds=10)
+
+
+def test_a_webhook_that_never_comes_does_not_matter(
+    signed_in: BrowserContext, desk: Desk, payer: Page
+) -> None:
+    desk.pull("switches", webhook_dropped=True)
+    door, url, reference = take(signed_in, desk, "Fatima Adams", "310")
+    desk.pull(f"{url.rpartition('/')[2]}/pay")
+    payment = desk.wait_for(reference, "paid", seconds=90)
+    assert [entry["source"] for entry in payment["timeline"] if entry["kind"] == "receipt"] == ["poll"]
+    expect(door.get_by_text("Paid", exact=True).first).to_be_visible(timeout=5_000)
+
+
+def test_a_forged_success_is_kept_and_never_believed(desk: Desk) -> None:
+    link = desk.manage("link", "--event", "DEVCONF", "--amount", "50.00", "--payer", "Pravin Naidoo")
+    body = {
+        "paylinkID": link["gateway_reference"],
+        "status": "SUCCESS",
+        "externalTransactionID": link["reference"],
+        "responseCode": "00",
+    }
+    headers = {"ik-appid": "demo", "ik-sign": "0" * 64}
+    assert requests.post(desk.webhook, json=body, headers=headers, timeout=5).status_code == 401
+    time.sleep(3)  # the one status query it may cause is answered by now
+    assert desk.manage("payment", link["reference"])["status"] == "open"
+    desk.pull(f"{link['gateway_reference']}/pay")  # the genuine one follows, with the very same body
+    desk.wait_for(link["reference"], "paid", seconds=10)
+
+
+def test_an_organiser_sees_nothing_of_another_event(browser: Browser, desk: Desk) -> None:
+    other = desk.manage("link", "--event", "GALA", "--amount", "80", "--payer", "Gift Sithole")
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    sign_in(context, desk, ORGANISER)
+    page = context.new_page()
+    for path in ("", "payments", f"payments?payment={other['reference']}", "take"):
+        page.goto(f"{desk.dashboard}/{path}")
+        expect(page.get_by_text("Aisha Patel").first).to_be_visible(timeout=15_000)
+        page.wait_for_timeout(1_500)
+        assert "Gift Sithole" not in page.content()
+        assert "Gala Dinner" not in page.content()
+    exported = page.request.get(f"{desk.dashboard}/export?text=Gift")
+    assert exported.ok
+    assert exported.text().count("\r\n") == 1  # the headings
+    assert page.request.get(f"{desk.dashboard}/people").ok
+    page.goto(f"{desk.dashboard}/people")
+    page.wait_for_timeout(1_500)
+    assert "thandi@example.org" not in page.content()
+    context.close()
