@@ -210,7 +210,8 @@ class Door:
             page = self.pages[request.url.path.rpartition("/")[0]]
             with suppress(NotKept):  # the page is shown all the same, and the poll asks anyway
                 await self._intake.write(lambda session: links.returned(session, token, page, now=now))
-        return _show(PAYER_READS[view.status], view=view, looks=_looks(request))
+        demo = self._app.settings.demo
+        return _show(PAYER_READS[view.status], view=view, demo=demo, looks=_looks(request))
 
     def _for_payer(self, token: str, now: datetime) -> links.PayerView:
         with self._app.sessions.read() as session:
@@ -395,6 +396,7 @@ def _show(
     says: Says,
     *,
     view: links.PayerView | None = None,
+    demo: bool = False,
     looks: int = 0,
     status: int = 200,
     headers: Mapping[str, str] = MappingProxyType({}),
@@ -409,7 +411,9 @@ def _show(
     all_headers = {**_GUARDS, **headers, "Content-Security-Policy": policy}
     if again and looks < MOST_LOOKS:
         all_headers["Refresh"] = f"{LOOK_AGAIN_S}; url=?look={looks + 1}"
-    page = _TEMPLATES.get_template("return.html").render(says=says, view=view, again=again, nonce=nonce)
+    page = _TEMPLATES.get_template("return.html").render(
+        says=says, view=view, demo=demo, again=again, nonce=nonce
+    )
     return HTMLResponse(page, status, all_headers)
 
 

@@ -463,7 +463,7 @@ def test_the_return_page_shows_amount_event_and_status_and_no_name_or_reference(
     reply = _page(hook, reference)
     text = reply.body.decode()
     assert reply.status == 200
-    for shown in ("R150.00", "Devconf 2026", "Waiting for confirmation"):
+    for shown in ("R150.00", "Devconf 2026", "Waiting for confirmation", "Demo: no real money"):
         assert shown in text
     for hidden in ("Zanele", "Mokoena", "zanele@example.org", reference, LINK):
         assert hidden not in text
