@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Event, PersonEvent, PersonRow, PersonSession
+from db.models import Event, PersonEvent, PersonRow, PersonSession, SignInLink
 from payments import audit, contacts
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.privacy import clean
@@ -129,7 +130,7 @@ def system_person(session: Session, email: str) -> Person:
 def list_people(session: Session, by: Person, *, now: datetime) -> list[PersonView]:
     """Everybody, by name, with how many sessions of theirs are open."""
     check(by, Action.MANAGE_PEOPLE)
-    codes = dict(session.execute(select(Event.id, Event.code)).tuples().all())
+    codes = {event.id: event.code for event in session.execute(select(Event.id, Event.code))}
     open_sessions = (
         select(PersonSession.person_id, func.count(), func.max(PersonSession.active_at))
         .where(PersonSession.revoked_at.is_(None), PersonSession.expires_at > now)
@@ -157,11 +158,15 @@ def create_person(
     """
     check(by, Action.MANAGE_PEOPLE)
     address = _required_address(email)
+    taken = Conflict(f"Somebody with the address {address} is here already. Change their role instead.")
     if session.scalar(select(PersonRow.id).where(PersonRow.email == address)) is not None:
-        raise Conflict(f"Somebody with the address {address} is here already. Change their role instead.")
+        raise taken
     row = PersonRow(email=address, name="", role=role, all_events=events is None, created_at=now)
     session.add(row)
-    _set(session, row, name, role, events, access_until)
+    try:
+        _set(session, row, name, role, events, access_until)
+    except IntegrityError as error:  # somebody else added them in the same instant
+        raise taken from error
     _record(session, by, "create_person", row, now)
     return person_of(row)
 
@@ -278,6 +283,9 @@ def _not_the_last_admin(session: Session, row: PersonRow) -> None:
 
 
 def _end_sessions(session: Session, row: PersonRow, now: datetime) -> int:
+    """What is open, and the links that would open more."""
+    links = update(SignInLink).where(SignInLink.person_id == row.id, SignInLink.used_at.is_(None))
+    session.execute(links.values(used_at=now))
     done = session.execute(
         update(PersonSession)
         .where(PersonSession.person_id == row.id, PersonSession.revoked_at.is_(None))
