@@ -272,7 +272,7 @@ def receive(
     actor: str,
     link: Link | None = None,
 ) -> Effect:
-    """Write down money that is here, and move the payment accordingly. The same money twice is one receipt."""
+    """Write down money that is here, and move the payment with it. The same money twice is one receipt."""
     known = select(Receipt.id).where(Receipt.kind == kind, Receipt.source_reference == source_reference)
     if session.scalar(known) is not None:
         return Effect.NOTHING

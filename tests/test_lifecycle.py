@@ -46,7 +46,7 @@ def test_every_status_has_its_transitions():
 
 def test_every_status_is_pending_closed_or_settled():
     assert set(Status) == PENDING | CLOSED | SETTLED
-    assert not (PENDING & CLOSED or PENDING & SETTLED or CLOSED & SETTLED)
+    assert len(Status) == len(PENDING) + len(CLOSED) + len(SETTLED)
 
 
 def test_paid_never_goes_back_to_unpaid():
