@@ -88,7 +88,7 @@ def session_of(
     idle = LONGEST_SESSION if person.role == Role.ORGANISER else IDLE
     if now - row.active_at >= idle or not people.is_active(person, now):
         return None
-    if active and _is_stale(row.active_at, now):
+    if active and _is_stale(row.active_at, now=now):
         row.active_at = now
     ends = min(row.expires_at, row.active_at + idle)
     return SignedIn(people.person_of(person), row.id, ends, person.password_hash is not None)
@@ -98,7 +98,7 @@ def who(sessions: Sessions, token: str | None, *, now: datetime, active: bool) -
     """``session_of`` for a door. It takes the turn of a writer only when there is activity to write down."""
     with sessions.read() as session:
         found = session_of(session, token, now=now)
-        due = active and found is not None and _is_stale(_active_at(session, found.session_id), now)
+        due = active and found is not None and _is_stale(_active_at(session, found.session_id), now=now)
     if not due:
         return found
     with sessions.begin() as session:
@@ -109,7 +109,7 @@ def _active_at(session: Session, session_id: int) -> datetime:
     return session.get_one(PersonSession, session_id).active_at
 
 
-def _is_stale(active_at: datetime, now: datetime) -> bool:
+def _is_stale(active_at: datetime, *, now: datetime) -> bool:
     return now - active_at >= _ACTIVE_EVERY
 
 
@@ -241,8 +241,8 @@ def _wait_s(session: Session, account: str, place: str, now: datetime) -> float:
         session, FAILURES_AN_ADDRESS, SignInAttempt.address == place, SignInAttempt.succeeded.is_(False)
     )
     return max(
-        _left_s(everybody, timedelta(minutes=1), now),
-        _left_s(from_here, timedelta(minutes=15), now),
+        _left_s(everybody, timedelta(minutes=1), now=now),
+        _left_s(from_here, timedelta(minutes=15), now=now),
         _account_wait_s(session, account, now),
     )
 
@@ -257,7 +257,7 @@ def _account_wait_s(session: Session, account: str, now: datetime) -> float:
     if failures < FREE_FAILURES:
         return 0
     wait_s = min(2 ** min(failures - FREE_FAILURES, 10), LONGEST_WAIT_S)
-    return _left_s(latest, timedelta(seconds=wait_s), now)
+    return _left_s(latest, timedelta(seconds=wait_s), now=now)
 
 
 def _nth_latest(session: Session, n: int, *conditions: ColumnElement[bool]) -> datetime | None:
@@ -265,7 +265,7 @@ def _nth_latest(session: Session, n: int, *conditions: ColumnElement[bool]) -> d
     return session.scalar(query.offset(n - 1).limit(1))
 
 
-def _left_s(since: datetime | None, lasts: timedelta, now: datetime) -> float:
+def _left_s(since: datetime | None, lasts: timedelta, *, now: datetime) -> float:
     return 0 if since is None else (since + lasts - now).total_seconds()
 
 
