@@ -160,20 +160,22 @@ def panel(reference: str) -> None:
         link = links.current(session, person, reference)
         detail = search.get(session, person, reference)
     row, over = detail.row, link.status in SETTLED
-    left, right = st.columns([1, 1], gap="large")
-    with left.container(border=True, horizontal_alignment="center"):
+    left, right = st.columns(2, gap="medium")
+    with left.container(border=True):
         ui.plain(str(link.amount), "amount center")
         ui.plain(link.payer_name, "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
-        if link.url and not over:
+        if over:
+            status_now(link)
+        elif link.url:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
-        status_by_itself(reference) if not over else status_now(link)
+        if not over:
+            status_by_itself(reference)
         if link.url and not over:
-            message = f"{row.event_name}: please pay {link.amount} here:"
             ui.share(
                 link.url,
-                message,
+                f"{row.event_name}: please pay {link.amount} here:",
                 key="take_share",
                 phone=row.payer_phone,
                 email=row.payer_email,

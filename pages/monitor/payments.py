@@ -19,21 +19,25 @@ app = bootstrap.app()
 PAGE_SIZE = 50
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
-#: The keys of the filter bar, which are the names in the URL; clearing it forgets them.
-KEYS = ("q", "event", "days", "status", "exact", "method", "trouble", "least", "most", "dated", "page")
+#: The filter bar's keys, which are the names in the URL, with nothing wished for.
+NOTHING = {
+    "q": "", "event": None, "days": ANY_DAY, "status": [], "trouble": None, "exact": [], "method": [],
+    "least": "", "most": "", "dated": "Created",
+}  # fmt: skip
 
 
 # -- the filter bar ---------------------------------------------------------------------------------
 
 
 def clear_filters() -> None:
-    for key in KEYS:
-        st.session_state.pop(key, None)
-    st.query_params.clear()
+    st.session_state.update(NOTHING)
+    first_page()
 
 
 def first_page() -> None:
-    st.session_state["page"] = 1
+    """Another question starts at its first page again."""
+    if st.session_state.get("page", 1) != 1:
+        st.session_state["page"] = 1
 
 
 def search_box() -> str:
@@ -112,7 +116,6 @@ def status_pills() -> tuple[set[Status], str | None]:
         "Needs a person",
         list(words.TROUBLES),
         key="trouble",
-        format_func=lambda word: f":material/flag: {word}",
         label_visibility="collapsed",
         on_change=first_page,
         bind="query-params",
@@ -152,7 +155,8 @@ def filter_bar() -> Filter:
     with st.container(horizontal=True, gap="small"):
         span = day_bar()
         statuses, trouble = status_pills()
-    return Filter(
+        clear = st.empty()
+    wanted = Filter(
         text=text,
         statuses=tuple(
             sorted(statuses | {status for status, look in words.STATUS.items() if look.word in exact})
@@ -165,6 +169,9 @@ def filter_bar() -> Filter:
         paid=span if dated == "Paid" else None,
         **{words.TROUBLES[trouble]: True} if trouble else {},
     )
+    if wanted != Filter():
+        clear.button("Clear filters", icon=":material/close:", type="tertiary", on_click=clear_filters)
+    return wanted
 
 
 # -- the list ---------------------------------------------------------------------------------------
@@ -214,22 +221,22 @@ def found(wanted: Filter) -> None:
         st.rerun()
     line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     total = line.empty()
-    number = st.session_state.get("page", 1)
-    held = st.session_state.get("held") if number > 1 else None
-    newest_id = held[1] if held and held[0] == wanted else None
     with app.sessions.read() as session:
         version = overview.version(session)
         some = search.capped_count(session, here, wanted)
+        place, pages = st.container(), -(-min(some, search.COUNT_CAP) // PAGE_SIZE)
+        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+        held = st.session_state.get("held") if number > 1 else None
+        newest_id = held[1] if held and held[0] == wanted else None
         page = search.page(session, here, wanted, number=number, size=PAGE_SIZE, newest_id=newest_id)
     if number == 1 and page.rows:
         st.session_state.held = (wanted, page.rows[0].id)
     total.markdown(f"**{words.count(min(some, search.COUNT_CAP), 'payment', 'payments')}** …")
-    if page.rows:
-        ui.payments_list(page.rows, key="payments_list", label="Payments", pick=open_payment)
-    else:
-        nothing_found(wanted)
-    if some > PAGE_SIZE:
-        st.pagination(-(-min(some, search.COUNT_CAP) // PAGE_SIZE), key="page", bind="query-params")
+    with place:
+        if page.rows:
+            ui.payments_list(page.rows, key="payments_list", label="Payments", pick=open_payment)
+        else:
+            nothing_found(wanted)
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
     if totals.count and here.may(Action.EXPORT):
@@ -373,15 +380,14 @@ def money_trail(detail: PaymentDetail) -> None:
     )
 
 
+MAIL = {"queued": "waits to be sent", "failed": "could not be sent"}
+
+
 def mails(here: Person, detail: PaymentDetail) -> None:
     if detail.mails:
         st.subheader("Mail", anchor=False)
     for mail in detail.mails:
-        sent = (
-            f"sent {ui.moment(mail.sent_at)}"
-            if mail.sent_at
-            else f"{mail.state}, tried {mail.attempts} times"
-        )
+        sent = f"sent {ui.moment(mail.sent_at)}" if mail.state == "sent" else MAIL[mail.state]
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             ui.plain(f"{mail.subject}\nto {mail.recipient}, {sent}", "faint")
             if here.may(Action.ISSUE_LINK):
