@@ -9,7 +9,7 @@ import logging
 import random
 import signal
 import threading
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import requests
 import typer
@@ -20,11 +20,8 @@ from commands import DEMO_ADMIN, AsJson, addresses, answer, console, open_desk
 from commands.run import prepare, seed_with_progress, state_file
 from db.money import Money
 from payments import events, links, people
-from payments.errors import Conflict, GatewayError, PaymentsError
+from payments.errors import Conflict, GatewayUnavailable, PaymentsError
 from payments.lifecycle import Source
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("paydesk.traffic")
 
@@ -93,7 +90,7 @@ class _Traffic:
         self._second = 0
         self._next = 0
         self._order = itertools.count()
-        self._acts: list[tuple[int, int, str, str]] = []  # when, in which order, which link, what
+        self._acts: list[tuple[int, int, str, str]] = []  # when, in which order, which page, what
 
     def second(self) -> None:
         """One second goes by."""
@@ -103,8 +100,8 @@ class _Traffic:
                 self._next = self._second + self._dice.randint(*EVERY_S)
                 self._come()
             while self._acts and self._acts[0][0] <= self._second:
-                _, _, link_id, act = heapq.heappop(self._acts)
-                self._act(link_id, act)
+                _, _, page, act = heapq.heappop(self._acts)
+                self._act(page, act)
         except (PaymentsError, requests.RequestException) as error:
             log.warning("trouble %s", error)
 
@@ -132,23 +129,18 @@ class _Traffic:
         )  # fmt: skip
         act = self._dice.choices(list(_ACTS), list(_ACTS.values()))[0]
         log.info("came reference=%s act=%s", link.reference, act)
-        if act and link.gateway_reference:
-            self._later(self._dice.randint(4, 45), link.gateway_reference, act)
+        if act and link.url:
+            self._later(self._dice.randint(4, 45), link.url, act)
 
-    def _later(self, seconds: int, link_id: str, act: str) -> None:
-        heapq.heappush(self._acts, (self._second + seconds, next(self._order), link_id, act))
+    def _later(self, seconds: int, page: str, act: str) -> None:
+        heapq.heappush(self._acts, (self._second + seconds, next(self._order), page, act))
 
-    def _act(self, link_id: str, act: str) -> None:
-        """The payer pays at the simulator. Most whose payment failed try once more."""
-        settings = self._app.settings
+    def _act(self, page: str, act: str) -> None:
+        """The payer presses a button of the payment page. Most whose payment failed try once more."""
         with requests.Session() as session:
             session.trust_env = False
-            said = session.post(
-                f"http://127.0.0.1:{settings.simulator_port}/_sim/{link_id}/{act}",
-                headers={"X-Simulator-Token": settings.simulator_control_token},
-                timeout=5,
-            )
-        if not said.ok:
-            raise GatewayError(f"The simulator refused {act}: {said.text}")
+            said = session.post(f"{page}/{act}", timeout=5, allow_redirects=False)
+        if said.status_code >= 400:
+            raise GatewayUnavailable(f"The payment page answered {act} with status {said.status_code}.")
         if act == "fail" and self._dice.random() < 0.6:
-            self._later(self._dice.randint(15, 60), link_id, "pay")
+            self._later(self._dice.randint(15, 60), page, "pay")

@@ -199,19 +199,20 @@ def _parts(app: App, *, traffic: bool) -> list[_Part]:
         return seen_at is not None and seen_at >= opened
 
     parts = [
-        _Part("webhook", ("webhook.py",), lambda: _answers(settings.webhook_port, "/readyz")),
+        _Part("webhook", ("webhook.py",), lambda: is_answering(settings.webhook_port, "/readyz")),
         _Part("worker", ("manage.py", "worker"), worker_is_seen),
-        _Part("dashboard", ("server.py",), lambda: _answers(settings.dashboard_port, "/healthz")),
+        _Part("dashboard", ("server.py",), lambda: is_answering(settings.dashboard_port, "/healthz")),
     ]
     if settings.demo:
-        simulator = lambda: _answers(settings.simulator_port, "/healthz")  # noqa: E731
+        simulator = lambda: is_answering(settings.simulator_port, "/healthz")  # noqa: E731
         parts.insert(0, _Part("simulator", ("manage.py", "simulator"), simulator))
     if traffic:
         parts.append(_Part("traffic", ("manage.py", "traffic"), lambda: True))
     return parts
 
 
-def _answers(port: int, path: str) -> bool:
+def is_answering(port: int, path: str) -> bool:
+    """Whether a part on this machine says that it is well."""
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)

@@ -38,9 +38,8 @@ class Pulse:
 
 
 def pulse(session: Session) -> Pulse:
-    kept: dict[str, str] = dict(
-        session.execute(select(Meta.key, Meta.value).where(Meta.key.in_((_SEEN, _TROUBLE)))).tuples().all()
-    )
+    marks = session.execute(select(Meta.key, Meta.value).where(Meta.key.in_((_SEEN, _TROUBLE))))
+    kept = {key: value for key, value in marks}  # noqa: C416 - rows are not pairs to a type checker
     seen = kept.get(_SEEN)
     return Pulse(datetime.fromisoformat(seen) if seen else None, kept.get(_TROUBLE, ""))
 

@@ -1,0 +1,350 @@
+"""The demo year: the same seed gives the same rows, made by production's own functions."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+import bootstrap
+from bootstrap import App
+from commands import season as playing
+from db.models import (
+    AuditEntry,
+    Base,
+    InboxEvent,
+    Link,
+    Meta,
+    OutboxMail,
+    Payment,
+    Receipt,
+    Standing,
+    Tally,
+    TimelineEntry,
+    UnverifiedEvent,
+)
+from db.session import Sessions, open_engine
+from payments import overview, people, sync, tallies
+from payments.errors import Conflict
+from payments.gateways import Gateway
+from payments.gateways.ikhokha import Config as ClientConfig
+from payments.gateways.ikhokha import IKhokha
+from payments.lifecycle import Effect, Status
+from payments.people import Role
+from simulator.gateway import Config
+from simulator.ledger import Ledger
+from simulator.season import FATES, SAST, Deed, Season, plan
+from simulator.server import Running
+
+SMALL = 60
+#: Drawn anew each time, as secrets are; nothing else differs between two seeds.
+DRAWN = {"return_token", "message_id"}
+
+
+@dataclass(frozen=True)
+class Seeded:
+    app: App
+    season: Season
+    state_file: Path
+    cpu_s: float
+
+    def status_of(self, reference: str) -> str:
+        with self.app.sessions.read() as session:
+            return session.scalars(select(Payment.status).where(Payment.reference == reference)).one()
+
+
+def demo_app(database_url: str, folder: Path) -> App:
+    environ = {"IKHOKHA_APP_ID": "demo", "DATABASE_URL": database_url, "DATA_DIR": str(folder)}
+    return bootstrap.build(bootstrap.read_settings(environ, env_file=None))
+
+
+def seed(app: App, folder: Path, *, ends: datetime, payments: int = SMALL, **other: Any) -> Seeded:
+    began, state_file = time.process_time(), folder / "simulator.jsonl"
+    season = playing.seed(app, state_file, ends=ends, payments=payments, **other)
+    return Seeded(app, season, state_file, time.process_time() - began)
+
+
+@pytest.fixture
+def seeded(database_url: str, tmp_path: Path, now: datetime) -> Iterator[Seeded]:
+    app = demo_app(database_url, tmp_path)
+    yield seed(app, tmp_path, ends=now)
+    app.sessions.engine.dispose()
+
+
+# -- the plan ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payments", [30, 120, 2_000])
+def test_a_season_has_as_many_payments_as_asked_for(payments, now):
+    assert len(plan(seed=1, ends=now, payments=payments).payers) == payments
+
+
+def test_the_same_seed_plans_the_same_season(now):
+    assert plan(seed=1, ends=now, payments=300) == plan(seed=1, ends=now, payments=300)
+    assert plan(seed=1, ends=now, payments=300) != plan(seed=2, ends=now, payments=300)
+
+
+def test_every_fate_befalls_somebody_however_small_the_season(now):
+    assert {payer.fate for payer in plan(seed=1, ends=now, payments=40).payers} == set(FATES)
+
+
+@pytest.mark.parametrize("hour", [0, 1, 9, 22])
+def test_nothing_happens_after_the_end_and_today_is_busy(now, hour):
+    ends = now.replace(hour=hour, minute=3)
+    season = plan(seed=1, ends=ends, payments=300)
+    moments = [step.at for step in season.steps]
+    assert moments == sorted(moments)
+    assert moments[-1] <= ends
+    assert moments[0] > ends - timedelta(days=366)
+    midnight = ends.astimezone(SAST).replace(hour=0, minute=0)
+    issued = [step.at for step in season.steps if step.deed is Deed.ISSUE]
+    assert sum(at >= midnight for at in issued) >= 3
+    assert sum(midnight - timedelta(days=1) <= at < midnight for at in issued) >= 5
+
+
+# -- the rows ---------------------------------------------------------------------------------------
+
+
+def test_two_seeds_of_a_season_give_equal_rows(new_database: Callable[[bool], str], tmp_path, now):
+    dumps = []
+    for name in ("first", "second"):
+        app = demo_app(new_database(True), tmp_path / name)
+        seed(app, tmp_path / name, ends=now)
+        dumps.append(_dump(app.sessions))
+        app.sessions.engine.dispose()
+    assert dumps[0] == dumps[1]
+    assert len(dumps[0]["payments"]) == SMALL
+
+
+def _dump(sessions: Sessions) -> dict[str, list[tuple[Any, ...]]]:
+    with sessions.read() as session:
+        return {
+            table.name: [
+                tuple(row)
+                for row in session.execute(
+                    select(*(column for column in table.columns if column.name not in DRAWN)).order_by(
+                        *table.primary_key.columns
+                    )
+                )
+            ]
+            for table in Base.metadata.sorted_tables
+        }
+
+
+#: What each fate must end as, once it has had a month to unfold.
+ENDS_AS = {
+    "pays by card": {"paid"},
+    "pays by instant EFT": {"paid"},
+    "fails, then pays": {"paid"},
+    "paid, and nobody rang": {"paid"},
+    "does not pay": {"open"},
+    "cancels": {"open"},
+    "fails": {"failed"},
+    "refused": {"failed"},
+    "refused, then paid": {"paid"},
+    "answer lost": {"paid"},
+    "never made": {"failed"},
+    "told twice": {"paid"},
+    "failure comes late": {"paid"},
+    "forged, then paid": {"paid"},
+    "forged only": {"open"},
+    "a cent short": {"open"},
+    "unclear word": {"open"},
+    "unconfirmed success": {"open"},
+    "another's reference": {"open"},
+    "taken back": {"paid"},
+}
+REVIEWED = {
+    "a cent short": "amount_mismatch",
+    "unclear word": "unclear_status",
+    "unconfirmed success": "success_unconfirmed",
+    "another's reference": "reference_mismatch",
+    "taken back": "gateway_took_it_back",
+}
+
+
+def test_everybody_meets_their_fate(seeded, now):
+    assert set(ENDS_AS) == set(FATES)
+    born = {step.payer.number: step.at for step in reversed(seeded.season.steps) if step.payer}
+    with seeded.app.sessions.read() as session:
+        found = {
+            reference: (status, review)
+            for reference, status, review in session.execute(
+                select(Payment.reference, Payment.status, Payment.review)
+            )
+        }
+    met = {
+        (payer.fate, *found[playing.reference_of(payer)])
+        for payer in seeded.season.payers
+        if now - born[payer.number] > timedelta(days=30)
+    }
+    assert {(fate, status) for fate, status, _ in met} == {
+        (fate, status) for fate, statuses in ENDS_AS.items() for status in statuses
+    }
+    assert {(fate, review) for fate, _, review in met} == {(fate, REVIEWED.get(fate)) for fate in FATES}
+
+
+def test_ids_rise_in_order_of_arrival(seeded):
+    with seeded.app.sessions.read() as session:
+        for table, moment in ((Payment, Payment.created_at), (InboxEvent, InboxEvent.received_at)):
+            moments = list(session.scalars(select(moment).order_by(table.id)))
+            assert moments == sorted(moments)
+            assert len(moments) > SMALL // 2
+
+
+def test_running_totals_equal_a_scan(seeded):
+    with seeded.app.sessions.read() as session:
+        standing = {
+            (event_id, status, currency): (count, minor)
+            for event_id, status, currency, count, minor in session.execute(
+                select(
+                    Standing.event_id, Standing.status, Standing.currency, Standing.count, Standing.sum_minor
+                ).where(Standing.count != 0)
+            )
+        }
+        scanned = {
+            (event_id, status, currency): (count, minor)
+            for event_id, status, currency, count, minor in session.execute(
+                select(
+                    Payment.event_id, Payment.status, Payment.amount_currency,
+                    func.count(), func.sum(Payment.amount_minor),
+                ).group_by(Payment.event_id, Payment.status, Payment.amount_currency)
+            )
+        }  # fmt: skip
+        taken: Counter[datetime] = Counter()
+        for receipt in session.scalars(select(Receipt)):
+            taken[tallies.hour_of(receipt.received_at)] += receipt.amount_minor
+        sums = select(Tally.hour, func.sum(Tally.sum_minor)).where(Tally.measure == "taken")
+        tallied = {hour: int(minor) for hour, minor in session.execute(sums.group_by(Tally.hour))}
+    assert standing == scanned
+    assert tallied == dict(taken)
+
+
+def test_the_live_page_has_takings_today_and_yesterday(seeded, now):
+    with seeded.app.sessions.read() as session:
+        live = overview.live(session, None, now=now)
+    assert live.taken_today
+    assert sum(bool(hour.taken) for hour in live.per_hour) >= 2
+    assert sum(bool(hour.yesterday) for hour in live.per_hour) >= 2
+    assert not any(item.kind is overview.Attention.UNASKED_LINKS for item in live.attention)
+
+
+def test_every_oddity_of_the_hook_is_there_to_see(seeded):
+    with seeded.app.sessions.read() as session:
+        effects = set(session.scalars(select(InboxEvent.effect)))
+        seen_twice = session.scalar(select(func.count()).where(InboxEvent.seen_count > 1))
+        forged = session.scalar(select(func.count()).select_from(UnverifiedEvent))
+        mails = set(session.scalars(select(OutboxMail.state)))
+    assert {"paid", "failed", "flagged", "nothing", "unmatched", "unreadable"} <= effects
+    assert seen_twice
+    assert forged
+    assert "sent" in mails
+
+
+def test_every_payment_has_its_audit_and_says_that_it_is_seeded(seeded):
+    with seeded.app.sessions.read() as session:
+        audited = session.scalar(select(func.count()).where(AuditEntry.action == "issue_link"))
+        sources = set(session.scalars(select(TimelineEntry.source).where(TimelineEntry.kind == "created")))
+    assert audited == SMALL
+    assert sources == {"seed"}
+
+
+def test_one_person_for_each_role_and_the_organiser_sees_one_event(seeded):
+    with seeded.app.sessions.read() as session:
+        found = {role: people.system_person(session, email) for _, email, role in playing.STAFF}
+    assert set(found) == set(Role) - {Role.AUDITOR}
+    assert all(person.email.endswith("@example.org") for person in found.values())
+    assert [len(person.events or ()) for person in found.values()] == [0, 0, 1, 0]
+
+
+# -- the pretend world ------------------------------------------------------------------------------
+
+
+def test_money_in_the_desk_is_money_in_the_simulators_ledger(seeded):
+    """A link paid there and not here is one the desk refused for a reason, or has not asked about yet."""
+    with Ledger(seeded.state_file) as ledger, seeded.app.sessions.read() as session:
+        for link in session.scalars(select(Link).where(Link.state == "paid")):
+            known = ledger.get(link.gateway_reference)
+            assert known.paid or known.status == "REVERSED"
+            assert known.amount_minor == link.amount_minor
+        known_to_both = session.scalar(select(func.count()).where(Link.gateway_reference.is_not(None)))
+        assert known_to_both == len(ledger.all())
+
+
+def test_a_seeded_link_can_still_be_paid_at_the_simulator(seeded, now):
+    config = Config(
+        app_id="demo", secret_key="demo_secret", public_url="", now=lambda: now, control_token=None,
+        state_file=seeded.state_file,
+    )  # fmt: skip
+    later = now + timedelta(days=2)
+    with Running(config) as simulator:
+        simulator.switch(webhook="drop")
+        gateways = _client(simulator)
+        with seeded.app.sessions.read() as session:
+            waiting = (
+                select(Link).join(Link.payment).where(Payment.status == "open", Payment.review.is_(None))
+            )
+            link = session.scalars(waiting.order_by(Link.id)).first()
+            assert link
+            reference = link.payment.reference
+        assert sync.ask(seeded.app.sessions, gateways, link.id, now=now) is Effect.NOTHING
+        simulator.act(link.gateway_reference, "pay-eft")
+        assert sync.ask(seeded.app.sessions, gateways, link.id, now=later) is Effect.PAID
+    assert seeded.status_of(reference) == Status.PAID
+
+
+def _client(simulator: Running) -> dict[str, Gateway]:
+    config = ClientConfig(
+        app_id="demo", secret_key="demo_secret", base_url=simulator.base_url,
+        requester_url="http://127.0.0.1:8000/return", link_hosts=(simulator.link_host,),
+    )  # fmt: skip
+    return {"ikhokha": IKhokha(config)}
+
+
+# -- when it is refused -----------------------------------------------------------------------------
+
+
+def test_a_desk_with_payments_is_not_seeded_again(seeded, tmp_path, now):
+    with pytest.raises(Conflict, match="not empty"):
+        seed(seeded.app, tmp_path, ends=now)
+
+
+def test_a_live_desk_is_never_seeded(sessions, tmp_path, now):
+    app = demo_app(f"sqlite:///{tmp_path}/desk.db", tmp_path)
+    live = replace(app, settings=replace(app.settings, app_id="IK1234"))
+    with pytest.raises(Conflict, match="live"):
+        seed(live, tmp_path, ends=now)
+
+
+def test_a_year_broken_off_halfway_is_named_and_not_served(database_url, tmp_path, now):
+    app = demo_app(database_url, tmp_path)
+
+    def pull_the_plug(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seed(app, tmp_path, ends=now, progress=pull_the_plug)
+    with pytest.raises(Conflict, match="broken off"):
+        playing.is_empty(app.sessions)
+    app.sessions.engine.dispose()
+
+
+def test_a_season_is_quick(tmp_path, sqlite_template, now):
+    """A minute for 2,000 payments is three seconds for 100; a slow processor may take four times that."""
+    database = tmp_path / "desk.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    app = demo_app(f"sqlite:///{database}", tmp_path)
+    progress: list[tuple[int, int]] = []
+    done = seed(app, tmp_path, ends=now, payments=100, progress=lambda *told: progress.append(told))
+    assert done.cpu_s < 12
+    assert progress[-1] == (len(done.season.steps), len(done.season.steps))
+    engine = open_engine(f"sqlite:///{database}")
+    with Sessions(engine).read() as session:
+        assert session.scalars(select(Meta.value).where(Meta.key == "season")).one() == "whole"
+    engine.dispose()
+    app.sessions.engine.dispose()
