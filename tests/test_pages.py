@@ -1,0 +1,299 @@
+"""The pages as people of each role meet them, and what payers' words can do to them: nothing."""
+
+import html
+import re
+import shutil
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import bootstrap
+import ui
+import words
+from db.session import Sessions, open_engine
+from payments import people, search, signin
+from payments.errors import Conflict
+from payments.lifecycle import Kind, Method, Review, Source, Status
+from payments.people import POLICY, Action, Role
+from payments.timeline import UNVERIFIED
+from tests.desk import ADMIN, FakeGateway, issue, make_event
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    "pages/monitor/live.py": Action.SEE,
+    "pages/monitor/payments.py": Action.SEE,
+    "pages/door/take.py": Action.ISSUE_LINK,
+    "pages/admin/events.py": Action.MANAGE_EVENTS,
+    "pages/admin/people.py": Action.MANAGE_PEOPLE,
+    "pages/admin/settings.py": Action.MANAGE_SETTINGS,
+}
+
+
+@dataclass
+class Desk:
+    """A desk in this process; ``cookie`` is whoever looks at it."""
+
+    sessions: Sessions
+    gateway: FakeGateway
+    now: object
+    cookie: str | None = None
+
+    def sign_in(self, role: Role, events: list[int] | None = None) -> None:
+        with self.sessions.begin() as session:
+            person = people.create_person(
+                session, ADMIN, name=f"{role} person", email=f"{role}@example.org", role=role,
+                events=events, now=self.now,
+            )  # fmt: skip
+            link = signin.make_sign_in_link(session, ADMIN, person.id, now=self.now)
+        visitor = signin.Visitor("127.0.0.1")
+        self.cookie = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
+
+    def open(self, page: str, **query: str) -> AppTest:
+        """The page within the dashboard, as a browser would come to it."""
+        at = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=30)
+        at.query_params.update(query)
+        return at.switch_page(str(ROOT / page)).run()
+
+
+@pytest.fixture
+def desk(sqlite_template, tmp_path, now, monkeypatch):
+    path = tmp_path / "desk.db"
+    shutil.copyfile(sqlite_template, path)
+    engine = open_engine(f"sqlite:///{path}")
+    settings = bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
+    one = Desk(Sessions(engine), FakeGateway(), now)
+    app = bootstrap.App(settings, one.sessions, {"ikhokha": one.gateway}, lambda: now)
+    monkeypatch.setattr(bootstrap, "app", lambda: app)
+    monkeypatch.setattr(ui, "cookie", lambda name: one.cookie)
+    monkeypatch.chdir(ROOT)
+    st.cache_data.clear()
+    with one.sessions.begin() as session:
+        make_event(session, now=now)
+    yield one
+    engine.dispose()
+
+
+# -- who sees what ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_gets_its_pages_and_no_others(desk, role):
+    desk.sign_in(role)
+    for page, action in PAGES.items():
+        if role in POLICY[action]:
+            at = desk.open(page)
+            assert not at.exception, page
+            assert len(at.title) == 1, page
+        else:
+            direct = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
+            assert not direct.title, page
+            assert "not for your role" in all_html(direct), page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_gets_a_way_to_sign_in_and_nothing_else(desk, page):
+    with desk.sessions.begin() as session:
+        make_event(session, "secretconf", now=desk.now)
+    at = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
+    assert 'href="/signin"' in all_html(at)
+    assert not at.title
+    assert "secret" not in "".join(everything(at)).lower()
+
+
+def test_a_session_that_ends_is_felt_by_the_open_page(desk):
+    desk.sign_in(Role.ADMIN)
+    at = desk.open("pages/monitor/payments.py")
+    with desk.sessions.begin() as session:
+        signin.sign_out(session, desk.cookie, now=desk.now)
+    at.run()
+    assert not at.title
+    assert "not signed in" in all_html(at)
+
+
+def test_an_organiser_sees_nothing_of_another_event(desk):
+    with desk.sessions.begin() as session:
+        mine = make_event(session, "minefest", now=desk.now).id
+    other = issue(desk.sessions, desk.gateway, now=desk.now, payer_name="Secret Sipho")
+    desk.sign_in(Role.ORGANISER, [mine])
+    for page in ("pages/monitor/live.py", "pages/monitor/payments.py", "pages/door/take.py"):
+        shown = "".join(everything(desk.open(page)))
+        assert "Secret" not in shown, page
+        assert "Devconf" not in shown, page
+    at = desk.open("pages/monitor/payments.py", payment=other.reference)
+    assert "There is no payment" in at.error[0].value
+    assert "Secret" not in "".join(everything(at))
+
+
+# -- payers' words ----------------------------------------------------------------------------------
+
+_TRICKS = (
+    "![evil](http://evil.example/p.png)", "[evil](http://evil.example)", "**evil**", "__evil__", "`evil`",
+    "~~evil~~", "<b>evil</b>", "<img src=x onerror=evil()>", "<script>evil()</script>", "</script>evil",
+    "# evil", "> evil", "- evil", "1. evil", "| evil | x |", ":evil:", ":material/evil:", ":red[evil]",
+    ":red-badge[evil]", "$evil$", "$$evil$$", "http://evil.example", "www.evil.example", "evil@evil.example",
+    "evil -> evil", "=HYPERLINK(\"evil\")", "+evil", "@evil", "{{evil}}", "{evil}", "%evil%", "\\evil\\",
+    "evil'; DROP TABLE payments;--", "\"evil\"", "'evil'", "&lt;evil&gt;", "&#60;evil&#62;", "evil\u202egnp",
+    "evil\u2066x\u2069", "<!--evil-->", "<style>evil</style>", "<a href=javascript:evil()>x</a>",
+    "[evil]: http://evil.example", "[^evil]", "***evil***", "___\nevil", "===\nevil", "\tevil", "    evil",
+    "evil  \nevil", "<svg/onload=evil()>", "![][evil]", "<evil@evil.example>", "https://evil.example/?a=b&c=d",
+    ":smile: evil", ":streamlit: evil", ":small[evil]", ":rainbow[evil]", "\\[evil\\]", "evil\u00a0**x**",
+)  # fmt: skip
+#: What our own HTML is made of. Anything else came from somebody's name.
+_OURS = {"a", "br", "dd", "div", "dl", "dt", "img", "li", "p", "span", "strong", "style", "ul"}
+
+
+def test_there_are_sixty_tricks():
+    assert len(set(_TRICKS)) == 60
+
+
+@pytest.fixture
+def tricked(desk):
+    """A desk with a payment of each hostile name; their references."""
+    desk.sign_in(Role.ADMIN)
+    return [issue(desk.sessions, desk.gateway, now=desk.now, payer_name=name).reference for name in _TRICKS]
+
+
+def test_no_payers_name_becomes_markdown_or_html_on_the_lists(desk, tricked):
+    for page in ("pages/monitor/live.py", "pages/monitor/payments.py", "pages/door/take.py"):
+        harmless(desk.open(page))
+
+
+def test_no_payers_name_becomes_markdown_or_html_in_the_drawer(desk, tricked):
+    at = desk.open("pages/monitor/payments.py")
+    for reference in tricked:
+        at.query_params["payment"] = reference
+        at.run()
+        assert reference in all_html(at)
+        harmless(at)
+
+
+def test_no_payers_name_becomes_markdown_or_html_beside_the_code(desk, tricked):
+    at = desk.open("pages/door/take.py")
+    for reference in tricked:
+        at.session_state["take_open"] = reference
+        at.run()
+        assert reference in all_html(at)
+        harmless(at)
+
+
+def harmless(at: AppTest) -> None:
+    """Only HTML of ours, with the name escaped, and components, which set text as text, may hold it."""
+    assert not at.exception
+    for node in at._tree:
+        proto = getattr(node, "proto", None)
+        if node.type == "html":
+            assert tags(proto.body) <= _OURS, proto.body
+        elif proto is not None and node.type != "bidi_component":
+            assert "evil" not in str(proto), node
+
+
+def tags(text: str) -> set[str]:
+    found: set[str] = set()
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.add(tag)
+            assert not any(name.startswith("on") for name, _ in attrs)
+
+    Reader().feed(text)
+    return found
+
+
+def everything(at: AppTest) -> list[str]:
+    return [str(node.proto) for node in at._tree if getattr(node, "proto", None) is not None]
+
+
+def all_html(at: AppTest) -> str:
+    return html.unescape("".join(node.proto.body for node in at._tree if node.type == "html"))
+
+
+@pytest.mark.parametrize("trick", _TRICKS)
+def test_a_sentence_that_quotes_somebody_stays_a_sentence(trick):
+    shown = ui.escape(trick)
+    bare = re.sub(r"\\.", "", shown)
+    assert not re.search(r"[`*_\[\]<>#~$|!:]", bare)
+    assert not re.search(r"(?i)www\\\.|:\\?/|[a-z]\\?@", shown)
+
+
+def test_an_error_of_ours_is_a_sentence_and_a_bug_is_a_number(desk):
+    def page():
+        import ui
+        from payments.errors import Conflict
+
+        with ui.error_boundary():
+            raise Conflict("Taken by **Thandi**.")
+        with ui.error_boundary():
+            raise KeyError("secret")
+
+    at = AppTest.from_function(page).run()
+    assert at.error[0].value == "Taken by \\*\\*Thandi\\*\\*\\."
+    assert "support the number" in at.error[1].value
+    assert "secret" not in at.error[1].value
+    assert issubclass(Conflict, Exception)
+
+
+# -- taking a payment -------------------------------------------------------------------------------
+
+
+def test_a_form_holds_one_reference_however_often_it_is_drawn(desk):
+    desk.sign_in(Role.ORGANISER)
+    at = desk.open("pages/door/take.py")
+    drawn = at.session_state["take_draft"]
+    at.run()
+    at.run()
+    assert at.session_state["take_draft"] == drawn
+
+
+def test_a_link_is_made_from_the_form_and_shown(desk):
+    desk.sign_in(Role.ORGANISER)
+    at = desk.open("pages/door/take.py")
+    reference = at.session_state["take_draft"][1]
+    at.text_input(key="take_name").set_value("Zanele M.")
+    at.button[0].click().run()
+    assert not at.error
+    assert reference in all_html(at)
+    with desk.sessions.read() as session:
+        assert search.get(session, ADMIN, reference).row.payer_name == "Zanele M."
+
+
+def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
+    desk.sign_in(Role.ORGANISER)
+    at = desk.open("pages/door/take.py")
+    at.pills[0].set_value(0).run()
+    at.text_input(key="take_name").set_value("Zanele M.")
+    at.text_input(key="take_amount").set_value("1,5")
+    at.button[0].click().run()
+    assert "is not an amount" in at.error[0].value
+    assert desk.gateway.requests == []
+
+
+# -- words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "told, ours",
+    [
+        pytest.param(words.STATUS, Status, id="status"),
+        pytest.param(words.METHOD, Method, id="method"),
+        pytest.param(words.REVIEW, Review, id="review"),
+        pytest.param(words.ROLE, Role, id="role"),
+        pytest.param(words.SOURCE, Source, id="source"),
+        pytest.param(words.KIND, {*Kind, UNVERIFIED}, id="timeline"),
+    ],
+)
+def test_every_word_of_ours_has_one_for_people(told, ours):
+    assert set(told) == set(ours)
+
+
+def test_every_status_is_in_exactly_one_group():
+    grouped = [status for group in words.GROUPS.values() for status in group]
+    assert sorted(grouped) == sorted(Status)
+
+
+def test_no_two_statuses_look_alike_without_their_colour():
+    looks = [(look.word, look.icon) for look in words.STATUS.values()]
+    assert len(set(looks)) == len(Status)
