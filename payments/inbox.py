@@ -25,6 +25,8 @@ from payments.privacy import mask_card_bytes, mask_card_numbers
 
 #: An event that fits nothing yet, or that the gateway's status does not bear out yet, is tried again so.
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)) + (timedelta(hours=1),) * 71
+#: The door that took an event asks about it at once; the worker only looks at what the door left.
+HEAD_START = timedelta(seconds=3)
 #: A success that the status still denies after this many tries is for a person.
 TRIES_TO_CONFIRM = 4
 #: How many unverified messages are kept; the oldest make room.
@@ -68,7 +70,7 @@ def accept(session: Session, message: Message, event: GatewayEvent | None) -> in
         "seen_count": 1,
         "last_seen_at": message.received_at,
         "attempts": 0,
-        "next_try_at": message.received_at if event else None,
+        "next_try_at": message.received_at + HEAD_START if event else None,
         "effect": None if event else "unreadable",
     }
     return _keep_once(session, InboxEvent, row)

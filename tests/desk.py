@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from payments.people import Person, Role
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Payment
@@ -13,6 +12,7 @@ from db.session import Sessions
 from payments import links
 from payments.errors import GatewayError, InvalidInput, NotFromGateway
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
+from payments.people import Person, Role
 
 ADMIN = Person(1, "Thandi Nkosi", "thandi@example.org", Role.ADMIN, None)
 ADDRESSES = links.Addresses(

@@ -60,6 +60,11 @@ class Desk:
         assert answer.ok, answer.text
         return answer.json()
 
+    def links(self) -> list[dict[str, Any]]:
+        """What the gateway has made, as only a test may ask it."""
+        url = f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}/_sim/links"
+        return requests.get(url, timeout=10).json()
+
     def wait_for(self, reference: str, status: str, *, seconds: float) -> dict[str, Any]:
         """The payment, once it has this status."""
         end = time.monotonic() + seconds

@@ -141,12 +141,26 @@ def test_a_cancelled_visit_leaves_the_link_payable(
 def test_a_webhook_that_never_comes_does_not_matter(
     signed_in: BrowserContext, desk: Desk, payer: Page
 ) -> None:
-    desk.pull("switches", webhook_dropped=True)
+    desk.pull("switches", webhook="drop")
     door, url, reference = take(signed_in, desk, "Fatima Adams", "310")
     desk.pull(f"{url.rpartition('/')[2]}/pay")
     payment = desk.wait_for(reference, "paid", seconds=90)
     assert [entry["source"] for entry in payment["timeline"] if entry["kind"] == "receipt"] == ["poll"]
     expect(door.get_by_text("Paid", exact=True).first).to_be_visible(timeout=5_000)
+
+
+def test_two_hundred_rapid_clicks_make_one_link(signed_in: BrowserContext, desk: Desk) -> None:
+    before = len(desk.links())
+    page = signed_in.new_page()
+    page.goto(f"{desk.dashboard}/take")
+    page.get_by_text("Another amount").click()
+    page.get_by_label("Amount in rand").fill("42")
+    page.get_by_label("Who pays").fill("Impatient Mahlangu")
+    button = page.get_by_role("button", name="Create link")
+    button.evaluate("button => { for (let n = 0; n < 200; n++) button.click(); }")
+    expect(page.get_by_alt_text("QR code of the payment link")).to_be_visible(timeout=15_000)
+    assert desk.manage("find", "Impatient")["count"] == 1
+    assert len(desk.links()) == before + 1
 
 
 def test_a_forged_success_is_kept_and_never_believed(desk: Desk) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from payments.people import Person, Role
 from sqlalchemy import func, select
 
 from db.models import AuditEntry, Link, Payment, TimelineEntry
@@ -20,6 +19,7 @@ from payments.errors import (
     NotFound,
     OutcomeUnknown,
 )
+from payments.people import Person, Role
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
 
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-from payments.people import Person, Role
 from sqlalchemy import select
 
 from db.models import Link, OutboxMail, TimelineEntry
 from payments import outbox, sync
 from payments.errors import InvalidInput, NotFound
 from payments.gateways import Answer
+from payments.people import Person, Role
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 
 SENDER = "Paydesk <desk@example.org>"

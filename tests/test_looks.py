@@ -1,0 +1,144 @@
+"""Every page, on a desk and on a phone, in light and dark: nothing sideways, nothing clipped, nothing
+axe calls serious, nothing fetched from elsewhere; and sixty hostile names stay plain text."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+import bootstrap
+from db.money import Money
+from payments import links, people
+from tests.hostile import NAMES
+from tests.running import ADMIN, Desk, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
+PAGES = ["", "payments", "take", "events", "people", "settings"]
+#: Streamlit's own: its sectioned navigation puts lists in lists.
+NOT_OURS = ("[data-testid=stSidebarNav]", "[data-testid=stHeader]")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with running(tmp_path_factory.mktemp("looks")) as desk:
+        _pay_as_the_hostile(desk)
+        yield desk
+
+
+def _pay_as_the_hostile(desk: Desk) -> None:
+    app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+    addresses = links.Addresses(
+        desk.webhook, f"{desk.dashboard}/r", f"{desk.dashboard}/r", f"{desk.dashboard}/r"
+    )
+    with app.sessions.read() as session:
+        admin = people.system_person(session, ADMIN)
+    for nth, name in enumerate(NAMES):
+        with app.sessions.read() as session:
+            reference = links.draft_reference(session, admin, "DEVCONF", demo=True)
+        draft = links.Draft(reference, "DEVCONF", Money(1_000 + nth), name, note=name)
+        links.issue(
+            app.sessions, app.gateways["ikhokha"], draft, person=admin, addresses=addresses, now=app.now()
+        )
+    app.sessions.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def state(browser: Browser, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookie of a signed-in admin."""
+    kept = tmp_path_factory.mktemp("state") / "state.json"
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(desk.sign_in_link(ADMIN))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=20_000)
+    context.storage_state(path=kept)
+    context.close()
+    return kept
+
+
+@pytest.fixture(params=[(size, scheme) for size in SCREENS for scheme in ("light", "dark")], ids=" ".join)
+def context(request: pytest.FixtureRequest, browser: Browser, state: Path) -> Iterator[BrowserContext]:
+    size, scheme = request.param
+    width, height = SCREENS[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=state
+    )
+    yield context
+    context.close()
+
+
+def open_page(context: BrowserContext, desk: Desk, path: str) -> Page:
+    page = context.new_page()
+    page.goto(f"{desk.dashboard}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=20_000)
+    page.wait_for_timeout(800)
+    return page
+
+
+def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: BrowserContext, desk: Desk) -> None:
+    strangers: list[str] = []
+    context.on(
+        "request", lambda request: strangers.append(request.url) if _is_strange(request.url, desk) else None
+    )
+    for path in PAGES:
+        page = open_page(context, desk, path)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        assert page.evaluate(_SIDEWAYS) == [], path
+        assert _serious(page) == [], path
+        page.close()
+    assert strangers == []
+
+
+#: What is cut off by the edge of the screen and cannot be scrolled to.
+_SIDEWAYS = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(e => {
+    const box = e.getBoundingClientRect();
+    if (!box.width || box.right <= window.innerWidth + 1) return false;
+    for (let up = e.parentElement; up; up = up.parentElement)
+        if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(up).overflowX) && up.dataset.testid !== 'stMain') return false;
+    return true;
+}).map(e => e.outerHTML.slice(0, 120))"""
+
+
+def _is_strange(url: str, desk: Desk) -> bool:
+    return not url.startswith((desk.dashboard, desk.dashboard.replace("http", "ws"), "data:", "blob:"))
+
+
+def _serious(page: Page) -> list[tuple[str, str]]:
+    options = {"exclude": [[selector] for selector in NOT_OURS]}
+    found = Axe().run(page, context=json.loads(json.dumps({"include": [["body"]], **options}))).response
+    return [
+        (one["id"], node["html"][:150])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def test_hostile_names_stay_text(browser: Browser, state: Path, desk: Desk) -> None:
+    """No element made of a name, no request of a name's, no dialog."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=state)
+    strangers: list[str] = []
+    context.on(
+        "request", lambda request: strangers.append(request.url) if _is_strange(request.url, desk) else None
+    )
+    for path in ("", "payments", "payments?page=2", "take"):
+        page = open_page(context, desk, path)
+        page.on("dialog", lambda dialog: pytest.fail(f"a name opened a dialog: {dialog.message}"))
+        assert (
+            page.locator("[data-testid=stMain] a[href*=evil], img[src*=evil], iframe, [onerror]").count() == 0
+        )
+        page.close()
+    newest = desk.manage("find", "", "--limit", "60")["rows"]
+    for row in newest[:6]:
+        page = open_page(context, desk, f"payments?payment={row['reference']}")
+        expect(page.get_by_role("dialog")).to_be_visible(timeout=15_000)
+        assert page.locator("[role=dialog] a[href*=evil], [role=dialog] img[src*=evil]").count() == 0
+        page.close()
+    assert strangers == []
+    context.close()
