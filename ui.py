@@ -52,11 +52,7 @@ def signed_in(*, active: bool = True) -> signin.SignedIn | None:
     """
     app = bootstrap.app()
     token = cookie(signin.cookie_name(app.settings.dashboard_url))
-    if token is None:
-        return None
-    opened = app.sessions.begin() if active else app.sessions.read()
-    with opened as session:
-        return signin.session_of(session, token, now=app.now(), active=active)
+    return signin.who(app.sessions, token, now=app.now(), active=active)
 
 
 def require(action: Action, *, active: bool = True) -> Person:
