@@ -16,6 +16,7 @@ from db.session import Sessions, check_postgres, open_engine
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
+from payments.links import Addresses
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
@@ -59,6 +60,10 @@ class Settings:
     @property
     def mode(self) -> str:
         return "demo" if self.demo else "live"
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(self.webhook_url, self.return_url, self.failure_url, self.cancel_url)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 import bootstrap
 from bootstrap import App, Settings
 from payments.errors import InvalidInput
-from payments.links import Addresses
 from payments.people import Person, Role, system_person
 
 #: Who a command acts as in demo mode when nobody is named.
@@ -53,15 +52,6 @@ def acting(session: Session, settings: Settings, email: str | None) -> Person:
     if email is None:
         raise InvalidInput("Say who takes this money: --as EMAIL, one of the people of the desk.")
     return system_person(session, email)
-
-
-def addresses(settings: Settings) -> Addresses:
-    return Addresses(
-        webhook_url=settings.webhook_url,
-        return_url=settings.return_url,
-        failure_url=settings.failure_url,
-        cancel_url=settings.cancel_url,
-    )
 
 
 def answer(told: dict[str, Any], as_json: bool, show: Callable[[], None]) -> None:

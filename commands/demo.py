@@ -16,7 +16,7 @@ import typer
 
 import bootstrap
 from bootstrap import App, Settings
-from commands import DEMO_ADMIN, AsJson, addresses, answer, console, open_desk
+from commands import DEMO_ADMIN, AsJson, answer, console, open_desk
 from commands.run import prepare, seed_with_progress, state_file
 from db.money import Money
 from payments import events, links, people
@@ -125,7 +125,7 @@ class _Traffic:
         )
         link = links.issue(
             self._app.sessions, self._app.gateways["ikhokha"], draft, person=person,
-            addresses=addresses(self._app.settings), now=self._app.now(), source=Source.SEED,
+            addresses=self._app.settings.addresses, now=self._app.now(), source=Source.SEED,
         )  # fmt: skip
         act = self._dice.choices(list(_ACTS), list(_ACTS.values()))[0]
         log.info("came reference=%s act=%s", link.reference, act)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from commands import AsEmail, AsJson, acting, addresses, answer, asking, command_line, console, open_desk, utc
+from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from db.money import Money
 from payments import audit, dates, exports, links, search
 from payments.errors import InvalidInput
@@ -36,7 +36,7 @@ def link(
     draft = links.Draft(reference, event, money, payer, payer_email=email, payer_phone=phone)
     view = links.issue(
         app.sessions, app.gateways["ikhokha"], draft, person=person,
-        addresses=addresses(app.settings), now=app.now(), source=Source.CLI,
+        addresses=app.settings.addresses, now=app.now(), source=Source.CLI,
     )  # fmt: skip
     told = {
         "reference": view.reference,

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-import commands
 from bootstrap import App
 from db.models import Event, Link, Meta, Payment
 from db.money import Money
@@ -61,7 +60,7 @@ _HOUR = timedelta(hours=1)
 
 
 def is_empty(sessions: Sessions) -> bool:
-    """Nothing was ever put into this database. Raises Conflict for a demo year that was broken off."""
+    """No event was ever put into this database. Raises Conflict for a demo year that was broken off."""
     with sessions.read() as session:
         mark = session.get(Meta, _MARK)
         if mark is not None and mark.value != "whole":
@@ -236,7 +235,7 @@ class _Player:
         try:
             links.issue(
                 self._sessions, self._gateway, draft, person=self._seller(payer),
-                addresses=commands.addresses(self._app.settings), now=step.at, source=Source.SEED,
+                addresses=self._app.settings.addresses, now=step.at, source=Source.SEED,
             )  # fmt: skip
         except GatewayError:
             if step.deed is Deed.ISSUE:

@@ -32,9 +32,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 def _pay_as_the_hostile(desk: Desk) -> None:
     app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
-    addresses = links.Addresses(
-        desk.webhook, f"{desk.dashboard}/r", f"{desk.dashboard}/r", f"{desk.dashboard}/r"
-    )
     with app.sessions.read() as session:
         admin = people.system_person(session, ADMIN)
     for nth, name in enumerate(NAMES):
@@ -42,7 +39,12 @@ def _pay_as_the_hostile(desk: Desk) -> None:
             reference = links.draft_reference(session, admin, "DEVCONF", demo=True)
         draft = links.Draft(reference, "DEVCONF", Money(1_000 + nth), name, note=name)
         links.issue(
-            app.sessions, app.gateways["ikhokha"], draft, person=admin, addresses=addresses, now=app.now()
+            app.sessions,
+            app.gateways["ikhokha"],
+            draft,
+            person=admin,
+            addresses=app.settings.addresses,
+            now=app.now(),
         )
     app.sessions.engine.dispose()
 
@@ -99,8 +101,8 @@ def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: Browse
 _SIDEWAYS = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(e => {
     const box = e.getBoundingClientRect();
     if (!box.width || box.right <= window.innerWidth + 1) return false;
-    for (let up = e.parentElement; up; up = up.parentElement)
-        if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(up).overflowX) && up.dataset.testid !== 'stMain') return false;
+    for (let up = e.parentElement; up && up.dataset.testid !== 'stMain'; up = up.parentElement)
+        if (getComputedStyle(up).overflowX !== 'visible') return false;
     return true;
 }).map(e => e.outerHTML.slice(0, 120))"""
 

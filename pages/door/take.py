@@ -9,13 +9,12 @@ from payments import dates, events, links, search
 from payments.errors import InvalidInput
 from payments.events import EventView, State
 from payments.lifecycle import SETTLED, Status
-from payments.links import Addresses, Draft, LinkView
+from payments.links import Draft, LinkView
 from payments.people import Action
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 settings = app.settings
-ADDRESSES = Addresses(settings.webhook_url, settings.return_url, settings.failure_url, settings.cancel_url)
 OWN_AMOUNT = 0
 
 
@@ -146,7 +145,12 @@ def amount(text: str) -> Money:
 def issue(draft: Draft) -> None:
     with st.spinner("The gateway makes the link …"):
         view = links.issue(
-            app.sessions, app.gateways["ikhokha"], draft, person=person, addresses=ADDRESSES, now=app.now()
+            app.sessions,
+            app.gateways["ikhokha"],
+            draft,
+            person=person,
+            addresses=settings.addresses,
+            now=app.now(),
         )
     st.session_state.take_open = view.reference
     st.rerun()
