@@ -93,7 +93,7 @@ def _refusal(connection: HTTPConnection, settings: Settings) -> Response | None:
     if connection.scope["path"].rstrip("/") in CLOSED:
         return PlainTextResponse("Not found.", 404)
     origin = connection.headers.get("origin")
-    if connection.scope["type"] == "websocket" and origin not in _origins(settings):
+    if connection.scope["type"] == "websocket" and origin not in _origins(connection.headers, settings):
         return PlainTextResponse("Open the desk itself; other pages cannot talk to it.", 403)
     reads = connection.scope.get("method", "GET") in ("GET", "HEAD", "OPTIONS")
     if not reads and not _from_here(connection.headers, settings):
@@ -114,18 +114,22 @@ def allowed_hosts(settings: Settings) -> list[str]:
     return sorted({_host(urlsplit(settings.dashboard_url).netloc), *LOOPBACK})
 
 
-def _origins(settings: Settings) -> set[str]:
-    parts = urlsplit(settings.dashboard_url)
-    local = {f"http://{name}:{settings.dashboard_port}" for name in ("127.0.0.1", "localhost", "[::1]")}
-    return {f"{parts.scheme}://{parts.netloc}", *local}
+def _origins(headers: Headers, settings: Settings) -> set[str]:
+    """Where our own pages come from. What runs on a visitor's own machine is not one of them."""
+    public = urlsplit(settings.dashboard_url)
+    if _host(headers.get("host", "")) not in LOOPBACK:
+        return {f"{public.scheme}://{public.netloc}"}
+    return {f"http://{name}:{settings.dashboard_port}" for name in ("127.0.0.1", "localhost", "[::1]")}
 
 
 def _from_here(headers: Headers, settings: Settings) -> bool:
     """A form of our own: browsers say where a POST comes from, and only they carry a cookie."""
-    origin = headers.get("origin")
-    if origin is not None and origin != "null":
-        return origin in _origins(settings)
-    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin == "null":  # a page that hides who it is: ours only when the browser itself says so
+        return site == "same-origin"
+    if origin is not None:
+        return origin in _origins(headers, settings)
+    return site in ("same-origin", "none", None)
 
 
 def _host(netloc: str) -> str:
