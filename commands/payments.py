@@ -12,6 +12,7 @@ from db.money import Money
 from payments import audit, dates, exports, links, search
 from payments.errors import InvalidInput
 from payments.lifecycle import Source
+from payments.people import Action, check
 from payments.search import PaymentDetail, PaymentRow
 
 
@@ -92,13 +93,13 @@ def export(
         raise InvalidInput(f"Payments are exported as csv, not {format_!r}.")
     app = open_desk()
     wanted = search.parse(query)
-    with app.sessions.begin() as session:
+    with app.sessions.begin() as session:  # written down first, so that nobody waits while rows are read
         person = asking(session, as_email)
-        lines = exports.csv_lines(session, person, wanted)
-        count = _write(output, lines) - 1
-        audit.record(
-            session, person, "export", "payments", now=app.now(), query=query, rows=count, format="csv"
-        )
+        check(person, Action.EXPORT)
+        count = search.totals(session, person, wanted).count
+        audit.record(session, person, "export", "payments", now=app.now(), query=query, rows=count)
+    with app.sessions.read() as session:
+        count = _write(output, exports.csv_lines(session, person, wanted)) - 1
     told = {"rows": count, "output": str(output)}
     answer(told, as_json, lambda: console.print(f"{count} payments are in {output}."))
 

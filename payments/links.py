@@ -362,7 +362,10 @@ def _ask(
         with sessions.begin() as session:
             link = session.get_one(Link, link_id)
             lifecycle.note(session, link.payment, Kind.OUTCOME_UNKNOWN, **by, why=str(error))
-        raise
+        raise OutcomeUnknown(
+            f"{error} The link may exist: it is kept as {request.reference} and looked up within minutes. "
+            f"Do not create another."
+        ) from error
     _keep_link(sessions, link_id, issued, by)
 
 
