@@ -75,8 +75,7 @@ def numbers(live: Live) -> list[ui.Card]:
             "Waiting now",
             "schedule",
             words.number(sum(standing.count for standing in waiting)),
-            note=" + ".join(words.sums(standing.owed) for standing in waiting if standing.owed)
-            or "nothing asked",
+            note=f"{words.sums(asked(waiting))} asked",
         ),
         ui.Card("Failed today", "error", words.number(failed.reached_today), *change(failed, good=False)),
     ]
