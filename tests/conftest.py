@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 
 from db.migrate import migrate
+from db.models import Base
 from db.session import Sessions, open_engine
 from tests import postgres
 from tests.install_browser import installed
@@ -81,6 +82,14 @@ def postgres_admin(request: pytest.FixtureRequest) -> Iterator[Engine]:
         admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def postgres_desk(postgres_admin: Engine) -> Iterator[Engine]:
+    made: list[str] = []
+    desk = open_engine(_new_postgres(postgres_admin, "template", made))
+    yield desk
+    desk.dispose()
+
+
 _numbers = count(1)
 
 
@@ -119,7 +128,7 @@ def _new_sqlite(template: Path | None, folder: Path) -> str:
 def _new_postgres(admin: Engine, template: str, made: list[str]) -> str:
     name = f"desk{next(_numbers)}"
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     made.append(name)
     return _database(admin, name)
 
@@ -129,9 +138,31 @@ def _database(admin: Engine, name: str) -> str:
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[bool], str]) -> str:
-    """An empty database with every table, of its own for this test."""
-    return new_database(True)
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database with every table, this test's alone.
+
+    On PostgreSQL it is one that is emptied after each test: twenty times quicker than a new one.
+    """
+    if database_kind == "sqlite":
+        yield _new_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+        return
+    desk: Engine = request.getfixturevalue("postgres_desk")
+    yield desk.url.render_as_string(hide_password=False)
+    with desk.begin() as connection:
+        for statement in _EMPTY:
+            connection.execute(text(statement))
+
+
+_EMPTY = (
+    # whoever is still there holds locks
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    # neither foreign keys nor the triggers that guard timeline and audit
+    "SET LOCAL session_replication_role = replica",
+    *(f"DELETE FROM {table}" for table in Base.metadata.tables),
+    "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'",
+    "INSERT INTO counters (name, value) VALUES ('changes', 0)",
+)
 
 
 @pytest.fixture
