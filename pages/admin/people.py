@@ -112,7 +112,7 @@ def edit(one: PersonView | None) -> None:
     st.button("All people", icon=":material/arrow_back:", type="tertiary", on_click=choose, args=(None,))
     st.subheader("Change a person" if one else "New person", anchor=False)
     every = st.toggle(
-        "All events", value=one is None or one.events is None, key=f"every_{one.id if one else NEW}"
+        "All events", value=one is not None and one.events is None, key=f"every_{one.id if one else NEW}"
     )
     with st.form("person"):
         left, right = st.columns(2)
