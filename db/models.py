@@ -56,6 +56,12 @@ def _partial(name: str, column: str, where: str) -> Index:
     return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def _one_open(name: str, subject: str) -> Index:
+    """At most one open case of a reason for each subject."""
+    still = text("closed_at IS NULL")
+    return Index(name, subject, "reason", unique=True, sqlite_where=still, postgresql_where=still)
+
+
 class Meta(Base):
     """Facts about this database: its mode, which it keeps for life."""
 
@@ -341,9 +347,12 @@ class InboxEvent(Base):
     next_try_at: Mapped[datetime | None]
     handled_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    ignored_by: Mapped[str | None]  # a person decided, at ``handled_at``, that it is not to be acted on
+    ignored_why: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("gateway", "digest"),
         _partial("ix_inbox_unhandled", "next_try_at", "handled_at IS NULL"),
+        _partial("ix_inbox_ignored", "id", "ignored_by IS NOT NULL"),
     )
 
 
@@ -365,6 +374,41 @@ class UnverifiedEvent(Base):
     last_seen_at: Mapped[datetime]
     asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # it made us ask the gateway
     __table_args__ = (UniqueConstraint("gateway", "digest"),)
+
+
+# -- what a person must decide ----------------------------------------------------------------------
+
+
+class Case(Base):
+    """Something that a person must decide, about a payment or about a message that fits none.
+
+    Open, there is one of each reason for a payment or message; ``payments.review`` names its newest one.
+    """
+
+    __tablename__ = "cases"
+    id: Mapped[int] = _id()
+    reason: Mapped[str] = mapped_column(String(30))
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"), index=True)
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"), index=True)
+    detail: Mapped[dict[str, Any]]  # what was found, in plain values
+    opened_at: Mapped[datetime]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    due_on: Mapped[date | None]
+    note: Mapped[str] = mapped_column(Text, default="")
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    decision: Mapped[str | None] = mapped_column(String(30))
+    decided_why: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint("(payment_id IS NULL) <> (inbox_id IS NULL)", name="subject"),
+        CheckConstraint(
+            "(closed_at IS NULL) = (decision IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)"
+            " AND (closed_at IS NULL) = (decided_why IS NULL)",
+            name="decided",
+        ),
+        _one_open("uq_cases_open_payment", "payment_id"),
+        _one_open("uq_cases_open_inbox", "inbox_id"),
+    )
 
 
 # -- running totals, kept in the payment's own transaction ------------------------------------------
