@@ -22,7 +22,6 @@ import requests
 
 import bootstrap
 from bootstrap import App, Settings
-from commands import addresses
 from commands.run import is_answering, prepare
 from db.money import Money
 from payments import dates, events, links, search
@@ -104,7 +103,7 @@ def _create(app: App) -> LinkView:
     draft = Draft(reference, EVENT, AMOUNT, PAYER, payer_email=EMAIL)
     return links.issue(
         app.sessions, app.gateways["ikhokha"], draft, person=SYSTEM,
-        addresses=addresses(app.settings), now=now, source=Source.CLI,
+        addresses=app.settings.addresses, now=now, source=Source.CLI,
     )  # fmt: skip
 
 
