@@ -29,6 +29,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from bootstrap import LOOPBACK, Settings
@@ -461,6 +462,9 @@ ROUTES = [
     Route("/export", export, methods=["GET"]),
 ]
 
+# Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file
+# of it without dashboard.py, and tell the first visitor's deep link that there is no such page.
+PagesManager.uses_pages_directory = False
 app = streamlit.App(HERE / "dashboard.py", routes=ROUTES, middleware=[Middleware(Gate)], lifespan=_warm)
 
 
