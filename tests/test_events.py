@@ -157,7 +157,7 @@ def test_a_change_is_audited_with_what_was_and_what_became(sessions: Sessions, n
     save(sessions, now)
     save(sessions, now, replace(GALA, name="Summer Gala"))
     created, changed = audit(sessions)
-    assert (created.action, created.subject, created.actor) == ("create_event", "gala-2026", ADMIN.name)
+    assert (created.action, created.subject, created.actor) == ("create_event", "gala-2026", ADMIN.email)
     assert (changed.action, changed.event_id) == ("change_event", created.event_id)
     assert changed.detail == {"was": {"name": "Winter Gala"}, "became": {"name": "Summer Gala"}}
 
