@@ -28,6 +28,13 @@ _SQLITE_PRAGMAS = (
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs"}
 
 
+#: SQLite's BEGIN is a picture by itself; PostgreSQL shows each statement the newest unless it is told.
+_PICTURE: dict[str, dict[str, Any]] = {
+    "sqlite": {"sqlite_begin": "BEGIN"},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+
 class DatabaseUnfit(Exception):
     """The database cannot keep money safely; the message says what to change."""
 
@@ -37,7 +44,7 @@ class Sessions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reader = engine.execution_options(sqlite_begin="BEGIN")
+        self._reader = engine.execution_options(**_PICTURE[engine.dialect.name])
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

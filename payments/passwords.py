@@ -20,13 +20,18 @@ _TWO_AT_ONCE = threading.BoundedSemaphore(2)
 
 #: What everybody's first guess is made of, the longest first. Of such a password too little is left.
 _COMMON = (
-    "correcthorsebatterystaple", "qwertyuiop", "asdfghjkl", "1234567890", "administrator", "1q2w3e4r5t6y",
-    "1qaz2wsx3edc", "password", "passw0rd", "p@ssword", "wagwoord", "football", "princess", "sunshine",
-    "superman", "whatever", "changeme", "iloveyou", "letmein", "welcome", "ikhokha", "paydesk", "zxcvbnm",
-    "qwerty", "azerty", "dragon", "monkey", "master", "secret", "shadow", "mzansi", "default", "123456",
-    "654321", "abcdef", "abc123", "12345", "admin", "login", "hello", "test", "pass", "user", "1234", "123",
-    "2024", "2025", "2026", "2027",
+    "correcthorsebatterystaple", "administrator", "password", "passw0rd", "p@ssword", "wagwoord", "football",
+    "princess", "sunshine", "superman", "whatever", "changeme", "iloveyou", "letmein", "welcome", "ikhokha",
+    "paydesk", "azerty", "dragon", "monkey", "master", "secret", "shadow", "mzansi", "default", "abc123",
+    "admin", "login", "hello", "test", "pass", "user", "123", "2024", "2025", "2026", "2027",
 )  # fmt: skip
+#: What fingers find by themselves, in both directions.
+_ROWS = (
+    "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm",
+    "1q2w3e4r5t6y7u8i9o0p", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "qazwsxedcrfvtgbyhnujmikolp",
+)  # fmt: skip
+_WALKS = _ROWS + tuple(row[::-1] for row in _ROWS)
+_SHORTEST_WALK = 4
 _LEAST_OWN = 6
 
 
@@ -74,10 +79,24 @@ def _normal(password: str) -> str:
 
 def _is_easy(folded: str, about: Iterable[str]) -> bool:
     words = {word.casefold() for text in about for word in text.replace("@", " ").split() if len(word) > 2}
-    left = folded
+    left = _without_walks(folded)
     for word in sorted({*_COMMON, *words}, key=len, reverse=True):
         left = left.replace(word, "")
     return len({char for char in left if char.isalnum()}) < _LEAST_OWN or _repeats(folded)
+
+
+def _without_walks(text: str) -> str:
+    """What is left without the stretches that lie side by side on a keyboard or in the alphabet."""
+    left, at = "", 0
+    while at < len(text):
+        end = at
+        while end < len(text) and any(text[at : end + 1] in walk for walk in _WALKS):
+            end += 1
+        if end - at < _SHORTEST_WALK:
+            end = at + 1
+            left += text[at]
+        at = end
+    return left
 
 
 def _repeats(text: str) -> bool:

@@ -207,7 +207,9 @@ def change_password(
 
 
 def _account(email: str) -> str:
-    return unicodedata.normalize("NFC", email).strip().lower()[:254]
+    """How an address is kept. What no address can hold would be a fault of the database's, not of theirs."""
+    plain = unicodedata.normalize("NFC", email).strip().lower()[:254]
+    return plain if plain.isprintable() else ""
 
 
 def _attempt(sessions: Sessions, account: str, visitor: Visitor, now: datetime) -> _Attempt:

@@ -9,7 +9,7 @@ import argon2
 import pytest
 from sqlalchemy import func, select, text
 
-from db.models import PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
 from payments import passwords, people, signin
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -76,6 +76,9 @@ def failed(sessions: Sessions, now: datetime, count: int, **values: str) -> None
         pytest.param("passwordpassword", id="a common word twice"),
         pytest.param("Password12345678!", id="a common word and a row of digits"),
         pytest.param("qwertyuiopasdfghjkl", id="along the keyboard"),
+        pytest.param("qazwsxedcrfvtgb", id="across the keyboard"),
+        pytest.param("0987654321098765", id="digits backwards"),
+        pytest.param("abcdefghijklmnop", id="the alphabet"),
         pytest.param("correcthorsebatterystaple", id="everybody's example"),
         pytest.param("aaaaaaaaaaaaaaaaaaaa", id="one letter"),
         pytest.param("zulu42!zulu42!zulu42!", id="one word over and over"),
@@ -214,6 +217,12 @@ def test_whoever_is_shut_out_while_we_hash_does_not_get_in(sessions: Sessions, n
 def _attempts(sessions: Sessions) -> int:
     with sessions.read() as session:
         return session.scalar(select(func.count()).select_from(SignInAttempt)) or 0
+
+
+@pytest.mark.parametrize("email", ["\0", "a\0@example.org", "\ud800@example.org", "x" * 10_000, ""], ids=repr)
+def test_what_is_no_address_is_nobodys(sessions: Sessions, now: datetime, email: str) -> None:
+    """PostgreSQL takes no NUL, and nothing takes half a character: neither may be a fault of ours."""
+    assert guess(sessions, email, now) is None
 
 
 # -- how often one may guess --------------------------------------------------------------------------
@@ -378,6 +387,38 @@ def test_the_fourth_session_ends_the_oldest(sessions: Sessions, now: datetime) -
     tokens = [come_in(sessions, person, now + timedelta(seconds=n)) for n in range(4)]
     later = now + timedelta(seconds=9)
     assert [is_in(sessions, token, later) for token in tokens] == [False, True, True, True]
+
+
+def test_of_sign_ins_at_the_same_time_three_stay(sessions: Sessions, now: datetime) -> None:
+    person = join(sessions, now, password=None)
+
+    def open_one(_: int) -> None:
+        with sessions.begin() as session:
+            row = session.get_one(PersonRow, person.id)
+            signin._open_session(session, row, HOME, "link", now)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(open_one, range(12)))
+    with sessions.read() as session:
+        still = select(func.count()).where(PersonSession.revoked_at.is_(None))
+        assert session.scalar(still) == 3
+
+
+def test_signing_in_and_out_is_written_down(sessions: Sessions, now: datetime) -> None:
+    person = join(sessions, now)
+    guess(sessions, person.email, now)
+    token = signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now)
+    with sessions.begin() as session:
+        signin.sign_out(session, token, now=now)
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()[1:]
+    assert [(entry.action, entry.actor) for entry in entries] == [
+        ("sign_in_refused", "Paydesk"),
+        ("sign_in", person.email),
+        ("sign_out", person.email),
+    ]
+    assert [entry.detail.get("address") for entry in entries] == [HOME.address, HOME.address, None]
+    assert entries[1].detail["how"] == "password"
+    assert person.email not in entries[0].subject, "what was typed may be a password"
 
 
 def test_signing_out_ends_this_session_only(sessions: Sessions, now: datetime) -> None:
