@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Link, Payment, Receipt, TimelineEntry
+from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import outbox, search_text, tallies
+from payments import cases, outbox, search_text, tallies
+from payments.cases import Decision, Reason
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
 
@@ -191,12 +192,47 @@ def flag(
     actor: str,
     **detail: Any,
 ) -> None:
-    """Ask for a person's eyes. The same reason twice in a row is told once."""
+    """Ask for a person's eyes. The same reason twice in a row is told once, and what was decided stays so."""
     if payment.review == reason:
+        return
+    if not open_case(session, payment, Reason(reason), now=now, source=source, actor=actor, **detail):
         return
     payment.review = reason
     payment.updated_at = now
+
+
+def open_case(
+    session: Session,
+    payment: Payment,
+    reason: Reason,
+    *,
+    now: datetime,
+    source: Source,
+    actor: str,
+    **detail: Any,
+) -> bool:
+    """Put a payment on the queue of what a person must decide; returns whether this is new."""
+    if not cases.open_case(session, reason, payment_id=payment.id, now=now, **detail):
+        return False
     note(session, payment, Kind.FLAGGED, now=now, source=source, actor=actor, reason=reason, **detail)
+    return True
+
+
+def close_case(
+    session: Session, case: Case, decision: Decision, why: str, *, now: datetime, source: Source, actor: str
+) -> None:
+    """Take a case off the queue by a decision. A payment is unflagged with its last review case."""
+    cases.close(session, case, decision, why, by=actor, now=now)
+    if case.payment_id is None:
+        return
+    payment = locked(session, case.payment_id)
+    if payment.review is not None:
+        payment.review = cases.newest_open(session, payment.id, tuple(Review))
+        payment.updated_at = now
+    note(
+        session, payment, Kind.UNFLAGGED, now=now, source=source, actor=actor,
+        reason=case.reason, decision=decision, why=why,
+    )  # fmt: skip
 
 
 def locked(session: Session, payment_id: int) -> Payment:
@@ -303,15 +339,15 @@ def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
     was = Status(payment.status)
     enough = payment.received_minor >= payment.amount_minor
     if was in SETTLED:
-        flag(session, payment, Review.OVERPAID, **by)
+        flag(session, payment, Review.OVERPAID, **by, received_minor=payment.received_minor)
         return Effect.FLAGGED
     if not enough and was is S.PART_PAID:
         return Effect.PART_PAID
     advance(session, payment, S.PAID if enough else S.PART_PAID, **by)
     if was in CLOSED:
-        flag(session, payment, Review.PAID_LATE, **by, was=was)
+        flag(session, payment, Review.PAID_LATE, **by, was=was, received_minor=payment.received_minor)
     elif payment.received_minor > payment.amount_minor:
-        flag(session, payment, Review.OVERPAID, **by)
+        flag(session, payment, Review.OVERPAID, **by, received_minor=payment.received_minor)
     return Effect.PAID if enough else Effect.PART_PAID
 
 

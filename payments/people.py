@@ -31,7 +31,9 @@ class Action(StrEnum):
     ASK_GATEWAY = "ask_gateway"
     EXPORT = "export"
     RECORD = "record"
+    DECIDE = "decide"
     SEE_INBOX = "see_inbox"
+    PROCESS_EVENTS = "process_events"
     SEE_AUDIT = "see_audit"
     MANAGE_EVENTS = "manage_events"
     MANAGE_PEOPLE = "manage_people"
@@ -51,7 +53,9 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.ASK_GATEWAY: _DOOR,
     Action.EXPORT: _DOOR | {Role.AUDITOR},
     Action.RECORD: _OFFICE,
+    Action.DECIDE: _OFFICE,
     Action.SEE_INBOX: _OFFICE | {Role.AUDITOR},
+    Action.PROCESS_EVENTS: _OFFICE,
     Action.SEE_AUDIT: _ADMIN | {Role.AUDITOR},
     Action.MANAGE_EVENTS: _ADMIN,
     Action.MANAGE_PEOPLE: _ADMIN,
@@ -59,7 +63,15 @@ POLICY: Mapping[Action, frozenset[Role]] = {
 }
 
 #: What concerns every event at once: nobody who is here for some of them may do it.
-DESK_WIDE = frozenset({Action.SEE_INBOX, Action.SEE_AUDIT, Action.MANAGE_PEOPLE, Action.MANAGE_SETTINGS})
+DESK_WIDE = frozenset(
+    {
+        Action.SEE_INBOX,
+        Action.PROCESS_EVENTS,
+        Action.SEE_AUDIT,
+        Action.MANAGE_PEOPLE,
+        Action.MANAGE_SETTINGS,
+    }
+)
 
 
 @dataclass(frozen=True)

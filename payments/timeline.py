@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Payment, TimelineEntry, UnverifiedEvent
 from db.money import Money
+from payments.cases import Decision
 from payments.lifecycle import Kind
 
 #: What a message that nobody proved is told as; it is no entry of the timeline and never moved money.
@@ -158,6 +159,13 @@ def _note(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
 
 
+def _unflagged(detail: Mapping[str, Any], actor: str) -> str:
+    about = _words(detail.get("reason", "it"))
+    if detail.get("decision") == Decision.HEALED:
+        return f"No person need decide any more: {about}."
+    return f"{actor} decided: {about}, {_words(detail.get('decision', 'settled'))}."
+
+
 #: Every kind has its sentence; a test holds the two together.
 _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.CREATED: _created,
@@ -173,7 +181,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.RECEIPT: _receipt,
     Kind.STATUS: _status,
     Kind.FLAGGED: lambda detail, actor: f"A person must look: {_words(detail['reason'])}.",
-    Kind.UNFLAGGED: lambda detail, actor: f"{actor} looked and settled it.",
+    Kind.UNFLAGGED: _unflagged,
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
 }

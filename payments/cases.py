@@ -1,0 +1,130 @@
+"""Cases: what a person must decide. Open, there is one of each reason for a payment or a message.
+
+A case leaves the queue by a recorded decision, or because the gateway's own word settled it; that is
+recorded as well. What was decided stays decided: the same finding opens no second case.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.models import Case
+from payments import tallies
+
+
+class Reason(StrEnum):
+    """Why a person must decide. The first ones flag a payment: they are ``lifecycle.Review``'s."""
+
+    AMOUNT_MISMATCH = "amount_mismatch"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    REFERENCE_MISMATCH = "reference_mismatch"
+    UNCLEAR_STATUS = "unclear_status"
+    OVERPAID = "overpaid"
+    PAID_LATE = "paid_late"
+    GATEWAY_TOOK_IT_BACK = "gateway_took_it_back"
+    SUCCESS_UNCONFIRMED = "success_unconfirmed"
+    DUPLICATE = "duplicate"  # the same payer paid the same amount for the same event twice
+    STUCK_PENDING = "stuck_pending"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    MAIL_FAILED = "mail_failed"
+    UNMATCHED_EVENT = "unmatched_event"
+    UNREADABLE_EVENT = "unreadable_event"
+
+
+class Decision(StrEnum):
+    """How a case ended."""
+
+    HEALED = "healed"  # nobody's: the gateway's own word settled it
+    GATEWAY_CONFIRMED = "gateway_confirmed"
+    RETURN_MONEY = "return_money"
+    KEEP_AS_CREDIT = "keep_as_credit"
+    MOVE_TO_OTHER = "move_to_other"
+    ACCEPTED = "accepted"
+    BOTH_MEANT = "both_meant"
+    LEAVE_OPEN = "leave_open"
+    NOT_NEEDED = "not_needed"
+    IGNORED = "ignored"
+
+
+D = Decision
+_SPARE_MONEY = (D.RETURN_MONEY, D.MOVE_TO_OTHER, D.KEEP_AS_CREDIT)
+_MISFIT = (D.GATEWAY_CONFIRMED, D.RETURN_MONEY, D.ACCEPTED)
+#: What a person may decide, the most usual first.
+DECISIONS: Mapping[Reason, tuple[Decision, ...]] = {
+    Reason.AMOUNT_MISMATCH: _MISFIT,
+    Reason.CURRENCY_MISMATCH: _MISFIT,
+    Reason.REFERENCE_MISMATCH: _MISFIT,
+    Reason.UNCLEAR_STATUS: (D.GATEWAY_CONFIRMED, D.LEAVE_OPEN),
+    Reason.OVERPAID: _SPARE_MONEY,
+    Reason.PAID_LATE: (D.ACCEPTED, *_SPARE_MONEY),
+    Reason.GATEWAY_TOOK_IT_BACK: (D.GATEWAY_CONFIRMED, D.ACCEPTED),
+    Reason.SUCCESS_UNCONFIRMED: (D.GATEWAY_CONFIRMED, D.LEAVE_OPEN),
+    Reason.DUPLICATE: (D.BOTH_MEANT, *_SPARE_MONEY),
+    Reason.STUCK_PENDING: (D.LEAVE_OPEN, D.GATEWAY_CONFIRMED),
+    Reason.OUTCOME_UNKNOWN: (D.GATEWAY_CONFIRMED, D.LEAVE_OPEN),
+    Reason.MAIL_FAILED: (D.NOT_NEEDED,),
+    Reason.UNMATCHED_EVENT: (D.IGNORED,),
+    Reason.UNREADABLE_EVENT: (D.IGNORED,),
+}
+
+
+def open_case(
+    session: Session,
+    reason: Reason,
+    *,
+    now: datetime,
+    payment_id: int | None = None,
+    inbox_id: int | None = None,
+    **detail: Any,
+) -> bool:
+    """Open a case about a payment or a message and return whether it is new.
+
+    It is not when one is open, nor when a person decided upon just this finding (``detail``) before.
+    """
+    if _decided(session, reason, payment_id, inbox_id, detail):
+        return False
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Case)
+    about = {"payment_id": payment_id, "inbox_id": inbox_id, "reason": reason}
+    subject = "inbox_id" if payment_id is None else "payment_id"
+    new = insert.values(**about, detail=detail, opened_at=now, note="").on_conflict_do_nothing(
+        index_elements=[subject, "reason"], index_where=Case.closed_at.is_(None)
+    )
+    opened = session.scalar(new.returning(Case.id)) is not None
+    if opened:
+        tallies.bump(session)
+    return opened
+
+
+def close(session: Session, case: Case, decision: Decision, why: str, *, by: str, now: datetime) -> None:
+    """Close a case; the caller holds its row, and tells its payment's timeline."""
+    case.closed_at, case.closed_by, case.decision, case.decided_why = now, by, decision, why
+    session.flush()
+    tallies.bump(session)
+
+
+def newest_open(session: Session, payment_id: int, among: tuple[str, ...]) -> str | None:
+    """The reason of a payment's newest open case, of these reasons."""
+    still = select(Case.reason).where(
+        Case.payment_id == payment_id, Case.closed_at.is_(None), Case.reason.in_(among)
+    )
+    return session.scalar(still.order_by(Case.id.desc()).limit(1))
+
+
+def _decided(
+    session: Session, reason: Reason, payment_id: int | None, inbox_id: int | None, detail: dict[str, Any]
+) -> bool:
+    subject = Case.payment_id == payment_id if payment_id is not None else Case.inbox_id == inbox_id
+    last = session.scalar(
+        select(Case).where(subject, Case.reason == reason).order_by(Case.id.desc()).limit(1)
+    )
+    return (
+        last is not None
+        and last.closed_at is not None
+        and last.decision != Decision.HEALED
+        and last.detail == detail
+    )
