@@ -90,10 +90,15 @@ def list_events(
 
 def get_event(session: Session, person: Person, code: str) -> EventView:
     """Raises NotFound, also when the event is not this person's to see."""
+    return _view(event_row(session, person, code))
+
+
+def event_row(session: Session, person: Person, code: str) -> Event:
+    """The event's own row, for other rooms. Raises NotFound as ``get_event`` does."""
     event = _by_code(session, code)
     if event is None or not person.may(Action.SEE, event.id):
         raise NotFound(f"There is no event {code!r} here. Choose one from the list.")
-    return _view(event)
+    return event
 
 
 def save_event(session: Session, person: Person, draft: EventDraft, *, now: datetime) -> EventView:
