@@ -273,6 +273,12 @@ def _check_live(reader: _Reader, settings: Settings) -> None:
         )
     if settings.mail_url.startswith("smtp") and not settings.mail_from:
         reader.faults.append("MAIL_FROM is missing; mail needs a sender.")
+    desk = _split(settings.dashboard_url)
+    if desk and desk.scheme == "http" and desk.hostname not in LOOPBACK:
+        reader.faults.append(
+            "DASHBOARD_URL must start with https:// unless it is this machine: whoever listens on the way "
+            "could sign in as anybody."
+        )
     api = _split(settings.base_url)
     if api and api.hostname in LOOPBACK:
         reader.faults.append(

@@ -116,6 +116,7 @@ def test_all_faults_are_told_at_once():
             "IKHOKHA_RETURN_URL", "https://user:pw@pay.example.org/r", id="a password in an address"
         ),
         pytest.param("MAIL_FROM", "", id="mail without a sender"),
+        pytest.param("DASHBOARD_URL", "http://desk.example.org", id="dashboard over http"),
     ],
 )
 def test_live_mode_refuses_what_could_lose_or_leak_money(name, value):
