@@ -54,47 +54,51 @@ class Worker:
         self._gateways = gateways
         self._transport = transport
         self._sender = sender
-        self._trouble: str | None = None  # as last written; None: not yet
+        self._gateway_trouble = ""
+        self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
         self._sweep_at: datetime | None = None
 
     def round(self, *, now: datetime) -> None:
         """Do what is due. What goes wrong in the world is told once and tried again in a later round."""
         try:
-            trouble = self._work(now)
-            self._say_alive(trouble, now)
+            self._work(now)
+            self._say_alive(now)
         except OperationalError as error:  # the database is away or busy: nothing was lost, wait for it
             self._tell(f"The database cannot be used now: {error.orig}")
 
-    def _work(self, now: datetime) -> str:
+    def _work(self, now: datetime) -> None:
         done = sync.step(self._sessions, self._gateways, now=now)
         sent = 0
         if self._transport is not None:
             sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)
-        errors = [*done.errors, *self._sweep(now)]
+        swept, errors = self._sweep(now)
+        errors += done.errors
         if done.events or done.asked or sent:
             effects = " ".join(
                 f"{effect}={done.effects.count(effect)}" for effect in sorted(set(done.effects))
             )
             log.info("round events=%d asked=%d mails=%d %s", done.events, done.asked, sent, effects)
-        return " ".join(dict.fromkeys(errors))
+        if errors or done.asked or swept:  # a round that asked nothing knows nothing new
+            self._gateway_trouble = " ".join(dict.fromkeys(errors))
 
-    def _sweep(self, now: datetime) -> list[str]:
-        """Once a business day, everything the gateway remembers of the last two."""
+    def _sweep(self, now: datetime) -> tuple[bool, list[str]]:
+        """Once a business day, everything the gateway remembers of the last two; whether it was, and what
+        went wrong."""
         if self._sweep_at is None:
             self._sweep_at = self._first_sweep(now)
         if now < self._sweep_at:
-            return []
+            return False, []
         try:
             effects = sync.ask_history(self._sessions, self._gateways, now=now)
         except GatewayError as error:
             self._sweep_at = now + SWEEP_AGAIN
-            return [str(error)]
+            return False, [str(error)]
         log.info("history swept found=%d", sum(effect is not Effect.NOTHING for effect in effects))
         with self._sessions.begin() as session:
             session.merge(Meta(key=_SWEPT, value=dates.business_day(now).isoformat()))
         self._sweep_at = dates.day_span(dates.business_day(now)).end
-        return []
+        return True, []
 
     def _first_sweep(self, now: datetime) -> datetime:
         today = dates.business_day(now)
@@ -102,7 +106,8 @@ class Worker:
             swept = session.get(Meta, _SWEPT)
         return dates.day_span(today).end if swept and swept.value == today.isoformat() else now
 
-    def _say_alive(self, trouble: str, now: datetime) -> None:
+    def _say_alive(self, now: datetime) -> None:
+        trouble = self._gateway_trouble
         changed = trouble != self._trouble
         if not changed and self._beat_at is not None and now - self._beat_at < HEARTBEAT:
             return
