@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from db.models import AuditEntry
+from payments import standstill
 
 
 class Actor(Protocol):
@@ -28,7 +29,12 @@ def record(
     event_id: int | None = None,
     **detail: Any,
 ) -> None:
-    """Add an entry, in the transaction of the change it tells of. ``detail`` must be plain values."""
+    """Add an entry, in the transaction of the change it tells of. ``detail`` must be plain values.
+
+    Raises Conflict while the desk stands still, for whatever people may not do then.
+    """
+    if action not in standstill.STILL_ALLOWED and not _is_machine(person):
+        standstill.refuse(session)
     session.add(
         AuditEntry(
             at=now,
@@ -39,3 +45,8 @@ def record(
             detail=detail,
         )
     )
+
+
+def _is_machine(person: Actor) -> bool:
+    """``people.SYSTEM``: the only one without an address who is not somebody's shell."""
+    return person.name == "Paydesk" and not person.email

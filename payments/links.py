@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Link, Payment
 from db.money import LARGEST_MINOR, Money
 from db.session import Sessions
-from payments import audit, contacts, lifecycle, references, search_text, tallies
+from payments import audit, contacts, lifecycle, references, search_text, standstill, tallies
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -21,6 +21,7 @@ from payments.errors import (
     NotFound,
     OutcomeUnknown,
 )
+from payments.events import event_row
 from payments.gateways import Gateway, IssuedLink, LinkRequest
 from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check
@@ -78,7 +79,7 @@ class PayerView:
 
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
     """A reference nobody has yet, with the event's prefix."""
-    event = _event(session, person, event_code)
+    event = event_row(session, person, event_code)
     while True:
         reference = references.draw(event.reference_prefix, demo=demo)
         if session.scalar(select(Payment.id).where(Payment.reference == reference)) is None:
@@ -138,6 +139,7 @@ def current(session: Session, person: Person, reference: str) -> LinkView:
 
 def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
     """The link was sent on: it stands on the timeline, and the gateway is asked more often again."""
+    standstill.refuse(session)
     payment = _payment(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
@@ -221,7 +223,8 @@ def _reserve(
 ) -> tuple[int, LinkRequest | None]:
     """Write down what we are about to ask for. None for the request: it was asked for already."""
     with sessions.begin() as session:
-        event = _event(session, person, draft.event_code)
+        standstill.refuse(session)
+        event = event_row(session, person, draft.event_code)
         check(person, Action.ISSUE_LINK, event.id)
         payment = session.scalar(select(Payment).where(Payment.reference == draft.reference))
         if payment is not None:
@@ -398,13 +401,6 @@ def _no_link(sessions: Sessions, link_id: int, why: str, by: dict[str, Any]) -> 
 
 
 # -- small look-ups ---------------------------------------------------------------------------------
-
-
-def _event(session: Session, person: Person, code: str) -> Event:
-    event = session.scalar(select(Event).where(Event.code == code))
-    if event is None or not person.may(Action.SEE, event.id):
-        raise NotFound(f"There is no event {code!r} here. Choose one from the list.")
-    return event
 
 
 def _payment(session: Session, person: Person, reference: str) -> Payment:

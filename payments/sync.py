@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import dates, inbox, lifecycle
+from payments import dates, inbox, lifecycle, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.lifecycle import Effect, Kind, Source, Status
@@ -58,10 +58,15 @@ def due(session: Session, *, now: datetime, limit: int = CALLS_A_SECOND) -> list
 
 
 def step(sessions: Sessions, gateways: Mapping[str, Gateway], *, now: datetime) -> Round:
-    """One round: finish unhandled events, then ask about the links that are due, five at most."""
+    """One round: finish unhandled events, then ask about the links that are due, five at most.
+
+    While the desk stands still, both wait.
+    """
     effects: list[Effect] = []
     errors: list[str] = []
     with sessions.read() as session:
+        if standstill.current(session) is not None:
+            return Round()
         events, links = inbox.unhandled(session, now=now), due(session, now=now)
     for inbox_id in events:
         try:
@@ -89,6 +94,8 @@ def ask(
     Raises GatewayError when there was none; the link then keeps its place in the schedule.
     """
     with sessions.read() as session:
+        if standstill.current(session) is not None:
+            return Effect.NOTHING
         link = session.get_one(Link, link_id)
         gateway, gateway_reference, wire_reference = link.gateway, link.gateway_reference, link.wire_reference
     try:
@@ -113,7 +120,10 @@ def ask_history(
     Answers that name a link that is paid already, or none of ours, change nothing.
     """
     today = dates.business_day(now)
-    effects = []
+    effects: list[Effect] = []
+    with sessions.read() as session:
+        if standstill.current(session) is not None:
+            return effects
     for name, gateway in gateways.items():
         for status in gateway.history(today - timedelta(days=days), today):
             with sessions.begin() as session:

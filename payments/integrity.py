@@ -1,0 +1,407 @@
+"""What must always hold, as named questions to the database whose answer must be: nothing.
+
+Asked when the worker starts, every hour and on demand. An answer that is not empty makes the desk stand
+still (``standstill``) until a later check passes, or until an admin decides that what was found may stay.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    String,
+    UniqueConstraint,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.orm import Session, aliased
+
+from db.models import Base, Link, Meta, Payment, Receipt, Standing, Tally, TimelineEntry
+from db.session import Sessions
+from payments import audit, standstill, tallies
+from payments.errors import Conflict, InvalidInput
+from payments.lifecycle import Kind, Method, Status
+from payments.people import Action, Person, check
+
+#: Rows named of each broken rule; a hundred more tell nothing new.
+ROWS_TOLD = 20
+#: A decision to go on with what was found is explained in so many characters at least.
+SHORTEST_REASON = 10
+_LAST, _ACCEPTED = "integrity", "integrity_accepted"
+_ADD_ONLY = ("timeline", "audit")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that does not hold, and the rows that break it, as people find them."""
+
+    name: str
+    sentence: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The last check. ``accepted``: an admin has decided that just these findings may stay."""
+
+    at: datetime
+    findings: tuple[Finding, ...]
+    accepted: bool = False
+
+    @property
+    def sound(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Rule:
+    name: str
+    sentence: str
+    broken_by: Callable[[Session], Iterable[str]]
+
+
+def examine(session: Session) -> tuple[Finding, ...]:
+    """Ask every question, of one picture of the database. The session must be fresh."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    findings = []
+    for rule in RULES:
+        rows, readable = _ask(session, rule)
+        if rows:
+            findings.append(Finding(rule.name, rule.sentence, rows))
+        if not readable:
+            break
+    return tuple(findings)
+
+
+def _ask(session: Session, rule: Rule) -> tuple[tuple[str, ...], bool]:
+    """The rows that break a rule, and whether the database could be read to the end."""
+    try:
+        return tuple(islice(rule.broken_by(session), ROWS_TOLD)), True
+    except OperationalError:  # busy or away, which says nothing of what it holds
+        raise
+    except DatabaseError as error:
+        return (f"the database cannot be read: {error.orig}",), False
+
+
+def run(sessions: Sessions, *, now: datetime) -> Report:
+    """Examine, write down what was found, and stand still or go on accordingly."""
+    with sessions.read() as session:
+        findings = examine(session)
+    with sessions.begin() as session:
+        accepted = bool(findings) and _accepted(session) == _told(findings)
+        session.merge(Meta(key=_LAST, value=json.dumps({"at": now.isoformat(), "found": _told(findings)})))
+        if findings and not accepted:
+            standstill.begin(session, _reason(findings), now=now)
+        else:
+            standstill.end(session)
+        tallies.bump(session)
+    return Report(now, findings, accepted)
+
+
+def last(session: Session) -> Report | None:
+    """What the last check found; None before the first."""
+    row = session.get(Meta, _LAST)
+    if row is None:
+        return None
+    told = json.loads(row.value)
+    findings = tuple(Finding(name, sentence, tuple(rows)) for name, sentence, rows in told["found"])
+    accepted = bool(findings) and _accepted(session) == told["found"]
+    return Report(datetime.fromisoformat(told["at"]), findings, accepted)
+
+
+def check_now(sessions: Sessions, person: Person, *, now: datetime) -> Report:
+    """The same check, because somebody at the desk wants it."""
+    check(person, Action.MANAGE_SETTINGS)
+    return run(sessions, now=now)
+
+
+def accept(session: Session, person: Person, reason: str, *, now: datetime) -> None:
+    """Let the desk go on with what the last check found; anything else it finds stops it again.
+
+    Raises NotAllowed, InvalidInput for a reason that explains nothing, Conflict when nothing stands still.
+    """
+    check(person, Action.MANAGE_SETTINGS)
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise InvalidInput(f"Say in {SHORTEST_REASON} characters or more why the desk may go on.")
+    report = last(session)
+    if report is None or standstill.current(session) is None:
+        raise Conflict("The desk is not read-only; there is nothing to decide.")
+    session.merge(Meta(key=_ACCEPTED, value=json.dumps(_told(report.findings))))
+    standstill.end(session)
+    names = [finding.name for finding in report.findings]
+    audit.record(
+        session, person, "accept_findings", "integrity", now=now, reason=reason.strip(), findings=names
+    )
+    tallies.bump(session)
+
+
+def _accepted(session: Session) -> Any:
+    row = session.get(Meta, _ACCEPTED)
+    return json.loads(row.value) if row else None
+
+
+def _told(findings: Iterable[Finding]) -> list[list[Any]]:
+    return [[finding.name, finding.sentence, list(finding.rows)] for finding in findings]
+
+
+def _reason(findings: tuple[Finding, ...]) -> str:
+    more = f" And {len(findings) - 1} more of its rules are broken." if len(findings) > 1 else ""
+    return f"{findings[0].sentence}{more}"
+
+
+# -- money: receipts, what they add up to, and what a status says of it -----------------------------
+
+
+def _one_receipt(session: Session) -> Iterator[str]:
+    twice = select(Receipt.kind, Receipt.source_reference, func.count()).group_by(
+        Receipt.kind, Receipt.source_reference
+    )
+    for kind, reference, count in session.execute(twice.having(func.count() > 1)):
+        yield f"{kind} {reference}: {count} receipts"
+
+
+def _refunds_within(session: Session) -> Iterator[str]:
+    too_much = or_(Payment.refunded_minor > Payment.received_minor, Payment.refunded_minor < 0)
+    query = select(Payment.reference, Payment.received_minor, Payment.refunded_minor).where(too_much)
+    for reference, received, refunded in session.execute(query):
+        yield f"{reference}: received {received}, refunded {refunded}"
+
+
+def _received(session: Session) -> Iterator[str]:
+    sums = (
+        select(
+            Receipt.payment_id,
+            func.sum(Receipt.amount_minor).label("minor"),
+            func.min(Receipt.amount_currency).label("lowest"),
+            func.max(Receipt.amount_currency).label("highest"),
+        )
+        .group_by(Receipt.payment_id)
+        .subquery()
+    )
+    total = func.coalesce(sums.c.minor, 0)
+    foreign = or_(sums.c.lowest != Payment.amount_currency, sums.c.highest != Payment.amount_currency)
+    query = (
+        select(Payment.reference, Payment.received_minor, total)
+        .outerjoin(sums, sums.c.payment_id == Payment.id)
+        .where(or_(Payment.received_minor != total, foreign))
+    )
+    for reference, received, receipts in session.execute(query):
+        yield f"{reference}: says {received}, its receipts say {receipts}"
+
+
+def _confirmed(session: Session) -> Iterator[str]:
+    """Each source: a receipt of the gateway and the paid link that it came by say the same."""
+    same = and_(
+        Link.payment_id == Receipt.payment_id,
+        Link.gateway_reference == Receipt.source_reference,
+        Link.amount_minor == Receipt.amount_minor,
+        Link.amount_currency == Receipt.amount_currency,
+        Link.state == "paid",
+    )
+    unfit = (
+        select(Receipt.id, Receipt.source_reference)
+        .outerjoin(Link, Link.id == Receipt.link_id)
+        .where(Receipt.kind == Method.GATEWAY, or_(Link.id.is_(None), not_(func.coalesce(same, False))))
+    )
+    for receipt, reference in session.execute(unfit):
+        yield f"receipt {receipt} of {reference}: its link says otherwise"
+    by_link = exists().where(Receipt.link_id == Link.id, Receipt.payment_id == Link.payment_id)
+    unpaid = select(Link.wire_reference).where(Link.state == "paid", ~by_link)
+    for reference in session.scalars(unpaid):
+        yield f"link {reference}: paid, and no receipt of it"
+
+
+def _status_of_money(session: Session) -> Iterator[str]:
+    received, refunded, owed = Payment.received_minor, Payment.refunded_minor, Payment.amount_minor
+    fits = case(
+        (Payment.status == Status.PAID, and_(received >= owed, Payment.paid_at.is_not(None))),
+        (Payment.status == Status.PART_PAID, and_(received > 0, received < owed)),
+        (Payment.status == Status.PART_REFUNDED, and_(refunded > 0, refunded < received)),
+        (Payment.status == Status.REFUNDED, and_(received > 0, refunded == received)),
+        (Payment.status == Status.DISPUTED, received > 0),
+        else_=and_(received == 0, refunded == 0),
+    )
+    query = select(Payment.reference, Payment.status, owed, received, refunded).where(not_(fits))
+    for reference, status, amount, got, back in session.execute(query):
+        yield f"{reference}: {status}, of {amount} received {got}, refunded {back}"
+
+
+def _status_of_timeline(session: Session) -> Iterator[str]:
+    """Each change of a status is told once, and the last one told is the one a payment has."""
+    told = (
+        select(
+            TimelineEntry.payment_id,
+            func.count().label("changes"),
+            func.max(TimelineEntry.id).label("last"),
+        )
+        .where(TimelineEntry.kind == Kind.STATUS)
+        .group_by(TimelineEntry.payment_id)
+        .subquery()
+    )
+    entry = aliased(TimelineEntry)
+    became = func.coalesce(entry.detail["became"].as_string(), Status.CREATED.value)
+    query = (
+        select(Payment.reference, Payment.status, became, Payment.version, func.coalesce(told.c.changes, 0))
+        .outerjoin(told, told.c.payment_id == Payment.id)
+        .outerjoin(entry, entry.id == told.c.last)
+        .where(or_(Payment.status != became, Payment.version != func.coalesce(told.c.changes, 0)))
+    )
+    for reference, status, said, version, changes in session.execute(query):
+        yield f"{reference}: {status} after {version} changes; its timeline tells {changes}, the last {said}"
+
+
+# -- running totals ---------------------------------------------------------------------------------
+
+
+def _standings(session: Session) -> Iterator[str]:
+    kept = (Standing.event_id, Standing.status, Standing.currency)
+    counted = (Payment.event_id, Payment.status, Payment.amount_currency)
+    rows = _differences(
+        select(*kept, Standing.count, Standing.sum_minor),
+        select(*counted, func.count(), func.sum(Payment.amount_minor)).group_by(*counted),
+    )
+    for (event, status, currency, *_), count, minor in _off(session, rows, 3):
+        yield f"event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
+
+
+def _taken(session: Session) -> Iterator[str]:
+    kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
+    got = (_hour(session, Receipt.received_at), Payment.event_id, Receipt.kind, Receipt.amount_currency)
+    rows = _differences(
+        select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.TAKEN),
+        select(*got, func.count(), func.sum(Receipt.amount_minor)).join(Payment).group_by(*got),
+    )
+    for (hour, event, kind, currency), count, minor in _off(session, rows, 4):
+        yield f"{hour}h UTC, event {event}, {kind}, {currency}: off by {count} receipts, {minor} cents"
+
+
+def _reached(session: Session) -> Iterator[str]:
+    reached = case(
+        (TimelineEntry.kind == Kind.CREATED, Status.CREATED.value),
+        else_=TimelineEntry.detail["became"].as_string(),
+    )
+    kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
+    told = (
+        select(
+            _hour(session, TimelineEntry.at).label("hour"),
+            Payment.event_id,
+            reached.label("reached"),
+            Payment.amount_currency,
+            Payment.amount_minor,
+        )
+        .join(Payment, Payment.id == TimelineEntry.payment_id)
+        .where(TimelineEntry.kind.in_((Kind.CREATED, Kind.STATUS)))
+        .subquery()
+    )
+    by = (told.c.hour, told.c.event_id, told.c.reached, told.c.amount_currency)
+    rows = _differences(
+        select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.STATUS),
+        select(*by, func.count(), func.sum(told.c.amount_minor)).group_by(*by),
+    )
+    for (hour, event, status, currency), count, minor in _off(session, rows, 4):
+        yield f"{hour}h UTC, event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
+
+
+def _differences(kept: Any, counted: Any) -> Any:
+    """What is kept, beside what was counted with its sign turned: equal ones cancel each other out."""
+    *keys, count, minor = counted.selected_columns
+    turned = counted.with_only_columns(*keys, -count, -minor)
+    return union_all(kept, turned).subquery()
+
+
+def _off(session: Session, rows: Any, keys: int) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+    by, (count, minor) = list(rows.c)[:keys], list(rows.c)[keys:]
+    counts, minors = func.sum(count), func.sum(minor)
+    query = select(*by, counts, minors).group_by(*by).having(or_(counts != 0, minors != 0)).order_by(*by)
+    for row in session.execute(query):
+        yield tuple(row[:keys]), int(row[keys]), int(row[keys + 1])
+
+
+def _hour(session: Session, column: Any) -> Any:
+    """The UTC hour of a moment as text: 2026-11-23 10."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.substr(cast(column, String), 1, 13)
+    return func.to_char(column, text("'YYYY-MM-DD HH24'"))
+
+
+# -- the database itself ----------------------------------------------------------------------------
+
+
+def _guards(session: Session) -> Iterator[str]:
+    """What the database refuses by itself: triggers of what is only added, keys, checks, unique ones."""
+    triggers, constraints = _guards_there(session)
+    for table in _ADD_ONLY:
+        wanted = (f"{table}_only_add",) if session.get_bind().dialect.name == "postgresql" else (
+            f"{table}_no_update", f"{table}_no_delete",
+        )  # fmt: skip
+        yield from (f"trigger {name} is missing" for name in wanted if name not in triggers)
+    kinds = (CheckConstraint, ForeignKeyConstraint, UniqueConstraint)
+    for table_ in Base.metadata.sorted_tables:
+        names = sorted(str(each.name) for each in table_.constraints if isinstance(each, kinds))
+        yield from (f"constraint {name} is missing" for name in names if name not in constraints)
+
+
+def _guards_there(session: Session) -> tuple[set[str], set[str]]:
+    if session.get_bind().dialect.name == "postgresql":
+        live = text("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal")
+        valid = text("SELECT conname FROM pg_constraint WHERE convalidated")
+        return set(session.scalars(live)), set(session.scalars(valid))
+    aborting = text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%RAISE(ABORT%'")
+    tables = " ".join(session.scalars(text("SELECT sql FROM sqlite_master WHERE type = 'table'")))
+    return set(session.scalars(aborting)), {word.strip('",') for word in tables.split()}
+
+
+def _orphans(session: Session) -> Iterator[str]:
+    if session.get_bind().dialect.name == "sqlite":
+        for table, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")):
+            yield f"{table} row {row} points to no row of {parent}"
+        return
+    for table in Base.metadata.sorted_tables:
+        for key in sorted(table.foreign_keys, key=str):
+            parent = key.column.table.alias("parent")
+            there = exists().where(parent.c[key.column.name] == key.parent)
+            query = select(*table.primary_key).where(key.parent.is_not(null()), ~there)
+            for row in session.execute(query.limit(ROWS_TOLD)):
+                told = ", ".join(map(str, row))
+                yield f"{table.name} row {told} points to no row of {key.column.table.name}"
+
+
+def _pages(session: Session) -> Iterator[str]:
+    """SQLite reads every page, and every row against its checks; PostgreSQL tells of indexes given up."""
+    if session.get_bind().dialect.name == "sqlite":
+        yield from (line for line in session.scalars(text("PRAGMA quick_check")) if line != "ok")
+        return
+    given_up = text("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+    yield from (f"index {name} is not valid" for name in session.scalars(given_up))
+
+
+RULES = (
+    Rule("database", "The database's own check finds damage.", _pages),
+    Rule("guards", "The database has lost a rule by which it refuses what is wrong.", _guards),
+    Rule("orphans", "A row points to another that is not there.", _orphans),
+    Rule("one_receipt", "The same money was written down twice.", _one_receipt),
+    Rule("refunds", "More was given back than had come in.", _refunds_within),
+    Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
+    Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
+    Rule("status", "A payment's status is not what its money says.", _status_of_money),
+    Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
+    Rule("standings", "The totals by status are not what the payments add up to.", _standings),
+    Rule("taken", "The money taken by the hour is not what the receipts add up to.", _taken),
+    Rule("reached", "The payments by the hour are not what the timelines add up to.", _reached),
+)

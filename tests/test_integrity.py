@@ -1,0 +1,376 @@
+"""Whatever in the books is not as it must be is named by the next check, and nobody changes them then."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from db.models import Meta
+from db.money import Money
+from db.session import Sessions, open_engine
+from payments import (
+    audit,
+    events,
+    inbox,
+    integrity,
+    lifecycle,
+    links,
+    outbox,
+    people,
+    signin,
+    standstill,
+    sync,
+)
+from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.gateways import Answer
+from payments.inbox import Message
+from payments.lifecycle import Effect, Source
+from payments.people import SYSTEM, Person, Role
+from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
+
+
+@pytest.fixture
+def sessions(new_database):
+    """A database of this test's alone: it is broken on purpose."""
+    engine = open_engine(new_database(True))
+    yield Sessions(engine)
+    engine.dispose()
+
+
+FINANCE = Person(2, "Sipho", "sipho@example.org", Role.FINANCE, None)
+
+
+@pytest.fixture
+def gateway():
+    return FakeGateway()
+
+
+@pytest.fixture
+def books(sessions, gateway, now):
+    """Sound books of five payments: by their gateway links 1 and 2 paid, 3 failed, 4 open; 5 part in cash."""
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    issued = [issue(sessions, gateway, now=now) for _ in range(5)]
+    for nth, (answer, word) in enumerate(
+        [(Answer.PAID, "PAID"), (Answer.PAID, "PAID"), (Answer.ATTEMPT_FAILED, "DECLINED")]
+    ):
+        gateway.says(issued[nth].gateway_reference, answer, word)
+        sync.ask(sessions, {"ikhokha": gateway}, nth + 1, now=now + timedelta(minutes=1))
+    with sessions.begin() as session:
+        lifecycle.receive(
+            session, payment_of(session, issued[4].reference), kind="cash", source_reference="till-1",
+            amount=Money(5_000), now=now, source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+    return issued
+
+
+def names(sessions):
+    with sessions.read() as session:
+        return {finding.name for finding in integrity.examine(session)}
+
+
+def spoil(sessions, *statements):
+    """Change rows behind the back of every guard, as a hand in the database or a broken disk would."""
+    with sessions.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            raw = connection.connection.driver_connection
+            raw.rollback()
+            off = ("PRAGMA foreign_keys=OFF", "PRAGMA ignore_check_constraints=ON")
+            for statement in (
+                *off,
+                *statements,
+                "PRAGMA foreign_keys=ON",
+                "PRAGMA ignore_check_constraints=OFF",
+            ):
+                raw.execute(statement)
+            return
+        connection.execute(text("SET session_replication_role = replica"))
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.commit()
+
+
+def test_sound_books_break_no_rule(sessions, books):
+    assert names(sessions) == set()
+
+
+def test_an_empty_desk_breaks_no_rule(sessions):
+    assert names(sessions) == set()
+
+
+_PAID = "(SELECT min(id) FROM payments WHERE status = 'paid')"
+SPOILT = [
+    ("UPDATE receipts SET amount_minor = amount_minor + 1 WHERE id = 1", {"received", "confirmed", "taken"}),
+    ("UPDATE receipts SET amount_minor = amount_minor - 1 WHERE kind = 'cash'", {"received", "taken"}),
+    ("UPDATE receipts SET amount_currency = 'USD' WHERE kind = 'cash'", {"received", "taken"}),
+    (f"UPDATE payments SET received_minor = received_minor + 1 WHERE id = {_PAID}", {"received"}),
+    (f"UPDATE payments SET received_minor = received_minor - 1 WHERE id = {_PAID}", {"received", "status"}),
+    ("UPDATE payments SET amount_minor = amount_minor + 1 WHERE status = 'open'", {"standings", "reached"}),
+    ("UPDATE payments SET amount_minor = amount_minor - 1 WHERE status = 'open'", {"standings", "reached"}),
+    (
+        "UPDATE payments SET refunded_minor = 1 WHERE status = 'open'",
+        {"refunds", "status", "database"},
+    ),
+    ("UPDATE payments SET status = 'paid' WHERE status = 'open'", {"status", "timeline", "standings"}),
+    (f"UPDATE payments SET status = 'open' WHERE id = {_PAID}", {"status", "timeline", "standings"}),
+    ("UPDATE payments SET status = 'failed' WHERE status = 'open'", {"timeline", "standings"}),
+    (f"UPDATE payments SET paid_at = NULL WHERE id = {_PAID}", {"status"}),
+    ("UPDATE payments SET version = version + 1 WHERE status = 'open'", {"timeline"}),
+    ("UPDATE links SET amount_minor = amount_minor + 1 WHERE id = 1", {"confirmed"}),
+    ("UPDATE links SET amount_minor = amount_minor - 1 WHERE id = 1", {"confirmed"}),
+    ("UPDATE links SET state = 'open' WHERE id = 1", {"confirmed"}),
+    ("UPDATE links SET state = 'paid' WHERE state = 'open'", {"confirmed"}),
+    ("UPDATE links SET payment_id = 2 WHERE id = 1", {"confirmed"}),
+    ("DELETE FROM receipts WHERE id = 1", {"received", "confirmed", "taken"}),
+    ("DELETE FROM links WHERE id = 1", {"confirmed", "orphans"}),
+    (
+        f"DELETE FROM payments WHERE id = {_PAID}",
+        {"orphans", "standings", "taken", "reached"},
+    ),
+    ("UPDATE links SET payment_id = 999 WHERE state = 'open' AND id = 4", {"orphans"}),
+    ("UPDATE payments SET category_id = 999 WHERE status = 'open'", {"orphans"}),
+    ("UPDATE standings SET count = count + 1 WHERE status = 'paid'", {"standings"}),
+    ("UPDATE standings SET sum_minor = sum_minor + 1 WHERE status = 'paid'", {"standings"}),
+    ("UPDATE standings SET sum_minor = sum_minor - 1 WHERE status = 'open'", {"standings"}),
+    ("DELETE FROM standings WHERE status = 'paid'", {"standings"}),
+    ("UPDATE tallies SET sum_minor = sum_minor + 1 WHERE measure = 'taken' AND key = 'cash'", {"taken"}),
+    ("UPDATE tallies SET sum_minor = sum_minor - 1 WHERE measure = 'taken' AND key = 'cash'", {"taken"}),
+    ("DELETE FROM tallies WHERE measure = 'taken'", {"taken"}),
+    ("UPDATE tallies SET count = count - 1 WHERE measure = 'status' AND key = 'paid'", {"reached"}),
+    ("DELETE FROM tallies WHERE measure = 'status' AND key = 'created'", {"reached"}),
+]
+
+
+@pytest.mark.parametrize("statement, broken", [pytest.param(*case, id=case[0]) for case in SPOILT])
+def test_what_is_spoilt_is_named_by_the_next_check(sessions, books, database_kind, statement, broken):
+    """Exactly those rules, so that each is known to look at what it says."""
+    if database_kind == "postgres":
+        spoil(sessions, "ALTER TABLE payments DROP CONSTRAINT ck_payments_refunded", statement)
+        broken = (broken - {"database"}) | {"guards"}
+    else:
+        spoil(sessions, statement)
+    assert names(sessions) == broken
+
+
+def test_a_row_taken_from_a_timeline_is_missed(sessions, books, database_kind):
+    deletion = "DELETE FROM timeline WHERE id = (SELECT max(id) FROM timeline WHERE kind = 'status')"
+    drop = {
+        "sqlite": "DROP TRIGGER timeline_no_delete",
+        "postgres": "DROP TRIGGER timeline_only_add ON timeline",
+    }
+    spoil(sessions, drop[database_kind], deletion)
+    assert names(sessions) == {"guards", "timeline", "reached"}
+
+
+def test_a_trigger_that_was_only_switched_off_is_missed_too(sessions, database_kind):
+    if database_kind == "postgres":
+        spoil(sessions, "ALTER TABLE audit DISABLE TRIGGER audit_only_add")
+    else:
+        spoil(
+            sessions, "DROP TRIGGER audit_no_update",
+            "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT 1; END",
+        )  # fmt: skip
+    assert names(sessions) == {"guards"}
+
+
+def test_the_same_money_written_down_twice_is_named(sessions, books, database_kind):
+    twice = (
+        "INSERT INTO receipts SELECT 99, payment_id, link_id, kind, source_reference, amount_minor,"
+        " amount_currency, received_at, recorded_by FROM receipts WHERE id = 1"
+    )
+    if database_kind == "postgres":
+        spoil(sessions, "ALTER TABLE receipts DROP CONSTRAINT uq_receipts_kind_source_reference", twice)
+    else:
+        spoil(
+            sessions, "CREATE TABLE bare AS SELECT * FROM receipts", "DROP TABLE receipts",
+            "ALTER TABLE bare RENAME TO receipts", twice,
+        )  # fmt: skip
+    assert {"guards", "one_receipt", "received", "taken"} <= names(sessions)
+
+
+def test_bytes_flipped_on_the_disk_are_named(sqlite_template, tmp_path, now):
+    path = tmp_path / "desk.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    engine = open_engine(f"sqlite:///{path}")
+    sessions = Sessions(engine)
+    with sessions.begin() as session:
+        make_event(session, now=now)
+        page = session.execute(text("SELECT rootpage FROM sqlite_master WHERE name = 'events'")).scalar_one()
+        size = session.execute(text("PRAGMA page_size")).scalar_one()
+    engine.dispose()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(16))
+    engine = open_engine(f"sqlite:///{path}")
+    assert "database" in names(Sessions(engine))
+    engine.dispose()
+
+
+def test_a_finding_names_the_rows_and_says_what_is_wrong(sessions, books):
+    spoil(sessions, "UPDATE payments SET received_minor = 15001 WHERE id = 1")
+    with sessions.read() as session:
+        (finding,) = integrity.examine(session)
+    assert finding.sentence == "A payment's sum received is not what its receipts add up to."
+    assert finding.rows == (f"{books[0].reference}: says 15001, its receipts say 15000",)
+
+
+def test_of_a_thousand_broken_rows_twenty_are_told(sessions, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    spoil(sessions, *(f"INSERT INTO standings VALUES (1, 'open', 'Z{n:02}', 1, 1)" for n in range(60)))
+    with sessions.read() as session:
+        (finding,) = integrity.examine(session)
+    assert len(finding.rows) == integrity.ROWS_TOLD
+
+
+# -- standing still ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def still(sessions, books, now):
+    """A desk that found one cent too many."""
+    spoil(sessions, "UPDATE payments SET received_minor = received_minor + 1 WHERE id = 1")
+    integrity.run(sessions, now=now)
+    return books
+
+
+def put_right(sessions):
+    spoil(sessions, "UPDATE payments SET received_minor = received_minor - 1 WHERE id = 1")
+
+
+def stands_still(sessions):
+    with sessions.read() as session:
+        return standstill.current(session)
+
+
+def test_a_broken_rule_makes_the_desk_stand_still_and_says_since_when(sessions, still, now):
+    integrity.run(sessions, now=now + timedelta(hours=1))
+    standing = stands_still(sessions)
+    assert standing.since == now
+    assert standing.reason == "A payment's sum received is not what its receipts add up to."
+
+
+def test_a_check_that_passes_lifts_it(sessions, still, now):
+    put_right(sessions)
+    assert integrity.run(sessions, now=now).sound
+    assert stands_still(sessions) is None
+    issue(sessions, FakeGateway(links={"x": None, "y": None, "z": None, "a": None, "b": None}), now=now)
+
+
+def test_an_admin_may_let_it_go_on_with_what_was_found_and_with_nothing_else(sessions, still, now):
+    with sessions.begin() as session:
+        integrity.accept(session, ADMIN, "One cent, booked by hand.", now=now)
+    assert integrity.run(sessions, now=now).accepted
+    assert stands_still(sessions) is None
+    spoil(sessions, "UPDATE standings SET sum_minor = sum_minor + 1 WHERE status = 'paid'")
+    integrity.run(sessions, now=now)
+    assert stands_still(sessions) is not None
+
+
+def test_the_decision_is_audited_with_its_reason(sessions, still, now):
+    with sessions.begin() as session:
+        integrity.accept(session, ADMIN, "One cent, booked by hand.", now=now)
+    with sessions.read() as session:
+        entry = session.query(audit.AuditEntry).where(audit.AuditEntry.action == "accept_findings").one()
+    assert entry.actor == ADMIN.email
+    assert entry.detail == {"reason": "One cent, booked by hand.", "findings": ["received"]}
+
+
+@pytest.mark.parametrize(
+    "person, reason, refused",
+    [
+        pytest.param(ADMIN, "because", InvalidInput, id="no reason"),
+        pytest.param(FINANCE, "A good reason.", NotAllowed, id="no admin"),
+    ],
+)  # fmt: skip
+def test_a_decision_needs_an_admin_and_a_reason(sessions, still, now, person, reason, refused):
+    with pytest.raises(refused), sessions.begin() as session:
+        integrity.accept(session, person, reason, now=now)
+    assert stands_still(sessions) is not None
+
+
+def test_there_is_nothing_to_decide_while_the_desk_runs(sessions, books, now):
+    with pytest.raises(Conflict), sessions.begin() as session:
+        integrity.accept(session, ADMIN, "A good reason.", now=now)
+
+
+def changes(sessions, gateway, still, now):
+    """What a person can change, by the function that does it."""
+
+    def within(work):
+        def call():
+            with sessions.begin() as session:
+                work(session)
+
+        return call
+
+    me = {"name": "Zola", "role": Role.VIEWER, "events": None, "now": now}
+    draft = links.Draft("DEMO_REG_" + still[0].reference.split("_")[-1], "devconf", Money(100), "Zola")
+    save = events.EventDraft("newconf", "Newconf", now.date(), now.date())
+    return {
+        "links.issue": lambda: links.issue(
+            sessions, gateway, draft, person=ADMIN, addresses=ADDRESSES, now=now
+        ),
+        "links.shared": within(lambda s: links.shared(s, ADMIN, still[3].reference, "sms", now=now)),
+        "outbox.resend": within(lambda s: outbox.resend(s, ADMIN, 1, now=now)),
+        "people.create_person": within(lambda s: people.create_person(s, ADMIN, email="z@example.org", **me)),
+        "people.change_person": within(lambda s: people.change_person(s, ADMIN, add_person(s, now), **me)),
+        "people.enable_person": within(lambda s: people.enable_person(s, ADMIN, add_person(s, now), now=now)),
+        "events.save_event": within(lambda s: events.save_event(s, ADMIN, save, now=now)),
+    }
+
+
+def add_person(session, now):
+    row = people.PersonRow(
+        email="zola@example.org", name="Zola", role="viewer", all_events=True, created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def test_no_person_changes_anything_meanwhile(sessions, gateway, still, now):
+    asked = len(gateway.requests)
+    for name, change in changes(sessions, gateway, still, now).items():
+        with pytest.raises(Conflict, match="The desk is read-only"):
+            pytest.fail(f"{name} changed something: {change()}")
+    assert len(gateway.requests) == asked
+
+
+def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
+    with sessions.begin() as session:
+        person = add_person(session, now)
+        signin.make_sign_in_link(session, ADMIN, person, now=now)
+        people.disable_person(session, ADMIN, person, now=now)
+
+
+def test_the_machine_still_writes_what_it_did(sessions, still, now):
+    with sessions.begin() as session:
+        audit.record(session, SYSTEM, "anything", "desk", now=now)
+
+
+def test_messages_are_kept_and_acting_on_them_waits(sessions, gateway, still, now):
+    link = still[3].gateway_reference
+    gateway.says(link, Answer.PAID, "PAID")
+    message = Message("ikhokha", "/webhooks/ikhokha", {"ik-sign": "good"}, f"{link} SUCCESS".encode(), now)
+    with sessions.begin() as session:
+        event = gateway.read_event(message.path, message.headers, message.body)
+        kept = inbox.accept(session, message, event)
+    gateways, later = {"ikhokha": gateway}, now + timedelta(minutes=10)
+    asked = len(gateway.asked)
+    assert inbox.process(sessions, gateways, kept, now=later) is Effect.NOTHING
+    assert sync.step(sessions, gateways, now=later).idle
+    assert sync.ask(sessions, gateways, 4, now=later) is Effect.NOTHING
+    assert sync.ask_history(sessions, gateways, now=later) == []
+    assert len(gateway.asked) == asked
+    put_right(sessions)
+    integrity.run(sessions, now=later)
+    assert Effect.PAID in sync.step(sessions, gateways, now=later).effects
+
+
+def test_the_last_check_is_remembered(sessions, still, now):
+    with sessions.read() as session:
+        report = integrity.last(session)
+        assert session.get(Meta, "integrity") is not None
+    assert report.at == now
+    assert [finding.name for finding in report.findings] == ["received"]
