@@ -271,13 +271,8 @@ class Door:
     # -- small things --------------------------------------------------------------------------------
 
     def _address(self, request: Request) -> str:
-        """Who knocks: the peer, or what the outermost of our own proxies wrote down."""
-        hops = self._app.settings.proxy_hops
-        told = request.headers.getlist("x-forwarded-for") if hops else []
-        addresses = [part.strip() for part in ",".join(told).split(",")]
-        if hops and len(addresses) >= hops and addresses[-hops]:
-            return addresses[-hops][:64]
-        return request.client.host if request.client else ""
+        peer = request.client.host if request.client else ""
+        return bootstrap.caller(self._app.settings, peer, request.headers.getlist("x-forwarded-for"))
 
     async def _read(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)

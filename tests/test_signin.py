@@ -522,6 +522,30 @@ def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datet
         link_for(sessions, person, now)
 
 
+def test_shutting_somebody_out_ends_the_links_on_their_way(sessions: Sessions, now: datetime) -> None:
+    """Also for whoever is let in again, and for whoever is signed out everywhere: they ask for a new one."""
+    person = join(sessions, now, role=Role.VIEWER, password=None)
+    for shut_out in (people.disable_person, people.revoke_sessions):
+        link = link_for(sessions, person, now)
+        with sessions.begin() as session:
+            shut_out(session, SYSTEM, person.id, now=now)
+            people.enable_person(session, SYSTEM, person.id, now=now)
+        with pytest.raises(NotFound):
+            signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+
+
+def test_an_address_joined_twice_at_once_is_one_person(sessions: Sessions, now: datetime) -> None:
+    def joined(_: int) -> bool:
+        try:
+            join(sessions, now, password=None)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(joined, range(6))) == 1
+
+
 def test_a_password_chosen_by_link_is_the_only_way_in_from_then_on(sessions: Sessions, now: datetime) -> None:
     person = join(sessions, now)
     earlier = come_in(sessions, person, now)
