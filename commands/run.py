@@ -199,7 +199,7 @@ def _parts(app: App, *, traffic: bool) -> list[_Part]:
         return seen_at is not None and seen_at >= opened
 
     parts = [
-        _Part("webhook", ("webhook.py",), lambda: is_answering(settings.webhook_port, "/readyz")),
+        _Part("webhook", ("webhook.py",), lambda: is_answering(settings.webhook_port, "/healthz")),
         _Part("worker", ("manage.py", "worker"), worker_is_seen),
         _Part("dashboard", ("server.py",), lambda: is_answering(settings.dashboard_port, "/healthz")),
     ]

@@ -147,6 +147,13 @@ def shared(session: Session, person: Person, reference: str, how: str, *, now: d
         _wake(link, now, within=timedelta(minutes=1))
 
 
+def opened(session: Session, person: Person, reference: str, *, now: datetime) -> None:
+    """Somebody looks at the payment: the gateway is asked within moments, once a minute at most."""
+    for link in _payment(session, person, reference).links:
+        if _stale(link, now):
+            link.next_ask_at = now
+
+
 def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
     """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
     link = _link_by_token(session, token)

@@ -195,3 +195,28 @@ def test_a_return_page_changes_nothing_and_asks_once_a_minute(sessions, gateway,
 def test_a_guessed_return_token_is_not_found(sessions, now):
     with pytest.raises(NotFound), sessions.begin() as session:
         links.returned(session, "x" * 22, "success", now=now)
+
+
+def test_opening_a_payment_asks_about_its_links_once_a_minute(sessions, gateway, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    link = issue(sessions, gateway, now=now)
+    for seconds in (5, 6, 40, 70):
+        moment = now + timedelta(seconds=seconds)
+        with sessions.begin() as session:
+            links.opened(session, ADMIN, link.reference, now=moment)
+        sync.step(sessions, {gateway.name: gateway}, now=moment)
+    assert len(gateway.asked) == 2
+
+
+def test_opening_a_payment_long_after_does_not_begin_its_schedule_anew(sessions, gateway, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    link = issue(sessions, gateway, now=now)
+    later = now + timedelta(days=40)
+    sync.step(sessions, {gateway.name: gateway}, now=later)
+    with sessions.begin() as session:
+        links.opened(session, ADMIN, link.reference, now=later + timedelta(hours=1))
+    sync.step(sessions, {gateway.name: gateway}, now=later + timedelta(hours=1))
+    with sessions.read() as session:
+        assert session.scalar(select(Link.next_ask_at)) == later + timedelta(days=1, hours=1)

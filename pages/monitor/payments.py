@@ -248,6 +248,7 @@ def found(wanted: Filter) -> None:
 
 
 def close_payment() -> None:
+    st.session_state.pop("drawer_of", None)
     st.query_params.pop("payment", None)
 
 
@@ -256,6 +257,10 @@ def close_payment() -> None:
 def drawer(reference: str) -> None:
     """Everything about one payment. It is named by its reference, so it is the right one whatever moves."""
     here = ui.require(Action.SEE)
+    if st.session_state.get("drawer_of") != reference:
+        st.session_state.drawer_of = reference
+        with app.sessions.begin() as session:
+            links.opened(session, here, reference, now=app.now())
     with app.sessions.read() as session:
         detail = search.get(session, here, reference)
     top(detail)
