@@ -1,12 +1,6 @@
-"""The people's door: the dashboard behind a gate, and the plain pages it cannot be.
-
-Streamlit serves pages, uploads and files to whoever asks. The gate stands before all of it, HTTP and
-WebSocket alike, and lets nobody pass without a session; what a person may do is decided behind it.
-"""
+"""The people's door: the dashboard behind the gate, and the plain pages it cannot be."""
 
 import base64
-import hashlib
-import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
@@ -14,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl
 
 import anyio
 import anyio.to_thread
@@ -22,175 +16,25 @@ import jinja2
 import streamlit
 import streamlit.config
 import uvicorn
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
-from bootstrap import LOOPBACK, Settings
+from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
 from payments import audit, exports, filters, health, search, signin
 from payments.errors import Conflict, NotAllowed, NotFound, PaymentsError
 from payments.people import Person
-from payments.signin import SignedIn, Visitor
+from payments.signin import Visitor
 
 HERE = Path(__file__).parent
-#: What answers without a session. Everything else does not exist for a stranger.
-OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
-#: Sessions, caches and versions of this process: nobody's business from outside.
-CLOSED = ("/_stcore/metrics",)
-#: Nowhere to come back to after signing in.
-NO_PAGES = ("/signin", "/signout", "/export", "/_stcore", "/media", "/static", "/component")
 LARGEST_FORM = 16 * 1024
 LINES_AT_ONCE = 500
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
-_LOOKS = anyio.CapacityLimiter(8)
 _SIGN_INS = anyio.CapacityLimiter(4)
-
-
-# -- the gate ---------------------------------------------------------------------------------------
-
-
-class Gate:
-    """Nobody passes without a session, under another host's name, or from another site's page."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        settings = bootstrap.app().settings
-        connection = HTTPConnection(scope)
-        if (refused := _refusal(connection, settings)) is not None:
-            await _close(scope, receive, send, refused)
-        elif _is_open(scope) or await _who(connection) is not None:
-            await self._app(scope, receive, _with_headers(send, scope, settings))
-        else:
-            await _close(scope, receive, send, _to_signin(scope))
-
-
-def _is_open(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["path"] in OPEN
-
-
-def _to_signin(scope: Scope) -> Response:
-    if scope.get("method") not in ("GET", "HEAD"):
-        return PlainTextResponse("Sign in first.", 401)
-    query = scope["query_string"].decode("latin-1")
-    wanted = _safe(quote(scope["path"], safe="/") + (f"?{query}" if query else ""))
-    return RedirectResponse(f"/signin?next={quote(wanted, safe='/')}", 303)
-
-
-def _refusal(connection: HTTPConnection, settings: Settings) -> Response | None:
-    """Why a connection is not for us, whoever sends it."""
-    if _host(connection.headers.get("host", "")) not in allowed_hosts(settings):
-        return PlainTextResponse("This desk has another address; it is set as DASHBOARD_URL.", 421)
-    if connection.scope["path"].rstrip("/") in CLOSED:
-        return PlainTextResponse("Not found.", 404)
-    origin = connection.headers.get("origin")
-    if connection.scope["type"] == "websocket" and origin not in _origins(connection.headers, settings):
-        return PlainTextResponse("Open the desk itself; other pages cannot talk to it.", 403)
-    reads = connection.scope.get("method", "GET") in ("GET", "HEAD", "OPTIONS")
-    if not reads and not _from_here(connection.headers, settings):
-        return PlainTextResponse("This form was sent from another site.", 403)
-    return None
-
-
-async def _close(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 4403 if response.status_code == 403 else 4401})
-    else:
-        await response(scope, receive, _with_headers(send, scope, bootstrap.app().settings))
-
-
-def allowed_hosts(settings: Settings) -> list[str]:
-    """The names this desk answers to: its public one, and loopback."""
-    return sorted({_host(urlsplit(settings.dashboard_url).netloc), *LOOPBACK})
-
-
-def _origins(headers: Headers, settings: Settings) -> set[str]:
-    """Where our own pages come from. What runs on a visitor's own machine is not one of them."""
-    public = urlsplit(settings.dashboard_url)
-    if _host(headers.get("host", "")) not in LOOPBACK:
-        return {f"{public.scheme}://{public.netloc}"}
-    return {f"http://{name}:{settings.dashboard_port}" for name in ("127.0.0.1", "localhost", "[::1]")}
-
-
-def _from_here(headers: Headers, settings: Settings) -> bool:
-    """A form of our own: browsers say where a POST comes from, and only they carry a cookie."""
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if origin == "null":  # a page that hides who it is: ours only when the browser itself says so
-        return site == "same-origin"
-    if origin is not None:
-        return origin in _origins(headers, settings)
-    return site in ("same-origin", "none", None)
-
-
-def _host(netloc: str) -> str:
-    return re.sub(r":[0-9]+$", "", netloc).strip("[]").lower()
-
-
-async def _who(connection: HTTPConnection, *, active: bool = False) -> SignedIn | None:
-    """Whose session the cookie is, by the database, now."""
-    app, token = bootstrap.app(), _token(connection)
-
-    def look() -> SignedIn | None:
-        return signin.who(app.sessions, token, now=app.now(), active=active)
-
-    return await anyio.to_thread.run_sync(look, limiter=_LOOKS) if token else None
-
-
-def _token(connection: HTTPConnection) -> str | None:
-    return connection.cookies.get(signin.cookie_name(bootstrap.app().settings.dashboard_url))
-
-
-# -- what every answer says to the browser ----------------------------------------------------------
-
-
-def _inline_scripts() -> str:
-    """Hashes of the scripts inside Streamlit's own page; they change with its version."""
-    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
-    found = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL)
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in found)
-    return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-
-_POLICY = (
-    f"default-src 'self'; script-src 'self' {_inline_scripts()}; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-
-
-def _with_headers(send: Send, scope: Scope, settings: Settings) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store")
-            if scope["path"].startswith("/media"):
-                headers["Cache-Control"] = "no-store"
-            if settings.dashboard_url.startswith("https:"):
-                headers["Strict-Transport-Security"] = "max-age=31536000"
-        await send(message)
-
-    return sending
 
 
 # -- signing in and out -----------------------------------------------------------------------------
@@ -219,15 +63,15 @@ def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HT
 
 async def show_signin(request: Request) -> Response:
     """The form; whoever is signed in goes on to where they wanted."""
-    wanted = _safe(request.query_params.get("next", "/"))
-    if await _who(request) is not None:
+    wanted = safe_page(request.query_params.get("next", "/"))
+    if await who(request) is not None:
         return RedirectResponse(wanted, 303)
     return _page(show="password", next=wanted)
 
 
 async def do_signin(request: Request) -> Response:
     form = await _form(request)
-    email, wanted = form.get("email", ""), _safe(form.get("next", "/"))
+    email, wanted = form.get("email", ""), safe_page(form.get("next", "/"))
     app, visitor = bootstrap.app(), _visitor(request)
 
     def work() -> str | None:
@@ -280,19 +124,19 @@ async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
             return signin.who_comes_by_link(session, token, now=app.now())
 
     try:
-        person = await anyio.to_thread.run_sync(look, limiter=_LOOKS)
+        person = await anyio.to_thread.run_sync(look, limiter=LOOKS)
     except PaymentsError as error:
         return _page(404, show="nothing", problem=str(error))
     return _page(status, show="link" if person else "first", token=token, person=person, **told)
 
 
 async def show_password(request: Request) -> Response:
-    return _page(show="change", here=await _who(request))
+    return _page(show="change", here=await who(request))
 
 
 async def do_password(request: Request) -> Response:
     """Another password for whoever is here; their other sessions end."""
-    form, here = await _form(request), await _who(request, active=True)
+    form, here = await _form(request), await who(request, active=True)
     assert here is not None, "the gate lets nobody else in"
     app, visitor, person = bootstrap.app(), _visitor(request), here.person
 
@@ -307,7 +151,7 @@ async def do_password(request: Request) -> Response:
 
 
 async def show_signout(request: Request) -> Response:
-    return _page(show="out") if await _who(request) else RedirectResponse("/signin", 303)
+    return _page(show="out") if await who(request) else RedirectResponse("/signin", 303)
 
 
 async def do_signout(request: Request) -> Response:
@@ -320,14 +164,14 @@ async def do_signout(request: Request) -> Response:
 
 async def _end_session(request: Request) -> None:
     """The session this browser came with, if it came with one."""
-    app, token = bootstrap.app(), _token(request)
+    app, token = bootstrap.app(), token_of(request)
 
     def work() -> None:
         with app.sessions.begin() as session:
             signin.sign_out(session, token, now=app.now())
 
     if token:
-        await anyio.to_thread.run_sync(work, limiter=_LOOKS)
+        await anyio.to_thread.run_sync(work, limiter=LOOKS)
 
 
 async def _welcome(request: Request, token: str, wanted: str) -> Response:
@@ -336,12 +180,6 @@ async def _welcome(request: Request, token: str, wanted: str) -> Response:
     name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
     response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
     return response
-
-
-def _safe(wanted: str) -> str:
-    """A path of our own and nothing else: a link to the sign-in page must not lead to another site."""
-    own = re.fullmatch(r"/(?!/)[!-\[\]-~]{0,2000}", wanted)  # visible ASCII without the backslash
-    return wanted if own and not wanted.startswith(NO_PAGES) else "/"
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -373,7 +211,7 @@ def _is_https() -> bool:
 
 async def export(request: Request) -> Response:
     """Exactly what is filtered, as CSV, streamed. A stream that breaks ends without its last chunk."""
-    here = await _who(request, active=True)
+    here = await who(request, active=True)
     assert here is not None, "the gate lets nobody else in"
     query = request.query_params
     try:

@@ -136,7 +136,9 @@ def mode_banner(mode: str) -> None:
 
 
 def sign_out() -> None:
-    st.html('<a class="pd-out" href="/password">Password</a> · <a class="pd-out" href="/signout">Sign out</a>')
+    st.html(
+        '<a class="pd-out" href="/password">Password</a> · <a class="pd-out" href="/signout">Sign out</a>'
+    )
 
 
 def _icon(name: str) -> str:
