@@ -84,9 +84,9 @@ def open_case(
 ) -> bool:
     """Open a case about a payment or a message and return whether it is new.
 
-    It is not when one is open, nor when a person decided upon just this finding (``detail``) before.
+    It is not when it is ``known``.
     """
-    if _decided(session, reason, payment_id, inbox_id, detail):
+    if known(session, reason, payment_id=payment_id, inbox_id=inbox_id, **detail):
         return False
     insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Case)
     about = {"payment_id": payment_id, "inbox_id": inbox_id, "reason": reason}
@@ -115,16 +115,19 @@ def newest_open(session: Session, payment_id: int, among: tuple[str, ...]) -> st
     return session.scalar(still.order_by(Case.id.desc()).limit(1))
 
 
-def _decided(
-    session: Session, reason: Reason, payment_id: int | None, inbox_id: int | None, detail: dict[str, Any]
+def known(
+    session: Session,
+    reason: Reason,
+    *,
+    payment_id: int | None = None,
+    inbox_id: int | None = None,
+    **detail: Any,
 ) -> bool:
+    """Whether such a case is open, or a person decided upon just this finding (``detail``) before."""
     subject = Case.payment_id == payment_id if payment_id is not None else Case.inbox_id == inbox_id
     last = session.scalar(
         select(Case).where(subject, Case.reason == reason).order_by(Case.id.desc()).limit(1)
     )
-    return (
-        last is not None
-        and last.closed_at is not None
-        and last.decision != Decision.HEALED
-        and last.detail == detail
-    )
+    if last is None or last.closed_at is None:
+        return last is not None
+    return last.decision != Decision.HEALED and last.detail == detail

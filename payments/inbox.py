@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link, UnverifiedEvent
 from db.session import Sessions
-from payments import lifecycle, tallies
+from payments import lifecycle, standstill, tallies
 from payments.errors import GatewayError
 from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
 from payments.lifecycle import Effect, Kind, Review, Source
@@ -34,6 +34,8 @@ UNVERIFIED_KEPT = 5_000
 #: Status queries that unverified messages may cause: one a link and minute, and so many a minute in all.
 HINTS_A_MINUTE = 10
 _MINUTE = timedelta(minutes=1)
+#: What stands as the effect of an event that nothing acted on.
+UNMATCHED, UNREADABLE, IGNORED = "unmatched", "unreadable", "ignored"
 #: Headers worth keeping; the signature is evidence, cookies and credentials are not ours to hold.
 _HEADERS = ("content-type", "content-length", "user-agent", "ik-appid", "ik-sign", "x-forwarded-for", "date")
 
@@ -71,7 +73,7 @@ def accept(session: Session, message: Message, event: GatewayEvent | None) -> in
         "last_seen_at": message.received_at,
         "attempts": 0,
         "next_try_at": message.received_at + HEAD_START if event else None,
-        "effect": None if event else "unreadable",
+        "effect": None if event else UNREADABLE,
     }
     return _keep_once(session, InboxEvent, row)
 
@@ -103,35 +105,89 @@ def unhandled(session: Session, *, now: datetime, limit: int = 50) -> list[int]:
     return list(session.scalars(due.order_by(InboxEvent.next_try_at, InboxEvent.id).limit(limit)))
 
 
+@dataclass(frozen=True)
+class Question:
+    """What an event makes us ask: of which link, by which id of the gateway's. No link: it fits none yet."""
+
+    link_id: int | None
+    gateway: str
+    gateway_reference: str
+
+
 def process(sessions: Sessions, gateways: Mapping[str, Gateway], inbox_id: int, *, now: datetime) -> Effect:
     """The bell rang: ask the gateway and act on its answer.
 
     Handled events ask again at most once a minute, and only while their link is not known as paid.
     A gateway that cannot be asked leaves the event to be tried again; its error is raised.
+    While the desk stands still, nothing is acted on.
     """
     with sessions.read() as session:
-        row = session.get_one(InboxEvent, inbox_id)
-        link = _link_of(session, row)
-        if row.handled_at is not None and not _worth_asking(link, now):
+        if standstill.current(session) is not None:
             return Effect.NOTHING
-        question = (link.id, link.gateway, link.gateway_reference or row.gateway_reference) if link else None
-        repeat = row.handled_at is not None
+        question = question_of(session, inbox_id, now=now)
     if question is None:
-        with sessions.begin() as session:
-            _try_later(session, session.get_one(InboxEvent, inbox_id), now, "unmatched")
         return Effect.NOTHING
-    link_id, gateway, gateway_reference = question
-    try:
-        status = gateways[gateway].status(str(gateway_reference))
-    except GatewayError as error:
-        with sessions.begin() as session:
-            _try_later(session, session.get_one(InboxEvent, inbox_id), now, None, str(error))
-        raise
+    said = None if question.link_id is None else ask(gateways, question)
     with sessions.begin() as session:
-        row = session.get_one(InboxEvent, inbox_id)
-        if not repeat:
-            _note(session, row, link_id, now)
-        return _apply(session, row, link_id, status, now)
+        effect = conclude(session, inbox_id, question, said, now=now)
+    if isinstance(said, GatewayError):
+        raise said
+    return effect
+
+
+def question_of(session: Session, inbox_id: int, *, now: datetime) -> Question | None:
+    """What to ask because of an event; None when there is nothing to ask now."""
+    row = session.get_one(InboxEvent, inbox_id)
+    link = _link_of(session, row)
+    if row.handled_at is not None and not _worth_asking(link, now):
+        return None
+    if link is None:
+        return Question(None, row.gateway, row.gateway_reference or "")
+    return Question(link.id, link.gateway, link.gateway_reference or row.gateway_reference or "")
+
+
+def ask(gateways: Mapping[str, Gateway], question: Question) -> LinkStatus | GatewayError:
+    """What the gateway says, or why it does not. No transaction may be open."""
+    try:
+        return gateways[question.gateway].status(question.gateway_reference)
+    except GatewayError as error:
+        return error
+
+
+def conclude(
+    session: Session,
+    inbox_id: int,
+    question: Question,
+    said: LinkStatus | GatewayError | None,
+    *,
+    now: datetime,
+) -> Effect:
+    """Act on the answer to a question that an event made us ask."""
+    row = session.get_one(InboxEvent, inbox_id)
+    if question.link_id is None or said is None:
+        _try_later(session, row, now, UNMATCHED)
+        return Effect.NOTHING
+    if isinstance(said, GatewayError):
+        _try_later(session, row, now, None, str(said))
+        return Effect.NOTHING
+    if row.handled_at is None:
+        _note(session, row, question.link_id, now)
+    return _apply(session, row, question.link_id, said, now)
+
+
+def ignore(session: Session, row: InboxEvent, *, by: str, why: str, now: datetime) -> None:
+    """Nothing will act on an event: a person said so. It stays, with their reason."""
+    row.handled_at, row.effect, row.next_try_at = now, IGNORED, None
+    row.ignored_by, row.ignored_why = by, why
+    tallies.bump(session)
+
+
+def take_up(session: Session, row: InboxEvent, *, now: datetime) -> None:
+    """Undo ``ignore``: the event is tried again, from the start."""
+    readable = row.gateway_reference is not None
+    row.handled_at, row.ignored_by, row.ignored_why, row.attempts = None, None, None, 0
+    row.effect, row.next_try_at = (None, now) if readable else (UNREADABLE, None)
+    tallies.bump(session)
 
 
 def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, now: datetime) -> Effect:

@@ -218,6 +218,15 @@ def open_case(
     return True
 
 
+def locked_case(session: Session, case_id: int) -> Case:
+    """A case as it is on disk now, held until the transaction ends; its payment first, as everywhere."""
+    payment_id = session.scalar(select(Case.payment_id).where(Case.id == case_id))
+    if payment_id is not None:
+        locked(session, payment_id)
+    query = select(Case).where(Case.id == case_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
 def close_case(
     session: Session, case: Case, decision: Decision, why: str, *, now: datetime, source: Source, actor: str
 ) -> None:

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import dates, outbox, sync
+from payments import dates, lookout, outbox, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.lifecycle import Effect
 from payments.outbox import Transport
+from payments.watch import Watch
 
 log = logging.getLogger("paydesk.worker")
 
@@ -23,6 +24,7 @@ log = logging.getLogger("paydesk.worker")
 HEARTBEAT = timedelta(seconds=5)
 MISSED = timedelta(seconds=30)
 SWEEP_AGAIN = timedelta(minutes=15)
+LOOK_EVERY = timedelta(minutes=1)
 _SEEN, _TROUBLE, _SWEPT = "worker_seen", "worker_trouble", "history_swept"
 
 
@@ -48,16 +50,23 @@ class Worker:
     """One worker of a desk. Two at once do no harm: every step may be repeated by anyone."""
 
     def __init__(
-        self, sessions: Sessions, gateways: Mapping[str, Gateway], transport: Transport | None, sender: str
+        self,
+        sessions: Sessions,
+        gateways: Mapping[str, Gateway],
+        transport: Transport | None,
+        sender: str,
+        watch: Watch | None = None,
     ) -> None:
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
         self._sender = sender
+        self._watch = watch
         self._gateway_trouble = ""
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
         self._sweep_at: datetime | None = None
+        self._look_at: datetime | None = None
 
     def round(self, *, now: datetime) -> None:
         """Do what is due. What goes wrong in the world is told once and tried again in a later round."""
@@ -68,11 +77,14 @@ class Worker:
             self._tell(f"The database cannot be used now: {error.orig}")
 
     def _work(self, now: datetime) -> None:
+        if self._watch is not None:  # first of all: nothing is acted on in books that do not add up
+            self._watch.step(now=now)
         done = sync.step(self._sessions, self._gateways, now=now)
         sent = 0
         if self._transport is not None:
             sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)
         swept, errors = self._sweep(now)
+        self._look_around(now)
         errors += done.errors
         if done.events or done.asked or sent:
             effects = " ".join(
@@ -81,6 +93,13 @@ class Worker:
             log.info("round events=%d asked=%d mails=%d %s", done.events, done.asked, sent, effects)
         if errors or done.asked or swept:  # a round that asked nothing knows nothing new
             self._gateway_trouble = " ".join(dict.fromkeys(errors))
+
+    def _look_around(self, now: datetime) -> None:
+        """Once a minute: what needs a person is put on their queue."""
+        if self._look_at is None or now >= self._look_at:
+            if changed := lookout.look(self._sessions, now=now):
+                log.info("lookout cases=%d", changed)
+            self._look_at = now + LOOK_EVERY
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:
         """Once a business day, everything the gateway remembers of the last two; whether it was, and what
