@@ -2,11 +2,18 @@
 // rows that moved in the meantime make no difference.
 import { badge, make, show } from "./dom.js";
 
+// What is too long for its cell ends in an ellipsis; the whole of it shows on a pointer's rest.
+function second(text) {
+  const node = make("span", "second", text);
+  node.title = text;
+  return node;
+}
+
 const CELLS = {
   when: (row) => [make("span", "number", row.when)],
   amount: (row) => [make("span", "number", row.amount)].concat(row.received ? [make("span", "second", row.received)] : []),
   status: (row) => [badge(row.status)].concat(row.flag ? [" ", badge(row.flag)] : []),
-  payer: (row) => [make("span", "", row.payer)].concat(row.contact ? [make("span", "second", row.contact)] : []),
+  payer: (row) => [make("span", "", row.payer)].concat(row.contact ? [second(row.contact)] : []),
   event: (row) => [make("span", "", row.event)].concat(row.category ? [make("span", "second", row.category)] : []),
   method: (row) => [make("span", "", row.method)],
   reference: (row) => {
