@@ -17,6 +17,8 @@ MENU = {
     "Monitor": [
         (Action.SEE, "monitor/live", "Live", "monitoring"),
         (Action.SEE, "monitor/payments", "Payments", "receipt_long"),
+        (Action.SEE, "monitor/attention", "Needs attention", "flag"),
+        (Action.SEE_INBOX, "monitor/inbox", "Inbox", "inbox"),
     ],
     "Door": [(Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2")],
     "Admin": [

@@ -29,6 +29,7 @@ from payments import dates, filters, people, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.lifecycle import Status
 from payments.people import Action, Person
+from payments.replay import MessageRow
 from payments.search import Filter, PaymentRow
 from payments.timeline import TimelineView
 
@@ -315,6 +316,43 @@ def _line(row: PaymentRow) -> dict[str, Any]:
         "event": row.event_name,
         "category": row.category,
         "method": words.method_word(row.method),
+    }
+
+
+MESSAGE_COLUMNS = {
+    "when": "Received",
+    "status": "What it led to",
+    "payer": "Message",
+    "event": "Payment",
+    "reference": "Number",
+}
+
+
+def messages_list(rows: Iterable[MessageRow], *, key: str, pick: Callable[[str], None]) -> None:
+    """Messages of the gateway as a table, on a phone as cards. ``pick`` is called with a message's number,
+    which begins with ``u`` for one that was not proved."""
+
+    def picked() -> None:
+        number = st.session_state[key].picked
+        if isinstance(number, str):
+            pick(number)
+
+    columns = [list(column) for column in MESSAGE_COLUMNS.items()]
+    data = {"label": "Messages", "columns": columns, "rows": [_message(row) for row in rows], "bare": False}
+    _component("payments")(key=key, data=data, on_picked_change=picked)
+
+
+def _message(row: MessageRow) -> dict[str, Any]:
+    look = words.EFFECT[row.effect] if row.proved else words.NOT_PROVED
+    seen = f"seen {words.count(row.seen_count, 'time', 'times')}" if row.seen_count > 1 else None
+    return {
+        "reference": f"{'' if row.proved else 'u'}{row.id}",
+        "when": moment(row.received_at),
+        "status": look.__dict__,
+        "payer": row.word or ("–" if row.proved else row.why),
+        "contact": row.gateway_reference,
+        "event": row.reference or row.told_reference or "–",
+        "category": seen,
     }
 
 

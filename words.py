@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from db.money import Money
-from payments import dates
-from payments.lifecycle import CLOSED, SETTLED, Kind, Method, Review, Source, Status
+from payments import dates, inbox
+from payments.cases import Decision, Reason
+from payments.lifecycle import CLOSED, SETTLED, Effect, Kind, Method, Review, Source, Status
+from payments.overview import AttentionItem
 from payments.people import Role
-from payments.search import Filter
+from payments.replay import View
 from payments.timeline import UNVERIFIED
 
 
@@ -95,6 +97,71 @@ def sums(amounts: Mapping[str, Money]) -> str:
     return " + ".join(str(amounts[currency]) for currency in sorted(amounts)) or str(Money(0))
 
 
+# -- messages of the gateway, and what a person must decide -----------------------------------------
+
+EFFECT: Mapping[str, Look] = {
+    "": Look("Waits", "schedule", "orange"),
+    Effect.PAID: Look("Paid", "check_circle", "green"),
+    Effect.PART_PAID: Look("Part paid", "timelapse", "blue"),
+    Effect.OPENED: Look("Link ready", "link", "blue"),
+    Effect.FAILED: Look("Attempt failed", "error", "red"),
+    Effect.FLAGGED: Look("Flagged", "flag", "orange"),
+    Effect.NOTHING: Look("Nothing new", "check", "gray"),
+    inbox.UNCONFIRMED: Look("Not confirmed", "help", "orange"),
+    inbox.UNMATCHED: Look("Fits no payment", "link_off", "orange"),
+    inbox.UNREADABLE: Look("Cannot be read", "broken_image", "red"),
+    inbox.IGNORED: Look("Ignored", "visibility_off", "gray"),
+}
+NOT_PROVED = Look("Bad signature", "gpp_bad", "red")
+#: The word of the pill, which stands in the URL, and what it lists.
+VIEW: Mapping[View, tuple[str, str]] = {
+    View.ALL: ("All", "Every message proved to be iKhokha's."),
+    View.HANDLED: ("Handled", "Acted on: the gateway was asked and its answer stands."),
+    View.UNHANDLED: ("Unhandled", "Still to be acted on. The worker tries them again by itself."),
+    View.UNKNOWN_PAYMENT: ("Unknown payment", "Signed by iKhokha, about a link that nobody here made."),
+    View.UNREADABLE: ("Unreadable", "Signed by iKhokha, and not in a form that can be read."),
+    View.IGNORED: ("Ignored", "A person decided that nothing acts on them."),
+    View.BAD_SIGNATURE: ("Bad signature", "Not proved to be iKhokha's. They changed nothing."),
+}
+#: What is wrong, and what to do about it.
+CASE: Mapping[Reason, tuple[str, str]] = {
+    **{Reason(review): told for review, told in REVIEW.items()},
+    Reason.DUPLICATE: (
+        "Paid twice",
+        "The same payer paid the same amount for the same event before. Ask whether both were meant.",
+    ),
+    Reason.STUCK_PENDING: (
+        "Stuck",
+        "Open for longer than is usual here, and the gateway says it is not paid. Ask the payer.",
+    ),
+    Reason.OUTCOME_UNKNOWN: (
+        "Outcome unknown",
+        "The gateway never said whether it made the link. Ask it again; do not make another.",
+    ),
+    Reason.MAIL_FAILED: ("Mail failed", "It was given up. Open the payment to correct and send it again."),
+    Reason.UNMATCHED_EVENT: (
+        "Fits no payment",
+        "The gateway signed a message about a link that nobody here made. Ask iKhokha what it is.",
+    ),
+    Reason.UNREADABLE_EVENT: (
+        "Cannot be read",
+        "The gateway signed a message in a form nobody here can read. Look at it as received.",
+    ),
+}
+DECISION: Mapping[Decision, str] = {
+    Decision.HEALED: "Settled by itself",
+    Decision.GATEWAY_CONFIRMED: "iKhokha confirmed how it is",
+    Decision.RETURN_MONEY: "The money goes back to the payer",
+    Decision.KEEP_AS_CREDIT: "Kept as the payer's credit",
+    Decision.MOVE_TO_OTHER: "It pays for another person",
+    Decision.ACCEPTED: "Accepted as it is",
+    Decision.BOTH_MEANT: "Both were meant",
+    Decision.LEAVE_OPEN: "Leave it open",
+    Decision.NOT_NEEDED: "Not needed any more",
+    Decision.IGNORED: "Ignore the message",
+}
+
+
 # -- what happened to a payment ---------------------------------------------------------------------
 
 KIND: Mapping[str, tuple[str, str]] = {
@@ -145,10 +212,24 @@ TROUBLES: Mapping[str, str] = {
 }
 
 
-def trouble_query(wanted: Filter) -> dict[str, str]:
-    """The part of the payments page's URL that shows what needs a person."""
-    meant = [word for word, name in TROUBLES.items() if getattr(wanted, name)]
+def trouble_query(item: AttentionItem) -> dict[str, str]:
+    """The part of a page's URL that shows what needs a person."""
+    if item.view is not None:
+        return {"show": VIEW[item.view][0]}
+    if item.page != "payments":
+        return {}
+    meant = [word for word, name in TROUBLES.items() if item.filter and getattr(item.filter, name)]
     return {"trouble": meant[0]} if meant else {}
+
+
+def ago(age: timedelta) -> str:
+    """``3 minutes``, ``5 hours``, ``12 days``: how long something waits."""
+    minutes = max(0, int(age.total_seconds() // 60))
+    if minutes < 60:
+        return count(minutes, "minute", "minutes")
+    return (
+        count(minutes // 60, "hour", "hours") if minutes < 48 * 60 else count(minutes // 1440, "day", "days")
+    )
 
 
 def days_of(choice: str, today: date) -> dates.Span | None:

@@ -35,7 +35,7 @@ UNVERIFIED_KEPT = 5_000
 HINTS_A_MINUTE = 10
 _MINUTE = timedelta(minutes=1)
 #: What stands as the effect of an event that nothing acted on.
-UNMATCHED, UNREADABLE, IGNORED = "unmatched", "unreadable", "ignored"
+UNMATCHED, UNREADABLE, UNCONFIRMED, IGNORED = "unmatched", "unreadable", "unconfirmed", "ignored"
 #: Headers worth keeping; the signature is evidence, cookies and credentials are not ours to hold.
 _HEADERS = ("content-type", "content-length", "user-agent", "ik-appid", "ik-sign", "x-forwarded-for", "date")
 
@@ -206,7 +206,7 @@ def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, 
 def _unconfirmed(session: Session, row: InboxEvent, link: Link, by: dict[str, Any]) -> Effect:
     """A proved success that the status does not bear out: try again, then let a person look."""
     if row.attempts + 1 < TRIES_TO_CONFIRM:
-        _try_later(session, row, by["now"], "unconfirmed")
+        _try_later(session, row, by["now"], UNCONFIRMED)
         return Effect.NOTHING
     payment = lifecycle.locked(session, link.payment_id)
     lifecycle.flag(session, payment, Review.SUCCESS_UNCONFIRMED, **by, inbox=row.id)

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Counter, InboxEvent, Link, OutboxMail, Payment, Standing, Tally, UnverifiedEvent
+from db.models import Case, Counter, InboxEvent, Link, OutboxMail, Payment, Standing, Tally, UnverifiedEvent
 from db.money import Money
 from payments import search, tallies
+from payments.cases import Decision, Reason
 from payments.dates import SAST, business_day, day_span
 from payments.lifecycle import Status
+from payments.replay import View
 from payments.search import PaymentRow
 
 #: The desk takes rand. Money of other currencies is told beside it, never added to it.
@@ -37,17 +39,19 @@ class Attention(StrEnum):
     UNREADABLE_EVENTS = "unreadable_events"
     UNVERIFIED_EVENTS = "unverified_events"
     FAILED_MAIL = "failed_mail"
+    UNDECIDED = "undecided"  # what else stands on the queue, found by looking
 
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """``page`` is the page to look at; on *payments*, ``filter`` lists those that are meant."""
+    """``page`` is the page to look at; ``filter`` finds the payments that are meant, ``view`` messages."""
 
     kind: Attention
     count: int
     sentence: str
     page: str
     filter: search.Filter | None
+    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -236,13 +240,14 @@ def _attention(session: Session, scope: frozenset[int] | None, now: datetime) ->
         if count := counts.get(kind, 0):
             page, one, many = TOLD[kind]
             sentence = (one if count == 1 else many).format(count=f"{count:,}".replace(",", "\u00a0"))
-            yield AttentionItem(kind, count, sentence, page, _FILTERS.get(kind))
+            yield AttentionItem(kind, count, sentence, page, _FILTERS.get(kind), _INBOX.get(kind))
 
 
 def _payment_counts(session: Session, scope: frozenset[int] | None, now: datetime) -> dict[Attention, int]:
     ours = _in_scope(Payment.event_id + 0, scope)  # a sum, so that no database starts at the event's payments
     by_link = select(func.count()).select_from(Link).join(Link.payment).where(*ours)
-    by_mail = select(func.count()).select_from(OutboxMail).join(Payment).where(*ours)
+    by_mail = select(func.count()).select_from(OutboxMail).join(Payment).where(*ours, ~_MAIL_DECIDED)
+    by_case = select(func.count()).select_from(Case).join(Payment).where(*ours, Case.closed_at.is_(None))
     return {
         Attention.REVIEW: _count(session, select(func.count()).where(Payment.review.is_not(None), *ours)),
         Attention.OUTCOME_UNKNOWN: _count(
@@ -250,6 +255,7 @@ def _payment_counts(session: Session, scope: frozenset[int] | None, now: datetim
         ),
         Attention.UNASKED_LINKS: _count(session, by_link.where(Link.next_ask_at < now - ASKED_LATE)),
         Attention.FAILED_MAIL: _count(session, by_mail.where(search.MAIL_FAILED)),
+        Attention.UNDECIDED: _count(session, by_case.where(Case.reason.in_(_FOUND_BY_LOOKING))),
     }
 
 
@@ -270,7 +276,20 @@ def _count(session: Session, query: Any) -> int:
     return int(session.scalar(query) or 0)
 
 
+_FOUND_BY_LOOKING = (Reason.DUPLICATE, Reason.STUCK_PENDING)
+#: A mail that somebody decided is not needed any more troubles nobody.
+_MAIL_DECIDED = exists().where(
+    Case.payment_id == OutboxMail.payment_id,
+    Case.reason == Reason.MAIL_FAILED,
+    Case.decision == Decision.NOT_NEEDED,
+)
 _UNFIT = {"unmatched": Attention.UNMATCHED_EVENTS, "unreadable": Attention.UNREADABLE_EVENTS}
+_INBOX = {
+    Attention.UNHANDLED_EVENTS: View.UNHANDLED,
+    Attention.UNMATCHED_EVENTS: View.UNKNOWN_PAYMENT,
+    Attention.UNREADABLE_EVENTS: View.UNREADABLE,
+    Attention.UNVERIFIED_EVENTS: View.BAD_SIGNATURE,
+}
 _FILTERS = {
     Attention.REVIEW: search.Filter(review_only=True),
     Attention.OUTCOME_UNKNOWN: search.Filter(outcome_unknown=True),
@@ -279,7 +298,7 @@ _FILTERS = {
 #: The page to look at, and the sentence for one and for many.
 TOLD: Mapping[Attention, tuple[str, str, str]] = {
     Attention.REVIEW: (
-        "payments",
+        "attention",
         "{count} payment does not fit what the gateway said.",
         "{count} payments do not fit what the gateway said.",
     ),
@@ -289,7 +308,7 @@ TOLD: Mapping[Attention, tuple[str, str, str]] = {
         "The gateway has not said whether it made {count} links. They are looked up; do not make others.",
     ),
     Attention.UNHANDLED_EVENTS: (
-        "settings",
+        "inbox",
         "{count} message of the gateway waits to be acted on. Is the worker running?",
         "{count} messages of the gateway wait to be acted on. Is the worker running?",
     ),
@@ -299,17 +318,17 @@ TOLD: Mapping[Attention, tuple[str, str, str]] = {
         "{count} links should have been asked about long ago. Is the worker running?",
     ),
     Attention.UNMATCHED_EVENTS: (
-        "settings",
+        "inbox",
         "{count} message of the gateway fits no payment here.",
         "{count} messages of the gateway fit no payment here.",
     ),
     Attention.UNREADABLE_EVENTS: (
-        "settings",
+        "inbox",
         "{count} message of the gateway is signed but cannot be read.",
         "{count} messages of the gateway are signed but cannot be read.",
     ),
     Attention.UNVERIFIED_EVENTS: (
-        "settings",
+        "inbox",
         "{count} message today was not proved to be the gateway's. It changed nothing.",
         "{count} messages today were not proved to be the gateway's. They changed nothing.",
     ),
@@ -317,5 +336,10 @@ TOLD: Mapping[Attention, tuple[str, str, str]] = {
         "payments",
         "{count} mail could not be sent. Open its payment to send it again.",
         "{count} mails could not be sent. Open their payments to send them again.",
+    ),
+    Attention.UNDECIDED: (
+        "attention",
+        "{count} payment is stuck or looks paid twice.",
+        "{count} payments are stuck or look paid twice.",
     ),
 }

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Case, InboxEvent, Link, Payment, UnverifiedEvent
@@ -122,6 +122,14 @@ def messages(session: Session, person: Person, view: View, *, number: int = 1, s
     window = {"limit": size + 1, "offset": (number - 1) * size}
     found = _unproved(session, **window) if view is View.BAD_SIGNATURE else _proved(session, view, **window)
     return Page(tuple(found[:size]), number, more=len(found) > size)
+
+
+def capped_count(session: Session, person: Person, view: View, *, cap: int = 10_000) -> int:
+    """How many messages a view lists, at most ``cap``."""
+    check(person, Action.SEE_INBOX)
+    table = UnverifiedEvent if view is View.BAD_SIGNATURE else InboxEvent
+    some = select(table.id).where(*_VIEWS.get(view, ())).limit(cap)
+    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
 
 def get(session: Session, person: Person, message_id: int, *, proved: bool = True) -> Message:

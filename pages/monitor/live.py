@@ -15,7 +15,13 @@ from payments.people import Action
 ui.require(Action.SEE)
 app = bootstrap.app()
 PAYMENTS = "pages/monitor/payments.py"
-PAGES = {"payments": PAYMENTS, "settings": "pages/admin/settings.py"}
+#: The pages that what needs a person leads to, and the action that opens each.
+PAGES = {
+    "payments": (PAYMENTS, Action.SEE),
+    "attention": ("pages/monitor/attention.py", Action.SEE),
+    "inbox": ("pages/monitor/inbox.py", Action.SEE_INBOX),
+    "settings": ("pages/admin/settings.py", Action.MANAGE_SETTINGS),
+}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -39,12 +45,14 @@ def day(version: int, scope: frozenset[int] | None, mode: str, minute: str) -> N
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def aside(version: int, scope: frozenset[int] | None, mode: str, minute: str, *, may_set: bool) -> None:
+def aside(
+    version: int, scope: frozenset[int] | None, mode: str, minute: str, *, ways: frozenset[str]
+) -> None:
     live = picture(version, scope, mode, minute)
     with st.container(border=True):
         st.subheader("Needs a person", anchor=False)
         with st.container(key="lines_attention"):
-            needs_a_person(live, may_set=may_set)
+            needs_a_person(live, ways)
     with st.container(border=True):
         st.subheader("Where payments stand", anchor=False)
         with st.container(key="lines_status"):
@@ -133,13 +141,14 @@ def per_hour(live: Live) -> None:
     st.echarts_chart(option, height=270, alt=told)
 
 
-def needs_a_person(live: Live, *, may_set: bool) -> None:
+def needs_a_person(live: Live, ways: frozenset[str]) -> None:
+    """``ways`` are the pages that whoever looks may open."""
     if not live.attention:
         ui.empty_state("Nothing needs you", "What does not fit will be listed here.", "task_alt")
     for item in live.attention:
-        if may_set or item.page != "settings":
-            wanted = words.trouble_query(item.filter) if item.filter else {}
-            st.page_link(PAGES[item.page], label=item.sentence, icon=":material/flag:", query_params=wanted)
+        if item.page in ways:
+            page, wanted = PAGES[item.page][0], words.trouble_query(item)
+            st.page_link(page, label=item.sentence, icon=":material/flag:", query_params=wanted)
         else:
             st.markdown(f":material/flag: {item.sentence}")
 
@@ -207,7 +216,8 @@ def live_page() -> None:
         day(*key)
         newest(picture(*key))
     with right:
-        aside(*key, may_set=person.may(Action.MANAGE_SETTINGS))
+        ways = frozenset(name for name, (_, action) in PAGES.items() if person.may(action))
+        aside(*key, ways=ways)
 
 
 def newest(live: Live) -> None:
