@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +13,8 @@ from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
+from payments import chat
+from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
@@ -52,6 +54,9 @@ class Settings:
     proxy_hops: int
     mail_url: str = field(repr=False)
     mail_from: str
+    alert_urls: tuple[str, ...] = field(repr=False)
+    alert_quiet_hours: QuietHours
+    metrics_token: str = field(repr=False)
 
     @property
     def demo(self) -> bool:
@@ -261,7 +266,27 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         proxy_hops=reader.number("PROXY_HOPS", 0, 0, 5),
         mail_url=reader.text("MAIL_URL", f"file:{data_dir}/mail" if demo else ""),
         mail_from=reader.text("MAIL_FROM", "Paydesk <desk@example.org>" if demo else ""),
+        alert_urls=_alert_urls(reader),
+        alert_quiet_hours=_quiet_hours(reader),
+        metrics_token=reader.text("METRICS_TOKEN"),
     )
+
+
+def _alert_urls(reader: _Reader) -> tuple[str, ...]:
+    urls = tuple(reader.text("ALERT_URLS").split())
+    if urls and (fault := chat.fault(urls)):
+        reader.faults.append(f"ALERT_URLS: {fault}.")
+    return urls
+
+
+def _quiet_hours(reader: _Reader) -> QuietHours:
+    text = reader.text("ALERT_QUIET_HOURS", "22:00-06:00")
+    try:
+        start, end = (time.fromisoformat(part) for part in text.split("-"))
+    except ValueError:
+        reader.faults.append(f"ALERT_QUIET_HOURS must be two times such as 22:00-06:00, not {text!r}.")
+        return ALWAYS_LOUD
+    return QuietHours(start, end)
 
 
 def _check_live(reader: _Reader, settings: Settings) -> None:

@@ -17,15 +17,15 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, outbox, sync, vitals
+from payments import audit, dates, integrity, outbox, sync, vitals
 from payments import worker as workers
+from payments.chat import chat_of
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
 from payments.vitals import MessageView, Vitals
+from payments.watch import NOBODYS, Watch
 
 PROJECT = Path(__file__).parent.parent
-#: A reference no payment has: asking for it shows that the gateway knows our keys.
-_NOBODYS = "PAYDESK_CHECK"
 
 
 def install() -> None:
@@ -49,7 +49,11 @@ def worker() -> None:
     app = open_desk()
     settings = app.settings
     transport = outbox.transport_of(settings.mail_url) if settings.mail_url else None
-    work = workers.Worker(app.sessions, app.gateways, transport, settings.mail_from)
+    watch = Watch(
+        app.sessions, app.gateways["ikhokha"], app.now, settings.data_dir,
+        chat=chat_of(settings.alert_urls), quiet=settings.alert_quiet_hours,
+    )  # fmt: skip
+    work = workers.Worker(app.sessions, app.gateways, transport, settings.mail_from, watch)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -185,14 +189,22 @@ def _checks(app: App) -> Iterator[tuple[str, str, str]]:
         yield "database", "", f"{len(waiting)} migrations wait. Run `python manage.py migrate`."
         return
     yield "database", "It is up to date and keeps what it is told.", _fault(open_desk)
-    asked = _fault(lambda: app.gateways["ikhokha"].status_by_reference(_NOBODYS))
+    asked = _fault(lambda: app.gateways["ikhokha"].status_by_reference(NOBODYS))
     yield "gateway", "It answers, and knows our keys.", asked
     with app.sessions.read() as session:
         pulse = workers.pulse(session)
     dead = "" if pulse.alive(now=app.now()) else "It does not run. Start `python manage.py worker`."
     yield "worker", "It runs.", dead or pulse.trouble
+    yield "integrity", "The books add up.", _broken(app)
     mail = "" if app.settings.mail_url else "MAIL_URL is empty: confirmations wait, unsent."
     yield "mail", "It has somewhere to go.", mail
+
+
+def _broken(app: App) -> str:
+    """The rules that do not hold, with the rows that break them; examined now, and acted on."""
+    report = integrity.run(app.sessions, now=app.now())
+    told = (f"{finding.sentence} ({'; '.join(finding.rows)})" for finding in report.findings)
+    return " ".join(told)
 
 
 def _fault(ask: Any) -> str:

@@ -462,3 +462,36 @@ class OutboxMail(Base):
         CheckConstraint("state IN ('queued', 'sent', 'failed')", name="state"),
         _partial("ix_outbox_failed", "payment_id", "state = 'failed'"),
     )
+
+
+# -- what is wrong with the desk --------------------------------------------------------------------
+
+
+class Alert(Base):
+    """Trouble of the desk as a whole, from when it was first seen until it was over; told of once."""
+
+    __tablename__ = "alerts"
+    id: Mapped[int] = _id()
+    kind: Mapped[str] = mapped_column(String(24))
+    key: Mapped[str] = mapped_column(String(40))
+    severity: Mapped[str] = mapped_column(String(4))
+    sentence: Mapped[str]
+    opened_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    count: Mapped[int] = mapped_column(Integer)
+    resolved_at: Mapped[datetime | None]
+    snoozed_until: Mapped[datetime | None]
+    mailed_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]  # to the chat services
+    over_sent_at: Mapped[datetime | None]  # that it is over
+    __table_args__ = (
+        CheckConstraint("severity IN ('poor', 'bad')", name="severity"),
+        Index(
+            "uq_alerts_open",
+            "kind",
+            "key",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )

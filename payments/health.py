@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from db import migrate
 from db.models import Counter, InboxEvent
@@ -32,7 +33,8 @@ def readiness(sessions: Sessions, *, now: datetime) -> Readiness:
         if waiting := pending(sessions):
             return Readiness((f"{len(waiting)} migrations wait. Run `python manage.py migrate`.",))
         _write_mark(sessions, now)
-        oldest = _oldest_due(sessions, now)
+        with sessions.read() as session:
+            oldest = oldest_due(session, now=now)
     except DatabaseUnfit as error:
         return Readiness((str(error),))
     except SQLAlchemyError as error:
@@ -56,7 +58,7 @@ def _write_mark(sessions: Sessions, now: datetime) -> None:
         session.merge(Counter(name="ready", value=int(now.timestamp())))
 
 
-def _oldest_due(sessions: Sessions, now: datetime) -> timedelta | None:
-    with sessions.read() as session:
-        due = session.scalar(select(func.min(InboxEvent.next_try_at)).where(InboxEvent.handled_at.is_(None)))
+def oldest_due(session: Session, *, now: datetime) -> timedelta | None:
+    """How long the event that should have been handled first has waited for it; None: none is due."""
+    due = session.scalar(select(func.min(InboxEvent.next_try_at)).where(InboxEvent.handled_at.is_(None)))
     return now - due if due is not None and due <= now else None

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, OutboxMail, UnverifiedEvent
-from payments import sync, worker
+from payments import alerts, health, integrity, standstill, sync, watch, worker
+from payments.alerts import AlertView, Kind, Severity
 from payments.people import Action, Person, check
 
 
@@ -21,6 +22,21 @@ class Vitals:
     waiting: Mapping[str, int]
     mail_queued: int
     mail_failed: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """All that tells how the desk is. ``slowest`` is the longest that one of the newest messages took
+    until it was acted on, ``waited`` how long one has waited that still is not."""
+
+    vitals: Vitals
+    reach: watch.Reach | None
+    report: integrity.Report | None
+    standstill: standstill.Standstill | None
+    alerts: tuple[AlertView, ...]
+    slowest: timedelta | None
+    waited: timedelta | None
+    database_bytes: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,40 @@ def vitals(session: Session, person: Person, *, now: datetime) -> Vitals:
         mail_queued=mail.get("queued", 0),
         mail_failed=mail.get("failed", 0),
     )
+
+
+def healthy(session: Session, person: Person, *, now: datetime) -> Health:
+    """Everything at once, for the page and for ``/metrics``."""
+    newest = select(InboxEvent.received_at, InboxEvent.handled_at).order_by(InboxEvent.id.desc()).limit(20)
+    took = [handled - received for received, handled in session.execute(newest) if handled is not None]
+    return Health(
+        vitals=vitals(session, person, now=now),
+        reach=watch.reach(session),
+        report=integrity.last(session),
+        standstill=standstill.current(session),
+        alerts=troubles(session, now=now),
+        slowest=max(took, default=None),
+        waited=health.oldest_due(session, now=now),
+        database_bytes=_size(session),
+    )
+
+
+def troubles(session: Session, *, now: datetime) -> tuple[AlertView, ...]:
+    """What is wrong now, the worst first. That the worker does not run comes first: it finds the others."""
+    pulse = worker.pulse(session)
+    if pulse.alive(now=now):
+        return tuple(alerts.active(session))
+    sentence = "The worker does not run. Start it: python manage.py worker."
+    works = alerts.STILL_WORKS[Kind.WORKER]
+    dead = AlertView(None, Kind.WORKER, Severity.BAD, sentence, works, pulse.seen_at, None)
+    return (dead, *alerts.active(session))
+
+
+def _size(session: Session) -> int:
+    if session.get_bind().dialect.name == "postgresql":
+        return int(session.scalars(text("SELECT pg_database_size(current_database())")).one())
+    pages, size = (session.scalars(text(f"PRAGMA page_{name}")).one() for name in ("count", "size"))
+    return int(pages) * int(size)
 
 
 def messages(session: Session, person: Person, *, limit: int = 20) -> list[MessageView]:

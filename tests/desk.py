@@ -53,6 +53,7 @@ class FakeGateway:
     asked: list[str] = field(default_factory=list)
     requests: list[LinkRequest] = field(default_factory=list)
     failing: GatewayError | None = None
+    clock: datetime | None = None
     loses_answers: GatewayError | None = None  # the link is made, and nobody hears of it
 
     def issue(self, request: LinkRequest) -> IssuedLink:
@@ -92,6 +93,9 @@ class FakeGateway:
 
     def history(self, first: date, last: date) -> list[LinkStatus]:
         return list(self.links.values())
+
+    def told_time(self) -> datetime | None:
+        return self.clock
 
     def read_event(self, path: str, headers: Mapping[str, str], body: bytes) -> GatewayEvent:
         if headers.get("ik-sign") != "good":

@@ -79,6 +79,10 @@ class Gateway(Protocol):
 
     def history(self, first: date, last: date) -> list[LinkStatus]: ...
 
+    def told_time(self) -> datetime | None:
+        """What its clock said in the newest answer; None when it did not tell."""
+        ...
+
     def read_event(self, path: str, headers: Mapping[str, str], body: bytes) -> GatewayEvent:
         """The event in a message that is proved to be the gateway's.
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -140,6 +141,13 @@ class IKhokha:
             _link_status(_as_object(item), json.dumps(item, ensure_ascii=False, default=str))
             for item in _history_items(reply)
         ]
+
+    def told_time(self) -> datetime | None:
+        try:
+            told = parsedate_to_datetime(self._http.date or "")
+        except ValueError:
+            return None
+        return told if told.tzinfo else None  # "-0000" says that it does not know its own zone
 
     # -- the message in --------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ class Transport:
         self._jitter = jitter
         self._breaker = Breaker(monotonic)
         self._asking = _new_session()
+        self.date: str | None = None  # the ``Date`` of the newest answer
 
     def get(self, path: str, headers: Mapping[str, str]) -> Reply:
         """Ask, again where asking again can help. Raises GatewayUnavailable."""
@@ -167,6 +168,7 @@ class Transport:
                 stream=True,
                 allow_redirects=False,
             ) as response:
+                self.date = response.headers.get("Date")
                 content = _read_capped(response.raw, limits.largest_bytes)
                 return Reply(
                     response.status_code, content, _whole_seconds(response.headers.get("Retry-After"))
