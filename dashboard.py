@@ -5,6 +5,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
+from payments import standstill
 from payments.people import Action
 
 st.set_page_config(page_title="Paydesk", page_icon="static/favicon.svg", layout="wide")
@@ -24,11 +25,21 @@ MENU = {
     "Admin": [
         (Action.MANAGE_EVENTS, "admin/events", "Events", "event"),
         (Action.MANAGE_PEOPLE, "admin/people", "People", "group"),
+        (Action.MANAGE_SETTINGS, "admin/health", "Health", "monitor_heart"),
         (Action.MANAGE_SETTINGS, "admin/settings", "Settings", "settings"),
     ],
 }
 
 person = ui.require(Action.SEE)
+with bootstrap.app().sessions.read() as session:
+    standing = standstill.current(session)
+if standing is not None:
+    ui.trouble(
+        f"The desk is read-only since {ui.moment(standing.since)}.",
+        f"{standing.reason} Nothing can be changed until an admin has looked under Health. Payments that "
+        f"payers make meanwhile are kept, and show later.",
+        bad=True,
+    )
 sections = {
     section: [
         st.Page(f"pages/{path}.py", title=title, icon=f":material/{icon}:", default=path == "monitor/live")

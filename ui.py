@@ -196,6 +196,15 @@ class Card:
     note: str = ""
 
 
+def trouble(title: str, told: str, *, bad: bool) -> None:
+    """Something is wrong with the desk: over everything else on a page, and read aloud when it appears."""
+    tone, icon = ("bad", "error") if bad else ("poor", "warning")
+    st.html(
+        f'<div class="pd-trouble {tone}" role="alert">{_icon(icon)}'
+        f"<span><strong>{html.escape(title)}</strong> {html.escape(told)}</span></div>"
+    )
+
+
 def cards(shown: Iterable[Card]) -> None:
     """Numbers side by side; on a phone two in a row, the first over the whole width, none of them cut."""
     drawn = []

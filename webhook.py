@@ -40,6 +40,7 @@ from payments.health import Readiness
 from payments.inbox import Message
 from payments.intake import Bells, Intake, Turns
 from payments.lifecycle import SETTLED, Status
+from payments.metrics import CONTENT_TYPE, metrics
 
 LARGEST_BODY = 64 * 1024
 MOST_HEADERS = 100
@@ -114,6 +115,7 @@ def create_app(app: App) -> Starlette:
         Route("/webhooks/{gateway}", door.webhook, methods=["POST"]),
         Route("/healthz", door.healthz),
         Route("/readyz", door.readyz),
+        Route("/metrics", door.metrics),
         *(Route(f"{path}/{{token}}", door.return_page) for path in door.pages),
     ]
     handlers = {
@@ -243,6 +245,20 @@ class Door:
                 found = await self._read(partial(health.readiness, self._app.sessions, now=self._app.now()))
                 self._readiness = clock(), found
             return self._readiness[1]
+
+    async def metrics(self, request: Request) -> Response:
+        """For Prometheus on this machine, or with our token. To anybody else this page does not exist."""
+        if not (_is_local(request) or self._may_measure(request)):
+            raise HTTPException(404)
+        return Response(await self._read(self._measure), 200, {**_GUARDS, "Content-Type": CONTENT_TYPE})
+
+    def _may_measure(self, request: Request) -> bool:
+        ours, given = self._app.settings.metrics_token, request.headers.get("authorization", "")
+        return bool(ours) and secrets.compare_digest(given.encode(), f"Bearer {ours}".encode())
+
+    def _measure(self) -> bytes:
+        with self._app.sessions.read() as session:
+            return metrics(session, self._refusals, now=self._app.now())
 
     # -- what went otherwise -------------------------------------------------------------------------
 

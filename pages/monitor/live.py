@@ -1,5 +1,7 @@
 """Live: today's takings, what needs a person, and the newest payments, by themselves."""
 
+from datetime import datetime
+
 import pandas
 import streamlit as st
 
@@ -7,7 +9,8 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import dates, overview
+from payments import dates, overview, vitals
+from payments.alerts import Severity
 from payments.lifecycle import PENDING, Status
 from payments.overview import Live, StatusNow
 from payments.people import Action
@@ -210,6 +213,7 @@ def live_page() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Live", anchor=False, width="content")
         ui.freshness(now)
+    tell_trouble(now)
     headline(*key)
     left, right = st.columns([2, 1])
     with left:
@@ -218,6 +222,17 @@ def live_page() -> None:
     with right:
         ways = frozenset(name for name, (_, action) in PAGES.items() if person.may(action))
         aside(*key, ways=ways)
+
+
+def tell_trouble(now: datetime) -> None:
+    """What is wrong, since when, and what still works; a snoozed alert is quiet."""
+    with app.sessions.read() as session:
+        troubles = vitals.troubles(session, now=now)
+    for alert in troubles:
+        if alert.snoozed_until is None or alert.snoozed_until <= now:
+            since = f"Since {ui.moment(alert.since)}. " if alert.since else ""
+            bad = alert.severity is Severity.BAD
+            ui.trouble(alert.sentence, f"{since}{alert.still_works}", bad=bad)
 
 
 def newest(live: Live) -> None:

@@ -1,0 +1,222 @@
+"""Health: how each part of the desk is, what to do about it, and whether the books add up."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import streamlit as st
+
+import bootstrap
+import ui
+from payments import alerts, dates, health, integrity, vitals, watch
+from payments.alerts import AlertView, Severity
+from payments.people import Action
+from payments.vitals import Health
+
+person = ui.require(Action.MANAGE_SETTINGS)
+app = bootstrap.app()
+settings = app.settings
+Line = tuple[str, str, str]
+SNOOZES = {"1 hour": timedelta(hours=1), "8 hours": timedelta(hours=8), "1 day": timedelta(days=1)}
+#: Links that should have been asked about by now are a few; more than a minute's worth is a poll that lags.
+MOST_DUE = 300
+#: The books are examined every hour.
+EXAMINED_LATE = timedelta(hours=2)
+
+
+# -- each part: how it is, what it is, what to do ----------------------------------------------------
+
+
+def parts(found: Health) -> Iterator[Line]:
+    yield messages(found)
+    yield queue(found)
+    yield gateway(found)
+    yield worker(found)
+    yield poller(found)
+    yield mail(found)
+    yield database(found)
+    yield clock(found)
+    yield disk()
+    yield books(found)
+
+
+def messages(found: Health) -> Line:
+    last = found.vitals.last_event_at
+    if last is None:
+        remedy = (
+            "No message came yet. Give the webhook address under Settings to iKhokha, and take a payment."
+        )
+        return "poor", "Messages", remedy
+    took = f" The newest took up to {seconds(found.slowest)} until acted on." if found.slowest else ""
+    return "good", "Messages", f"The last one came {ui.moment(last)}.{took}"
+
+
+def queue(found: Health) -> Line:
+    depth = found.vitals.waiting["events_unhandled"]
+    if found.waited is not None and found.waited > health.OLDEST_EVENT:
+        return "bad", "Queue", f"A message has waited {dates.say_age(found.waited)}. Is the worker running?"
+    return "good", "Queue", f"{depth} messages are kept and not acted on yet."
+
+
+def gateway(found: Health) -> Line:
+    reach = found.reach
+    if reach is None:
+        return "poor", "Gateway", "It was not tried yet. The worker does, every minute."
+    if reach.failing_since is not None:
+        return "bad", "Gateway", f"{reach.fault} It is so since {ui.moment(reach.failing_since)}."
+    slow = reach.latency_ms > 2_000
+    return (
+        "poor" if slow else "good", "Gateway",
+        f"It answered {ui.moment(reach.at)}, after {reach.latency_ms} ms.",
+    )  # fmt: skip
+
+
+def worker(found: Health) -> Line:
+    pulse = found.vitals.pulse
+    if not pulse.alive(now=app.now()):
+        seen = f"It was last seen {ui.moment(pulse.seen_at)}." if pulse.seen_at else "It never ran here."
+        return "bad", "Worker", f"{seen} Start it: python manage.py worker."
+    if pulse.trouble:
+        return "poor", "Worker", pulse.trouble
+    return "good", "Worker", f"It runs, and was last seen {ui.moment(pulse.seen_at)}."
+
+
+def poller(found: Health) -> Line:
+    due, unknown = found.vitals.waiting["links_due"], found.vitals.waiting["links_unknown"]
+    if due > MOST_DUE:
+        return "poor", "Poll", f"{due} links wait to be asked about, five a second. It catches up by itself."
+    return "good", "Poll", f"{due} links are due to be asked about; {unknown} have no answer yet."
+
+
+def mail(found: Health) -> Line:
+    if not settings.mail_url:
+        return "poor", "Mail", "MAIL_URL is empty: mails wait, unsent. Set it, and start the worker again."
+    if found.vitals.mail_failed:
+        return "poor", "Mail", f"{found.vitals.mail_failed} could not be sent. See Payments, Mail failed."
+    return "good", "Mail", f"{found.vitals.mail_queued} wait to be sent."
+
+
+def database(found: Health) -> Line:
+    faults = health.readiness(app.sessions, now=app.now()).faults
+    if faults and found.waited is None:
+        return "bad", "Database", " ".join(faults)
+    kind, size = app.sessions.engine.dialect.name, found.database_bytes // 1024**2
+    return "good", "Database", f"{kind}, {size} MB: up to date, and keeps what it is told."
+
+
+def clock(found: Health) -> Line:
+    skew = found.reach.skew_s if found.reach else None
+    if skew is None:
+        return "poor", "Clock", "The gateway has not told its time, so this clock was not compared."
+    if abs(skew) >= watch.CLOCK_POOR.total_seconds():
+        return "bad", "Clock", f"It differs from the gateway's by {abs(skew)} s. Let it be set by NTP."
+    return "good", "Clock", f"It agrees with the gateway's, within {max(1, abs(skew))} s."
+
+
+def disk() -> Line:
+    free = watch.disk_of(settings.data_dir)
+    told = f"{free.free // 1024**3} of {free.total // 1024**3} GB are free."
+    for alarm in watch.about_disk(free):
+        return ("bad" if alarm.severity is Severity.BAD else "poor"), "Disk", alarm.sentence
+    return "good", "Disk", told
+
+
+def books(found: Health) -> Line:
+    report = found.report
+    if report is None:
+        return "poor", "Books", "They were not examined yet. Press Examine now, or start the worker."
+    if report.findings and not report.accepted:
+        return "bad", "Books", f"{len(report.findings)} rules are broken; they are listed below."
+    if app.now() - report.at > EXAMINED_LATE:
+        return "poor", "Books", f"They were last examined {ui.moment(report.at)}. Is the worker running?"
+    accepted = ", but for what an admin let stand" if report.accepted else ""
+    return "good", "Books", f"They add up{accepted}. Examined {ui.moment(report.at)}."
+
+
+def seconds(age: timedelta | None) -> str:
+    return f"{age.total_seconds():.1f} s" if age is not None else "–"
+
+
+# -- the page ---------------------------------------------------------------------------------------
+
+
+@st.fragment(run_every="15s")
+@ui.error_boundary()
+def live_parts() -> None:
+    here = ui.require(Action.MANAGE_SETTINGS, active=False)
+    with app.sessions.read() as session:
+        found = vitals.healthy(session, here, now=app.now())
+    left, right = st.columns(2)
+    with left.container(border=True):
+        st.subheader("Every part", anchor=False)
+        ui.checks(parts(found))
+    with right.container(border=True):
+        st.subheader("Alerts", anchor=False)
+        if not found.alerts:
+            ui.empty_state(
+                "All is well", "What goes wrong shows here, on Live, and in your mail.", "task_alt"
+            )
+        for alert in found.alerts:
+            one_alert(alert)
+    with right.container(border=True):
+        st.subheader("Do the books add up?", anchor=False)
+        the_books(found)
+
+
+def one_alert(alert: AlertView) -> None:
+    since = f"Since {ui.moment(alert.since)}. " if alert.since else ""
+    ui.trouble(alert.sentence, f"{since}{alert.still_works}", bad=alert.severity is Severity.BAD)
+    if alert.id is None:
+        return
+    if alert.snoozed_until is not None and alert.snoozed_until > app.now():
+        ui.plain(f"Quiet until {dates.say_moment(alert.snoozed_until)}.", "faint")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ui.plain("Be quiet about it for", "faint")
+        for word, wait in SNOOZES.items():
+            key = f"snooze_{alert.id}_{word}"
+            st.button(word, key=key, on_click=snooze, args=(alert.id, wait), type="tertiary")
+
+
+def snooze(alert_id: int, wait: timedelta) -> None:
+    here = ui.require(Action.MANAGE_SETTINGS)
+    now = app.now()
+    with ui.error_boundary(), app.sessions.begin() as session:
+        alerts.snooze(session, here, alert_id, now + wait, now=now)
+
+
+def the_books(found: Health) -> None:
+    report = found.report
+    if report is None:
+        ui.plain("Not examined yet.", "faint")
+    elif report.sound:
+        ui.plain(f"{len(integrity.RULES)} rules hold. Examined {ui.moment(report.at)}.", "faint")
+    else:
+        ui.plain(f"Examined {ui.moment(report.at)}. What is wrong, and where:", "faint")
+        for finding in report.findings:
+            ui.plain(finding.sentence, "title")
+            ui.plain("\n".join(finding.rows), "faint")
+    if st.button("Examine now", key="examine", icon=":material/fact_check:"):
+        with st.spinner("Reading every payment …"):
+            integrity.check_now(app.sessions, ui.require(Action.MANAGE_SETTINGS), now=app.now())
+        st.rerun()
+    if found.standstill is not None:
+        go_on()
+
+
+def go_on() -> None:
+    with st.form("go_on", border=False):
+        ui.plain(
+            "The desk is read-only. Put right what is named above and examine again. "
+            "Or let the desk go on with just these findings; your reason is kept in the audit."
+        )
+        reason = st.text_input("Why it may go on", key="go_on_reason")
+        if not st.form_submit_button("Let the desk go on"):
+            return
+    here = ui.require(Action.MANAGE_SETTINGS)
+    with ui.error_boundary():
+        with app.sessions.begin() as session:
+            integrity.accept(session, here, reason, now=app.now())
+        st.rerun()
+
+
+st.title("Health", anchor=False)
+live_parts()

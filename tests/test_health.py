@@ -1,0 +1,204 @@
+"""The health page says how each part is and what to do; /metrics says it to machines that may know."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
+
+import bootstrap
+from payments import alerts, integrity, standstill, vitals, watch, worker
+from payments.alerts import Alarm, Kind, Severity
+from payments.errors import GatewayUnavailable
+from payments.metrics import metrics
+from payments.people import Role
+from payments.worker import Worker
+from tests.desk import FakeGateway, issue, make_event
+from tests.hook import serving
+from tests.test_pages import ROOT, all_html, desk  # noqa: F401 - the fixture of pages
+
+PAGE = "pages/admin/health.py"
+LIVE = "pages/monitor/live.py"
+
+
+def beat(desk):  # noqa: F811
+    """A round of the worker, with its watch."""
+    settings = bootstrap.app().settings
+    one = watch.Watch(desk.sessions, desk.gateway, lambda: desk.now, settings.data_dir)
+    Worker(desk.sessions, {"ikhokha": desk.gateway}, None, "", one).round(now=desk.now)
+
+
+def spoil(sessions):
+    with sessions.begin() as session:
+        session.execute(text("UPDATE standings SET sum_minor = sum_minor + 1"))
+
+
+@pytest.fixture
+def broken(desk):  # noqa: F811
+    """A desk whose totals are a cent off, examined."""
+    desk.sign_in(Role.ADMIN)
+    issue(desk.sessions, desk.gateway, now=desk.now)
+    spoil(desk.sessions)
+    beat(desk)
+    return desk
+
+
+# -- the page ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_health_is_for_admins(desk, role):  # noqa: F811
+    desk.sign_in(role)
+    if role is Role.ADMIN:
+        at = desk.open(PAGE)
+        assert not at.exception
+        assert at.title[0].value == "Health"
+    else:
+        direct = AppTest.from_file(str(ROOT / PAGE)).run()
+        assert "not for your role" in all_html(direct)
+
+
+def test_a_desk_at_work_is_green(desk):  # noqa: F811
+    desk.gateway.clock = desk.now
+    beat(desk)
+    desk.sign_in(Role.ADMIN)
+    shown = all_html(desk.open(PAGE))
+    assert "rules hold. Examined today" in shown
+    assert "It agrees with the gateway's" in shown
+    assert "It runs, and was last seen today" in shown
+    assert "pd-check bad" not in shown
+
+
+def test_each_part_that_is_not_well_says_what_to_do(desk):  # noqa: F811
+    desk.gateway.failing = GatewayUnavailable("The gateway could not be reached.")
+    watch.try_gateway(desk.sessions, desk.gateway, lambda: desk.now - timedelta(hours=1))
+    desk.sign_in(Role.ADMIN)
+    shown = all_html(desk.open(PAGE))
+    assert "The gateway could not be reached. It is so since today 11:00." in shown
+    assert "Start it: python manage.py worker." in shown
+    assert "Press Examine now" in shown
+
+
+def test_an_alert_can_be_snoozed_where_it_is_read(desk):  # noqa: F811
+    beat(desk)
+    with desk.sessions.begin() as session:
+        alerts.settle(session, [Alarm(Kind.DISK, Severity.BAD, "The disk is full.")], now=desk.now)
+    desk.sign_in(Role.ADMIN)
+    assert "The disk is full." in all_html(desk.open(LIVE))
+    at = desk.open(PAGE)
+    at.button(key="snooze_1_8 hours").click().run()
+    assert "Quiet until 23 Nov 2026, 20:00." in all_html(at)
+    assert "The disk is full." not in all_html(desk.open(LIVE))
+
+
+def test_live_says_since_when_and_what_still_works_to_everybody(desk):  # noqa: F811
+    beat(desk)
+    with desk.sessions.begin() as session:
+        alerts.settle(session, [Alarm(Kind.GATEWAY, Severity.BAD, "It is away.")], now=desk.now)
+    desk.sign_in(Role.VIEWER)
+    shown = all_html(desk.open(LIVE))
+    assert "It is away." in shown
+    assert "Since today 12:00. Cash, card slips and EFT work" in shown
+
+
+def test_that_the_worker_does_not_run_is_told_though_nobody_could_write_it_down(desk):  # noqa: F811
+    desk.sign_in(Role.VIEWER)
+    assert "The worker does not run." in all_html(desk.open(LIVE))
+    with desk.sessions.read() as session:
+        assert [view.id for view in vitals.troubles(session, now=desk.now)] == [None]
+    beat(desk)
+    assert "The worker does not run." not in all_html(desk.open(LIVE))
+
+
+# -- books that do not add up -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [LIVE, "pages/monitor/payments.py", "pages/door/take.py", PAGE])
+def test_every_page_says_that_the_desk_is_read_only_and_why(broken, page):
+    shown = all_html(broken.open(page))
+    assert "The desk is read-only since today 12:00." in shown
+    assert "The totals by status are not what the payments add up to." in shown
+
+
+def test_the_desk_is_lifted_by_a_check_that_passes_from_the_page(desk):  # noqa: F811
+    desk.sign_in(Role.ADMIN)
+    issue(desk.sessions, desk.gateway, now=desk.now)
+    spoil(desk.sessions)
+    at = desk.open(PAGE)
+    at.button(key="examine").click().run()
+    assert "off by 0 payments, 1 cents" in all_html(at)
+    with desk.sessions.begin() as session:
+        session.execute(text("UPDATE standings SET sum_minor = sum_minor - 1"))
+    at.button(key="examine").click().run()
+    assert "rules hold" in all_html(at)
+    assert "read-only" not in all_html(desk.open(LIVE))
+
+
+def test_an_admin_lets_the_desk_go_on_with_a_reason(desk):  # noqa: F811
+    desk.sign_in(Role.ADMIN)
+    issue(desk.sessions, desk.gateway, now=desk.now)
+    spoil(desk.sessions)
+    at = desk.open(PAGE)
+    at.button(key="examine").click().run()
+    at.text_input(key="go_on_reason").set_value("One cent, found and booked.")
+    next(button for button in at.button if button.label == "Let the desk go on").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        assert standstill.current(session) is None
+        assert integrity.last(session).accepted
+
+
+# -- /metrics ---------------------------------------------------------------------------------------
+
+
+def told(body):
+    """Name with labels, and the number."""
+    lines = [line.rsplit(" ", 1) for line in body.decode().splitlines() if line[0] != "#"]
+    return {name: number for name, number in lines}  # noqa: C416 - lists are not pairs to a type checker
+
+
+def test_the_numbers_of_a_desk(sessions, now):
+    gateway = FakeGateway(clock=now)
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    issue(sessions, gateway, now=now)
+    watch.try_gateway(sessions, gateway, lambda: now)
+    integrity.run(sessions, now=now)
+    with sessions.read() as session:
+        numbers = told(metrics(session, {404: 3}, now=now + timedelta(minutes=1)))
+    assert numbers["paydesk_gateway_up"] == "1.0"
+    assert numbers["paydesk_integrity_broken_rules"] == "0.0"
+    assert numbers["paydesk_integrity_age_seconds"] == "60.0"
+    assert numbers['paydesk_queue_depth{queue="links_due"}'] == "1.0"
+    assert numbers['paydesk_alerts{kind="worker"}'] == "1.0"
+    assert numbers['paydesk_hook_refused{status="404"}'] == "3.0"
+    assert float(numbers["paydesk_database_bytes"]) > 100_000
+    assert "Zanele" not in str(numbers)
+
+
+PROXIED = {"X-Forwarded-For": "203.0.113.7"}
+
+
+@pytest.mark.parametrize(
+    "token, headers, status",
+    [
+        pytest.param("", {}, 200, id="from this machine"),
+        pytest.param("", PROXIED, 404, id="through the proxy"),
+        pytest.param("", PROXIED | {"Authorization": "Bearer "}, 404, id="no token is set"),
+        pytest.param("s3cret", PROXIED | {"Authorization": "Bearer s3cret"}, 200, id="with the token"),
+        pytest.param("s3cret", PROXIED | {"Authorization": "Bearer s3cres"}, 404, id="with a wrong one"),
+    ],
+)
+def test_metrics_are_private(database_url, token, headers, status):
+    with serving(database_url, METRICS_TOKEN=token) as hook:
+        reply = hook.get("/metrics", **headers)
+        assert reply.status == status
+        assert (b"paydesk_queue_depth" in reply.body) == (status == 200)
+
+
+def test_a_worker_that_is_seen_is_no_trouble(sessions, now):
+    Worker(sessions, {"ikhokha": FakeGateway()}, None, "").round(now=now)
+    with sessions.read() as session:
+        assert vitals.troubles(session, now=now + worker.MISSED / 2) == ()
+        (dead,) = vitals.troubles(session, now=now + worker.MISSED)
+    assert (dead.since, dead.severity) == (now, Severity.BAD)
