@@ -5,7 +5,7 @@ nothing the second time.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -56,11 +56,36 @@ class Message:
         return hashlib.sha256(self.path.encode() + b"\n" + self.body).digest()
 
 
+#: A verified message and what it says; None: signed, but unreadable.
+Arrived = tuple[Message, GatewayEvent | None]
+#: What makes two messages one: the gateway and the digest.
+_Key = tuple[str, bytes]
+
+
 def accept(session: Session, message: Message, event: GatewayEvent | None) -> int:
     """Keep a verified message and return its id; seen before, it is counted. None: signed, but unreadable."""
-    row = {
-        "gateway": message.gateway,
-        "digest": message.digest,
+    return accept_all(session, [(message, event)])[0]
+
+
+def accept_all(session: Session, arrived: Sequence[Arrived]) -> list[int]:
+    """The same for messages that arrived together; the id of each, in their order."""
+    rows: dict[_Key, dict[str, Any]] = {}
+    keys = [(message.gateway, message.digest) for message, _ in arrived]
+    for key, (message, event) in zip(keys, arrived, strict=True):
+        if key in rows:  # one statement cannot count a row that it inserts
+            rows[key]["seen_count"] += 1
+            rows[key]["last_seen_at"] = message.received_at
+        else:
+            rows[key] = _verified_row(key, message, event)
+    ids = _keep_once(session, InboxEvent, list(rows.values()))
+    return [ids[key] for key in keys]
+
+
+def _verified_row(key: _Key, message: Message, event: GatewayEvent | None) -> dict[str, Any]:
+    gateway, digest = key
+    return {
+        "gateway": gateway,
+        "digest": digest,
         "received_at": message.received_at,
         "path": message.path,
         "headers": _kept_headers(message),
@@ -75,7 +100,6 @@ def accept(session: Session, message: Message, event: GatewayEvent | None) -> in
         "next_try_at": message.received_at + HEAD_START if event else None,
         "effect": None if event else UNREADABLE,
     }
-    return _keep_once(session, InboxEvent, row)
 
 
 def accept_unverified(session: Session, message: Message, reason: str, claimed: str | None) -> int:
@@ -93,7 +117,7 @@ def accept_unverified(session: Session, message: Message, reason: str, claimed: 
         "seen_count": 1,
         "last_seen_at": message.received_at,
     }
-    kept = _keep_once(session, UnverifiedEvent, row)
+    kept = _keep_once(session, UnverifiedEvent, [row])[message.gateway, message.digest]
     _make_room(session, kept, message.received_at)
     _take_hint(session, message, kept, claimed)
     return kept
@@ -273,18 +297,30 @@ def _is_success(row: InboxEvent) -> bool:
 # -- keeping ----------------------------------------------------------------------------------------
 
 
-def _keep_once(session: Session, table: type[InboxEvent] | type[UnverifiedEvent], row: dict[str, Any]) -> int:
-    """Insert, or count one more sighting of the same message. One statement: a race cannot split it."""
+def _keep_once(
+    session: Session, table: type[InboxEvent] | type[UnverifiedEvent], rows: list[dict[str, Any]]
+) -> dict[_Key, int]:
+    """Insert rows of different messages, or count one more sighting of each; their ids.
+
+    One statement: a race cannot split it.
+    """
+    if not rows:
+        return {}
     statement = _insert_once(table, session.get_bind().dialect.name)
-    return int(session.connection().execute(statement, row).scalar_one())
+    kept = session.connection().execute(statement, rows)
+    return {(gateway, digest): kept_id for kept_id, gateway, digest in kept}
 
 
 @cache
 def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent], dialect: str) -> Insert:
     """Built once: building the statement for each message costs five times what running it does."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
-    seen = {"seen_count": table.seen_count + 1, "last_seen_at": insert.excluded.last_seen_at}
-    return insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen).returning(table.id)
+    seen = {
+        "seen_count": table.seen_count + insert.excluded.seen_count,
+        "last_seen_at": insert.excluded.last_seen_at,
+    }
+    once = insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen)
+    return once.returning(table.id, table.gateway, table.digest)
 
 
 def _make_room(session: Session, newest: int, now: datetime) -> None:

@@ -23,7 +23,7 @@ from db.session import Sessions
 from payments import inbox
 from payments.errors import GatewayError, NotKept
 from payments.gateways import Gateway, GatewayEvent
-from payments.inbox import Message
+from payments.inbox import Arrived, Message
 
 log = logging.getLogger("paydesk.intake")
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Waiting:
-    work: Callable[[Session], Any]
+    work: Callable[[Session], Any] | Arrived
     done: asyncio.Future[Any]
 
 
@@ -87,7 +87,7 @@ class Intake:
 
     async def accept(self, message: Message, event: GatewayEvent | None) -> int:
         """``inbox.accept``, committed. Raises NotKept when the database could not in time."""
-        return await self.write(lambda session: inbox.accept(session, message, event))
+        return int(await self._written((message, event)))
 
     async def accept_unverified(self, message: Message, reason: str, claimed: str | None) -> int:
         """``inbox.accept_unverified``, committed. Raises NotKept when the database could not in time."""
@@ -95,12 +95,15 @@ class Intake:
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """What ``work`` returns, once it is committed. It may run twice; the first time is then undone."""
+        done: T = await self._written(work)
+        return done
+
+    async def _written(self, work: Callable[[Session], Any] | Arrived) -> Any:
         waiting = _Waiting(work, asyncio.get_running_loop().create_future())
         self._queue.put(waiting)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                done: T = await waiting.done
-                return done
+                return await waiting.done
         except TimeoutError:
             raise NotKept("The database did not answer in time. Send the message again.") from None
 
@@ -127,8 +130,7 @@ class Intake:
         """What each work returned, or NotKept. One that cannot be written fails alone."""
         try:
             with self._sessions.begin() as session:
-                results: list[Any] = [one.work(session) for one in batch]
-            return results
+                return _write(session, [one.work for one in batch])
         except (OperationalError, InterfaceError) as error:
             # Busy, full or gone: no message is at fault, and trying each would only wait longer.
             log.warning("%d messages not kept: %s", len(batch), error.orig)
@@ -138,6 +140,12 @@ class Intake:
                 return [self._commit([one])[0] for one in batch]
             log.exception("A message cannot be written")
             return [NotKept("The message could not be written. Send it again.")]
+
+
+def _write(session: Session, works: list[Callable[[Session], Any] | Arrived]) -> list[Any]:
+    """What each returned. Messages that arrived together are one statement."""
+    ids = iter(inbox.accept_all(session, [work for work in works if isinstance(work, tuple)]))
+    return [next(ids) if isinstance(work, tuple) else work(session) for work in works]
 
 
 def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:

@@ -27,7 +27,7 @@ _ISSUERS = (
     (re.compile(r"35(?:2[89]|[3-8])"), {16, 17, 18, 19}),  # JCB
     (re.compile(r"5[0678]|6[0-57]"), {16, 17, 18, 19}),  # Maestro, Discover, UnionPay, RuPay
 )
-_LONGEST = 19
+_SHORTEST, _LONGEST = 13, 19
 _NAMED_CODE = re.compile(r"(\b(?:cvv2?|cvc2?|cvn|cid|csc|security code)\b\W{0,6})\d{3,4}\b", re.IGNORECASE)
 #: What is typed after a number: its expiry month and year, then the code.
 _FOLLOWING_CODE = re.compile(r"\A(\W{1,3}(?:0[1-9]|1[0-2])\W{0,3}(?:20)?\d{2}\W{1,3})\d{3,4}\b")
@@ -105,6 +105,8 @@ def _fold(text: str) -> tuple[str, Sequence[int]]:
 def _card_spans(folded: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and last four digits of each card number. One begins and ends with a group of digits."""
     for run in _RUN.finditer(folded):
+        if run.end() - run.start() < _SHORTEST:
+            continue
         groups = list(_GROUP.finditer(folded, run.start(), run.end()))
         first = 0
         while first < len(groups):
