@@ -90,6 +90,11 @@ def error_boundary() -> Iterator[None]:
         )
 
 
+def id_in(address: str) -> int:
+    """The id that a part of an address names; 0, which nothing has, when it is none."""
+    return int(address) if re.fullmatch("[0-9]{1,18}", address) else 0
+
+
 # -- text, money, moments ---------------------------------------------------------------------------
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=@/\"'])")

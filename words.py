@@ -148,6 +148,15 @@ CASE: Mapping[Reason, tuple[str, str]] = {
         "The gateway signed a message in a form nobody here can read. Look at it as received.",
     ),
 }
+#: What was found with a case, as far as it tells a person something.
+FOUND: Mapping[str, str] = {
+    "word": "iKhokha says",
+    "told": "It names",
+    "twin": "Paid before",
+    "was": "It was",
+    "wire_reference": "Our reference",
+    "error": "The error",
+}
 DECISION: Mapping[Decision, str] = {
     Decision.HEALED: "Settled by itself",
     Decision.GATEWAY_CONFIRMED: "iKhokha confirmed how it is",

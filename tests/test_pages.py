@@ -15,10 +15,12 @@ import bootstrap
 import ui
 import words
 from db.session import Sessions, open_engine
-from payments import people, search, signin
+from payments import inbox, people, search, signin
+from payments.cases import Decision, Reason
 from payments.errors import Conflict
-from payments.lifecycle import Kind, Method, Review, Source, Status
+from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.people import POLICY, Action, Role
+from payments.replay import View
 from payments.timeline import UNVERIFIED
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 
@@ -26,9 +28,12 @@ ROOT = Path(__file__).parent.parent
 PAGES = {
     "pages/monitor/live.py": Action.SEE,
     "pages/monitor/payments.py": Action.SEE,
+    "pages/monitor/attention.py": Action.SEE,
+    "pages/monitor/inbox.py": Action.SEE_INBOX,
     "pages/door/take.py": Action.ISSUE_LINK,
     "pages/admin/events.py": Action.MANAGE_EVENTS,
     "pages/admin/people.py": Action.MANAGE_PEOPLE,
+    "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
 }
 
@@ -119,7 +124,12 @@ def test_an_organiser_sees_nothing_of_another_event(desk):
         mine = make_event(session, "minefest", now=desk.now).id
     other = issue(desk.sessions, desk.gateway, now=desk.now, payer_name="Secret Sipho")
     desk.sign_in(Role.ORGANISER, [mine])
-    for page in ("pages/monitor/live.py", "pages/monitor/payments.py", "pages/door/take.py"):
+    for page in (
+        "pages/monitor/live.py",
+        "pages/monitor/payments.py",
+        "pages/monitor/attention.py",
+        "pages/door/take.py",
+    ):
         shown = "".join(everything(desk.open(page)))
         assert "Secret" not in shown, page
         assert "Devconf" not in shown, page
@@ -181,13 +191,13 @@ def test_no_payers_name_becomes_markdown_or_html_beside_the_code(desk, tricked):
 
 
 def harmless(at: AppTest) -> None:
-    """Only HTML of ours, with the name escaped, and components, which set text as text, may hold it."""
+    """Only HTML of ours, with the name escaped, and what sets text as text, may hold it."""
     assert not at.exception
     for node in at._tree:
         proto = getattr(node, "proto", None)
         if node.type == "html":
             assert tags(proto.body) <= _OURS, proto.body
-        elif proto is not None and node.type != "bidi_component":
+        elif proto is not None and node.type not in ("bidi_component", "code"):
             assert "evil" not in str(proto), node
 
 
@@ -283,6 +293,14 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
         pytest.param(words.ROLE, Role, id="role"),
         pytest.param(words.SOURCE, Source, id="source"),
         pytest.param(words.KIND, {*Kind, UNVERIFIED}, id="timeline"),
+        pytest.param(words.VIEW, View, id="inbox"),
+        pytest.param(words.CASE, Reason, id="reason"),
+        pytest.param(words.DECISION, Decision, id="decision"),
+        pytest.param(
+            words.EFFECT,
+            {"", *Effect, inbox.UNCONFIRMED, inbox.UNMATCHED, inbox.UNREADABLE, inbox.IGNORED},
+            id="effect",
+        ),
     ],
 )
 def test_every_word_of_ours_has_one_for_people(told, ours):

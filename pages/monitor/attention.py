@@ -30,9 +30,14 @@ def may_decide(here: Person, case: CaseView) -> bool:
 # -- the queue --------------------------------------------------------------------------------------
 
 
-def reason_pills() -> str | None:
+def reason_pills(here: Person) -> str | None:
+    """The reasons that there are cases of, and the one that the address asks for."""
+    with app.sessions.read() as session:
+        present = {group.reason for group in attention.queue(session, here, now=app.now())}
+    asked = st.query_params.get("reason")
+    shown = [word for word, reason in WORDS.items() if reason in present or word == asked]
     return st.pills(
-        "Reason", [*WORDS, DECIDED], key="reason", label_visibility="collapsed", bind="query-params"
+        "Reason", [*shown, DECIDED], key="reason", label_visibility="collapsed", bind="query-params"
     )
 
 
@@ -58,17 +63,18 @@ def only(word: str) -> None:
 
 def line(here: Person, case: CaseView) -> None:
     """One case: what it is about, since when, whose it is, and what can be done."""
-    with st.container(key=f"case_{case.id}", gap="xsmall"):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            ui.plain(about(case), "title")
-            ui.plain(f"{words.ago(app.now() - case.opened_at)} old", "faint")
+    left, right = st.columns(2, vertical_alignment="center", gap="small")
+    with left, st.container(gap=None):
+        ui.plain(about(case), "title")
         ui.plain(standing(case), "faint")
         if case.note:
             ui.plain(f"Note: {case.note}", "faint")
-        with st.container(horizontal=True, gap="small"):
-            remedies(here, case)
-        if (said := st.session_state.get("case_said")) and said[0] == case.id:
-            st.info(ui.escape(said[1]), icon=":material/info:")
+    with right.container(
+        horizontal=True, gap="small", vertical_alignment="center", horizontal_alignment="right"
+    ):
+        remedies(here, case)
+    if (said := st.session_state.get("case_said")) and said[0] == case.id:
+        st.info(ui.escape(said[1]), icon=":material/info:")
 
 
 def about(case: CaseView) -> str:
@@ -79,7 +85,8 @@ def about(case: CaseView) -> str:
 
 
 def standing(case: CaseView) -> str:
-    parts = [case.event_name, words.STATUS[case.status].word if case.status else None]
+    parts: list[str | None] = [f"{words.ago(app.now() - case.opened_at)} old", case.event_name]
+    parts.append(words.STATUS[case.status].word if case.status else None)
     parts.append(f"paid before: {case.found['twin']}" if "twin" in case.found else None)
     parts.append(f"owner {case.owner}" if case.owner else "nobody's yet")
     if case.due_on:
@@ -99,9 +106,7 @@ def remedies(here: Person, case: CaseView) -> None:
             query_params={"message": str(case.inbox_id)},
         )  # fmt: skip
     if case.link_id and case.event_id and here.may(Action.ASK_GATEWAY, case.event_id):
-        st.button(
-            "Ask the gateway now", key=f"ask_{case.id}", icon=":material/sync:", on_click=ask, args=(case,)
-        )
+        st.button("Ask gateway", key=f"ask_{case.id}", icon=":material/sync:", on_click=ask, args=(case,))
     if case.reason is Reason.UNMATCHED_EVENT and here.may(Action.PROCESS_EVENTS):
         st.button(
             "Process again", key=f"again_{case.id}", icon=":material/replay:", on_click=again, args=(case,)
@@ -149,16 +154,14 @@ def close_case() -> None:
 def drawer(number: str) -> None:
     here = ui.require(Action.SEE)
     with app.sessions.read() as session:
-        case = attention.get(session, here, int(number) if number.isdecimal() else 0, now=app.now())
+        case = attention.get(session, here, ui.id_in(number), now=app.now())
         owners = dict(attention.owners(session, here, case))
     word, remedy = words.CASE[case.reason]
     st.badge(word, icon=":material/flag:", color="orange")
     ui.plain(about(case), "name")
     ui.plain(remedy)
-    ui.facts(
-        {name.replace("_", " "): str(value) for name, value in case.found.items()}
-        | {"since": ui.moment(case.opened_at)}
-    )
+    found = {label: str(case.found[name]) for name, label in words.FOUND.items() if case.found.get(name)}
+    ui.facts({"Since": ui.moment(case.opened_at), **found})
     if case.closed_at is not None:
         ui.plain(f"{case.closed_by}, {ui.moment(case.closed_at)}: {case.decided_why}")
     elif may_decide(here, case):
@@ -241,6 +244,6 @@ def page(chosen: str | None) -> None:
 st.title("Needs attention", anchor=False)
 if told := st.session_state.pop("attention_done", None):
     st.success(ui.escape(told), icon=":material/check:")
-page(reason_pills())
+page(reason_pills(person))
 if opened := st.query_params.get("case"):
     drawer(opened)

@@ -79,7 +79,7 @@ def drawer(number: str) -> None:
     here = ui.require(Action.SEE_INBOX)
     digits = number.removeprefix("u")
     with app.sessions.read() as session:
-        found = replay.get(session, here, int(digits) if digits.isdecimal() else 0, proved=digits == number)
+        found = replay.get(session, here, ui.id_in(digits), proved=digits == number)
     told(found)
     if answer := st.session_state.pop("message_said", None):
         st.info(ui.escape(answer), icon=":material/info:")
@@ -106,7 +106,8 @@ def told(found: Message) -> None:
             "Received": ui.moment(row.received_at),
             "It says": row.word,
             "About link": row.gateway_reference,
-            "Payment": row.reference or row.told_reference,
+            "Payment": row.reference,
+            "It names": row.told_reference if row.told_reference != row.reference else None,
             "Signature": "good" if row.proved else f"bad: {row.why}",
             "Acted on": f"{ui.moment(row.handled_at)}{took}" if row.took else None,
             "Ignored": f"{ui.moment(row.handled_at)} by {row.ignored_by}" if row.ignored_by else None,
@@ -218,8 +219,8 @@ def planned() -> None:
         with st.container(horizontal=True):
             if ids and not done:
                 st.button(
-                    f"Process {many} now", type="primary", icon=":material/replay:", key="run",
-                    on_click=run_plan,
+                    f"Process {many} now", type="primary" if changing else "secondary", key="run",
+                    icon=":material/replay:", on_click=run_plan,
                 )  # fmt: skip
             st.button("Close", key="drop_plan", on_click=drop_plan)
 

@@ -1,0 +1,215 @@
+"""Inbox and Needs attention, as people of each role use them."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments import attention, inbox, lifecycle, lookout
+from payments.gateways import Answer, GatewayEvent
+from payments.lifecycle import Review, Source
+from payments.people import Role
+from payments.replay import View
+from tests.desk import ADMIN, issue, make_event, payment_of
+from tests.test_inbox import message
+from tests.test_pages import Desk, all_html, desk, everything, harmless
+
+ATTENTION, INBOX = "pages/monitor/attention.py", "pages/monitor/inbox.py"
+LINK = "link00000000001"
+WHY = "iKhokha says so in writing."
+__all__ = ["desk"]
+
+
+@pytest.fixture
+def flagged(desk: Desk) -> str:
+    """The reference of a payment that the gateway says was paid with too little."""
+    reference = issue(desk.sessions, desk.gateway, now=desk.now, payer_name="**Zanele** <b>M</b>").reference
+    desk.gateway.says(LINK, Answer.PAID, "PAID", amount_minor=1)
+    inbox.process(desk.sessions, {"ikhokha": desk.gateway}, ring(desk), now=desk.now)
+    return reference
+
+
+def ring(desk: Desk, link: str = LINK, word: str = "SUCCESS") -> int:
+    with desk.sessions.begin() as session:
+        event = GatewayEvent(link, None, word, "00")
+        return inbox.accept(session, message(desk.now, f'{{"{link}": "{word}"}}'.encode()), event)
+
+
+def unreadable(desk: Desk) -> int:
+    with desk.sessions.begin() as session:
+        kept = inbox.accept(session, message(desk.now, b"<script>evil()</script> **evil**"), None)
+    lookout.look(desk.sessions, now=desk.now)
+    return kept
+
+
+def button(at, label):
+    (found,) = [one for one in at.button if one.label == label]
+    return found
+
+
+def shown(at) -> str:
+    return "".join(everything(at))
+
+
+# -- needs attention --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", Role)
+def test_everybody_sees_what_waits_and_only_the_office_decides(desk, flagged, role):
+    unreadable(desk)
+    desk.sign_in(role)
+    at = desk.open(ATTENTION)
+    assert not at.exception
+    assert flagged in all_html(at)
+    assert [head.value for head in at.subheader] == [
+        "Amount differs · 1 · R150.00 at risk", "Cannot be read · 1",
+    ]  # fmt: skip
+    decides = [one for one in at.button if one.label == "Decide…"]
+    assert len(decides) == (2 if role in (Role.ADMIN, Role.FINANCE) else 0)
+    assert ("Open message" in shown(at)) is (role in (Role.ADMIN, Role.FINANCE, Role.AUDITOR))
+    asks = [one for one in at.button if one.label == "Ask gateway"]
+    assert len(asks) == (role in (Role.ADMIN, Role.FINANCE, Role.ORGANISER))
+
+
+def test_a_person_of_another_event_sees_an_empty_queue(desk, flagged):
+    unreadable(desk)
+    with desk.sessions.begin() as session:
+        mine = make_event(session, "minefest", now=desk.now).id
+    desk.sign_in(Role.FINANCE, [mine])
+    at = desk.open(ATTENTION)
+    assert "Nothing needs you" in all_html(at)
+    assert flagged not in shown(at)
+    at = desk.open(ATTENTION, case="1")
+    assert "There is no such case here" in at.error[0].value
+    assert flagged not in shown(at)
+
+
+def test_a_decision_is_made_in_the_drawer(desk, flagged):
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION, case="1")
+    harmless(at)
+    button(at, "Decide").click().run()
+    assert "Say why" in at.error[0].value
+    at.text_area(key="why_1").set_value(WHY)
+    button(at, "Decide").click().run()
+    assert not at.error
+    assert "Nothing needs you" in all_html(at)
+    with desk.sessions.read() as session:
+        (case,) = attention.decided(session, ADMIN, now=desk.now)
+        assert payment_of(session, flagged).review is None
+    assert (case.decided_why, case.closed_by) == (WHY, "finance person")
+    assert WHY in all_html(desk.open(ATTENTION, reason="Decided"))
+
+
+def test_a_case_gets_an_owner_and_a_due_date(desk, flagged):
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION, case="1")
+    at.selectbox[0].select("finance person")
+    at.date_input[0].set_value(desk.now.date() + timedelta(days=2))
+    at.text_area(key="note_1").set_value("Mailed iKhokha.")
+    button(at, "Save").click().run()
+    assert not at.error
+    assert "owner finance person · due 25 Nov 2026" in all_html(at)
+    assert "Mailed iKhokha." in all_html(at)
+
+
+def test_asking_the_gateway_from_the_queue_says_what_came_of_it(desk, flagged):
+    desk.sign_in(Role.ADMIN)
+    at = desk.open(ATTENTION)
+    button(at, "Ask gateway").click().run()
+    assert "The gateway was asked" in at.info[0].value
+
+
+def test_the_live_page_leads_to_the_queue(desk, flagged):
+    unreadable(desk)
+    desk.sign_in(Role.AUDITOR)
+    at = desk.open("pages/monitor/live.py")
+    assert not at.exception
+    ways = {node.proto.page: node.proto.query_string for node in at._tree if node.type == "page_link"}
+    assert ways == {"attention": "", "inbox": "show=Unreadable", "payments": "exact=Waiting"}
+
+
+# -- the inbox --------------------------------------------------------------------------------------
+
+
+def test_each_pill_lists_its_messages(desk, flagged):
+    unreadable(desk)
+    desk.sign_in(Role.AUDITOR)
+    counts = {View.ALL: 2, View.HANDLED: 1, View.UNREADABLE: 1, View.IGNORED: 0, View.BAD_SIGNATURE: 0}
+    for view, count in counts.items():
+        at = desk.open(INBOX, show=view.replace("_", " ").capitalize())
+        assert not at.exception
+        assert f"**{count} message" in at.markdown[0].value, view
+    assert "None of these" in all_html(at)
+
+
+def test_the_drawer_shows_a_message_as_it_came_and_nothing_in_it_becomes_markup(desk):
+    inbox_id = unreadable(desk)
+    desk.sign_in(Role.AUDITOR)
+    at = desk.open(INBOX, message=str(inbox_id))
+    assert at.code[0].value == "<script>evil()</script> **evil**"
+    assert [one.label for one in at.button if one.label in ("Process again", "Ignore it")] == []
+    harmless(at)
+
+
+@pytest.mark.parametrize("number", ["404", "u1", "evil", "", "-1", "9" * 30])
+def test_a_message_that_is_not_there_is_a_sentence(desk, number):
+    desk.sign_in(Role.ADMIN)
+    at = desk.open(INBOX, message=number)
+    assert not at.exception
+    assert len(at.error) == bool(number)
+    if number:
+        assert "no such message" in at.error[0].value
+
+
+def test_process_again_says_what_changed(desk):
+    reference = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    inbox_id = ring(desk)
+    desk.gateway.says(LINK, Answer.PAID, "PAID")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(INBOX, message=str(inbox_id))
+    button(at, "Process again").click().run()
+    assert "Waiting → Paid" in at.info[0].value
+    with desk.sessions.read() as session:
+        assert payment_of(session, reference).status == "paid"
+
+
+def test_a_message_is_ignored_with_a_reason_and_taken_up_again(desk):
+    inbox_id = unreadable(desk)
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(INBOX, message=str(inbox_id))
+    button(at, "Ignore it").click().run()
+    assert "Say why" in at.error[0].value
+    at.text_area(key="ignore_why").set_value(WHY)
+    button(at, "Ignore it").click().run()
+    assert not at.error
+    assert WHY in all_html(at)
+    button(at, "Take it up again").click().run()
+    assert "waits to be acted on" in at.info[0].value
+
+
+def test_a_span_is_first_looked_at_and_then_processed(desk):
+    reference = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    ring(desk)
+    desk.gateway.says(LINK, Answer.PAID, "PAID")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(INBOX)
+    button(at, "See what would change").click().run()
+    assert at.subheader[0].value == "What would change"
+    assert f"{reference}: Waiting → Paid" in all_html(at)
+    with desk.sessions.read() as session:
+        assert payment_of(session, reference).status == "open"
+    button(at, "Process 1 message now").click().run()
+    assert at.subheader[0].value == "What was done"
+    with desk.sessions.read() as session:
+        assert payment_of(session, reference).status == "paid"
+
+
+def test_no_payers_name_becomes_markup_on_the_queue(desk):
+    name = "**evil** <script>evil()</script>"
+    reference = issue(desk.sessions, desk.gateway, now=desk.now, payer_name=name).reference
+    with desk.sessions.begin() as session:
+        payment = payment_of(session, reference)
+        lifecycle.flag(session, payment, Review.OVERPAID, now=desk.now, source=Source.POLL, actor="iKhokha")
+    desk.sign_in(Role.ADMIN)
+    harmless(desk.open(ATTENTION))
+    harmless(desk.open(ATTENTION, case="1"))
