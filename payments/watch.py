@@ -86,12 +86,12 @@ class Watch:
 
     def step(self, *, now: datetime) -> None:
         """Look around when it is time to. Cheap in between."""
-        if _due(self._examined_at, EXAMINE_EVERY, now):
+        if _due(self._examined_at, EXAMINE_EVERY, now=now):
             self._examined_at = now
             report = integrity.run(self._sessions, now=now)
             for finding in report.findings:
                 log.error("integrity %s: %s %s", finding.name, finding.sentence, "; ".join(finding.rows))
-        if _due(self._looked_at, EVERY, now):
+        if _due(self._looked_at, EVERY, now=now):
             self._looked_at = now
             self._look(now)
 
@@ -99,7 +99,7 @@ class Watch:
         reach = try_gateway(self._sessions, self._gateway, self._clock)
         disk = disk_of(self._folder)
         with self._sessions.read() as session:
-            if _due(self._learned_at, timedelta(hours=1), now):
+            if _due(self._learned_at, timedelta(hours=1), now=now):
                 self._learned_at, self._counts = now, messages_by_hour(session, now=now)
             found = list(look(session, self._counts, now=now))
             found += [
@@ -117,13 +117,13 @@ class Watch:
 
 def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> Iterator[Alarm]:
     """What the database tells is wrong. ``counts`` are the messages of the hours before."""
-    yield from _silence(session, counts, now)
+    yield from _silence(session, counts, now=now)
     yield from _failures(session, now)
     yield from _forged(session, now)
     yield from _waiting(session, now)
 
 
-def _due(at: datetime | None, every: timedelta, now: datetime) -> bool:
+def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:
     """Also when the clock was set back: time that has not come yet is no reason to wait."""
     return at is None or not timedelta(0) <= now - at < every
 
@@ -138,11 +138,11 @@ def messages_by_hour(session: Session, *, now: datetime) -> Mapping[datetime, in
     return Counter(tallies.hour_of(at) for at in session.scalars(came.execution_options(yield_per=5_000)))
 
 
-def _silence(session: Session, counts: Mapping[datetime, int], now: datetime) -> Iterator[Alarm]:
+def _silence(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> Iterator[Alarm]:
     newest = select(InboxEvent.gateway_reference, InboxEvent.last_seen_at).order_by(InboxEvent.id.desc())
     messages = session.execute(newest.limit(_NEWEST)).all()
     since = max((message.last_seen_at for message in messages), default=None)
-    untold = _untold(session, {message.gateway_reference for message in messages}, since, now)
+    untold = _untold(session, {message.gateway_reference for message in messages}, since, now=now)
     began = since or min(untold, default=now)
     if rhythm.is_silent(counts, began, len(untold), now=now):
         said = f"since {dates.say_moment(since, now=now)}" if since else "ever"
@@ -155,7 +155,9 @@ def _silence(session: Session, counts: Mapping[datetime, int], now: datetime) ->
         )
 
 
-def _untold(session: Session, told: set[str | None], since: datetime | None, now: datetime) -> list[datetime]:
+def _untold(
+    session: Session, told: set[str | None], since: datetime | None, *, now: datetime
+) -> list[datetime]:
     """When payments came in through the gateway that it told us nothing of, since its last message."""
     newest = select(Receipt.source_reference, Receipt.received_at).where(Receipt.kind == Method.GATEWAY)
     found = session.execute(newest.order_by(Receipt.id.desc()).limit(_NEWEST // 5))

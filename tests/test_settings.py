@@ -24,6 +24,10 @@ LIVE = {
 }
 
 
+#: It looks through all of its services at first use, and one of them uses what Python will drop.
+apprise = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
 def read(**environ: str) -> bootstrap.Settings:
     return read_settings(environ, env_file=None)
 
@@ -133,6 +137,18 @@ def test_a_blank_setting_has_its_default():
     assert read(IKHOKHA_APP_ID="demo", DASHBOARD_PORT=" ").dashboard_port == 8501
 
 
+@pytest.mark.parametrize("hours", ["22:00", "22:00-25:00", "late-early", "22:00-06:00-07:00"])
+def test_quiet_hours_are_two_times(hours):
+    assert "ALERT_QUIET_HOURS" in faults({"IKHOKHA_APP_ID": "demo", "ALERT_QUIET_HOURS": hours})
+
+
+@apprise
+def test_a_chat_address_that_no_service_has_is_refused_and_not_repeated():
+    told = faults({"IKHOKHA_APP_ID": "demo", "ALERT_URLS": "json://example.org nonsense://top-secret"})
+    assert "ALERT_URLS: Apprise knows no service for address 2" in told
+    assert "top-secret" not in told
+
+
 # -- where they come from ---------------------------------------------------------------------------
 
 
@@ -163,16 +179,20 @@ def test_nothing_is_set_only_when_nobody_chose(tmp_path, environ, written, nothi
 # -- what they show ---------------------------------------------------------------------------------
 
 
+@apprise
 def test_secrets_are_in_no_repr(tmp_path):
     app = bootstrap.build(read(**LIVE | {"DATABASE_URL": f"sqlite:///{tmp_path}/desk.db"}))
     settings = read(
         **LIVE,
         IKHOKHA_PREVIOUS_SECRET_KEY="the-secret-before",
         SIMULATOR_CONTROL_TOKEN="the-control-token",
+        ALERT_URLS="json://desk:chat-password@chat.example.org",
+        METRICS_TOKEN="the-metrics-token",
     )
     shown = f"{settings!r} {settings} {app!r}"
     for secret in (
         "a-real-secret", "the-secret-before", "db-password", "mail-password", "the-control-token",
+        "chat-password", "the-metrics-token",
     ):  # fmt: skip
         assert secret not in shown
 
