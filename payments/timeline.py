@@ -18,7 +18,7 @@ UNVERIFIED = "unverified"
 #: More claims about one link than this tell nothing new: anybody on the internet can make them.
 MOST_UNVERIFIED = 50
 #: What only serves to look something up, or is shown apart.
-_NOT_SHOWN = {"raw", "inbox", "mail", "receipt"}
+_NOT_SHOWN = {"raw", "inbox", "mail", "receipt", "received_minor"}
 
 
 @dataclass(frozen=True)

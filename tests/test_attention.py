@@ -1,5 +1,6 @@
 """The queue of what a person must decide: what comes onto it, and that nothing leaves it by itself."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -458,6 +459,15 @@ def test_a_rush_is_compared_over_several_looks(sessions, gateway, event, now, mo
         seen.append(len(queue(sessions, now)))
     assert seen[-1] == 3
     assert seen[0] < 3
+
+
+def test_two_lookouts_at_once_open_one_case(sessions, gateway, event, now):
+    for _ in range(4):
+        pay(sessions, gateway, now, **_THANDI)
+    with ThreadPoolExecutor(2) as pool:
+        opened = list(pool.map(lambda _: lookout.look(sessions, now=now), range(2)))
+    assert sum(opened) == 3
+    assert reasons(sessions, now) == [Reason.DUPLICATE] * 3
 
 
 def test_a_look_that_finds_nothing_new_writes_nothing(sessions, gateway, flagged, now):
