@@ -84,13 +84,16 @@ class Watch:
         self._learned_at: datetime | None = None
         self._counts: Mapping[datetime, int] = {}
 
-    def step(self, *, now: datetime) -> None:
-        """Look around when it is time to. Cheap in between."""
+    def examine(self, *, now: datetime) -> None:
+        """The books, when it is time to: before anything is done in them. Cheap in between."""
         if _due(self._examined_at, EXAMINE_EVERY, now=now):
             self._examined_at = now
             report = integrity.run(self._sessions, now=now)
             for finding in report.findings:
                 log.error("integrity %s: %s %s", finding.name, finding.sentence, "; ".join(finding.rows))
+
+    def look_around(self, *, now: datetime) -> None:
+        """When it is time to, after what was due is done: what waited while nobody ran is no trouble."""
         if _due(self._looked_at, EVERY, now=now):
             self._looked_at = now
             self._look(now)

@@ -78,12 +78,14 @@ class Worker:
 
     def _work(self, now: datetime) -> None:
         if self._watch is not None:  # first of all: nothing is acted on in books that do not add up
-            self._watch.step(now=now)
+            self._watch.examine(now=now)
         done = sync.step(self._sessions, self._gateways, now=now)
         sent = 0
         if self._transport is not None:
             sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)
         swept, errors = self._sweep(now)
+        if self._watch is not None:
+            self._watch.look_around(now=now)
         self._look_around(now)
         errors += done.errors
         if done.events or done.asked or sent:

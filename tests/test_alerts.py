@@ -538,9 +538,9 @@ def test_the_watch_looks_once_a_minute_and_tells_and_it_is_over_by_itself(desk, 
     def walk(minutes):
         for _ in range(minutes * 6):
             clock[0] += timedelta(seconds=10)
-            one.step(now=clock[0])
+            one.look_around(now=clock[0])
 
-    one.step(now=now)
+    one.look_around(now=now)
     walk(3)
     assert Kind.GATEWAY in {view.kind for view in active(desk)}
     assert len(gateway.asked) == 4
@@ -556,12 +556,12 @@ def test_the_watch_looks_once_a_minute_and_tells_and_it_is_over_by_itself(desk, 
 
 def test_the_watch_examines_the_books_at_once_and_every_hour(desk, gateway, now, tmp_path):
     one = Watch(desk, gateway, lambda: now, tmp_path)
-    one.step(now=now)
+    one.examine(now=now)
     with desk.begin() as session:
         session.add(tallies.Standing(event_id=1, status="paid", currency="ZAR", count=1, sum_minor=1))
-    one.step(now=now + 59 * MINUTE)
+    one.examine(now=now + 59 * MINUTE)
     assert stands_still(desk) is None
-    one.step(now=now + 60 * MINUTE)
+    one.examine(now=now + 60 * MINUTE)
     assert stands_still(desk) is not None
 
 
@@ -574,6 +574,6 @@ def stands_still(sessions):
 
 def test_a_clock_set_back_does_not_stop_the_watch(desk, gateway, now, tmp_path):
     one = Watch(desk, gateway, lambda: now, tmp_path)
-    one.step(now=now)
-    one.step(now=now - DAY)
+    one.look_around(now=now)
+    one.look_around(now=now - DAY)
     assert len(gateway.asked) == 2
