@@ -1,5 +1,6 @@
 """A real hook for tests: uvicorn in a thread, or ``python webhook.py``; raw requests; a signer."""
 
+import asyncio
 import json
 import os
 import socket
@@ -7,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 
@@ -22,6 +24,8 @@ from db.session import Sessions
 from payments.gateways import GatewayEvent
 from payments.gateways.ikhokha import sign
 from tests.desk import FakeGateway
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 PATH = "/webhooks/ikhokha"
@@ -140,7 +144,7 @@ def process(database_url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "webhook.py"], cwd=ROOT, env=environ, stderr=subprocess.PIPE
     ) as child:
         try:
-            wait_until(lambda: child.poll() is not None or _listens(port))
+            wait_until(lambda: child.poll() is not None or listens(port))
             yield child
         finally:
             child.kill()
@@ -159,6 +163,12 @@ def wait_until(done: Any, *, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: the browser of other tests keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -408,7 +408,7 @@ def test_without_settings_the_integration_script_says_what_to_set(tmp_path):
 def test_pytest_finds_no_test_in_the_integration_script():
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "test_ikhokha_payment.py"],
-        cwd=ROOT, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTEST_ADDOPTS": ""},
     )  # fmt: skip
     assert "no tests collected" in done.stdout
     assert "warning" not in done.stdout.lower()

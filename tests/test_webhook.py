@@ -18,7 +18,7 @@ from payments.inbox import Message
 from payments.intake import Intake, Turns
 from payments.lifecycle import SETTLED, Status
 from tests.desk import issue, make_event, payment_of
-from tests.hook import PATH, Hook, event, request, serving, settings_for, signed, wait_until
+from tests.hook import PATH, Hook, event, request, run_apart, serving, settings_for, signed, wait_until
 
 LINK = "link00000000001"
 GOOD = event()
@@ -95,7 +95,7 @@ def test_a_message_that_cannot_be_written_fails_alone(sessions, now):
         finally:
             await asyncio.to_thread(intake.close)
 
-    answers = asyncio.run(accept_all(Intake(Turns(sessions))))
+    answers = run_apart(accept_all(Intake(Turns(sessions))))
     assert [nth for nth, answer in enumerate(answers) if isinstance(answer, NotKept)] == [10]
     with sessions.read() as session:
         assert session.scalar(select(func.count(InboxEvent.id))) == 19
