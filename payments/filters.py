@@ -8,7 +8,7 @@ from db.money import Money
 from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
-from payments.search import Filter
+from payments.search import Filter, parse
 
 _UNREADABLE = (
     "This address asks for something that cannot be read. Open the list again and export from there."
@@ -43,7 +43,7 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
     single = {name: several[0] for name, several in values.items()}
     try:
         return Filter(
-            text=single.pop("text", ""),
+            text=parse(single.pop("text", "")).text,
             statuses=tuple(Status(word) for word in statuses),
             methods=tuple(Method(word) for word in methods),
             events=tuple(events),

@@ -90,10 +90,10 @@ def _verified_row(key: _Key, message: Message, event: GatewayEvent | None) -> di
         "path": message.path,
         "headers": _kept_headers(message),
         "body": mask_card_bytes(message.body),
-        "gateway_reference": event.gateway_reference if event else None,
-        "reference": event.reference if event else None,
-        "word": event.word if event else None,
-        "code": event.code if event else None,
+        "gateway_reference": _masked(event and event.gateway_reference),
+        "reference": _masked(event and event.reference),
+        "word": _masked(event and event.word),
+        "code": _masked(event and event.code),
         "seen_count": 1,
         "last_seen_at": message.received_at,
         "attempts": 0,
@@ -112,7 +112,7 @@ def accept_unverified(session: Session, message: Message, reason: str, claimed: 
         "headers": _kept_headers(message),
         "body": mask_card_bytes(message.body),
         "reason": reason,
-        "gateway_reference": claimed,
+        "gateway_reference": _masked(claimed),
         "address": message.address,
         "seen_count": 1,
         "last_seen_at": message.received_at,
@@ -349,6 +349,11 @@ def _take_hint(session: Session, message: Message, kept: int, claimed: str | Non
         return
     session.execute(update(UnverifiedEvent).where(UnverifiedEvent.id == kept).values(asked_at=now))
     link.next_ask_at = min(link.next_ask_at, now)
+
+
+def _masked(text: str | None) -> str | None:
+    """No field of a message is a place for a card number; ids and references never look like one."""
+    return text and mask_card_numbers(text)
 
 
 def _kept_headers(message: Message) -> dict[str, str]:

@@ -5,6 +5,7 @@ or ``advance`` here: one conditional update, one receipt by unique key, one time
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,6 +19,7 @@ from payments import cases, outbox, search_text, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
+from payments.privacy import mask_card_numbers
 
 
 class Status(StrEnum):
@@ -272,6 +274,7 @@ def apply_answer(
     Only this turns a gateway's word into money, and only when link, reference, currency and amount fit.
     Saying the same again changes nothing.
     """
+    status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
     link = session.get_one(Link, link_id)
     payment = locked(session, link.payment_id)
     session.refresh(link)
