@@ -401,6 +401,9 @@ class LedgerGateway:
     def history(self, first: date, last: date) -> list[LinkStatus]:
         return [_told(link) for link in self._ledger.between(first, last)]
 
+    def told_time(self) -> datetime | None:
+        return self.now
+
 
 # -- small words ------------------------------------------------------------------------------------
 
