@@ -1,10 +1,15 @@
 """Whatever in the books is not as it must be is named by the next check, and nobody changes them then."""
 
+import importlib
+import inspect
+import pkgutil
+import re
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+import payments
 from db.models import Meta
 from db.money import Money
 from db.session import Sessions, open_engine
@@ -342,6 +347,40 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
         person = add_person(session, now)
         signin.make_sign_in_link(session, ADMIN, person, now=now)
         people.disable_person(session, ADMIN, person, now=now)
+
+
+#: Take a person and a moment and change nothing of the books: who looks, who is let in or shut out, and
+#: what deals with the standstill itself.
+POSSIBLE = {
+    "alerts.snooze", "attention.decided", "attention.get", "attention.queue", "integrity.accept",
+    "integrity.check_now", "links.opened", "people.disable_person", "people.is_active", "people.list_people",
+    "people.revoke_sessions", "replay.dry_run", "signin.change_password", "signin.make_sign_in_link",
+    "vitals.healthy", "vitals.vitals",
+}  # fmt: skip
+
+
+def of_people():
+    """The public functions of ``payments`` that take a person and a moment."""
+    for room in pkgutil.iter_modules(payments.__path__, "payments."):
+        module = importlib.import_module(room.name)
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            takes = inspect.signature(function).parameters
+            person = any("Person" in str(parameter.annotation) for parameter in takes.values())
+            if function.__module__ == room.name and name[0] != "_" and person and "now" in takes:
+                yield pytest.param(function, id=f"{room.name.removeprefix('payments.')}.{name}")
+
+
+@pytest.mark.parametrize("function", list(of_people()))
+def test_a_change_by_a_person_goes_through_a_place_that_refuses(function):
+    """A new function does so, or it is said above why it need not."""
+    if f"{function.__module__.removeprefix('payments.')}.{function.__name__}" in POSSIBLE:
+        return
+    source = inspect.getsource(function)
+    for _ in range(3):  # and through the helpers that it calls
+        names = re.findall(r"\b(_\w+)\(", source)
+        called = [getattr(inspect.getmodule(function), name, None) for name in names]
+        source += "".join(inspect.getsource(helper) for helper in set(called) if inspect.isfunction(helper))
+    assert "audit.record(" in source or "standstill.refuse(" in source
 
 
 def test_the_machine_still_writes_what_it_did(sessions, still, now):
