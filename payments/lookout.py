@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Meta, OutboxMail, Payment, Receipt
@@ -76,7 +77,7 @@ def look(sessions: Sessions, *, now: datetime) -> int:
         return 0
     with sessions.begin() as session:
         for key, value in marks.items():
-            session.merge(Meta(key=key, value=value))
+            _keep_mark(session, key, value)
         opened = sum(_open(session, one, now) for one in found)
         return opened + sum(_close(session, case_id, now) for case_id in healed)
 
@@ -161,6 +162,8 @@ def _duplicates(session: Session, now: datetime, marks: dict[str, str]) -> Itera
     """Those that money came for since the last look, each compared with what its payer paid before."""
     seen = session.get(Meta, _COMPARED_TO)
     done = int(seen.value) if seen else _compared_before(session, now)
+    if (session.scalar(select(func.max(Receipt.id))) or 0) <= done:
+        return
     new = session.execute(
         select(Receipt.id, Payment)
         .join(Receipt.payment)
@@ -266,6 +269,13 @@ def _open(session: Session, found: _Found, now: datetime) -> bool:
     return lifecycle.open_case(
         session, payment, found.reason, now=now, source=Source.WORKER, actor="Paydesk", **found.detail
     )
+
+
+def _keep_mark(session: Session, key: str, value: str) -> None:
+    """One statement: two lookouts may both look for the first time."""
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Meta)
+    mark = insert.values(key=key, value=value)
+    session.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def _close(session: Session, case_id: int, now: datetime) -> bool:
