@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from queue import Empty, Full, Queue, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -36,7 +37,9 @@ _CLOSING_S = 8
 #: How many kept events may wait to be asked about here; the worker finds the others.
 BELLS = 500
 _ASKERS = 2
-_GIVE_WAY_S = 0.02
+#: A bell waits until no message came for a moment, but not for ever: it takes a little of a busy time.
+_A_MOMENT_S = 0.02
+_GIVES_WAY_S = 0.5
 
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ class Intake:
         self._sessions = sessions
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
+        self._wrote_at = -inf
 
     def start(self) -> None:
         self._writer.start()
@@ -84,6 +88,11 @@ class Intake:
     @property
     def waiting(self) -> int:
         return self._queue.qsize()
+
+    @property
+    def busy(self) -> bool:
+        """Messages wait, or were kept a moment ago: more are likely."""
+        return not self._queue.empty() or time.monotonic() - self._wrote_at < _A_MOMENT_S
 
     async def accept(self, message: Message, event: GatewayEvent | None) -> int:
         """``inbox.accept``, committed. Raises NotKept when the database could not in time."""
@@ -118,6 +127,7 @@ class Intake:
             batch = [one for one in taken if one is not None and not one.done.cancelled()]
             if batch:
                 outcomes = self._commit(batch)
+                self._wrote_at = time.monotonic()
                 batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
 
     def _take(self) -> list[_Waiting | None]:
@@ -161,8 +171,9 @@ def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:
 class Bells:
     """Asks the gateway about kept events, in the background of the process that kept them.
 
-    They give way to messages that wait to be kept. Nothing depends on them: an event that is not asked
-    about here, for whatever reason, is still unhandled in the database, and the worker finishes it.
+    They give way to messages that come: what a bell costs would keep ten of those. Nothing depends on
+    them: an event that is not asked about here, for whatever reason, is still unhandled in the database,
+    and the worker finishes it.
     """
 
     def __init__(
@@ -212,8 +223,7 @@ class Bells:
 
     def _ask_all(self) -> None:
         while (inbox_id := self._queue.get()) is not None:
-            while self._intake.waiting:
-                time.sleep(_GIVE_WAY_S)
+            self._give_way()
             try:
                 inbox.process(self._sessions, self._gateways, inbox_id, now=self._clock())
             except GatewayError as error:
@@ -222,3 +232,8 @@ class Bells:
                 log.exception("Event %d is left to the worker", inbox_id)
             finally:
                 self._ringing.discard(inbox_id)
+
+    def _give_way(self) -> None:
+        until = time.monotonic() + _GIVES_WAY_S
+        while self._intake.busy and time.monotonic() < until:
+            time.sleep(_A_MOMENT_S)

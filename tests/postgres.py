@@ -20,11 +20,11 @@ _NOBODY = "nobody"
 
 
 @contextmanager
-def server(binaries: Path | None = None) -> Iterator[str]:
+def server(binaries: Path | None = None, *, durable: bool = False) -> Iterator[str]:
     """The URL of its ``postgres`` database; it listens on a socket in a folder of its own.
 
-    ``binaries`` is the bin folder of another version. Raises RuntimeError with the server's log
-    when it does not start.
+    ``binaries`` is the bin folder of another version. Only ``durable`` waits for the disk. Raises
+    RuntimeError with the server's log when it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-"))
     user = _NOBODY if os.geteuid() == 0 else None
@@ -34,7 +34,7 @@ def server(binaries: Path | None = None) -> Iterator[str]:
         if user:
             folder.chmod(0o711)
             shutil.chown(home, user)
-        with _running(binaries or _runnable_by_anyone(folder), home, user) as url:
+        with _running(binaries or _runnable_by_anyone(folder), home, user, durable) as url:
             yield url
     finally:
         shutil.rmtree(folder)
@@ -51,13 +51,14 @@ def _runnable_by_anyone(folder: Path) -> Path:
 
 
 @contextmanager
-def _running(binaries: Path, home: Path, user: str | None) -> Iterator[str]:
+def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Iterator[str]:
     data = home / "data"
     log = home.parent / "log"
     initdb = [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
     options = ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
-    command = [binaries / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=", *quick]
+    quick = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
+    limits = ["-c", "listen_addresses=", "-c", "max_connections=200"]
+    command = [binaries / "postgres", "-D", data, "-k", home, *limits, *quick]
     with log.open("wb") as output:
         # From a folder that the user can enter; "nobody" has no home, and cannot read ours.
         place = {"cwd": home, "user": user, "stdout": output, "stderr": output}

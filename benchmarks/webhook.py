@@ -1,0 +1,213 @@
+"""How fast is accepting? Signed, distinct messages from another process; one JSON line.
+
+The real ``webhook.py`` beside what limits it and what one would write first, on both databases, in turn
+for each number of connections. ``docs/performance.md`` explains the figures.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).parent.parent)
+
+import psutil
+from sqlalchemy import select, text
+
+from benchmarks._load import link
+from db.migrate import migrate
+from db.models import InboxEvent
+from db.session import Sessions, open_engine
+from tests import hook, postgres
+
+CONNECTIONS = (1, 16, 64)
+PEERS = ("bare", "verify_only", "commit_per_request")
+#: Messages before the first figure, so that nobody is measured cold.
+WARM_UP_S = 0.2
+
+
+class Server:
+    """A process that answers on a port of this machine."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.port = port
+        self._process = psutil.Process(process.pid)
+
+    def cpu_s(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+
+#: Loads a server with so many connections for so many seconds, in a run of that name; what it saw.
+Sender = Callable[[Server, int, float, str], dict[str, Any]]
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so every process is ended
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as folder, ExitStack() as stack:
+        if options.fsync_ms:
+            os.environ |= _slow_disk(Path(folder), options.fsync_ms)
+        sender = stack.enter_context(_sender())
+        server = stack.enter_context(postgres.server(durable=True))
+        sqlite = {name: f"sqlite:///{folder}/{name}.db" for name in ("ours", "peers", "raw")}
+        told = {
+            "bench": "webhook",
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{os.cpu_count()} × {platform.processor() or platform.machine()}",
+            "load_before": round(os.getloadavg()[0], 1),
+            "fsync_ms_added": options.fsync_ms,
+            "seconds_each": options.seconds,
+            "sqlite": _measure(sqlite, sender, options.seconds),
+            "postgresql": _measure(_new_databases(server, sqlite), sender, options.seconds),
+        }
+    print(json.dumps(told))
+    sys.exit(any(told[name]["acked_not_durable"] for name in ("sqlite", "postgresql")))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a third of a second for each figure")
+    parser.add_argument("--fsync-ms", type=float, default=0, help="how much slower the disk syncs; needs cc")
+    options = parser.parse_args()
+    options.seconds = 0.3 if options.quick else 3.0
+    return options
+
+
+def _measure(urls: Mapping[str, str], sender: Sender, seconds: float) -> dict[str, Any]:
+    """All figures of one database. Each endpoint has a database of its own, or none to write to."""
+    for url in urls.values():
+        engine = open_engine(url)
+        migrate(engine)
+        engine.dispose()
+    acked: set[str] = set()
+    with _serving(urls) as servers:
+        for name, server in servers.items():
+            sender(server, 16, WARM_UP_S, f"{name}-warm")
+        found = {
+            f"connections_{connections}": _side_by_side(servers, sender, connections, seconds, acked)
+            for connections in CONNECTIONS
+        }
+        found["raw_rows_per_s"] = _raw_commits(urls["raw"], seconds)
+    # By now ``webhook.py`` was killed, not stopped: what it only meant to write is gone.
+    missing = acked - _durable(urls["ours"])
+    return found | {"acked": len(acked), "acked_not_durable": len(missing)}
+
+
+def _side_by_side(
+    servers: Mapping[str, Server], sender: Sender, connections: int, seconds: float, acked: set[str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, server in servers.items():
+        run = f"{name}-{connections}"
+        before = server.cpu_s()
+        told = sender(server, connections, seconds, run)
+        taken, count = told["seconds"], len(told["acked"])
+        found[name] = {
+            "acks_per_s": round(count / told["took_s"]),
+            "p50_ms": round(taken[count // 2] * 1000, 2),
+            "p99_ms": round(taken[count * 99 // 100] * 1000, 2),
+            "cpu_us": round((server.cpu_s() - before) / count * 1e6),
+            "refused": told["refused"],
+        }
+        if name == "ours":
+            acked |= {link(run, number) for number in told["acked"]}
+    ours = found["ours"]["acks_per_s"]
+    return found | {
+        f"ours_over_{peer}": round(ours / found[peer]["acks_per_s"], 2)
+        for peer in ("verify_only", "commit_per_request")
+    }
+
+
+@contextmanager
+def _serving(urls: Mapping[str, str]) -> Iterator[dict[str, Server]]:
+    """The real endpoint and its peers, all ready, none busy."""
+    with ExitStack() as stack:
+        servers = {}
+        for name in ("ours", *PEERS):
+            port = hook.free_port()
+            if name == "ours":
+                process = stack.enter_context(hook.process(urls["ours"], port))
+            else:
+                process = stack.enter_context(_peer(name, urls["peers"], port))
+            servers[name] = Server(process, port)
+        yield servers
+
+
+@contextmanager
+def _peer(name: str, url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    environ = {**os.environ, "DATABASE_URL": url}
+    command = [sys.executable, "-m", "benchmarks._peers", name, str(port)]
+    with subprocess.Popen(command, cwd=hook.ROOT, env=environ) as child:
+        try:
+            hook.wait_until(lambda: child.poll() is not None or hook.listens(port))
+            yield child
+        finally:
+            child.kill()
+
+
+@contextmanager
+def _sender() -> Iterator[Sender]:
+    """The sending process, and how to tell it what to send."""
+    command = [sys.executable, "-m", "benchmarks._load"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": hook.ROOT}
+    with subprocess.Popen(command, **pipes) as child:
+
+        def send(server: Server, connections: int, seconds: float, run: str) -> dict[str, Any]:
+            wanted = {"port": server.port, "connections": connections, "seconds": seconds, "run": run}
+            print(json.dumps(wanted), file=child.stdin, flush=True)
+            told: dict[str, Any] = json.loads(child.stdout.readline())
+            return told
+
+        try:
+            yield send
+        finally:
+            child.kill()
+
+
+def _raw_commits(url: str, seconds: float) -> int:
+    command = [sys.executable, "-m", "benchmarks._commits", url, str(seconds)]
+    done = subprocess.run(command, cwd=hook.ROOT, check=True, stdout=subprocess.PIPE, timeout=60)
+    return round(float(done.stdout))
+
+
+def _durable(url: str) -> set[str]:
+    """The links whose messages are in the database."""
+    engine = open_engine(url)
+    with Sessions(engine).read() as session:
+        found = {reference or "" for reference in session.scalars(select(InboxEvent.gateway_reference))}
+    engine.dispose()
+    return found
+
+
+def _new_databases(server: str, names: Mapping[str, str]) -> dict[str, str]:
+    engine = open_engine(server)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for name in names:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return {name: server.replace("/postgres?", f"/{name}?") for name in names}
+
+
+def _slow_disk(folder: Path, milliseconds: float) -> dict[str, str]:
+    """What the environment of a process must say for its disk to be slow."""
+    library = folder / "slow_fsync.so"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O2", hook.ROOT / "benchmarks/slow_fsync.c", "-o", library, "-ldl"],
+        check=True,
+    )
+    folder.chmod(0o755)  # PostgreSQL runs as nobody
+    return {"LD_PRELOAD": str(library), "FSYNC_MS": str(milliseconds)}
+
+
+if __name__ == "__main__":
+    main()
