@@ -90,10 +90,10 @@ def _verified_row(key: _Key, message: Message, event: GatewayEvent | None) -> di
         "path": message.path,
         "headers": _kept_headers(message),
         "body": mask_card_bytes(message.body),
-        "gateway_reference": _masked(event and event.gateway_reference),
-        "reference": _masked(event and event.reference),
-        "word": _masked(event and event.word),
-        "code": _masked(event and event.code),
+        "gateway_reference": _masked(event.gateway_reference if event else None),
+        "reference": _masked(event.reference if event else None),
+        "word": _masked(event.word if event else None),
+        "code": _masked(event.code if event else None),
         "seen_count": 1,
         "last_seen_at": message.received_at,
         "attempts": 0,
@@ -353,7 +353,7 @@ def _take_hint(session: Session, message: Message, kept: int, claimed: str | Non
 
 def _masked(text: str | None) -> str | None:
     """No field of a message is a place for a card number; ids and references never look like one."""
-    return text and mask_card_numbers(text)
+    return mask_card_numbers(text) if text else text
 
 
 def _kept_headers(message: Message) -> dict[str, str]:
