@@ -20,7 +20,7 @@ from payments.gateways import Answer
 from payments.lifecycle import SETTLED, Source, Status
 from payments.privacy import fold
 
-#: After so many tries, an hour and a half, a message that fits nothing is told of. It goes on being tried.
+#: After so many tries, some twenty minutes, a message that fits nothing is told of. It goes on being tried.
 TRIES_TO_FIT = 4
 OUTCOME_OVERDUE = timedelta(minutes=30)
 #: Waiting for less than this is never stuck, whatever is usual for the event.
