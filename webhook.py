@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
@@ -169,24 +169,23 @@ class Door:
         gateway = self._app.gateways.get(request.path_params["gateway"])
         if gateway is None:
             raise HTTPException(404)
-        _check_head(request)
+        headers = _checked_headers(request)
         message = Message(
             gateway=gateway.name,
             path=self._signed_path,
-            headers=_headers(request),
+            headers=headers,
             body=await _body(request),
             received_at=self._app.now(),
-            address=self._address(request),
         )
         try:
             event = gateway.read_event(message.path, message.headers, message.body)
         except NotFromGateway as error:
-            return await self._doubtful(gateway, message, str(error))
+            return await self._doubtful(gateway, replace(message, address=self._address(request)), str(error))
         except InvalidInput:  # signed, and yet unreadable: kept for a person
             await self._intake.accept(message, None)
-            return _answer(200)
+            return _KEPT
         self._bells.ring(await self._intake.accept(message, event))
-        return _answer(200)
+        return _KEPT
 
     async def _doubtful(self, gateway: Gateway, message: Message, reason: str) -> Response:
         if not self._forgers.allows(message.address, message.received_at):
@@ -316,22 +315,22 @@ class Throttle:
 # -- reading a request --------------------------------------------------------------------------------
 
 
-def _check_head(request: Request) -> None:
-    """Refuse by the head alone what is no message. Raises HTTPException before a byte of body is read."""
+def _checked_headers(request: Request) -> dict[str, str]:
+    """By lower-case name. Refuses by the head alone what is no message.
+
+    One that came twice is joined by a comma, and so never verifies. Raises HTTPException before a byte of
+    body is read.
+    """
     if len(request.scope["headers"]) > MOST_HEADERS:
         raise HTTPException(431)
-    kinds = request.headers.getlist("content-type")
-    if len(kinds) != 1 or not _JSON_TYPE.fullmatch(kinds[0]) or "content-encoding" in request.headers:
-        raise HTTPException(415)
-    if int(request.headers.get("content-length", "0")) > LARGEST_BODY:  # the parser let only digits through
-        raise HTTPException(413)
-
-
-def _headers(request: Request) -> dict[str, str]:
-    """By lower-case name; one that came twice is joined by a comma, and so never verifies."""
     found: dict[str, str] = {}
-    for name, value in request.headers.items():
+    for raw_name, raw_value in request.scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         found[name] = f"{found[name]},{value}" if name in found else value
+    if not _JSON_TYPE.fullmatch(found.get("content-type", "")) or "content-encoding" in found:
+        raise HTTPException(415)
+    if int(found.get("content-length", "0")) > LARGEST_BODY:  # the parser let only one number through
+        raise HTTPException(413)
     return found
 
 
@@ -364,6 +363,10 @@ def _answer(status: int, word: str = "", headers: Mapping[str, str] = MappingPro
     if status in (204, 304):  # these have no body
         return Response(None, status, {**_GUARDS, **headers})
     return JSONResponse({"status": word or _WORDS.get(status, "refused")}, status, {**_GUARDS, **headers})
+
+
+#: Made once: it is what nearly every message is answered.
+_KEPT = _answer(200)
 
 
 @dataclass(frozen=True)

@@ -108,13 +108,14 @@ class Intake:
         return done
 
     async def _written(self, work: Callable[[Session], Any] | Arrived) -> Any:
-        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(work, loop.create_future())
+        patience = loop.call_later(PATIENCE_S, _give_up, waiting.done)
         self._queue.put(waiting)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await waiting.done
-        except TimeoutError:
-            raise NotKept("The database did not answer in time. Send the message again.") from None
+            return await waiting.done
+        finally:
+            patience.cancel()
 
     # -- the writer's thread -------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Intake:
             taken = self._take()
             is_open = None not in taken
             # Who stopped waiting was told to send again; writing for them would hold up the others.
-            batch = [one for one in taken if one is not None and not one.done.cancelled()]
+            batch = [one for one in taken if one is not None and not one.done.done()]
             if batch:
                 outcomes = self._commit(batch)
                 self._wrote_at = time.monotonic()
@@ -150,6 +151,11 @@ class Intake:
                 return [self._commit([one])[0] for one in batch]
             log.exception("A message cannot be written")
             return [NotKept("The message could not be written. Send it again.")]
+
+
+def _give_up(done: asyncio.Future[Any]) -> None:
+    if not done.done():
+        done.set_exception(NotKept("The database did not answer in time. Send the message again."))
 
 
 def _write(session: Session, works: list[Callable[[Session], Any] | Arrived]) -> list[Any]:
