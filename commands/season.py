@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootstrap import App
-from db.models import Event, Link, Meta, Payment
+from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import inbox, links, outbox, people, references, sync
@@ -53,22 +53,15 @@ STAFF = (
 #: The one event Aisha may see.
 ORGANISERS_EVENT = "JOZI-TECH"
 SEED, PAYMENTS = 2026, 2_000
-#: How many steps are committed together.
-TOGETHER = 25
-_MARK = "season"
+#: After how many steps the progress is told.
+TELL_EVERY = 25
 _HOUR = timedelta(hours=1)
 
 
 def is_empty(sessions: Sessions) -> bool:
-    """No event was ever put into this database. Raises Conflict for a demo year that was broken off."""
+    """No event was ever put into this database."""
     with sessions.read() as session:
-        mark = session.get(Meta, _MARK)
-        if mark is not None and mark.value != "whole":
-            raise Conflict(
-                "The demo year in this database was broken off halfway. "
-                "Remove the database and start again; nothing in it is real."
-            )
-        return mark is None and session.scalar(select(Event.id).limit(1)) is None
+        return session.scalar(select(Event.id).limit(1)) is None
 
 
 def seed(
@@ -94,27 +87,23 @@ def seed(
         with Ledger(state_file) as ledger:
             player = _Player(replace(app, sessions=sessions), ledger, season, seed)
             player.open_desk()
-            sessions.commit()
             for done, step in enumerate(season.steps, 1):
                 player.play(step)
-                if done % TOGETHER == 0:
-                    sessions.commit()
+                if done % TELL_EVERY == 0:
                     progress(done, len(season.steps))
-            player.close_desk()
             sessions.commit()
             progress(len(season.steps), len(season.steps))
     return season
 
 
 class _HastySessions(Sessions):
-    """Whoever asks for a session gets the same one, committed now and then and never waiting for the disk.
+    """Whoever asks for a session gets the same one, and all of it is one transaction.
 
-    Production's functions run as they are. A power cut may cost the demo year, which is nobody's money.
+    Production's functions run as they are; a year that is broken off leaves nothing behind.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(open_engine(url))
-        event.listen(self.engine, "connect", self._do_not_wait)
         self._session = Session(self.engine, expire_on_commit=False)
 
     def __enter__(self) -> Self:
@@ -135,14 +124,6 @@ class _HastySessions(Sessions):
 
     def commit(self) -> None:
         self._session.commit()
-
-    def _do_not_wait(self, connection: Any, _record: object) -> None:
-        sqlite = self.engine.dialect.name == "sqlite"
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=OFF" if sqlite else "SET synchronous_commit TO off")
-        cursor.close()
-        if not sqlite:
-            connection.commit()
 
 
 class _Player:
@@ -168,7 +149,6 @@ class _Player:
         """The people and the events, a moment before anything is paid."""
         now = min(fair.opens for fair in self._season.fairs) - timedelta(days=1)
         with self._sessions.begin() as session:
-            session.merge(Meta(key=_MARK, value="begun"))
             opened = {
                 f.code: save_event(session, people.SYSTEM, _draft(f), now=now) for f in self._season.fairs
             }
@@ -181,10 +161,6 @@ class _Player:
             self._prices = {
                 (view.code, line.name): line.id for view in opened.values() for line in view.categories
             }
-
-    def close_desk(self) -> None:
-        with self._sessions.begin() as session:
-            session.merge(Meta(key=_MARK, value="whole"))
 
     # -- one step ------------------------------------------------------------------------------------
 
