@@ -1,7 +1,7 @@
 """The sending process: distinct signed messages over so many connections, for so many seconds.
 
 ``python -m benchmarks._load`` reads the arguments of ``load`` as JSON, one line for each load, and answers
-each with one line: which messages were acknowledged, how long each took, how many were refused.
+each with one line: how many were acknowledged and how soon, and which: all up to ``last``, but ``not_acked``.
 """
 
 import asyncio
@@ -95,11 +95,17 @@ async def load(port: int, connections: int, seconds: float, run: str) -> dict[st
     ]
     async with asyncio.timeout(seconds + 15):
         await asyncio.gather(*(sender.done for sender in senders))
+    took_s = time.perf_counter() - started
+    acked = {number for sender in senders for number in sender.acked}
+    times = sorted(taken for sender in senders for taken in sender.seconds)
     return {
-        "took_s": time.perf_counter() - started,
-        "acked": [number for sender in senders for number in sender.acked],
-        "seconds": sorted(taken for sender in senders for taken in sender.seconds),
+        "acks": len(acked),
+        "acks_per_s": round(len(acked) / took_s),
+        "p50_ms": round(times[len(times) // 2] * 1000, 2),
+        "p99_ms": round(times[len(times) * 99 // 100] * 1000, 2),
         "refused": sum(sender.refused for sender in senders),
+        "last": max(acked),
+        "not_acked": sorted(set(range(max(acked))) - acked),
     }
 
 

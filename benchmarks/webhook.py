@@ -111,16 +111,12 @@ def _side_by_side(
         run = f"{name}-{connections}"
         before = server.cpu_s()
         told = sender(server, connections, seconds, run)
-        taken, count = told["seconds"], len(told["acked"])
-        found[name] = {
-            "acks_per_s": round(count / told["took_s"]),
-            "p50_ms": round(taken[count // 2] * 1000, 2),
-            "p99_ms": round(taken[count * 99 // 100] * 1000, 2),
-            "cpu_us": round((server.cpu_s() - before) / count * 1e6),
-            "refused": told["refused"],
-        }
+        cpu_us = (server.cpu_s() - before) / told["acks"] * 1e6
+        shown = ("acks_per_s", "p50_ms", "p99_ms", "refused")
+        found[name] = {key: told[key] for key in shown} | {"cpu_us": round(cpu_us)}
         if name == "ours":
-            acked |= {link(run, number) for number in told["acked"]}
+            numbers = set(range(told["last"] + 1)) - set(told["not_acked"])
+            acked |= {link(run, number) for number in numbers}
     ours = found["ours"]["acks_per_s"]
     return found | {
         f"ours_over_{peer}": round(ours / found[peer]["acks_per_s"], 2)
