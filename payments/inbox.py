@@ -194,6 +194,8 @@ def conclude(
     if isinstance(said, GatewayError):
         _try_later(session, row, now, None, str(said))
         return Effect.NOTHING
+    lifecycle.locked_link(session, question.link_id)
+    session.refresh(row)  # another may have acted on it while we waited
     if row.handled_at is None:
         _note(session, row, question.link_id, now)
     return _apply(session, row, question.link_id, said, now)

@@ -260,6 +260,18 @@ def locked(session: Session, payment_id: int) -> Payment:
     return payment
 
 
+def locked_link(session: Session, link_id: int) -> Link:
+    """A link as it is on disk now, held until the transaction ends; its payment first, as everywhere.
+
+    Whoever changes a link, or a payment's timeline and then its payment, begins so: two who took
+    payment and link in different order would wait for each other for ever.
+    """
+    link = session.get_one(Link, link_id)
+    locked(session, link.payment_id)
+    session.refresh(link)
+    return link
+
+
 def apply_answer(
     session: Session,
     link_id: int,
@@ -275,9 +287,8 @@ def apply_answer(
     Saying the same again changes nothing.
     """
     status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
-    link = session.get_one(Link, link_id)
-    payment = locked(session, link.payment_id)
-    session.refresh(link)
+    link = locked_link(session, link_id)
+    payment = link.payment
     first_time = link.answer != status.answer or link.answer_word != status.word
     link.asked_at, link.answer, link.answer_word = now, status.answer, status.word
     if first_time and link.state != "paid":
@@ -287,6 +298,7 @@ def apply_answer(
         )  # fmt: skip
     by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
     if link.state == "paid":
+        link.next_ask_at = None  # somebody who saw it unpaid may have asked for another look
         return _after_paid(session, payment, status, by)
     if reason := _misfit(link, status):
         flag(session, payment, reason, **by, word=status.word, raw=status.raw)

@@ -142,9 +142,9 @@ def shared(session: Session, person: Person, reference: str, how: str, *, now: d
     standstill.refuse(session)
     payment = _payment(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
-    lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
     for link in payment.links[-1:]:
-        _wake(link, now, within=timedelta(minutes=1))
+        _wake(lifecycle.locked_link(session, link.id), now, within=timedelta(minutes=1))
+    lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
 
 
 def opened(session: Session, person: Person, reference: str, *, now: datetime) -> None:
@@ -157,7 +157,7 @@ def opened(session: Session, person: Person, reference: str, *, now: datetime) -
 def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
     """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
     link = _link_by_token(session, token)
-    if _stale(link, now) and _wake(link, now, within=timedelta(0)):
+    if _stale(link, now) and _wake(lifecycle.locked_link(session, link.id), now, within=timedelta(0)):
         lifecycle.note(
             session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
         )

@@ -102,10 +102,10 @@ def ask(
         status = _question(gateways[gateway], gateway_reference, wire_reference)
     except GatewayError:
         with sessions.begin() as session:
-            _reschedule(session.get_one(Link, link_id), now)
+            _reschedule(lifecycle.locked_link(session, link_id), now)
         raise
     with sessions.begin() as session:
-        link = session.get_one(Link, link_id)
+        link = lifecycle.locked_link(session, link_id)
         _reschedule(link, now)
         if status is None:
             return _not_there(session, link, now, source)
@@ -160,7 +160,8 @@ def _question(gateway: Gateway, gateway_reference: str | None, wire_reference: s
 
 
 def _reschedule(link: Link, now: datetime) -> None:
-    link.next_ask_at = next_ask(link.active_at, now=now)
+    if link.next_ask_at is not None:  # else it was paid or refused meanwhile
+        link.next_ask_at = next_ask(link.active_at, now=now)
 
 
 def _not_there(session: Session, link: Link, now: datetime, source: Source) -> Effect:

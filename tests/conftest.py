@@ -32,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fail-on-skip", action="store_true", help="a skipped browser, postgres or processes test fails"
     )
+    parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
+    parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
 
 
 _NEVER_SKIPPED = ("browser", "postgres", "processes")
