@@ -5,6 +5,7 @@ nothing the second time.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -308,21 +309,39 @@ def _keep_once(
     """
     if not rows:
         return {}
-    statement = _insert_once(table, session.get_bind().dialect.name)
-    kept = session.connection().execute(statement, rows)
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        kept = connection.execute(_insert_once(table), rows)
+    else:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns["headers"] = [json.dumps(headers) for headers in columns["headers"]]
+        kept = connection.exec_driver_sql(_insert_arrays(table, tuple(columns)), columns)
     return {(gateway, digest): kept_id for kept_id, gateway, digest in kept}
 
 
 @cache
-def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent], dialect: str) -> Insert:
+def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent]) -> Insert:
     """Built once: building the statement for each message costs five times what running it does."""
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
+    insert = sqlite.insert(table)
     seen = {
         "seen_count": table.seen_count + insert.excluded.seen_count,
         "last_seen_at": insert.excluded.last_seen_at,
     }
     once = insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen)
     return once.returning(table.id, table.gateway, table.digest)
+
+
+@cache
+def _insert_arrays(table: type[InboxEvent] | type[UnverifiedEvent], names: tuple[str, ...]) -> str:
+    """The same for PostgreSQL, an array for each column: one text, however many rows."""
+    kinds = {name: table.__table__.c[name].type.compile(postgresql.dialect()) for name in names}
+    arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in kinds.items())
+    kept = table.__tablename__
+    return (
+        f"INSERT INTO {kept} ({', '.join(names)}) SELECT * FROM unnest({arrays}) "  # noqa: S608 our own names
+        f"ON CONFLICT (gateway, digest) DO UPDATE SET seen_count = {kept}.seen_count + excluded.seen_count, "
+        f"last_seen_at = excluded.last_seen_at RETURNING id, gateway, digest"
+    )
 
 
 def _make_room(session: Session, newest: int, now: datetime) -> None:
