@@ -1,0 +1,92 @@
+"""What the database does by itself, whatever the code above it forgets."""
+
+from threading import Thread
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from db.models import Counter, InboxEvent, OutboxMail, Receipt
+from db.session import Sessions
+from payments import lifecycle, outbox, sync
+from payments.gateways import Answer
+from payments.lifecycle import Source
+from tests.desk import FakeGateway, issue, make_event, payment_of
+from tests.hook import PATH
+
+
+@pytest.fixture
+def paid(sessions, now) -> str:
+    """The reference of a payment with a receipt and a mail."""
+    gateway = FakeGateway()
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    view = issue(sessions, gateway, now=now)
+    gateway.says("link00000000001", Answer.PAID, "PAID")
+    sync.ask(sessions, {gateway.name: gateway}, 1, now=now)
+    return view.reference
+
+
+@pytest.mark.parametrize("table", [Receipt, OutboxMail])
+def test_a_second_row_of_one_receipt_or_one_mail_is_refused(sessions, paid, table):
+    with sessions.read() as session:
+        row = dict(session.execute(select(table.__table__)).mappings().one())
+    del row["id"]
+    with pytest.raises(IntegrityError), sessions.begin() as session:
+        session.execute(insert(table.__table__).values(row))
+
+
+def test_a_second_row_of_one_message_is_refused(sessions, now):
+    row = {
+        "gateway": "ikhokha", "digest": b"d" * 32, "received_at": now, "path": PATH, "headers": {},
+        "body": b"{}", "seen_count": 1, "last_seen_at": now, "attempts": 0,
+    }  # fmt: skip
+    with pytest.raises(IntegrityError), sessions.begin() as session:
+        session.execute(insert(InboxEvent.__table__).values([row, row]))
+
+
+def test_the_same_money_told_twice_is_one_receipt(sessions, paid, now):
+    with sessions.begin() as session:
+        payment = payment_of(session, paid)
+        lifecycle.receive(
+            session, payment, kind="gateway", source_reference="link00000000001", amount=payment.amount,
+            now=now, source=Source.POLL, actor="iKhokha",
+        )  # fmt: skip
+        assert (payment.received_minor, len(payment.receipts)) == (15_000, 1)
+
+
+def test_a_payment_owes_one_mail_however_often_it_is_settled(sessions, paid, now):
+    with sessions.begin() as session:
+        outbox.queue_receipt(session, payment_of(session, paid), now=now)
+        assert session.scalars(select(OutboxMail.key)).all() == [f"receipt:{paid}"]
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("pragma, value", [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)])
+def test_sqlite_syncs_each_commit_to_the_disk(sessions, pragma, value):
+    """2 is FULL: less, and a power cut takes acknowledged messages with it."""
+    for door in (sessions.begin, sessions.read):
+        with door() as session:
+            assert session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_what_is_read_to_be_written_is_not_changed_in_between(sessions: Sessions):
+    """On PostgreSQL by a lock on the row, on SQLite because a writer begins as one."""
+    troubles: list[BaseException] = []
+
+    def add() -> None:
+        try:
+            for _ in range(25):
+                with sessions.begin() as session:
+                    query = select(Counter).where(Counter.name == "changes").with_for_update()
+                    session.scalars(query).one().value += 1
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            troubles.append(error)
+
+    threads = [Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    with sessions.read() as session:
+        assert (session.scalar(select(Counter.value)), troubles) == (100, [])
