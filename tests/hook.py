@@ -104,7 +104,9 @@ def read_reply(connection: socket.socket) -> Reply:
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         while len(body) < int(headers.get("content-length", "0")):
-            body += connection.recv(65536)
+            body += (chunk := connection.recv(65536))
+            if not chunk:  # died between head and body
+                return Reply(0)
         return Reply(int(first.split()[1]), headers, body)
     except ConnectionResetError:
         return Reply(0)
