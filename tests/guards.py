@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 LONGEST_S = 170
 _LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".*_cache", "var", "*.db*", "pictures")
 _TABLES = "db/migrations/versions/0001_first_tables.py"
-_RED = re.compile(r"^(?:FAILED|ERROR) \S+?::(\S+)", re.MULTILINE)
+_RED = re.compile(r"^(?:FAILED|ERROR) \S+?::(.+?)(?: - .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
