@@ -100,7 +100,7 @@ def issue(
 
     The row is written before the gateway is asked, so that a lost answer leaves something to look
     up, and no transaction is open while we wait. The same draft again returns the same link; after a
-    refusal it asks anew, under a new wire reference.
+    refusal, or when the gateway never made one, it asks anew under a new wire reference.
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict (another draft under this reference, or the
     link is on its way), GatewayRefused, GatewayUnavailable, OutcomeUnknown.
@@ -237,7 +237,7 @@ def _reserve(
         if payment is not None:
             _same_intent(payment, event, draft)
             last = payment.links[-1]
-            if last.state != "refused":
+            if last.state not in ("refused", "missing"):
                 _not_on_its_way(last, now)
                 return last.id, None
         else:

@@ -109,6 +109,8 @@ def test_a_link_the_gateway_never_made_is_told_so_after_ten_minutes(sessions, ga
         sync.step(sessions, {gateway.name: gateway}, now=now + timedelta(minutes=minutes))
         with sessions.read() as session:
             assert payment_of(session, draft.reference).status == status
+    assert send(sessions, gateway, draft, now + timedelta(minutes=12)).status == "open"
+    assert [request.reference for request in gateway.requests] == [draft.reference, f"{draft.reference}-2"]
 
 
 REFUSALS = [
