@@ -43,7 +43,7 @@ class Severity(StrEnum):
 
 #: What still works meanwhile: the first thing that people at a door want to know.
 STILL_WORKS: Mapping[Kind, str] = {
-    Kind.WORKER: "Links can be made and paid, and messages are kept; nothing turns paid until it runs again.",
+    Kind.WORKER: "Links can be made and paid; a payment that no message tells of shows when it runs again.",
     Kind.GATEWAY: "Cash, card slips and EFT work; links that payers have can be paid. New links must wait.",
     Kind.HOOK_SILENT: "Everything works, a few minutes late: the gateway is asked about each link instead.",
     Kind.SUCCESS_RATE: "Every link can be tried again, and cash, card slips and EFT work.",
