@@ -1,11 +1,10 @@
 """The business day: Africa/Johannesburg, which has no summer time, and South Africa's public holidays."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
-
-import holidays
 
 SAST = ZoneInfo("Africa/Johannesburg")
 
@@ -77,5 +76,7 @@ def say_age(age: timedelta) -> str:
 
 
 @cache
-def _holidays() -> holidays.HolidayBase:
+def _holidays() -> Container[date]:
+    import holidays  # a fifth of a second, which most commands and pages never need
+
     return holidays.country_holidays("ZA")

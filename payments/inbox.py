@@ -286,11 +286,7 @@ def _link_of(session: Session, row: InboxEvent) -> Link | None:
 
 
 def _worth_asking(link: Link | None, now: datetime) -> bool:
-    return (
-        link is not None
-        and link.state != "paid"
-        and (link.asked_at is None or now - link.asked_at >= _MINUTE)
-    )
+    return link is not None and link.state != "paid" and not lifecycle.asked_lately(link, now)
 
 
 def _is_success(row: InboxEvent) -> bool:

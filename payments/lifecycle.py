@@ -6,7 +6,7 @@ or ``advance`` here: one conditional update, one receipt by unique key, one time
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -258,6 +258,11 @@ def locked(session: Session, payment_id: int) -> Payment:
     if payment is None:
         raise NotFound("There is no such payment.")
     return payment
+
+
+def asked_lately(link: Link, now: datetime) -> bool:
+    """The gateway was asked about this link within the last minute: often enough for whatever hurries us."""
+    return link.asked_at is not None and now - link.asked_at < timedelta(minutes=1)
 
 
 def locked_link(session: Session, link_id: int) -> Link:

@@ -180,8 +180,8 @@ def _link_by_token(session: Session, token: str) -> Link:
 
 def _stale(link: Link, now: datetime) -> bool:
     """No question is under way, and the last one is a minute old. Never for a paid or refused link."""
-    lately = link.asked_at is not None and now - link.asked_at < timedelta(minutes=1)
-    return link.next_ask_at is not None and link.next_ask_at > now and not lately
+    waits = link.next_ask_at is not None and link.next_ask_at > now
+    return waits and not lifecycle.asked_lately(link, now)
 
 
 def _wake(link: Link, now: datetime, *, within: timedelta) -> bool:

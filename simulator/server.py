@@ -1,7 +1,6 @@
 """Serve the simulator: on a given port, or beside a test on a free one."""
 
 import asyncio
-import secrets
 import socket
 import threading
 import time
@@ -88,10 +87,6 @@ class Running:
         if not answer.ok:
             raise Conflict(f"The simulator refused {what}: {answer.text}")
         return answer.json()
-
-
-def new_control_token() -> str:
-    return secrets.token_urlsafe(24)
 
 
 class _Protocol(HttpToolsProtocol):
