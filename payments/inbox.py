@@ -361,6 +361,8 @@ def _take_hint(session: Session, message: Message, kept: int, claimed: str | Non
     now = message.received_at
     if link is None or link.next_ask_at is None or not _worth_asking(link, now):
         return
+    if link.next_ask_at <= now:
+        return  # it is asked about next as it is: a second hint would only use up a question of this minute
     hinted = select(func.count()).where(UnverifiedEvent.asked_at > now - _MINUTE)
     if (session.scalar(hinted) or 0) >= HINTS_A_MINUTE:
         return

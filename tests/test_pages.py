@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import bootstrap
-import ui
+import ui.here
 import words
 from db.session import Sessions, open_engine
 from payments import inbox, people, search, signin
@@ -73,7 +73,7 @@ def desk(sqlite_template, tmp_path, now, monkeypatch):
     one = Desk(Sessions(engine), FakeGateway(), now)
     app = bootstrap.App(settings, one.sessions, {"ikhokha": one.gateway}, lambda: now)
     monkeypatch.setattr(bootstrap, "app", lambda: app)
-    monkeypatch.setattr(ui, "cookie", lambda name: one.cookie)
+    monkeypatch.setattr(ui.here, "cookie", lambda name: one.cookie)
     monkeypatch.chdir(ROOT)
     st.cache_data.clear()
     with one.sessions.begin() as session:

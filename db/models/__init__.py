@@ -1,0 +1,33 @@
+"""Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
+
+from db.models.base import Base
+from db.models.desk import Alert, Counter, Meta, Standing, Tally
+from db.models.events import Category, Event
+from db.models.inbox import Case, InboxEvent, UnverifiedEvent
+from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
+from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+
+__all__ = [
+    "Alert",
+    "AuditEntry",
+    "Base",
+    "Case",
+    "Category",
+    "Counter",
+    "Event",
+    "InboxEvent",
+    "Link",
+    "Meta",
+    "OutboxMail",
+    "Payment",
+    "PersonEvent",
+    "PersonRow",
+    "PersonSession",
+    "Receipt",
+    "SignInAttempt",
+    "SignInLink",
+    "Standing",
+    "Tally",
+    "TimelineEntry",
+    "UnverifiedEvent",
+]

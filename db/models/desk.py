@@ -1,0 +1,79 @@
+"""What the desk knows of itself: its mode, its counters, its running totals, its alerts."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, row_id
+from db.types import UtcDateTime
+
+
+class Meta(Base):
+    """Facts about this database: its mode, which it keeps for life."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str]
+
+
+class Counter(Base):
+    """Rising numbers. ``changes`` goes up with every committed change that a live page could show."""
+
+    __tablename__ = "counters"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class Standing(Base):
+    """How many payments are in each status now, and their sum."""
+
+    __tablename__ = "standings"
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(14), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
+class Tally(Base):
+    """What happened in one hour (UTC, by its start): money taken by method, payments reaching a status."""
+
+    __tablename__ = "tallies"
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(8), primary_key=True)  # 'taken' or 'status'
+    key: Mapped[str] = mapped_column(String(14), primary_key=True)  # the method, or the status
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
+class Alert(Base):
+    """Trouble of the desk as a whole, from when it was first seen until it was over; told of once."""
+
+    __tablename__ = "alerts"
+    id: Mapped[int] = row_id()
+    kind: Mapped[str] = mapped_column(String(24))
+    key: Mapped[str] = mapped_column(String(40))
+    severity: Mapped[str] = mapped_column(String(4))
+    sentence: Mapped[str]
+    opened_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    count: Mapped[int] = mapped_column(Integer)
+    resolved_at: Mapped[datetime | None]
+    snoozed_until: Mapped[datetime | None]
+    mailed_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]  # to the chat services
+    over_sent_at: Mapped[datetime | None]  # that it is over
+    __table_args__ = (
+        CheckConstraint("severity IN ('poor', 'bad')", name="severity"),
+        Index(
+            "uq_alerts_open",
+            "kind",
+            "key",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )

@@ -1,0 +1,87 @@
+"""People, their sessions, and what they did."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db.models.base import Base, row_id
+from db.types import UtcDateTime
+
+
+class PersonRow(Base):
+    __tablename__ = "people"
+    id: Mapped[int] = row_id()
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str]
+    role: Mapped[str] = mapped_column(String(12))
+    all_events: Mapped[bool] = mapped_column(Boolean)
+    password_hash: Mapped[str | None]
+    disabled_at: Mapped[datetime | None]
+    access_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    events: Mapped[list["PersonEvent"]] = relationship(cascade="all, delete-orphan")
+    __table_args__ = (
+        CheckConstraint("role IN ('admin', 'finance', 'organiser', 'viewer', 'auditor')", name="role"),
+    )
+
+
+class PersonEvent(Base):
+    """An event that a person without all of them may reach."""
+
+    __tablename__ = "person_events"
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+
+
+class PersonSession(Base):
+    """Somebody signed in. Only the hash of the cookie's token is here: a stolen copy cannot sign in."""
+
+    __tablename__ = "sessions"
+    id: Mapped[int] = row_id()
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[datetime]
+    active_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    address: Mapped[str]
+    browser: Mapped[str]
+
+
+class SignInLink(Base):
+    """A link that signs one person in once, or creates the first admin. Only its hash is kept."""
+
+    __tablename__ = "sign_in_links"
+    id: Mapped[int] = row_id()
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # None: creates the first admin
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class SignInAttempt(Base):
+    """For throttling, so that a restart forgets nothing."""
+
+    __tablename__ = "sign_in_attempts"
+    id: Mapped[int] = row_id()
+    email_hash: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    succeeded: Mapped[bool] = mapped_column(Boolean)
+    __table_args__ = (Index(None, "email_hash", "at"), Index(None, "address", "at"), Index(None, "at"))
+
+
+class AuditEntry(Base):
+    """Who changed what, when, why. Rows are only ever added."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = row_id()
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str]
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+    detail: Mapped[dict[str, Any]]

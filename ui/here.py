@@ -1,0 +1,72 @@
+"""Who is here, and what an error says: the first lines of every page."""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+import bootstrap
+from payments import people, signin
+from payments.errors import NotAllowed, PaymentsError
+from payments.people import Action, Person
+from ui.pieces import empty_state, problem, way_in
+
+log = logging.getLogger("paydesk.ui")
+
+
+def cookie(name: str) -> str | None:
+    """A cookie of the browser. The one place that reads one; outside a browser there is none."""
+    value = st.context.cookies.get(name)
+    return value if isinstance(value, str) else None
+
+
+def signed_in(*, active: bool = True) -> signin.SignedIn | None:
+    """Who is here by the session's row, looked up on every run, so that ending it is felt at once.
+
+    ``active`` is False for what a page does by itself: its ticks keep nobody signed in.
+    """
+    app = bootstrap.app()
+    token = cookie(signin.cookie_name(app.settings.dashboard_url))
+    return signin.who(app.sessions, token, now=app.now(), active=active)
+
+
+def require(action: Action, *, active: bool = True) -> Person:
+    """The person who is here and may do this; the first line of every page and fragment.
+
+    Stops the run with a way to sign in, or with a sentence that says who may.
+    """
+    here = signed_in(active=active)
+    if here is None:
+        empty_state("You are not signed in", "Sign in to go on; you come back to this page.", "lock")
+        way_in()
+        st.stop()
+    try:
+        people.check(here.person, action)
+    except NotAllowed as refusal:
+        empty_state("This page is not for your role", str(refusal), "block")
+        st.stop()
+    return here.person
+
+
+@contextmanager
+def error_boundary() -> Iterator[None]:
+    """Our own errors become a sentence; anything else is a bug, logged under a number that is shown."""
+    try:
+        yield
+    except PaymentsError as error:
+        problem(str(error))
+    except Exception:
+        number = secrets.token_hex(4)
+        log.exception("bug %s on a page", number)
+        problem(
+            f"Something broke on our side. Nothing was changed by it. Reload the page; "
+            f"if it happens again, tell support the number {number}."
+        )
+
+
+def id_in(address: str) -> int:
+    """The id that a part of an address names; 0, which nothing has, when it is none."""
+    return int(address) if re.fullmatch("[0-9]{1,18}", address) else 0

@@ -1,0 +1,202 @@
+"""Lists, timelines and ways to share: components, real elements of the page, whose texts are set as text."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+import words
+from payments import dates
+from payments.lifecycle import Status
+from payments.replay import MessageRow
+from payments.search import PaymentRow
+from payments.timeline import TimelineView
+from ui.pieces import STATIC, clock, moment
+
+_COMPONENTS = ("payments", "timeline", "share", "announce")
+
+
+def _component(name: str) -> Any:
+    """A component whose script is a file of ours: inline ones would need ``blob:`` in the page's policy."""
+    manager = get_bidi_component_manager()
+    if manager.get(f"paydesk.{name}") is None:
+        configs = [ComponentConfig(each, "static/components") for each in _COMPONENTS]
+        manager.register_from_manifest(ComponentManifest("paydesk", "1", configs), STATIC.parent)
+    markup = '<div class="desk"></div>'
+    return st.components.v2.component(f"paydesk.{name}", html=markup, css="look.css", js=f"{name}.js")
+
+
+COLUMNS = {
+    "when": "Created",
+    "amount": "Amount",
+    "status": "Status",
+    "payer": "Payer",
+    "event": "Event",
+    "method": "Method",
+    "reference": "Reference",
+}
+
+
+def payments_list(
+    rows: Iterable[PaymentRow],
+    *,
+    key: str,
+    label: str,
+    pick: Callable[[str], None],
+    without: Sequence[str] = (),
+    bare: bool = False,
+) -> None:
+    """Payments as a table, on a phone as cards. ``pick`` is called with the reference that was chosen."""
+
+    def picked() -> None:
+        reference = st.session_state[key].picked
+        if isinstance(reference, str):
+            pick(reference)
+
+    columns = [[name, title] for name, title in COLUMNS.items() if name not in without]
+    data = {"label": label, "columns": columns, "rows": [_line(row) for row in rows], "bare": bare}
+    _component("payments")(key=key, data=data, on_picked_change=picked)
+
+
+def _line(row: PaymentRow) -> dict[str, Any]:
+    look = words.STATUS[row.status]
+    part = row.received if row.received and row.received != row.amount else None
+    return {
+        "reference": row.reference,
+        "when": moment(row.created_at),
+        "amount": str(row.amount),
+        "received": f"{part} received" if part else None,
+        "status": look.__dict__,
+        "flag": {"word": words.REVIEW[row.review][0], "icon": "flag", "tone": "orange"}
+        if row.review
+        else None,
+        "payer": row.payer_name,
+        "contact": row.payer_email or row.payer_phone or None,
+        "event": row.event_name,
+        "category": row.category,
+        "method": words.method_word(row.method),
+    }
+
+
+MESSAGE_COLUMNS = {
+    "when": "Received",
+    "status": "What it led to",
+    "payer": "Message",
+    "event": "Payment",
+    "reference": "Number",
+}
+
+
+def messages_list(rows: Iterable[MessageRow], *, key: str, pick: Callable[[str], None]) -> None:
+    """Messages of the gateway as a table, on a phone as cards. ``pick`` is called with a message's number,
+    which begins with ``u`` for one that was not proved."""
+
+    def picked() -> None:
+        number = st.session_state[key].picked
+        if isinstance(number, str):
+            pick(number)
+
+    columns = [list(column) for column in MESSAGE_COLUMNS.items()]
+    data = {"label": "Messages", "columns": columns, "rows": [_message(row) for row in rows], "bare": False}
+    _component("payments")(key=key, data=data, on_picked_change=picked)
+
+
+def _message(row: MessageRow) -> dict[str, Any]:
+    look = words.EFFECT[row.effect] if row.proved else words.NOT_PROVED
+    seen = f"seen {words.count(row.seen_count, 'time', 'times')}" if row.seen_count > 1 else None
+    return {
+        "reference": f"{'' if row.proved else 'u'}{row.id}",
+        "when": moment(row.received_at),
+        "status": look.__dict__,
+        "payer": row.word or ("–" if row.proved else row.why),
+        "contact": row.gateway_reference,
+        "event": row.reference or row.told_reference or "–",
+        "category": seen,
+    }
+
+
+def timeline(entries: Sequence[TimelineView], *, key: str) -> None:
+    """The newest day first, within a day in order of what happened last."""
+    newest_first = reversed(entries)
+    days = [
+        {"day": dates.say_days(day, day), "entries": [_happening(entry) for entry in group]}
+        for day, group in groupby(newest_first, key=lambda entry: dates.business_day(entry.at))
+    ]
+    _component("timeline")(key=key, data={"days": days})
+
+
+def _happening(entry: TimelineView) -> dict[str, Any]:
+    icon, tone = words.KIND.get(entry.kind, ("circle", "gray"))
+    if entry.kind == "status" and entry.detail.get("became") in tuple(Status):
+        look = words.STATUS[Status(entry.detail["became"])]
+        icon, tone = look.icon, look.tone
+    detail = "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in entry.detail.items())
+    return {
+        "at": clock(entry.at),
+        "title": entry.title,
+        "who": f"{entry.actor}, {words.SOURCE.get(entry.source, entry.source)}",
+        "icon": icon,
+        "tone": tone,
+        "detail": detail or None,
+        "raw": _readable(entry.raw) if entry.raw else None,
+    }
+
+
+def _readable(raw: str) -> str:
+    """JSON with line breaks; anything else as it came."""
+    try:
+        return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    except ValueError:
+        return raw
+
+
+def share(
+    url: str,
+    message: str,
+    *,
+    key: str,
+    phone: str = "",
+    email: str = "",
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Copy a link, or send it by WhatsApp, SMS or e-mail. ``tell`` hears which way was used."""
+
+    def shared() -> None:
+        how = st.session_state[key].shared
+        if tell and how in {way["how"] for way in ways}:
+            tell(how)
+
+    text, number = quote(f"{message} {url}"), phone.lstrip("+")
+    subject = quote("Your payment link")
+    ways: list[dict[str, str | None]] = [
+        {"how": "copy", "word": "Copy link", "icon": "content_copy", "url": None},
+        {"how": "whatsapp", "word": "WhatsApp", "icon": "chat", "url": f"https://wa.me/{number}?text={text}"},
+        {"how": "sms", "word": "SMS", "icon": "sms", "url": f"sms:{quote(phone)}?body={text}"},
+        {
+            "how": "email",
+            "word": "E-mail",
+            "icon": "mail",
+            "url": f"mailto:{quote(email)}?subject={subject}&body={text}",
+        },
+    ]
+    _component("share")(
+        key=key, data={"ways": ways, "copy": url, "tell": tell is not None}, on_shared_change=shared
+    )
+
+
+def copy(text: str, *, key: str) -> None:
+    """Text to be taken elsewhere, with a button that copies it."""
+    ways = [{"how": "copy", "word": "Copy", "icon": "content_copy", "url": None}]
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.code(text, language=None, wrap_lines=True)
+        _component("share")(key=key, data={"ways": ways, "copy": text, "tell": False}, width=110)
+
+
+def announce(news: str, *, key: str, ring: bool = False) -> None:
+    """Read aloud by a screen reader when it changes; with a soft ring when asked for."""
+    _component("announce")(key=key, data={"text": news, "ring": ring})

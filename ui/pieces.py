@@ -1,0 +1,196 @@
+"""The shared look in pieces of HTML: text, money and moments, badges, cards, panels, links.
+
+Text of payers is never Markdown here: it goes through ``facts`` and ``plain``, which escape it, or through
+the components of ``ui.lists``, which set it as text. Only this file writes HTML.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+import segno
+import streamlit as st
+
+import bootstrap
+import words
+from payments import dates, filters
+from payments.lifecycle import Status
+from payments.search import Filter
+
+STATIC = Path(__file__).parent.parent / "static"
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=@/\"'])")
+
+
+def escape(text: str) -> str:
+    """Text as itself where Streamlit reads Markdown: no emphasis, no pictures, no links.
+
+    Addresses would become links even escaped; an invisible joiner inside them prevents that.
+    """
+    joined = re.sub(r"(?i)(:)(?=//)|(www)(?=\.)|(?=@)", lambda match: f"{match[0]}\u2060", text)
+    return _MARKDOWN.sub(r"\\\1", " ".join(joined.split()))
+
+
+def problem(sentence: str) -> None:
+    st.error(escape(sentence), icon=":material/error:")
+
+
+def moment(at: datetime | None) -> str:
+    """``today 14:02``, ``yesterday 09:30``, ``3 Mar 2026, 17:45``; a dash for never."""
+    return dates.say_moment(at, now=bootstrap.app().now()) if at else "–"
+
+
+def clock(at: datetime) -> str:
+    return at.astimezone(dates.SAST).strftime("%H:%M:%S")
+
+
+def badge(status: Status) -> None:
+    look = words.STATUS[status]
+    st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
+
+
+# -- pieces of HTML: the only ones in the project ---------------------------------------------------
+
+
+def style() -> None:
+    """Once a page: what Streamlit's theme cannot say (phone sizes, the mode's sign, our own pieces)."""
+    st.html(STATIC / "desk.css")
+
+
+def mode_banner(mode: str) -> None:
+    """Demo stands on every page, over everything else."""
+    if mode == "demo":
+        st.html('<div class="pd-mode" role="note">DEMO <span>· no real money</span></div>')
+
+
+def way_in() -> None:
+    st.html('<a class="pd-button" href="/signin">Sign in</a>')
+
+
+def sign_out() -> None:
+    st.html(
+        '<a class="pd-out" href="/password">Password</a> · <a class="pd-out" href="/signout">Sign out</a>'
+    )
+
+
+def _icon(name: str) -> str:
+    return f'<span class="pd-icon" aria-hidden="true" translate="no">{html.escape(name)}</span>'
+
+
+def plain(text: str, look: str = "") -> None:
+    """Any text, as itself; ``look`` is one of our style names."""
+    st.html(f'<div class="pd-plain {look}">{html.escape(text)}</div>')
+
+
+def facts(values: Mapping[str, str | None]) -> None:
+    """Labels and values; what is empty is left out."""
+    rows = "".join(
+        f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd></div>"
+        for label, value in values.items()
+        if value
+    )
+    st.html(f'<dl class="pd-facts">{rows}</dl>')
+
+
+def empty_state(title: str, next_step: str, icon: str = "inbox") -> None:
+    """Nothing here, and what to do about it."""
+    st.html(
+        f'<div class="pd-empty">{_icon(icon)}'
+        f"<strong>{html.escape(title)}</strong><p>{html.escape(next_step)}</p></div>"
+    )
+
+
+_CHECK = {"good": ("Good", "check_circle"), "poor": ("Look", "warning"), "bad": ("Wrong", "error")}
+
+
+def checks(lines: Iterable[tuple[str, str, str]]) -> None:
+    """A self-check: state, what is meant, what to do; each in word, sign and colour."""
+    drawn = []
+    for state, title, remedy in lines:
+        word, icon = _CHECK[state]
+        drawn.append(
+            f'<div class="pd-check {state}">{_icon(icon)}<span><strong>{html.escape(title)}</strong><br>'
+            f'{html.escape(remedy)}</span><span class="pd-word">{word}</span></div>'
+        )
+    st.html("".join(drawn))
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number that matters. ``better`` colours the change: None for neither good nor bad."""
+
+    title: str
+    icon: str
+    value: str
+    change: str = ""
+    better: bool | None = None
+    note: str = ""
+
+
+def trouble(title: str, told: str, *, bad: bool) -> None:
+    """Something is wrong with the desk: over everything else on a page, and read aloud when it appears."""
+    tone, icon = ("bad", "error") if bad else ("poor", "warning")
+    st.html(
+        f'<div class="pd-trouble {tone}" role="alert">{_icon(icon)}'
+        f"<span><strong>{html.escape(title)}</strong> {html.escape(told)}</span></div>"
+    )
+
+
+def cards(shown: Iterable[Card]) -> None:
+    """Numbers side by side; on a phone two in a row, the first over the whole width, none of them cut."""
+    drawn = []
+    for card in shown:
+        title, value, change, note = map(html.escape, (card.title, card.value, card.change, card.note))
+        tone = {True: "good", False: "bad", None: "even"}[card.better]
+        told = f'<span class="pd-change {tone}">{change}</span> ' if change else ""
+        drawn.append(
+            f'<div class="pd-card"><div class="pd-title">{_icon(card.icon)}{title}</div>'
+            f'<div class="pd-value">{value}</div><div class="pd-note">{told}{note}</div></div>'
+        )
+    st.html(f'<div class="pd-cards">{"".join(drawn)}</div>')
+
+
+def bars(lines: Iterable[tuple[str, str, int]]) -> None:
+    """Label, value, and its share in percent as the length of a bar."""
+    drawn = "".join(
+        f'<li><span>{html.escape(label)}</span><span class="pd-number">{html.escape(value)}</span>'
+        f'<span class="pd-bar" aria-hidden="true"><span style="width:{share:d}%"></span></span></li>'
+        for label, value, share in lines
+    )
+    st.html(f'<ul class="pd-bars">{drawn}</ul>')
+
+
+def freshness(at: datetime) -> None:
+    """That the page is alive, and how old what it shows is."""
+    st.html(
+        f'<div class="pd-fresh"><span class="pd-pulse" aria-hidden="true"></span>updated {clock(at)}</div>',
+        width="content",
+    )
+
+
+def status_panel(status: Status, sentence: str) -> None:
+    """How a payment stands, large enough to be read across a counter."""
+    look, tone = words.STATUS[status], "pd-paid" if status is Status.PAID else "pd-wait"
+    st.html(
+        f'<div class="{tone}">{_icon(look.icon)}<strong>{look.word}</strong>{html.escape(sentence)}</div>'
+    )
+
+
+def export_link(wanted: Filter, rows: int) -> None:
+    """The file of exactly what is filtered; a plain link to the server, which streams it at any size."""
+    query = html.escape(urlencode(filters.to_query(wanted)))
+    label = html.escape(f"Export CSV, {words.count(rows, 'payment', 'payments')}")
+    st.html(
+        f'<a class="pd-button" href="/export?{query}" download aria-label="{label}">Export CSV</a>',
+        width="content",
+    )
+
+
+def qr(url: str, about: str) -> None:
+    """The code a payer's camera reads; white around it in every theme, or cameras do not find it."""
+    picture = segno.make(url, error="m").svg_data_uri(scale=8, border=2, light="#fff")
+    st.html(f'<img class="pd-qr" src="{html.escape(picture)}" alt="{html.escape(about)}">')
