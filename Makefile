@@ -20,7 +20,7 @@ seed: install  ## fill the demo desk with a year of invented payments
 
 test: .venv/.dev  ## run every test: both databases, a real browser
 	@$(BIN)/python tests/install_browser.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: .venv/.dev  ## format, lint, types
 	@$(BIN)/ruff format --check .
