@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
     parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
+    parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
 
 
 _NEVER_SKIPPED = ("browser", "postgres", "processes")

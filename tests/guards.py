@@ -97,6 +97,13 @@ GUARDS = (
         "tests/test_engine.py -k syncs",
     ),
     Guard(
+        "synchronous=FULL, when the power is cut",
+        "db/session.py",
+        '"synchronous=FULL"',
+        '"synchronous=NORMAL"',
+        "tests/test_power.py -k outlives",
+    ),
+    Guard(
         "BEGIN IMMEDIATE",
         "db/session.py",
         '.get("sqlite_begin", "BEGIN IMMEDIATE")',

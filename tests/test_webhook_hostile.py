@@ -18,6 +18,7 @@ import webhook
 from db.models import InboxEvent
 from payments.intake import Intake, Turns
 from tests.hook import PATH, event, free_port, process, read_reply, request, run_apart, serving, signed
+from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
 
@@ -25,42 +26,6 @@ pytestmark = pytest.mark.processes
 def bodies_kept(sessions) -> set[bytes]:
     with sessions.read() as session:
         return set(session.scalars(select(InboxEvent.body)))
-
-
-class Senders:
-    """Threads that post distinct genuine events until the hook is gone, and remember the acknowledged."""
-
-    def __init__(self, port: int, name: str) -> None:
-        self.acknowledged: list[bytes] = []
-        self.statuses: set[int] = set()
-        self._port = port
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(f"{name}-{nth}",)) for nth in range(4)]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(40)  # connecting and one answer may each take their 15 s
-            assert not thread.is_alive()
-
-    def _send(self, name: str) -> None:
-        try:
-            with socket.create_connection(("127.0.0.1", self._port), timeout=15) as connection:
-                for nth in range(100_000):
-                    if self._stop.is_set():
-                        return
-                    body = event(link=f"{name}-{nth}")
-                    connection.sendall(request(body, signed(body)))
-                    reply = read_reply(connection)
-                    self.statuses.add(reply.status)
-                    if reply.status == 200:
-                        self.acknowledged.append(body)
-                    if reply.status == 0 or reply.headers.get("connection") == "close":
-                        return
-        except OSError:
-            return  # killed in the middle of it: nothing was acknowledged
 
 
 # -- death --------------------------------------------------------------------------------------------
