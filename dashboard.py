@@ -30,28 +30,37 @@ MENU = {
     ],
 }
 
-person = ui.require(Action.SEE)
-with bootstrap.app().sessions.read() as session:
-    standing = standstill.current(session)
-if standing is not None:
-    ui.trouble(
-        f"The desk is read-only since {ui.moment(standing.since)}.",
-        f"{standing.reason} Nothing can be changed until an admin has looked under Health. Payments that "
-        f"payers make meanwhile are kept, and show later.",
-        bad=True,
-    )
-sections = {
-    section: [
-        st.Page(f"pages/{path}.py", title=title, icon=f":material/{icon}:", default=path == "monitor/live")
-        for action, path, title, icon in pages
-        if person.may(action)
-    ]
-    for section, pages in MENU.items()
-}
-page = st.navigation({section: pages for section, pages in sections.items() if pages}, expanded=True)
-with st.sidebar.container(key="who"):
-    ui.plain(person.name, "title")
-    ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")
-    ui.sign_out()
-with ui.error_boundary():
-    page.run()
+
+def desk() -> None:
+    """Who is here, what everybody must know, the menu, and the page."""
+    person = ui.require(Action.SEE)
+    with bootstrap.app().sessions.read() as session:
+        standing = standstill.current(session)
+    if standing is not None:
+        ui.trouble(
+            f"The desk is read-only since {ui.moment(standing.since)}.",
+            f"{standing.reason} Nothing can be changed until an admin has looked under Health. Payments that "
+            f"payers make meanwhile are kept, and show later.",
+            bad=True,
+        )
+    sections = {
+        section: [
+            st.Page(
+                f"pages/{path}.py", title=title, icon=f":material/{icon}:", default=path == "monitor/live"
+            )
+            for action, path, title, icon in pages
+            if person.may(action)
+        ]
+        for section, pages in MENU.items()
+    }
+    page = st.navigation({section: pages for section, pages in sections.items() if pages}, expanded=True)
+    with st.sidebar.container(key="who"):
+        ui.plain(person.name, "title")
+        ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")
+        ui.sign_out()
+    with ui.error_boundary(look_again=True):
+        page.run()
+
+
+with ui.error_boundary(look_again=True):
+    desk()

@@ -6,6 +6,7 @@ WebSocket alike; what a person may do is decided behind it.
 
 import base64
 import hashlib
+import logging
 import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -20,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bootstrap
 from bootstrap import LOOPBACK, Settings
-from payments import signin
+from payments import health, signin
 from payments.signin import SignedIn
+
+log = logging.getLogger("paydesk.gate")
 
 #: What answers without a session. Everything else does not exist for a stranger.
 OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
@@ -43,6 +46,16 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        started = _Started(send)
+        try:
+            await self._answer(scope, receive, started.send)
+        except Exception as error:
+            if started.yes or not health.is_away(error):
+                raise
+            log.warning("the database is away: %s", error)
+            await _close(scope, receive, send, _away())
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = bootstrap.app().settings
         connection = HTTPConnection(scope)
         if (refused := _refusal(connection, settings)) is not None:
@@ -51,6 +64,23 @@ class Gate:
             await self._app(scope, receive, _with_headers(send, scope, settings))
         else:
             await _close(scope, receive, send, _to_signin(scope))
+
+
+class _Started:
+    """Whether an answer has begun: then there is no other one any more."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.yes = False
+
+    async def send(self, message: Message) -> None:
+        self.yes = True
+        await self._send(message)
+
+
+def _away() -> Response:
+    """For a person who meets us without our database; their browser looks again by itself."""
+    return PlainTextResponse(health.AWAY, 503, {"Retry-After": "5", "Refresh": "5"})
 
 
 def _is_open(scope: Scope) -> bool:

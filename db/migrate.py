@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from db.session import DatabaseUnfit
+from db.session import DatabaseUnfit, file_of, make_file
 
 _FOLDER = Path(__file__).parent / "migrations"
 #: PostgreSQL's advisory locks are numbers; this one is Paydesk's. SQLite's BEGIN IMMEDIATE is its lock.
@@ -20,6 +20,7 @@ def migrate(engine: Engine) -> None:
 
     Processes that start at once take turns: each looks again once it holds the lock.
     """
+    make_file(engine)
     while _step(engine):
         pass
 
@@ -29,8 +30,11 @@ def pending(engine: Engine) -> list[str]:
 
     Raises DatabaseUnfit when a newer release has been here.
     """
+    file, script = file_of(engine), _script()
+    if file is not None and not file.exists():
+        return _all(script)
     with engine.connect() as connection:
-        return _pending(connection, _script())
+        return _pending(connection, script)
 
 
 def revision(engine: Engine) -> str | None:
@@ -57,7 +61,7 @@ def _step(engine: Engine) -> bool:
 
 def _pending(connection: Connection, script: ScriptDirectory) -> list[str]:
     current = MigrationContext.configure(connection).get_current_revision()
-    known = [step.revision for step in script.walk_revisions()][::-1]
+    known = _all(script)
     if current is None:
         return known
     if current not in known:
@@ -66,6 +70,10 @@ def _pending(connection: Connection, script: ScriptDirectory) -> list[str]:
             f"a newer release has migrated it. Start that release, or restore a backup made before it."
         )
     return known[known.index(current) + 1 :]
+
+
+def _all(script: ScriptDirectory) -> list[str]:
+    return [step.revision for step in script.walk_revisions()][::-1]
 
 
 def _lock(connection: Connection) -> None:

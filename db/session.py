@@ -5,14 +5,17 @@ no error): writers therefore begin with BEGIN IMMEDIATE and readers with BEGIN. 
 is what survives a power cut in WAL mode.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 #: Before this version two connections that write and checkpoint can corrupt a WAL database.
@@ -78,8 +81,8 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -
         raise DatabaseUnfit(
             f"{folder} is on {kind}: SQLite is not safe on a network filesystem; use PostgreSQL"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, module=module, connect_args={"timeout": busy_timeout_s}, **pool)
+    _never_another_file(engine, Path(path).resolve())
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -92,6 +95,67 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
 
     return engine
+
+
+#: SQLite's words for a file that is gone, was put elsewhere, or cannot be written: whoever met it opens anew.
+_FILE_TROUBLE = ("readonly database", "unable to open database file", "disk I/O error", "locking protocol")
+
+
+def _never_another_file(engine: Engine, path: Path) -> None:
+    """Hold on to the file that stands at ``path``, or fail: never make one, never write to one moved away.
+
+    SQLite would make an empty database where one is missing, and would throw away what its log still held;
+    and a connection writes on to a file that was renamed, where nobody will look for it.
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def _open(_dialect: Any, _record: Any, where: list[Any], options: dict[str, Any]) -> None:
+        where[0] = f"file:{quote(str(path))}?mode=rw"
+        options["uri"] = True
+
+    @event.listens_for(engine, "connect")
+    def _remember(_connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def _look(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError(f"{path} is not the file that was opened")
+
+    @event.listens_for(engine, "handle_error")
+    def _open_anew(context: ExceptionContext) -> None:
+        if any(words in str(context.original_exception) for words in _FILE_TROUBLE):
+            context.is_disconnect = True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def make_file(engine: Engine) -> None:
+    """Make the empty file of a new SQLite database, once; engines themselves never do.
+
+    Raises DatabaseUnfit when its log is still there: then the database was not meant to be new.
+    """
+    path = file_of(engine)
+    if path is None or path.exists():
+        return
+    if path.with_name(f"{path.name}-wal").exists():
+        raise DatabaseUnfit(
+            f"{path} is gone, and the log of its last changes still stands beside it. Put the file back."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def file_of(engine: Engine) -> Path | None:
+    """Where SQLite keeps the database; None on PostgreSQL."""
+    name = engine.url.database
+    return Path(name).resolve() if engine.dialect.name == "sqlite" and name else None
 
 
 def _open_postgres(url: str, busy_timeout_s: int, **pool: Any) -> Engine:

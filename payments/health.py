@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import exc, func, select
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db import migrate
@@ -13,6 +13,17 @@ from db.session import DatabaseUnfit, Sessions
 
 #: An event that should have been handled so long ago tells that nobody handles them.
 OLDEST_EVENT = timedelta(minutes=5)
+
+#: What people read meanwhile, and what the doors answer with.
+AWAY = (
+    "The desk cannot reach its database just now. Nothing was changed, and nothing is lost: the gateway "
+    "sends its messages again until they are kept. This page comes back by itself."
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is gone, full, locked or read-only: trouble of the world, and no bug of ours."""
+    return isinstance(error, OperationalError | InterfaceError | exc.TimeoutError)
 
 
 @dataclass(frozen=True)

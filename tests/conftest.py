@@ -125,6 +125,8 @@ def _new_sqlite(template: Path | None, folder: Path) -> str:
     path = folder / f"desk{next(_numbers)}.db"
     if template:
         shutil.copyfile(template, path)
+    else:
+        path.touch()
     return f"sqlite:///{path}"
 
 

@@ -104,6 +104,27 @@ GUARDS = (
         "tests/test_power.py -k outlives",
     ),
     Guard(
+        "no database is made where one is missing",
+        "db/session.py",
+        "?mode=rw",
+        "?mode=rwc",
+        "tests/test_disasters.py -k 'moved_away'",
+    ),
+    Guard(
+        "nobody writes on to a file that was moved away",
+        "db/session.py",
+        'if record.info["file"] != _identity(path):',
+        "if False:",
+        "tests/test_disasters.py -k 'moved_away'",
+    ),
+    Guard(
+        "a log without its database is not thrown away",
+        "db/session.py",
+        '    if path.with_name(f"{path.name}-wal").exists():\n',
+        "    if False:\n",
+        "tests/test_disasters.py -k 'log_of_one'",
+    ),
+    Guard(
         "BEGIN IMMEDIATE",
         "db/session.py",
         '.get("sqlite_begin", "BEGIN IMMEDIATE")',

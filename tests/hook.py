@@ -6,9 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -139,17 +140,28 @@ def serving(
 
 
 @contextmanager
-def process(database_url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``python webhook.py``, ready to take messages."""
-    environ = {**os.environ, **ENVIRON, "DATABASE_URL": database_url, "WEBHOOK_PORT": str(port)}
-    with subprocess.Popen(
-        [sys.executable, "webhook.py"], cwd=ROOT, env=environ, stderr=subprocess.PIPE
-    ) as child:
+def process(
+    database_url: str, port: int, command: Sequence[str] = ("webhook.py",), **environ: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``python webhook.py``, ready to take messages. What it says stands in its ``stderr``, a file:
+    a pipe that nobody reads would hold up who says much."""
+    settings = {**os.environ, **ENVIRON, "DATABASE_URL": database_url, "WEBHOOK_PORT": str(port), **environ}
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen([sys.executable, *command], cwd=ROOT, env=settings, stderr=said) as child,
+    ):
         try:
             wait_until(lambda: child.poll() is not None or listens(port))
+            child.stderr = said
             yield child
         finally:
             child.kill()
+
+
+def said_by(child: subprocess.Popen[bytes]) -> str:
+    assert child.stderr is not None
+    child.stderr.seek(0)
+    return child.stderr.read().decode()
 
 
 def free_port() -> int:

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,39 @@ def server(binaries: Path | None = None, *, durable: bool = False) -> Iterator[s
     ``binaries`` is the bin folder of another version. Only ``durable`` waits for the disk. Raises
     RuntimeError with the server's log when it does not start.
     """
+    with machine(binaries, durable=durable) as one:
+        yield one.url
+
+
+@dataclass
+class Server:
+    """A server that can be ended and started again."""
+
+    url: str
+    _start: Callable[[], subprocess.Popen[bytes]]
+    _process: subprocess.Popen[bytes]
+
+    def stop(self, number: signal.Signals) -> None:
+        """SIGINT is a fast shutdown: open connections are closed. SIGKILL is its death."""
+        self._process.send_signal(number)
+        self._process.wait(30)
+
+    def start(self) -> None:
+        """Until it takes connections. After SIGKILL its children need a moment to notice that it is dead."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                self._process = self._start()
+                return
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
+
+@contextmanager
+def machine(binaries: Path | None = None, *, durable: bool = False) -> Iterator[Server]:
+    """The same, and a hand on its switch."""
     folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-"))
     user = _NOBODY if os.geteuid() == 0 else None
     try:
@@ -34,8 +68,8 @@ def server(binaries: Path | None = None, *, durable: bool = False) -> Iterator[s
         if user:
             folder.chmod(0o711)
             shutil.chown(home, user)
-        with _running(binaries or _runnable_by_anyone(folder), home, user, durable) as url:
-            yield url
+        with _running(binaries or _runnable_by_anyone(folder), home, user, durable) as one:
+            yield one
     finally:
         shutil.rmtree(folder)
 
@@ -51,7 +85,7 @@ def _runnable_by_anyone(folder: Path) -> Path:
 
 
 @contextmanager
-def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Iterator[str]:
+def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Iterator[Server]:
     data = home / "data"
     log = home.parent / "log"
     initdb = [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
@@ -59,19 +93,23 @@ def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Ite
     quick = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
     limits = ["-c", "listen_addresses=", "-c", "max_connections=200"]
     command = [binaries / "postgres", "-D", data, "-k", home, *limits, *quick]
+    url = f"postgresql://postgres@/postgres?host={home}"
     with log.open("wb") as output:
         # From a folder that the user can enter; "nobody" has no home, and cannot read ours.
         place = {"cwd": home, "user": user, "stdout": output, "stderr": output}
         if subprocess.run([*initdb, *options], **place).returncode:
             raise RuntimeError(f"initdb failed:\n{log.read_text()}")
-        process = subprocess.Popen(command, **place)
-        try:
-            url = f"postgresql://postgres@/postgres?host={home}"
+
+        def start() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(command, **place)
             _wait(process, url, log)
-            yield url.replace("postgresql:", "postgresql+psycopg:")
+            return process
+
+        one = Server(url.replace("postgresql:", "postgresql+psycopg:"), start, start())
+        try:
+            yield one
         finally:
-            process.send_signal(signal.SIGINT)  # a fast shutdown: open connections are closed
-            process.wait(30)
+            one.stop(signal.SIGINT)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 from tests.hook import event, read_reply, request, signed
 
@@ -40,3 +41,50 @@ class Senders:
                         return
         except OSError:
             return  # killed in the middle of it: nothing was acknowledged
+
+
+class Gateway:
+    """Threads that send as a gateway does: one message after another, each again until it is acknowledged.
+
+    ``answers`` are the moments (``time.monotonic``) and statuses, 0 for a connection that broke.
+    """
+
+    def __init__(self, port: int, name: str, threads: int = 3) -> None:
+        self.acknowledged: list[bytes] = []
+        self.answers: list[tuple[float, int]] = []
+        self._port = port
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(f"{name}-{nth}",)) for nth in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(40)
+            assert not thread.is_alive()
+
+    def between(self, began: float, ended: float) -> set[int]:
+        return {status for at, status in list(self.answers) if began <= at <= ended}
+
+    def _send(self, name: str) -> None:
+        for nth in range(100_000):
+            body = event(link=f"{name}-{nth}")
+            while self._post(body) != 200:
+                if self._stop.wait(0.1):
+                    return
+            self.acknowledged.append(body)
+            if self._stop.wait(0.02):
+                return
+
+    def _post(self, body: bytes) -> int:
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=15) as connection:
+                connection.sendall(request(body, signed(body)))
+                status = read_reply(connection).status
+        except OSError:
+            status = 0
+        self.answers.append((time.monotonic(), status))
+        return status

@@ -1,20 +1,15 @@
 """The power is cut while messages come: every acknowledged one is there when it is back."""
 
-import os
 import random
 import shutil
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import select, text
 
 from db.models import InboxEvent
 from db.session import Sessions, open_engine
-from tests import power
-from tests.hook import ENVIRON, ROOT, event, free_port, listens, wait_until
+from tests import hook, power
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
@@ -34,23 +29,11 @@ def machine(sqlite_template, tmp_path):
     return power.machine(tmp_path, sqlite_template)
 
 
-@contextmanager
-def running(machine, command, port):
-    environ = {**os.environ, **ENVIRON, **machine.environ}
-    environ |= {"DATABASE_URL": machine.url, "WEBHOOK_PORT": str(port)}
-    with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environ) as child:
-        try:
-            wait_until(lambda: child.poll() is not None or listens(port))
-            assert child.poll() is None, "the hook did not start on what the power cut left"
-            yield child
-        finally:
-            child.kill()
-
-
 def cut_under_load(machine, command, dice, name) -> tuple[list[bytes], int]:
     """Acknowledged bodies, and how many written sectors were lost."""
-    port = free_port()
-    with running(machine, command, port) as child:
+    port = hook.free_port()
+    with hook.process(machine.url, port, command, **machine.environ) as child:
+        assert child.poll() is None, "the hook did not start on what the power cut left"
         senders = Senders(port, name)
         time.sleep(0.05 + dice.random() / 3)
         child.kill()

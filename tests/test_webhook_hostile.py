@@ -4,7 +4,6 @@ import asyncio
 import random
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -17,7 +16,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 import webhook
 from db.models import InboxEvent
 from payments.intake import Intake, Turns
-from tests.hook import PATH, event, free_port, process, read_reply, request, run_apart, serving, signed
+from tests.hook import (
+    PATH,
+    event,
+    free_port,
+    process,
+    read_reply,
+    request,
+    run_apart,
+    said_by,
+    serving,
+    signed,
+)
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
@@ -70,7 +80,7 @@ def test_told_to_stop_under_load_it_answers_what_it_took_and_leaves_in_time(data
 def test_it_does_not_start_on_a_database_without_its_tables(empty_database_url):
     with process(empty_database_url, free_port()) as child:
         assert child.wait(20) == 1
-        assert b"manage.py migrate" in child.stderr.read()
+        assert "manage.py migrate" in said_by(child)
 
 
 # -- a database that does not answer ------------------------------------------------------------------

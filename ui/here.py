@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import bootstrap
-from payments import people, signin
+from payments import health, people, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.people import Action, Person
 from ui.pieces import empty_state, problem, way_in
@@ -52,19 +53,37 @@ def require(action: Action, *, active: bool = True) -> Person:
 
 
 @contextmanager
-def error_boundary() -> Iterator[None]:
-    """Our own errors become a sentence; anything else is a bug, logged under a number that is shown."""
+def error_boundary(*, look_again: bool = False) -> Iterator[None]:
+    """Our own errors become a sentence; anything else is a bug, logged under a number that is shown.
+
+    ``look_again``: what a database that is away broke is run again until it is back. Fragments with ticks
+    of their own need it not.
+    """
     try:
         yield
     except PaymentsError as error:
         problem(str(error))
-    except Exception:
+    except Exception as error:
+        if health.is_away(error):
+            log.warning("the database is away: %s", error)
+            problem(health.AWAY)
+            if look_again:
+                _run_again()
+            return
         number = secrets.token_hex(4)
         log.exception("bug %s on a page", number)
         problem(
             f"Something broke on our side. Nothing was changed by it. Reload the page; "
             f"if it happens again, tell support the number {number}."
         )
+
+
+@st.fragment(run_every="5s")
+def _run_again() -> None:
+    """Nothing to see; at each of its ticks the whole page runs anew."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun()
 
 
 def id_in(address: str) -> int:
