@@ -33,7 +33,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import bootstrap
 from bootstrap import App
-from payments import health, links
+from payments import health, links, outbox
+from payments.chat import chat_of
 from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
 from payments.health import Readiness
@@ -41,6 +42,7 @@ from payments.inbox import Message
 from payments.intake import Bells, Intake, Turns
 from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
+from payments.stand_in import StandIn
 
 LARGEST_BODY = 64 * 1024
 MOST_HEADERS = 100
@@ -138,6 +140,11 @@ class Door:
         turns = Turns(app.sessions)
         self._intake = Intake(turns)
         self._bells = Bells(turns, app.gateways, app.now, self._intake)
+        self._stand_in = StandIn(
+            turns, app.now, sender=settings.mail_from, quiet=settings.alert_quiet_hours,
+            transport=lambda: outbox.transport_of(settings.mail_url) if settings.mail_url else None,
+            chat=lambda: chat_of(settings.alert_urls),
+        )  # fmt: skip
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
         self._forgers = Throttle(FORGERIES_A_MINUTE)
         self._visitors = Throttle(VISITS_A_MINUTE)
@@ -157,9 +164,11 @@ class Door:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self._intake.start()
         self._bells.start()
+        self._stand_in.start()
         yield
         await asyncio.to_thread(self._intake.close)
         await asyncio.to_thread(self._bells.close)
+        await asyncio.to_thread(self._stand_in.close)
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     # -- the hook ------------------------------------------------------------------------------------

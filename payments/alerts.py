@@ -9,8 +9,9 @@ from datetime import datetime, time, timedelta
 from email.utils import make_msgid
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Alert, OutboxMail, PersonRow
 from db.session import Sessions
@@ -22,6 +23,8 @@ from payments.people import Action, Person, Role, check
 #: Trouble that was not seen for so long is over. What comes and goes within it is one trouble.
 OVER_AFTER = timedelta(minutes=5)
 LONGEST_SNOOZE = timedelta(days=7)
+#: How the keys of their mails begin.
+MAILS = "alert:"
 
 
 class Kind(StrEnum):
@@ -122,6 +125,20 @@ def settle(session: Session, alarms: Iterable[Alarm], *, now: datetime) -> None:
         tallies.bump(session)
 
 
+def raise_alarm(session: Session, alarm: Alarm, *, now: datetime) -> None:
+    """One trouble, by who sees only this one: nothing else is settled. Two at once open one alert."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    opened = insert(Alert).values(
+        kind=alarm.kind, key=alarm.key, severity=alarm.severity, sentence=alarm.sentence,
+        opened_at=now, last_seen_at=now, count=1,
+    )  # fmt: skip
+    again = {"last_seen_at": now, "count": Alert.count + 1}
+    still = {"index_elements": ["kind", "key"], "index_where": text("resolved_at IS NULL")}
+    count = session.scalar(opened.on_conflict_do_update(**still, set_=again).returning(Alert.count))
+    if count == 1:
+        tallies.bump(session)
+
+
 def active(session: Session) -> list[AlertView]:
     """What is wrong, the worst first. Snoozed ones are among them: a page says until when."""
     views = [_view(alert) for alert in _open(session)]
@@ -148,23 +165,39 @@ def snooze(session: Session, person: Person, alert_id: int, until: datetime, *, 
 def tell(sessions: Sessions, chat: Chat | None, *, quiet: QuietHours, now: datetime) -> None:
     """Mail the admins and write to the chat services, once when trouble begins and once when it is over.
 
-    A mail is queued in the transaction that notes it. A chat message is noted after it was taken, so
-    that one that fails is sent again. Raises NotSent.
+    Whoever tells takes the alert first, so that two who see it tell it once. A mail is queued in the same
+    transaction. A chat message that was not taken is given back, to be sent again. Raises NotSent.
     """
     with sessions.begin() as session:
-        for alert in session.scalars(select(Alert).where(_to_tell(Alert.mailed_at, quiet, now))):
-            alert.mailed_at = now
-            _mail(session, alert, now)
+        ids = list(session.scalars(select(Alert.id).where(_to_tell(Alert.mailed_at, quiet, now))))
+        for alert_id in ids:
+            if _take(session, alert_id, Alert.mailed_at, now):
+                _mail(session, session.get_one(Alert, alert_id), now)
     if chat is None:
         return
-    for alert_id, title, text in _to_send(sessions, quiet, now):
-        chat(title, text)
+    for alert_id, noted, title, said in _to_send(sessions, quiet, now):
         with sessions.begin() as session:
-            alert = session.get_one(Alert, alert_id)
-            if alert.sent_at is None:
-                alert.sent_at = now
-            else:
-                alert.over_sent_at = now
+            mine = _take(session, alert_id, noted, now)
+        if mine:
+            _send(sessions, chat, alert_id, noted, title, said)
+
+
+Noted = InstrumentedAttribute[datetime | None]
+
+
+def _take(session: Session, alert_id: int, noted: Noted, now: datetime) -> bool:
+    """Note an alert as told; False when somebody else just did."""
+    mine = update(Alert).where(Alert.id == alert_id, noted.is_(None)).values({noted: now})
+    return session.execute(mine).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def _send(sessions: Sessions, chat: Chat, alert_id: int, noted: Noted, title: str, said: str) -> None:
+    try:
+        chat(title, said)
+    except BaseException:
+        with sessions.begin() as session:
+            session.execute(update(Alert).where(Alert.id == alert_id).values({noted: None}))
+        raise
 
 
 def _to_tell(told_at: object, quiet: QuietHours, now: datetime) -> ColumnElement[bool]:
@@ -174,13 +207,18 @@ def _to_tell(told_at: object, quiet: QuietHours, now: datetime) -> ColumnElement
     return and_(Alert.resolved_at.is_(None), told_at.is_(None), awake, loud)  # type: ignore[attr-defined]
 
 
-def _to_send(sessions: Sessions, quiet: QuietHours, now: datetime) -> list[tuple[int, str, str]]:
+def _to_send(sessions: Sessions, quiet: QuietHours, now: datetime) -> list[tuple[int, Noted, str, str]]:
+    """Each alert with where it is noted, and what is said of it."""
     over = and_(Alert.resolved_at.is_not(None), Alert.sent_at.is_not(None), Alert.over_sent_at.is_(None))
     with sessions.read() as session:
         alerts = session.scalars(
             select(Alert).where(or_(_to_tell(Alert.sent_at, quiet, now), over)).order_by(Alert.id).limit(20)
         )
-        return [(alert.id, _title(alert), _text(alert)) for alert in alerts]
+        return [(alert.id, _noted_in(alert), _title(alert), _text(alert)) for alert in alerts]
+
+
+def _noted_in(alert: Alert) -> Noted:
+    return Alert.over_sent_at if alert.resolved_at else Alert.sent_at
 
 
 def _open(session: Session) -> list[Alert]:
@@ -217,7 +255,7 @@ def _mail(session: Session, alert: Alert, now: datetime) -> None:
         if people.is_active(admin, now):
             session.add(
                 OutboxMail(
-                    key=f"alert:{alert.id}:{admin.id}", recipient=admin.email, subject=_title(alert),
+                    key=f"{MAILS}{alert.id}:{admin.id}", recipient=admin.email, subject=_title(alert),
                     body=f"{_text(alert)}\n", message_id=make_msgid("alert", "paydesk.invalid"),
                     state="queued", created_at=now, next_try_at=now,
                 )

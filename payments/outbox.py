@@ -72,10 +72,17 @@ def resend(session: Session, person: Person, mail_id: int, *, now: datetime) -> 
     audit.record(session, person, "resend_mail", payment.reference, now=now, event_id=payment.event_id)
 
 
-def send_due(sessions: Sessions, transport: Transport, sender: str, *, now: datetime, limit: int = 20) -> int:
-    """Send what is due and return how many went out. A mail is sent at least once, marked right after."""
+def send_due(
+    sessions: Sessions, transport: Transport, sender: str, *, now: datetime, limit: int = 20, about: str = ""
+) -> int:
+    """Send what is due and return how many went out. A mail is sent at least once, marked right after.
+
+    ``about``: only those whose key begins so.
+    """
     with sessions.read() as session:
         due = select(OutboxMail.id).where(OutboxMail.state == "queued", OutboxMail.next_try_at <= now)
+        if about:
+            due = due.where(OutboxMail.key.startswith(about, autoescape=True))
         ids = list(session.scalars(due.order_by(OutboxMail.next_try_at).limit(limit)))
     return sum(_send(sessions, transport, sender, mail_id, now) for mail_id in ids)
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, OutboxMail, UnverifiedEvent
-from payments import alerts, health, integrity, standstill, sync, watch, worker
+from payments import alerts, health, integrity, stand_in, standstill, sync, watch, worker
 from payments.alerts import AlertView, Kind, Severity
 from payments.people import Action, Person, check
 
@@ -83,14 +83,19 @@ def healthy(session: Session, person: Person, *, now: datetime) -> Health:
 
 
 def troubles(session: Session, *, now: datetime) -> tuple[AlertView, ...]:
-    """What is wrong now, the worst first. That the worker does not run comes first: it finds the others."""
-    pulse = worker.pulse(session)
+    """What is wrong now, the worst first. That the worker does not run comes first: it finds the others.
+
+    Its alert is opened minutes later by the stand-in, and ends minutes after it is back; here it is told
+    at once, and no longer than it is true.
+    """
+    pulse, told = worker.pulse(session), alerts.active(session)
     if pulse.alive(now=now):
-        return tuple(alerts.active(session))
-    sentence = "The worker does not run. Start it: python manage.py worker."
+        return tuple(alert for alert in told if alert.kind is not Kind.WORKER)
+    if any(alert.kind is Kind.WORKER for alert in told):
+        return tuple(told)
     works = alerts.STILL_WORKS[Kind.WORKER]
-    dead = AlertView(None, Kind.WORKER, Severity.BAD, sentence, works, pulse.seen_at, None)
-    return (dead, *alerts.active(session))
+    dead = AlertView(None, Kind.WORKER, Severity.BAD, stand_in.SENTENCE, works, pulse.seen_at, None)
+    return (dead, *told)
 
 
 def _size(session: Session) -> int:
