@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from db.money import Money
-from payments import dates, inbox
+from payments import dates, filters, grammar, inbox
 from payments.cases import Decision, Reason
 from payments.lifecycle import CLOSED, SETTLED, Effect, Kind, Method, Review, Source, Status
 from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
+from payments.search import Filter
 from payments.timeline import UNVERIFIED
 
 
@@ -215,6 +216,7 @@ GROUPS: Mapping[str, tuple[Status, ...]] = {
 }
 #: What needs a person, and the field of Filter that finds it.
 TROUBLES: Mapping[str, str] = {
+    "Needs a decision": "attention",
     "Does not fit": "review_only",
     "Outcome unknown": "outcome_unknown",
     "Mail failed": "mail_failed",
@@ -225,10 +227,65 @@ def trouble_query(item: AttentionItem) -> dict[str, str]:
     """The part of a page's URL that shows what needs a person."""
     if item.view is not None:
         return {"show": VIEW[item.view][0]}
-    if item.page != "payments":
-        return {}
-    meant = [word for word, name in TROUBLES.items() if item.filter and getattr(item.filter, name)]
-    return {"trouble": meant[0]} if meant else {}
+    return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
+
+
+def condition(one: Filter, now: datetime) -> str:
+    """One condition of a filter, as a few words."""
+    if one.text or one.without:
+        return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
+    if one.amount_from or one.amount_to:
+        return f"From {one.amount_from}" if one.amount_from else f"Up to {one.amount_to}"
+    for name, span in (("Created", one.created), ("Paid", one.paid)):
+        if span is not None:
+            return f"{name} {days_told(span, now)}"
+    for word, flag in TROUBLES.items():
+        if getattr(one, flag):
+            return word
+    return f"Mode: {one.mode}" if one.mode else _values(one)
+
+
+_FIELD = {
+    "statuses": "Status",
+    "methods": "Method",
+    "events": "Event",
+    "categories": "Category",
+    "organisers": "Asked for by",
+}
+
+
+def _values(one: Filter) -> str:
+    for minus in ("", "not_"):
+        for field, title in _FIELD.items():
+            if values := getattr(one, f"{minus}{field}"):
+                told = ", ".join(_value(field, value) for value in values)
+                return f"{'Not ' if minus else ''}{title.lower() if minus else title}: {told}"
+    return "Everything"
+
+
+def _value(field: str, value: str) -> str:
+    if field == "statuses":
+        return STATUS[Status(value)].word
+    return method_word(value) if field == "methods" else value
+
+
+def value_of(field: str, value: str) -> str:
+    """``Status: Waived``: one value of a field of Filter."""
+    bare = field.removeprefix("not_")
+    return f"{_FIELD[bare]}: {_value(bare, value)}"
+
+
+def days_told(span: dates.Span, now: datetime) -> str:
+    """``today``, ``yesterday``, ``12–14 Mar 2026``; moments where it is no whole days."""
+    first, last = dates.business_day(span.start), dates.business_day(span.end - timedelta(microseconds=1))
+    if dates.day_span(first, last) != span:
+        return f"{dates.say_moment(span.start)} – {dates.say_moment(span.end)}"
+    today = dates.business_day(now)
+    if first == last and (today - first).days in (0, 1):
+        return ("today", "yesterday")[(today - first).days]
+    if grammar.is_open(first):
+        return f"up to {dates.say_days(last, last)}"
+    return f"since {dates.say_days(first, first)}" if grammar.is_open(last) else dates.say_days(first, last)
 
 
 def ago(age: timedelta) -> str:

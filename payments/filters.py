@@ -1,28 +1,46 @@
 """A filter as the query of an address, and back: what the screen shows is what the file will hold."""
 
-from collections.abc import Iterable
-from dataclasses import fields
-from datetime import datetime
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from datetime import date, datetime
+from typing import Any
 
-from db.money import Money
+from db.money import NBSP, Money
+from payments import grammar
+from payments.conditions import Filter
 from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
-from payments.search import Filter, parse
+from payments.references import readings
+from payments.search import parse
 
 _UNREADABLE = (
     "This address asks for something that cannot be read. Open the list again and export from there."
 )
 #: Fields that are wished or not.
 FLAGS = tuple(field.name for field in fields(Filter) if field.type in (bool, "bool"))
+#: Fields of several values, by their names in an address.
+_SEVERAL = {
+    "without": "without",
+    "status": "statuses",
+    "method": "methods",
+    "event": "events",
+    "category": "categories",
+    "by": "organisers",
+    "not_status": "not_statuses",
+    "not_method": "not_methods",
+    "not_event": "not_events",
+    "not_category": "not_categories",
+    "not_by": "not_organisers",
+}
 
 
 def to_query(wanted: Filter) -> list[tuple[str, str]]:
     """Names and values; what is not wished is not there."""
     pairs = [("text", wanted.text)] if wanted.text else []
-    pairs += [("status", str(status)) for status in wanted.statuses]
-    pairs += [("method", str(method)) for method in wanted.methods]
-    pairs += [("event", code) for code in wanted.events]
+    pairs += [(name, str(value)) for name, field in _SEVERAL.items() for value in getattr(wanted, field)]
+    pairs += [("mode", wanted.mode)] if wanted.mode else []
     for name in ("amount_from", "amount_to"):
         if (bound := getattr(wanted, name)) is not None:
             pairs.append((name, f"{bound.minor} {bound.currency}"))
@@ -37,23 +55,26 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    statuses, methods, events = (values.pop(name, []) for name in ("status", "method", "event"))
-    if any(len(several) > 1 for several in values.values()):
+    several = {field: values.pop(name, []) for name, field in _SEVERAL.items()}
+    if any(len(given) > 1 for given in values.values()):
         raise InvalidInput(_UNREADABLE)
-    single = {name: several[0] for name, several in values.items()}
+    single = {name: given[0] for name, given in values.items()}
     try:
         return Filter(
             text=parse(single.pop("text", "")).text,
-            statuses=tuple(Status(word) for word in statuses),
-            methods=tuple(Method(word) for word in methods),
-            events=tuple(events),
+            **{name: _values(name, given) for name, given in several.items()},  # type: ignore[arg-type]
             **{name: _field(name, text) for name, text in single.items()},  # type: ignore[arg-type]
         )
     except (ValueError, TypeError) as error:
         raise InvalidInput(_UNREADABLE) from error
 
 
-def _field(name: str, text: str) -> Money | Span | bool:
+def _values(name: str, given: list[str]) -> tuple[str, ...]:
+    meant = {"statuses": Status, "methods": Method}.get(name.removeprefix("not_"), str)
+    return tuple(meant(word) for word in given)
+
+
+def _field(name: str, text: str) -> Money | Span | bool | str:
     first, _, second = text.partition(" ")
     if name in ("amount_from", "amount_to"):
         return Money(int(first), second)
@@ -62,6 +83,79 @@ def _field(name: str, text: str) -> Money | Span | bool:
         if span.start.tzinfo is None or span.end.tzinfo is None:
             raise ValueError(text)
         return span
+    if name == "mode" and text in ("demo", "live"):
+        return text
     if name in FLAGS and text == "yes":
         return True
     raise ValueError(name)
+
+
+# -- the address of the Payments page ---------------------------------------------------------------
+
+
+def page_query(wanted: Filter) -> dict[str, str]:
+    """The query parameters that open the Payments page on exactly this filter; none for no filter.
+
+    Raises InvalidInput for words that may be a payer's: they never stand in an address. ``ui.address``
+    keeps such words beside it.
+    """
+    if private_part(wanted) != Filter():
+        raise InvalidInput("Words that may be somebody's name, address or number never stand in an address.")
+    written = grammar.write(wanted)
+    return {"q": written} if written else {}
+
+
+def from_page(query: Mapping[str, str], today: date) -> Filter:
+    """The filter an address of the Payments page means; without one, everything. Raises InvalidInput."""
+    return grammar.read(query.get("q", ""), today)
+
+
+def private_part(wanted: Filter) -> Filter:
+    """The words of a filter that may be somebody's; all of a text goes together."""
+    return Filter(
+        text="" if is_public(wanted.text) else wanted.text,
+        without=() if all(map(is_public, wanted.without)) else wanted.without,
+    )
+
+
+def public_part(wanted: Filter) -> Filter:
+    private = private_part(wanted)
+    return replace(
+        wanted,
+        text="" if private.text else wanted.text,
+        without=() if private.without else wanted.without,
+    )
+
+
+def is_public(text: str) -> bool:
+    """A text that tells of nobody: a reference, or an amount too short for a phone number."""
+    amount = re.fullmatch(r"[Rr]? ?[0-9][0-9 .,]*", text.replace(NBSP, " "))
+    return not text or bool(readings(text)) or (amount is not None and sum(map(str.isdigit, text)) < 7)
+
+
+# -- its parts --------------------------------------------------------------------------------------
+
+
+def words_part(wanted: Filter) -> Filter:
+    """What is looked for and what is left out as words."""
+    return Filter(text=wanted.text, without=wanted.without)
+
+
+def conditions(wanted: Filter) -> list[Filter]:
+    """Each thing a filter asks for, alone; together they are the filter."""
+    alone = [Filter(text=wanted.text)] if wanted.text else []
+    alone += [Filter(without=(word,)) for word in wanted.without]
+    rest = [field for field in fields(Filter) if field.name not in ("text", "without")]
+    given = ((field, getattr(wanted, field.name)) for field in rest)
+    return alone + [Filter(**{field.name: value}) for field, value in given if value != field.default]
+
+
+def minus(wanted: Filter, condition: Filter) -> Filter:
+    """The filter without one of its conditions."""
+    if condition.without:
+        return replace(
+            wanted, without=tuple(word for word in wanted.without if word not in condition.without)
+        )
+    asked = (field for field in fields(Filter) if getattr(condition, field.name) != field.default)
+    nothing: dict[str, Any] = {field.name: field.default for field in asked}
+    return replace(wanted, **nothing)

@@ -1,57 +1,35 @@
 """One filter behind the screen, the totals, the export and the report.
 
-Newest first is id order. Whoever asks sees only payments of their own events: that stands in ``_where``,
-which everything here goes through, and an empty set of events means nothing at all.
+Newest first is id order. Whoever asks sees only payments of their own events: that stands in
+``conditions.where``, which everything here goes through.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select, union_all
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, OutboxMail, Payment
 from db.money import Money
-from payments import outbox, timeline
-from payments.dates import Span
+from payments import conditions, outbox, timeline
+from payments.conditions import LINK_ASKED, MAIL_FAILED, Filter, Where
 from payments.errors import InvalidInput, NotFound
 from payments.lifecycle import Review, Status
-from payments.people import Action, Person, check
+from payments.people import Person
 from payments.privacy import clean, fold
 from payments.references import readings
 
 #: A count above this is told as "10 000+" until the exact one follows.
 COUNT_CAP = 10_000
 LARGEST_PAGE = 500
-#: Lists of up to so many events are merged event by event.
-MERGED_EVENTS = 50
-
-#: Written out, not bound: a database takes a partial index only for the very words of its condition.
-LINK_ASKED = Link.state == literal_column("'asked'")
-MAIL_FAILED = OutboxMail.state == literal_column("'failed'")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which payments. Empty means all; what is set must all be true of a payment.
-
-    ``text`` is anything somebody may know of a payment. ``events`` are codes. Hashable: it keys caches.
-    """
-
-    text: str = ""
-    statuses: tuple[Status, ...] = ()
-    methods: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-    amount_from: Money | None = None
-    amount_to: Money | None = None
-    created: Span | None = None
-    paid: Span | None = None
-    review_only: bool = False
-    outcome_unknown: bool = False  # a link was asked for and the gateway has not said whether it made it
-    mail_failed: bool = False
+__all__ = [
+    "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_FAILED", "Filter", "LinkDetail", "Page", "PaymentDetail",
+    "PaymentRow", "ReceiptDetail", "Totals", "capped_count", "categories", "find_one", "get", "named",
+    "newest", "organisers", "page", "parse", "rows", "totals",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,7 +134,7 @@ def page(
     """
     if number < 1 or not 1 <= size <= LARGEST_PAGE:
         raise InvalidInput(f"Pages count from 1 and hold 1 to {LARGEST_PAGE} payments.")
-    where = _where(session, person, filter)
+    where = conditions.where(session, person, filter)
     if newest_id is not None:
         where = where.but(Payment.id <= newest_id)
     if before_id is not None:
@@ -173,7 +151,7 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
         func.sum(Payment.amount_minor),
         func.sum(Payment.received_minor),
     )
-    grouped = sums.where(*_where(session, person, filter).all()).group_by(Payment.amount_currency)
+    grouped = sums.where(*conditions.where(session, person, filter).all()).group_by(Payment.amount_currency)
     rows = sorted(
         (currency, int(n), int(owed), int(here)) for currency, n, owed, here in session.execute(grouped)
     )
@@ -186,7 +164,7 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
 
 def capped_count(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
     """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-    some = select(Payment.id).where(*_where(session, person, filter).all()).limit(COUNT_CAP + 1)
+    some = select(Payment.id).where(*conditions.where(session, person, filter).all()).limit(COUNT_CAP + 1)
     return session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
 
@@ -198,12 +176,12 @@ def rows(
     chunk: int = 500,
 ) -> Iterator[PaymentRow]:
     """All of them, newest first, a chunk in memory at a time. Refuses before the first row, not after."""
-    return _all_rows(session, _where(session, person, filter), chunk)
+    return _all_rows(session, conditions.where(session, person, filter), chunk)
 
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
     """The payments that came last, of the events in ``scope``; None is all of them."""
-    return tuple(_rows(session, _within(scope), limit=count))
+    return tuple(_rows(session, conditions.within(scope), limit=count))
 
 
 def parse(query: str) -> Filter:
@@ -213,7 +191,7 @@ def parse(query: str) -> Filter:
 
 def find_one(session: Session, person: Person, text: str) -> PaymentRow | None:
     """The payment of a whole reference, in any spelling; a link's reference finds its payment."""
-    exact = _within(_scope_of(person)).but(Payment.reference.in_(readings(text)))
+    exact = conditions.within(conditions.scope_of(person)).but(Payment.reference.in_(readings(text)))
     return next(iter(_rows(session, exact, limit=1)), None)
 
 
@@ -240,135 +218,69 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
     )
 
 
-# -- which payments ---------------------------------------------------------------------------------
+# -- words that stand for something here ------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Where:
-    """``events`` are the only ones a payment may be of; None is any, and none of them finds nothing."""
-
-    events: tuple[int, ...] | None
-    conditions: tuple[ColumnElement[bool], ...] = ()
-
-    def all(self) -> list[ColumnElement[bool]]:
-        ours = [] if self.events is None else [Payment.event_id.in_(self.events)]
-        return [*ours, *self.conditions]
-
-    def but(self, *more: ColumnElement[bool]) -> "_Where":
-        return _Where(self.events, (*self.conditions, *more))
-
-    def newest(self, limit: int, offset: int) -> Select[int]:
-        """Ids, newest first. Each event's own newest come from an index and are merged: a list of few events
-        costs no more than one of all."""
-        last = limit + offset
-        if self.events is None or not 1 <= len(self.events) <= MERGED_EVENTS:
-            ids = select(Payment.id).where(*self.all())
-        else:
-            each = (
-                select(Payment.id)
-                .where(Payment.event_id == event_id, *self.conditions)
-                .order_by(Payment.id.desc())
-                .limit(last)
-                .subquery()
-                for event_id in self.events
-            )
-            merged = union_all(*(select(few.c.id) for few in each)).subquery()
-            ids = select(merged.c.id)
-        return ids.order_by(ids.selected_columns.id.desc()).limit(limit).offset(offset)
-
-
-def _where(session: Session, person: Person, wanted: Filter) -> _Where:
-    """Every condition of a filter, within the person's events."""
-    events = _scope_of(person)
-    if wanted.events:
-        named = frozenset(session.scalars(select(Event.id).where(Event.code.in_(wanted.events))))
-        events = named if events is None else events & named
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        conditions.append(Payment.status.in_([str(status) for status in wanted.statuses]))
-    if wanted.methods:
-        conditions.append(Payment.method.in_([str(method) for method in wanted.methods]))
-    conditions += _amounts(wanted.amount_from, wanted.amount_to)
-    for span, column in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
-        if span is not None:
-            conditions += [column >= span.start, column < span.end]
-    if wanted.review_only:
-        conditions.append(Payment.review.is_not(None))
-    if wanted.outcome_unknown:
-        conditions.append(Payment.id.in_(select(Link.payment_id).where(LINK_ASKED)))
-    if wanted.mail_failed:
-        conditions.append(Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED)))
-    if text := fold(wanted.text):
-        conditions.append(_known_as(session, text))
-    return _within(events).but(*conditions)
-
-
-def _scope_of(person: Person) -> frozenset[int] | None:
-    check(person, Action.SEE)
-    return person.events
-
-
-def _within(scope: frozenset[int] | None) -> _Where:
-    return _Where(None if scope is None else tuple(sorted(scope)))
-
-
-def _amounts(least: Money | None, most: Money | None) -> list[ColumnElement[bool]]:
-    if least and most and least.currency != most.currency:
-        raise InvalidInput("The two amounts are of different currencies. Give both in one.")
-    conditions = [Payment.amount_currency == bound.currency for bound in (least, most) if bound is not None]
-    if least is not None:
-        conditions.append(Payment.amount_minor >= least.minor)
-    if most is not None:
-        conditions.append(Payment.amount_minor <= most.minor)
-    return conditions
-
-
-def _known_as(session: Session, text: str) -> ColumnElement[bool]:
-    """What somebody knows of a payment: a whole reference decides alone, anything else may be a part."""
-    references = readings(text)
-    if references:
-        exact = session.scalars(select(Payment.id).where(Payment.reference.in_(references))).all()
-        if exact:
-            return Payment.id.in_(exact)
-    ways = [and_(*(_has_word(session, word) for word in text.split()))]
-    ways += [_contains(part) for part in _squeezed(text)]
-    amount = _as_amount(text)
-    if amount is not None:
-        ways.append(Payment.amount_minor == amount.minor)
-    return or_(*ways)
-
-
-def _has_word(session: Session, word: str) -> ColumnElement[bool]:
-    events = [
-        event_id
-        for event_id, code, name in session.execute(select(Event.id, Event.code, Event.name))
-        if word in fold(code) or word in fold(name)
-    ]
-    return or_(_contains(word), Payment.event_id.in_(events)) if events else _contains(word)
-
-
-def _contains(part: str) -> ColumnElement[bool]:
-    """The one place that looks into the text kept for searching."""
-    return Payment.search_text.contains(part, autoescape=True)
-
-
-def _squeezed(text: str) -> list[str]:
-    """The text without separators, when that may be an identifier: a reference read aloud, a phone number.
-
-    Numbers are kept as +27821234567, so a leading 0, 00 or +27 (0) is not looked for.
+def named(session: Session, person: Person, wanted: Filter) -> Filter:
+    """The filter with events, categories and organisers as they are spelled here: case, accents and, for an
+    event, the rest of its name aside. Raises InvalidInput for one that is not here, or could be several.
     """
-    bare = re.sub(r"[\s_\-.()/]+", "", text)
-    if re.fullmatch(r"\+?[0-9]{4,15}", bare):
-        national = re.sub(r"^(?:(?:\+|00)270?|\+|0+)", "", bare)
-        return [bare, national] if len(national) >= 4 else [bare]
-    return [bare] if len(bare) >= 4 and any(char.isdigit() for char in bare) else []
+    known: dict[str, Mapping[str, tuple[str, ...]]] = {
+        "events": {code: (code, name) for code, name in _events(session, person)},
+        "categories": {name: (name,) for name in categories(session, person)},
+        "organisers": {name: (name,) for name in organisers(session, person)},
+    }
+    changes = {
+        f"{sign}{field}": tuple(_one_named(word, field, names) for word in getattr(wanted, f"{sign}{field}"))
+        for field, names in known.items()
+        for sign in ("", "not_")
+        if getattr(wanted, f"{sign}{field}")
+    }
+    return replace(wanted, **changes)  # type: ignore[arg-type]
 
 
-def _as_amount(text: str) -> Money | None:
-    try:
-        return Money.parse(text.upper())
-    except ValueError:
-        return None
+_ONE = {"events": "event", "categories": "category", "organisers": "person who asked for a payment"}
+
+
+def _one_named(word: str, field: str, names: Mapping[str, tuple[str, ...]]) -> str:
+    plain = fold(word)
+    whole = [key for key, spellings in names.items() if plain in map(fold, spellings)]
+    part = [key for key, spellings in names.items() if any(plain in fold(one) for one in spellings)]
+    found = whole or part
+    if len(found) == 1:
+        return found[0]
+    here = ", ".join(sorted(found or names)[:12]) or "none"
+    if found:
+        raise InvalidInput(f"“{word}” could be {here}. Write which one.")
+    raise InvalidInput(f"There is no {_ONE[field]} “{word}” here. There are: {here}.")
+
+
+def _events(session: Session, person: Person) -> list[tuple[str, str]]:
+    return [(code, name) for code, name in session.execute(_in_scope(person, select(Event.code, Event.name)))]
+
+
+def _in_scope(person: Person, query: Any) -> Any:
+    scope = conditions.scope_of(person)
+    return query if scope is None else query.where(Event.id.in_(scope))
+
+
+def categories(session: Session, person: Person) -> tuple[str, ...]:
+    """Names on the price lists of the person's events."""
+    query = _in_scope(person, select(Category.name).join(Category.event).distinct().order_by(Category.name))
+    return tuple(session.scalars(query))
+
+
+def organisers(session: Session, person: Person) -> tuple[str, ...]:
+    """Names of those who asked for a payment of the person's events."""
+    scope = conditions.scope_of(person)
+    first = select(func.min(Payment.created_by).label("name"))
+    if scope is not None:
+        ours = select(Payment.created_by).where(Payment.event_id.in_(scope)).distinct()
+        return tuple(sorted(session.scalars(ours)))
+    names = first.cte("names", recursive=True)  # from name to name along their index, past the rows of each
+    following = select(func.min(Payment.created_by)).where(Payment.created_by > names.c.name)
+    names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
+    return tuple(session.scalars(select(names.c.name).where(names.c.name.is_not(None))))
 
 
 # -- rows -------------------------------------------------------------------------------------------
@@ -396,7 +308,7 @@ _COLUMNS = (
 )
 
 
-def _rows(session: Session, where: _Where, *, limit: int, offset: int = 0) -> list[PaymentRow]:
+def _rows(session: Session, where: Where, *, limit: int, offset: int = 0) -> list[PaymentRow]:
     """Two statements: the payments, then the links of those."""
     ids = where.newest(limit, offset).subquery()
     query = (
@@ -407,7 +319,7 @@ def _rows(session: Session, where: _Where, *, limit: int, offset: int = 0) -> li
     return [_row(payment, links.get(payment.id)) for payment in found]
 
 
-def _all_rows(session: Session, where: _Where, chunk: int) -> Iterator[PaymentRow]:
+def _all_rows(session: Session, where: Where, chunk: int) -> Iterator[PaymentRow]:
     found = _rows(session, where, limit=chunk)
     while found:
         yield from found

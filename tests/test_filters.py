@@ -1,5 +1,6 @@
 """A filter as an address and back: the file holds what the screen shows, or there is no file."""
 
+from dataclasses import fields
 from datetime import date
 
 import pytest
@@ -9,22 +10,84 @@ from payments import filters
 from payments.dates import day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
+from payments.references import with_check
 from payments.search import Filter
 
+TODAY = date(2026, 11, 23)
 WANTED = [
     pytest.param(Filter(), id="everything"),
+    pytest.param(Filter(text="1 500.00"), id="an amount"),
     pytest.param(Filter(text="Thandéka & Söhne = 50 %"), id="text that an address must escape"),
     pytest.param(Filter(statuses=(Status.PAID, Status.OPEN), methods=(Method.CASH,)), id="several words"),
     pytest.param(Filter(events=("GALA-2026", "JAZZ")), id="events"),
     pytest.param(Filter(amount_from=Money(1), amount_to=Money(150_000, "USD")), id="amounts"),
     pytest.param(Filter(created=day_span(date(2026, 11, 23)), paid=day_span(date(2026, 2, 1))), id="days"),
+    pytest.param(Filter(without=("Zoë", "van der Merwe")), id="words it must not have"),
+    pytest.param(
+        Filter(categories=("Early bird", "Student"), organisers=("Thandi Nkosi",), mode="demo"),
+        id="category, organiser, mode",
+    ),
+    pytest.param(
+        Filter(
+            not_statuses=(Status.WAIVED,),
+            not_methods=(Method.CASH,),
+            not_events=("GALA",),
+            not_categories=("Early, bird",),
+            not_organisers=("Sipho", "Thandi"),
+        ),
+        id="what it must not be",
+    ),
+    pytest.param(Filter(attention=True), id="needs a decision"),
     pytest.param(Filter(review_only=True, outcome_unknown=True, mail_failed=True), id="troubles"),
 ]
+
+
+def private(wanted: Filter) -> bool:
+    return filters.private_part(wanted) != Filter()
 
 
 @pytest.mark.parametrize("wanted", WANTED)
 def test_a_filter_survives_its_address(wanted):
     assert filters.from_query(filters.to_query(wanted)) == wanted
+
+
+@pytest.mark.parametrize("wanted", [param for param in WANTED if not private(param.values[0])])
+def test_a_filter_survives_the_address_of_the_page(wanted):
+    query = filters.page_query(wanted)
+    assert filters.from_page(query, TODAY) == wanted
+    assert all(isinstance(value, str) for value in query.values())
+
+
+def test_every_field_is_tried():
+    tried = {name for param in WANTED for name, value in vars(param.values[0]).items() if value}
+    assert tried == {field.name for field in fields(Filter)}
+
+
+@pytest.mark.parametrize(
+    "text, public",
+    [
+        (with_check("REG", "7K2MPQ", demo=True), True),
+        ("1 500.00", True),
+        ("R150", True),
+        ("4567", True),
+        ("Thandi", False),
+        ("thandi@example.org", False),
+        ("082 123 4567", False),
+        ("0821234", False),
+        ("Lk9QwErTy77", False),
+        ("१२३", False),
+    ],
+)
+def test_only_what_tells_of_nobody_stands_in_an_address(text, public):
+    wanted = Filter(text=text, statuses=(Status.PAID,))
+    assert filters.is_public(text) is public
+    if public:
+        assert text in filters.page_query(wanted)["q"]
+    else:
+        with pytest.raises(InvalidInput, match="never stand in an address"):
+            filters.page_query(wanted)
+        assert filters.page_query(filters.public_part(wanted)) == {"q": "status:paid"}
+        assert filters.private_part(wanted) == Filter(text=text)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions
-from payments import links, search, sync, timeline
+from payments import conditions, links, search, sync, timeline
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
 from payments.lifecycle import Kind, Method, Status
@@ -311,7 +311,7 @@ def test_an_organiser_sees_nothing_of_another_event(crowd: Session, wanted: Filt
     assert list(search.page(crowd, mine, wanted, size=500).rows) == rows
 
 
-@pytest.mark.parametrize("more", [0, search.MERGED_EVENTS])
+@pytest.mark.parametrize("more", [0, conditions.MERGED_EVENTS])
 def test_a_person_of_many_events_gets_the_same_pages_as_of_few(crowd: Session, more: int):
     """Up to so many events a list is merged from each one's newest, above that it is sorted."""
     ids = crowd.scalars(select(Event.id).where(Event.code != "expo")).all()

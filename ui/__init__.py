@@ -4,7 +4,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 """
 
 from ui.drawer import drawer
-from ui.filter_bar import clear_filters, filter_bar
+from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
 from ui.lists import announce, copy, messages_list, payments_list, share, timeline
 from ui.pieces import (
@@ -32,8 +32,9 @@ from ui.pieces import (
 )
 
 __all__ = [
-    "Card", "announce", "badge", "bars", "cards", "checks", "clear_filters", "clock", "cookie", "copy",
-    "drawer", "empty_state", "error_boundary", "escape", "export_link", "facts", "filter_bar", "freshness",
-    "id_in", "messages_list", "mode_banner", "moment", "payments_list", "plain", "problem", "qr", "require",
-    "share", "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble", "way_in",
+    "Card", "address", "announce", "badge", "bars", "cards", "checks", "clear_filters", "clock", "cookie",
+    "copy", "drawer", "empty_state", "error_boundary", "escape", "export_link", "facts", "filter_bar",
+    "freshness", "hold", "id_in", "messages_list", "mode_banner", "moment", "payments_list", "plain",
+    "problem", "qr", "require", "share", "sign_out", "signed_in", "status_panel", "style", "timeline",
+    "trouble", "way_in",
 ]  # fmt: skip

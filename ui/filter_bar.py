@@ -1,169 +1,359 @@
-"""The filter bar over a list of payments: each control stands in the address."""
+"""The filter over a list of payments: one box and a control for each condition, which the address repeats.
 
-from datetime import timedelta
+What holds is one ``Filter`` in the session's state. Each control shows its part of it and changes only that
+part; the box takes any of them as words. The address is read when somebody comes by one, and written anew
+after every change, but for words that may be a payer's: those are kept here, under an id that only whoever
+typed them can use.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import streamlit as st
 
 import bootstrap
 import words
-from db.money import Money
-from payments import dates, events, references, search
+from payments import dates, events, filters, grammar, search
 from payments.errors import InvalidInput
-from payments.lifecycle import Status
+from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
+from ui.pieces import problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
-#: The filter bar's keys, which are the names in the URL, with nothing wished for.
-NOTHING: dict[str, Any] = {
-    "q": "", "event": None, "days": ANY_DAY, "status": [], "trouble": None, "exact": [], "method": [],
-    "least": "", "most": "", "dated": "Created",
-}  # fmt: skip
+MOST_KEPT = 2_000
+STATE = st.session_state
 
 
 def clear_filters() -> None:
-    st.session_state.update(NOTHING)
-    first_page()
+    hold(Filter())
 
 
-def first_page() -> None:
-    """Another question starts at its first page again."""
-    if st.session_state.get("page", 1) != 1:
-        st.session_state["page"] = 1
+def hold(wanted: Filter) -> None:
+    """From now on this is what is wished for. For callbacks: it does not draw."""
+    STATE.wanted, STATE.unread = wanted, None
+    STATE.asked = _asked()
+    if STATE.get("page", 1) != 1:  # another question starts at its first page again
+        STATE.page = 1
 
 
-def search_box() -> str:
-    """What is searched for stands in the URL only when it is a reference: names and addresses do not."""
-    if "q" not in st.session_state:
-        st.session_state.q = st.query_params.get("q", "")
-    text = st.text_input(
-        "Search",
-        key="q",
-        type="search",
-        icon=":material/search:",
-        placeholder="Name, e-mail, phone, reference, amount",
-        label_visibility="collapsed",
-        on_change=first_page,
-        persist_state="session",
-    )
-    if text and references.readings(text):
-        st.query_params["q"] = text
-    elif "q" in st.query_params:
-        del st.query_params["q"]
-    return text or ""
+def address(person: Person, wanted: Filter) -> dict[str, str]:
+    """``filters.page_query``, with words that may be a payer's kept beside it."""
+    query = filters.page_query(filters.public_part(wanted))
+    private = filters.private_part(wanted)
+    return query if private == Filter() else query | {"kept": _keep(person, private)}
 
 
-def event_box(person: Person) -> tuple[str, ...]:
-    with bootstrap.app().sessions.read() as session:
-        names = {event.code: event.name for event in events.list_events(session, person)}
-    code = st.selectbox(
-        "Event",
-        list(names),
-        index=None,
-        placeholder="All events",
-        format_func=names.__getitem__,
-        key="event",
-        label_visibility="collapsed",
-        on_change=first_page,
-        bind="query-params",
-    )
-    return (code,) if code else ()
-
-
-def day_bar() -> dates.Span | None:
-    choice = st.segmented_control(
-        "Days",
-        DAYS,
-        default=ANY_DAY,
-        required=True,
-        key="days",
-        label_visibility="collapsed",
-        on_change=first_page,
-        bind="query-params",
-    )
+def filter_bar(person: Person) -> Filter | None:
+    """What is wished for; None after a sentence that says what of it cannot be read."""
     today = dates.business_day(bootstrap.app().now())
-    if choice != OWN_DAYS:
-        return words.days_of(choice or ANY_DAY, today)
-    chosen = st.date_input(
-        "From and to",
-        (today - timedelta(days=6), today),
-        key="own_days",
-        format="DD/MM/YYYY",
-        on_change=first_page,
-    )
-    return dates.day_span(min(chosen), max(chosen)) if chosen else None
-
-
-def status_pills() -> tuple[set[Status], str | None]:
-    groups = st.pills(
-        "Status",
-        list(words.GROUPS),
-        selection_mode="multi",
-        key="status",
-        label_visibility="collapsed",
-        on_change=first_page,
-        bind="query-params",
-    )
-    trouble = st.pills(
-        "Needs a person",
-        list(words.TROUBLES),
-        key="trouble",
-        label_visibility="collapsed",
-        on_change=first_page,
-        bind="query-params",
-    )
-    return {status for group in groups for status in words.GROUPS[group]}, trouble
-
-
-def amount(label: str, key: str) -> Money | None:
-    text = st.text_input(label, key=key, placeholder="150.00", on_change=first_page, bind="query-params")
-    try:
-        return Money.parse(text) if text else None
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
-
-
-def rarer_filters() -> tuple[list[str], list[str], str | None]:
-    """Words of exact statuses and methods, and which day of a payment the days are about."""
-    statuses = [look.word for look in words.STATUS.values()]
-    bound: dict[str, Any] = {"on_change": first_page, "bind": "query-params"}
-    exact = st.multiselect("Exact status", statuses, key="exact", **bound)
-    methods = st.multiselect("Method", list(words.METHOD.values()), key="method", **bound)
-    dated = st.segmented_control(
-        "Days are those it was", ["Created", "Paid"], default="Created", required=True, key="dated", **bound
-    )
-    return exact, methods, dated
-
-
-def filter_bar(person: Person) -> Filter:
-    """What is wished for, as controls that stand in the address."""
+    _arrive(person, today)
+    wanted: Filter = STATE.wanted
     left, right = st.columns([3, 2])
     with left:
-        text = search.parse(search_box()).text
+        _search_box(person, wanted, today)
     with right.container(horizontal=True):
-        codes = event_box(person)
+        _event_box(person, wanted)
         with st.popover("More", icon=":material/tune:"):
-            exact, methods, dated = rarer_filters()
-            least, most = amount("Amount from", "least"), amount("Amount up to", "most")
+            _rarer(person, wanted)
     with st.container(horizontal=True, gap="small"):
-        span = day_bar()
-        statuses, trouble = status_pills()
-        clear = st.empty()
-    wanted = Filter(
-        text=text,
-        statuses=tuple(
-            sorted(statuses | {status for status, look in words.STATUS.items() if look.word in exact})
-        ),
-        methods=tuple(method for method, word in words.METHOD.items() if word in methods),
-        events=codes,
-        amount_from=least,
-        amount_to=most,
-        created=span if dated != "Paid" else None,
-        paid=span if dated == "Paid" else None,
-        **{words.TROUBLES[trouble]: True} if trouble else {},
-    )
-    if wanted != Filter():
-        clear.button("Clear filters", icon=":material/close:", type="tertiary", on_click=clear_filters)
+        _day_bar(wanted, today)
+        _pills(wanted)
+    _chips(wanted)
+    if STATE.unread:
+        problem(STATE.unread[1])
+        return None
+    _write_address(person, wanted)
     return wanted
+
+
+# -- the address ------------------------------------------------------------------------------------
+
+
+def _asked() -> dict[str, str]:
+    return {name: st.query_params.get(name, "") for name in ("q", "kept")}
+
+
+def _arrive(person: Person, today: date) -> None:
+    """Whoever comes by another address than the one written here last wants what that one says."""
+    asked = _asked()
+    if "wanted" in STATE and STATE.get("asked") == asked:
+        return
+    STATE.asked = asked
+    STATE.wanted, STATE.unread = Filter(), None
+    try:
+        STATE.wanted = _read(person, asked, today)
+    except InvalidInput as error:
+        STATE.unread = (asked["q"], str(error))
+
+
+def _read(person: Person, asked: Mapping[str, str], today: date) -> Filter:
+    public = filters.from_page(asked, today)
+    if not asked["kept"]:
+        return public
+    private = _kept().get((person.id, asked["kept"]))
+    if private is None:
+        raise InvalidInput("What was searched for does not stand in this address. Type it again.")
+    return replace(public, text=private.text or public.text, without=private.without or public.without)
+
+
+def _write_address(person: Person, wanted: Filter) -> None:
+    query = address(person, wanted)
+    for name in ("q", "kept"):
+        if name in query and st.query_params.get(name) != query[name]:
+            st.query_params[name] = query[name]
+        elif name not in query and name in st.query_params:
+            del st.query_params[name]
+    STATE.asked = {name: query.get(name, "") for name in ("q", "kept")}
+
+
+@st.cache_resource
+def _kept() -> OrderedDict[tuple[int, str], Filter]:
+    """Words by who typed them and the id that stands for them; the oldest make room."""
+    return OrderedDict()
+
+
+def _keep(person: Person, private: Filter) -> str:
+    kept = _kept()
+    for (owner, token), words_of in kept.items():
+        if owner == person.id and words_of == private:
+            return token
+    token = secrets.token_urlsafe(9)
+    kept[person.id, token] = private
+    if len(kept) > MOST_KEPT:
+        kept.popitem(last=False)
+    return token
+
+
+# -- controls ---------------------------------------------------------------------------------------
+
+
+def _change(**parts: Any) -> None:
+    hold(replace(STATE.wanted, **parts))
+
+
+def _in_order(statuses: set[Status]) -> tuple[Status, ...]:
+    return tuple(status for status in Status if status in statuses)
+
+
+def _search_box(person: Person, wanted: Filter, today: date) -> None:
+    """Words stay in the box; conditions written among them move to their controls."""
+
+    def typed() -> None:
+        try:
+            read = grammar.read(STATE.box, today)
+            with bootstrap.app().sessions.read() as session:
+                read = search.named(session, person, read)
+        except InvalidInput as error:
+            STATE.unread = (STATE.box, str(error))
+            return
+        spoken = {name: value for name, value in vars(read).items() if value != getattr(Filter(), name)}
+        hold(replace(STATE.wanted, **({"text": "", "without": ()} | spoken)))
+
+    STATE.box = STATE.unread[0] if STATE.unread else grammar.write(filters.words_part(wanted))
+    st.text_input(
+        "Search",
+        key="box",
+        type="search",
+        icon=":material/search:",
+        placeholder="Name, e-mail, phone, reference, amount, or status:paid",
+        label_visibility="collapsed",
+        on_change=typed,
+    )
+
+
+def _event_box(person: Person, wanted: Filter) -> None:
+    with bootstrap.app().sessions.read() as session:
+        names = {event.code: event.name for event in events.list_events(session, person)}
+    _choose("Events", "events", list(names), wanted, "All events", lambda code: names.get(code, code), True)
+
+
+def _choose(
+    label: str,
+    field: str,
+    options: list[Any],
+    wanted: Filter,
+    placeholder: str = "Any",
+    told: Any = str,
+    alone: bool = False,
+) -> None:
+    """Several values of one field; those that are wished for and unknown here can still be taken away."""
+    now: tuple[Any, ...] = getattr(wanted, field)
+    STATE[f"choose_{field}"] = list(now)
+    st.multiselect(
+        label,
+        [*options, *(value for value in now if value not in options)],
+        key=f"choose_{field}",
+        format_func=told,
+        placeholder=placeholder,
+        label_visibility="collapsed" if alone else "visible",
+        on_change=lambda: _change(**{field: tuple(STATE[f"choose_{field}"])}),
+    )
+
+
+def _day_bar(wanted: Filter, today: date) -> None:
+    """Days of creation; those of payment when only such are wished for."""
+    field = "paid" if wanted.paid and not wanted.created else STATE.get("dated_field", "created")
+    span: dates.Span | None = getattr(wanted, field)
+    presets = {choice: words.days_of(choice, today) for choice in DAYS[1:-1]}
+    STATE.days = next((choice for choice, days in presets.items() if span and days == span), None) or (
+        OWN_DAYS if span or STATE.pop("own_days_next", False) else ANY_DAY
+    )
+
+    def chosen() -> None:
+        STATE.own_days_next = STATE.days == OWN_DAYS
+        if STATE.days != OWN_DAYS:
+            _change(**{field: presets.get(STATE.days)})
+        else:
+            _change(**{field: presets["7 days"]} if span is None else {})
+            STATE.own_days_next = True
+
+    st.segmented_control(
+        "Days", DAYS, required=True, key="days", label_visibility="collapsed", on_change=chosen
+    )
+    if STATE.days == OWN_DAYS:
+        _own_days(field, span, today)
+
+
+def _own_days(field: str, span: dates.Span | None, today: date) -> None:
+    first = dates.business_day(span.start) if span else today - timedelta(days=6)
+    last = dates.business_day(span.end - timedelta(microseconds=1)) if span else today
+
+    def picked() -> None:
+        if STATE.own_days:
+            _change(**{field: dates.day_span(min(STATE.own_days), max(STATE.own_days))})
+        STATE.own_days_next = True
+
+    STATE.own_days = (first, last)
+    st.date_input("From and to", key="own_days", format="DD/MM/YYYY", on_change=picked)
+
+
+def _pills(wanted: Filter) -> None:
+    """Groups of statuses, as people speak of them, and what needs a person."""
+    whole = [name for name, group in words.GROUPS.items() if set(group) <= set(wanted.statuses)]
+
+    def grouped() -> None:
+        rest = set(wanted.statuses) - {status for name in whole for status in words.GROUPS[name]}
+        chosen = {status for name in STATE.groups for status in words.GROUPS[name]}
+        _change(statuses=_in_order(rest | chosen))
+
+    STATE.groups = whole
+    STATE.troubles = [word for word, name in words.TROUBLES.items() if getattr(wanted, name)]
+    st.pills(
+        "Status", list(words.GROUPS), selection_mode="multi", key="groups",
+        label_visibility="collapsed", on_change=grouped,
+    )  # fmt: skip
+    st.pills(
+        "Needs a person", list(words.TROUBLES), selection_mode="multi", key="troubles",
+        label_visibility="collapsed",
+        on_change=lambda: _change(
+            **{name: word in STATE.troubles for word, name in words.TROUBLES.items()}
+        ),
+    )  # fmt: skip
+
+
+def _rarer(person: Person, wanted: Filter) -> None:
+    """Everything else that can be wished for."""
+    categories, organisers = _names(person.events, bootstrap.app().settings.mode, person)
+    _choose("Exact status", "statuses", list(Status), wanted, told=lambda status: words.STATUS[status].word)
+    _choose("Method", "methods", list(Method), wanted, told=words.method_word)
+    _choose("Category", "categories", list(categories), wanted)
+    _choose("Asked for by", "organisers", list(organisers), wanted)
+    _amount("Amount from", "amount_from", wanted)
+    _amount("Amount up to", "amount_to", wanted)
+    _dated(wanted)
+    STATE.mode_box = (wanted.mode or "any").title()
+    st.segmented_control(
+        "Mode", ["Any", "Demo", "Live"], required=True, key="mode_box",
+        on_change=lambda: _change(mode=None if STATE.mode_box == "Any" else STATE.mode_box.lower()),
+    )  # fmt: skip
+    _leave_out(wanted, categories, organisers)
+    st.caption("As words, to type into the box or to send on:")
+    st.code(grammar.write(filters.public_part(wanted)) or "everything", language=None, wrap_lines=True)
+
+
+@st.cache_data(ttl=300, max_entries=64, show_spinner=False)
+def _names(
+    scope: frozenset[int] | None, mode: str, _person: Person
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of categories, and of those who asked for payments, as far as this person may see them."""
+    with bootstrap.app().sessions.read() as session:
+        return search.categories(session, _person), search.organisers(session, _person)
+
+
+def _amount(label: str, field: str, wanted: Filter) -> None:
+    now = getattr(wanted, field)
+
+    def typed() -> None:
+        text = STATE[f"box_{field}"]
+        try:
+            _change(**{field: grammar.amount(text) if text else None})
+        except InvalidInput as error:
+            STATE.unread = (grammar.write(filters.words_part(wanted)), str(error))
+
+    STATE[f"box_{field}"] = grammar.amount_words(now) if now is not None else ""
+    st.text_input(label, key=f"box_{field}", placeholder="150.00", on_change=typed)
+
+
+def _dated(wanted: Filter) -> None:
+    """Which day of a payment the bar of days is about; days that are chosen already move over."""
+    field = "paid" if wanted.paid and not wanted.created else STATE.get("dated_field", "created")
+
+    def turned() -> None:
+        STATE.dated_field = STATE.dated.lower()
+        span = getattr(wanted, field)
+        _change(**{field: None, STATE.dated_field: span or getattr(wanted, STATE.dated_field)})
+
+    STATE.dated = field.title()
+    st.segmented_control(
+        "Days are those it was", ["Created", "Paid"], required=True, key="dated", on_change=turned
+    )
+
+
+def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[str, ...]) -> None:
+    """One control for everything a payment must not be."""
+    known: dict[str, list[Any]] = {
+        "not_statuses": list(Status),
+        "not_methods": list(Method),
+        "not_events": [],
+    }
+    known |= {"not_categories": list(categories), "not_organisers": list(organisers)}
+    now = [(field, value) for field in known for value in getattr(wanted, field)]
+    options = [(field, value) for field, values in known.items() for value in values]
+
+    def chosen() -> None:
+        out = STATE.leave_out
+        _change(**{field: tuple(value for name, value in out if name == field) for field in known})
+
+    STATE.leave_out = now
+    st.multiselect(
+        "Leave out",
+        [*options, *(one for one in now if one not in options)],
+        key="leave_out",
+        format_func=lambda one: words.value_of(*one),
+        placeholder="Nothing",
+        on_change=chosen,
+    )
+
+
+def _chips(wanted: Filter) -> None:
+    """Everything that is wished for, each to be taken away by one click."""
+    conditions = filters.conditions(wanted)
+    if not conditions:
+        return
+    with st.container(horizontal=True, gap="small", key="chips"):
+        for number, condition in enumerate(conditions):
+            st.button(
+                words.condition(condition, bootstrap.app().now()),
+                key=f"chip_{number}",
+                icon=":material/close:",
+                help="Take this away",
+                on_click=hold,
+                args=(filters.minus(wanted, condition),),
+            )
+        st.button("Clear filters", key="chip_all", type="tertiary", on_click=clear_filters)

@@ -9,11 +9,12 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import dates, overview, vitals
+from payments import dates, filters, overview, vitals
 from payments.alerts import Severity
 from payments.lifecycle import PENDING, Status
 from payments.overview import Live, StatusNow
 from payments.people import Action
+from payments.search import Filter
 
 ui.require(Action.SEE)
 app = bootstrap.app()
@@ -167,7 +168,7 @@ def by_status(live: Live) -> None:
             PAYMENTS,
             label=f"**{words.number(standing.count)}** {look.word} · {words.sums(standing.owed)}",
             icon=f":material/{look.icon}:",
-            query_params={"exact": look.word},
+            query_params=filters.page_query(Filter(statuses=(standing.status,))),
         )
 
 

@@ -83,6 +83,8 @@ def found(wanted: Filter) -> None:
 
 st.title("Payments", anchor=False)
 with ui.error_boundary():
-    found(ui.filter_bar(person))
+    wanted = ui.filter_bar(person)
+    if wanted is not None:
+        found(wanted)
 if opened := st.query_params.get("payment"):
     ui.drawer(opened)

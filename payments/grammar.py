@@ -1,0 +1,370 @@
+"""A filter as people write it, and back::
+
+    event:devconf status:pending >1000 paid:last-week method:cash -status:waived "van der Merwe"
+
+Words are looked for, ``word:value`` is a condition, ``a,b`` is either of two, a minus takes away, quotation
+marks keep words together. Whatever cannot be read is said: nothing of a question is ever left out.
+``read(write(filter), today) == filter`` for every filter.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from db.money import CURRENCIES, Money
+from payments.conditions import Filter
+from payments.dates import SAST, Span, business_day, day_span
+from payments.errors import InvalidInput
+from payments.lifecycle import CLOSED, SETTLED, Method, Status
+from payments.privacy import clean
+
+LONGEST = 1_000
+#: Words for several statuses at once, beside each status's own.
+GROUPS: Mapping[str, tuple[Status, ...]] = {
+    "pending": (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID),
+    "closed": tuple(status for status in Status if status in CLOSED),
+    "returned": tuple(status for status in Status if status in SETTLED - {Status.PAID}),
+}
+#: What stands for one end of a range that has none.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
+_NEEDS: Mapping[str, str] = {
+    "attention": "attention",
+    "review": "review_only",
+    "answer": "outcome_unknown",
+    "mail": "mail_failed",
+}
+_FLAGS = {field: word for word, field in _NEEDS.items()}
+_SIGN = re.compile(r"(?P<sign>[<>]=?|=)(?P<amount>.*)")
+_TOKEN = re.compile(
+    r"""(?P<minus>-(?=[^\s-]))?
+        (?:(?P<key>[A-Za-z][A-Za-z_]*):(?=\S))?
+        (?P<value>
+            "[^"]*"(?=\s|$)
+          | [<>]=?\s*[$€£]?[A-Za-z]{0,3}\ ?[0-9]{1,3}(?:\ [0-9]{3})+(?:[.,][0-9]{2})?(?=\s|$)
+          | \S+
+        )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class _Token:
+    minus: bool
+    key: str | None
+    value: str
+    quoted: bool
+
+
+def read(text: str, today: date) -> Filter:
+    """The filter somebody wrote; ``today`` is the business day that *yesterday* is before.
+
+    Raises InvalidInput, with what is meant instead, for anything that cannot be read.
+    """
+    plain = clean(text, field="The search", longest=LONGEST).replace("\n", " ")
+    found: dict[str, Any] = {}
+    words: list[str] = []
+    for token in _tokens(plain):
+        if token.key is None and not token.quoted and (sign := _SIGN.fullmatch(token.value)):
+            _refuse_minus(token, "an amount")
+            _put_amount(found, sign["sign"], sign["amount"])
+        elif token.key is not None:
+            _put(found, token, today)
+        elif token.minus:
+            found["without"] = (*found.get("without", ()), token.value)
+        else:
+            words.append(f'"{token.value}"' if token.quoted else token.value)
+    return Filter(text=" ".join(words), **found)
+
+
+def write(wanted: Filter) -> str:
+    """The one way a filter is written."""
+    return " ".join(_parts(wanted))
+
+
+def span_words(span: Span) -> str:
+    """``2026-11-23``, ``2026-11-01..2026-11-23``, ``2026-11-01..``, or moments: by the clock here."""
+    start, end = span.start.astimezone(SAST), span.end.astimezone(SAST)
+    first, last = business_day(span.start), business_day(span.end) - timedelta(days=1)
+    if last >= first and day_span(first, last) == span:
+        if first == last:
+            return first.isoformat()
+        left = "" if first == _FIRST_DAY else first.isoformat()
+        right = "" if last == _LAST_DAY else last.isoformat()
+        return f"{left}..{right}"
+    return f"{_local(start)}..{_local(end)}"
+
+
+def is_open(day: date) -> bool:
+    """The day stands for one end of a range that has none."""
+    return day in (_FIRST_DAY, _LAST_DAY)
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(text):
+        value = match["value"]
+        quoted = len(value) > 1 and value[0] == value[-1] == '"'
+        if value.startswith('"') and not quoted:
+            raise InvalidInput("A quotation mark is not closed. Put one at the end of the words as well.")
+        if quoted and not value[1:-1].strip():
+            continue
+        yield _Token(
+            bool(match["minus"]),
+            match["key"],
+            " ".join(value.strip('"').split()) if quoted else value,
+            quoted,
+        )
+
+
+def _refuse_minus(token: _Token, what: str) -> None:
+    if token.minus:
+        raise InvalidInput(f"A minus cannot stand before {what}. Write the other bound instead.")
+
+
+def _put(found: dict[str, Any], token: _Token, today: date) -> None:
+    key = _ALIASES.get(token.key.lower(), token.key.lower()) if token.key else ""
+    values = [token.value] if token.quoted else [part for part in token.value.split(",") if part]
+    if key in _SEVERAL:
+        field, reading = _SEVERAL[key]
+        name = f"not_{field}" if token.minus else field
+        more = (one for part in values for one in reading(part.strip('"')))
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), *more)))
+        return
+    if key not in _SINGLE:
+        raise InvalidInput(
+            f"“{token.key}:” is not something to filter by. Known are {_listed(KEYS)}. "
+            f"To look for it as words, put it in quotation marks."
+        )
+    _refuse_minus(token, f"{key}:")
+    _SINGLE[key](found, key, token.value, today)
+
+
+def _listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}"
+
+
+def _statuses(word: str) -> tuple[Status, ...]:
+    plain = word.lower().replace("-", "_")
+    if plain in GROUPS:
+        return GROUPS[plain]
+    return (_one_of(Status, plain, word, "status", GROUPS),)
+
+
+def _methods(word: str) -> tuple[Method, ...]:
+    return (_one_of(Method, word.lower().replace("-", "_"), word, "method"),)
+
+
+def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str] = ()) -> Any:
+    try:
+        return enum(plain)
+    except ValueError as error:
+        known = _listed([*more, *enum.__members__.values()])
+        raise InvalidInput(f"“{word}” is no {key}. There are {known}.") from error
+
+
+def _as_is(word: str) -> tuple[str, ...]:
+    return (word,)
+
+
+def _once(found: dict[str, Any], name: str, value: Any) -> None:
+    if found.setdefault(name, value) != value:
+        raise InvalidInput(f"Two different values are given for {name.replace('_', ' ')}. Leave one out.")
+
+
+def _put_need(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    for word in value.lower().split(","):
+        if word not in _NEEDS:
+            raise InvalidInput(f"“needs:{word}” is not known. There are {_listed(_NEEDS)}.")
+        found[_NEEDS[word]] = True
+
+
+def _put_mode(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    if value.lower() not in ("demo", "live"):
+        raise InvalidInput(f"“{value}” is no mode. There are demo and live.")
+    _once(found, "mode", value.lower())
+
+
+def _put_span(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    _once(found, key, _span(value.strip('"').lower(), key, today))
+
+
+def _put_between(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    least, dots, most = value.partition("..")
+    if not dots:
+        _put_amount(found, "=", value)
+        return
+    if least:
+        _put_amount(found, ">=", least)
+    if most:
+        _put_amount(found, "<=", most)
+
+
+def _put_amount(found: dict[str, Any], sign: str, text: str) -> None:
+    bound = amount(text)
+    if sign in ("=", ">=", ">"):
+        _once(found, "amount_from", Money(bound.minor + (sign == ">"), bound.currency))
+    if sign in ("=", "<=", "<"):
+        _once(found, "amount_to", Money(bound.minor - (sign == "<"), bound.currency))
+
+
+_SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
+
+
+def amount(text: str) -> Money:
+    """``1500``, ``R1 500.00``, ``USD 20`` or ``$20``. Raises InvalidInput."""
+    plain = text.strip().strip('"').upper()
+    currency = "ZAR"
+    for sign, code in [*_SYMBOLS.items(), *((code, code) for code in CURRENCIES)]:
+        if plain.startswith(sign):
+            currency, plain = code, plain.removeprefix(sign).strip()
+            break
+    try:
+        return Money.parse(plain, currency)
+    except ValueError as error:
+        raise InvalidInput(f"“{text}” is not an amount. Write it like 150 or 1500.00.") from error
+
+
+def _span(word: str, key: str, today: date) -> Span:
+    if (days := _preset(word, today)) is not None:
+        return day_span(*days)
+    left, dots, right = word.partition("..")
+    try:
+        if "t" in word:
+            return Span(_moment(left), _moment(right))
+        first = _days(left)[0] if left else _FIRST_DAY
+        last = (_days(right)[1] if right else _LAST_DAY) if dots else _days(left)[1]
+        if not (left or right) or last < first:
+            raise ValueError(word)
+        return day_span(first, last)
+    except ValueError as error:
+        raise InvalidInput(
+            f"“{key}:{word}” is no time that can be read. Write it like {key}:yesterday, {key}:last-week, "
+            f"{key}:30-days, {key}:2026-11, {key}:2026-11-23 or {key}:2026-11-01..2026-11-23."
+        ) from error
+
+
+def _preset(word: str, today: date) -> tuple[date, date] | None:
+    monday = today - timedelta(days=today.weekday())
+    first = today.replace(day=1)
+    before = (first - timedelta(days=1)).replace(day=1)
+    days = {
+        "today": (today, today),
+        "yesterday": (today - timedelta(days=1),) * 2,
+        "this-week": (monday, monday + timedelta(days=6)),
+        "last-week": (monday - timedelta(days=7), monday - timedelta(days=1)),
+        "this-month": _days(f"{today:%Y-%m}"),
+        "last-month": _days(f"{before:%Y-%m}"),
+        "this-year": _days(f"{today.year:04d}"),
+        "last-year": _days(f"{today.year - 1:04d}"),
+    }
+    if (several := re.fullmatch(r"([1-9][0-9]{0,3})-?d(?:ays)?", word)) is not None:
+        return today - timedelta(days=int(several[1]) - 1), today
+    return days.get(word.replace("_", "-"))
+
+
+def _days(word: str) -> tuple[date, date]:
+    """The first and last day of ``2026``, ``2026-11`` or ``2026-11-23``."""
+    year, _, rest = word.partition("-")
+    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", word):
+        raise ValueError(word)
+    if not rest:
+        return date(int(year), 1, 1), date(int(year), 12, 31)
+    if len(rest) == 2:
+        first = date(int(year), int(rest), 1)
+        return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return (date.fromisoformat(word),) * 2
+
+
+def _moment(word: str) -> datetime:
+    return datetime.fromisoformat(word).replace(tzinfo=SAST).astimezone(UTC)
+
+
+_SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
+    "status": ("statuses", _statuses),
+    "method": ("methods", _methods),
+    "event": ("events", _as_is),
+    "category": ("categories", _as_is),
+    "by": ("organisers", _as_is),
+}
+_SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
+    "amount": _put_between,
+    "created": _put_span,
+    "paid": _put_span,
+    "needs": _put_need,
+    "mode": _put_mode,
+}
+_ALIASES = {"organiser": "by", "organizer": "by", "is": "needs", "price": "category"}
+#: What a condition can be about.
+KEYS = (*_SEVERAL, *_SINGLE)
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _parts(wanted: Filter) -> Iterator[str]:
+    yield from _text(wanted.text)
+    yield from (f"-{_word(word)}" for word in wanted.without)
+    for minus in ("", "-"):
+        for key, (field, _) in _SEVERAL.items():
+            values = getattr(wanted, f"{'not_' if minus else ''}{field}")
+            yield from (f"{minus}{key}:{written}" for written in _values(key, values))
+    yield from _amounts(wanted.amount_from, wanted.amount_to)
+    for name in ("created", "paid"):
+        if (span := getattr(wanted, name)) is not None:
+            yield f"{name}:{span_words(span)}"
+    needs = [_FLAGS[field.name] for field in fields(Filter) if field.name in _FLAGS]
+    if needs := [word for word in needs if getattr(wanted, _NEEDS[word])]:
+        yield f"needs:{','.join(needs)}"
+    if wanted.mode:
+        yield f"mode:{wanted.mode}"
+
+
+def _text(text: str) -> Iterator[str]:
+    """The words as they stand; what would be read as a condition is put in quotation marks."""
+    for quoted, word in re.findall(r'"([^"]+)"|(\S+)', text):
+        yield _word(quoted) if quoted and not word else _word(word)
+
+
+def _word(word: str) -> str:
+    plain = word.strip('"')
+    alone = list(_TOKEN.finditer(plain))
+    same = len(alone) == 1 and alone[0]["value"] == plain and not _SIGN.fullmatch(plain)
+    return plain if same and " " not in plain else f'"{plain}"'
+
+
+def _values(key: str, values: tuple[Any, ...]) -> list[str]:
+    """Plain ones together, those with spaces or commas one by one; a group by its name."""
+    if not values:
+        return []
+    for name, group in GROUPS.items():
+        if key == "status" and values == group:
+            return [name]
+    words = [value.value if isinstance(value, StrEnum) else value for value in values]
+    if all(re.fullmatch(r"[^\s,\"]+", word) for word in words):
+        return [",".join(words)]
+    return [f'"{word}"' for word in words]
+
+
+def _amounts(least: Money | None, most: Money | None) -> Iterator[str]:
+    if least is not None and least == most:
+        yield f"={amount_words(least)}"
+        return
+    if least is not None:
+        yield f">={amount_words(least)}"
+    if most is not None:
+        yield f"<={amount_words(most)}"
+
+
+def amount_words(money: Money) -> str:
+    """As ``amount`` reads it."""
+    plain = money.decimal.removesuffix(".00")
+    return plain if money.currency == "ZAR" else f"{money.currency}{plain}"
+
+
+def _local(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="auto").removesuffix(":00")

@@ -1,0 +1,181 @@
+"""A filter as people write it: read as it is meant, written to read the same, refused when unclear."""
+
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.money import CURRENCIES, Money
+from payments import grammar
+from payments.conditions import Filter
+from payments.dates import SAST, Span, day_span
+from payments.errors import InvalidInput
+from payments.lifecycle import Method, Status
+
+#: A Wednesday.
+TODAY = date(2026, 11, 25)
+PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        pytest.param("", Filter(), id="nothing"),
+        pytest.param("thandi mokoena", Filter(text="thandi mokoena"), id="words"),
+        pytest.param('"van der  Merwe" x', Filter(text='"van der Merwe" x'), id="words that stand together"),
+        pytest.param("-zoe", Filter(without=("zoe",)), id="a word it must not have"),
+        pytest.param('-"van der Merwe"', Filter(without=("van der Merwe",)), id="words it must not have"),
+        pytest.param("status:paid,open", Filter(statuses=(Status.PAID, Status.OPEN)), id="either of two"),
+        pytest.param(
+            "status:paid status:open", Filter(statuses=(Status.PAID, Status.OPEN)), id="the same said twice"
+        ),
+        pytest.param("Status:PAID", Filter(statuses=(Status.PAID,)), id="case does not matter"),
+        pytest.param("status:part-paid", Filter(statuses=(Status.PART_PAID,)), id="a dash for an underscore"),
+        pytest.param("status:pending", Filter(statuses=PENDING), id="a word for several"),
+        pytest.param("-status:waived", Filter(not_statuses=(Status.WAIVED,)), id="not a status"),
+        pytest.param("method:cash", Filter(methods=(Method.CASH,)), id="method"),
+        pytest.param("event:devconf", Filter(events=("devconf",)), id="event"),
+        pytest.param('category:"Early bird"', Filter(categories=("Early bird",)), id="category"),
+        pytest.param("organiser:thandi", Filter(organisers=("thandi",)), id="organiser"),
+        pytest.param(">1000", Filter(amount_from=Money(100_001)), id="more than"),
+        pytest.param(">=1000", Filter(amount_from=Money(100_000)), id="at least"),
+        pytest.param("<R1 500.00", Filter(amount_to=Money(149_999)), id="less than, as people write it"),
+        pytest.param(
+            "amount:100..200", Filter(amount_from=Money(10_000), amount_to=Money(20_000)), id="between"
+        ),
+        pytest.param("=150", Filter(amount_from=Money(15_000), amount_to=Money(15_000)), id="exactly"),
+        pytest.param(">=$20", Filter(amount_from=Money(2_000, "USD")), id="another currency"),
+        pytest.param("paid:yesterday", Filter(paid=day_span(date(2026, 11, 24))), id="yesterday"),
+        pytest.param(
+            "paid:last-week", Filter(paid=day_span(date(2026, 11, 16), date(2026, 11, 22))), id="last week"
+        ),
+        pytest.param(
+            "created:last-month",
+            Filter(created=day_span(date(2026, 10, 1), date(2026, 10, 31))),
+            id="last month",
+        ),
+        pytest.param("created:7-days", Filter(created=day_span(date(2026, 11, 19), TODAY)), id="seven days"),
+        pytest.param(
+            "created:2026-02", Filter(created=day_span(date(2026, 2, 1), date(2026, 2, 28))), id="month"
+        ),
+        pytest.param(
+            "paid:2026-11-01..2026-11-03",
+            Filter(paid=day_span(date(2026, 11, 1), date(2026, 11, 3))),
+            id="days",
+        ),
+        pytest.param("needs:attention", Filter(attention=True), id="needs a decision"),
+        pytest.param("mode:demo", Filter(mode="demo"), id="mode"),
+        pytest.param('12:30 6" +27 82', Filter(text='12:30 6" +27 82'), id="what only looks like grammar"),
+        pytest.param("' OR 1=1 --", Filter(text="' OR 1=1 --"), id="a piece of SQL"),
+        pytest.param(
+            '"status:paid"', Filter(text='"status:paid"'), id="a condition in quotation marks is words"
+        ),
+    ],
+)
+def test_what_people_write_is_read_as_they_mean_it(text: str, wanted: Filter):
+    assert grammar.read(text, TODAY) == wanted
+
+
+def test_the_example_everybody_is_shown():
+    text = 'event:devconf status:pending >1000 paid:last-week method:cash -status:waived "van der Merwe"'
+    assert grammar.read(text, TODAY) == Filter(
+        text='"van der Merwe"',
+        events=("devconf",),
+        statuses=PENDING,
+        amount_from=Money(100_001),
+        paid=day_span(date(2026, 11, 16), date(2026, 11, 22)),
+        methods=(Method.CASH,),
+        not_statuses=(Status.WAIVED,),
+    )
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        pytest.param("colour:blue", "“colour:” is not something to filter by", id="a condition nobody knows"),
+        pytest.param("-colour:blue", "“colour:” is not something", id="its contrary"),
+        pytest.param(
+            "status:payed", "“payed” is no status. There are pending, closed", id="a status nobody knows"
+        ),
+        pytest.param("method:barter", "“barter” is no method", id="a method nobody knows"),
+        pytest.param("needs:love", "“needs:love” is not known", id="a need nobody knows"),
+        pytest.param("mode:test", "is no mode", id="a mode nobody knows"),
+        pytest.param(">lots", "“lots” is not an amount", id="an amount in words"),
+        pytest.param(">1,5", "is not an amount", id="an amount read in two ways"),
+        pytest.param("> 1000", "is not an amount", id="a sign alone"),
+        pytest.param("paid:someday", "“paid:someday” is no time", id="a time nobody knows"),
+        pytest.param("paid:2026-13", "is no time", id="a month that is not"),
+        pytest.param("paid:2026-11-03..2026-11-01", "is no time", id="days the wrong way round"),
+        pytest.param("paid:..", "is no time", id="a range of nothing"),
+        pytest.param("paid:today paid:yesterday", "Two different values are given for paid", id="two times"),
+        pytest.param(">100 >200", "Two different values are given for amount from", id="two bounds"),
+        pytest.param("-paid:today", "A minus cannot stand before paid:", id="not a time"),
+        pytest.param("->100", "A minus cannot stand before an amount", id="not an amount"),
+        pytest.param('"van der Merwe', "A quotation mark is not closed", id="half a quotation"),
+        pytest.param("4111 1111 1111 1111", "card number", id="a card number"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_never_left_out(text: str, said: str):
+    with pytest.raises(InvalidInput, match=said.replace(".", r"\.")):
+        grammar.read(text, TODAY)
+
+
+_WORD = st.from_regex(r"\A[a-z0-9éë=:<>_.@+'-]{1,8}\Z")
+_TEXT = st.lists(_WORD, max_size=3).map(lambda words: grammar.write(Filter(text=" ".join(words))))
+_NAME = st.from_regex(r"\A[A-Za-z0-9,:.-]{1,6}( [a-z,]{1,5})?\Z")
+_NAMES = st.lists(_NAME, max_size=3, unique=True).map(tuple)
+_STATUSES = st.lists(st.sampled_from(Status), max_size=4, unique=True).map(tuple)
+_METHODS = st.lists(st.sampled_from(Method), max_size=3, unique=True).map(tuple)
+_MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
+_SPANS = st.one_of(
+    st.none(),
+    st.tuples(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 400)).map(
+        lambda pair: day_span(pair[0], pair[0] + timedelta(days=pair[1]))
+    ),
+    st.tuples(_MOMENTS, st.timedeltas(timedelta(seconds=1), timedelta(days=3))).map(
+        lambda pair: Span(pair[0], pair[0] + pair[1])
+    ),
+)
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    currency = draw(st.sampled_from(CURRENCIES))
+    amounts = st.none() | st.integers(0, 100_000_000).map(lambda minor: Money(minor, currency))
+    return Filter(
+        text=draw(_TEXT),
+        without=tuple(dict.fromkeys(draw(st.lists(_WORD, max_size=2)))),
+        statuses=draw(_STATUSES),
+        methods=draw(_METHODS),
+        events=draw(_NAMES),
+        categories=draw(_NAMES),
+        organisers=draw(_NAMES),
+        mode=draw(st.sampled_from((None, "demo", "live"))),
+        amount_from=draw(amounts),
+        amount_to=draw(amounts),
+        created=draw(_SPANS),
+        paid=draw(_SPANS),
+        attention=draw(st.booleans()),
+        review_only=draw(st.booleans()),
+        outcome_unknown=draw(st.booleans()),
+        mail_failed=draw(st.booleans()),
+        not_statuses=draw(_STATUSES),
+        not_methods=draw(_METHODS),
+        not_events=draw(_NAMES),
+        not_categories=draw(_NAMES),
+        not_organisers=draw(_NAMES),
+    )
+
+
+@given(wanted=filters())
+def test_what_is_written_reads_as_the_same_filter(wanted: Filter):
+    assert grammar.read(grammar.write(wanted), TODAY) == wanted
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str):
+    with suppress(InvalidInput):
+        wanted = grammar.read(text, TODAY)
+        assert grammar.read(grammar.write(wanted), TODAY) == wanted
