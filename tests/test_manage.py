@@ -250,7 +250,7 @@ def test_live_mode_never_imports_the_simulator(live):
         "atexit.register(tell)\n"
         "words = sys.argv[1:]\n"
         "if words == ['worker']:\n"
-        "    threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "    threading.Timer(8, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
         "manage.main()\n"
     )
     for words in (
