@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from commands import demo, desk, payments, people, run
+from commands import demo, desk, payments, people, run, statements
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -27,6 +27,7 @@ cli.command()(payments.link)
 cli.command()(payments.payment)
 cli.command()(payments.find)
 cli.command()(payments.export)
+cli.command()(statements.read_statement)
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)
 cli.command(hidden=True)(demo.traffic)

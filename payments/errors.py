@@ -2,6 +2,8 @@
 
 PaymentsError
 ├── InvalidInput             the person can fix it
+│   └── StatementFormatError a bank or payout file that is refused whole: file, line, reason
+│       └── UnknownLayout    no reader knows it; carries its first rows, for a mapping
 ├── NotFound
 ├── NotAllowed               this person, this event, this action
 ├── Conflict                 true, but not now: already paid, illegal transition
@@ -23,6 +25,33 @@ class PaymentsError(Exception):
 
 class InvalidInput(PaymentsError):
     """What was typed or sent cannot be used; the message says what to change."""
+
+
+class StatementFormatError(InvalidInput):
+    """A bank or payout file that is refused whole; nothing of it is used.
+
+    ``line`` is the row of the file, counted from 1 as a spreadsheet counts, where one is to blame.
+    """
+
+    def __init__(self, file: str, line: int | None, reason: str) -> None:
+        super().__init__(f"{file}, row {line}: {reason}" if line else f"{file}: {reason}")
+        self.file, self.line, self.reason = file, line, reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.line, self.reason)
+
+
+class UnknownLayout(StatementFormatError):
+    """No reader knows this file. Its first rows are here, so that a person can say what its columns mean."""
+
+    def __init__(
+        self, file: str, line: int | None, reason: str, rows: tuple[tuple[str, ...], ...] = ()
+    ) -> None:
+        super().__init__(file, line, reason)
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.line, self.reason, self.rows)
 
 
 class NotFound(PaymentsError):
