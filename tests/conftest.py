@@ -33,6 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fail-on-skip", action="store_true", help="a skipped browser, postgres or processes test fails"
     )
     parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the expected files anew; then read them"
+    )
     parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
     parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
 

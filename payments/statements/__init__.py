@@ -6,14 +6,18 @@ it: OFX, QIF, MT940, CAMT.053, an Excel workbook, or a table. A table that nobod
 that cannot be read is quarantined, never dropped, never counted as zero.
 """
 
+from contextlib import suppress
+from itertools import islice
+
 from payments.errors import StatementFormatError, UnknownLayout
-from payments.statements import camt, days, kinds, mt940, ofx, qif, records, workbook
+from payments.statements import days, kinds, qif, records, workbook
+from payments.statements.draft import masked
 from payments.statements.layouts import LAYOUTS
 from payments.statements.mapping import Mapping, suggest
 from payments.statements.preview import Preview, PreviewRow, preview
 from payments.statements.statement import MAX_BYTES, MAX_LINES, Line, Named, Quarantined, Statement
 from payments.statements.table_reader import TableReader
-from payments.statements.tables import Row, Table, decode, is_blank, shown_name, tables
+from payments.statements.tables import HEAD_ROWS, Row, Table, Text, decode, is_blank, shown_name, tables
 
 __all__ = [
     "MAX_BYTES", "MAX_LINES", "Line", "Mapping", "Named", "Preview", "PreviewRow", "Quarantined", "Statement",
@@ -21,7 +25,6 @@ __all__ = [
 ]  # fmt: skip
 
 _SHOWN_ROWS = 20
-_MARKED = {"ofx": ofx.read, "camt": camt.read, "mt940": mt940.read}
 
 
 def read(
@@ -41,11 +44,22 @@ def read(
         return _read_table(file, found, mapping, date_order)
     text = decode(file, data, mapping.encoding if mapping else None)
     kind = "table" if mapping else kinds.of_text(file, name, text.text)
-    if kind in _MARKED:
-        return _MARKED[kind](text)
     if kind == "qif":
         return qif.read(text, date_order)
+    if kind != "table":
+        return _read_marked(kind, text)
     return _read_table(file, tables(text, mapping.separator if mapping else None), mapping, date_order)
+
+
+def _read_marked(kind: str, text: Text) -> Statement:
+    """With a library of that format's own; all together they take most of a second to load."""
+    if kind == "ofx":
+        from payments.statements import ofx as reader
+    elif kind == "mt940":
+        from payments.statements import mt940 as reader  # type: ignore[no-redef]
+    else:
+        from payments.statements import camt as reader  # type: ignore[no-redef]
+    return reader.read(text)
 
 
 def layouts() -> tuple[str, ...]:
@@ -70,7 +84,7 @@ def _read_table(file: str, found: list[Table], mapping: Mapping | None, date_ord
     rows = max(heads, key=lambda rows: sum(len(cells) for _, cells in rows[:_SHOWN_ROWS]))
     if not rows:
         list(found[0].rows())  # raises what keeps it from being a table
-    shown = tuple(tuple(cells) for _, cells in rows[:_SHOWN_ROWS])
+    shown = tuple(tuple(map(masked, cells)) for _, cells in rows[:_SHOWN_ROWS])
     first = next((number for number, cells in rows if not is_blank(cells)), 1)
     reason = "No layout is known by its heading rows; say with a mapping what its columns are."
     raise UnknownLayout(file, first, reason, shown)
@@ -91,8 +105,8 @@ def _read_mapped(found: list[Table], mapping: Mapping, date_order: str | None) -
 
 
 def _head(table: Table) -> list[Row]:
-    """Its first rows; none when this separator makes no table of it."""
-    try:
-        return table.head()
-    except StatementFormatError:
-        return []
+    """Its first rows, as far as this separator makes a table of them."""
+    rows: list[Row] = []
+    with suppress(StatementFormatError):  # told when the layout is known and the whole is read
+        rows.extend(islice(table.rows(), HEAD_ROWS))
+    return rows

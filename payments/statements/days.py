@@ -12,6 +12,7 @@ from datetime import date
 ORDERS = ("dmy", "mdy", "ymd")
 #: No bank line is older than this or as young; a 1905 is a serial number of Excel, read wrongly.
 _FIRST_YEAR, _LAST_YEAR = 1990, 2099
+_LONGEST_YEARS = 5
 
 _MONTHS = {
     name: number
@@ -52,8 +53,10 @@ def order_of(dates: Iterable[tuple[int, str]]) -> str:
     """
     proved: dict[str, tuple[int, str]] = {}
     doubtful: tuple[int, str] | None = None
-    for row, text in dates:
-        readings = _readings(text)
+    said = [(row, text, readings) for row, text in dates if (readings := _readings(text))]
+    unlikely = _too_long([readings for _, _, readings in said])
+    for row, text, all_readings in said:
+        readings = {order: day for order, day in all_readings.items() if order not in unlikely}
         if len(readings) == 1:
             proved.setdefault(next(iter(readings)), (row, text))
         elif len(set(readings.values())) > 1:
@@ -69,6 +72,19 @@ def order_of(dates: Iterable[tuple[int, str]]) -> str:
             *doubtful, f"{doubtful[1]} can be {day} or {month}, and no row of the file proves which"
         )
     return "dmy"
+
+
+def _too_long(said: list[dict[str, date]]) -> set[str]:
+    """Orders by which a file would span more years than a statement does, when another has it span few.
+
+    Only years of two digits leave this open: 02/03/26 to 31/03/26 is a month, or 29 years.
+    """
+    spans = {}
+    for order in ORDERS:
+        found = [readings[order] for readings in said if "ymd" in readings and order in readings]
+        spans[order] = max(found).year - min(found).year if found else 0
+    long = {order for order, years in spans.items() if years > _LONGEST_YEARS}
+    return long if len(long) < len(ORDERS) else set()
 
 
 def read(text: str, order: str | None = None) -> date:

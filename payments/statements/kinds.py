@@ -7,13 +7,19 @@ from payments.statements.statement import MAX_BYTES
 from payments.statements.tables import shown_name
 
 _OTHERS = (
-    (re.compile(rb"%PDF-"), "a PDF"),
+    (re.compile(rb"%PDF-"), "a PDF; ask the bank for CSV, Excel, OFX, MT940 or CAMT.053"),
     (re.compile(rb"\xd0\xcf\x11\xe0"), "an old Excel workbook (.xls); save it as .xlsx or CSV"),
-    (re.compile(rb"\s*<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE), "a web page"),
-    (re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"), "a picture"),
+    (
+        re.compile(rb"\s*<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE),
+        "a web page; download the statement itself",
+    ),
+    (
+        re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"),
+        "a picture; ask the bank for CSV, Excel, OFX, MT940 or CAMT.053",
+    ),
     (re.compile(rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh"), "an archive; unpack it first"),
-    (re.compile(rb"\{\\rtf"), "a text document"),
-    (re.compile(rb"\s*[\[{]\s*[\"{\[]"), "JSON"),
+    (re.compile(rb"\{\\rtf"), "a text document, no statement"),
+    (re.compile(rb"\s*[\[{]\s*[\"{\[]"), "JSON, no statement"),
 )
 _MARKED = (
     ("ofx", re.compile(r"\s*(?:OFXHEADER\s*:|<\?OFX\b|<OFX>)|(?s:.{0,2000}?)<OFX>", re.IGNORECASE)),
@@ -52,7 +58,7 @@ def check_bytes(file: str, name: str, data: bytes) -> str | None:
     start = data[:2000].lstrip(b"\xef\xbb\xbf")
     for pattern, what in _OTHERS:
         if pattern.match(start):
-            raise StatementFormatError(file, None, f"It is {what}, not a statement that can be read.")
+            raise StatementFormatError(file, None, f"It is {what}.")
     return None
 
 

@@ -101,7 +101,7 @@ class Mapping:
             key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
         }
         for one in fields(cls):
-            if one.name in values and not _fits(str(one.type), values[one.name]):
+            if one.name in values and not _fits(one.type, values[one.name]):
                 raise InvalidInput(f"In the mapping, {one.name} cannot be {told[one.name]!r}.")
         return cls(**values)
 
@@ -140,8 +140,9 @@ class Mapping:
         return layout, start
 
 
-def _fits(kind: str, value: object) -> bool:
-    """Does a value of JSON fit a field? Kinds are the annotations above."""
+def _fits(annotation: object, value: object) -> bool:
+    """Does a value of JSON fit a field?"""
+    kind = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if value is None:
         return "None" in kind
     if kind.startswith("tuple[int"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mt940 import models, tags
+from mt940 import tags
 
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, masked
@@ -16,7 +16,7 @@ from payments.statements.tables import Text
 
 _FIELD = re.compile(r":([0-9]{2}[A-Z]?):(.*)")
 _BLOCK = re.compile(r"\{[1-5]:|-\}?$|\x03|\x01")
-_AMOUNT = re.compile(r"[0-9]+(?:,[0-9]{0,2})?")
+_AMOUNT = re.compile(r"[0-9]+,[0-9]{0,2}")
 _NAMES = {
     "20": "reference", "21": "related reference", "25": "account", "28": "number", "28C": "number",
     "60F": "opening balance", "60M": "opening balance", "62F": "closing balance", "62M": "closing balance",
@@ -91,11 +91,10 @@ def _say(draft: Draft, field: _Field) -> None:
 
 def _balance(draft: Draft, field: _Field, name: str) -> None:
     """The first opening balance opens, the last closing one closes; those of pages between must agree."""
-    tag = tags.TAG_BY_ID[field.tag]
     try:
-        said = tag.parse(models.Transactions(), field.value)
+        said = _groups(field)
         minor = _minor(said["amount"]) * (-1 if said["status"] == "D" else 1)
-    except (RuntimeError, ValueError) as error:
+    except ValueError as error:
         raise draft.refuse(field.row, f"The {name} cannot be read.") from error
     if draft.opening is not None and said["currency"] != draft.currency:
         raise draft.refuse(field.row, f"It is in {said['currency']}, and the statement in {draft.currency}.")
@@ -116,15 +115,17 @@ def _line(field: _Field) -> Entry:
     raw = masked(f":61:{field.value}".replace("\n", " / "))
     entry = Entry(field.row, None, raw=raw)
     try:
-        said = tags.Statement().parse(models.Transactions(), field.value)
-    except RuntimeError:
+        said = _groups(field)
+    except ValueError:
         entry.reason = "The row does not have the form of a line."
         return entry
-    reference = (said["customer_reference"] or "").strip()
+    reference = said["customer_reference"].strip()
     entry.reference = masked("" if reference.upper() in ("NONREF", "NOTPROVIDED") else reference)
-    entry.description = masked(" ".join((said["extra_details"] or "").split()))
+    entry.description = masked(" ".join(said["extra_details"].split()))
     try:
         # RC takes back a credit and RD a debit.
+        if not said["id"]:
+            raise ValueError("the kind of movement does not follow it")
         entry.minor = _minor(said["amount"]) * (1 if said["status"] in ("C", "RD") else -1)
         entry.day = days.read(f"20{said['year']}-{said['month']}-{said['day']}")
     except ValueError as error:
@@ -132,8 +133,16 @@ def _line(field: _Field) -> Entry:
     return entry
 
 
-def _minor(text: str | None) -> int:
-    if not text or not _AMOUNT.fullmatch(text):
+def _groups(field: _Field) -> dict[str, str]:
+    """The parts of a field by its tag's pattern; the tag's own ``parse`` logs payers' words."""
+    match = tags.TAG_BY_ID[int(field.tag) if field.tag.isdigit() else field.tag].re.match(field.value)
+    if not match:
+        raise ValueError(f"{field.tag} does not have its form")
+    return {name: text or "" for name, text in match.groupdict().items()}
+
+
+def _minor(text: str) -> int:
+    if not _AMOUNT.fullmatch(text):
         raise ValueError(f"{text!r} is not an amount")
     return amounts.read(text.removesuffix(","), ",").minor
 

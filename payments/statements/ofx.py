@@ -9,8 +9,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from xml.etree.ElementTree import Element
 
-from ofxtools.header import OFXHeaderError
-from ofxtools.Parser import OFXTree, ParseError
+from ofxtools.Parser import OFXTree
 
 from payments.dates import business_day
 from payments.errors import StatementFormatError
@@ -50,14 +49,15 @@ def read(text: Text) -> Statement:
 
 def _tree(text: Text) -> Element:
     """The parsed file. Its header's word on encodings is not needed any more: the text is decoded."""
+    if not text.text.rstrip().upper().endswith("</OFX>"):  # the library closes what was left open
+        raise StatementFormatError(text.file, None, "It does not end as OFX does; it is cut off.")
     body = re.sub(r"(?m)^(ENCODING:).*$", r"\1USASCII", text.text, count=1)
     body = re.sub(r"(?m)^(CHARSET:).*$", r"\g<1>1252", body, count=1)
-    try:
+    try:  # every parse error of the library is a SyntaxError
         charset = "utf-8" if "<?xml" in body[:200] else "cp1252"
         return OFXTree().parse(io.BytesIO(body.encode(charset, "xmlcharrefreplace")))
     except (
-        OFXHeaderError,
-        ParseError,
+        SyntaxError,
         ValueError,
         AttributeError,
         IndexError,

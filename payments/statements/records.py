@@ -38,6 +38,8 @@ def read(layout: str, table: Table) -> Statement:
         else:
             rows += 1
             reader.row(number, [cell.strip() for cell in cells])
+    if draft.opening is None or draft.closing is None:
+        raise draft.refuse(None, "Its opening or closing balance is missing; the file is cut off.")
     return draft.finish(rows, blank_rows=blank, nul_bytes=table.nul_bytes, encoding=table.encoding)
 
 

@@ -19,6 +19,9 @@ _NAMES = (
     ("closing balance", re.compile(_CLOSING)),
     ("note", re.compile(r"provisional statement|end of (?:file|statement|report)")),
 )
+_MAY_BE_NAMED = re.compile(r"open|clos|brought|carried|balance|begin|sluiting|eind|prov|end ", re.IGNORECASE)
+_ZERO = re.compile(r"[-+]?0+(?:[.,]0+)?")
+_MARKS = amounts.MARKS | {"C": 1, "CREDIT": 1, "KREDIET": 1, "D": -1, "DEBIT": -1, "DEBIET": -1}
 _TOTAL = re.compile(r"(?:sub ?|grand )?tota(?:l|ls|al)\b")
 #: Labels above a heading.
 _LABELS = (
@@ -52,6 +55,7 @@ class TableReader:
     mixed_signs: bool = field(init=False, default=False)
     account_in_name: str = field(init=False, default="")
     last_account: str = field(init=False, default="")
+    dated: dict[str, bool] = field(init=False, default_factory=dict)
     known_days: dict[str, date | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,7 +147,7 @@ class TableReader:
 
     def body(self, number: int, cells: list[str]) -> None:
         """A row below the heading."""
-        if self.layout.heading and fold_row(cells) == self.layout.heading:
+        if not self._is_dated(cells) and self.layout.heading and fold_row(cells) == self.layout.heading:
             self.draft.name(number, "heading", evidence(cells))
         elif not self._name(number, cells) and not self._continue(number, cells):
             self._line(number, cells)
@@ -216,7 +220,11 @@ class TableReader:
         if text in _NOTHING:
             return None
         minor = self._read_amount(entry.row, text)
-        mark = amounts.MARKS.get(_cell(cells, columns.mark).upper()) if columns.mark is not None else None
+        if columns.mark is None:
+            return minor
+        mark = _MARKS.get(_cell(cells, columns.mark).upper())
+        if mark is None and minor > 0:
+            raise _Fault(f"The amount {text!r} is marked neither as money in nor as money out.")
         if mark == 1 and minor < 0:
             raise _Fault(f"The amount {text!r} is negative, and marked as money in.")
         return abs(minor) * mark if mark else minor
@@ -269,42 +277,50 @@ class TableReader:
     def _name(self, number: int, cells: list[str]) -> bool:
         """A total, a balance carried, a note? What has a date and an amount is a line, whatever it says."""
         columns = self.layout.columns
-        dated = days.looks_like(_cell(cells, columns.date))
+        dated = self._is_dated(cells)
+        moves = self._moves(cells)
+        if dated and moves and not _MAY_BE_NAMED.match(_cell(cells, columns.description[0])):
+            return False
         label = fold(self._text(cells, columns.description) if dated else _first(cells))
         if not dated and _TOTAL.match(label):
             if (balance := _cell(cells, columns.balance)) not in _NOTHING:
                 self._say_balance("closing balance", number, balance)
             self.draft.name(number, "total", evidence(cells))
             return True
-        moves = any(
-            self._moves(cells, place) for place in (columns.amount, columns.money_in, columns.money_out)
-        )
         for name, pattern in _NAMES:
             if (match := pattern.match(label)) and (not dated or not moves or match.end() == len(label)):
-                self._state(number, name, cells, dated=dated)
+                if name != "note":
+                    self._state(number, name, cells, dated=dated)
+                self.draft.name(number, name, evidence(cells))
                 return True
         if dated and not moves and label.startswith(self.layout.notes):
-            self._state(number, "note", cells, dated=True)
+            self.draft.name(number, "note", evidence(cells))
             return True
         return False
 
-    def _moves(self, cells: list[str], place: int | None) -> bool:
-        """Does this cell move money? What cannot be read might."""
-        text = _cell(cells, place)
-        return text not in _NOTHING and not re.fullmatch(r"[-+]?0+(?:[.,]0+)?", text)
+    def _is_dated(self, cells: list[str]) -> bool:
+        text = _cell(cells, self.layout.columns.date)
+        if text not in self.dated:
+            self.dated[text] = days.looks_like(text)
+        return self.dated[text]
+
+    def _moves(self, cells: list[str]) -> bool:
+        """Does any amount of this row move money? What cannot be read might."""
+        columns = self.layout.columns
+        for place in (columns.amount, columns.money_in, columns.money_out):
+            text = _cell(cells, place)
+            if text not in _NOTHING and not _ZERO.fullmatch(text):
+                return True
+        return False
 
     def _state(self, number: int, name: str, cells: list[str], *, dated: bool) -> None:
-        """Keep a row that states a balance, or nothing. In a dated row the balance is one of that moment."""
-        columns = self.layout.columns
-        text = _cell(cells, columns.balance)
-        if text in _NOTHING and name != "note":
-            text = next((cell.strip() for cell in cells[1:] if _is_amount(cell)), "")
-        self.draft.name(number, name, evidence(cells))
+        """Keep the balance that a row states, if it does. In a dated row it is the one of that moment."""
+        text = _cell(cells, self.layout.columns.balance)
         if text in _NOTHING:
-            return
-        if dated:
+            text = next((cell.strip() for cell in cells[1:] if _is_amount(cell)), "")
+        if dated and text not in _NOTHING:
             self.draft.entries.append(Entry(number, 0, balance=self._stated(number, text)))
-        elif name != "note":
+        elif text not in _NOTHING:
             self._say_balance(name, number, text)
 
     def _stated(self, number: int, text: str) -> int:
@@ -316,8 +332,10 @@ class TableReader:
     def _continue(self, number: int, cells: list[str]) -> bool:
         """The second row of a long description (Absa): words alone, right below their line."""
         columns = self.layout.columns
+        if _cell(cells, columns.date):
+            return False
         words = self._text(cells, columns.description)
-        others = [place for place in (columns.date, *columns.numbers) if _cell(cells, place)]
+        others = [place for place in columns.numbers if _cell(cells, place)]
         entries = self.draft.entries
         if others or not words or not entries or not entries[-1].is_line or len(cells) < self.layout.width:
             return False
