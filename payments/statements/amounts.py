@@ -56,12 +56,11 @@ class Amount(NamedTuple):
 
 def read(text: str, decimal: str | None = None) -> Amount:
     """Read one amount; ``decimal`` is ``"."`` or ``","`` when the file is known to use only that."""
-    plain = text.translate(_ODD_SPACES_AND_DASHES).strip()
-    if decimal != "," and (simple := _PLAIN.fullmatch(plain)):
+    if decimal != "," and (simple := _PLAIN.fullmatch(text)):
         sign, whole, cents = simple.groups()
         minor = int(whole) * 100 + int((cents or "0").ljust(2, "0"))
         return Amount(-minor if sign else minor, None)
-    match = _AMOUNTS[decimal].fullmatch(plain)
+    match = _AMOUNTS[decimal].fullmatch(text.translate(_ODD_SPACES_AND_DASHES).strip())
     if not match:
         raise ValueError(f"{text!r} is not an amount")
     symbols = {_CURRENCIES[found.upper()] for found in (match["symbol"], match["behind"]) if found}

@@ -33,6 +33,7 @@ class Entry:
     reason: str = ""
     #: The bank has not booked it yet: it moves no balance.
     pending: bool = False
+    ordinal: int = 0
 
     @property
     def is_line(self) -> bool:
@@ -51,7 +52,8 @@ class _Broken(NamedTuple):
     sentence: str = "The balance is broken: the other rows lead to {}, and this one says {}."
 
 
-_THIRTEEN_DIGITS = re.compile(r"[0-9](?:[\W_]{0,3}[0-9]){12}")
+#: As long as the shortest card number, and beginning as one of any network does.
+_THIRTEEN_DIGITS = re.compile(r"(?<![0-9])[2-6](?:[\W_]{0,3}[0-9]){12}")
 _SUM = "Opening balance and lines come to {}, and the closing balance says {}."
 
 
@@ -122,14 +124,15 @@ class Draft:
         return statement
 
     def _lines(self, fee_sign: int, *, backwards: bool) -> Iterator[Line]:
-        counted: Counter[tuple[object, ...]] = Counter()
         lines = [entry for entry in self.entries if entry.is_line]
-        ordinals: dict[int, int] = {}
+        counted: Counter[tuple[object, ...]] = Counter()
         for entry in reversed(lines) if backwards else lines:
             moved = (entry.minor or 0) + entry.fee * fee_sign
             key = (entry.day, moved, entry.description, entry.reference)
             counted[key] += 1
-            ordinals[id(entry)] = counted[key]
+            entry.ordinal = counted[key]
+        counted.clear()
+        no_fee = Money(0, self.currency)
         for entry in lines:
             assert entry.day is not None
             assert entry.minor is not None
@@ -141,8 +144,8 @@ class Draft:
                 description=entry.description,
                 reference=entry.reference,
                 balance=self._money(entry.balance),
-                fee=Money(on_top or -abs(entry.fee), self.currency),
-                ordinal=ordinals[id(entry)],
+                fee=Money(on_top or -abs(entry.fee), self.currency) if entry.fee else no_fee,
+                ordinal=entry.ordinal,
                 raw=entry.raw,
             )
 
@@ -222,4 +225,7 @@ def masked(text: str) -> str:
 
 def evidence(cells: Sequence[str]) -> str:
     """A row as it stood, each cell in quotes and apart, so that digits of neighbours never run together."""
-    return ", ".join(f'"{masked(cell)}"' for cell in cells)
+    whole = '", "'.join(cells)
+    if not whole.isascii() or _THIRTEEN_DIGITS.search(whole):
+        whole = '", "'.join(map(masked, cells))
+    return f'"{whole}"'

@@ -175,9 +175,9 @@ class TableReader:
             ("balance", self._balance),
             ("status", self._place),
         )
-        for name, read in parts:
+        for name, part in parts:
             try:
-                read(entry, cells)
+                part(entry, cells)
             except _Fault as fault:
                 faults[name] = str(fault)
         return entry, faults

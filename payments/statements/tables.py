@@ -1,7 +1,6 @@
 """Bytes to rows of text cells: encodings, separators, strict CSV, and what is no table at all."""
 
 import csv
-import io
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ _MAX_ROWS = 2 * MAX_LINES + 1_000
 
 Row = tuple[int, list[str]]
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 #: Controls that no text has. The last is the end-of-file mark of DOS.
 _CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x19\x1b-\x1f\x7f]")
@@ -73,7 +73,7 @@ def decode(file: str, data: bytes, encoding: str | None = None) -> Text:
         nul_bytes = data.count(0)
         if nul_bytes * 5 > len(data) * 2:
             raise StatementFormatError(file, None, "It looks like UTF-16 without its mark; save it as UTF-8.")
-        text, used = _eight_bit(file, data.replace(b"\0", b""), chosen)
+        text, used = _eight_bit(file, data.replace(b"\0", b"") if nul_bytes else data, chosen)
     text = text.replace("\0", "").removesuffix("\x1a")
     if control := _CONTROLS.search(text):
         row = text.count("\n", 0, control.start()) + 1
@@ -127,9 +127,13 @@ def _table(text: Text, body: str, separator: str, *, had_line: bool) -> Table:
 
 
 def _rows(file: str, body: str, separator: str, first_row: int) -> Iterator[Row]:
-    """Each record with its row. ``newline=""`` leaves CR, LF and CRLF, alone or mixed, to the CSV reader."""
+    """Each record with its row. Lines end with CR, LF or CRLF, alone or mixed.
+
+    They are cut one at a time: a StringIO would hold the file once more, with four bytes a character.
+    """
     number = first_row - 1
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    lines = (match[0] for match in _LINE.finditer(body))
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         for cells in reader:
             number += 1
