@@ -448,14 +448,16 @@ def test_the_command_takes_a_mapping(tmp_path: Path):
 # -- speed ------------------------------------------------------------------------------------------
 
 MEASURED = """
-import resource, sys, time
+import re, sys, time
 from payments import statements
 data = open(sys.argv[1], "rb").read()
 began = time.process_time()
 statement = statements.read("x.csv", data)
 seconds = time.process_time() - began
 assert len(statement.lines) == 100_000 and statement.balanced
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss: that begins with the memory of the process which started this one.
+peak = re.search("VmHWM:\\s+(\\d+)", open("/proc/self/status").read())
+print(seconds, int(peak[1]) // 1024)
 """
 
 
@@ -477,4 +479,4 @@ def test_a_hundred_thousand_lines_in_ten_seconds_and_300_mb(tmp_path: Path):
     seconds, megabytes = done.stdout.split()
     print(f"100,000 lines: {float(seconds):.1f} s, {megabytes} MB")
     assert float(seconds) < 40
-    assert int(megabytes) < 1200
+    assert int(megabytes) < 300
