@@ -19,7 +19,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import jinja2
@@ -33,13 +33,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import bootstrap
 from bootstrap import App
-from payments import health, links, outbox
+from payments import health, inbox, links, outbox
 from payments.chat import chat_of
 from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
-from payments.intake import Bells, Intake, Turns
+from payments.intake import Bells, Intake, Quota, Turns
 from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
 from payments.stand_in import StandIn
@@ -146,6 +146,7 @@ class Door:
             chat=lambda: chat_of(settings.alert_urls),
         )  # fmt: skip
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
+        self._quota = Quota()
         self._forgers = Throttle(FORGERIES_A_MINUTE)
         self._visitors = Throttle(VISITS_A_MINUTE)
         self._refusals: Counter[int] = Counter()
@@ -193,8 +194,19 @@ class Door:
         except InvalidInput:  # signed, and yet unreadable: kept for a person
             await self._intake.accept(message, None)
             return _KEPT
-        self._bells.ring(await self._intake.accept(message, event))
+        link, digest = event.gateway_reference, message.digest
+        if (stands_for := self._quota.full(link, digest, message.received_at)) is not None:
+            await self._further(stands_for, message.received_at)
+        inbox_id = await self._intake.accept(message, event)
+        self._quota.keep(link, digest, inbox_id)
+        self._bells.ring(inbox_id)
         return _KEPT
+
+    async def _further(self, stands_for: int, now: datetime) -> NoReturn:
+        """Counted on the last one that was kept, and not acknowledged; it still makes us ask the gateway."""
+        await self._intake.write(lambda session: inbox.count_further(session, stands_for, now=now))
+        self._bells.ring(stands_for)
+        raise HTTPException(429)
 
     async def _doubtful(self, gateway: Gateway, message: Message, reason: str) -> Response:
         if not self._forgers.allows(message.address, message.received_at):

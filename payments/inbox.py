@@ -124,6 +124,12 @@ def accept_unverified(session: Session, message: Message, reason: str, claimed: 
     return kept
 
 
+def count_further(session: Session, inbox_id: int, *, now: datetime) -> None:
+    """One more message like this one came, and was not kept: its link has had its share of the day."""
+    again = {"seen_count": InboxEvent.seen_count + 1, "last_seen_at": now}
+    session.execute(update(InboxEvent).where(InboxEvent.id == inbox_id).values(again))
+
+
 def unhandled(session: Session, *, now: datetime, limit: int = 50) -> list[int]:
     """Ids of events to process now, oldest first."""
     due = select(InboxEvent.id).where(InboxEvent.handled_at.is_(None), InboxEvent.next_try_at <= now)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from math import inf
 from queue import Empty, Full, Queue, SimpleQueue
 from threading import Lock, Thread
@@ -40,6 +40,9 @@ _ASKERS = 2
 #: A bell waits until no message came for a moment, but not for ever: it takes a little of a busy time.
 _A_MOMENT_S = 0.02
 _GIVES_WAY_S = 0.5
+
+#: So many different messages of one link are kept in a day. A payer who tries all day makes a dozen.
+KEPT_A_LINK_AND_DAY = 200
 
 T = TypeVar("T")
 
@@ -151,6 +154,28 @@ class Intake:
                 return [self._commit([one])[0] for one in batch]
             log.exception("A message cannot be written")
             return [NotKept("The message could not be written. Send it again.")]
+
+
+class Quota:
+    """How many different messages of each link were kept today; in memory, a restart forgets.
+
+    The signature of a message may leave its text out: whoever holds one genuine message could have any
+    number of variations of it kept. Repetitions, byte for byte, are no growth and are not counted.
+    """
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+        self._kept: dict[str, dict[bytes, int]] = {}  # by link: digest → id in the inbox
+
+    def full(self, link: str, digest: bytes, now: datetime) -> int | None:
+        """The message that stands for the further ones of this link; None while there is room."""
+        if now.date() != self._day:
+            self._day, self._kept = now.date(), {}
+        kept = self._kept.get(link, {})
+        return None if len(kept) < KEPT_A_LINK_AND_DAY or digest in kept else kept[next(reversed(kept))]
+
+    def keep(self, link: str, digest: bytes, inbox_id: int) -> None:
+        self._kept.setdefault(link, {})[digest] = inbox_id
 
 
 def _give_up(done: asyncio.Future[Any]) -> None:

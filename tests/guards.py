@@ -204,6 +204,20 @@ GUARDS = (
         "tests/test_ikhokha_events.py -k 'proves_nothing'",
     ),
     Guard(
+        "a link's share of the inbox",
+        "webhook.py",
+        "(stands_for := self._quota.full(link, digest, message.received_at)) is not None",
+        "(stands_for := self._quota.full(link, digest, message.received_at)) == 0",
+        "tests/test_webhook.py -k 'share_of and sqlite'",
+    ),
+    Guard(
+        "an alert is taken before it is told",
+        "payments/alerts.py",
+        "        if mine:\n",
+        "        if mine or True:\n",
+        "tests/test_stand_in.py -k 'two_doors and sqlite'",
+    ),
+    Guard(
         "the link is written down before it is asked for",
         "payments/links.py",
         "        return link.id, _request(payment, link, event, addresses)\n",

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import webhook
 from db.models import InboxEvent, Link, Payment, TimelineEntry, UnverifiedEvent
-from payments import inbox
+from payments import inbox, intake
 from payments.errors import NotKept
 from payments.gateways import Answer, GatewayEvent
 from payments.gateways.ikhokha import sign
@@ -18,7 +18,7 @@ from payments.inbox import Message
 from payments.intake import Intake, Turns
 from payments.lifecycle import SETTLED, Status
 from tests.desk import issue, make_event, payment_of
-from tests.hook import PATH, Hook, event, request, run_apart, serving, settings_for, signed, wait_until
+from tests.hook import PATH, Hook, Reply, event, request, run_apart, serving, settings_for, signed, wait_until
 
 LINK = "link00000000001"
 GOOD = event()
@@ -402,6 +402,35 @@ def test_sixty_forgeries_a_minute_are_kept_the_rest_refused_and_genuine_ones_nev
     assert sorted(reply.status for reply in replies) == [401] * 60 + [429] * 20
     assert {reply.headers.get("retry-after") for reply in replies if reply.status == 429} == {"60"}
     assert [hook.post(event(link=f"link{nth}")).status for nth in range(100)] == [200] * 100
+
+
+def test_a_link_has_its_share_of_the_inbox_and_what_comes_beyond_is_counted_not_kept(
+    hook, reference, monkeypatch
+):
+    """The signature may leave out a message's text: whoever has one could have a million kept."""
+    monkeypatch.setattr(intake, "KEPT_A_LINK_AND_DAY", 5)
+
+    def varied(nth: int, link: str = LINK) -> Reply:
+        return hook.post(event(link, text=f"Payment {nth}"), signed(event(link)))
+
+    assert [varied(nth).status for nth in range(8)] == [200] * 5 + [429] * 3
+    assert varied(2).status == 200, "a repetition is no growth"
+    assert varied(0, "link00000000002").status == 200, "other links have their own share"
+    with hook.sessions.read() as session:
+        seen = session.scalars(select(InboxEvent.seen_count).order_by(InboxEvent.id)).all()
+    assert seen == [1, 1, 2, 1, 4, 1]
+    assert hook.get("/healthz").json["refused"] == {"429": 3}
+
+
+def test_a_message_beyond_its_links_share_still_makes_us_ask(hook, reference, monkeypatch):
+    monkeypatch.setattr(intake, "KEPT_A_LINK_AND_DAY", 1)
+    assert hook.post(event(LINK, word="FAILURE")).status == 200
+    wait_until(lambda: count(hook, InboxEvent, InboxEvent.handled_at.is_not(None)) == 1)
+    hook.gateway.says(LINK, Answer.PAID, "PAID")
+    with hook.sessions.begin() as session:
+        session.execute(update(Link).values(asked_at=None))  # a minute later
+    assert hook.post(GOOD).status == 429
+    wait_until(lambda: status_of(hook, reference) == "paid")
 
 
 def test_a_forged_forwarded_address_changes_nothing_without_a_proxy(hook):
