@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
     parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
+    parser.addoption("--stops", type=int, default=2, help="SIGTERM under load, so often; default: 2")
+    parser.addoption("--bodies", type=int, default=1_000, help="mutated messages; default: 1000")
 
 
 _NEVER_SKIPPED = ("browser", "postgres", "processes")
