@@ -151,7 +151,7 @@ def process(
         subprocess.Popen([sys.executable, *command], cwd=ROOT, env=settings, stderr=said) as child,
     ):
         try:
-            wait_until(lambda: child.poll() is not None or listens(port))
+            wait_until(lambda: child.poll() is not None or listens(port), seconds=90)  # busy machines
             child.stderr = said
             yield child
         finally:
