@@ -7,7 +7,7 @@ BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos seed bench lock
+.PHONY: help run install test check guards chaos golden seed bench lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -33,6 +33,9 @@ guards: .venv/.dev  ## take each guard away in a copy: a test must go red
 chaos: .venv/.dev  ## 10,000 storms, the hook killed 200 times: an hour or more
 	@$(BIN)/python -m pytest tests/test_seeds.py tests/test_races.py -q --seeds 10000
 	@$(BIN)/python -m pytest tests/test_webhook_hostile.py -q -k kill_minus_nine --kills 200
+
+golden: .venv/.dev  ## the golden queries over a million payments, on both databases
+	@$(BIN)/python -m pytest tests/test_golden.py -q --golden 1000000
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit; done

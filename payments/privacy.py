@@ -80,6 +80,8 @@ def mask_card_bytes(body: bytes) -> bytes:
 
 def fold(text: str) -> str:
     """For searching: case, accents and width aside (``Thandéka`` and ``thandeka`` are one)."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     bare = (
         char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char)
     )

@@ -1,5 +1,7 @@
 """The one folded text a payment is found by: kept on its row, searched by ``search``."""
 
+from collections.abc import Iterable
+
 from db.models import Payment
 from payments.privacy import fold
 from payments.references import spoken
@@ -7,14 +9,23 @@ from payments.references import spoken
 
 def of(payment: Payment) -> str:
     """Everything somebody may know of a payment, folded, a field a line."""
-    parts = [
+    return folded(
         payment.reference,
-        spoken(payment.reference),
         payment.payer_name,
         payment.payer_email,
         payment.payer_phone,
         payment.note,
-        *(spoken(link.wire_reference) for link in payment.links),
-        *(part for link in payment.links for part in (link.wire_reference, link.gateway_reference)),
-    ]
-    return "\n".join(dict.fromkeys(fold(part) for part in parts if part))
+        [(link.wire_reference, link.gateway_reference) for link in payment.links],
+    )
+
+
+def folded(
+    reference: str, name: str, email: str, phone: str, note: str, links: Iterable[tuple[str, str | None]]
+) -> str:
+    """A line break stands before and behind each field, so that its start and its end can be looked for."""
+    links = list(links)
+    parts = [reference, spoken(reference), name, email, phone, note]
+    parts += [spoken(wire) for wire, _ in links]
+    parts += [part for pair in links for part in pair if part]
+    lines = dict.fromkeys(fold(part) for part in parts if part)
+    return "\n".join(("", *lines, ""))

@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files anew; then read them"
     )
+    parser.addoption("--golden", type=int, default=20_000, help="payments of the golden set; default: 20000")
     parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
     parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
     parser.addoption("--stops", type=int, default=2, help="SIGTERM under load, so often; default: 2")

@@ -1,0 +1,230 @@
+"""A large desk, the same one for the same seed: as many invented payments as asked for, and among them,
+spread evenly, the few of ``golden/planted.json`` that the golden queries name.
+
+No invented payment shares a surname, an exact amount, or the last four digits of a phone with a planted one,
+and no phone ends like the two short numbers that stand in notes: with a hundred payments for each ending in a
+million, nobody could say which of them is meant.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert
+
+from db.models import Category, Event, Link, Payment
+from payments import references, search_text
+from payments.lifecycle import Method, Status
+
+GOLDEN = Path(__file__).parent / "golden"
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+EVENTS = {
+    "JOZI-TECH": ("Joburg Tech Summit 2026", "JOZI", ("Early bird", "Regular")),
+    "DEVCONF": ("DevConf South Africa 2026", "REG", ("Regular", "Student")),
+    "GALA": ("Winter Gala Dinner", "REG", ("Seat", "Table")),
+    "CAPE-JAZZ": ("Cape Jazz Weekend", "CAPE", ("Day", "Weekend")),
+    "EXPO": ("Durban Trade Expo", "REG", ("Visitor", "Stand")),
+    "MARATHON": ("Table Bay Marathon", "RUN", ("Half", "Full")),
+    "BOOKFAIR": ("Franschhoek Book Fair", "REG", ("Visitor", "Author")),
+    "ROBOTICS": ("School Robotics Finals", "REG", ("Team", "Coach")),
+}
+#: Events of planted payments only.
+SMALL_EVENTS = {
+    "STARS": ("Sutherland Star Party", "STAR", ("Telescope", "Camping")),
+    "LAMB": ("Karoo Lamb Festival", "REG", ("Dinner",)),
+    "OYSTER": ("Knysna Oyster Regatta", "REG", ("Crew", "Guest")),
+    "OWL": ("Nieu-Bethesda Owl House Tour", "REG", ("Tour",)),
+    "FLOWER": ("Darling Wildflower Walk", "REG", ("Walk",)),
+}
+_NAMES = json.loads((GOLDEN / "names.json").read_text(encoding="utf-8"))
+_FIRST, _LAST = _NAMES["first"], _NAMES["last"]
+_ORGANISERS = ("Aisha Patel", "Lwazi Mthembu", "Bongani Cele", "Faith Maseko", "Devan Naicker", "Mpho Sebego")
+_NOTES = ("",) * 12 + ("paid at the door", "sits with friends", "invoice wanted", "second ticket follows")
+_PRICES = (15_000, 25_000, 45_000, 60_000, 95_000, 150_000, 275_000)
+_STATUSES = (
+    (Status.PAID, 62), (Status.OPEN, 12), (Status.FAILED, 5), (Status.EXPIRED, 8), (Status.CANCELLED, 4),
+    (Status.CREATED, 2), (Status.CLAIMED, 2), (Status.PART_PAID, 1), (Status.WAIVED, 1), (Status.REFUNDED, 2),
+    (Status.DISPUTED, 1),
+)  # fmt: skip
+_RECEIVED = {Status.PAID, Status.REFUNDED, Status.PART_REFUNDED, Status.DISPUTED}
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Query:
+    kind: str
+    query: str
+    expected: tuple[str, ...]
+
+
+def planted() -> list[dict[str, Any]]:
+    return json.loads((GOLDEN / "planted.json").read_text(encoding="utf-8"))
+
+
+def queries() -> list[Query]:
+    told = json.loads((GOLDEN / "queries.json").read_text(encoding="utf-8"))
+    return [Query(one["kind"], one["query"], tuple(one["expected"])) for one in told]
+
+
+def fill(engine: Engine, count: int, seed: int = 20261123) -> None:
+    """``count`` payments with their links and running totals, in an empty database with every table."""
+    with engine.begin() as connection:
+        events = _events(connection)
+        dice = Random(seed)
+        taken = {row["reference"] for row in planted()}
+        batch: list[dict[str, Any]] = []
+        for row in _rows(dice, count, taken):
+            batch.append(row)
+            if len(batch) == _CHUNK:
+                _write(connection, events, batch)
+                batch = []
+        if batch:
+            _write(connection, events, batch)
+        connection.exec_driver_sql(
+            "INSERT INTO standings (event_id, status, currency, count, sum_minor)"
+            " SELECT event_id, status, amount_currency, count(*), sum(amount_minor) FROM payments"
+            " GROUP BY event_id, status, amount_currency"
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+
+
+def _events(connection: Connection) -> dict[str, tuple[int, dict[str, int]]]:
+    """Ids of each event and of its categories, by their names."""
+    found: dict[str, tuple[int, dict[str, int]]] = {}
+    price = 0
+    for number, (code, (name, prefix, categories)) in enumerate([*EVENTS.items(), *SMALL_EVENTS.items()], 1):
+        values = {"id": number, "code": code, "name": name, "state": "open", "currency": "ZAR"}
+        days = {"starts_on": date(2026, 12, 1), "ends_on": date(2026, 12, 3), "created_at": NOW}
+        connection.execute(insert(Event), [values | days | {"reference_prefix": prefix}])
+        ids = {}
+        for place, category in enumerate(categories, 1):
+            price += 1
+            one = {"id": price, "event_id": number, "name": category, "price_minor": 15_000}
+            connection.execute(insert(Category), [one | {"position": place, "active": True}])
+            ids[category] = price
+        found[code] = (number, ids)
+    return found
+
+
+def _rows(dice: Random, count: int, taken: set[str]) -> Iterator[dict[str, Any]]:
+    special = planted()
+    places = {(nth + 1) * count // (len(special) + 1): row for nth, row in enumerate(reversed(special))}
+    reserved = {row["phone"][-4:] for row in special} | {"7712", "4417"}
+    events = list(EVENTS.items())
+    statuses = [status for status, share in _STATUSES for _ in range(share)]
+    for number in range(1, count + 1):
+        created = NOW - timedelta(seconds=(count - number) * 365 * 86_400 // count)
+        yield (
+            _planted_row(places[number], number, created)
+            if number in places
+            else _invented(dice, number, created, events, statuses, taken, reserved)
+        )
+
+
+def _planted_row(row: dict[str, Any], number: int, created: datetime) -> dict[str, Any]:
+    return row | {"id": number, "created_at": created}
+
+
+def _invented(
+    dice: Random, number: int, created: datetime, events: list[Any], statuses: list[Status],
+    taken: set[str], reserved: set[str],
+) -> dict[str, Any]:  # fmt: skip
+    code, (_, prefix, categories) = events[int(dice.random() * len(events))]
+    first, last = _FIRST[int(dice.random() * len(_FIRST))], _LAST[int(dice.random() * len(_LAST))]
+    status = statuses[int(dice.random() * 100)]
+    reference = _reference(dice, prefix)
+    while reference in taken:
+        reference = _reference(dice, prefix)
+    taken.add(reference)
+    ending = f"{int(dice.random() * 10_000):04d}"
+    while ending in reserved:
+        ending = f"{int(dice.random() * 10_000):04d}"
+    amount = _PRICES[int(dice.random() * len(_PRICES))]
+    return {
+        "id": number,
+        "reference": reference,
+        "event": code,
+        "category": categories[number % len(categories)],
+        "name": f"{first} {last}",
+        "email": f"{first}.{last}{number}@example.org".lower(),
+        "phone": f"+278{int(dice.random() * 10_000):04d}{ending}" if number % 3 else "",
+        "amount_minor": amount,
+        "status": status.value,
+        "method": list(Method)[number % 6].value if status in _RECEIVED else None,
+        "note": _NOTES[number % len(_NOTES)],
+        "gateway_reference": f"{dice.getrandbits(64):016x}" if number % 4 else "",
+        "organiser": _ORGANISERS[number % len(_ORGANISERS)],
+        "created_at": created,
+    }
+
+
+def _reference(dice: Random, prefix: str) -> str:
+    drawn = dice.getrandbits(60)
+    body = ""
+    for _ in range(6):
+        drawn, place = divmod(drawn, 31)
+        body += references.ALPHABET[place]
+    return references.with_check(prefix, body, demo=True)
+
+
+def _write(connection: Connection, events: dict[str, Any], batch: list[dict[str, Any]]) -> None:
+    connection.execute(insert(Payment), [_payment(row, *events[row["event"]]) for row in batch])
+    connection.execute(insert(Link), [_link(row) for row in batch if row["gateway_reference"]])
+
+
+def _payment(row: dict[str, Any], event_id: int, categories: dict[str, int]) -> dict[str, Any]:
+    received = row["status"] in _RECEIVED
+    gateway = (row["reference"], row["gateway_reference"]) if row["gateway_reference"] else None
+    return {
+        "id": row["id"],
+        "reference": row["reference"],
+        "event_id": event_id,
+        "category_id": categories[row["category"]],
+        "mode": "demo",
+        "status": row["status"],
+        "method": row["method"],
+        "amount_minor": row["amount_minor"],
+        "amount_currency": "ZAR",
+        "received_minor": row["amount_minor"] if received else 0,
+        "refunded_minor": 0,
+        "payer_name": row["name"],
+        "payer_email": row["email"],
+        "payer_phone": row["phone"],
+        "note": row["note"],
+        "review": "overpaid" if row["id"] % 200 == 0 else None,
+        "version": 0,
+        "created_by": row["organiser"],
+        "created_at": row["created_at"],
+        "updated_at": row["created_at"],
+        "paid_at": row["created_at"] + timedelta(minutes=7) if received else None,
+        "search_text": search_text.folded(
+            row["reference"],
+            row["name"],
+            row["email"],
+            row["phone"],
+            row["note"],
+            [gateway] if gateway else [],
+        ),
+    }
+
+
+def _link(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "payment_id": row["id"],
+        "gateway": "ikhokha",
+        "wire_reference": row["reference"],
+        "gateway_reference": row["gateway_reference"],
+        "url": f"https://securepay.ikhokha.red/{row['gateway_reference']}",
+        "state": "open",
+        "amount_minor": row["amount_minor"],
+        "amount_currency": "ZAR",
+        "return_token": f"token-{row['reference']}",
+        "requested_at": row["created_at"],
+        "active_at": row["created_at"],
+        "next_ask_at": None,
+    }
