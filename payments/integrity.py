@@ -21,6 +21,7 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    literal,
     not_,
     null,
     or_,
@@ -31,9 +32,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Base, Link, Meta, Payment, Receipt, Standing, Tally, TimelineEntry
+from db.models import Base, Link, Meta, Payment, Receipt, Reversal, Standing, Tally, TimelineEntry
 from db.session import Sessions
-from payments import audit, standstill, tallies
+from payments import audit, standstill, tallies, tills
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Method, Status
 from payments.people import Action, Person, check
@@ -43,7 +44,7 @@ ROWS_TOLD = 20
 #: A decision to go on with what was found is explained in so many characters at least.
 SHORTEST_REASON = 10
 _LAST, _ACCEPTED = "integrity", "integrity_accepted"
-_ADD_ONLY = ("timeline", "audit")
+_ADD_ONLY = ("timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports")
 
 
 @dataclass(frozen=True)
@@ -184,14 +185,17 @@ def _refunds_within(session: Session) -> Iterator[str]:
 
 
 def _received(session: Session) -> Iterator[str]:
+    here = select(Receipt.payment_id, Receipt.amount_minor, Receipt.amount_currency)
+    gone = select(Reversal.payment_id, -Reversal.amount_minor, Reversal.amount_currency)
+    all_ = union_all(here, gone).subquery()
     sums = (
         select(
-            Receipt.payment_id,
-            func.sum(Receipt.amount_minor).label("minor"),
-            func.min(Receipt.amount_currency).label("lowest"),
-            func.max(Receipt.amount_currency).label("highest"),
+            all_.c.payment_id,
+            func.sum(all_.c.amount_minor).label("minor"),
+            func.min(all_.c.amount_currency).label("lowest"),
+            func.max(all_.c.amount_currency).label("highest"),
         )
-        .group_by(Receipt.payment_id)
+        .group_by(all_.c.payment_id)
         .subquery()
     )
     total = func.coalesce(sums.c.minor, 0)
@@ -282,13 +286,36 @@ def _standings(session: Session) -> Iterator[str]:
 
 def _taken(session: Session) -> Iterator[str]:
     kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
-    got = (_hour(session, Receipt.received_at), Payment.event_id, Receipt.kind, Receipt.amount_currency)
     rows = _differences(
         select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.TAKEN),
-        select(*got, func.count(), func.sum(Receipt.amount_minor)).join(Payment).group_by(*got),
+        _received_and_given_back(session),
     )
     for (hour, event, kind, currency), count, minor in _off(session, rows, 4):
         yield f"{hour}h UTC, event {event}, {kind}, {currency}: off by {count} receipts, {minor} cents"
+
+
+def _received_and_given_back(session: Session) -> Any:
+    """Receipts in the hour they came, less reversals in the hour they were made."""
+    event, kind = Payment.event_id, Receipt.kind
+    here = select(
+        _hour(session, Receipt.received_at).label("hour"), event, kind, Receipt.amount_currency,
+        literal(1).label("count"), Receipt.amount_minor,
+    ).join(Payment)  # fmt: skip
+    gone = (
+        select(
+            _hour(session, Reversal.reversed_at),
+            event,
+            kind,
+            Reversal.amount_currency,
+            literal(-1),
+            -Reversal.amount_minor,
+        )
+        .join(Receipt, Receipt.id == Reversal.receipt_id)
+        .join(Payment, Payment.id == Reversal.payment_id)
+    )
+    told = union_all(here, gone).subquery().c
+    by = (told.hour, told.event_id, told.kind, told.amount_currency)
+    return select(*by, func.sum(told.count), func.sum(told.amount_minor)).group_by(*by)
 
 
 def _reached(session: Session) -> Iterator[str]:
@@ -399,6 +426,7 @@ RULES = (
     Rule("refunds", "More was given back than had come in.", _refunds_within),
     Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
     Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
+    Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
     Rule("standings", "The totals by status are not what the payments add up to.", _standings),

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Category, Event, Link, Payment
-from db.money import LARGEST_MINOR, Money
+from db.models import Event, Link, Payment
+from db.money import Money
 from db.session import Sessions
-from payments import audit, contacts, lifecycle, references, search_text, standstill, tallies
+from payments import audit, lifecycle, obligations, references, search_text, standstill
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -23,9 +23,11 @@ from payments.errors import (
 )
 from payments.events import event_row
 from payments.gateways import Gateway, IssuedLink, LinkRequest
-from payments.lifecycle import Kind, Source, Status
+from payments.lifecycle import SETTLED, Kind, Source, Status
+from payments.obligations import Draft, draft_reference
 from payments.people import Action, Person, check
-from payments.privacy import clean
+
+__all__ = ["Draft", "draft_reference"]  # what a form of a link begins with
 
 #: How long after it was asked for a link with no answer is still simply on its way.
 ON_ITS_WAY = timedelta(seconds=20)
@@ -39,21 +41,6 @@ class Addresses:
     return_url: str
     failure_url: str
     cancel_url: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A link somebody wants. ``reference`` is drawn when the form is first shown, so that the same
-    form sent twice is the same request."""
-
-    reference: str
-    event_code: str
-    amount: Money
-    payer_name: str
-    payer_email: str = ""
-    payer_phone: str = ""
-    category_id: int | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,15 +64,6 @@ class PayerView:
     stale: bool
 
 
-def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
-    """A reference nobody has yet, with the event's prefix."""
-    event = event_row(session, person, event_code)
-    while True:
-        reference = references.draw(event.reference_prefix, demo=demo)
-        if session.scalar(select(Payment.id).where(Payment.reference == reference)) is None:
-            return reference
-
-
 def issue(
     sessions: Sessions,
     gateway: Gateway,
@@ -105,7 +83,7 @@ def issue(
     Raises InvalidInput, NotFound, NotAllowed, Conflict (another draft under this reference, or the
     link is on its way), GatewayRefused, GatewayUnavailable, OutcomeUnknown.
     """
-    draft = _checked(draft)
+    draft = _for_the_gateway(obligations.checked(draft))
     try:
         link_id, request = _reserve(sessions, gateway, draft, person, addresses, now, source)
     except IntegrityError:  # the same draft, in the same instant: the other one wrote the row
@@ -196,27 +174,12 @@ def _wake(link: Link, now: datetime, *, within: timedelta) -> bool:
 # -- before the gateway is asked --------------------------------------------------------------------
 
 
-def _checked(draft: Draft) -> Draft:
-    """The draft with its texts cleaned; raises InvalidInput naming the field to change."""
-    if not references.is_reference(draft.reference):
-        raise InvalidInput(f"{draft.reference!r} is not a reference of this desk.")
+def _for_the_gateway(draft: Draft) -> Draft:
     if draft.amount.currency != "ZAR":
         raise InvalidInput("The gateway takes rand only. Quote in rand, or take the money another way.")
-    if not 1 <= draft.amount.minor <= LARGEST_MINOR:
-        raise InvalidInput(f"The amount must be between R0.01 and {Money(LARGEST_MINOR)}.")
-    name = clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " ")
-    if not name:
+    if not draft.payer_name:
         raise InvalidInput("Who pays? Give a name, a nickname or a badge number.")
-    return Draft(
-        reference=draft.reference,
-        event_code=draft.event_code,
-        amount=draft.amount,
-        payer_name=name,
-        payer_email=contacts.email_address(draft.payer_email),
-        payer_phone=contacts.phone_number(draft.payer_phone),
-        category_id=draft.category_id,
-        note=clean(draft.note, field="The note", longest=1000),
-    )
+    return draft
 
 
 def _reserve(
@@ -235,56 +198,21 @@ def _reserve(
         check(person, Action.ISSUE_LINK, event.id)
         payment = session.scalar(select(Payment).where(Payment.reference == draft.reference))
         if payment is not None:
-            _same_intent(payment, event, draft)
-            last = payment.links[-1]
-            if last.state not in ("refused", "missing"):
+            obligations.same_intent(payment, event, draft)
+            last = payment.links[-1] if payment.links else None
+            if last is not None and last.state not in ("refused", "missing"):
                 _not_on_its_way(last, now)
                 return last.id, None
+            if payment.status in SETTLED:
+                raise Conflict(f"{payment.reference} has its money already. Start a new payment for more.")
         else:
-            payment = _new_payment(session, event, draft, person=person, now=now, source=source)
+            payment = obligations.create(session, event, draft, person=person, now=now, source=source)
+            audit.record(
+                session, person, "issue_link", payment.reference, now=now, event_id=event.id,
+                amount_minor=payment.amount_minor, currency=payment.amount_currency,
+            )  # fmt: skip
         link = _new_link(session, payment, gateway, person=person, now=now, source=source)
         return link.id, _request(payment, link, event, addresses)
-
-
-def _new_payment(
-    session: Session, event: Event, draft: Draft, *, person: Person, now: datetime, source: Source
-) -> Payment:
-    if event.state != "open":
-        raise Conflict(f"{event.name} is {event.state}; open it under Events before taking money for it.")
-    if draft.category_id is not None:
-        category = session.get(Category, draft.category_id)
-        if category is None or category.event_id != event.id:
-            raise InvalidInput(f"This price is not on the list of {event.name}.")
-    payment = Payment(
-        reference=draft.reference,
-        event_id=event.id,
-        category_id=draft.category_id,
-        mode="demo" if draft.reference.startswith(references.DEMO_PREFIX) else "live",
-        status=Status.CREATED,
-        amount_minor=draft.amount.minor,
-        amount_currency=draft.amount.currency,
-        payer_name=draft.payer_name,
-        payer_email=draft.payer_email,
-        payer_phone=draft.payer_phone,
-        note=draft.note,
-        created_by=person.name,
-        created_at=now,
-        updated_at=now,
-        search_text="",
-    )
-    payment.search_text = search_text.of(payment)
-    session.add(payment)
-    session.flush()
-    tallies.moved(session, payment, None, now)
-    lifecycle.note(
-        session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
-        amount_minor=payment.amount_minor, currency=payment.amount_currency,
-    )  # fmt: skip
-    audit.record(
-        session, person, "issue_link", payment.reference, now=now, event_id=event.id,
-        amount_minor=payment.amount_minor, currency=payment.amount_currency,
-    )  # fmt: skip
-    return payment
 
 
 def _new_link(
@@ -327,21 +255,6 @@ def _request(payment: Payment, link: Link, event: Event, addresses: Addresses) -
         failure_url=f"{addresses.failure_url}/{link.return_token}",
         cancel_url=f"{addresses.cancel_url}/{link.return_token}",
     )
-
-
-def _same_intent(payment: Payment, event: Event, draft: Draft) -> None:
-    kept = (
-        payment.event_id,
-        payment.amount_minor,
-        payment.payer_name,
-        payment.payer_email,
-        payment.payer_phone,
-    )
-    if kept != (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone):
-        raise Conflict(
-            f"{payment.reference} was already issued to {payment.payer_name} for {payment.amount}. "
-            f"Start a new payment for anything else."
-        )
 
 
 def _not_on_its_way(link: Link, now: datetime) -> None:

@@ -48,6 +48,12 @@ def taken(session: Session, payment: Payment, receipt: Receipt, now: datetime) -
     _add(_pending(session).tallies, key, 1, receipt.amount_minor)
 
 
+def given_back(session: Session, payment: Payment, receipt: Receipt, now: datetime) -> None:
+    """A receipt was reversed: what was taken is less by it, in the hour it was reversed."""
+    key = (hour_of(now), payment.event_id, TAKEN, str(receipt.kind), receipt.amount_currency)
+    _add(_pending(session).tallies, key, -1, -receipt.amount_minor)
+
+
 def bump(session: Session) -> None:
     """Something changed that a live page could show: the version rises once, when this commits."""
     _pending(session)

@@ -2,6 +2,7 @@
 
 from db.models.base import Base
 from db.models.desk import Alert, Counter, Meta, Standing, Tally
+from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
@@ -12,8 +13,10 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Case",
+    "CashMove",
     "Category",
     "Counter",
+    "DrawerCount",
     "Event",
     "InboxEvent",
     "Link",
@@ -24,10 +27,15 @@ __all__ = [
     "PersonRow",
     "PersonSession",
     "Receipt",
+    "Reversal",
+    "Shift",
     "SignInAttempt",
     "SignInLink",
     "Standing",
     "Tally",
+    "Till",
+    "TillEntry",
     "TimelineEntry",
     "UnverifiedEvent",
+    "ZReport",
 ]

@@ -1,0 +1,119 @@
+"""What somebody owes: the form of a payment, and its row, whichever way the money then comes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Category, Event, Payment
+from db.money import LARGEST_MINOR, Money
+from payments import contacts, lifecycle, references, search_text, standstill, tallies
+from payments.errors import Conflict, InvalidInput
+from payments.events import event_row
+from payments.lifecycle import Kind, Source, Status
+from payments.people import Person
+from payments.privacy import clean
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What somebody is to pay. ``reference`` is drawn when the form is first shown, so that the same
+    form sent twice is the same payment."""
+
+    reference: str
+    event_code: str
+    amount: Money
+    payer_name: str
+    payer_email: str = ""
+    payer_phone: str = ""
+    category_id: int | None = None
+    note: str = ""
+
+
+def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
+    """A reference nobody has yet, with the event's prefix."""
+    event = event_row(session, person, event_code)
+    while True:
+        reference = references.draw(event.reference_prefix, demo=demo)
+        if session.scalar(select(Payment.id).where(Payment.reference == reference)) is None:
+            return reference
+
+
+def checked(draft: Draft) -> Draft:
+    """The draft with its texts cleaned; raises InvalidInput naming the field to change.
+
+    The name may be empty: who may leave it out is for the caller to say.
+    """
+    if not references.is_reference(draft.reference):
+        raise InvalidInput(f"{draft.reference!r} is not a reference of this desk.")
+    if not 1 <= draft.amount.minor <= LARGEST_MINOR:
+        raise InvalidInput(f"The amount must be between R0.01 and {Money(LARGEST_MINOR)}.")
+    return Draft(
+        reference=draft.reference,
+        event_code=draft.event_code,
+        amount=draft.amount,
+        payer_name=clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " "),
+        payer_email=contacts.email_address(draft.payer_email),
+        payer_phone=contacts.phone_number(draft.payer_phone),
+        category_id=draft.category_id,
+        note=clean(draft.note, field="The note", longest=1000),
+    )
+
+
+def create(
+    session: Session, event: Event, draft: Draft, *, person: Person, now: datetime, source: Source
+) -> Payment:
+    """The payment's row, from a draft that was ``checked``. The caller checks who may, and audits.
+
+    Raises Conflict (the event is not open, the desk stands still), InvalidInput (a price of another event).
+    """
+    standstill.refuse(session)
+    if event.state != "open":
+        raise Conflict(f"{event.name} is {event.state}; open it under Events before taking money for it.")
+    if draft.category_id is not None:
+        category = session.get(Category, draft.category_id)
+        if category is None or category.event_id != event.id:
+            raise InvalidInput(f"This price is not on the list of {event.name}.")
+    payment = Payment(
+        reference=draft.reference,
+        event_id=event.id,
+        category_id=draft.category_id,
+        mode="demo" if draft.reference.startswith(references.DEMO_PREFIX) else "live",
+        status=Status.CREATED,
+        amount_minor=draft.amount.minor,
+        amount_currency=draft.amount.currency,
+        payer_name=draft.payer_name,
+        payer_email=draft.payer_email,
+        payer_phone=draft.payer_phone,
+        note=draft.note,
+        created_by=person.name,
+        created_at=now,
+        updated_at=now,
+        search_text="",
+    )
+    payment.search_text = search_text.of(payment)
+    session.add(payment)
+    session.flush()
+    tallies.moved(session, payment, None, now)
+    lifecycle.note(
+        session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
+        amount_minor=payment.amount_minor, currency=payment.amount_currency,
+    )  # fmt: skip
+    return payment
+
+
+def same_intent(payment: Payment, event: Event, draft: Draft) -> None:
+    """Raises Conflict when a reference that is known is sent with anything else in its form."""
+    kept = (
+        payment.event_id,
+        payment.amount_minor,
+        payment.payer_name,
+        payment.payer_email,
+        payment.payer_phone,
+    )
+    if kept != (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone):
+        raise Conflict(
+            f"{payment.reference} was already issued to {payment.payer_name} for {payment.amount}. "
+            f"Start a new payment for anything else."
+        )
