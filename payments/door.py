@@ -253,7 +253,7 @@ def _receive(
     person: Person,
     now: datetime,
 ) -> int:
-    source = f"till-{shift.till_id}-{entry.number:06d}"
+    source = f"roll-{shift.till_id}-{entry.number:06d}"
     effect = lifecycle.receive(
         session, payment, kind=entry.method, source_reference=source, amount=amount,
         now=now, source=Source.DESK, actor=person.name,

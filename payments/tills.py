@@ -34,7 +34,7 @@ def _gaps(session: Session) -> Iterator[str]:
 
 def _not_the_ledger(session: Session) -> Iterator[str]:
     """Each receipt that names a till is a line of its roll, and each correction a reversal."""
-    till_money = Receipt.source_reference.startswith("till-", autoescape=True)
+    till_money = Receipt.source_reference.startswith("roll-", autoescape=True)
     sold = and_(TillEntry.receipt_id == Receipt.id, TillEntry.reverses_id.is_(None))
     same = and_(
         TillEntry.amount_minor == Receipt.amount_minor,

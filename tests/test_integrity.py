@@ -188,7 +188,7 @@ def test_the_same_money_written_down_twice_is_named(sessions, books, database_ki
     else:
         spoil(
             sessions, "CREATE TABLE bare AS SELECT * FROM receipts", "DROP TABLE receipts",
-            "ALTER TABLE bare RENAME TO receipts", twice,
+            "ALTER TABLE bare RENAME TO receipts", "CREATE UNIQUE INDEX ids ON receipts (id)", twice,
         )  # fmt: skip
     assert {"guards", "one_receipt", "received", "taken"} <= names(sessions)
 
