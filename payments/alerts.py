@@ -133,8 +133,10 @@ def raise_alarm(session: Session, alarm: Alarm, *, now: datetime) -> None:
         opened_at=now, last_seen_at=now, count=1,
     )  # fmt: skip
     again = {"last_seen_at": now, "count": Alert.count + 1}
-    still = {"index_elements": ["kind", "key"], "index_where": text("resolved_at IS NULL")}
-    count = session.scalar(opened.on_conflict_do_update(**still, set_=again).returning(Alert.count))
+    either = opened.on_conflict_do_update(
+        index_elements=["kind", "key"], index_where=text("resolved_at IS NULL"), set_=again
+    )
+    count = session.scalar(either.returning(Alert.count))
     if count == 1:
         tallies.bump(session)
 
@@ -188,7 +190,7 @@ Noted = InstrumentedAttribute[datetime | None]
 def _take(session: Session, alert_id: int, noted: Noted, now: datetime) -> bool:
     """Note an alert as told; False when somebody else just did."""
     mine = update(Alert).where(Alert.id == alert_id, noted.is_(None)).values({noted: now})
-    return session.execute(mine).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return session.execute(mine).rowcount == 1  # type: ignore[attr-defined]
 
 
 def _send(sessions: Sessions, chat: Chat, alert_id: int, noted: Noted, title: str, said: str) -> None:
