@@ -282,7 +282,10 @@ def _days(word: str) -> tuple[date, date]:
 
 
 def _moment(word: str) -> datetime:
-    return datetime.fromisoformat(word).replace(tzinfo=SAST).astimezone(UTC)
+    return datetime.fromisoformat(word.removesuffix(_ZONE.lower())).replace(tzinfo=SAST).astimezone(UTC)
+
+
+_ZONE = "SAST"
 
 
 _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
@@ -367,4 +370,6 @@ def amount_words(money: Money) -> str:
 
 
 def _local(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="auto").removesuffix(":00")
+    """As people write it. With seconds a zone follows: two of them in a row could pass for a card number."""
+    plain = moment.replace(tzinfo=None).isoformat(timespec="auto").removesuffix(":00")
+    return f"{plain}{_ZONE}" if plain.count(":") > 1 else plain
