@@ -8,7 +8,6 @@ import asyncio
 import re
 import secrets
 import sys
-from asyncio import Protocol
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,17 +28,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import bootstrap
 from bootstrap import App
+from deadlines import HurriedHttp
 from payments import health, inbox, links, outbox
 from payments.chat import chat_of
 from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
-from payments.intake import Bells, Intake, Quota, Turns
+from payments.intake import Bells, Intake, Quota
 from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
 from payments.stand_in import StandIn
@@ -137,11 +136,10 @@ class Door:
     def __init__(self, app: App) -> None:
         settings = app.settings
         self._app = app
-        turns = Turns(app.sessions)
-        self._intake = Intake(turns)
-        self._bells = Bells(turns, app.gateways, app.now, self._intake)
+        self._intake = Intake(app.sessions)
+        self._bells = Bells(app.sessions, app.gateways, app.now, self._intake)
         self._stand_in = StandIn(
-            turns, app.now, sender=settings.mail_from, quiet=settings.alert_quiet_hours,
+            app.sessions, app.now, sender=settings.mail_from, quiet=settings.alert_quiet_hours,
             transport=lambda: outbox.transport_of(settings.mail_url) if settings.mail_url else None,
             chat=lambda: chat_of(settings.alert_urls),
         )  # fmt: skip
@@ -450,67 +448,6 @@ def _show(
         says=says, view=view, demo=demo, again=again, nonce=nonce
     )
     return HTMLResponse(page, status, all_headers)
-
-
-# -- slow senders -------------------------------------------------------------------------------------
-
-
-class Hurry(Protocol):
-    """A request has its head within 5 s and all of itself within 10 s, or its connection is closed.
-
-    Counted for each request of a connection anew: from connecting, then from the first byte after the
-    last request. It stands on what uvicorn's protocols share: a new ``cycle`` when a head is complete.
-    """
-
-    HEAD_S = 5
-    WHOLE_S = 10
-    #: Heads without end, chunk extensions and trailers included.
-    LARGEST_REQUEST = 256 * 1024
-
-    loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
-    cycle: Any
-    _served: Any = None
-    _size = 0
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._begin()
-
-    def data_received(self, data: bytes) -> None:
-        if self._timer is None:
-            self._begin()
-        self._size += len(data)
-        super().data_received(data)
-        if self.cycle is not self._served and not self.cycle.more_body:
-            self._served = self.cycle
-            self._end()
-        elif self._size > self.LARGEST_REQUEST:
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end()
-        super().connection_lost(exc)
-
-    def _begin(self) -> None:
-        self._size = 0
-        self._timer = self.loop.call_later(self.HEAD_S, self._head_due)
-
-    def _head_due(self) -> None:
-        if self.cycle is self._served:
-            self.transport.close()
-        else:
-            self._timer = self.loop.call_later(self.WHOLE_S - self.HEAD_S, self.transport.close)
-
-    def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class HurriedHttp(Hurry, HttpToolsProtocol):
-    """uvicorn's quick protocol, in a hurry."""
 
 
 if __name__ == "__main__":

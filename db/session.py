@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -38,22 +39,40 @@ _PICTURE: dict[str, dict[str, Any]] = {
 }
 
 
+#: How long a writer waits for the others of its process before it tries beside them.
+TURN_S = 10
+
+
 class DatabaseUnfit(Exception):
     """The database cannot keep money safely; the message says what to change."""
 
 
 class Sessions:
-    """Where sessions come from: ``begin()`` to write, ``read()`` to look."""
+    """Where sessions come from: ``begin()`` to write, ``read()`` to look.
+
+    On SQLite the writers of one process take turns: it has one writer at a time, and its own waiting is a
+    sleep, neither prompt nor fair. Whoever waits too long for their turn asks the database itself.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._turn = Lock() if engine.dialect.name == "sqlite" else None
         self._reader = engine.execution_options(**_PICTURE[engine.dialect.name])
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A writing session: commits at the end of the block, rolls back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._in_turn(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        mine = self._turn is not None and self._turn.acquire(timeout=TURN_S)
+        try:
+            yield
+        finally:
+            if self._turn is not None and mine:
+                self._turn.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

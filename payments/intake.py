@@ -8,13 +8,12 @@ resolved only after its COMMIT. What was kept and answered then rings: ``Bells``
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf
 from queue import Empty, Full, Queue, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -53,24 +52,10 @@ class _Waiting:
     done: asyncio.Future[Any]
 
 
-class Turns(Sessions):
-    """Sessions whose writers of one process take turns. SQLite has one writer at a time, and its own
-    waiting is a sleep, neither prompt nor fair."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(sessions.engine)
-        self._turn = Lock() if sessions.engine.dialect.name == "sqlite" else nullcontext()
-
-    @contextmanager
-    def begin(self) -> Iterator[Session]:
-        with self._turn, super().begin() as session:
-            yield session
-
-
 class Intake:
     """Keeps messages for the endpoints of one event loop. Started once, closed once."""
 
-    def __init__(self, sessions: Turns) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
@@ -209,7 +194,7 @@ class Bells:
 
     def __init__(
         self,
-        sessions: Turns,
+        sessions: Sessions,
         gateways: Mapping[str, Gateway],
         clock: Callable[[], datetime],
         intake: Intake,

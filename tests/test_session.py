@@ -1,12 +1,14 @@
 """What a session promises, whichever database it is on."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select
 
-from db.models import Event
-from db.session import Sessions
+from db.models import Event, Meta
+from db.session import Sessions, open_engine
 from tests.desk import make_event
 
 
@@ -41,3 +43,21 @@ def test_a_write_that_raises_leaves_nothing(sessions: Sessions, now: datetime) -
     with pytest.raises(ZeroDivisionError):
         half()
     assert count(sessions) == 0
+
+
+def test_writers_of_one_process_take_turns(database_url):
+    """SQLite's own waiting is neither prompt nor fair: with a second of it, some of these gave up."""
+    engine = open_engine(database_url, busy_timeout_s=1)
+    sessions = Sessions(engine)
+
+    def write(nth: int) -> None:
+        with sessions.begin() as session:
+            session.merge(Meta(key=f"writer {nth}", value="here"))
+            session.flush()
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(write, range(80)))
+    with sessions.read() as session:
+        assert session.scalar(select(func.count()).where(Meta.key.startswith("writer "))) == 80
+    engine.dispose()

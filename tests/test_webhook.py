@@ -15,7 +15,7 @@ from payments.errors import NotKept
 from payments.gateways import Answer, GatewayEvent
 from payments.gateways.ikhokha import sign
 from payments.inbox import Message
-from payments.intake import Intake, Turns
+from payments.intake import Intake
 from payments.lifecycle import SETTLED, Status
 from tests.desk import issue, make_event, payment_of
 from tests.hook import PATH, Hook, Reply, event, request, run_apart, serving, settings_for, signed, wait_until
@@ -95,7 +95,7 @@ def test_a_message_that_cannot_be_written_fails_alone(sessions, now):
         finally:
             await asyncio.to_thread(intake.close)
 
-    answers = run_apart(accept_all(Intake(Turns(sessions))))
+    answers = run_apart(accept_all(Intake(sessions)))
     assert [nth for nth, answer in enumerate(answers) if isinstance(answer, NotKept)] == [10]
     with sessions.read() as session:
         assert session.scalar(select(func.count(InboxEvent.id))) == 19

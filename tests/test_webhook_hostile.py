@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import webhook
 from db.models import InboxEvent
-from payments.intake import Intake, Turns
+from payments.intake import Intake
 from tests.hook import (
     PATH,
     event,
@@ -148,7 +148,7 @@ def test_who_gave_up_waiting_is_not_written_for(sessions):
         await asyncio.to_thread(intake.close)
         return written
 
-    assert run_apart(give_up(Intake(Turns(sessions)))) == ["here"]
+    assert run_apart(give_up(Intake(sessions))) == ["here"]
 
 
 # -- slow senders -------------------------------------------------------------------------------------
