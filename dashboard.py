@@ -58,8 +58,7 @@ def desk() -> None:
         ui.plain(person.name, "title")
         ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")
         ui.sign_out()
-    with ui.error_boundary(look_again=True):
-        page.run()
+    page.run()
 
 
 with ui.error_boundary(look_again=True):

@@ -24,10 +24,11 @@ import bootstrap
 from bootstrap import App, Settings
 from commands.run import is_answering, prepare
 from db.money import Money
-from payments import dates, events, links, search
+from payments import dates, events, links, obligations, search
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
 from payments.lifecycle import Kind, Source, Status
-from payments.links import Draft, LinkView
+from payments.links import LinkView
+from payments.obligations import Draft
 from payments.people import SYSTEM
 from payments.search import PaymentDetail
 
@@ -99,7 +100,7 @@ def _create(app: App) -> LinkView:
             events.get_event(session, SYSTEM, EVENT)
         except NotFound:
             events.save_event(session, SYSTEM, wanted, now=now)
-        reference = links.draft_reference(session, SYSTEM, EVENT, demo=True)
+        reference = obligations.draft_reference(session, SYSTEM, EVENT, demo=True)
     draft = Draft(reference, EVENT, AMOUNT, PAYER, payer_email=EMAIL)
     return links.issue(
         app.sessions, app.gateways["ikhokha"], draft, person=SYSTEM,

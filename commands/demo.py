@@ -19,7 +19,7 @@ from bootstrap import App, Settings
 from commands import DEMO_ADMIN, AsJson, answer, console, open_desk
 from commands.run import prepare, seed_with_progress, state_file
 from db.money import Money
-from payments import events, links, people
+from payments import events, links, obligations, people
 from payments.errors import Conflict, GatewayUnavailable, PaymentsError
 from payments.lifecycle import Source
 
@@ -119,8 +119,8 @@ class _Traffic:
                 return
             fair = fairs[-1] if self._dice.random() < 0.8 else self._dice.choice(fairs)
             category = self._dice.choice([line for line in fair.categories if line.active])
-            reference = links.draft_reference(session, person, fair.code, demo=True)
-        draft = links.Draft(
+            reference = obligations.draft_reference(session, person, fair.code, demo=True)
+        draft = obligations.Draft(
             reference, fair.code, Money(category.price.minor), name, email, phone, category_id=category.id
         )
         link = links.issue(

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from db.money import Money
-from payments import audit, dates, exports, links, search
+from payments import audit, dates, exports, links, obligations, search
 from payments.errors import InvalidInput
 from payments.lifecycle import Source
 from payments.people import Action, check
@@ -30,11 +30,11 @@ def link(
     money = _rand(amount)
     with app.sessions.begin() as session:
         person = acting(session, app.settings, as_email)
-        reference = links.draft_reference(session, person, event, demo=app.settings.demo)
+        reference = obligations.draft_reference(session, person, event, demo=app.settings.demo)
         audit.record(
             session, command_line(), "command_link", reference, now=app.now(), acting_as=person.email
         )
-    draft = links.Draft(reference, event, money, payer, payer_email=email, payer_phone=phone)
+    draft = obligations.Draft(reference, event, money, payer, payer_email=email, payer_phone=phone)
     view = links.issue(
         app.sessions, app.gateways["ikhokha"], draft, person=person,
         addresses=app.settings.addresses, now=app.now(), source=Source.CLI,

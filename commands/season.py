@@ -22,7 +22,7 @@ from bootstrap import App
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import inbox, links, outbox, people, references, sync
+from payments import inbox, links, obligations, outbox, people, references, sync
 from payments.errors import (
     Conflict,
     GatewayError,
@@ -198,7 +198,7 @@ class _Player:
                 self._ring_payer(step, payer)
 
     def _issue(self, step: Step, payer: Payer) -> None:
-        draft = links.Draft(
+        draft = obligations.Draft(
             reference=reference_of(payer),
             event_code=payer.fair.code,
             amount=payer.amount,

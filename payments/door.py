@@ -143,24 +143,6 @@ def _corrected(
     return _taken(session, entry)
 
 
-def roll(session: Session, person: Person, shift_id: int) -> tuple[Taken, ...]:
-    """The receipts of a shift, the newest first."""
-    shifts.get(session, person, shift_id)
-    rows = session.scalars(
-        select(TillEntry).where(TillEntry.shift_id == shift_id).order_by(TillEntry.id.desc())
-    )
-    return tuple(_taken(session, row) for row in rows)
-
-
-def receipts_of(session: Session, person: Person, reference: str) -> tuple[Taken, ...]:
-    """The till receipts of one payment, oldest first."""
-    payment = session.scalar(select(Payment).where(Payment.reference == reference))
-    if payment is None or not person.may(Action.SEE, payment.event_id):
-        raise NotFound(f"There is no payment {reference} here.")
-    rows = session.scalars(select(TillEntry).where(TillEntry.payment_id == payment.id).order_by(TillEntry.id))
-    return tuple(_taken(session, row) for row in rows)
-
-
 # -- inside -----------------------------------------------------------------------------------------
 
 

@@ -91,12 +91,6 @@ class Kind(StrEnum):
     FLAGGED = "flagged"
     UNFLAGGED = "unflagged"
     REVERSAL = "reversal"
-    REFUND = "refund"
-    CLAIM = "claim"
-    APPROVAL = "approval"
-    MOVED = "moved"
-    SUBSTITUTED = "substituted"
-    ADMITTED = "admitted"
     MAIL = "mail"
     NOTE = "note"
 

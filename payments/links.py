@@ -24,10 +24,8 @@ from payments.errors import (
 from payments.events import event_row
 from payments.gateways import Gateway, IssuedLink, LinkRequest
 from payments.lifecycle import SETTLED, Kind, Source, Status
-from payments.obligations import Draft, draft_reference
+from payments.obligations import Draft
 from payments.people import Action, Person, check
-
-__all__ = ["Draft", "draft_reference"]  # what a form of a link begins with
 
 #: How long after it was asked for a link with no answer is still simply on its way.
 ON_ITS_WAY = timedelta(seconds=20)

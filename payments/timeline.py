@@ -148,11 +148,6 @@ def _reversal(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} took back {amount} received by {_words(detail['how'])}: {detail['why']}"
 
 
-def _refund(detail: Mapping[str, Any], actor: str) -> str:
-    amount = Money(detail["amount_minor"], detail["currency"])
-    return f"{amount} went back to the payer by {_words(detail['how'])}, on the word of {actor}."
-
-
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -193,12 +188,6 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.FLAGGED: lambda detail, actor: f"A person must look: {_words(detail['reason'])}.",
     Kind.UNFLAGGED: _unflagged,
     Kind.REVERSAL: _reversal,
-    Kind.REFUND: _refund,
-    Kind.CLAIM: lambda detail, actor: f"{actor}: {detail['text']}",
-    Kind.APPROVAL: lambda detail, actor: f"{actor} {_words(detail['verdict'])}: {detail['what']}.",
-    Kind.MOVED: lambda detail, actor: f"{actor} moved it from {detail['was']} to {detail['became']}.",
-    Kind.SUBSTITUTED: lambda detail, actor: f"{detail['became']} comes instead of {detail['was']}.",
-    Kind.ADMITTED: lambda detail, actor: f"{detail['name']} {_words(detail['what'])}, by {actor}.",
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
 }

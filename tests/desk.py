@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import links
+from payments import links, obligations
 from payments.errors import GatewayError, InvalidInput, NotFromGateway
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
 from payments.people import Person, Role
@@ -120,9 +120,9 @@ def issue(
 ) -> links.LinkView:
     """A link as a colleague would issue it."""
     with sessions.read() as session:
-        reference = links.draft_reference(session, ADMIN, event, demo=True)
+        reference = obligations.draft_reference(session, ADMIN, event, demo=True)
     values: dict[str, object] = {"payer_name": "Zanele Mokoena", "payer_email": "zanele@example.org"} | draft
-    wanted = links.Draft(reference, event, amount or Money(15_000), **values)  # type: ignore[arg-type]
+    wanted = obligations.Draft(reference, event, amount or Money(15_000), **values)  # type: ignore[arg-type]
     return links.issue(sessions, gateway, wanted, person=ADMIN, addresses=ADDRESSES, now=now)
 
 

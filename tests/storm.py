@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from db.models import InboxEvent, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import inbox, lifecycle, links
+from payments import inbox, lifecycle, links, obligations
 from payments.errors import (
     GatewayRefused,
     GatewayUnavailable,
@@ -186,7 +186,7 @@ class Storm:
         self.acked: set[bytes] = set()
         self.genuine: set[bytes] = set()
         self.mails: dict[str, set[str]] = {}
-        self.drafts: list[links.Draft] = []
+        self.drafts: list[obligations.Draft] = []
         self.told: list[str] = []
         self.dice = Random(0)
         with sessions.begin() as session:
@@ -369,10 +369,10 @@ class Storm:
         if len(self.drafts) >= MOST_PAYMENTS:
             return
         with self.sessions.read() as session:
-            reference = links.draft_reference(session, ADMIN, "devconf", demo=True)
+            reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
         nth = len(self.drafts)
         amount = Money(self.dice.choice((100, 15_000, 45_001)))
-        draft = links.Draft(reference, "devconf", amount, f"Payer {nth}", f"payer{nth}@example.org")
+        draft = obligations.Draft(reference, "devconf", amount, f"Payer {nth}", f"payer{nth}@example.org")
         self.drafts.append(draft)
         self._issue(draft)
 
@@ -382,7 +382,7 @@ class Storm:
             self.gateway.now += timedelta(seconds=self.dice.choice((0, 30)))
             self._issue(self.dice.choice(self.drafts))
 
-    def _issue(self, draft: links.Draft) -> None:
+    def _issue(self, draft: obligations.Draft) -> None:
         view = links.issue(
             self.sessions, self.gateway, draft, person=ADMIN, addresses=ADDRESSES, now=self.now
         )

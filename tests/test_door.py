@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
 from db.money import Money
-from payments import door, integrity, links, obligations, overview, shifts, timeline
+from payments import cash_up, door, integrity, links, obligations, overview, shifts, timeline
 from payments.door import Slip, Taking
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Method, Status
@@ -226,21 +226,21 @@ def test_the_count_is_blind_and_a_variance_is_explained_never_forced(sessions, p
     aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
     sold(sessions, aisha, shift, now)
     with sessions.begin() as session:
-        assert shifts.cash_up(session, aisha, shift.id) is None
+        assert cash_up.counted(session, aisha, shift.id) is None
         shifts.move_cash(
             session, aisha, shift.id, Move.DROP, Money(40_000), key="d", now=now, bag_number="B7"
         )
         shifts.move_cash(
             session, aisha, shift.id, Move.DROP, Money(40_000), key="d", now=now, bag_number="B7"
         )
-        found = shifts.count(session, aisha, shift.id, {20_000: 1, 1_000: 4}, now=now)
+        found = cash_up.count(session, aisha, shift.id, {20_000: 1, 1_000: 4}, now=now)
     assert (found.expected, found.counted, found.variance) == (Money(25_000), Money(24_000), -Money(1_000))
     with pytest.raises(Conflict, match="was counted"):
         sold(sessions, aisha, shift, now)
     with pytest.raises(InvalidInput, match="It does not agree"), sessions.begin() as session:
-        shifts.close(session, aisha, shift.id, now=now)
+        cash_up.close(session, aisha, shift.id, now=now)
     with sessions.begin() as session:
-        report = shifts.close(session, aisha, shift.id, now=now, why="Ten rand short, found no cause")
+        report = cash_up.close(session, aisha, shift.id, now=now, why="Ten rand short, found no cause")
     assert (report.number, report.genuine, report.told["variance_minor"]) == (1, True, -1_000)
     assert report.told["moves"] == [{"kind": "drop", "minor": 40_000, "bag": "B7", "why": ""}]
     assert sound(sessions) == ()
@@ -250,7 +250,7 @@ def test_a_card_machines_own_total_is_held_against_its_slips(sessions, people, n
     aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
     sold(sessions, aisha, shift, now, slip=Slip("1", machine="Speedpoint 2"))
     with sessions.begin() as session:
-        found = shifts.count(
+        found = cash_up.count(
             session,
             aisha,
             shift.id,
@@ -266,7 +266,7 @@ def test_counting_again_keeps_both_counts_and_the_last_one_counts(sessions, peop
     aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
     for pieces in ({20_000: 2}, {20_000: 2, 10_000: 1}):
         with sessions.begin() as session:
-            found = shifts.count(session, aisha, shift.id, pieces, now=now)
+            found = cash_up.count(session, aisha, shift.id, pieces, now=now)
     assert (found.counts, found.variance) == (2, Money(0))
 
 
@@ -278,8 +278,8 @@ def test_the_database_refuses_changes_of_a_roll(sessions, people, now, table, ch
     corrected(sessions, aisha, shift, taken.id, now)
     with sessions.begin() as session:
         shifts.move_cash(session, aisha, shift.id, Move.TOP_UP, Money(1_000), key="t", now=now)
-        shifts.count(session, aisha, shift.id, {1_000: 51}, now=now)
-        shifts.close(session, aisha, shift.id, now=now)
+        cash_up.count(session, aisha, shift.id, {1_000: 51}, now=now)
+        cash_up.close(session, aisha, shift.id, now=now)
     statement = change.format(table).replace("at = at", "amount_minor = 1" if "rev" in table else "at = at")
     with pytest.raises(DatabaseError, match="only ever added"), sessions.begin() as session:
         session.execute(text(statement))
@@ -288,8 +288,8 @@ def test_the_database_refuses_changes_of_a_roll(sessions, people, now, table, ch
 def test_a_report_that_was_changed_is_found(sessions, people, now):
     aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
     with sessions.begin() as session:
-        shifts.count(session, aisha, shift.id, {20_000: 2, 10_000: 1}, now=now)
-        shifts.close(session, aisha, shift.id, now=now)
+        cash_up.count(session, aisha, shift.id, {20_000: 2, 10_000: 1}, now=now)
+        cash_up.close(session, aisha, shift.id, now=now)
         report = session.scalars(select(ZReport)).one()
         report_id, body = report.id, report.body.replace("50000", "40000")
     with sessions.begin() as session:
@@ -337,10 +337,10 @@ def test_a_day_of_six_hundred_walk_ins_by_eight_people_at_once_adds_up(sessions,
         short = 1_000 if nth == 3 else 0
         with sessions.begin() as session:
             pieces = {1_000: (FLOAT.minor + cash - short) // 1_000}
-            found = shifts.count(session, team[nth], open_shifts[nth].id, pieces, now=now,
+            found = cash_up.count(session, team[nth], open_shifts[nth].id, pieces, now=now,
                                  machines={"M1": Money(card)})  # fmt: skip
             assert found.variance.minor == -short
-            shifts.close(session, team[nth], open_shifts[nth].id, now=now, why="Ten rand short, no idea why")
+            cash_up.close(session, team[nth], open_shifts[nth].id, now=now, why="Ten rand short, no idea why")
     with sessions.read() as session:
         rolls = session.scalar(select(func.sum(TillEntry.amount_minor)))
         ledger = session.scalar(select(func.sum(Receipt.amount_minor))) - session.scalar(

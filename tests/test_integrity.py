@@ -20,6 +20,7 @@ from payments import (
     integrity,
     lifecycle,
     links,
+    obligations,
     outbox,
     people,
     signin,
@@ -310,7 +311,7 @@ def changes(sessions, gateway, still, now):
         return call
 
     me = {"name": "Zola", "role": Role.VIEWER, "events": None, "now": now}
-    draft = links.Draft("DEMO_REG_" + still[0].reference.split("_")[-1], "devconf", Money(100), "Zola")
+    draft = obligations.Draft("DEMO_REG_" + still[0].reference.split("_")[-1], "devconf", Money(100), "Zola")
     save = events.EventDraft("newconf", "Newconf", now.date(), now.date())
     return {
         "links.issue": lambda: links.issue(

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, Link, Payment, TimelineEntry
 from db.money import Money
-from payments import links, sync
+from payments import links, obligations, sync
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -32,8 +32,8 @@ def gateway():
 def draft(sessions, now):
     with sessions.begin() as session:
         make_event(session, now=now)
-        reference = links.draft_reference(session, ADMIN, "devconf", demo=True)
-    return links.Draft(
+        reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
+    return obligations.Draft(
         reference, "devconf", Money(15_000), "Zanele Mokoena", "Zanele@Example.org", "082 123 4567"
     )
 

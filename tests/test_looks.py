@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import bootstrap
 from db.money import Money
-from payments import links, people
+from payments import links, obligations, people
 from tests.hostile import NAMES
 from tests.running import ADMIN, Desk, running
 
@@ -36,8 +36,8 @@ def _pay_as_the_hostile(desk: Desk) -> None:
         admin = people.system_person(session, ADMIN)
     for nth, name in enumerate(NAMES):
         with app.sessions.read() as session:
-            reference = links.draft_reference(session, admin, "DEVCONF", demo=True)
-        draft = links.Draft(reference, "DEVCONF", Money(1_000 + nth), name, note=name)
+            reference = obligations.draft_reference(session, admin, "DEVCONF", demo=True)
+        draft = obligations.Draft(reference, "DEVCONF", Money(1_000 + nth), name, note=name)
         links.issue(
             app.sessions,
             app.gateways["ikhokha"],

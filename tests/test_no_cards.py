@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from db.models import Base, Link
 from db.money import Money
-from payments import events, filters, inbox, links, people, search, sync
+from payments import events, filters, inbox, links, obligations, people, search, sync
 from payments.errors import InvalidInput
 from payments.events import EventDraft
 from payments.gateways import Answer, GatewayEvent
@@ -45,10 +45,10 @@ def ways_in(sessions, gateway, now):
     """What a person types, each as a call that must refuse it."""
     day = date(2026, 12, 1)
     with sessions.read() as session:
-        reference = links.draft_reference(session, ADMIN, "devconf", demo=True)
+        reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
 
     def link(**typed):
-        draft = links.Draft(reference, "devconf", Money(100), **({"payer_name": "Zanele"} | typed))
+        draft = obligations.Draft(reference, "devconf", Money(100), **({"payer_name": "Zanele"} | typed))
         links.issue(sessions, gateway, draft, person=ADMIN, addresses=ADDRESSES, now=now)
 
     def event(name):

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import inbox, integrity, links, sync
+from payments import inbox, integrity, links, obligations, sync
 from payments.errors import Conflict, OutcomeUnknown
 from payments.gateways import Answer, GatewayEvent
 from payments.inbox import Message
@@ -188,8 +188,8 @@ def test_a_hundred_copies_of_one_message_at_once_are_one_row_and_one_receipt(ses
 def test_fifty_clicks_on_issue_make_one_link_whatever_answers_are_lost(sessions, gateway, now):
     gateway.loses_answers = OutcomeUnknown("no answer")
     with sessions.read() as session:
-        reference = links.draft_reference(session, ADMIN, "devconf", demo=True)
-    draft = links.Draft(reference, "devconf", Money(15_000), "Zanele Mokoena", "zanele@example.org")
+        reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
+    draft = obligations.Draft(reference, "devconf", Money(15_000), "Zanele Mokoena", "zanele@example.org")
 
     def click() -> None:
         with suppress(OutcomeUnknown, Conflict):

@@ -5,11 +5,12 @@ import streamlit as st
 import bootstrap
 import ui
 from db.money import Money
-from payments import dates, events, links, search
+from payments import dates, events, links, obligations, search
 from payments.errors import InvalidInput
 from payments.events import EventView, State
 from payments.lifecycle import SETTLED, Status
-from payments.links import Draft, LinkView
+from payments.links import LinkView
+from payments.obligations import Draft
 from payments.people import Action
 
 person = ui.require(Action.ISSUE_LINK)
@@ -23,7 +24,7 @@ def draft_reference(event: EventView) -> str:
     kept = st.session_state.get("take_draft")
     if kept is None or kept[0] != event.code:
         with app.sessions.read() as session:
-            reference = links.draft_reference(session, person, event.code, demo=settings.demo)
+            reference = obligations.draft_reference(session, person, event.code, demo=settings.demo)
         kept = st.session_state.take_draft = (event.code, reference)
     return str(kept[1])
 
