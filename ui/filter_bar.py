@@ -6,6 +6,7 @@ after every change, but for words that may be a payer's: those are kept here, un
 typed them can use.
 """
 
+import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from ui.pieces import problem
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
 MOST_KEPT = 2_000
+#: Of this process: an id tells nobody the words it stands for.
+_SECRET = secrets.token_bytes(16)
 STATE = st.session_state
 
 
@@ -119,12 +122,11 @@ def _kept() -> OrderedDict[tuple[int, str], Filter]:
 
 
 def _keep(person: Person, private: Filter) -> str:
+    """The id of these words, always the same: all pages share what is kept, and nobody looks through it."""
+    said = f"{person.id} {grammar.write(private)}".encode()
+    token = hashlib.blake2b(said, key=_SECRET, digest_size=9).hexdigest()
     kept = _kept()
-    for (owner, token), words_of in kept.items():
-        if owner == person.id and words_of == private:
-            return token
-    token = secrets.token_urlsafe(9)
-    kept[person.id, token] = private
+    kept.setdefault((person.id, token), private)
     if len(kept) > MOST_KEPT:
         kept.popitem(last=False)
     return token
