@@ -62,17 +62,22 @@ class Sessions:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A writing session: commits at the end of the block, rolls back when it raises."""
-        with self._in_turn(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._in_turn() as bind, Session(bind, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        mine = self._turn is not None and self._turn.acquire(timeout=TURN_S)
-        try:
-            yield
-        finally:
-            if self._turn is not None and mine:
-                self._turn.release()
+    def _in_turn(self) -> Iterator[Engine | Connection]:
+        """Whose turn it is has its connection already: it never waits for one that others hold who wait."""
+        if self._turn is None:
+            yield self.engine
+            return
+        with self.engine.connect() as connection:
+            mine = self._turn.acquire(timeout=TURN_S)
+            try:
+                yield connection
+            finally:
+                if mine:
+                    self._turn.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+import deadlines
 import webhook
 from db.models import InboxEvent
 from payments.intake import Intake
@@ -156,7 +157,7 @@ def test_who_gave_up_waiting_is_not_written_for(sessions):
 
 def hurried(base: type) -> type:
     """The door's protocol with seconds made short, on either of uvicorn's parsers."""
-    return type("Hurried", (webhook.Hurry, base), {"HEAD_S": 0.5, "WHOLE_S": 1.0})
+    return type("Hurried", (deadlines.Hurry, base), {"HEAD_S": 0.5, "WHOLE_S": 1.0})
 
 
 @pytest.fixture(params=[pytest.param(HttpToolsProtocol, id="httptools"), pytest.param(H11Protocol, id="h11")])
