@@ -310,7 +310,7 @@ def test_a_part_that_dies_is_named_and_started_again_and_all_end_together(tmp_pa
             cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
         )  # fmt: skip
     try:
-        until(lambda: "desk is open" in log.read_text(), 120)
+        until(lambda: "Ctrl-C closes it." in log.read_text(), 120)  # the last line of all that is said
         links = Path(environ["DATA_DIR"]) / "sign-in-links"
         assert stat.S_IMODE(links.stat().st_mode) == 0o600
         assert len(links.read_text().splitlines()) == 4

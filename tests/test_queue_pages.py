@@ -125,7 +125,7 @@ def test_the_live_page_leads_to_the_queue(desk, flagged):
     at = desk.open("pages/monitor/live.py")
     assert not at.exception
     ways = {node.proto.page: node.proto.query_string for node in at._tree if node.type == "page_link"}
-    assert ways == {"attention": "", "inbox": "show=Unreadable", "payments": "exact=Waiting"}
+    assert ways == {"attention": "", "inbox": "show=Unreadable", "payments": "q=status%3Aopen"}
 
 
 # -- the inbox --------------------------------------------------------------------------------------

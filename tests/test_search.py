@@ -434,6 +434,7 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "subject": "Paid",
         "what": "sent",
         "text": "Called.",
+        "why": "Typed for the wrong person.",
     }
     for kind in Kind:
         title = timeline.title(kind, detail, "Thandi")
