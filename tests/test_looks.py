@@ -112,6 +112,16 @@ def _is_strange(url: str, desk: Desk) -> bool:
 
 
 def _serious(page: Page) -> list[tuple[str, str]]:
+    """What axe holds against the page each time it looks: while a part is drawn anew Streamlit fades it."""
+    for _ in range(4):
+        found = _scan(page)
+        if not found:
+            break
+        page.wait_for_timeout(1_500)
+    return found
+
+
+def _scan(page: Page) -> list[tuple[str, str]]:
     options = {"exclude": [[selector] for selector in NOT_OURS]}
     found = Axe().run(page, context=json.loads(json.dumps({"include": [["body"]], **options}))).response
     return [

@@ -107,20 +107,20 @@ def locked(sessions):
 def test_a_locked_database_is_a_503_in_time_and_resending_brings_everything(database_url, sessions):
     bodies = [event(link=f"locked{nth}") for nth in range(60)]
 
-    def post(body: bytes):
-        time.sleep(random.random() * 5)
+    def post(body: bytes, after: float):
+        time.sleep(after)
         began = time.monotonic()
         return body, hook.post(body), time.monotonic() - began
 
     with serving(database_url) as hook, ThreadPoolExecutor(60) as senders:
         with locked(sessions):
-            waiting = [senders.submit(post, body) for body in bodies]
+            waiting = [senders.submit(post, body, nth * 5 / 60) for nth, body in enumerate(bodies)]
             time.sleep(6)
         answers = [one.result() for one in waiting]
         assert max(took for _, _, took in answers) < 5
         assert {reply.status for _, reply, _ in answers} <= {200, 503}
         refused = [body for body, reply, _ in answers if reply.status == 503]
-        assert len(refused) > 20
+        assert len(refused) > 10  # those of the first second, whatever the machine does meanwhile
         assert {reply.headers["retry-after"] for _, reply, _ in answers if reply.status == 503} == {"5"}
         assert {body for body, reply, _ in answers if reply.status == 200} <= bodies_kept(sessions)
         assert {hook.post(body).status for body in refused} == {200}
