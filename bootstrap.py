@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
@@ -71,6 +72,11 @@ class Settings:
         return Addresses(self.webhook_url, self.return_url, self.failure_url, self.cancel_url)
 
 
+def steady_clock() -> Callable[[], datetime]:
+    began, ticks = utc_now(), monotonic()
+    return lambda: began + timedelta(seconds=monotonic() - ticks)
+
+
 @dataclass(frozen=True)
 class App:
     """What the doors need: who are we, where is it kept, whom do we ask, what time is it."""
@@ -79,6 +85,8 @@ class App:
     sessions: Sessions
     gateways: Mapping[str, Gateway]
     now: Callable[[], datetime]
+    #: The time at our start and what has passed since: no jump of the clock reaches it. Only to wait by.
+    steady: Callable[[], datetime] = field(default_factory=steady_clock)
 
 
 @cache

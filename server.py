@@ -76,7 +76,9 @@ async def do_signin(request: Request) -> Response:
 
     def work() -> str | None:
         password = form.get("password", "")
-        return signin.sign_in(app.sessions, email, password, visitor=visitor, now=app.now())
+        return signin.sign_in(
+            app.sessions, email, password, visitor=visitor, now=app.now(), steady=app.steady()
+        )
 
     try:
         token = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
@@ -143,7 +145,9 @@ async def do_password(request: Request) -> Response:
 
     def work() -> str:
         current, new = form.get("current", ""), form.get("password", "")
-        return signin.change_password(app.sessions, person, current, new, visitor=visitor, now=app.now())
+        return signin.change_password(
+            app.sessions, person, current, new, visitor=visitor, now=app.now(), steady=app.steady()
+        )
 
     try:
         return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")

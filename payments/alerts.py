@@ -119,7 +119,7 @@ def settle(session: Session, alarms: Iterable[Alarm], *, now: datetime) -> None:
         if alert is not None:
             alert.sentence, alert.severity = alarm.sentence, alarm.severity
     for alert in open_ones.values():
-        if now - alert.last_seen_at >= OVER_AFTER:
+        if abs(now - alert.last_seen_at) >= OVER_AFTER:  # seen in a time to come: the clock was set back
             alert.resolved_at, changed = now, True
     if changed:
         tallies.bump(session)

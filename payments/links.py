@@ -256,7 +256,7 @@ def _request(payment: Payment, link: Link, event: Event, addresses: Addresses) -
 
 
 def _not_on_its_way(link: Link, now: datetime) -> None:
-    if link.state == "asked" and now - link.requested_at < ON_ITS_WAY:
+    if link.state == "asked" and abs(now - link.requested_at) < ON_ITS_WAY:
         raise Conflict("This link is being made right now. It will show here in a moment.")
 
 
@@ -298,7 +298,7 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
         link.url = issued.url
         if link.gateway_reference is None:
             link.gateway_reference = issued.gateway_reference
-        if link.state == "asked":  # else a webhook or the poll was here first
+        if link.state in ("asked", "missing"):  # else a webhook or the poll was here first, and knows more
             link.state = "open"
         payment.search_text = search_text.of(payment)
         lifecycle.note(

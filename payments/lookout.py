@@ -127,7 +127,7 @@ def _failed_mails(session: Session) -> Iterator[_Found]:
 def _stuck(session: Session, now: datetime, marks: dict[str, str]) -> Iterator[_Found]:
     """Once an hour: open for longer than is usual for the event, and the gateway was asked just now."""
     looked = session.get(Meta, _STUCK_LOOKED)
-    if looked is not None and now - datetime.fromisoformat(looked.value) < _STUCK_EVERY:
+    if looked is not None and abs(now - datetime.fromisoformat(looked.value)) < _STUCK_EVERY:
         return
     marks[_STUCK_LOOKED] = now.isoformat()
     active_at = func.max(Link.active_at)

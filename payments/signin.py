@@ -86,7 +86,8 @@ def session_of(
         return None
     person = session.get_one(PersonRow, row.person_id)
     idle = LONGEST_SESSION if person.role == Role.ORGANISER else IDLE
-    if now - row.active_at >= idle or not people.is_active(person, now):
+    # Active in a time to come: the clock was set back, and nobody knows how long ago that was.
+    if abs(now - row.active_at) >= idle or not people.is_active(person, now):
         return None
     if active and _is_stale(row.active_at, now=now):
         row.active_at = now
@@ -158,14 +159,23 @@ class _Attempt:
     known: str | None  # the hash to compare with; None when nobody can come in by this address
 
 
-def sign_in(sessions: Sessions, email: str, password: str, *, visitor: Visitor, now: datetime) -> str | None:
+def sign_in(
+    sessions: Sessions,
+    email: str,
+    password: str,
+    *,
+    visitor: Visitor,
+    now: datetime,
+    steady: datetime | None = None,
+) -> str | None:
     """The token of a new session, or None when address and password do not fit, whyever that is.
 
     The attempt is written down as a failed one before anything is hashed, so that guesses made at the
     same time count each other; no transaction is open while we hash. Raises NotAllowed after too many.
+    ``steady`` is the time that waits are measured by: a clock that jumps unlocks nothing.
     """
     address = _account(email)
-    attempt = _attempt(sessions, address, visitor, now)
+    attempt = _attempt(sessions, address, visitor, now=now, steady=steady or now)
     fits = passwords.fits(attempt.known, password)
     fresh = passwords.renewed(attempt.known, password) if fits and attempt.known else None
     with sessions.begin() as session:
@@ -185,13 +195,20 @@ def refusal() -> str:
 
 
 def change_password(
-    sessions: Sessions, person: Person, current: str, new: str, *, visitor: Visitor, now: datetime
+    sessions: Sessions,
+    person: Person,
+    current: str,
+    new: str,
+    *,
+    visitor: Visitor,
+    now: datetime,
+    steady: datetime | None = None,
 ) -> str:
     """Give oneself another password; returns the token of a new session, and every other one ends.
 
     Raises InvalidInput (the current one does not fit, the new one is too easy), NotAllowed.
     """
-    attempt = _attempt(sessions, person.email, visitor, now)
+    attempt = _attempt(sessions, person.email, visitor, now=now, steady=steady or now)
     if attempt.known is not None and not passwords.fits(attempt.known, current):
         raise InvalidInput("The current password does not fit. Type it again.")
     kept = passwords.hashed(new, about=(person.name, person.email))
@@ -212,21 +229,28 @@ def _account(email: str) -> str:
     return plain if plain.isprintable() else ""
 
 
-def _attempt(sessions: Sessions, account: str, visitor: Visitor, now: datetime) -> _Attempt:
-    """Write an attempt down, unless there were too many: that raises NotAllowed."""
+def _attempt(
+    sessions: Sessions, account: str, visitor: Visitor, *, now: datetime, steady: datetime
+) -> _Attempt:
+    """Write an attempt down, unless there were too many: that raises NotAllowed.
+
+    Attempts of a time to come, by a clock that was ahead, are taken as of now: they lock, and not for long.
+    """
     with sessions.begin() as session:
         if session.get_bind().dialect.name == "postgresql":  # SQLite lets one writer in at a time anyway
             session.execute(text("LOCK TABLE sign_in_attempts IN EXCLUSIVE MODE"))
-        session.execute(delete(SignInAttempt).where(SignInAttempt.at < now - _REMEMBERED))
+        session.execute(delete(SignInAttempt).where(SignInAttempt.at < steady - _REMEMBERED))
+        session.execute(update(SignInAttempt).where(SignInAttempt.at > steady).values(at=steady))
         place = _place(visitor.address)
-        if (wait_s := _wait_s(session, account, place, now)) > 0:
-            raise NotAllowed(_SLOW_DOWN.format(_said(wait_s)))
-        row = session.scalar(select(PersonRow).where(PersonRow.email == account))
-        known = row.password_hash if row is not None and people.is_active(row, now) else None
-        kept = SignInAttempt(email_hash=_hash(account), address=place, at=now, succeeded=False)
-        session.add(kept)
-        session.flush()
-        return _Attempt(kept.id, known)
+        wait_s = _wait_s(session, account, place, steady)
+        if wait_s <= 0:
+            row = session.scalar(select(PersonRow).where(PersonRow.email == account))
+            known = row.password_hash if row is not None and people.is_active(row, now) else None
+            kept = SignInAttempt(email_hash=_hash(account), address=place, at=steady, succeeded=False)
+            session.add(kept)
+            session.flush()
+            return _Attempt(kept.id, known)
+    raise NotAllowed(_SLOW_DOWN.format(_said(wait_s)))  # out here: what was set right above is kept
 
 
 def _still_known(session: Session, account: str, attempt: _Attempt, now: datetime) -> PersonRow | None:
@@ -389,6 +413,8 @@ def _no_admin_yet(session: Session) -> None:
 def _link(session: Session, token: str, now: datetime) -> SignInLink:
     link = session.scalar(select(SignInLink).where(SignInLink.token_hash == _hash(token)))
     if link is None or link.used_at is not None or link.expires_at <= now:
+        raise NotFound(_USED)
+    if link.created_at >= now + LINK_LASTS:  # made by a clock that was ahead: it would last as long as that
         raise NotFound(_USED)
     return link
 

@@ -40,7 +40,7 @@ class TimelineView:
 
 def entries(session: Session, payment: Payment) -> tuple[TimelineView, ...]:
     """Oldest first: what stands on the timeline, with gateway events' own bodies; events that wait to be
-    acted on; and messages nobody proved that claim one of the payment's links."""
+    acted on, or that a person ignored; and messages nobody proved that claim one of the payment's links."""
     own = session.scalars(
         select(TimelineEntry).where(TimelineEntry.payment_id == payment.id).order_by(TimelineEntry.id)
     ).all()
@@ -61,13 +61,14 @@ def _bodies(session: Session, own: Iterable[TimelineEntry]) -> dict[int, str]:
 
 
 def _unhandled(session: Session, payment: Payment) -> Iterable[InboxEvent]:
-    """Events that name the payment and were not acted on yet: few, and indexed as such."""
+    """Events that name the payment and that nothing acted on: few, and indexed as such, each kind apart."""
     named = or_(
         InboxEvent.payment_id == payment.id,
         InboxEvent.gateway_reference.in_(_gateway_references(payment)),
         InboxEvent.reference.in_([link.wire_reference for link in payment.links]),
     )
-    return session.scalars(select(InboxEvent).where(InboxEvent.handled_at.is_(None), named))
+    for which in (InboxEvent.handled_at.is_(None), InboxEvent.ignored_by.is_not(None)):
+        yield from session.scalars(select(InboxEvent).where(which, named))
 
 
 def _unverified(session: Session, payment: Payment) -> Iterable[UnverifiedEvent]:
@@ -105,14 +106,18 @@ def _entry(entry: TimelineEntry, bodies: Mapping[int, str]) -> TimelineView:
 
 
 def _waiting(event: InboxEvent) -> TimelineView:
+    gateway = _GATEWAYS.get(event.gateway, event.gateway)
+    ignored = event.ignored_by and f"{event.ignored_by} decided that nothing acts on it"
     return TimelineView(
         id=f"inbox-{event.id}",
         at=event.received_at,
         kind=Kind.EVENT,
         source="webhook",
-        actor=_GATEWAYS.get(event.gateway, event.gateway),
-        title=f"{_said(_GATEWAYS.get(event.gateway, event.gateway), event.word)}; it was not acted on yet.",
-        detail=_without_none(code=event.code, attempts=event.attempts, last_error=event.last_error),
+        actor=gateway,
+        title=f"{_said(gateway, event.word)}; {ignored or 'it was not acted on yet'}.",
+        detail=_without_none(
+            code=event.code, attempts=event.attempts, last_error=event.last_error, why=event.ignored_why
+        ),
         raw=_text(event.body),
     )
 

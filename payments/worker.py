@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import dates, lookout, outbox, sync
+from payments import clock, dates, lookout, outbox, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.lifecycle import Effect
@@ -67,14 +67,23 @@ class Worker:
         self._beat_at: datetime | None = None
         self._sweep_at: datetime | None = None
         self._look_at: datetime | None = None
+        self._last: datetime | None = None
 
     def round(self, *, now: datetime) -> None:
         """Do what is due. What goes wrong in the world is told once and tried again in a later round."""
         try:
+            self._mind_the_clock(now)
             self._work(now)
             self._say_alive(now)
         except OperationalError as error:  # the database is away or busy: nothing was lost, wait for it
             self._tell(f"The database cannot be used now: {error.orig}")
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        """At the start, and when the clock was set back: nothing is waited for that it made us put off."""
+        if self._last is None or now < self._last - clock.JUMP:
+            clock.mend(self._sessions, now=now)
+            self._beat_at = self._sweep_at = self._look_at = None
+        self._last = now
 
     def _work(self, now: datetime) -> None:
         if self._watch is not None:  # first of all: nothing is acted on in books that do not add up

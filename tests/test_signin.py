@@ -319,7 +319,7 @@ def test_guesses_at_the_same_time_count_each_other(sessions: Sessions, now: date
 
     def attempt(_: int) -> bool:
         try:
-            signin._attempt(sessions, "thandi@example.org", HOME, now)
+            signin._attempt(sessions, "thandi@example.org", HOME, now=now, steady=now)
         except NotAllowed:
             return False
         return True

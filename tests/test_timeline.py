@@ -1,0 +1,187 @@
+"""Whatever row names a payment shows on its timeline: each table that can name one has its rule here.
+
+The rows are made by the real functions, in storms and at a till. A table without a rule fails, and so does
+one that none of it wrote to.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Base, Case, InboxEvent, Link, OutboxMail, Payment, Receipt, UnverifiedEvent
+from db.money import Money
+from db.session import Sessions, open_engine
+from payments import attention, door, inbox, lifecycle, links, obligations, people, replay, shifts, timeline
+from payments.cases import Decision
+from payments.door import Taking
+from payments.gateways import Answer
+from payments.inbox import Message
+from payments.lifecycle import Kind, Review, Source
+from payments.obligations import Draft
+from payments.people import SYSTEM
+from payments.timeline import TimelineView
+from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.storm import Storm, steps_of
+
+SEEDS = range(4)
+Views = tuple[TimelineView, ...]
+
+
+def _one(views: Views, kind: str, **detail: Any) -> bool:
+    return any(view.kind == kind and detail.items() <= view.detail.items() for view in views)
+
+
+def _receipt(session: Session, row: Any) -> dict[str, Any]:
+    return {"source_reference": session.get_one(Receipt, row.receipt_id).source_reference}
+
+
+def _case(_session: Session, row: Case, views: Views) -> bool:
+    flagged = _one(views, Kind.FLAGGED, reason=row.reason)
+    closed = _one(views, Kind.UNFLAGGED, reason=row.reason, decision=row.decision, why=row.decided_why)
+    return flagged and (row.closed_at is None or closed)
+
+
+def _message(_session: Session, row: InboxEvent | UnverifiedEvent, views: Views) -> bool:
+    return row.body.decode("utf-8", "backslashreplace") in [view.raw for view in views]
+
+
+def _till_entry(session: Session, row: Any, views: Views) -> bool:
+    if row.amount_minor > 0:
+        return _one(views, Kind.RECEIPT, **_receipt(session, row))
+    return _one(views, Kind.REVERSAL, why=row.why, amount_minor=-row.amount_minor)
+
+
+#: Table → how its row must be told of. Whoever adds a table that names payments says here how it shows.
+RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
+    "timeline": lambda _, row, views: f"entry-{row.id}" in [view.id for view in views],
+    "links": lambda _, row, views: _one(views, Kind.LINK_ASKED, wire_reference=row.wire_reference),
+    "receipts": lambda _, row, views: _one(views, Kind.RECEIPT, source_reference=row.source_reference),
+    "reversals": lambda _, row, views: _one(views, Kind.REVERSAL, why=row.why),
+    "till_entries": _till_entry,
+    "inbox": _message,
+    "cases": _case,
+    "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
+}
+
+
+def naming() -> dict[str, type[Base]]:
+    """The tables with a column that names a payment."""
+    classes = {mapper.local_table.name: mapper.class_ for mapper in Base.registry.mappers}
+    return {name: cls for name, cls in classes.items() if "payment_id" in cls.__table__.columns}
+
+
+def rows_of(session: Session) -> Iterator[tuple[str, int, Any]]:
+    """Every row that names a payment: by its id, or, as messages do, by the gateway's name of its link."""
+    for name, cls in naming().items():
+        for row in session.scalars(select(cls).where(cls.payment_id.is_not(None))):  # type: ignore[attr-defined]
+            yield name, row.payment_id, row
+    for table in (InboxEvent, UnverifiedEvent):
+        by_link = select(table, Link.payment_id).join(
+            Link, (Link.gateway == table.gateway) & (Link.gateway_reference == table.gateway_reference)
+        )
+        for row, payment_id in session.execute(by_link):
+            yield "inbox", payment_id, row
+
+
+def missing(sessions: Sessions) -> tuple[list[str], Counter[str]]:
+    """The rows that do not show, and how many of each table there were."""
+    lost, seen = [], Counter[str]()
+    with sessions.read() as session:
+        views = {
+            payment.id: timeline.entries(session, payment) for payment in session.scalars(select(Payment))
+        }
+        for name, payment_id, row in rows_of(session):
+            seen[name] += 1
+            if not RULES[name](session, row, views[payment_id]):
+                lost.append(f"{name} {row.id} of payment {payment_id}")
+    return lost, seen
+
+
+def test_every_table_that_names_a_payment_has_its_rule():
+    assert set(naming()) == set(RULES)
+
+
+@pytest.fixture
+def desk(new_database):
+    engine = open_engine(new_database(True))
+    yield Sessions(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_after_a_storm_every_row_shows(desk, now, seed):
+    storm = Storm(desk, now)
+    for step in steps_of(seed):
+        storm.play(step)
+    assert missing(desk)[0] == [], "in the storm"
+    storm.calm()
+    lost, seen = missing(desk)
+    assert lost == []
+    assert min(seen[name] for name in ("timeline", "links", "inbox")) > 0
+
+
+def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
+    """A desk by hand: a link paid, one flagged, messages waiting and ignored, a till and its correction."""
+    gateway = FakeGateway()
+    with desk.begin() as session:
+        make_event(session, now=now)
+    paid, open_, ignored = (issue(desk, gateway, now=now) for _ in range(3))
+    gateway.says(paid.gateway_reference, Answer.PAID, "PAID")
+    for link, acted_on in ((paid, True), (open_, False), (ignored, False)):
+        inbox_id = came(desk, gateway, f"{link.gateway_reference} SUCCESS", now)
+        if acted_on:
+            inbox.process(desk, {"ikhokha": gateway}, inbox_id, now=now)
+    with desk.begin() as session:
+        replay.ignore(session, ADMIN, inbox_id, "Sent by us, to try the hook.", now=now)
+    forged = Message(
+        "ikhokha", "/hook", {}, f"{open_.gateway_reference} SUCCESS ".encode(), now, "203.0.113.9"
+    )
+    with desk.begin() as session:
+        inbox.accept_unverified(session, forged, "No signature.", open_.gateway_reference)
+        links.shared(session, ADMIN, open_.reference, "sms", now=now)
+    flagged_and_decided(desk, open_.reference, now)
+    at_a_till(desk, now)
+    lost, seen = missing(desk)
+    assert lost == []
+    assert {name for name in RULES if not seen[name]} == set(), "nothing wrote to these"
+
+
+def came(desk, gateway, text, now) -> int:
+    message = Message("ikhokha", "/hook", {"ik-sign": "good"}, text.encode(), now)
+    with desk.begin() as session:
+        return inbox.accept(session, message, gateway.read_event("/hook", message.headers, message.body))
+
+
+def flagged_and_decided(desk, reference, now) -> None:
+    with desk.begin() as session:
+        payment = payment_of(session, reference)
+        by = {"now": now, "source": Source.POLL, "actor": "iKhokha"}
+        lifecycle.flag(session, payment, Review.AMOUNT_MISMATCH, **by, told=1)
+        lifecycle.flag(session, payment, Review.UNCLEAR_STATUS, **by, word="HMM")
+    with desk.begin() as session:
+        case = session.scalars(select(Case).order_by(Case.id)).first()
+        view = attention.get(session, ADMIN, case.id, now=now)
+        decision = next(one for one in view.decisions if one is not Decision.HEALED)
+        attention.decide(session, ADMIN, case.id, decision, "The payer was called.", now=now)
+
+
+def at_a_till(desk, now) -> None:
+    with desk.begin() as session:
+        people.create_person(
+            session, SYSTEM, name=ADMIN.name, email=ADMIN.email, role=ADMIN.role, events=None, now=now
+        )
+        shift = shifts.open_shift(session, ADMIN, "devconf", "Main door", Money(0), now=now)
+        reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
+        draft = Draft(reference, "devconf", Money(15_000), "Zola", payer_email="zola@example.org")
+        taken = door.take(session, ADMIN, Taking(reference, shift.id, draft, Money(15_000)), now=now)
+    with desk.begin() as session:
+        later = now + timedelta(minutes=1)
+        door.correct(
+            session, ADMIN, taken.id, "For the wrong person.", shift_id=shift.id, key="fix", now=later
+        )
+        assert session.scalars(select(OutboxMail)).first() is not None
