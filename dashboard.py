@@ -21,7 +21,10 @@ MENU = {
         (Action.SEE, "monitor/attention", "Needs attention", "flag"),
         (Action.SEE_INBOX, "monitor/inbox", "Inbox", "inbox"),
     ],
-    "Door": [(Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2")],
+    "Door": [
+        (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),
+        (Action.TAKE_MONEY, "door/shift", "My shift", "point_of_sale"),
+    ],
     "Admin": [
         (Action.MANAGE_EVENTS, "admin/events", "Events", "event"),
         (Action.MANAGE_PEOPLE, "admin/people", "People", "group"),

@@ -12,6 +12,7 @@ from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
 from payments.search import Filter
+from payments.shifts import Move
 from payments.timeline import UNVERIFIED
 
 
@@ -77,6 +78,13 @@ ROLE: Mapping[Role, tuple[str, str]] = {
     Role.ORGANISER: ("Organiser", "Takes payments for their events and sees them."),
     Role.VIEWER: ("Viewer", "Sees, and changes nothing."),
     Role.AUDITOR: ("Auditor", "Sees everything, the record of changes too, for a time."),
+}
+
+
+MOVE: Mapping[Move, str] = {
+    Move.DROP: "Into a bag",
+    Move.TOP_UP: "Change fetched",
+    Move.PAY_OUT: "Paid out",
 }
 
 

@@ -125,6 +125,15 @@ def counted(session: Session, person: Person, shift_id: int) -> CashUp | None:
     return _cash_up(session, shift) if shift.counted_at else None
 
 
+def machines(session: Session, person: Person, shift_id: int) -> tuple[str, ...]:
+    """The card machines whose slips were written down in a shift, by name: each has a total to count."""
+    shift = shifts.row(session, person, shift_id)
+    named = select(TillEntry.machine).where(
+        TillEntry.shift_id == shift.id, TillEntry.method == Method.CARD_SLIP
+    )
+    return tuple(session.scalars(named.distinct().order_by(TillEntry.machine)))
+
+
 def _checked_machines(shift: Shift, machines: Mapping[str, Money]) -> dict[str, Money]:
     if len(machines) > MOST_MACHINES:
         raise InvalidInput(f"Count at most {MOST_MACHINES} card machines.")
@@ -276,6 +285,13 @@ def _told(
         "handed_to": taker,
         "previous_sha256": session.scalar(previous.limit(1)),
     }
+
+
+def report(session: Session, person: Person, shift_id: int) -> ReportView | None:
+    """The report that closed a shift; None while it is open. Raises NotFound."""
+    shift = shifts.row(session, person, shift_id)
+    signed = session.scalar(select(ZReport).where(ZReport.shift_id == shift.id))
+    return _report_view(signed, shift.till) if signed else None
 
 
 def _report_view(report: ZReport, till: Till) -> ReportView:

@@ -1,9 +1,42 @@
 """How to reach a payer: an e-mail address, a phone number. Both in one spelling, so that they are found."""
 
+import re
+from dataclasses import dataclass
+
 import phonenumbers
 
 from payments.errors import InvalidInput
 from payments.privacy import clean
+
+_EMAIL_IN_TEXT = re.compile(r"[^\s<>,;]+@[^\s<>,;]+\.[^\s<>,;]+")
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who somebody is, as far as it was said."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+def payer(text: str) -> Payer:
+    """One line as it is typed at a door, ``Thandi M, 082 123 4567``, taken apart.
+
+    The first e-mail address and the first whole phone number are taken as such; all else is the name, a
+    nickname or a badge number. Who gave only an address or a number is called by it. Raises InvalidInput.
+    """
+    rest, email, phone = clean(text, field="The payer", longest=200).replace("\n", " "), "", ""
+    if found := _EMAIL_IN_TEXT.search(rest):
+        email, rest = email_address(found[0]), _without(rest, found.start(), found.end())
+    for number in phonenumbers.PhoneNumberMatcher(rest, "ZA", max_tries=10):
+        phone, rest = phone_number(number.raw_string), _without(rest, number.start, number.end)
+        break
+    return Payer(rest or email or phone, email, phone)
+
+
+def _without(text: str, start: int, end: int) -> str:
+    return " ".join(f"{text[:start]} {text[end:]}".split()).strip(" ,;<>()-")
 
 
 def email_address(text: str) -> str:

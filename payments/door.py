@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -17,8 +17,6 @@ from payments.obligations import Draft
 from payments.people import Action, Person, check
 from payments.privacy import clean
 
-#: Who has no name here is called so, with the receipt's number behind it.
-WALK_IN = "Walk-in"
 _LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
 
 
@@ -143,6 +141,25 @@ def _corrected(
     return _taken(session, entry)
 
 
+# -- looking ----------------------------------------------------------------------------------------
+
+
+def receipt(session: Session, person: Person, entry_id: int) -> Taken:
+    """One receipt of a shift this person may see. Raises NotFound."""
+    entry = session.get(TillEntry, entry_id)
+    if entry is None:
+        raise NotFound("There is no such receipt here.")
+    shifts.row(session, person, entry.shift_id)
+    return _taken(session, entry)
+
+
+def roll(session: Session, person: Person, shift_id: int, *, last: int) -> tuple[Taken, ...]:
+    """The ``last`` receipts and corrections of a shift, the newest first. Raises NotFound."""
+    shift = shifts.row(session, person, shift_id)
+    newest = select(TillEntry).where(TillEntry.shift_id == shift.id).order_by(TillEntry.number.desc())
+    return tuple(_taken(session, entry) for entry in session.scalars(newest.limit(last)))
+
+
 # -- inside -----------------------------------------------------------------------------------------
 
 
@@ -164,7 +181,6 @@ def _new(session: Session, person: Person, event: Event, draft: Draft, now: date
     if draft.event_code.lower() != event.code.lower():
         raise InvalidInput(f"This till is {event.name}'s.")
     wanted = obligations.checked(draft)
-    wanted = wanted if wanted.payer_name else replace(wanted, payer_name=WALK_IN)
     known = session.scalar(select(Payment).where(Payment.reference == wanted.reference))
     if known is not None:
         obligations.same_intent(known, event, wanted)

@@ -15,6 +15,9 @@ from payments.lifecycle import Kind, Source, Status
 from payments.people import Person
 from payments.privacy import clean
 
+#: Who gave no name is called so.
+WALK_IN = "Walk-in"
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -41,10 +44,7 @@ def draft_reference(session: Session, person: Person, event_code: str, *, demo: 
 
 
 def checked(draft: Draft) -> Draft:
-    """The draft with its texts cleaned; raises InvalidInput naming the field to change.
-
-    The name may be empty: who may leave it out is for the caller to say.
-    """
+    """The draft with its texts cleaned; raises InvalidInput naming the field to change."""
     if not references.is_reference(draft.reference):
         raise InvalidInput(f"{draft.reference!r} is not a reference of this desk.")
     if not 1 <= draft.amount.minor <= LARGEST_MINOR:
@@ -53,7 +53,8 @@ def checked(draft: Draft) -> Draft:
         reference=draft.reference,
         event_code=draft.event_code,
         amount=draft.amount,
-        payer_name=clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " "),
+        payer_name=clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " ")
+        or WALK_IN,
         payer_email=contacts.email_address(draft.payer_email),
         payer_phone=contacts.phone_number(draft.payer_phone),
         category_id=draft.category_id,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,14 @@ class ShiftView:
     counted_at: datetime | None
     closed_at: datetime | None
     receipts: int
+
+
+@dataclass(frozen=True)
+class TillView:
+    """A till of an event. ``held_by`` has an open shift at it, or is nobody."""
+
+    name: str
+    held_by: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,35 @@ def _nobody_is_here(session: Session, till: Till, person: Person) -> None:
 
 
 # -- looking ----------------------------------------------------------------------------------------
+
+
+def mine(session: Session, person: Person) -> ShiftView | None:
+    """The person's own shift that is not closed yet; there is one at most."""
+    shift = session.scalar(select(Shift).where(Shift.person_id == person.id, Shift.closed_at.is_(None)))
+    return _view(session, shift) if shift else None
+
+
+def tills(session: Session, person: Person, event_code: str) -> tuple[TillView, ...]:
+    """The tills of an event, by name. Raises NotFound, NotAllowed."""
+    event = event_row(session, person, event_code)
+    check(person, Action.TAKE_MONEY, event.id)
+    open_now = and_(Shift.till_id == Till.id, Shift.closed_at.is_(None))
+    rows = select(Till.name, Shift.person_name).outerjoin(Shift, open_now).where(Till.event_id == event.id)
+    return tuple(
+        TillView(name, held_by or "")
+        for name, held_by in session.execute(rows.order_by(func.lower(Till.name)))
+    )
+
+
+def latest(session: Session, person: Person, *, count: int) -> tuple[ShiftView, ...]:
+    """Shifts, the newest first: one's own, and everybody's for who corrects money at their events."""
+    check(person, Action.TAKE_MONEY)
+    query = select(Shift).join(Till).order_by(Shift.opened_at.desc(), Shift.id.desc()).limit(count)
+    if not person.may(Action.RECORD):
+        query = query.where(Shift.person_id == person.id)
+    if person.events is not None:
+        query = query.where(Till.event_id.in_(person.events))
+    return tuple(_view(session, shift) for shift in session.scalars(query))
 
 
 def locked_shift(session: Session, person: Person, shift_id: int) -> Shift:

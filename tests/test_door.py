@@ -93,7 +93,7 @@ def test_cash_pays_at_once_with_change_and_a_number(sessions, people, now):
 def test_who_gives_no_name_is_a_walk_in(sessions, people, now):
     shift = opened(sessions, people["aisha"], now)
     taken = sold(sessions, people["aisha"], shift, now, owed=draft(sessions, people["aisha"], name=""))
-    assert taken.payer_name == door.WALK_IN
+    assert taken.payer_name == obligations.WALK_IN
 
 
 def test_a_card_slip_keeps_its_number_machine_and_last_four(sessions, people, now):

@@ -140,7 +140,6 @@ WRONG = [
     pytest.param({"amount": Money(-100)}, "amount", id="less than nothing"),
     pytest.param({"amount": Money(100_000_001)}, "amount", id="too much"),
     pytest.param({"amount": Money(100, "USD")}, "rand", id="dollars"),
-    pytest.param({"payer_name": " \u200b "}, "Who pays", id="nobody"),
     pytest.param({"payer_name": "x" * 121}, "too long", id="a very long name"),
     pytest.param({"payer_name": "4111 1111 1111 1111"}, "card number", id="a card number as name"),
     pytest.param({"payer_email": "zanele"}, "e-mail", id="no e-mail address"),

@@ -31,6 +31,7 @@ PAGES = {
     "pages/monitor/attention.py": Action.SEE,
     "pages/monitor/inbox.py": Action.SEE_INBOX,
     "pages/door/take.py": Action.ISSUE_LINK,
+    "pages/door/shift.py": Action.TAKE_MONEY,
     "pages/admin/events.py": Action.MANAGE_EVENTS,
     "pages/admin/people.py": Action.MANAGE_PEOPLE,
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
@@ -129,6 +130,7 @@ def test_an_organiser_sees_nothing_of_another_event(desk):
         "pages/monitor/payments.py",
         "pages/monitor/attention.py",
         "pages/door/take.py",
+        "pages/door/shift.py",
     ):
         shown = "".join(everything(desk.open(page)))
         assert "Secret" not in shown, page
@@ -262,7 +264,7 @@ def test_a_link_is_made_from_the_form_and_shown(desk):
     desk.sign_in(Role.ORGANISER)
     at = desk.open("pages/door/take.py")
     reference = at.session_state["take_draft"][1]
-    at.text_input(key="take_name").set_value("Zanele M.")
+    at.text_input(key="take_who").set_value("Zanele M.")
     at.button[0].click().run()
     assert not at.error
     assert reference in all_html(at)
@@ -274,7 +276,7 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
     desk.sign_in(Role.ORGANISER)
     at = desk.open("pages/door/take.py")
     at.pills[0].set_value(0).run()
-    at.text_input(key="take_name").set_value("Zanele M.")
+    at.text_input(key="take_who").set_value("Zanele M.")
     at.text_input(key="take_amount").set_value("1,5")
     at.button[0].click().run()
     assert "is not an amount" in at.error[0].value

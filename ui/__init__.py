@@ -11,6 +11,7 @@ from ui.pieces import (
     Card,
     badge,
     bars,
+    big,
     cards,
     checks,
     clock,
@@ -19,6 +20,7 @@ from ui.pieces import (
     export_link,
     facts,
     freshness,
+    ledger,
     mode_banner,
     moment,
     plain,
@@ -32,9 +34,9 @@ from ui.pieces import (
 )
 
 __all__ = [
-    "Card", "address", "announce", "badge", "bars", "cards", "checks", "clear_filters", "clock", "cookie",
-    "copy", "drawer", "empty_state", "error_boundary", "escape", "export_link", "facts", "filter_bar",
-    "freshness", "hold", "id_in", "messages_list", "mode_banner", "moment", "payments_list", "plain",
-    "problem", "qr", "require", "share", "sign_out", "signed_in", "status_panel", "style", "timeline",
-    "trouble", "way_in",
+    "Card", "address", "announce", "badge", "bars", "big", "cards", "checks", "clear_filters", "clock",
+    "cookie", "copy", "drawer", "empty_state", "error_boundary", "escape", "export_link", "facts",
+    "filter_bar", "freshness", "hold", "id_in", "ledger", "messages_list", "mode_banner", "moment",
+    "payments_list", "plain", "problem", "qr", "require", "share", "sign_out", "signed_in", "status_panel",
+    "style", "timeline", "trouble", "way_in",
 ]  # fmt: skip

@@ -180,6 +180,23 @@ def status_panel(status: Status, sentence: str) -> None:
     )
 
 
+def big(title: str, told: str, note: str = "") -> None:
+    """What somebody must see from an arm's length: the change to give back, a door that is open."""
+    st.html(
+        f'<div class="pd-big"><span>{html.escape(title)}</span><strong>{html.escape(told)}</strong>'
+        f"<span>{html.escape(note)}</span></div>"
+    )
+
+
+def ledger(lines: Iterable[tuple[str, str, str]]) -> None:
+    """Lines that add up: what it is, how much, and a tone: ``sum`` is ruled off above, ``bad`` stands out."""
+    drawn = "".join(
+        f'<div class="{html.escape(tone)}"><dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd></div>'
+        for label, value, tone in lines
+    )
+    st.html(f'<dl class="pd-ledger">{drawn}</dl>')
+
+
 def export_link(wanted: Filter, rows: int) -> None:
     """The file of exactly what is filtered; a plain link to the server, which streams it at any size."""
     query = html.escape(urlencode(filters.to_query(wanted)))

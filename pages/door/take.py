@@ -1,26 +1,52 @@
-"""Take a payment: what for, from whom; then a code to scan, and the news that it is paid."""
+"""Take a payment: by a link and its code, in cash, or from the slip of a card machine."""
+
+from datetime import datetime
 
 import streamlit as st
 
 import bootstrap
 import ui
+import words
 from db.money import Money
-from payments import dates, events, links, obligations, search
+from payments import contacts, dates, door, events, likeness, links, obligations, search, shifts
+from payments.door import Slip, Taken, Taking
 from payments.errors import InvalidInput
 from payments.events import EventView, State
 from payments.lifecycle import SETTLED, Status
+from payments.likeness import Alike
 from payments.links import LinkView
 from payments.obligations import Draft
 from payments.people import Action
+from payments.shifts import ShiftView
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
+EXACT = 0
+LINK, CASH, SLIP = "Link", "Cash", "Card slip"
+#: What is handed over is the next round sum, in cents: the price up to one of these.
+ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+#: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
+FORM = ("draft", "open", "receipt", "guard", "who", "amount", "what_for", "tendered", "slip", "last_four")
+
+
+def now() -> datetime:
+    return app.now()
+
+
+def next_payer() -> None:
+    for field in FORM:
+        st.session_state.pop(f"take_{field}", None)
+
+
+def reopen(reference: str) -> None:
+    next_payer()
+    st.session_state.take_open = reference
 
 
 def draft_reference(event: EventView) -> str:
-    """Drawn once a form, however often it is sent: that is what makes two hundred clicks one link."""
+    """Drawn once a form, however often it is sent: that is what makes two hundred clicks one payment."""
     kept = st.session_state.get("take_draft")
     if kept is None or kept[0] != event.code:
         with app.sessions.read() as session:
@@ -29,29 +55,32 @@ def draft_reference(event: EventView) -> str:
     return str(kept[1])
 
 
-def next_payer() -> None:
-    for key in (
-        "take_draft",
-        "take_open",
-        "take_name",
-        "take_email",
-        "take_phone",
-        "take_amount",
-        "take_note",
-    ):
-        st.session_state.pop(key, None)
+# -- what is asked ----------------------------------------------------------------------------------
 
 
-def reopen(reference: str) -> None:
-    next_payer()
-    st.session_state.take_open = reference
+def choose_way() -> str:
+    icons = {LINK: "qr_code_2", CASH: "payments", SLIP: "credit_card"}
+    return str(
+        st.segmented_control(
+            "How it is paid",
+            list(icons),
+            format_func=lambda way: f":material/{icons[way]}: {way}",
+            default=LINK,
+            required=True,
+            key="take_how",
+            persist_state="session",
+            label_visibility="collapsed",
+            width="stretch",
+        )
+    )
 
 
-# -- the form ---------------------------------------------------------------------------------------
-
-
-def choose_event(open_events: list[EventView]) -> EventView:
+def choose_event(open_events: list[EventView], shift: ShiftView | None) -> EventView:
+    """A till belongs to an event: money on the table is for that one."""
     by_code = {event.code: event for event in open_events}
+    if shift is not None and shift.event_code in by_code:
+        ui.plain(f"{shift.event_name} · {shift.till}", "title")
+        return by_code[shift.event_code]
     if len(by_code) == 1:
         ui.plain(open_events[0].name, "title")
         return open_events[0]
@@ -70,77 +99,128 @@ def choose_price(event: EventView) -> int:
     prices = {line.id: line for line in event.categories if line.active and line.price}
     if not prices:
         return OWN_AMOUNT
-    words = {line.id: f"{ui.escape(line.name)} · **{line.price}**" for line in prices.values()}
-    words[OWN_AMOUNT] = "Another amount"
+    labels = {line.id: f"{ui.escape(line.name)} · **{line.price}**" for line in prices.values()}
+    labels[OWN_AMOUNT] = "Another amount"
     chosen = st.pills(
         "For what",
-        list(words),
-        format_func=words.__getitem__,
-        default=next(iter(words)),
+        list(labels),
+        format_func=labels.__getitem__,
+        default=next(iter(labels)),
         required=True,
         key=f"take_price_{event.code}",
         persist_state="session",
     )
-    return chosen if chosen in words else OWN_AMOUNT
+    return chosen if chosen in labels else OWN_AMOUNT
 
 
-def form(event: EventView) -> None:
+def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     price = choose_price(event)
+    category = next((line for line in event.categories if line.id == price), None)
     reference = draft_reference(event)
     with st.form("take", border=False):
-        typed = ""
-        if price == OWN_AMOUNT:
-            typed = st.text_input(
-                "Amount in rand", key="take_amount", required=True, placeholder="150 or 1 500.00"
-            )
-        name = st.text_input(
-            "Who pays",
-            key="take_name",
-            required=True,
-            placeholder="Name, nickname or badge number",
+        typed, what_for = ("", "") if category else ask_amount()
+        who = st.text_input(
+            "Who pays (optional)",
+            key="take_who",
+            placeholder="Name, badge number, phone or e-mail",
             autocomplete="off",
         )
-        left, right = st.columns(2)
-        email = left.text_input(
-            "E-mail for the receipt (optional)",
-            key="take_email",
-            type="email",
-            placeholder="thandi@example.org",
-            autocomplete="off",
-            icon=":material/mail:",
-        )
-        phone = right.text_input(
-            "Phone (optional)",
-            key="take_phone",
-            type="phone",
-            placeholder="082 123 4567",
-            autocomplete="off",
-            icon=":material/call:",
-        )
+        tendered = ask_tendered(category.price if category else None) if way == CASH else EXACT
+        slip = ask_slip() if way == SLIP else None
         sent = st.form_submit_button(
-            "Create link", type="primary", icon=":material/qr_code_2:", width="stretch"
+            {LINK: "Create link", CASH: "Take cash", SLIP: "Write the slip down"}[way],
+            type="primary",
+            icon={LINK: ":material/qr_code_2:", CASH: ":material/payments:", SLIP: ":material/receipt:"}[way],
+            width="stretch",
         )
-    if sent:
-        category = next((line for line in event.categories if line.id == price), None)
-        draft = Draft(
-            reference=reference,
-            event_code=event.code,
-            amount=category.price if category else amount(typed),
-            payer_name=name or "",
-            payer_email=email or "",
-            payer_phone=phone or "",
-            category_id=category.id if category else None,
-        )
-        issue(draft)
+    if not sent:
+        return
+    payer = contacts.payer(who or "")
+    draft = Draft(
+        reference=reference,
+        event_code=event.code,
+        amount=category.price if category else amount(typed, event.currency),
+        payer_name=payer.name,
+        payer_email=payer.email,
+        payer_phone=payer.phone,
+        category_id=category.id if category else None,
+        note=what_for,
+    )
+    if shift is None:
+        guarded(draft)
+    else:
+        take(shift, draft, draft.amount, tendered, slip)
 
 
-def amount(text: str) -> Money:
+def ask_amount() -> tuple[str, str]:
+    left, right = st.columns(2)
+    typed = left.text_input("Amount in rand", key="take_amount", required=True, placeholder="150 or 1 500.00")
+    what_for = right.text_input("What for", key="take_what_for", placeholder="Late workshop seat")
+    return typed or "", what_for or ""
+
+
+def ask_tendered(price: Money | None) -> int:
+    """What was handed over, in minor units; EXACT when it needs no change."""
+    least = price.minor if price else 1
+    sums = sorted({-(-least // each) * each for each in ROUND} - {least})
+    labels = {EXACT: "Exact"} | {each: str(Money(each)) for each in sums}
+    chosen = st.pills(
+        "Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key="take_tendered"
+    )
+    return chosen if chosen in labels else EXACT
+
+
+def ask_slip() -> Slip:
+    left, right = st.columns(2)
+    number = left.text_input("Slip number", key="take_slip", required=True, autocomplete="off")
+    last_four = right.text_input("Card's last four", key="take_last_four", max_chars=4, autocomplete="off")
+    machine = st.text_input(
+        "Card machine", key="take_machine", placeholder="Speedpoint 2", persist_state="session"
+    )
+    return Slip(number or "", last_four or "", machine or "")
+
+
+def amount(text: str, currency: str) -> Money:
     try:
-        return Money.parse(text)
+        return Money.parse(text, currency)
     except ValueError as error:
         raise InvalidInput(
             f"{error}." if text else "How much is it? Write the amount like 150 or 1 500.00."
         ) from error
+
+
+# -- the same person again --------------------------------------------------------------------------
+
+
+def guarded(draft: Draft) -> None:
+    """Make the link, unless the same person seems to have a payment of this event already."""
+    with app.sessions.read() as session:
+        found = likeness.alike(session, person, draft)
+    if found:
+        st.session_state.take_guard = (draft, found)
+        st.rerun()
+    issue(draft)
+
+
+def same_person(draft: Draft, found: tuple[Alike, ...]) -> None:
+    with st.container(border=True):
+        ui.plain(f"{draft.payer_name} seems to be here already", "title")
+        st.caption("Open what is there, or go on if this is somebody else.")
+        for one in found:
+            word = words.STATUS[one.status].word
+            st.button(
+                ui.escape(f"{one.payer_name} · {one.amount} · {word}, by {one.by}"),
+                icon=f":material/{words.STATUS[one.status].icon}:",
+                key=f"take_alike_{one.reference}",
+                on_click=reopen,
+                args=(one.reference,),
+                width="stretch",
+            )
+        with st.container(horizontal=True):
+            with ui.error_boundary():
+                if st.button("Somebody else: create the link", type="primary", key="take_other"):
+                    issue(draft)
+            st.button("Back", on_click=lambda: st.session_state.pop("take_guard", None), key="take_back")
 
 
 def issue(draft: Draft) -> None:
@@ -151,33 +231,100 @@ def issue(draft: Draft) -> None:
             draft,
             person=person,
             addresses=settings.addresses,
-            now=app.now(),
+            now=now(),
         )
-    st.session_state.take_open = view.reference
+    reopen(view.reference)
     st.rerun()
+
+
+# -- money on the table -----------------------------------------------------------------------------
+
+
+def take(shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip: Slip | None) -> None:
+    """Sent twice it is one receipt: a draft by its reference, what is there already by the roll so far."""
+    key = owed.reference if isinstance(owed, Draft) else f"{owed}-{shift.id}-{shift.receipts}"
+    taking = Taking(
+        key=key,
+        shift_id=shift.id,
+        owed=owed,
+        amount=asked,
+        tendered=None if slip else Money(tendered or asked.minor, asked.currency),
+        slip=slip,
+    )
+    with app.sessions.begin() as session:
+        taken = door.take(session, person, taking, now=now())
+    next_payer()
+    st.session_state.take_receipt = taken.id
+    st.rerun()
+
+
+def receipt_panel(entry_id: int) -> None:
+    with app.sessions.read() as session:
+        taken = door.receipt(session, person, entry_id)
+    with st.container(border=True, key="take_done"):
+        if taken.change:
+            ui.big("Give back", str(taken.change), f"{taken.tendered} for {taken.amount}")
+        else:
+            ui.big(words.METHOD[taken.method], str(taken.amount), "nothing to give back")
+        ui.facts(receipt_facts(taken))
+        ui.announce(f"Taken: {taken.amount}.", key="take_announce", ring=True)
+        st.button(
+            "Next payer",
+            type="primary",
+            icon=":material/person_add:",
+            on_click=next_payer,
+            width="stretch",
+            shortcut="Enter",
+        )
+        st.page_link("pages/door/shift.py", label="Correct it in my shift", icon=":material/undo:")
+
+
+def receipt_facts(taken: Taken) -> dict[str, str | None]:
+    slip = taken.slip
+    return {
+        "Receipt": taken.label,
+        "From": taken.payer_name,
+        "Event": taken.event_name,
+        "Reference": taken.reference,
+        "Slip": f"{slip.number} {slip.machine}".strip() if slip else None,
+        "Card": f"•••• {slip.last_four}" if slip and slip.last_four else None,
+        "Still owed": str(taken.balance) if taken.balance.minor > 0 else None,
+    }
+
+
+def money_for_this(reference: str, balance: Money, shift: ShiftView) -> None:
+    """A payment that is there already, paid at the till instead of by its link."""
+    with st.expander(f"Paid here instead: {balance}", icon=":material/payments:"), ui.error_boundary():
+        with st.form("take_here", border=False):
+            way = st.segmented_control("How", [CASH, SLIP], default=CASH, required=True, key="take_here_how")
+            tendered = ask_tendered(balance)
+            slip_number = st.text_input("Slip number, if by card", key="take_here_slip", autocomplete="off")
+            sent = st.form_submit_button("Take it", type="primary", width="stretch")
+        if sent:
+            take(shift, reference, balance, tendered, Slip(slip_number or "") if way == SLIP else None)
 
 
 # -- the link ---------------------------------------------------------------------------------------
 
 
-def panel(reference: str) -> None:
+def panel(reference: str, shift: ShiftView | None) -> None:
     with app.sessions.read() as session:
-        link = links.current(session, person, reference)
         detail = search.get(session, person, reference)
-    row, over = detail.row, link.status in SETTLED
+        link = links.current(session, person, reference) if detail.links else None
+    row, over = detail.row, detail.row.status in SETTLED
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
-        ui.plain(str(link.amount), "amount center")
-        ui.plain(link.payer_name, "name center")
+        ui.plain(str(link.amount if link else row.amount), "amount center")
+        ui.plain(row.payer_name, "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
-        if over:
-            status_now(link)
+        if over or link is None:
+            status_now(row.status, row.amount, row.payer_name, None)
         elif link.url:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
-        if not over:
+        if link is not None and not over:
             status_by_itself(reference)
-        if link.url and not over:
+        if link is not None and link.url and not over:
             ui.share(
                 link.url,
                 f"{row.event_name}: please pay {link.amount} here:",
@@ -188,6 +335,9 @@ def panel(reference: str) -> None:
             )
             st.code(link.url, language=None, wrap_lines=True)
         ui.facts({"Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone})
+        balance = row.amount - row.received
+        if not over and shift is not None and shift.event_name == row.event_name and balance.minor > 0:
+            money_for_this(reference, balance, shift)
         st.button(
             "Next payer",
             type="primary" if over else "secondary",
@@ -200,7 +350,7 @@ def panel(reference: str) -> None:
 
 def tell_shared(reference: str, how: str) -> None:
     with ui.error_boundary(), app.sessions.begin() as session:
-        links.shared(session, person, reference, how, now=app.now())
+        links.shared(session, person, reference, how, now=now())
 
 
 @st.fragment(run_every="2s")
@@ -212,19 +362,21 @@ def status_by_itself(reference: str) -> None:
         link = links.current(session, here, reference)
     if link.status in SETTLED:
         st.rerun()
-    status_now(link)
+    status_now(link.status, link.amount, link.payer_name, link)
 
 
-def status_now(link: LinkView) -> None:
-    paid = link.status is Status.PAID
-    ui.status_panel(link.status, f"{link.amount} by {link.payer_name}" if paid else waiting_for(link))
-    ui.announce(f"Paid: {link.amount} by {link.payer_name}." if paid else "", key="take_announce", ring=True)
+def status_now(status: Status, asked: Money, payer: str, link: LinkView | None) -> None:
+    paid = status is Status.PAID
+    ui.status_panel(status, f"{asked} by {payer}" if paid else waiting_for(status, link))
+    ui.announce(f"Paid: {asked} by {payer}." if paid else "", key="take_announce", ring=True)
 
 
-def waiting_for(link: LinkView) -> str:
+def waiting_for(status: Status, link: LinkView | None) -> str:
+    if link is None:
+        return "It has no payment link."
     if link.url is None:
         return "The gateway is making the link. It shows here as soon as it is known; do not create another."
-    if link.status is Status.FAILED:
+    if status is Status.FAILED:
         return "The last attempt failed. The same code can be paid again."
     return "The code can be scanned now. This turns green by itself."
 
@@ -233,35 +385,56 @@ def waiting_for(link: LinkView) -> str:
 
 
 def todays_links() -> None:
-    today = dates.day_span(dates.business_day(app.now()))
+    today = dates.day_span(dates.business_day(now()))
     with app.sessions.read() as session:
         page = search.page(session, person, search.Filter(created=today), size=20)
-    st.subheader("Links of today", anchor=False)
+    st.subheader("Payments of today", anchor=False)
     if page.rows:
         ui.payments_list(
             page.rows,
             key="take_today",
-            label="Links of today",
+            label="Payments of today",
             pick=reopen,
-            without=["method", "event", "reference"],
+            without=["event", "reference"],
         )
     else:
         ui.empty_state(
-            "No links yet today", "The links you create show here, each with how it stands.", "link"
+            "Nothing yet today",
+            "What you take and the links you create show here, each with how it stands.",
+            "link",
         )
+
+
+def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None:
+    way = choose_way()
+    if way != LINK and (shift is None or shift.counted_at is not None):
+        ui.empty_state(
+            "Open a shift first" if shift is None else "This shift was counted",
+            "Cash and slips are written down in a shift at a till, so that they can be counted at its end.",
+            "point_of_sale",
+        )
+        st.page_link("pages/door/shift.py", label="My shift", icon=":material/point_of_sale:")
+        return
+    till = shift if way != LINK else None
+    form(choose_event(open_events, till), way, till)
 
 
 st.title("Take a payment", anchor=False)
 with app.sessions.read() as session:
     open_events = events.list_events(session, person, states=(State.OPEN,))
-if opened := st.session_state.get("take_open"):
-    panel(opened)
+    my_shift = shifts.mine(session, person)
+if receipt_id := st.session_state.get("take_receipt"):
+    receipt_panel(receipt_id)
+elif opened := st.session_state.get("take_open"):
+    panel(opened, my_shift)
     todays_links()
+elif guard := st.session_state.get("take_guard"):
+    same_person(*guard)
 elif not open_events:
     ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
 else:
     left, right = st.columns([3, 2], gap="medium")
     with left.container(border=True), ui.error_boundary():
-        form(choose_event(open_events))
+        ask_for_money(open_events, my_shift)
     with right:
         todays_links()

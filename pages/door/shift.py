@@ -1,0 +1,366 @@
+"""My shift: opened with a float, counted blind, closed by a numbered report; and what I took today."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from db.money import Money
+from payments import cash_up, dates, door, events, my_day, shifts
+from payments.cash_up import CashUp, ReportView
+from payments.door import Taken
+from payments.errors import InvalidInput
+from payments.events import EventView, State
+from payments.lifecycle import Method
+from payments.people import Action
+from payments.shifts import Move, ShiftView
+
+person = ui.require(Action.TAKE_MONEY)
+app = bootstrap.app()
+#: Receipts shown at once; all of them are in the report and under Payments.
+SHOWN = 30
+
+
+def money(text: str, currency: str, *, nothing: bool = False) -> Money:
+    """What was typed, in the till's currency; with ``nothing`` an empty field is none."""
+    if nothing and not text.strip():
+        return Money(0, currency)
+    try:
+        return Money.parse(text, currency)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.") from error
+
+
+def form_key(form: str) -> str:
+    """Drawn when a form is first shown, and again once it was sent: twice the same is once."""
+    return str(st.session_state.setdefault(f"shift_key_{form}", secrets.token_urlsafe(16)))
+
+
+def sent(form: str, told: str) -> None:
+    st.session_state.pop(f"shift_key_{form}", None)
+    st.toast(told, icon=":material/check:")
+    st.rerun()
+
+
+# -- opening ----------------------------------------------------------------------------------------
+
+
+def open_form(open_events: list[EventView]) -> None:
+    by_code = {event.code: event for event in open_events}
+    code = st.selectbox(
+        "Event", list(by_code), format_func=lambda code: by_code[code].name, key="shift_event"
+    )
+    with app.sessions.read() as session:
+        tills = shifts.tills(session, person, code)
+    held = {till.name: till.held_by for till in tills}
+    with st.form("open", border=False):
+        till = st.selectbox(
+            "Till",
+            list(held),
+            format_func=lambda name: f"{name} · {held[name]} is there" if held.get(name) else name,
+            index=next((nth for nth, name in enumerate(held) if not held[name]), None),
+            placeholder="Main door",
+            accept_new_options=True,
+            key=f"shift_till_{code}",
+            help="Choose one, or type the name of a new one.",
+        )
+        typed = st.text_input(
+            "Float: what is in the drawer now", key="shift_float", placeholder="500.00, or empty for nothing"
+        )
+        opened = st.form_submit_button(
+            "Open the shift", type="primary", icon=":material/lock_open:", width="stretch"
+        )
+    if opened:
+        with app.sessions.begin() as session:
+            float_ = money(typed or "", by_code[code].currency, nothing=True)
+            shifts.open_shift(session, person, code, till or "", float_, now=app.now())
+        sent("open", "The shift is open.")
+
+
+# -- the open shift ---------------------------------------------------------------------------------
+
+
+def shift_line(shift: ShiftView) -> None:
+    ui.facts(
+        {
+            "Till": f"{shift.till}, {shift.event_name}",
+            "Since": ui.moment(shift.opened_at),
+            "Float": str(shift.float),
+            "Receipts": words.number(shift.receipts),
+        }
+    )
+
+
+def cash_without_a_payer(shift: ShiftView) -> None:
+    kind = st.segmented_control(
+        "What happens",
+        list(words.MOVE),
+        format_func=words.MOVE.__getitem__,
+        default=Move.DROP,
+        required=True,
+        key="shift_move",
+    )
+    with st.form("move", border=False, clear_on_submit=False):
+        typed = st.text_input("Amount in rand", key="shift_move_amount", placeholder="1 000")
+        bag = st.text_input("Bag number", key="shift_bag") if kind is Move.DROP else ""
+        why = st.text_input("What for", key="shift_why") if kind is not Move.DROP else ""
+        written = st.form_submit_button("Write it down", icon=":material/edit_note:", width="stretch")
+    if written:
+        with app.sessions.begin() as session:
+            shifts.move_cash(
+                session, person, shift.id, kind, money(typed or "", shift.float.currency),
+                key=form_key("move"), now=app.now(), bag_number=bag or "", why=why or "",
+            )  # fmt: skip
+        for field in ("move_amount", "bag", "why"):
+            st.session_state.pop(f"shift_{field}", None)
+        sent("move", "Written down.")
+
+
+def receipts(shift: ShiftView) -> None:
+    with app.sessions.read() as session:
+        roll = door.roll(session, person, shift.id, last=SHOWN)
+    st.subheader("Receipts", anchor=False)
+    if not roll:
+        ui.empty_state("Nothing taken yet", "Cash and slips taken under Take a payment show here.", "receipt")
+    for taken in roll:
+        receipt_line(taken, shift)
+    if len(roll) == SHOWN < shift.receipts:
+        st.caption(f"The last {SHOWN} of {shift.receipts}; the report holds all of them.")
+
+
+def receipt_line(taken: Taken, shift: ShiftView) -> None:
+    with st.container(border=True, key=f"receipt_{taken.id}"):
+        left, right = st.columns([3, 2])
+        with left:
+            ui.plain(f"{taken.number:06d} · {taken.amount} · {words.METHOD[taken.method]}", "title")
+            ui.plain(f"{taken.payer_name} · {ui.moment(taken.at)} · {taken.reference}", "faint")
+            if taken.reverses:
+                ui.plain(f"corrects {taken.reverses:06d}: {taken.why}", "faint")
+            if taken.reversed_by:
+                ui.plain(f"corrected by {taken.reversed_by:06d}", "faint")
+        if shift.counted_at is None and not taken.reverses and not taken.reversed_by:
+            with right.popover("Correct", icon=":material/undo:", width="stretch"), ui.error_boundary():
+                correction(taken, shift)
+
+
+def correction(taken: Taken, shift: ShiftView) -> None:
+    st.caption(
+        f"{taken.amount} goes back to the payer, under a number of its own; the payment is owed again. "
+        f"Nothing is deleted."
+    )
+    with st.form(f"correct_{taken.id}", border=False):
+        why = st.text_input("What was wrong", placeholder="Typed for the wrong person")
+        agreed = st.form_submit_button("Give it back", type="primary", width="stretch")
+    if agreed:
+        form = f"correct-{taken.id}"
+        with app.sessions.begin() as session:
+            door.correct(
+                session, person, taken.id, why or "", shift_id=shift.id, key=form_key(form), now=app.now()
+            )
+        sent(form, f"{taken.number:06d} is corrected.")
+
+
+# -- counting and closing ---------------------------------------------------------------------------
+
+
+def count_form(shift: ShiftView, machines: Sequence[str]) -> None:
+    st.caption("Count first. What should be there is told once you have written down what is.")
+    with st.form("count", border=False):
+        pieces: dict[int, int] = {}
+        for nth in range(0, len(cash_up.DENOMINATIONS), 2):  # in pairs, so that a phone keeps their order
+            for column, each in zip(st.columns(2), cash_up.DENOMINATIONS[nth : nth + 2], strict=False):
+                label = str(Money(each, shift.float.currency)).removesuffix(".00")
+                typed = column.number_input(
+                    label, min_value=0, max_value=cash_up.MOST_PIECES, step=1, value=0, key=f"count_{each}"
+                )
+                pieces[each] = int(typed)
+        totals = {
+            name: st.text_input(f"Total of {name or 'the card machine'}", key=f"count_machine_{name}")
+            for name in machines
+        }
+        done = st.form_submit_button(
+            "This is what I counted", type="primary", icon=":material/calculate:", width="stretch"
+        )
+    if done:
+        currency = shift.float.currency
+        counted = {name: money(typed or "", currency, nothing=True) for name, typed in totals.items()}
+        with app.sessions.begin() as session:
+            cash_up.count(session, person, shift.id, pieces, now=app.now(), machines=counted)
+        st.session_state.pop("shift_again", None)
+        st.rerun()
+
+
+def compared(found: CashUp) -> None:
+    lines = [("Float", str(found.float), ""), ("Cash taken", str(found.sales), "")]
+    if found.corrections:
+        lines.append(("Given back", str(found.corrections), ""))
+    lines += [(words.MOVE[move.kind], str(move.signed), "") for move in found.moves]
+    lines += [
+        ("Should be there", str(found.expected), "sum"),
+        ("Counted", str(found.counted), ""),
+        variance("Cash", found.variance),
+    ]
+    for machine in found.machines:
+        name = machine.name or "Card machine"
+        lines += [
+            (f"{name}: slips", str(machine.recorded), "sum"),
+            (f"{name}: its own total", str(machine.counted), ""),
+            variance(name, machine.variance),
+        ]
+    ui.ledger(lines)
+
+
+def variance(name: str, difference: Money) -> tuple[str, str, str]:
+    if not difference:
+        return f"{name} agrees", str(difference), "sum"
+    return f"{name} {'over' if difference.minor > 0 else 'short'}", str(difference), "sum bad"
+
+
+def close_form(shift: ShiftView, found: CashUp) -> None:
+    compared(found)
+    with st.form("close", border=False):
+        why = (
+            ""
+            if found.agrees
+            else st.text_area("What do you know of the difference?", key="close_why", height=80)
+        )
+        taker = st.text_input("Who takes over the money (optional)", key="close_taker")
+        closed = st.form_submit_button(
+            "Close the shift", type="primary", icon=":material/lock:", width="stretch"
+        )
+    if closed:
+        with app.sessions.begin() as session:
+            cash_up.close(session, person, shift.id, now=app.now(), why=why or "", handed_to=taker or "")
+        st.session_state.shift_report = shift.id
+        sent("close", "The shift is closed.")
+    if st.button("Count again", icon=":material/refresh:", width="stretch"):
+        st.session_state.shift_again = True
+        st.rerun()
+
+
+def counting(shift: ShiftView) -> None:
+    with app.sessions.read() as session:
+        found = cash_up.counted(session, person, shift.id)
+        machines = cash_up.machines(session, person, shift.id)
+    if found is None or st.session_state.get("shift_again"):
+        count_form(shift, machines)
+    else:
+        close_form(shift, found)
+
+
+# -- what was closed, and the day -------------------------------------------------------------------
+
+
+def report(view: ReportView) -> None:
+    told, currency = view.told, str(view.told["currency"])
+
+    def says(field: str) -> str:
+        return str(Money(int(told[field]), currency))
+
+    numbers = told["receipts"]
+    ui.facts(
+        {
+            "Report": f"{view.till} Z{view.number:04d}, {view.event_name}",
+            "Shift": f"{told['person']}, closed {ui.moment(view.at)} by {view.by}",
+            "Receipts": f"{numbers['count']}: {numbers['first']:06d} to {numbers['last']:06d}"
+            if numbers["count"]
+            else "none",
+            "Handed to": str(told["handed_to"]),
+            "Difference": str(told["why"]),
+        }
+    )
+    lines = [
+        ("Float", says("float_minor"), ""),
+        ("Cash taken", says("cash_sales_minor"), ""),
+        ("Given back", says("cash_corrections_minor"), ""),
+        *((words.MOVE[Move(each["kind"])], move_told(each, currency), "") for each in told["moves"]),
+        ("Should be there", says("expected_minor"), "sum"),
+        ("Counted", says("counted_minor"), ""),
+        variance("Cash", Money(int(told["variance_minor"]), currency)),
+    ]
+    for each in told["machines"]:
+        difference = Money(int(each["counted_minor"]) - int(each["recorded_minor"]), currency)
+        lines.append(variance(each["name"] or "Card machine", difference))
+    ui.ledger(lines)
+    seal = "as it was signed" if view.genuine else "NOT as it was signed: tell an admin"
+    ui.plain(f"SHA-256 {view.sha256} · {seal}", "faint")
+
+
+def move_told(move: Mapping[str, object], currency: str) -> str:
+    amount = Money(int(str(move["minor"])), currency)
+    return str(amount if move["kind"] == Move.TOP_UP else -amount)
+
+
+def past_shifts() -> None:
+    with app.sessions.read() as session:
+        closed = [shift for shift in shifts.latest(session, person, count=20) if shift.closed_at]
+        reports = {shift.id: cash_up.report(session, person, shift.id) for shift in closed}
+    if not closed:
+        return
+    st.subheader("Closed shifts", anchor=False)
+    for shift in closed:
+        label = ui.escape(f"{shift.person_name} · {shift.till} · {ui.moment(shift.closed_at)}")
+        with st.expander(label, expanded=st.session_state.get("shift_report") == shift.id):
+            if (view := reports[shift.id]) is not None:
+                report(view)
+
+
+def taken_today() -> None:
+    with app.sessions.read() as session:
+        day = my_day.of(session, person, dates.day_span(dates.business_day(app.now())))
+    st.subheader("I took today", anchor=False)
+    ui.cards(
+        [
+            ui.Card("By link", "link", words.sums(day.links), note=f"{day.paid} of {day.issued} links paid"),
+            *(
+                ui.Card(words.METHOD[method], icon, words.sums(day.till.get(method, {})))
+                for method, icon in ((Method.CASH, "payments"), (Method.CARD_SLIP, "credit_card"))
+            ),
+        ]
+    )
+    if day.uncounted:
+        waiting = words.count(day.uncounted, "receipt is", "receipts are")
+        st.caption(f"{waiting} not in this yet: cash and slips are told once the drawer is counted.")
+
+
+def open_shift(shift: ShiftView) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left, st.container(border=True), ui.error_boundary():
+        shift_line(shift)
+        if shift.counted_at is None:
+            st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
+            with st.expander("Cash without a payer", icon=":material/move_item:"), ui.error_boundary():
+                cash_without_a_payer(shift)
+            with st.expander("Count and close", icon=":material/calculate:"), ui.error_boundary():
+                counting(shift)
+        else:
+            st.subheader("Close the shift", anchor=False)
+            counting(shift)
+    with right, ui.error_boundary():
+        receipts(shift)
+
+
+st.title("My shift", anchor=False)
+with app.sessions.read() as session:
+    my_shift = shifts.mine(session, person)
+    open_events = events.list_events(session, person, states=(State.OPEN,))
+if my_shift is not None:
+    open_shift(my_shift)
+elif open_events:
+    left, right = st.columns(2, gap="medium")
+    with left.container(border=True), ui.error_boundary():
+        open_form(open_events)
+    with right:
+        ui.empty_state(
+            "No shift is open",
+            "Open one to take cash and card slips. Links need none.",
+            "point_of_sale",
+        )
+else:
+    ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
+with ui.error_boundary():
+    taken_today()
+    past_shifts()

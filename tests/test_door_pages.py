@@ -1,0 +1,226 @@
+"""The door as organisers meet it: cash and slips, the same person again, a shift from float to report."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from db.money import Money
+from payments import cash_up, contacts, likeness, my_day, obligations, shifts
+from payments.contacts import Payer
+from payments.dates import business_day, day_span
+from payments.lifecycle import Method, Status
+from payments.obligations import Draft
+from payments.people import Role
+from tests.desk import issue
+from tests.running import ORGANISER, Desk, running
+from tests.test_door import opened, people, sold
+from tests.test_pages import all_html
+from tests.test_pages import desk as page_desk
+
+__all__ = ["page_desk", "people"]
+
+
+# -- who pays, in one line --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed, payer",
+    [
+        pytest.param("", Payer(), id="nobody"),
+        pytest.param("Thandi M", Payer("Thandi M"), id="a nickname"),
+        pytest.param("2041", Payer("2041"), id="a badge number"),
+        pytest.param("082 123 4567", Payer("+27821234567", "", "+27821234567"), id="only a phone"),
+        pytest.param("thandi@example.org", Payer("thandi@example.org", "thandi@example.org"), id="only mail"),
+        pytest.param(
+            "Thandi Nkosi, 0821234567, T@Example.org",
+            Payer("Thandi Nkosi", "t@example.org", "+27821234567"),
+            id="all of it",
+        ),
+        pytest.param("+27 82 123 4567 Sipho", Payer("Sipho", "", "+27821234567"), id="a phone first"),
+        pytest.param("badge 12345", Payer("badge 12345"), id="five digits are no phone"),
+    ],
+)
+def test_one_line_says_who_pays(typed, payer):
+    assert contacts.payer(typed) == payer
+
+
+# -- the same person again --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "again, by",
+    [
+        pytest.param({"payer_name": "Zanele Mokoena"}, "name", id="the same name"),
+        pytest.param({"payer_name": "mokoena zanele"}, "name", id="turned round"),
+        pytest.param({"payer_name": "Zanelle Mokeona"}, "name", id="typing errors"),
+        pytest.param({"payer_name": "Z", "payer_phone": "082 123 4567"}, "phone", id="the same phone"),
+        pytest.param({"payer_name": "Z", "payer_email": "Z@example.org"}, "e-mail", id="the same address"),
+        pytest.param({"payer_name": "Sipho Dlamini"}, None, id="somebody else"),
+        pytest.param({"payer_name": "Zanele Molefe"}, None, id="another surname"),
+        pytest.param({"payer_name": ""}, None, id="a walk-in"),
+    ],
+)
+def test_the_same_person_is_shown_before_a_second_payment(sessions, people, now, again, by):
+    shift = opened(sessions, people["aisha"], now)
+    first = Draft("PD-DEMO-AAAA1", "devconf", Money(15_000), "Zanele Mokoena", "z@example.org", "0821234567")
+    with sessions.read() as session:
+        first = Draft(
+            obligations.draft_reference(session, people["aisha"], "devconf", demo=True),
+            "devconf", Money(15_000), "Zanele Mokoena", "z@example.org", "0821234567",
+        )  # fmt: skip
+        second = obligations.draft_reference(session, people["aisha"], "devconf", demo=True)
+    sold(sessions, people["aisha"], shift, now, owed=first)
+    with sessions.read() as session:
+        found = likeness.alike(session, people["aisha"], Draft(second, "devconf", Money(15_000), **again))
+    assert [one.by for one in found] == ([by] if by else [])
+    if by:
+        assert (found[0].reference, found[0].status) == (first.reference, Status.PAID)
+
+
+# -- what I took ------------------------------------------------------------------------------------
+
+
+def test_what_is_in_an_uncounted_drawer_is_not_told(sessions, people, now):
+    aisha, today = people["aisha"], day_span(business_day(now))
+    shift = opened(sessions, aisha, now)
+    sold(sessions, aisha, shift, now)
+    sold(sessions, aisha, shift, now)
+    with sessions.read() as session:
+        assert my_day.of(session, aisha, today).till == {}
+        assert my_day.of(session, aisha, today).uncounted == 2
+        assert my_day.of(session, people["bongani"], today).uncounted == 0
+    with sessions.begin() as session:
+        cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
+    with sessions.read() as session:
+        counted = my_day.of(session, aisha, today)
+        assert counted.till == {Method.CASH: {"ZAR": Money(30_000)}}
+        assert counted.uncounted == 0
+
+
+def test_a_till_says_who_is_at_it_and_others_see_no_shift_of_mine(sessions, people, now):
+    opened(sessions, people["aisha"], now)
+    with sessions.read() as session:
+        assert [
+            (till.name, till.held_by) for till in shifts.tills(session, people["bongani"], "devconf")
+        ] == [("Main door", "Aisha")]
+        assert shifts.mine(session, people["bongani"]) is None
+        assert shifts.latest(session, people["bongani"], count=9) == ()
+        assert [shift.person_name for shift in shifts.latest(session, people["finance"], count=9)] == [
+            "Aisha"
+        ]
+
+
+# -- the pages --------------------------------------------------------------------------------------
+
+
+def test_cash_needs_a_shift_and_the_page_says_where_to_open_one(page_desk):
+    page_desk.sign_in(Role.ORGANISER)
+    at = page_desk.open("pages/door/take.py")
+    at.segmented_control(key="take_how").set_value("Cash").run()
+    assert "Open a shift first" in all_html(at)
+    assert not at.text_input
+
+
+def open_a_shift(page_desk):
+    at = page_desk.open("pages/door/shift.py")
+    at.text_input(key="shift_float").set_value("500")
+    at.selectbox[1].set_value("Main door")
+    at.button[0].click().run()
+    assert not at.error, at.error[0].value
+
+
+def test_the_same_name_again_is_asked_about_before_a_link_is_made(page_desk):
+    issue(page_desk.sessions, page_desk.gateway, now=page_desk.now, payer_name="Zanele Mokoena")
+    asked = len(page_desk.gateway.requests)
+    page_desk.sign_in(Role.ORGANISER)
+    at = page_desk.open("pages/door/take.py")
+    at.text_input(key="take_who").set_value("Zanele Mokoeana")
+    at.button[0].click().run()
+    assert "seems to be here already" in all_html(at)
+    assert len(page_desk.gateway.requests) == asked
+    at.button(key="take_other").click().run()
+    assert not at.error
+    assert len(page_desk.gateway.requests) == asked + 1
+
+
+# -- on a phone -------------------------------------------------------------------------------------
+
+_SLOW = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+
+
+@pytest.fixture(scope="module")
+def running_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with running(tmp_path_factory.mktemp("door")) as desk:
+        yield desk
+
+
+@pytest.fixture
+def phone(browser: Browser, running_desk: Desk) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(running_desk.sign_in_link(ORGANISER))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=30_000)
+    page.close()
+    yield context
+    context.close()
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+def follow(page: Page, name: str) -> None:
+    """A link within the page; the menu has one of the same name, out of sight on a phone."""
+    page.locator("[data-testid=stMain] [data-testid=stPageLink-NavLink]", has_text=name).click()
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_a_shift_from_its_float_to_its_report_on_a_phone(
+    phone: BrowserContext, running_desk: Desk, tmp_path: Path
+) -> None:
+    page = phone.new_page()
+    page.goto(f"{running_desk.dashboard}/shift")
+    page.get_by_label("Till", exact=True).fill("Main door")
+    page.get_by_label("Till", exact=True).press("Enter")
+    page.get_by_label("Float: what is in the drawer now").fill("500")
+    press(page, "Open the shift")
+    expect(page.get_by_text("Nothing taken yet")).to_be_visible(timeout=20_000)
+
+    follow(page, "Take a payment")
+    phone.new_cdp_session(page).send("Network.emulateNetworkConditions", _SLOW)
+    page.get_by_text("Cash", exact=True).click()
+    expect(page.get_by_role("button", name="Take cash")).to_be_visible(timeout=20_000)
+    page.get_by_text("Student").click()
+    page.get_by_label("Who pays (optional)").fill("Nomvula 082 555 0101")
+    page.get_by_text("R500.00", exact=True).click()
+    began = time.monotonic()
+    press(page, "Take cash")
+    expect(page.get_by_text("Give back")).to_be_visible(timeout=20_000)
+    print(f"from the tap to the change: {time.monotonic() - began:.1f} s")
+    expect(page.get_by_text("Main door 000001")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    follow(page, "Correct it in my shift")
+    press(page, "Correct")
+    page.get_by_label("What was wrong").fill("Typed for the wrong person")
+    press(page, "Give it back")
+    expect(page.get_by_text("corrected by 000002")).to_be_visible(timeout=20_000)
+
+    page.get_by_text("Count and close").click()
+    page.get_by_label("R200", exact=True).fill("2")
+    page.get_by_label("R200", exact=True).press("Tab")
+    press(page, "This is what I counted")
+    expect(page.get_by_text("Cash short")).to_be_visible(timeout=20_000)
+    press(page, "Close the shift")
+    expect(page.get_by_text(re.compile("It does not agree"))).to_be_visible(timeout=20_000)
+    page.get_by_label("What do you know of the difference?").fill("A hundred was never in the drawer")
+    page.get_by_label("What do you know of the difference?").press("Tab")
+    press(page, "Close the shift")
+    expect(page.get_by_text("SHA-256", exact=False)).to_be_visible(timeout=20_000)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
