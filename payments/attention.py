@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -13,7 +14,7 @@ from db.money import Money
 from payments import audit, dates, inbox, lifecycle, tallies
 from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.lifecycle import Source, Status
+from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check, is_active, person_of
 from payments.privacy import clean
 
@@ -67,6 +68,29 @@ class Group:
     at_risk: Mapping[str, Money]
 
 
+class Age(StrEnum):
+    """How long a case waits."""
+
+    DAY = "Under a day"
+    THREE_DAYS = "1–3 days"
+    WEEK = "3–7 days"
+    LONGER = "Over 7 days"
+
+    @classmethod
+    def of(cls, age: timedelta) -> "Age":
+        for days, bucket in ((1, cls.DAY), (3, cls.THREE_DAYS), (7, cls.WEEK)):
+            if age < timedelta(days=days):
+                return bucket
+        return cls.LONGER
+
+
+@dataclass(frozen=True)
+class Bucket:
+    age: Age
+    count: int
+    at_risk: Mapping[str, Money]
+
+
 def queue(session: Session, person: Person, *, now: datetime) -> tuple[Group, ...]:
     """Everything that waits for a decision, within the person's events; reasons in their own order.
 
@@ -74,7 +98,13 @@ def queue(session: Session, person: Person, *, now: datetime) -> tuple[Group, ..
     """
     views = _views(session, _visible(person).where(Case.closed_at.is_(None)).order_by(Case.id), now)
     groups = ((reason, tuple(view for view in views if view.reason is reason)) for reason in Reason)
-    return tuple(Group(reason, members, _sums(members)) for reason, members in groups if members)
+    return tuple(group(reason, members) for reason, members in groups if members)
+
+
+def group(reason: Reason, members: Iterable[CaseView]) -> Group:
+    """Cases of one reason with what is at risk in them."""
+    cases = tuple(members)
+    return Group(reason, cases, _sums(cases))
 
 
 def decided(session: Session, person: Person, *, now: datetime, limit: int = 50) -> tuple[CaseView, ...]:
@@ -117,14 +147,16 @@ def assign(
     Raises NotFound, NotAllowed, Conflict (decided meanwhile), InvalidInput.
     """
     case, event_id = _to_change(session, person, case_id, now)
-    if owner_id is not None:
-        owner = session.get(PersonRow, owner_id)
-        if owner is None or not (is_active(owner, now) and person_of(owner).may(*_deciding(event_id))):
-            raise InvalidInput(
-                "That person could not decide this case. Choose somebody of finance or an admin."
-            )
+    owner = _able_owner(session, owner_id, event_id, now) if owner_id is not None else None
+    moved = (case.owner_id, case.due_on) != (owner_id, due_on)
     case.owner_id, case.due_on, case.note = owner_id, due_on, clean(note, field="The note", longest=1000)
     tallies.bump(session)
+    if moved and case.payment_id is not None:
+        payment, due = lifecycle.locked(session, case.payment_id), f"{due_on:%d %b %Y}" if due_on else None
+        lifecycle.note(
+            session, payment, Kind.ASSIGNED, now=now, source=Source.DESK, actor=person.name,
+            reason=case.reason, owner=owner, due=due,
+        )  # fmt: skip
     audit.record(
         session, person, "assign_case", _subject(session, case), now=now, event_id=event_id,
         reason=case.reason, owner=owner_id, due_on=due_on.isoformat() if due_on else None, note=case.note,
@@ -153,6 +185,36 @@ def decide(
     )  # fmt: skip
 
 
+def reopen(session: Session, person: Person, case_id: int, why: str, *, now: datetime) -> int:
+    """Undo a decision and return the new case: the old one keeps who decided what, and why.
+
+    An ignored message is tried again. Raises NotFound, NotAllowed, Conflict (it is open), InvalidInput.
+    """
+    view = get(session, person, case_id, now=now)
+    check(person, *_deciding(view.event_id))
+    reason = reason_given(why)
+    case = lifecycle.locked_case(session, case_id)
+    if case.closed_at is None:
+        raise Conflict("This case is not decided; there is nothing to undo.")
+    again = lifecycle.reopen_case(session, case, reason, now=now, source=Source.DESK, actor=person.name)
+    if case.inbox_id is not None:
+        row = session.get_one(InboxEvent, case.inbox_id)
+        if row.ignored_by is not None:
+            inbox.take_up(session, row, now=now)
+    audit.record(
+        session, person, "reopen_case", _subject(session, case), now=now, event_id=view.event_id,
+        reason=case.reason, was=case.decision, why=reason,
+    )  # fmt: skip
+    return again.id
+
+
+def aging(groups: Iterable[Group], *, now: datetime) -> tuple[Bucket, ...]:
+    """The queue by how long its cases wait, the youngest first, with what is at risk in each."""
+    cases = [case for each in groups for case in each.cases]
+    found = [(age, tuple(case for case in cases if Age.of(now - case.opened_at) is age)) for age in Age]
+    return tuple(Bucket(age, len(members), _sums(members)) for age, members in found)
+
+
 def reason_given(why: str) -> str:
     """A reason fit to be kept. Raises InvalidInput for one that is too short to tell anything."""
     given = clean(why, field="The reason", longest=1000)
@@ -169,6 +231,14 @@ def reason_given(why: str) -> str:
 def _deciding(event_id: int | None) -> tuple[Action, int | None]:
     """What it takes to decide a case: a message that belongs to no event concerns all of them."""
     return (Action.PROCESS_EVENTS, None) if event_id is None else (Action.DECIDE, event_id)
+
+
+def _able_owner(session: Session, owner_id: int, event_id: int | None, now: datetime) -> str:
+    """The name of somebody who could decide a case of this event. Raises InvalidInput for anybody else."""
+    owner = session.get(PersonRow, owner_id)
+    if owner is None or not (is_active(owner, now) and person_of(owner).may(*_deciding(event_id))):
+        raise InvalidInput("That person could not decide this case. Choose somebody of finance or an admin.")
+    return owner.name
 
 
 def _to_change(session: Session, person: Person, case_id: int, now: datetime) -> tuple[Case, int | None]:

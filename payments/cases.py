@@ -88,16 +88,28 @@ def open_case(
     """
     if known(session, reason, payment_id=payment_id, inbox_id=inbox_id, **detail):
         return False
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Case)
     about = {"payment_id": payment_id, "inbox_id": inbox_id, "reason": reason}
-    subject = "inbox_id" if payment_id is None else "payment_id"
-    new = insert.values(**about, detail=detail, opened_at=now, note="").on_conflict_do_nothing(
+    return _insert_once(session, now=now, detail=detail, note="", **about) is not None
+
+
+def again(session: Session, case: Case, *, now: datetime) -> Case | None:
+    """A decided case's finding as a new case, with its owner and note; None when one is open."""
+    kept = {"payment_id": case.payment_id, "inbox_id": case.inbox_id, "reason": case.reason}
+    carried = {"detail": case.detail, "owner_id": case.owner_id, "due_on": case.due_on, "note": case.note}
+    new_id = _insert_once(session, now=now, **kept, **carried)
+    return session.get_one(Case, new_id) if new_id is not None else None
+
+
+def _insert_once(session: Session, *, now: datetime, **values: Any) -> int | None:
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Case)
+    subject = "inbox_id" if values["payment_id"] is None else "payment_id"
+    new = insert.values(**values, opened_at=now).on_conflict_do_nothing(
         index_elements=[subject, "reason"], index_where=Case.closed_at.is_(None)
     )
-    opened = session.scalar(new.returning(Case.id)) is not None
-    if opened:
+    new_id = session.scalar(new.returning(Case.id))
+    if new_id is not None:
         tallies.bump(session)
-    return opened
+    return new_id
 
 
 def close(session: Session, case: Case, decision: Decision, why: str, *, by: str, now: datetime) -> None:

@@ -85,10 +85,12 @@ class Kind(StrEnum):
     SHARED = "shared"
     RETURNED = "returned"
     EVENT = "event"
+    ASKED = "asked"  # a person wanted to know at once
     ANSWER = "answer"
     RECEIPT = "receipt"
     STATUS = "status"
     FLAGGED = "flagged"
+    ASSIGNED = "assigned"
     UNFLAGGED = "unflagged"
     REVERSAL = "reversal"
     MAIL = "mail"
@@ -255,6 +257,25 @@ def close_case(
         session, payment, Kind.UNFLAGGED, now=now, source=source, actor=actor,
         reason=case.reason, decision=decision, why=why,
     )  # fmt: skip
+
+
+def reopen_case(session: Session, case: Case, why: str, *, now: datetime, source: Source, actor: str) -> Case:
+    """Put what was decided back on the queue, as a case of its own: the decision stays where it was made.
+
+    Raises Conflict when it is on the queue already.
+    """
+    again = cases.again(session, case, now=now)
+    if again is None:
+        raise Conflict("This is on the queue already.")
+    if case.payment_id is not None:
+        payment = locked(session, case.payment_id)
+        if case.reason in tuple(Review):
+            payment.review, payment.updated_at = case.reason, now
+        note(
+            session, payment, Kind.FLAGGED, now=now, source=source, actor=actor,
+            reason=case.reason, reopened=why,
+        )  # fmt: skip
+    return again
 
 
 def locked(session: Session, payment_id: int) -> Payment:

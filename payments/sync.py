@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import dates, inbox, lifecycle, standstill
+from payments import audit, dates, inbox, lifecycle, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.lifecycle import Effect, Kind, Source, Status
+from payments.people import Action, Person, check
 
 #: Calls of the poll to a gateway, a second, at most.
 CALLS_A_SECOND = 5
@@ -110,6 +111,21 @@ def ask(
         if status is None:
             return _not_there(session, link, now, source)
         return lifecycle.apply_answer(session, link_id, status, now=now, source=source)
+
+
+def ask_for(
+    sessions: Sessions, gateways: Mapping[str, Gateway], person: Person, link_id: int, *, now: datetime
+) -> Effect:
+    """``ask``, because somebody at the desk wants to know now; their wish is audited.
+
+    Raises NotAllowed, Conflict (the desk stands still), GatewayError.
+    """
+    with sessions.begin() as session:
+        payment = lifecycle.locked_link(session, link_id).payment
+        check(person, Action.ASK_GATEWAY, payment.event_id)
+        lifecycle.note(session, payment, Kind.ASKED, now=now, source=Source.DESK, actor=person.name)
+        audit.record(session, person, "ask_gateway", payment.reference, now=now, event_id=payment.event_id)
+    return ask(sessions, gateways, link_id, now=now, source=Source.DESK)
 
 
 def ask_history(

@@ -169,6 +169,18 @@ def _note(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
 
 
+def _flagged(detail: Mapping[str, Any], actor: str) -> str:
+    if "reopened" in detail:
+        return f"{actor} put it back on the queue: {_words(detail['reason'])}."
+    return f"A person must look: {_words(detail['reason'])}."
+
+
+def _assigned(detail: Mapping[str, Any], actor: str) -> str:
+    whose = f"made it {detail['owner']}'s to decide" if detail.get("owner") else "made it nobody's to decide"
+    due = f", due {detail['due']}" if detail.get("due") else ""
+    return f"{actor} {whose}: {_words(detail['reason'])}{due}."
+
+
 def _unflagged(detail: Mapping[str, Any], actor: str) -> str:
     about = _words(detail.get("reason", "it"))
     if detail.get("decision") == Decision.HEALED:
@@ -187,10 +199,12 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.SHARED: lambda detail, actor: f"{actor} shared the link by {_words(detail['how'])}.",
     Kind.RETURNED: lambda detail, actor: f"The payer came back to the {_words(detail['page'])} page.",
     Kind.EVENT: _event,
+    Kind.ASKED: lambda detail, actor: f"{actor} had the gateway asked again.",
     Kind.ANSWER: _answer,
     Kind.RECEIPT: _receipt,
     Kind.STATUS: _status,
-    Kind.FLAGGED: lambda detail, actor: f"A person must look: {_words(detail['reason'])}.",
+    Kind.FLAGGED: _flagged,
+    Kind.ASSIGNED: _assigned,
     Kind.UNFLAGGED: _unflagged,
     Kind.REVERSAL: _reversal,
     Kind.MAIL: _mail,

@@ -13,17 +13,42 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Base, Case, InboxEvent, Link, OutboxMail, Payment, Receipt, UnverifiedEvent
+from db.models import (
+    Base,
+    BulkRow,
+    BulkRun,
+    Case,
+    InboxEvent,
+    Link,
+    OutboxMail,
+    Payment,
+    Receipt,
+    UnverifiedEvent,
+)
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import attention, door, inbox, lifecycle, links, obligations, people, replay, shifts, timeline
+from payments import (
+    attention,
+    bulk,
+    door,
+    inbox,
+    lifecycle,
+    links,
+    obligations,
+    people,
+    replay,
+    shifts,
+    timeline,
+)
 from payments.cases import Decision
+from payments.deeds import Deed, Given
 from payments.door import Taking
 from payments.gateways import Answer
 from payments.inbox import Message
 from payments.lifecycle import Kind, Review, Source
 from payments.obligations import Draft
 from payments.people import SYSTEM
+from payments.search import Filter
 from payments.timeline import TimelineView
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.storm import Storm, steps_of
@@ -56,6 +81,20 @@ def _till_entry(session: Session, row: Any, views: Views) -> bool:
     return _one(views, Kind.REVERSAL, why=row.why, amount_minor=-row.amount_minor)
 
 
+def _bulk_row(session: Session, row: BulkRow, views: Views) -> bool:
+    """What was done to many shows on each as what it is; one that was left alone has nothing to show."""
+    if row.outcome not in ("done", "undone"):
+        return True
+    run = session.get_one(BulkRun, row.run_id)
+    shows: dict[str, Callable[[], bool]] = {
+        Deed.ASK: lambda: _one(views, Kind.ASKED),
+        Deed.CANCEL: lambda: _one(views, Kind.STATUS, became="cancelled", why=run.given["text"]),
+        Deed.RESEND: lambda: _one(views, Kind.MAIL),
+        Deed.NOTE: lambda: _one(views, Kind.NOTE, text=run.given["text"]),
+    }
+    return shows[run.deed]()
+
+
 #: Table → how its row must be told of. Whoever adds a table that names payments says here how it shows.
 RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "timeline": lambda _, row, views: f"entry-{row.id}" in [view.id for view in views],
@@ -65,6 +104,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "till_entries": _till_entry,
     "inbox": _message,
     "cases": _case,
+    "bulk_rows": _bulk_row,
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -146,6 +186,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         links.shared(session, ADMIN, open_.reference, "sms", now=now)
     flagged_and_decided(desk, open_.reference, now)
     at_a_till(desk, now)
+    to_all(desk, gateway, now)
     lost, seen = missing(desk)
     assert lost == []
     assert {name for name in RULES if not seen[name]} == set(), "nothing wrote to these"
@@ -185,3 +226,22 @@ def at_a_till(desk, now) -> None:
             session, ADMIN, taken.id, "For the wrong person.", shift_id=shift.id, key="fix", now=later
         )
         assert session.scalars(select(OutboxMail)).first() is not None
+
+
+def to_all(desk, gateway, now) -> None:
+    with desk.begin() as session:
+        for mail in session.scalars(select(OutboxMail)):
+            mail.state, mail.sent_at = "sent", now
+    for deed, text in (
+        (Deed.NOTE, "Called them all."),
+        (Deed.ASK, ""),
+        (Deed.RESEND, ""),
+        (Deed.CANCEL, "No."),
+    ):
+        given = Given(text=f"{text} It was decided so.".strip())
+        with desk.begin() as session:
+            run = bulk.start(session, ADMIN, deed, Filter(), given, now=now)
+        while bulk.step(desk, {"ikhokha": gateway}, ADMIN, run, now=now).left:
+            pass
+        with desk.read() as session:
+            assert bulk.progress(session, ADMIN, run).outcomes.get("done"), deed

@@ -7,14 +7,18 @@ from db.models.events import Category, Event
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
 __all__ = [
     "Alert",
     "AuditEntry",
     "Base",
+    "BulkRow",
+    "BulkRun",
     "Case",
     "CashMove",
     "Category",
+    "Choice",
     "Counter",
     "DrawerCount",
     "Event",
@@ -28,6 +32,7 @@ __all__ = [
     "PersonSession",
     "Receipt",
     "Reversal",
+    "SavedView",
     "Shift",
     "SignInAttempt",
     "SignInLink",

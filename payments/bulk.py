@@ -1,0 +1,346 @@
+"""One deed on all that match, across pages: first what it would do, then row by row, and what became of each.
+
+The rows are written down before the first is touched: who closes the page goes on later where they were,
+and nothing that matched only later is swept along. Each row is its own transaction with its own audit
+entry; what belongs to a row and what is written about it here are committed together.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from db.models import BulkRow, BulkRun, Case, Payment
+from db.money import Money
+from db.session import Sessions
+from payments import audit, deeds, search, standstill
+from payments.deeds import ON_CASES, SLOW, UNDOABLE, Deed, Given, Subject, Was
+from payments.errors import Conflict, GatewayError, InvalidInput, NotFound, PaymentsError
+from payments.gateways import Gateway
+from payments.people import Person, check
+from payments.search import Filter
+
+#: More than this at once is a decision for an operator, not for a button.
+MOST_AT_ONCE = 20_000
+#: Rows in one step: enough to be quick, few enough that progress moves.
+QUICK_STEP, SLOW_STEP = 20, 5
+_TOGETHER = 500
+
+_T = TypeVar("_T")
+
+#: All payments of a filter, or these cases.
+Target = Filter | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a deed would do now. ``skipped`` tells why, and how many each."""
+
+    deed: Deed
+    count: int
+    doing: int
+    sums: Mapping[str, Money]
+    skipped: Mapping[str, int]
+    first: tuple[str, ...]  # references of some that it would be done to
+
+
+@dataclass(frozen=True)
+class Progress:
+    id: int
+    deed: Deed
+    started_at: datetime
+    finished_at: datetime | None
+    outcomes: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def left(self) -> int:
+        return self.outcomes.get("waiting", 0)
+
+    @property
+    def undoable(self) -> int:
+        return self.outcomes.get("done", 0) if self.deed in UNDOABLE and not self.left else 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one."""
+
+    reference: str
+    outcome: str
+    why: str
+
+
+def preview(session: Session, person: Person, deed: Deed, target: Target, given: Given) -> Preview:
+    """Looks at every row; changes none. Raises NotAllowed, InvalidInput (too many, or something unsaid)."""
+    _check(person, deed, target, given)
+    doing, skipped = 0, Counter[str]()
+    sums: dict[str, Money] = {}
+    first: list[str] = []
+    for subject in _subjects(session, person, deed, target):
+        if why := deeds.obstacle(person, deed, subject, given):
+            skipped[why] += 1
+            continue
+        doing += 1
+        if len(first) < 5:
+            first.append(subject.reference)
+        if subject.amount is not None:
+            currency = subject.amount.currency
+            sums[currency] = sums.get(currency, Money(0, currency)) + subject.amount
+    return Preview(deed, doing + skipped.total(), doing, sums, dict(skipped.most_common()), tuple(first))
+
+
+def start(
+    session: Session, person: Person, deed: Deed, target: Target, given: Given, *, now: datetime
+) -> int:
+    """Write down what is to be done, and to which; ``step`` does it. Returns the run's id."""
+    _check(person, deed, target, given)
+    run = BulkRun(deed=deed, person_id=person.id, given=given.plain(), started_at=now, finished_at=None)
+    session.add(run)
+    session.flush()
+    subject = "case_id" if deed in ON_CASES else "payment_id"
+    count = 0
+    for some in _batches(_subjects(session, person, deed, target)):
+        rows = [_row(run.id, subject, one, deeds.obstacle(person, deed, one, given), now) for one in some]
+        session.execute(insert(BulkRow), rows)
+        count += len(rows)
+    if not count:
+        raise InvalidInput("Nothing matches any more. Look at the list again.")
+    audit.record(session, person, "start_bulk", f"run {run.id}", now=now, deed=deed, count=count)
+    return run.id
+
+
+def step(
+    sessions: Sessions, gateways: Mapping[str, Gateway], person: Person, run_id: int, *, now: datetime
+) -> Progress:
+    """Do the next few rows. Raises Conflict while the desk stands still; the rows then wait."""
+    with sessions.read() as session:
+        run = _run(session, person, run_id)
+        standstill.refuse(session)
+        deed, given = Deed(run.deed), Given.of(run.given)
+        size = SLOW_STEP if deed in SLOW else QUICK_STEP
+        waiting = select(BulkRow.id).where(BulkRow.run_id == run_id, BulkRow.outcome == "waiting")
+        rows = session.scalars(waiting.order_by(BulkRow.id).limit(size)).all()
+    for row_id in rows:
+        if deed in SLOW:
+            _do_slowly(sessions, gateways, person, deed, row_id, given, now)
+        else:
+            _guarded(sessions, person, row_id, "waiting", _doing(person, deed, given, now), now)
+    return _finish(sessions, person, run_id, now)
+
+
+def undo_step(sessions: Sessions, person: Person, run_id: int, *, now: datetime) -> Progress:
+    """Put the next few of a finished run back. Raises Conflict for a deed that cannot be undone."""
+    with sessions.read() as session:
+        run = _run(session, person, run_id)
+        standstill.refuse(session)
+        deed = Deed(run.deed)
+        if deed not in UNDOABLE:
+            raise Conflict("This cannot be undone.")
+        done = select(BulkRow.id).where(BulkRow.run_id == run_id, BulkRow.outcome == "done")
+        rows = session.scalars(done.order_by(BulkRow.id).limit(QUICK_STEP)).all()
+    for row_id in rows:
+        _guarded(sessions, person, row_id, "done", _undoing(person, deed, now), now)
+    with sessions.read() as session:
+        return progress(session, person, run_id)
+
+
+def progress(session: Session, person: Person, run_id: int) -> Progress:
+    """How far a run is. Raises NotFound for somebody else's."""
+    return _progress(session, _run(session, person, run_id))
+
+
+def unfinished(session: Session, person: Person) -> tuple[Progress, ...]:
+    """Runs of this person that wait to go on, the oldest first."""
+    mine = select(BulkRun).where(BulkRun.person_id == person.id, BulkRun.finished_at.is_(None))
+    return tuple(_progress(session, run) for run in session.scalars(mine.order_by(BulkRun.id)))
+
+
+def results(
+    session: Session, person: Person, run_id: int, *, outcome: str | None = None, limit: int = 100
+) -> tuple[Result, ...]:
+    """What became of each, in the order they were done; ``outcome`` lists those only."""
+    _run(session, person, run_id)
+    query = (
+        select(BulkRow, func.coalesce(Payment.reference, "message"))
+        .outerjoin(Case, Case.id == BulkRow.case_id)
+        .outerjoin(Payment, Payment.id == func.coalesce(BulkRow.payment_id, Case.payment_id))
+        .where(BulkRow.run_id == run_id, *([BulkRow.outcome == outcome] if outcome else []))
+    )
+    rows = session.execute(query.order_by(BulkRow.id).limit(limit))
+    return tuple(Result(reference, row.outcome, row.why) for row, reference in rows)
+
+
+# -- which --------------------------------------------------------------------------------------------
+
+
+def _check(person: Person, deed: Deed, target: Target, given: Given) -> None:
+    check(person, deeds.NEEDS[deed])
+    deeds.check_given(deed, given)
+    assert isinstance(target, Filter) == (deed not in ON_CASES), "cases are named, payments are searched for"
+
+
+def _subjects(session: Session, person: Person, deed: Deed, target: Target) -> Iterator[Subject]:
+    read: Callable[[Session, Person, Sequence[int]], Iterable[Subject]]
+    if isinstance(target, Filter):
+        ids, read = (
+            [row.id for row in islice(search.rows(session, person, target), MOST_AT_ONCE + 1)],
+            deeds.payments,
+        )
+    else:
+        ids, read = list(target), deeds.cases
+    if len(ids) > MOST_AT_ONCE:
+        raise InvalidInput(f"More than {MOST_AT_ONCE} match. Narrow the filter, and do it in parts.")
+    for some in _batches(ids):
+        yield from read(session, person, some)
+
+
+def _batches(things: Iterable[_T]) -> Iterator[list[_T]]:
+    each = iter(things)
+    while some := list(islice(each, _TOGETHER)):
+        yield some
+
+
+def _row(run_id: int, subject: str, one: Subject, why: str | None, now: datetime) -> dict[str, Any]:
+    at = {"payment_id": None, "case_id": None, subject: one.id}
+    known = (
+        {"outcome": "skipped", "why": why, "done_at": now}
+        if why
+        else {"outcome": "waiting", "why": "", "done_at": None}
+    )
+    return {"run_id": run_id, "was": None, **at, **known}
+
+
+def _subject(session: Session, person: Person, row: BulkRow) -> Subject:
+    found = (
+        deeds.cases(session, person, [row.case_id])
+        if row.case_id is not None
+        else deeds.payments(session, person, [row.payment_id or 0])
+    )
+    subject = next(iter(found), None)
+    if subject is None:
+        raise NotFound("It is not yours to see any more.")
+    return subject
+
+
+# -- one row ------------------------------------------------------------------------------------------
+
+_Work = Callable[[Session, Subject, BulkRow], tuple[str, Was]]
+
+
+def _doing(person: Person, deed: Deed, given: Given, now: datetime) -> _Work:
+    def work(session: Session, subject: Subject, row: BulkRow) -> tuple[str, Was]:
+        if why := deeds.obstacle(person, deed, subject, given):
+            raise Conflict(why)
+        return deeds.do(session, person, deed, subject, given, now=now)
+
+    return work
+
+
+def _undoing(person: Person, deed: Deed, now: datetime) -> _Work:
+    def work(session: Session, subject: Subject, row: BulkRow) -> tuple[str, Was]:
+        deeds.undo(session, person, deed, subject, row.was, now=now)
+        return "undone", None
+
+    return work
+
+
+def _guarded(
+    sessions: Sessions, person: Person, row_id: int, standing: str, work: _Work, now: datetime
+) -> None:
+    """The work and its outcome in one transaction; what refuses it is written down in the next."""
+    try:
+        with sessions.begin() as session:
+            row = _locked(session, row_id)
+            if row.outcome != standing:
+                return  # another window of the same person was here
+            why, was = work(session, _subject(session, person, row), row)
+            row.outcome, row.why, row.was = ("done" if standing == "waiting" else "undone"), why, _plain(was)
+            row.done_at = now
+    except PaymentsError as error:
+        _refused(sessions, row_id, standing, error, now)
+
+
+def _do_slowly(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    person: Person,
+    deed: Deed,
+    row_id: int,
+    given: Given,
+    now: datetime,
+) -> None:
+    try:
+        with sessions.read() as session:
+            subject = _subject(session, person, session.get_one(BulkRow, row_id))
+        if why := deeds.obstacle(person, deed, subject, given):
+            raise Conflict(why)
+        told, was = deeds.do_slowly(sessions, gateways, person, deed, subject, given, now=now)
+    except PaymentsError as error:
+        _refused(sessions, row_id, "waiting", error, now)
+        return
+    with sessions.begin() as session:
+        row = _locked(session, row_id)
+        row.outcome, row.why, row.was, row.done_at = "done", told, _plain(was), now
+
+
+def _refused(sessions: Sessions, row_id: int, standing: str, error: PaymentsError, now: datetime) -> None:
+    """A row that does not fit is skipped. One that the gateway did not answer has failed, and one that could
+    not be put back has failed at that."""
+    with sessions.begin() as session:
+        row = _locked(session, row_id)
+        if row.outcome != standing:
+            return
+        row.why, row.done_at = str(error), now
+        row.outcome = "failed" if isinstance(error, GatewayError) or standing == "done" else "skipped"
+
+
+def _locked(session: Session, row_id: int) -> BulkRow:
+    query = select(BulkRow).where(BulkRow.id == row_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _plain(was: Was) -> dict[str, Any] | None:
+    return dict(was) if was is not None else None
+
+
+# -- the run ------------------------------------------------------------------------------------------
+
+
+def _run(session: Session, person: Person, run_id: int) -> BulkRun:
+    run = session.get(BulkRun, run_id)
+    if run is None or run.person_id != person.id:
+        raise NotFound("There is no such run of yours.")
+    return run
+
+
+def _progress(session: Session, run: BulkRun) -> Progress:
+    grouped = select(BulkRow.outcome, func.count()).where(BulkRow.run_id == run.id).group_by(BulkRow.outcome)
+    counts = {outcome: int(count) for outcome, count in session.execute(grouped)}
+    return Progress(run.id, Deed(run.deed), run.started_at, run.finished_at, counts)
+
+
+def _finish(sessions: Sessions, person: Person, run_id: int, now: datetime) -> Progress:
+    with sessions.begin() as session:
+        run = _run(session, person, run_id)
+        told = _progress(session, run)
+        if not told.left and run.finished_at is None:
+            run.finished_at = now
+            audit.record(
+                session,
+                person,
+                "finish_bulk",
+                f"run {run_id}",
+                now=now,
+                deed=run.deed,
+                outcomes=dict(told.outcomes),
+            )
+        return _progress(session, run)

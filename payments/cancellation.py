@@ -1,0 +1,93 @@
+"""Cancel a payment that nobody waits for any more, and take that back.
+
+The gateway's page cannot be closed: whoever still has the link can pay. That money is then *paid late*,
+flagged and never lost, because a cancelled payment's links go on being asked about.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.models import Payment
+from db.session import Sessions
+from payments import audit, lifecycle, sync
+from payments.attention import reason_given
+from payments.errors import Conflict, NotFound
+from payments.gateways import Gateway
+from payments.lifecycle import TRANSITIONS, Source, Status
+from payments.people import Action, Person, check
+from payments.search import find_one
+
+#: Links that the gateway cannot have money on.
+_NEVER_MADE = ("refused", "missing")
+
+
+def obstacle(status: Status) -> str | None:
+    """Why a payment of this status cannot be cancelled; None when it can."""
+    if status is Status.CANCELLED:
+        return "it is cancelled already"
+    if Status.CANCELLED not in TRANSITIONS[status]:
+        return f"it is {status.replace('_', ' ')}"
+    return None
+
+
+def cancel(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    person: Person,
+    reference: str,
+    why: str,
+    *,
+    now: datetime,
+) -> None:
+    """Cancel a payment, after the gateway was asked about each of its links.
+
+    Raises InvalidInput, NotFound, NotAllowed, GatewayError (it could not be asked), and Conflict for one
+    that has money, or whose link the gateway has not confirmed.
+    """
+    reason = reason_given(why)
+    with sessions.read() as session:
+        payment = _payment(session, person, reference)
+        _check_cancellable(payment)
+        links = [link.id for link in payment.links if link.state not in _NEVER_MADE]
+    for link_id in links:
+        sync.ask_for(sessions, gateways, person, link_id, now=now)
+    with sessions.begin() as session:
+        payment = lifecycle.locked(session, _payment(session, person, reference).id)
+        _check_cancellable(payment)
+        if any(link.state == "asked" for link in payment.links):
+            raise Conflict("The gateway has not said whether it made the link: it is looked up first.")
+        _move(session, person, payment, Status.CANCELLED, "cancel_payment", reason, now)
+
+
+def reopen(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> None:
+    """Undo ``cancel``: the payment waits for its payer again. Its links never stopped working."""
+    reason = reason_given(why)
+    payment = lifecycle.locked(session, _payment(session, person, reference).id)
+    if payment.status != Status.CANCELLED:
+        raise Conflict(f"{payment.reference} is not cancelled.")
+    if not any(link.state == "open" for link in payment.links):
+        raise Conflict(f"{payment.reference} has no link that could be paid. Take a new payment.")
+    _move(session, person, payment, Status.OPEN, "reopen_payment", reason, now)
+
+
+def _payment(session: Session, person: Person, reference: str) -> Payment:
+    row = find_one(session, person, reference)
+    if row is None:
+        raise NotFound(f"There is no payment {reference} here.")
+    payment = session.get_one(Payment, row.id)
+    check(person, Action.ISSUE_LINK, payment.event_id)
+    return payment
+
+
+def _check_cancellable(payment: Payment) -> None:
+    if why_not := obstacle(Status(payment.status)):
+        raise Conflict(f"{payment.reference} cannot be cancelled: {why_not}.")
+
+
+def _move(
+    session: Session, person: Person, payment: Payment, to: Status, deed: str, why: str, now: datetime
+) -> None:
+    lifecycle.advance(session, payment, to, now=now, source=Source.DESK, actor=person.name, why=why)
+    audit.record(session, person, deed, payment.reference, now=now, event_id=payment.event_id, why=why)

@@ -1,0 +1,34 @@
+"""Notes: what a colleague knows of a payment, on its timeline for whoever looks next."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from payments import audit, lifecycle
+from payments.errors import InvalidInput, NotFound
+from payments.lifecycle import Kind, Source
+from payments.people import Action, Person, check
+from payments.privacy import clean
+from payments.search import find_one
+
+
+def add(session: Session, person: Person, reference: str, text: str, *, now: datetime) -> None:
+    """Put a note on a payment's timeline; it stays. Raises InvalidInput, NotFound, NotAllowed."""
+    row = find_one(session, person, reference)
+    if row is None:
+        raise NotFound(f"There is no payment {reference} here.")
+    kept = text_given(text)
+    payment = lifecycle.locked(session, row.id)
+    check(person, Action.ISSUE_LINK, payment.event_id)
+    lifecycle.note(session, payment, Kind.NOTE, now=now, source=Source.DESK, actor=person.name, text=kept)
+    audit.record(
+        session, person, "add_note", payment.reference, now=now, event_id=payment.event_id, note=kept
+    )
+
+
+def text_given(text: str) -> str:
+    """A note fit to be kept. Raises InvalidInput."""
+    kept = clean(text, field="The note", longest=1000)
+    if not kept:
+        raise InvalidInput("Write the note first.")
+    return kept
