@@ -215,7 +215,7 @@ def close(
         session, person, "close_shift", shift.till.name, now=now, event_id=shift.till.event_id,
         shift=shift.id, report=report.number, sha256=report.sha256, variance_minor=found.variance.minor,
     )  # fmt: skip
-    tallies.bump(session)
+    tallies.bump(session, shift.till.event_id)
     return _report_view(report, shift.till)
 
 

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, literal_column, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Case, Category, Event, Link, OutboxMail, Payment
 from db.money import Money
+from payments.cases import Decision, Reason
 from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Status
 from payments.people import Action, Person, check
 from payments.privacy import fold
 from payments.references import readings
+from payments.stages import Stage
 
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
@@ -27,6 +29,12 @@ MERGED_EVENTS = 50
 #: Written out, not bound: a database takes a partial index only for the very words of its condition.
 LINK_ASKED = Link.state == literal_column("'asked'")
 MAIL_FAILED = OutboxMail.state == literal_column("'failed'")
+#: A mail that somebody decided is not needed any more troubles nobody.
+MAIL_DECIDED = exists().where(
+    Case.payment_id == OutboxMail.payment_id,
+    Case.reason == Reason.MAIL_FAILED,
+    Case.decision == Decision.NOT_NEEDED,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Filter:
     events: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     organisers: tuple[str, ...] = ()  # whoever asked for it
+    stages: tuple[Stage, ...] = ()  # how far its payer came
+    failures: tuple[str, ...] = ()  # why it failed last: the gateway's code, or a word of ``payments.stages``
     mode: str | None = None
     amount_from: Money | None = None
     amount_to: Money | None = None
@@ -54,12 +64,14 @@ class Filter:
     attention: bool = False  # somebody must decide something about it
     review_only: bool = False
     outcome_unknown: bool = False  # a link was asked for and the gateway has not said whether it made it
-    mail_failed: bool = False
+    mail_failed: bool = False  # a mail was given up, and nobody decided that it is not needed
     not_statuses: tuple[Status, ...] = ()
     not_methods: tuple[str, ...] = ()
     not_events: tuple[str, ...] = ()
     not_categories: tuple[str, ...] = ()
     not_organisers: tuple[str, ...] = ()
+    not_stages: tuple[Stage, ...] = ()
+    not_failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,11 +146,15 @@ def _words_of(wanted: Filter) -> list[ColumnElement[bool]]:
         (wanted.methods, Payment.method.in_(_values(wanted.methods))),
         (wanted.organisers, Payment.created_by.in_(wanted.organisers)),
         (wanted.categories, Payment.category_id.in_(categories)),
+        (wanted.stages, Payment.stage.in_(_values(wanted.stages))),
+        (wanted.failures, Payment.failure.in_(wanted.failures)),
         (wanted.mode, Payment.mode == wanted.mode),
         (wanted.not_statuses, Payment.status.not_in(_values(wanted.not_statuses))),
         (wanted.not_methods, _none_of(Payment.method, _values(wanted.not_methods))),
         (wanted.not_events, Payment.event_id.not_in(events)),
         (wanted.not_organisers, Payment.created_by.not_in(wanted.not_organisers)),
+        (wanted.not_stages, Payment.stage.not_in(_values(wanted.not_stages))),
+        (wanted.not_failures, Payment.failure.not_in(wanted.not_failures)),
         (wanted.not_categories, _none_of(Payment.category_id, not_categories)),
     ]
     return [condition for given, condition in asked if given]
@@ -155,11 +171,12 @@ def _none_of(column: InstrumentedAttribute[Any], values: Any) -> ColumnElement[b
 
 def _troubles(wanted: Filter) -> list[ColumnElement[bool]]:
     open_case = select(Case.payment_id).where(Case.closed_at.is_(None), Case.payment_id.is_not(None))
+    given_up = select(OutboxMail.payment_id).where(MAIL_FAILED, ~MAIL_DECIDED)
     asked = [
         (wanted.attention, Payment.id.in_(open_case)),
         (wanted.review_only, Payment.review.is_not(None)),
         (wanted.outcome_unknown, Payment.id.in_(select(Link.payment_id).where(LINK_ASKED))),
-        (wanted.mail_failed, Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED))),
+        (wanted.mail_failed, Payment.id.in_(given_up)),
     ]
     return [condition for given, condition in asked if given]
 

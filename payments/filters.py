@@ -14,6 +14,7 @@ from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
 from payments.references import readings
 from payments.search import parse
+from payments.stages import Stage
 
 _UNREADABLE = (
     "This address asks for something that cannot be read. Open the list again and export from there."
@@ -28,11 +29,15 @@ _SEVERAL = {
     "event": "events",
     "category": "categories",
     "by": "organisers",
+    "stage": "stages",
+    "failure": "failures",
     "not_status": "not_statuses",
     "not_method": "not_methods",
     "not_event": "not_events",
     "not_category": "not_categories",
     "not_by": "not_organisers",
+    "not_stage": "not_stages",
+    "not_failure": "not_failures",
 }
 
 
@@ -70,7 +75,7 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
 
 
 def _values(name: str, given: list[str]) -> tuple[str, ...]:
-    meant = {"statuses": Status, "methods": Method}.get(name.removeprefix("not_"), str)
+    meant = {"statuses": Status, "methods": Method, "stages": Stage}.get(name.removeprefix("not_"), str)
     return tuple(meant(word) for word in given)
 
 

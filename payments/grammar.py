@@ -20,6 +20,7 @@ from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
 from payments.privacy import clean
+from payments.stages import NO_CODE, NO_LINK, NOT_MADE, UNREACHABLE, Stage
 
 LONGEST = 1_000
 #: Words for several statuses at once, beside each status's own.
@@ -28,6 +29,23 @@ GROUPS: Mapping[str, tuple[Status, ...]] = {
     "closed": tuple(status for status in Status if status in CLOSED),
     "returned": tuple(status for status in Status if status in SETTLED - {Status.PAID}),
 }
+#: Why a payment failed, as people say it. Two digits are the card networks' own codes.
+FAILURES: Mapping[str, str] = {
+    "no-link": NO_LINK,
+    "unreachable": UNREACHABLE,
+    "not-made": NOT_MADE,
+    "no-reason": NO_CODE,
+    "declined": "05",
+    "wrong-number": "14",
+    "no-funds": "51",
+    "expired-card": "54",
+    "wrong-pin": "55",
+    "over-limit": "61",
+    "bank-away": "91",
+}
+_FAILURE_WORDS = {code: word for word, code in FAILURES.items()}
+#: Before any other code of the gateway.
+_CODE = "code-"
 #: What stands for one end of a range that has none.
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 _NEEDS: Mapping[str, str] = {
@@ -158,6 +176,20 @@ def _statuses(word: str) -> tuple[Status, ...]:
 
 def _methods(word: str) -> tuple[Method, ...]:
     return (_one_of(Method, word.lower().replace("-", "_"), word, "method"),)
+
+
+def _stages(word: str) -> tuple[Stage, ...]:
+    return (_one_of(Stage, word.lower(), word, "stage"),)
+
+
+def _failures(word: str) -> tuple[str, ...]:
+    """A word, or a code of the gateway: one that has a digit needs no ``code-`` before it."""
+    plain = word.lower().replace("_", "-")
+    if plain in FAILURES:
+        return (FAILURES[plain],)
+    if not plain.startswith(_CODE) and not any(map(str.isdigit, word)):
+        raise InvalidInput(f"“{word}” is no failure. There are {_listed(FAILURES)}, and the gateway's codes.")
+    return (word[len(_CODE) :] if plain.startswith(_CODE) else word,)
 
 
 def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str] = ()) -> Any:
@@ -294,6 +326,8 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
     "event": ("events", _as_is),
     "category": ("categories", _as_is),
     "by": ("organisers", _as_is),
+    "stage": ("stages", _stages),
+    "failure": ("failures", _failures),
 }
 _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "amount": _put_between,
@@ -348,6 +382,8 @@ def _values(key: str, values: tuple[Any, ...]) -> list[str]:
         if key == "status" and values == group:
             return [name]
     words = [value.value if isinstance(value, StrEnum) else value for value in values]
+    if key == "failure":
+        words = [_FAILURE_WORDS.get(word, f"{_CODE}{word}") for word in words]
     if all(re.fullmatch(r"[^\s,\"]+", word) for word in words):
         return [",".join(words)]
     return [f'"{word}"' for word in words]

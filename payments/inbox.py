@@ -212,7 +212,7 @@ def ignore(session: Session, row: InboxEvent, *, by: str, why: str, now: datetim
     """Nothing will act on an event: a person said so. It stays, with their reason."""
     row.handled_at, row.effect, row.next_try_at = now, IGNORED, None
     row.ignored_by, row.ignored_why = by, why
-    tallies.bump(session)
+    tallies.bump(session, tallies.NO_EVENT)
 
 
 def take_up(session: Session, row: InboxEvent, *, now: datetime) -> None:
@@ -220,7 +220,7 @@ def take_up(session: Session, row: InboxEvent, *, now: datetime) -> None:
     readable = row.gateway_reference is not None
     row.handled_at, row.ignored_by, row.ignored_why, row.attempts = None, None, None, 0
     row.effect, row.next_try_at = (None, now) if readable else (UNREADABLE, None)
-    tallies.bump(session)
+    tallies.bump(session, tallies.NO_EVENT)
 
 
 def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, now: datetime) -> Effect:
@@ -230,7 +230,7 @@ def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, 
         payment = lifecycle.locked(session, link.payment_id)
         lifecycle.flag(session, payment, Review.REFERENCE_MISMATCH, **by, told=row.reference, inbox=row.id)
         return _handled(session, row, Effect.FLAGGED, now)
-    effect = lifecycle.apply_answer(session, link_id, status, now=now, source=Source.WEBHOOK)
+    effect = lifecycle.apply_answer(session, link_id, status, now=now, source=Source.WEBHOOK, code=row.code)
     if _is_success(row) and status.answer is Answer.OPEN:
         return _unconfirmed(session, row, link, by)
     return _handled(session, row, effect, now)
@@ -250,7 +250,7 @@ def _handled(session: Session, row: InboxEvent, effect: Effect, now: datetime) -
     if row.handled_at is None:
         row.handled_at, row.effect, row.next_try_at, row.last_error = now, effect, None, None
         row.attempts += 1
-        tallies.bump(session)
+        tallies.bump(session, tallies.NO_EVENT)
     return effect
 
 
@@ -263,7 +263,7 @@ def _try_later(session: Session, row: InboxEvent, now: datetime, effect: str | N
     row.next_try_at = now + wait if wait else None
     row.effect = effect or row.effect
     row.last_error = error or None
-    tallies.bump(session)
+    tallies.bump(session, tallies.NO_EVENT)
 
 
 def _note(session: Session, row: InboxEvent, link_id: int, now: datetime) -> None:

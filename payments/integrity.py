@@ -32,7 +32,19 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from db.models import Base, Link, Meta, Payment, Receipt, Reversal, Standing, Tally, TimelineEntry
+from db.models import (
+    Base,
+    Link,
+    MadeHour,
+    Meta,
+    PaidHour,
+    Payment,
+    Receipt,
+    Reversal,
+    Standing,
+    Tally,
+    TimelineEntry,
+)
 from db.session import Sessions
 from payments import audit, standstill, tallies, tills
 from payments.errors import Conflict, InvalidInput
@@ -284,6 +296,28 @@ def _standings(session: Session) -> Iterator[str]:
         yield f"event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
 
 
+def _hours(session: Session) -> Iterator[str]:
+    """What is kept by the hour of the live page, beside the payments themselves."""
+    what = (Payment.event_id, Payment.status, Payment.stage, Payment.failure, Payment.amount_currency)
+    made = (MadeHour.event_id, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
+    how = (Payment.event_id, func.coalesce(Payment.method, ""), Payment.amount_currency)
+    paid = (PaidHour.event_id, PaidHour.method, PaidHour.currency)
+    for word, table, kept, counted, moment in (
+        ("made", MadeHour, made, what, Payment.created_at),
+        ("paid", PaidHour, paid, how, Payment.paid_at),
+    ):
+        by = (_hour(session, moment), *counted)
+        rows = _differences(
+            select(_hour(session, table.hour), *kept, table.count, table.sum_minor),
+            select(*by, func.count(), func.sum(Payment.amount_minor))
+            .where(moment.is_not(None))
+            .group_by(*by),
+        )
+        for (hour, *told), count, minor in _off(session, rows, len(by)):
+            where = ", ".join(str(part) for part in told)
+            yield f"{word} in {hour}h UTC, event {where}: off by {count} payments, {minor} cents"
+
+
 def _taken(session: Session) -> Iterator[str]:
     kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
     rows = _differences(
@@ -430,6 +464,7 @@ RULES = (
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
     Rule("standings", "The totals by status are not what the payments add up to.", _standings),
+    Rule("hours", "The payments by the hour they were made or paid are not what they add up to.", _hours),
     Rule("taken", "The money taken by the hour is not what the receipts add up to.", _taken),
     Rule("reached", "The payments by the hour are not what the timelines add up to.", _reached),
 )

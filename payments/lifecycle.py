@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, outbox, search_text, tallies
+from payments import cases, outbox, search_text, stages, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
 from payments.privacy import mask_card_numbers
+from payments.stages import Stage
 
 
 class Status(StrEnum):
@@ -153,7 +154,7 @@ def note(
     """Put something on the payment's timeline."""
     entry = TimelineEntry(payment_id=payment.id, at=now, kind=kind, source=source, actor=actor, detail=detail)
     session.add(entry)
-    tallies.bump(session)
+    tallies.bump(session, payment.event_id)
 
 
 def advance(
@@ -176,7 +177,10 @@ def advance(
         raise Conflict(
             f"{payment.reference} is {was.replace('_', ' ')} and cannot become {to.replace('_', ' ')}."
         )
+    if to is S.FAILED and not payment.failure:
+        stages.failed_for(session, payment, stages.NO_CODE, now=now)
     session.flush()
+    before = tallies.place(payment)
     changes: dict[str, Any] = {"status": to, "version": payment.version + 1, "updated_at": now}
     if to is S.PAID and payment.paid_at is None:
         changes["paid_at"] = now
@@ -191,7 +195,7 @@ def advance(
     if done.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict(f"{payment.reference} was changed by somebody else in this moment. Look at it again.")
     session.refresh(payment)
-    tallies.moved(session, payment, was, now)
+    tallies.moved(session, payment, before, now)
     note(session, payment, Kind.STATUS, now=now, source=source, actor=actor, was=was, became=to, **detail)
     if to is S.PAID:
         outbox.queue_receipt(session, payment, now=now)
@@ -320,11 +324,12 @@ def apply_answer(
     now: datetime,
     source: Source,
     actor: str = "iKhokha",
+    code: str | None = None,
 ) -> Effect:
     """Act on what the gateway said of a link when it was asked.
 
     Only this turns a gateway's word into money, and only when link, reference, currency and amount fit.
-    Saying the same again changes nothing.
+    Saying the same again changes nothing. ``code`` is why an attempt failed, as its message told.
     """
     status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
     link = locked_link(session, link_id)
@@ -346,13 +351,15 @@ def apply_answer(
     if link.gateway_reference is None or link.state in ("asked", "missing"):
         link.gateway_reference, link.state = status.gateway_reference, "open"
         payment.search_text = search_text.of(payment)
+        stages.came_to(session, payment, Stage.ISSUED, now=now)
         if payment.status == S.CREATED or (payment.status == S.FAILED and status.answer is Answer.OPEN):
             advance(session, payment, S.OPEN, **by)
     match status.answer:
         case Answer.PAID:
             return _take(session, payment, link, by)
         case Answer.ATTEMPT_FAILED:
-            return _fail(session, payment, by, first_time, status.word)
+            stages.came_to(session, payment, Stage.ATTEMPTED, now=now)
+            return _fail(session, payment, by, first_time, status.word, stages.failure_of(code))
         case Answer.UNCLEAR:
             flag(session, payment, Review.UNCLEAR_STATUS, **by, word=status.word, raw=status.raw)
             return Effect.FLAGGED
@@ -418,6 +425,7 @@ def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
 def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) -> Effect:
     link.state, link.next_ask_at = "paid", None
     assert link.gateway_reference
+    stages.came_to(session, payment, Stage.PAID, now=by["now"])
     return receive(
         session,
         payment,
@@ -429,7 +437,12 @@ def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) ->
     )
 
 
-def _fail(session: Session, payment: Payment, by: dict[str, Any], first_time: bool, word: str) -> Effect:
+def _fail(
+    session: Session, payment: Payment, by: dict[str, Any], first_time: bool, word: str, failure: str
+) -> Effect:
+    """The message may come after the poll that found the failure: what it tells of the reason is kept."""
+    if first_time or failure != stages.NO_CODE:
+        stages.failed_for(session, payment, failure, now=by["now"])
     if not first_time or payment.status not in (S.CREATED, S.OPEN):
         return Effect.NOTHING
     advance(session, payment, S.FAILED, **by, word=word)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, lifecycle, obligations, references, search_text, standstill
+from payments import audit, lifecycle, obligations, references, search_text, stages, standstill
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -26,6 +26,7 @@ from payments.gateways import Gateway, IssuedLink, LinkRequest
 from payments.lifecycle import SETTLED, Kind, Source, Status
 from payments.obligations import Draft
 from payments.people import Action, Person, check
+from payments.stages import Stage
 
 #: How long after it was asked for a link with no answer is still simply on its way.
 ON_ITS_WAY = timedelta(seconds=20)
@@ -137,6 +138,9 @@ def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkV
         lifecycle.note(
             session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
         )
+    if stages.is_before(link.payment, Stage.OPENED):
+        payment = lifecycle.locked(session, link.payment_id)
+        stages.came_to(session, payment, Stage.OPENED, now=now)
     return view(link)
 
 
@@ -275,7 +279,8 @@ def _ask(
     try:
         issued = gateway.issue(request)
     except (GatewayRefused, GatewayUnavailable) as error:
-        _no_link(sessions, link_id, str(error), by)
+        reason = stages.NO_LINK if isinstance(error, GatewayRefused) else stages.UNREACHABLE
+        _no_link(sessions, link_id, str(error), reason, by)
         raise
     except OutcomeUnknown as error:
         with sessions.begin() as session:
@@ -299,6 +304,7 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
         if link.state in ("asked", "missing"):  # else a webhook or the poll was here first, and knows more
             link.state = "open"
         payment.search_text = search_text.of(payment)
+        stages.came_to(session, payment, Stage.ISSUED, now=by["now"])
         lifecycle.note(
             session, payment, Kind.LINK_OPEN, **by, gateway_reference=issued.gateway_reference, url=issued.url
         )
@@ -306,13 +312,14 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
             lifecycle.advance(session, payment, Status.OPEN, **by)
 
 
-def _no_link(sessions: Sessions, link_id: int, why: str, by: dict[str, Any]) -> None:
+def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[str, Any]) -> None:
     with sessions.begin() as session:
         link = session.get_one(Link, link_id)
         payment = lifecycle.locked(session, link.payment_id)
         link.state, link.next_ask_at = "refused", None
         lifecycle.note(session, payment, Kind.LINK_REFUSED, **by, why=why)
         if payment.status == Status.CREATED:
+            stages.failed_for(session, payment, reason, now=by["now"])
             lifecycle.advance(session, payment, Status.FAILED, **by, why=why)
 
 

@@ -171,7 +171,7 @@ def _note(session: Session, mail: OutboxMail, now: datetime, actor: str, **detai
             payment_id=mail.payment_id, at=now, kind="mail", source="worker", actor=actor, detail=told
         )
     )
-    tallies.bump(session)
+    tallies.bump(session, session.scalar(select(Payment.event_id).where(Payment.id == mail.payment_id)))
 
 
 def _by_key(session: Session, key: str) -> OutboxMail | None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Link, OutboxMail, Payment
 from db.money import Money
 from payments import conditions, outbox, timeline
-from payments.conditions import LINK_ASKED, MAIL_FAILED, Filter, Where
+from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter, Where
 from payments.errors import InvalidInput, NotFound
 from payments.lifecycle import Review, Status
 from payments.people import Person
@@ -26,9 +26,9 @@ from payments.references import readings
 COUNT_CAP = 10_000
 LARGEST_PAGE = 500
 __all__ = [
-    "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_FAILED", "Filter", "LinkDetail", "Page", "PaymentDetail",
-    "PaymentRow", "ReceiptDetail", "Totals", "capped_count", "categories", "find_one", "get", "named",
-    "newest", "organisers", "page", "parse", "rows", "totals",
+    "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "Filter", "LinkDetail", "Page",
+    "PaymentDetail", "PaymentRow", "ReceiptDetail", "Totals", "capped_count", "categories", "find_one", "get",
+    "named", "newest", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def open_shift(
         session, person, "open_shift", till.name, now=now, event_id=event.id,
         shift=shift.id, float_minor=float_.minor, currency=float_.currency,
     )  # fmt: skip
-    tallies.bump(session)
+    tallies.bump(session, event.id)
     return _view(session, shift)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import audit, dates, inbox, lifecycle, standstill
+from payments import audit, dates, inbox, lifecycle, stages, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.lifecycle import Effect, Kind, Source, Status
@@ -190,6 +190,7 @@ def _not_there(session: Session, link: Link, now: datetime, source: Source) -> E
     by: dict[str, Any] = {"now": now, "source": source, "actor": "iKhokha"}
     lifecycle.note(session, payment, Kind.LINK_MISSING, **by, wire_reference=link.wire_reference)
     if payment.status == Status.CREATED:
+        stages.failed_for(session, payment, stages.NOT_MADE, now=now)
         lifecycle.advance(session, payment, Status.FAILED, now=now, source=source, actor="iKhokha")
         return Effect.FAILED
     return Effect.NOTHING

@@ -11,17 +11,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.models import Base, Counter, Payment, Receipt, Standing, Tally
+from db.models import Base, Counter, MadeHour, PaidHour, Payment, Receipt, Standing, Tally
 
-#: The counter that open pages watch: it rises with every committed change they could show.
+#: The counter that open pages watch: it rises with every committed change they could show. Beside it stand
+#: one for each event, and one for what concerns every event: who sees some events watches those.
 CHANGES = "changes"
+_OF_ALL = f"{CHANGES}:all"
+#: A change that belongs to no event: only who sees everything can be shown it.
+NO_EVENT = 0
 TAKEN, STATUS = "taken", "status"
 
+_MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
 _INSERT: dict[str, Callable[[type[Base]], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the totals know of a payment, as it was before a change."""
+
+    status: str
+    stage: str
+    failure: str
+    method: str | None
+    paid_at: datetime | None
 
 
 @dataclass
@@ -30,33 +46,67 @@ class _Pending:
 
     standings: dict[tuple[int, str, str], Sums[str]] = field(default_factory=dict)
     tallies: dict[tuple[datetime, int, str, str, str], Sums[str]] = field(default_factory=dict)
+    made: dict[tuple[datetime, int, str, str, str, str], Sums[str]] = field(default_factory=dict)
+    paid: dict[tuple[datetime, int, str, str], Sums[str]] = field(default_factory=dict)
+    counters: set[str] = field(default_factory=lambda: {CHANGES})
 
 
-def moved(session: Session, payment: Payment, was: str | None, now: datetime) -> None:
-    """A payment reached the status it has now; ``was`` is the one it had, None for a new payment."""
-    pending = _pending(session)
-    event_id, currency, minor = payment.event_id, payment.amount_currency, payment.amount_minor
-    if was is not None:
-        _add(pending.standings, (event_id, str(was), currency), -1, -minor)
-    _add(pending.standings, (event_id, str(payment.status), currency), 1, minor)
-    _add(pending.tallies, (hour_of(now), event_id, STATUS, str(payment.status), currency), 1, minor)
+def place(payment: Payment) -> Place:
+    """Where a payment stands. Whoever changes any of it takes this first, and hands it to ``moved`` after."""
+    method = str(payment.method) if payment.method else None
+    return Place(str(payment.status), str(payment.stage), payment.failure, method, payment.paid_at)
+
+
+def moved(session: Session, payment: Payment, was: Place | None, now: datetime) -> None:
+    """A payment stands where it does now; ``was`` is where it stood, None for a new payment."""
+    bump(session, payment.event_id)
+    pending, is_now = _pending(session), place(payment)
+    if was is None or was.status != is_now.status:
+        event_id, currency, minor = payment.event_id, payment.amount_currency, payment.amount_minor
+        _add(pending.tallies, (hour_of(now), event_id, STATUS, is_now.status, currency), 1, minor)
+    for before, sign in ((was, -1), (is_now, 1)):
+        if before is not None and was != is_now:
+            _stand(pending, payment, before, sign)
+
+
+def _stand(pending: _Pending, payment: Payment, at: Place, sign: int) -> None:
+    """Add a payment to the totals of a place, or with -1 take it away. Amount, event and hour stay."""
+    event_id, currency, minor = payment.event_id, payment.amount_currency, sign * payment.amount_minor
+    _add(pending.standings, (event_id, at.status, currency), sign, minor)
+    made = (hour_of(payment.created_at), event_id, at.status, at.stage, at.failure, currency)
+    _add(pending.made, made, sign, minor)
+    if at.paid_at is not None:
+        _add(pending.paid, (hour_of(at.paid_at), event_id, at.method or "", currency), sign, minor)
 
 
 def taken(session: Session, payment: Payment, receipt: Receipt, now: datetime) -> None:
     """Money of one receipt is here. It counts in the hour it was received, whenever it is written down."""
     key = (hour_of(receipt.received_at), payment.event_id, TAKEN, str(receipt.kind), receipt.amount_currency)
+    bump(session, payment.event_id)
     _add(_pending(session).tallies, key, 1, receipt.amount_minor)
 
 
 def given_back(session: Session, payment: Payment, receipt: Receipt, now: datetime) -> None:
     """A receipt was reversed: what was taken is less by it, in the hour it was reversed."""
     key = (hour_of(now), payment.event_id, TAKEN, str(receipt.kind), receipt.amount_currency)
+    bump(session, payment.event_id)
     _add(_pending(session).tallies, key, -1, -receipt.amount_minor)
 
 
-def bump(session: Session) -> None:
-    """Something changed that a live page could show: the version rises once, when this commits."""
-    _pending(session)
+def bump(session: Session, event_id: int | None = None) -> None:
+    """Something changed that a live page could show: the version rises once, when this commits.
+
+    It is of one event, or of none (``NO_EVENT``); else every page is drawn anew.
+    """
+    counters = _pending(session).counters
+    if event_id != NO_EVENT:
+        counters.add(_OF_ALL if event_id is None else f"{CHANGES}:{event_id}")
+
+
+def version(session: Session, scope: frozenset[int] | None = None) -> int:
+    """Rises with every committed change of these events; None is all of them."""
+    names = [CHANGES] if scope is None else [_OF_ALL, *(f"{CHANGES}:{event_id}" for event_id in scope)]
+    return int(session.scalar(select(func.sum(Counter.value)).where(Counter.name.in_(names))) or 0)
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -84,7 +134,9 @@ def _write(session: Session) -> None:
     session.flush()
     _upsert(session, Standing, ("event_id", "status", "currency"), pending.standings)
     _upsert(session, Tally, ("hour", "event_id", "measure", "key", "currency"), pending.tallies)
-    _upsert(session, Counter, ("name",), {(CHANGES,): {"value": 1}})
+    _upsert(session, MadeHour, _MADE, pending.made)
+    _upsert(session, PaidHour, ("hour", "event_id", "method", "currency"), pending.paid)
+    _upsert(session, Counter, ("name",), {(name,): {"value": 1} for name in pending.counters})
 
 
 @event.listens_for(Session, "after_soft_rollback")
@@ -93,8 +145,9 @@ def _forget(session: Session, _transaction: SessionTransaction) -> None:
 
 
 def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dict[Any, Any]) -> None:
-    """Add to rows, making those that are not there yet, in key order."""
-    if not sums:
+    """Add to rows, making those that are not there yet, in key order; what comes to nothing is left out."""
+    changed = [dict(zip(key, at, strict=True), **sums[at]) for at in sorted(sums) if any(sums[at].values())]
+    if not changed:
         return
     insert = _INSERT[session.get_bind().dialect.name](table)
     numbers = next(iter(sums.values())).keys()
@@ -102,4 +155,4 @@ def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dic
     statement = insert.on_conflict_do_update(
         index_elements=key, set_={name: columns[name] + insert.excluded[name] for name in numbers}
     )
-    session.execute(statement, [dict(zip(key, at, strict=True), **sums[at]) for at in sorted(sums)])
+    session.execute(statement, changed)

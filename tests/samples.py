@@ -6,7 +6,7 @@ from random import Random
 from sqlalchemy.orm import Session
 
 from db.models import Event, Link, Payment
-from payments import references, search_text, tallies
+from payments import references, search_text, stages, tallies
 from payments.lifecycle import Method, Review, Status
 
 NAMES = (
@@ -32,6 +32,8 @@ def make_payment(
         "created_at": now,
         "updated_at": now,
     }
+    if values.get("status") == Status.FAILED:
+        fields["failure"] = stages.NO_CODE
     payment = Payment(event_id=event.id, mode="demo", created_by="Thandi", search_text="", **fields | values)
     session.add(payment)
     session.flush()

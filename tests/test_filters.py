@@ -12,6 +12,7 @@ from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
 from payments.references import with_check
 from payments.search import Filter
+from payments.stages import NO_CODE, Stage
 
 TODAY = date(2026, 11, 23)
 WANTED = [
@@ -34,8 +35,14 @@ WANTED = [
             not_events=("GALA",),
             not_categories=("Early, bird",),
             not_organisers=("Sipho", "Thandi"),
+            not_stages=(Stage.PAID,),
+            not_failures=("05",),
         ),
         id="what it must not be",
+    ),
+    pytest.param(
+        Filter(stages=(Stage.OPENED, Stage.ATTEMPTED), failures=(NO_CODE, "05", "Z-9")),
+        id="how far its payer came, and why it failed",
     ),
     pytest.param(Filter(attention=True), id="needs a decision"),
     pytest.param(Filter(review_only=True, outcome_unknown=True, mail_failed=True), id="troubles"),
@@ -95,6 +102,7 @@ def test_only_what_tells_of_nobody_stands_in_an_address(text, public):
     [
         pytest.param([("status", "payed")], id="a status nobody knows"),
         pytest.param([("method", "barter")], id="a method nobody knows"),
+        pytest.param([("stage", "arrived")], id="a stage nobody knows"),
         pytest.param([("amount_from", "12.50 ZAR")], id="an amount that is not in cents"),
         pytest.param([("amount_from", "1250 XXX")], id="a currency nobody knows"),
         pytest.param([("created", "2026-11-23T00:00:00 2026-11-24T00:00:00")], id="moments of no time zone"),

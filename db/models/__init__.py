@@ -1,7 +1,7 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
 from db.models.base import Base
-from db.models.desk import Alert, Counter, Meta, Standing, Tally
+from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
@@ -24,8 +24,10 @@ __all__ = [
     "Event",
     "InboxEvent",
     "Link",
+    "MadeHour",
     "Meta",
     "OutboxMail",
+    "PaidHour",
     "Payment",
     "PersonEvent",
     "PersonRow",

@@ -49,6 +49,32 @@ class Tally(Base):
     sum_minor: Mapped[int] = mapped_column(BigInteger)
 
 
+class MadeHour(Base):
+    """The payments made in one hour (UTC, by its start), by how they stand now."""
+
+    __tablename__ = "made_hours"
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(14), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(9), primary_key=True)
+    failure: Mapped[str] = mapped_column(String(12), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
+class PaidHour(Base):
+    """The payments that became paid in one hour (UTC, by its start), by method, and what they were for."""
+
+    __tablename__ = "paid_hours"
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    method: Mapped[str] = mapped_column(String(12), primary_key=True)  # "" where none is known
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
 class Alert(Base):
     """Trouble of the desk as a whole, from when it was first seen until it was over; told of once."""
 

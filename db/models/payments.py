@@ -39,6 +39,8 @@ class Payment(Base):
     updated_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
     search_text: Mapped[str]
+    stage: Mapped[str] = mapped_column(String(9), default="asked", server_default="asked")
+    failure: Mapped[str] = mapped_column(String(12), default="", server_default="")  # why it failed last
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")
