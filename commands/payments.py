@@ -1,19 +1,21 @@
 """Commands about payments: issue a link, look at one, find some, export them."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from db.money import Money
-from payments import audit, dates, exports, links, obligations, search
+from payments import audit, dates, exports, grammar, links, obligations, search
 from payments.errors import InvalidInput
 from payments.lifecycle import Source
-from payments.people import Action, check
-from payments.search import PaymentDetail, PaymentRow
+from payments.people import Action, Person, check
+from payments.search import Filter, PaymentDetail, PaymentRow
 
 
 def link(
@@ -61,16 +63,22 @@ def payment(
 
 
 def find(
-    query: Annotated[str, typer.Argument(help="A reference, name, e-mail, phone, amount or gateway id.")],
+    query: Annotated[
+        str,
+        typer.Argument(
+            help="A reference, name, e-mail, phone or amount; also status:paid event:devconf >1000 "
+            "paid:last-week."
+        ),
+    ],
     limit: Annotated[int, typer.Option(min=1, max=search.LARGEST_PAGE, help="Rows at most.")] = 50,
     as_email: AsEmail = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find payments, the newest first. Count and sums are of all that were found."""
+    """Find payments, the best fit first. Count and sums are of all that were found."""
     app = open_desk()
-    wanted = search.parse(query)
     with app.sessions.read() as session:
         person = asking(session, as_email)
+        wanted = _wanted(session, person, query, app.now())
         page = search.page(session, person, wanted, size=limit)
         totals = search.totals(session, person, wanted)
     told = {
@@ -82,7 +90,7 @@ def find(
 
 
 def export(
-    query: Annotated[str, typer.Argument(help='Which payments; "" is all of them.')],
+    query: Annotated[str, typer.Argument(help='Which payments, as in find; "" is all of them.')],
     output: Annotated[Path, typer.Option(help="The file to write; only you may read it.")],
     format_: Annotated[str, typer.Option("--format", help="csv")] = "csv",
     as_email: AsEmail = None,
@@ -92,16 +100,20 @@ def export(
     if format_ != "csv":
         raise InvalidInput(f"Payments are exported as csv, not {format_!r}.")
     app = open_desk()
-    wanted = search.parse(query)
     with app.sessions.begin() as session:  # written down first, so that nobody waits while rows are read
         person = asking(session, as_email)
         check(person, Action.EXPORT)
+        wanted = _wanted(session, person, query, app.now())
         count = search.totals(session, person, wanted).count
         audit.record(session, person, "export", "payments", now=app.now(), query=query, rows=count)
     with app.sessions.read() as session:
         count = _write(output, exports.csv_lines(session, person, wanted)) - 1
     told = {"rows": count, "output": str(output)}
     answer(told, as_json, lambda: console.print(f"{count} payments are in {output}."))
+
+
+def _wanted(session: Session, person: Person, query: str, now: datetime) -> Filter:
+    return search.named(session, person, grammar.read(query, dates.business_day(now)))
 
 
 # -- reading and writing ----------------------------------------------------------------------------

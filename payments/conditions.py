@@ -4,23 +4,38 @@ Whoever asks sees only payments of their own events: that stands in ``where``, w
 sum goes through, and an empty set of events means nothing at all.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, literal_column, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Join,
+    Select,
+    column,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    union,
+    union_all,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Case, Category, Event, Link, OutboxMail, Payment
 from db.money import Money
+from payments import needle
 from payments.cases import Decision, Reason
 from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Status
+from payments.needle import AnyOf, Way, literals
 from payments.people import Action, Person, check
 from payments.privacy import fold
-from payments.references import readings
 from payments.stages import Stage
 
 #: Lists of up to so many events are merged event by event.
@@ -74,38 +89,139 @@ class Filter:
     not_failures: tuple[str, ...] = ()
 
 
+def words_part(wanted: Filter) -> Filter:
+    """What is looked for and what is left out as words."""
+    return Filter(text=wanted.text, without=wanted.without)
+
+
+def parts(wanted: Filter) -> list[Filter]:
+    """Each thing a filter asks for, alone; together they are the filter."""
+    alone = [Filter(text=wanted.text)] if wanted.text else []
+    alone += [Filter(without=(word,)) for word in wanted.without]
+    rest = [field for field in fields(Filter) if field.name not in ("text", "without")]
+    given = ((field, getattr(wanted, field.name)) for field in rest)
+    return alone + [Filter(**{field.name: value}) for field, value in given if value != field.default]
+
+
+def minus(wanted: Filter, condition: Filter) -> Filter:
+    """The filter without one of its conditions."""
+    if condition.without:
+        return replace(
+            wanted, without=tuple(word for word in wanted.without if word not in condition.without)
+        )
+    asked = (field for field in fields(Filter) if getattr(condition, field.name) != field.default)
+    nothing: dict[str, Any] = {field.name: field.default for field in asked}
+    return replace(wanted, **nothing)
+
+
+class _InOrder(Join):
+    """A join whose left side SQLite must walk: it is sorted already, and that is the point of it."""
+
+    inherit_cache = True
+
+
+@compiles(_InOrder)
+def _cross_join(join: _InOrder, compiler: Any, **options: Any) -> str:
+    return str(compiler.visit_join(join, **options)).replace(" JOIN ", " CROSS JOIN ", 1)
+
+
+#: SQLite's index of three letters over ``payments.search_text``, kept by triggers. Its ids come in order.
+_TRIGRAMS = table("payments_fts", column("rowid"))
+_FOUND: ColumnElement[str] = literal_column("payments_fts")
+
+
 @dataclass(frozen=True)
 class Where:
-    """``events`` are the only ones a payment may be of; None is any, and none of them finds nothing."""
+    """``events`` are the only ones a payment may be of; None is any, and none of them finds nothing.
 
+    ``ways`` are what a text may mean: one of them must hold; None is no text. Ids up to ``at_most``, between
+    ``above`` and ``below``, and none of ``excluding``; the newest first, or the ``oldest``.
+    """
+
+    sqlite: bool
     events: tuple[int, ...] | None
     conditions: tuple[ColumnElement[bool], ...] = ()
-
-    def all(self) -> list[ColumnElement[bool]]:
-        ours = [] if self.events is None else [Payment.event_id.in_(self.events)]
-        return [*ours, *self.conditions]
+    ways: tuple[Way, ...] | None = None
+    oldest: bool = False
+    at_most: int | None = None
+    above: int | None = None
+    below: int | None = None
+    excluding: tuple[int, ...] = ()
 
     def but(self, *more: ColumnElement[bool]) -> "Where":
-        return Where(self.events, (*self.conditions, *more))
+        return replace(self, conditions=(*self.conditions, *more))
 
-    def newest(self, limit: int, offset: int) -> Select[int]:
-        """Ids, newest first. Each event's own newest come from an index and are merged: a list of few events
-        costs no more than one of all."""
-        last = limit + offset
-        if self.events is None or not 1 <= len(self.events) <= MERGED_EVENTS:
-            ids = select(Payment.id).where(*self.all())
-        else:
-            each = (
-                select(Payment.id)
-                .where(Payment.event_id == event_id, *self.conditions)
-                .order_by(Payment.id.desc())
-                .limit(last)
-                .subquery()
-                for event_id in self.events
-            )
-            merged = union_all(*(select(few.c.id) for few in each)).subquery()
-            ids = select(merged.c.id)
-        return ids.order_by(ids.selected_columns.id.desc()).limit(limit).offset(offset)
+    def beyond(self, last_id: int) -> "Where":
+        """What comes after an id in this order."""
+        return replace(self, above=last_id) if self.oldest else replace(self, below=last_id)
+
+    def newest(self, limit: int, offset: int = 0) -> Select[int]:
+        """Ids, the newest first or the oldest. Those of each way and each event come from an index and are
+        merged: a list of few events costs no more than one of all."""
+        return self._ids(limit + offset).limit(limit).offset(offset)
+
+    def some(self, limit: int) -> Select[int]:
+        """Any ids, at most so many: to be counted."""
+        return self._ids(limit).order_by(None).limit(limit)
+
+    def all(self) -> list[ColumnElement[bool]]:
+        """What a payment must be, for a query of its own over payments."""
+        if self.ways is not None:
+            return [Payment.id.in_(self._ids(None).order_by(None))]
+        ours = [] if self.events is None else [Payment.event_id.in_(self.events)]
+        return [*ours, *self.conditions, *self._bounds(Payment.id)]
+
+    def _ids(self, last: int | None) -> Select[int]:
+        """The ids, ``last`` of each part at most; None is all of them."""
+        parts = [part for way in self._meant() for part in self._of_way(way, last)]
+        if not parts:
+            parts = [select(Payment.id.label("id")).where(false())]
+        if len(parts) == 1:
+            return self._in_order(parts[0])
+        if last is not None:
+            parts = [select(self._in_order(part).limit(last).subquery().c.id) for part in parts]
+        together = union if self.ways is not None and len(self.ways) > 1 else union_all
+        ids = select(together(*parts).subquery().c.id)
+        return self._in_order(ids)
+
+    def _meant(self) -> tuple[Way, ...]:
+        """Without a text, everything is meant; a text without a meaning means nothing."""
+        return (Way(),) if self.ways is None else self.ways
+
+    def _in_order(self, ids: Select[int]) -> Select[int]:
+        by = ids.selected_columns[0]
+        return ids.order_by(by if self.oldest else by.desc())
+
+    def _of_way(self, way: Way, last: int | None) -> list[Select[int]]:
+        conditions = [*self.conditions, *_way_conditions(way)]
+        events = _both(self.events, way.events)
+        if way.words and self.sqlite:
+            return [self._by_trigrams(way.words, events, conditions)]
+        conditions += [_has(literals, self.sqlite) for literals in way.words]
+        ids = select(Payment.id.label("id")).where(*conditions, *self._bounds(Payment.id))
+        if events is None:
+            return [ids]
+        if last is None or len(events) > MERGED_EVENTS:
+            return [ids.where(Payment.event_id.in_(events))]
+        return [ids.where(Payment.event_id == event_id) for event_id in events]
+
+    def _by_trigrams(
+        self, words: tuple[AnyOf, ...], events: tuple[int, ...] | None, conditions: list[ColumnElement[bool]]
+    ) -> Select[int]:
+        rowid = _TRIGRAMS.c.rowid
+        ids = select(rowid.label("id")).where(_FOUND.op("MATCH")(_expression(words)), *self._bounds(rowid))
+        if events is not None:
+            conditions = [Payment.event_id.in_(events), *conditions]
+        if not conditions:
+            return ids.select_from(_TRIGRAMS)
+        both = _InOrder(_TRIGRAMS, Payment.__table__, rowid == Payment.id)
+        return ids.select_from(both).where(*conditions)
+
+    def _bounds(self, ids: ColumnElement[int] | InstrumentedAttribute[int]) -> list[ColumnElement[bool]]:
+        bounds = [ids <= self.at_most] if self.at_most is not None else []
+        bounds += [ids < self.below] if self.below is not None else []
+        bounds += [ids > self.above] if self.above is not None else []
+        return bounds + ([ids.not_in(self.excluding)] if self.excluding else [])
 
 
 def where(session: Session, person: Person, wanted: Filter) -> Where:
@@ -115,14 +231,21 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
         named = frozenset(session.scalars(select(Event.id).where(Event.code.in_(wanted.events))))
         events = named if events is None else events & named
     conditions = [*_words_of(wanted), *_amounts(wanted.amount_from, wanted.amount_to)]
-    for span, column in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
+    for span, moment in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
         if span is not None:
-            conditions += [column >= span.start, column < span.end]
+            conditions += [moment >= span.start, moment < span.end]
     conditions += _troubles(wanted)
-    if text := fold(wanted.text):
-        conditions.append(_known_as(session, text))
-    conditions += [~_contains(fold(word)) for word in wanted.without if fold(word)]
-    return within(events).but(*conditions)
+    here = within(session, events)
+    conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
+    return _known_as(session, here.but(*conditions), wanted.text)
+
+
+def best_first(session: Session, here: Where, text: str) -> Iterator[Where]:
+    """What must stand on top of what was found, the surest first."""
+    if here.ways is not None and not _decided(here):
+        prefixes = tuple(session.scalars(select(Event.reference_prefix).distinct()))
+        for way in needle.best(text, prefixes):
+            yield replace(here, ways=(way,))
 
 
 def scope_of(person: Person) -> frozenset[int] | None:
@@ -130,8 +253,9 @@ def scope_of(person: Person) -> frozenset[int] | None:
     return person.events
 
 
-def within(scope: frozenset[int] | None) -> Where:
-    return Where(None if scope is None else tuple(sorted(scope)))
+def within(session: Session, scope: frozenset[int] | None) -> Where:
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    return Where(sqlite, None if scope is None else tuple(sorted(scope)))
 
 
 def _words_of(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -192,61 +316,54 @@ def _amounts(least: Money | None, most: Money | None) -> list[ColumnElement[bool
     return conditions
 
 
-# -- what somebody knows of a payment -----------------------------------------------------------------
+# -- what somebody knows of a payment ---------------------------------------------------------------
 
 
-def _known_as(session: Session, text: str) -> ColumnElement[bool]:
-    """What somebody knows of a payment: a whole reference decides alone, anything else may be a part."""
-    references = readings(text)
-    if references:
-        exact = session.scalars(select(Payment.id).where(Payment.reference.in_(references))).all()
-        if exact:
-            return Payment.id.in_(exact)
-    ways = [and_(*(_has_word(session, word) for word in phrases(text)))]
-    ways += [_contains(part) for part in _squeezed(text)]
-    amount = _as_amount(text)
-    if amount is not None:
-        ways.append(Payment.amount_minor == amount.minor)
-    return or_(*ways)
+def _known_as(session: Session, here: Where, text: str) -> Where:
+    """A whole reference decides alone, anything else may be a part."""
+    if not fold(text):
+        return here
+    if exact := needle.exact(text):
+        found = session.scalars(select(Payment.reference).where(Payment.reference.in_(exact))).all()
+        if found:
+            return replace(here, ways=(Way(references=tuple(found)),))
+    events = session.execute(select(Event.id, Event.code, Event.name, Event.reference_prefix)).all()
+    told = {event.id: f"{fold(event.code)}\n{fold(event.name)}" for event in events}
+    prefixes = tuple(dict.fromkeys(event.reference_prefix for event in events))
+    return replace(here, ways=needle.ways(text, told, prefixes))
 
 
-def phrases(text: str) -> tuple[str, ...]:
-    """The words of a text, and those between quotation marks as one."""
-    found = (
-        " ".join((quoted or word).replace('"', " ").split())
-        for quoted, word in re.findall(r'"([^"]+)"|(\S+)', text)
-    )
-    return tuple(dict.fromkeys(part for part in found if part))
+def _decided(here: Where) -> bool:
+    return here.ways is not None and len(here.ways) == 1 and bool(here.ways[0].references)
 
 
-def _has_word(session: Session, word: str) -> ColumnElement[bool]:
-    events = [
-        event_id
-        for event_id, code, name in session.execute(select(Event.id, Event.code, Event.name))
-        if word in fold(code) or word in fold(name)
+def _way_conditions(way: Way) -> list[ColumnElement[bool]]:
+    conditions = [Payment.amount_minor == way.minor] if way.minor is not None else []
+    conditions += [Payment.reference.in_(way.references)] if way.references else []
+    return conditions + [
+        or_(
+            Payment.event_id.in_(events),
+            *(Payment.search_text.contains(one, autoescape=True) for one in words),
+        )
+        for words, events in way.either
     ]
-    return or_(_contains(word), Payment.event_id.in_(events)) if events else _contains(word)
 
 
-def _contains(part: str) -> ColumnElement[bool]:
-    """The one place that looks into the text kept for searching."""
-    return Payment.search_text.contains(part, autoescape=True)
+def _both(scope: tuple[int, ...] | None, events: frozenset[int] | None) -> tuple[int, ...] | None:
+    if events is None:
+        return scope
+    return tuple(sorted(events if scope is None else events & frozenset(scope)))
 
 
-def _squeezed(text: str) -> list[str]:
-    """The text without separators, when that may be an identifier: a reference read aloud, a phone number.
-
-    Numbers are kept as +27821234567, so a leading 0, 00 or +27 (0) is not looked for.
-    """
-    bare = re.sub(r"[\s_\-.()/]+", "", text)
-    if re.fullmatch(r"\+?[0-9]{4,15}", bare):
-        national = re.sub(r"^(?:(?:\+|00)270?|\+|0+)", "", bare)
-        return [bare, national] if len(national) >= 4 else [bare]
-    return [bare] if len(bare) >= 4 and any(char.isdigit() for char in bare) else []
+def _has(words: AnyOf, sqlite: bool) -> ColumnElement[bool]:
+    """Looks into the text of a payment: on PostgreSQL by its index of three letters."""
+    if sqlite:
+        return or_(*(func.instr(Payment.search_text, word) > 0 for word in words))
+    return or_(*(Payment.search_text.contains(word, autoescape=True) for word in words))
 
 
-def _as_amount(text: str) -> Money | None:
-    try:
-        return Money.parse(text.upper())
-    except ValueError:
-        return None
+def _expression(words: tuple[AnyOf, ...]) -> str:
+    """In the words of SQLite's index: each literal in quotation marks, where nothing has a meaning."""
+    return " AND ".join(
+        "(" + " OR ".join('"' + one.replace('"', '""') + '"' for one in literals) + ")" for literals in words
+    )

@@ -4,17 +4,22 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import date, datetime
-from typing import Any
 
 from db.money import NBSP, Money
 from payments import grammar
-from payments.conditions import Filter
+from payments.conditions import Filter, minus, words_part
+from payments.conditions import parts as conditions
 from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
 from payments.references import readings
 from payments.search import parse
 from payments.stages import Stage
+
+__all__ = [
+    "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "page_query", "private_part",
+    "public_part", "to_query", "words_part",
+]  # fmt: skip
 
 _UNREADABLE = (
     "This address asks for something that cannot be read. Open the list again and export from there."
@@ -136,31 +141,3 @@ def is_public(text: str) -> bool:
     """A text that tells of nobody: a reference, or an amount too short for a phone number."""
     amount = re.fullmatch(r"[Rr]? ?[0-9][0-9 .,]*", text.replace(NBSP, " "))
     return not text or bool(readings(text)) or (amount is not None and sum(map(str.isdigit, text)) < 7)
-
-
-# -- its parts --------------------------------------------------------------------------------------
-
-
-def words_part(wanted: Filter) -> Filter:
-    """What is looked for and what is left out as words."""
-    return Filter(text=wanted.text, without=wanted.without)
-
-
-def conditions(wanted: Filter) -> list[Filter]:
-    """Each thing a filter asks for, alone; together they are the filter."""
-    alone = [Filter(text=wanted.text)] if wanted.text else []
-    alone += [Filter(without=(word,)) for word in wanted.without]
-    rest = [field for field in fields(Filter) if field.name not in ("text", "without")]
-    given = ((field, getattr(wanted, field.name)) for field in rest)
-    return alone + [Filter(**{field.name: value}) for field, value in given if value != field.default]
-
-
-def minus(wanted: Filter, condition: Filter) -> Filter:
-    """The filter without one of its conditions."""
-    if condition.without:
-        return replace(
-            wanted, without=tuple(word for word in wanted.without if word not in condition.without)
-        )
-    asked = (field for field in fields(Filter) if getattr(condition, field.name) != field.default)
-    nothing: dict[str, Any] = {field.name: field.default for field in asked}
-    return replace(wanted, **nothing)

@@ -6,6 +6,7 @@ every exchange of two neighbours: position weights are distinct and non-zero mod
 
 import re
 import secrets
+from collections.abc import Iterable, Iterator
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DEMO_PREFIX = "DEMO_"
@@ -68,6 +69,40 @@ def readings(text: str) -> tuple[str, ...]:
                 found += [plain] if core == whole else []
                 found.append(DEMO_PREFIX + plain)
     return tuple(found)
+
+
+def near(text: str, prefixes: Iterable[str]) -> tuple[str, ...]:
+    """The references a mistyped one may have been: one character wrong, missing or too many, two neighbours
+    exchanged, or another prefix; mostly none. They are candidates to look up: few of them exist.
+    """
+    bare = _SEPARATORS.sub("", text.upper()).removeprefix("DEMO")
+    found: set[str] = set()
+    for prefix in prefixes:
+        if bare.startswith(prefix):
+            found |= {f"{prefix}_{tail}" for tail in _repaired(bare.removeprefix(prefix))}
+    tail = bare[-_BODY_LENGTH - 1 :]
+    if readings(text):
+        found |= {f"{prefix}_{tail}" for prefix in prefixes}
+    found -= set(readings(text))
+    return tuple(sorted(found | {DEMO_PREFIX + reference for reference in found}))
+
+
+def _repaired(tail: str) -> Iterator[str]:
+    """Tails with a right check character, a single mistake away."""
+    length = _BODY_LENGTH + 1
+    if len(tail) not in (length - 1, length, length + 1) or not tail.isascii() or not tail.isalnum():
+        return
+    tries: set[str] = set()
+    if len(tail) == length:
+        tries |= {tail[:n] + char + tail[n + 1 :] for n in range(length) for char in ALPHABET}
+        tries |= {tail[:n] + tail[n + 1] + tail[n] + tail[n + 2 :] for n in range(length - 1)}
+    elif len(tail) < length:
+        tries |= {tail[:n] + char + tail[n:] for n in range(length) for char in ALPHABET}
+    else:
+        tries |= {tail[:n] + tail[n + 1 :] for n in range(length + 1)}
+    for one in tries:
+        if all(char in ALPHABET for char in one) and check_character(one[:-1]) == one[-1]:
+            yield one
 
 
 def spoken(reference: str) -> str:

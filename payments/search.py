@@ -9,53 +9,42 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Event, Link, OutboxMail, Payment
+from db.models import Event, Link, OutboxMail, Payment, Standing
 from db.money import Money
 from payments import conditions, outbox, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter, Where
 from payments.errors import InvalidInput, NotFound
-from payments.lifecycle import Review, Status
+from payments.names import categories, named, organisers
 from payments.people import Person
-from payments.privacy import clean, fold
+from payments.privacy import clean
 from payments.references import readings
+from payments.rows import PaymentRow, fetch
 
 #: A count above this is told as "10 000+" until the exact one follows.
 COUNT_CAP = 10_000
 LARGEST_PAGE = 500
+#: So many of the best stand on top of a list that was searched for; behind them the newest come first.
+BEST = 50
+NEWEST, OLDEST = "newest", "oldest"
+#: Other orders, each also with a minus before it for the largest first.
+SORTS: Mapping[str, Any] = {
+    "amount": Payment.amount_minor,
+    "status": Payment.status,
+    "payer": func.lower(Payment.payer_name),
+    "event": Event.name,
+    "method": Payment.method,
+    "reference": Payment.reference,
+    "paid": Payment.paid_at,
+}
 __all__ = [
-    "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "Filter", "LinkDetail", "Page",
-    "PaymentDetail", "PaymentRow", "ReceiptDetail", "Totals", "capped_count", "categories", "find_one", "get",
-    "named", "newest", "organisers", "page", "parse", "rows", "totals",
+    "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "NEWEST", "OLDEST",
+    "SORTS", "Filter", "LinkDetail", "Page", "PaymentDetail", "PaymentRow", "ReceiptDetail", "Totals",
+    "arrived", "capped_count", "categories", "count_at_once", "explain_empty", "find_one", "get", "named",
+    "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PaymentRow:
-    """A payment on a list. The gateway's words are of its paid link, else of its newest."""
-
-    id: int
-    reference: str
-    status: Status
-    method: str | None
-    amount: Money
-    received: Money
-    payer_name: str
-    payer_email: str
-    payer_phone: str
-    event_code: str
-    event_name: str
-    category: str | None
-    gateway_reference: str | None
-    wire_reference: str | None
-    review: Review | None
-    created_at: datetime
-    paid_at: datetime | None
-    asked_at: datetime | None
-    mode: str
-    note: str
 
 
 @dataclass(frozen=True)
@@ -124,23 +113,30 @@ def page(
     *,
     number: int = 1,
     size: int = 50,
+    sort: str = NEWEST,
     newest_id: int | None = None,
     before_id: int | None = None,
 ) -> Page:
-    """The ``number``-th page, newest first.
+    """The ``number``-th page: what fits the words best, then the newest first, or in the order of ``sort``.
 
     ``newest_id`` holds the list still while payments arrive; ``before_id`` goes on after a row already
-    seen, at any depth for the same price.
+    seen, newest or oldest first, at any depth for the same price. Raises InvalidInput for a sort that needs
+    a narrower filter.
     """
     if number < 1 or not 1 <= size <= LARGEST_PAGE:
         raise InvalidInput(f"Pages count from 1 and hold 1 to {LARGEST_PAGE} payments.")
     where = conditions.where(session, person, filter)
-    if newest_id is not None:
-        where = where.but(Payment.id <= newest_id)
-    if before_id is not None:
-        where = where.but(Payment.id < before_id)
-    found = _rows(session, where, limit=size + 1, offset=(number - 1) * size)
-    return Page(tuple(found[:size]), number, size, more=len(found) > size)
+    where = replace(where, at_most=newest_id, oldest=sort == OLDEST)
+    where = where if before_id is None else where.beyond(before_id)
+    offset = (number - 1) * size
+    if sort not in (NEWEST, OLDEST):
+        ids = _sorted(session, where, sort)[offset : offset + size + 1]
+    else:
+        first = _best(session, where, filter.text) if sort == NEWEST else ()
+        ids = list(first[offset : offset + size + 1]) if before_id is None else []
+        rest = replace(where, excluding=first).newest(size + 1 - len(ids), max(0, offset - len(first)))
+        ids += session.scalars(rest) if len(ids) <= size else ()
+    return Page(tuple(fetch(session, ids[:size])), number, size, more=len(ids) > size)
 
 
 def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa: A002
@@ -151,7 +147,8 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
         func.sum(Payment.amount_minor),
         func.sum(Payment.received_minor),
     )
-    grouped = sums.where(*conditions.where(session, person, filter).all()).group_by(Payment.amount_currency)
+    where = conditions.where(session, person, filter)
+    grouped = sums.where(*where.all()).group_by(Payment.amount_currency)
     rows = sorted(
         (currency, int(n), int(owed), int(here)) for currency, n, owed, here in session.execute(grouped)
     )
@@ -162,10 +159,22 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
     )
 
 
+def count_at_once(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
+    """How many payments: exact where the running totals know it, else as ``capped_count``."""
+    standings = _standings(session, person, filter)
+    return capped_count(session, person, filter) if standings is None else standings
+
+
 def capped_count(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
     """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-    some = select(Payment.id).where(*conditions.where(session, person, filter).all()).limit(COUNT_CAP + 1)
-    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return _capped(session, conditions.where(session, person, filter))
+
+
+def explain_empty(session: Session, person: Person, filter: Filter) -> list[tuple[Filter, int]]:  # noqa: A002
+    """Which of its conditions, were it taken away, would leave something, and how much (capped)."""
+    each = ((one, conditions.minus(filter, one)) for one in conditions.parts(filter))
+    counted = [(one, capped_count(session, person, less)) for one, less in each]
+    return [(one, count) for one, count in counted if count]
 
 
 def rows(
@@ -174,14 +183,30 @@ def rows(
     filter: Filter,  # noqa: A002
     *,
     chunk: int = 500,
+    sort: str = NEWEST,
 ) -> Iterator[PaymentRow]:
-    """All of them, newest first, a chunk in memory at a time. Refuses before the first row, not after."""
-    return _all_rows(session, conditions.where(session, person, filter), chunk)
+    """All of them in the order of the pages, a chunk in memory at a time. Refuses before the first row."""
+    where = replace(conditions.where(session, person, filter), oldest=sort == OLDEST)
+    if sort in (NEWEST, OLDEST):
+        first = _best(session, where, filter.text) if sort == NEWEST else ()
+        return _all_rows(session, replace(where, excluding=first), first, chunk)
+    ids = _sorted(session, where, sort)
+    return (row for at in range(0, len(ids), chunk) for row in fetch(session, ids[at : at + chunk]))
+
+
+def arrived(session: Session, person: Person, filter: Filter, after_id: int) -> int:  # noqa: A002
+    """How many have come since a list was held still, capped."""
+    return _capped(session, replace(conditions.where(session, person, filter), above=after_id))
+
+
+def newest_id(session: Session) -> int:
+    """The payment that came last of all: a list held still by it stays as it is."""
+    return session.scalar(select(func.max(Payment.id))) or 0
 
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
     """The payments that came last, of the events in ``scope``; None is all of them."""
-    return tuple(_rows(session, conditions.within(scope), limit=count))
+    return tuple(fetch(session, session.scalars(conditions.within(session, scope).newest(count)).all()))
 
 
 def parse(query: str) -> Filter:
@@ -191,8 +216,9 @@ def parse(query: str) -> Filter:
 
 def find_one(session: Session, person: Person, text: str) -> PaymentRow | None:
     """The payment of a whole reference, in any spelling; a link's reference finds its payment."""
-    exact = conditions.within(conditions.scope_of(person)).but(Payment.reference.in_(readings(text)))
-    return next(iter(_rows(session, exact, limit=1)), None)
+    here = conditions.within(session, conditions.scope_of(person))
+    ids = session.scalars(here.but(Payment.reference.in_(readings(text))).newest(1)).all()
+    return next(iter(fetch(session, ids)), None)
 
 
 def get(session: Session, person: Person, reference: str) -> PaymentDetail:
@@ -218,149 +244,6 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
     )
 
 
-# -- words that stand for something here ------------------------------------------------------------
-
-
-def named(session: Session, person: Person, wanted: Filter) -> Filter:
-    """The filter with events, categories and organisers as they are spelled here: case, accents and, for an
-    event, the rest of its name aside. Raises InvalidInput for one that is not here, or could be several.
-    """
-    known: dict[str, Mapping[str, tuple[str, ...]]] = {
-        "events": {code: (code, name) for code, name in _events(session, person)},
-        "categories": {name: (name,) for name in categories(session, person)},
-        "organisers": {name: (name,) for name in organisers(session, person)},
-    }
-    changes = {
-        f"{sign}{field}": tuple(_one_named(word, field, names) for word in getattr(wanted, f"{sign}{field}"))
-        for field, names in known.items()
-        for sign in ("", "not_")
-        if getattr(wanted, f"{sign}{field}")
-    }
-    return replace(wanted, **changes)  # type: ignore[arg-type]
-
-
-_ONE = {"events": "event", "categories": "category", "organisers": "person who asked for a payment"}
-
-
-def _one_named(word: str, field: str, names: Mapping[str, tuple[str, ...]]) -> str:
-    plain = fold(word)
-    whole = [key for key, spellings in names.items() if plain in map(fold, spellings)]
-    part = [key for key, spellings in names.items() if any(plain in fold(one) for one in spellings)]
-    found = whole or part
-    if len(found) == 1:
-        return found[0]
-    here = ", ".join(sorted(found or names)[:12]) or "none"
-    if found:
-        raise InvalidInput(f"“{word}” could be {here}. Write which one.")
-    raise InvalidInput(f"There is no {_ONE[field]} “{word}” here. There are: {here}.")
-
-
-def _events(session: Session, person: Person) -> list[tuple[str, str]]:
-    return [(code, name) for code, name in session.execute(_in_scope(person, select(Event.code, Event.name)))]
-
-
-def _in_scope(person: Person, query: Any) -> Any:
-    scope = conditions.scope_of(person)
-    return query if scope is None else query.where(Event.id.in_(scope))
-
-
-def categories(session: Session, person: Person) -> tuple[str, ...]:
-    """Names on the price lists of the person's events."""
-    query = _in_scope(person, select(Category.name).join(Category.event).distinct().order_by(Category.name))
-    return tuple(session.scalars(query))
-
-
-def organisers(session: Session, person: Person) -> tuple[str, ...]:
-    """Names of those who asked for a payment of the person's events."""
-    scope = conditions.scope_of(person)
-    first = select(func.min(Payment.created_by).label("name"))
-    if scope is not None:
-        ours = select(Payment.created_by).where(Payment.event_id.in_(scope)).distinct()
-        return tuple(sorted(session.scalars(ours)))
-    names = first.cte("names", recursive=True)  # from name to name along their index, past the rows of each
-    following = select(func.min(Payment.created_by)).where(Payment.created_by > names.c.name)
-    names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
-    return tuple(session.scalars(select(names.c.name).where(names.c.name.is_not(None))))
-
-
-# -- rows -------------------------------------------------------------------------------------------
-
-
-_COLUMNS = (
-    Payment.id,
-    Payment.reference,
-    Payment.status,
-    Payment.method,
-    Payment.amount_minor,
-    Payment.amount_currency,
-    Payment.received_minor,
-    Payment.payer_name,
-    Payment.payer_email,
-    Payment.payer_phone,
-    Payment.review,
-    Payment.created_at,
-    Payment.paid_at,
-    Payment.mode,
-    Payment.note,
-    Event.code.label("event_code"),
-    Event.name.label("event_name"),
-    Category.name.label("category"),
-)
-
-
-def _rows(session: Session, where: Where, *, limit: int, offset: int = 0) -> list[PaymentRow]:
-    """Two statements: the payments, then the links of those."""
-    ids = where.newest(limit, offset).subquery()
-    query = (
-        select(*_COLUMNS).join(ids, ids.c.id == Payment.id).join(Payment.event).outerjoin(Payment.category)
-    )
-    found = session.execute(query.order_by(Payment.id.desc())).all()
-    links = _links(session, [payment.id for payment in found])
-    return [_row(payment, links.get(payment.id)) for payment in found]
-
-
-def _all_rows(session: Session, where: Where, chunk: int) -> Iterator[PaymentRow]:
-    found = _rows(session, where, limit=chunk)
-    while found:
-        yield from found
-        found = _rows(session, where.but(Payment.id < found[-1].id), limit=chunk)
-
-
-def _links(session: Session, payment_ids: list[int]) -> dict[int, Any]:
-    """The link to tell of for each payment: the paid one, else the newest."""
-    query = select(Link.payment_id, Link.gateway_reference, Link.wire_reference, Link.asked_at).where(
-        Link.payment_id.in_(payment_ids)
-    )
-    ordered = query.order_by(case((Link.state == "paid", 1), else_=0), Link.id)
-    return {link.payment_id: link for link in session.execute(ordered)}
-
-
-def _row(payment: Any, link: Any) -> PaymentRow:
-    currency = payment.amount_currency
-    return PaymentRow(
-        id=payment.id,
-        reference=payment.reference,
-        status=Status(payment.status),
-        method=payment.method,
-        amount=Money(payment.amount_minor, currency),
-        received=Money(payment.received_minor, currency),
-        payer_name=payment.payer_name,
-        payer_email=payment.payer_email,
-        payer_phone=payment.payer_phone,
-        event_code=payment.event_code,
-        event_name=payment.event_name,
-        category=payment.category,
-        gateway_reference=link.gateway_reference if link else None,
-        wire_reference=link.wire_reference if link else None,
-        review=Review(payment.review) if payment.review else None,
-        created_at=payment.created_at,
-        paid_at=payment.paid_at,
-        asked_at=link.asked_at if link else None,
-        mode=payment.mode,
-        note=payment.note,
-    )
-
-
 def _link_detail(link: Link) -> LinkDetail:
     return LinkDetail(
         id=link.id,
@@ -375,3 +258,60 @@ def _link_detail(link: Link) -> LinkDetail:
         answer_word=link.answer_word,
         next_ask_at=link.next_ask_at,
     )
+
+
+# -- which ids --------------------------------------------------------------------------------------
+
+
+def _best(session: Session, where: Where, text: str) -> tuple[int, ...]:
+    """The few that fit the words best, the surest first."""
+    found: dict[int, None] = {}
+    for tier in conditions.best_first(session, where, text):
+        found |= dict.fromkeys(session.scalars(tier.newest(BEST)))
+        if len(found) >= BEST:
+            break
+    return tuple(found)[:BEST]
+
+
+def _sorted(session: Session, where: Where, sort: str) -> list[int]:
+    """All ids in another order than they came in; nothing stands last, equals newest first."""
+    name = sort.removeprefix("-")
+    if name not in SORTS:
+        raise InvalidInput(f"Payments are not sorted by {name!r}. There are {', '.join(SORTS)}.")
+    if _capped(session, where) > COUNT_CAP:
+        raise InvalidInput(
+            f"More than {COUNT_CAP} payments cannot be sorted by {name}. Narrow them down first, or take "
+            f"the newest first."
+        )
+    by = SORTS[name]
+    query = select(Payment.id).join(Payment.event).where(*where.all())
+    order = (by.is_(None), by.desc() if sort.startswith("-") else by, Payment.id.desc())
+    return list(session.scalars(query.order_by(*order)))
+
+
+def _capped(session: Session, where: Where) -> int:
+    return session.scalar(select(func.count()).select_from(where.some(COUNT_CAP + 1).subquery())) or 0
+
+
+def _all_rows(session: Session, where: Where, first: tuple[int, ...], chunk: int) -> Iterator[PaymentRow]:
+    yield from fetch(session, first)
+    ids = session.scalars(where.newest(chunk)).all()
+    while ids:
+        yield from fetch(session, ids)
+        ids = session.scalars(where.beyond(ids[-1]).newest(chunk)).all()
+
+
+def _standings(session: Session, person: Person, wanted: Filter) -> int | None:
+    """The count of a filter by statuses and events alone, from the running totals; None for any other."""
+    if replace(wanted, statuses=(), events=(), not_statuses=(), not_events=()) != Filter():
+        return None
+    kept = select(func.coalesce(func.sum(Standing.count), 0)).join(Event, Event.id == Standing.event_id)
+    scope = conditions.scope_of(person)
+    asked = [
+        (scope is not None, Standing.event_id.in_(scope or ())),
+        (wanted.statuses, Standing.status.in_([str(status) for status in wanted.statuses])),
+        (wanted.not_statuses, Standing.status.not_in([str(status) for status in wanted.not_statuses])),
+        (wanted.events, Event.code.in_(wanted.events)),
+        (wanted.not_events, Event.code.not_in(wanted.not_events)),
+    ]
+    return int(session.scalar(kept.where(*(condition for given, condition in asked if given))) or 0)

@@ -150,10 +150,10 @@ def _tells_nothing_new(session: Session, person: Person, seen: frozenset[int], r
             return False
     theirs = events.list_events(session, person)
     categories = {category.name for event in theirs for category in event.categories}
-    return (
-        {*wanted.events, *wanted.not_events} <= {event.code for event in theirs}
-        and {*wanted.categories, *wanted.not_categories} <= categories
-    )
+    return {*wanted.events, *wanted.not_events} <= {event.code for event in theirs} and {
+        *wanted.categories,
+        *wanted.not_categories,
+    } <= categories
 
 
 # -- inside -------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from sqlalchemy.exc import DatabaseError
 
 from db.migrate import downgrade, migrate, pending, revision
 from db.models import Base, Counter
-from db.session import DatabaseUnfit, open_engine
+from db.session import DatabaseUnfit, Sessions, open_engine
+from payments import search
+from tests.desk import ADMIN
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ _SAYS = {
     ],
 }
 #: What only migrations make: the models know nothing of it.
-_BEYOND_THE_MODELS = ("alembic_version", "ix_payments_search_text", "_only_add", "_no_update", "_no_delete")
+_BEYOND_THE_MODELS = (
+    "alembic_version", "ix_payments_search_text", "payments_fts", "_only_add", "_no_update", "_no_delete",
+)  # fmt: skip
 
 
 def schema(engine: Engine, *, beyond_the_models: bool) -> set[str]:
@@ -74,7 +78,7 @@ def test_alembic_finds_no_difference_either(engine):
 
 def _context(connection: Connection) -> MigrationContext:
     def ours(_thing, name, *_other):
-        return name not in _BEYOND_THE_MODELS
+        return not any(beyond in name for beyond in _BEYOND_THE_MODELS)
 
     return MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
 
@@ -171,6 +175,22 @@ def test_a_database_of_a_newer_release_is_refused(engine):
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseUnfit, match="9999, which this release does not know"):
         migrate(engine)
+
+
+def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
+    """Those of the first release have no line break before their first field and behind their last."""
+    migrate(engine)
+    downgrade(engine, "0008")
+    with engine.begin() as connection:
+        for statement in ADDED.split(";")[:2]:
+            connection.execute(text(statement))
+        connection.execute(text("UPDATE payments SET search_text = 'demo_reg_7k2mpq4\nzanele'"))
+    migrate(engine)
+    migrate(engine)
+    with Sessions(engine).read() as session:
+        kept = session.execute(text("SELECT search_text FROM payments")).scalar_one()
+        assert kept == "\ndemo_reg_7k2mpq4\nzanele\n"
+        assert [row.id for row in search.page(session, ADMIN, search.parse("zanele")).rows] == [1]
 
 
 ADDED = """

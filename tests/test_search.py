@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions
-from payments import conditions, links, search, sync, timeline
+from payments import conditions, links, search, search_text, sync, timeline
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
 from payments.lifecycle import Kind, Method, Status
@@ -170,6 +170,46 @@ def test_a_whole_reference_finds_one_payment_or_none(known: Session):
     assert row is not None
     assert (row.reference, row.amount, row.gateway_reference) == (KNOWN, Money(150_000), "Lk9QwErTy77")
     assert search.find_one(known, ADMIN, "7K2MPQ") is None
+
+
+# -- the index --------------------------------------------------------------------------------------
+
+
+def found_by(sessions: Sessions, query: str) -> list[str]:
+    with sessions.read() as session:
+        return [row.payer_name for row in search.page(session, ADMIN, search.parse(query)).rows]
+
+
+def test_a_payment_is_found_by_what_it_says_now_and_no_more_by_what_it_said(
+    sessions: Sessions, now: datetime
+):
+    with sessions.begin() as session:
+        payment_id = make_payment(session, make_event(session, now=now), now=now, payer_name="Ravi Naidoo").id
+    with sessions.begin() as session:
+        payment = session.get_one(Payment, payment_id)
+        payment.payer_name = "Zanele Khumalo"
+        payment.search_text = search_text.of(payment)
+    assert found_by(sessions, "khumalo") == ["Zanele Khumalo"]
+    assert found_by(sessions, "naidoo") == []
+    _index_is_whole(sessions)
+
+
+def test_what_was_rolled_back_is_not_found(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+    with sessions.begin() as session:
+        make_payment(session, session.get_one(Event, event.id), now=now, payer_name="Ravi Naidoo")
+        assert search.capped_count(session, ADMIN, search.parse("naidoo")) == 1
+        session.rollback()
+    assert found_by(sessions, "naidoo") == []
+    _index_is_whole(sessions)
+
+
+def _index_is_whole(sessions: Sessions) -> None:
+    """SQLite compares each entry of its index with the text it was made of, and refuses if they differ."""
+    if sessions.engine.dialect.name == "sqlite":
+        with sessions.begin() as session:
+            session.execute(text("INSERT INTO payments_fts(payments_fts, rank) VALUES('integrity-check', 1)"))
 
 
 # -- totals -----------------------------------------------------------------------------------------

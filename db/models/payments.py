@@ -65,8 +65,11 @@ class Payment(Base):
         Index(None, "event_id", "id"),
         Index(None, "status", "id"),
         Index(None, "amount_minor", "id"),
-        Index(None, "created_at"),
-        Index(None, "paid_at"),
+        Index(None, "created_at", "id"),
+        Index(None, "paid_at", "id"),
+        Index(None, "method", "id"),
+        Index(None, "created_by", "id"),
+        Index(None, "category_id", "id"),
         partial_index("ix_payments_review", "id", "review IS NOT NULL"),
     )
 

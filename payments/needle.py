@@ -1,0 +1,162 @@
+"""What somebody who searches may mean: words, a name, a phone number, an amount, a mistyped reference.
+
+Knows no database. Texts are folded; the text of a payment has a field a line, with a line break before and
+behind each, so that ``"\\nthandi"`` is a field that begins so and ``"0417\\n"`` one that ends so.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from db.money import Money
+from payments.privacy import fold
+from payments.references import near, readings
+
+#: A text is one of these literals, which are looked for as they stand.
+AnyOf = tuple[str, ...]
+#: Words that may also be an event or an amount: each doubles the ways. Beyond so many, they are words only
+#: together with the event, payment by payment.
+_DOUBLING = 3
+
+
+@dataclass(frozen=True)
+class Way:
+    """One thing a text may mean: of a payment that has all of it, it is true."""
+
+    words: tuple[AnyOf, ...] = ()
+    events: frozenset[int] | None = None
+    minor: int | None = None
+    references: tuple[str, ...] = ()
+    #: Each a word, or else one of the events.
+    either: tuple[tuple[AnyOf, frozenset[int]], ...] = ()
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """The words of a text, and those between quotation marks as one."""
+    found = (
+        " ".join((quoted or word).replace('"', " ").split())
+        for quoted, word in re.findall(r'"([^"]+)"|(\S+)', text)
+    )
+    return tuple(dict.fromkeys(part for part in found if part))
+
+
+def literals(word: str) -> AnyOf:
+    """What to look for: three characters or more anywhere, two at the start of a word, one by itself."""
+    if len(word) > 2:
+        return (word,)
+    if len(word) == 2:
+        return (f" {word}", f"\n{word}")
+    return tuple(f"{before}{word}{behind}" for before in " \n" for behind in " \n")
+
+
+def ways(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> tuple[Way, ...]:
+    """Everything the text may mean. ``events``: folded code and name by id; ``prefixes``: of references."""
+    plain = fold(text)
+    found = [] if _is_number(plain) else list(_by_words(phrases(plain), events))
+    if '"' not in plain:
+        found += [Way(words=(literals(part),)) for part in _squeezed(plain)]
+        found += [Way(minor=minor) for minor in _amount(plain)]
+        if references := near(plain, prefixes):
+            found.append(Way(references=references))
+    return tuple(dict.fromkeys(found))
+
+
+def best(text: str, prefixes: Iterable[str]) -> Iterator[Way]:
+    """What must stand on top, the surest first: identifiers, then what is a word, then what begins so."""
+    plain = fold(text)
+    whole = " ".join(phrases(plain))
+    spellings = tuple(dict.fromkeys([whole, *_squeezed(plain)])) if '"' not in plain else (whole,)
+    spellings = tuple(spelling for spelling in spellings if len(spelling) > 1)
+    if references := near(plain, prefixes):
+        yield Way(references=references)
+    numbers = tuple(f"{spelling}\n" for spelling in spellings if re.fullmatch(r"\+?[0-9]{4,}", spelling))
+    if numbers:
+        yield Way(words=(numbers,))
+    yield from (Way(minor=minor) for minor in _amount(plain))
+    if spellings:
+        yield Way(words=(tuple(f"\n{spelling}\n" for spelling in spellings),))
+        yield Way(words=(tuple(f"{a}{one}{b}" for one in spellings for a in "\n -" for b in "\n "),))
+        yield Way(words=(tuple(f"{before}{one}" for one in spellings for before in "\n -"),))
+
+
+def _by_words(words: tuple[str, ...], events: Mapping[int, str]) -> Iterator[Way]:
+    choices: list[list[Way]] = []
+    doubled = 0
+    for word in words:
+        named = frozenset(event_id for event_id, told in events.items() if word in told)
+        meanings = [Way(words=(literals(word),))]
+        if named and doubled < _DOUBLING:
+            meanings.append(Way(events=named))
+        elif named:
+            meanings = [Way(either=((literals(word), named),))]
+        if len(words) > 1 and doubled < _DOUBLING:
+            meanings += [Way(minor=minor) for minor in _amount(word)]
+        doubled += len(meanings) > 1
+        choices.append(meanings)
+    for chosen in product(*choices):
+        together = _together(chosen)
+        if together is not None:
+            yield together
+
+
+def _together(parts: tuple[Way, ...]) -> Way | None:
+    """All of them at once; None when they cannot be."""
+    of = [part.events for part in parts if part.events is not None]
+    minors = {part.minor for part in parts if part.minor is not None}
+    events = frozenset.intersection(*of) if of else None
+    if len(minors) > 1 or events == frozenset():
+        return None
+    words = tuple(word for part in parts for word in part.words)
+    either = tuple(pair for part in parts for pair in part.either)
+    return Way(words, events, next(iter(minors), None), (), either)
+
+
+def _squeezed(text: str) -> list[str]:
+    """The text without separators, when that may be an identifier: a reference read aloud, a phone number.
+
+    Numbers are kept as +27821234567, so a leading 0, 00 or +27 (0) is not looked for.
+    """
+    bare = re.sub(r"[\s_\-.()/]+", "", text)
+    if re.fullmatch(r"\+?[0-9]{4,15}", bare):
+        national = re.sub(r"^(?:(?:\+|00)270?|\+|0+)", "", bare)
+        return [bare, national] if len(national) >= 4 else [bare]
+    return [bare] if len(bare) >= 4 and any(char.isdigit() for char in bare) else []
+
+
+def _is_number(text: str) -> bool:
+    """Digits in groups, too many for an amount: a phone number, whose groups mean nothing alone."""
+    return bool(re.fullmatch(r"[+(]?[0-9][0-9\s\-.()/]*", text)) and sum(map(str.isdigit, text)) > 8
+
+
+def _amount(text: str) -> list[int]:
+    try:
+        return [Money.parse(text.upper()).minor]
+    except ValueError:
+        return []
+
+
+def exact(text: str) -> tuple[str, ...]:
+    """The whole references a text may be, which decide alone when there is one of them."""
+    return readings(fold(text))
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What to point at in a text that was found: as it stands, and with separators aside."""
+
+    words: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+
+
+def marks(text: str) -> Marks:
+    plain = fold(text)
+    words = () if _is_number(plain) else tuple(word for word in phrases(plain) if len(word) > 1)
+    return Marks(words, tuple(_squeezed(plain)) if '"' not in plain else ())
+
+
+def points_at(found: Marks, text: str) -> bool:
+    """Something of the text would be marked."""
+    plain = fold(text)
+    bare = re.sub(r"[\s_\-.()/]+", "", plain)
+    return any(word in plain for word in found.words) or any(word in bare for word in found.bare)
