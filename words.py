@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from db.money import Money
-from payments import dates, filters, grammar, inbox
+from payments import dates, filters, grammar, inbox, stages
 from payments.cases import Decision, Reason
-from payments.lifecycle import CLOSED, SETTLED, Effect, Kind, Method, Review, Source, Status
+from payments.funnel import STATUSES, Outcome
+from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
 from payments.search import Filter
 from payments.shifts import Move
+from payments.stages import Stage
 from payments.timeline import UNVERIFIED
 
 
@@ -104,6 +106,47 @@ def count(value: int, one: str, many: str) -> str:
 def sums(amounts: Mapping[str, Money]) -> str:
     """Amounts of several currencies beside each other; they never add."""
     return " + ".join(str(amounts[currency]) for currency in sorted(amounts)) or str(Money(0))
+
+
+# -- how far payers came, and what became of payments ----------------------------------------------
+
+#: Who came this far, and who came no further than the stage before it.
+STAGE: Mapping[Stage, tuple[str, str]] = {
+    Stage.ASKED: ("Asked for", ""),
+    Stage.ISSUED: ("Link issued", "without a link"),
+    Stage.OPENED: ("Page opened", "not seen on the page"),
+    Stage.ATTEMPTED: ("Tried to pay", "came back without trying"),
+    Stage.PAID: ("Paid by link", "tried, and not paid"),
+}
+OUTCOME: Mapping[Outcome, Look] = {
+    Outcome.PAID: Look("Paid", "check_circle", "green"),
+    Outcome.WAITING: Look("Waiting", "schedule", "orange"),
+    Outcome.FAILED: Look("Failed", "error", "red"),
+    Outcome.CLOSED: Look("Closed", "event_busy", "gray"),
+    Outcome.RETURNED: Look("Returned", "undo", "violet"),
+}
+_ANOTHER_WAY = "Offer another card, Instant EFT, or cash at the door."
+#: What is known of why payments fail, and what helps. Two digits are the card networks' own codes.
+FAILURE: Mapping[str, tuple[str, str]] = {
+    stages.NO_LINK: ("The gateway refused to make a link", "Open the payment: it says why. Then ask again."),
+    stages.UNREACHABLE: ("The gateway could not be reached", "Ask for the link again from the same form."),
+    stages.NOT_MADE: ("The gateway never made the link", "Ask for the link again from the same form."),
+    stages.NO_CODE: ("The attempt failed, no reason given", f"The link still works. {_ANOTHER_WAY}"),
+    "05": ("The bank declined, without saying why", f"Only the bank knows why. {_ANOTHER_WAY}"),
+    "14": ("The card number is wrong", "Have the payer type it again; the link still works."),
+    "51": ("Not enough money on the card", _ANOTHER_WAY),
+    "54": ("The card has expired", _ANOTHER_WAY),
+    "55": ("The PIN is wrong", "Have the payer try again; the link still works."),
+    "61": ("Above the card's limit", "The payer can raise it in their bank's app, or pay by Instant EFT."),
+    "91": ("The payer's bank did not answer", "Have the payer try again in ten minutes."),
+}
+
+
+def failure(why: str) -> tuple[str, str]:
+    """Why a payment failed, and what staff can do; a code nobody here knows is told as it is."""
+    unknown = (f"The gateway's code {why}", f"Ask the payer what their bank says. {_ANOTHER_WAY}")
+    what, next_step = FAILURE.get(why, unknown)
+    return (f"{what} ({why})" if why.isdigit() and why in FAILURE else what), next_step
 
 
 # -- messages of the gateway, and what a person must decide -----------------------------------------
@@ -219,11 +262,7 @@ SOURCE: Mapping[str, str] = {
 
 #: Groups of statuses, as people at a desk speak of them.
 GROUPS: Mapping[str, tuple[Status, ...]] = {
-    "Paid": (Status.PAID,),
-    "Waiting": (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID),
-    "Failed": (Status.FAILED,),
-    "Closed": tuple(sorted(CLOSED)),
-    "Returned": tuple(sorted(SETTLED - {Status.PAID})),
+    OUTCOME[outcome].word: statuses for outcome, statuses in STATUSES.items()
 }
 #: What needs a person, and the field of Filter that finds it.
 TROUBLES: Mapping[str, str] = {
@@ -238,6 +277,8 @@ def trouble_query(item: AttentionItem) -> dict[str, str]:
     """The part of a page's URL that shows what needs a person."""
     if item.view is not None:
         return {"show": VIEW[item.view][0]}
+    if item.reason is not None:
+        return {"reason": CASE[item.reason][0]}
     return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
 
 
@@ -262,6 +303,8 @@ _FIELD = {
     "events": "Event",
     "categories": "Category",
     "organisers": "Asked for by",
+    "stages": "Came to",
+    "failures": "Failed for",
 }
 
 
@@ -277,6 +320,10 @@ def _values(one: Filter) -> str:
 def _value(field: str, value: str) -> str:
     if field == "statuses":
         return STATUS[Status(value)].word
+    if field == "stages":
+        return STAGE[Stage(value)][0]
+    if field == "failures":
+        return failure(value)[0]
     return method_word(value) if field == "methods" else value
 
 

@@ -7,20 +7,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Case, Counter, InboxEvent, Link, OutboxMail, Payment, Standing, Tally, UnverifiedEvent
-from db.money import Money
+from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Standing, UnverifiedEvent
 from payments import search, tallies
-from payments.cases import Decision, Reason
-from payments.dates import SAST, business_day, day_span
-from payments.lifecycle import Status
+from payments.cases import Reason
+from payments.dates import business_day, day_span
+from payments.figures import Figure, Pile
+from payments.funnel import STATUSES, Made, Outcome, made
+from payments.lifecycle import Review, Status
 from payments.replay import View
 from payments.search import PaymentRow
+from payments.takings import Takings, in_scope, takings
 
-#: The desk takes rand. Money of other currencies is told beside it, never added to it.
-CURRENCY = "ZAR"
+WAITED = STATUSES[Outcome.WAITING]
 NEWEST = 50
 #: An outcome or an event that waits longer than this is no longer simply on its way.
 ON_ITS_WAY = timedelta(minutes=5)
@@ -44,7 +45,8 @@ class Attention(StrEnum):
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """``page`` is the page to look at; ``filter`` finds the payments that are meant, ``view`` messages."""
+    """``page`` is the page to look at; ``filter`` finds the payments that are meant, ``view`` messages,
+    ``reason`` cases: as many as ``count``, where the sentence names it."""
 
     kind: Attention
     count: int
@@ -52,63 +54,37 @@ class AttentionItem:
     page: str
     filter: search.Filter | None
     view: View | None = None
-
-
-@dataclass(frozen=True)
-class StatusNow:
-    """How many payments are in a status now, what they ask for (by currency), and how many reached it
-    today and yesterday up to the end of this hour."""
-
-    status: Status
-    count: int
-    owed: Mapping[str, Money]
-    reached_today: int
-    reached_yesterday: int
-
-
-@dataclass(frozen=True)
-class MethodTaken:
-    method: str
-    count: int
-    taken: Money
-    taken_yesterday: Money
-
-
-@dataclass(frozen=True)
-class HourTaken:
-    """One of the day's 24 hours in Johannesburg; ``yesterday`` is the whole hour of the day before."""
-
-    hour_sast: int
-    taken: Money
-    yesterday: Money
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Live:
-    """What the live page shows. Totals are kept by the hour, so yesterday is counted up to the end of the
-    hour it is now: ``yesterday_until`` says up to where."""
+    """What the live page shows, at one version of the desk. All twelve statuses are there."""
 
     version: int
     at: datetime
-    yesterday_until: datetime
-    taken_today: Money
-    taken_yesterday: Money
-    receipts_today: int
-    other_currencies_today: tuple[Money, ...]
-    by_method: tuple[MethodTaken, ...]
-    by_status: tuple[StatusNow, ...]
-    per_hour: tuple[HourTaken, ...]
+    takings: Takings
+    made: Made
+    by_status: Mapping[Status, Figure]
+    waiting: Figure
     attention: tuple[AttentionItem, ...]
     newest: tuple[PaymentRow, ...]
 
-    def status(self, status: Status) -> StatusNow:
-        """The numbers of one status; all twelve are there."""
-        return next(standing for standing in self.by_status if standing.status is status)
+    def figures(self) -> Iterator[Figure]:
+        """Every number of the page that stands for payments."""
+        yield from (self.takings.today, self.takings.before, self.made.all, self.waiting)
+        yield from (figure for hour in self.takings.per_hour for figure in (hour.today, hour.before))
+        yield from (figure for _, figure in (*self.takings.by_method, *self.takings.by_event))
+        yield from (figure for step in self.made.steps for figure in (step.reached, step.stayed))
+        yield from (figure for _, figure in self.made.failures)
+        yield from self.made.outcomes.values()
+        yield from (figure for hour in self.made.per_hour for figure in hour.outcomes.values())
+        yield from self.by_status.values()
 
 
-def version(session: Session) -> int:
-    """Rises with every committed change that a live page could show."""
-    return session.scalar(select(Counter.value).where(Counter.name == tallies.CHANGES)) or 0
+def version(session: Session, scope: frozenset[int] | None = None) -> int:
+    """Rises with every committed change that a live page of these events could show; None is all of them."""
+    return tallies.version(session, scope)
 
 
 def live(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Live:
@@ -116,116 +92,30 @@ def live(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Li
 
     Events of the gateway that fit no payment belong to no event: only who sees all is told of them.
     """
-    days = _Days(session, scope, now)
+    by_status, waiting = _by_status(session, scope)
     return Live(
-        version=version(session),
+        version=version(session, scope),
         at=now,
-        yesterday_until=days.yesterday_until,
-        taken_today=_rand(days.taken_today[CURRENCY]),
-        taken_yesterday=_rand(days.taken_yesterday[CURRENCY]),
-        receipts_today=days.receipts_today,
-        other_currencies_today=tuple(
-            Money(minor, currency)
-            for currency, minor in sorted(days.taken_today.items())
-            if currency != CURRENCY
-        ),
-        by_method=days.by_method(),
-        by_status=_by_status(session, scope, days),
-        per_hour=days.per_hour(),
+        takings=takings(session, scope, now=now),
+        made=made(session, scope, now=now),
+        by_status=by_status,
+        waiting=waiting,
         attention=tuple(_attention(session, scope, now)),
         newest=search.newest(session, scope, NEWEST),
     )
 
 
-# -- today and yesterday ----------------------------------------------------------------------------
-
-
-class _Days:
-    """The tallies of today and yesterday, read in one statement and added up."""
-
-    def __init__(self, session: Session, scope: frozenset[int] | None, now: datetime) -> None:
-        self.today = day_span(business_day(now)).start
-        self.yesterday_until = tallies.hour_of(now) + timedelta(hours=1) - timedelta(days=1)
-        self.taken_today: Sums[str] = Sums()
-        self.taken_yesterday: Sums[str] = Sums()
-        self.receipts_today = 0
-        self.reached_today: Sums[str] = Sums()
-        self.reached_yesterday: Sums[str] = Sums()
-        self._methods: dict[str, Sums[str]] = {}
-        self._hours: Sums[tuple[bool, int]] = Sums()
-        for row in session.execute(self._query(scope)):
-            self._add(row, today=row.hour >= self.today)
-
-    def _query(self, scope: frozenset[int] | None) -> Any:
-        what = (Tally.hour, Tally.measure, Tally.key, Tally.currency)
-        sums = select(
-            *what, func.sum(Tally.count).label("count"), func.sum(Tally.sum_minor).label("sum_minor")
-        )
-        since = self.today - timedelta(days=1)
-        until = self.today + timedelta(days=1)
-        return sums.where(
-            Tally.hour >= since, Tally.hour < until, *_in_scope(Tally.event_id, scope)
-        ).group_by(*what)
-
-    def _add(self, row: Any, *, today: bool) -> None:
-        count, minor = int(row.count), int(row.sum_minor)
-        by_now = today or row.hour < self.yesterday_until
-        if row.measure == tallies.STATUS:
-            reached = self.reached_today if today else self.reached_yesterday
-            reached[row.key] += count * by_now
-            return
-        taken = self.taken_today if today else self.taken_yesterday
-        taken[row.currency] += minor * by_now
-        self.receipts_today += count * today
-        if row.currency == CURRENCY:
-            method = self._methods.setdefault(row.key, Sums())
-            method["count"] += count * today
-            method["today" if today else "yesterday"] += minor * by_now
-            self._hours[today, row.hour.astimezone(SAST).hour] += minor
-
-    def by_method(self) -> tuple[MethodTaken, ...]:
-        """The methods of today and yesterday, the most money first."""
-        rows = (
-            MethodTaken(method, sums["count"], _rand(sums["today"]), _rand(sums["yesterday"]))
-            for method, sums in self._methods.items()
-        )
-        return tuple(sorted(rows, key=lambda row: (-row.taken.minor, row.method)))
-
-    def per_hour(self) -> tuple[HourTaken, ...]:
-        return tuple(
-            HourTaken(hour, _rand(self._hours[True, hour]), _rand(self._hours[False, hour]))
-            for hour in range(24)
-        )
-
-
-def _by_status(session: Session, scope: frozenset[int] | None, days: _Days) -> tuple[StatusNow, ...]:
-    sums = select(
-        Standing.status, Standing.currency, func.sum(Standing.count), func.sum(Standing.sum_minor)
-    ).group_by(Standing.status, Standing.currency)
-    counts: Sums[str] = Sums()
-    owed: dict[str, dict[str, Money]] = {}
-    for status, currency, count, minor in session.execute(sums.where(*_in_scope(Standing.event_id, scope))):
-        counts[status] += int(count)
-        if count:
-            owed.setdefault(status, {})[currency] = Money(int(minor), currency)
-    return tuple(
-        StatusNow(
-            status=status,
-            count=counts[status],
-            owed=owed.get(status, {}),
-            reached_today=days.reached_today[status],
-            reached_yesterday=days.reached_yesterday[status],
-        )
-        for status in Status
-    )
-
-
-def _rand(minor: int) -> Money:
-    return Money(minor, CURRENCY)
-
-
-def _in_scope(column: Any, scope: frozenset[int] | None) -> list[ColumnElement[bool]]:
-    return [] if scope is None else [column.in_(sorted(scope))]
+def _by_status(session: Session, scope: frozenset[int] | None) -> tuple[dict[Status, Figure], Figure]:
+    """Each status as it is now, and all that is waited for together."""
+    what = (Standing.status, Standing.currency)
+    sums = select(*what, func.sum(Standing.count), func.sum(Standing.sum_minor)).group_by(*what)
+    piles = {status: Pile() for status in Status}
+    waited = Pile()
+    for status, currency, count, minor in session.execute(sums.where(*in_scope(Standing.event_id, scope))):
+        for pile in (piles[Status(status)], waited if status in WAITED else Pile()):
+            pile.add(count, minor, currency)
+    by_status = {status: pile.figure(search.Filter(statuses=(status,))) for status, pile in piles.items()}
+    return by_status, waited.figure(search.Filter(statuses=WAITED))
 
 
 # -- what needs a person ----------------------------------------------------------------------------
@@ -236,37 +126,55 @@ def _attention(session: Session, scope: frozenset[int] | None, now: datetime) ->
     counts = _payment_counts(session, scope, now)
     if scope is None:
         counts |= _gateway_counts(session, now)
+    cases = _case_counts(session, scope)
     for kind in Attention:
+        for reason in _REASONS.get(kind, ()):
+            if count := cases.get(reason, 0):
+                told = f"{_number(count)} payment{'s' if count > 1 else ''}: {_WHY[reason]}."
+                yield AttentionItem(kind, count, told, "attention", None, reason=reason)
         if count := counts.get(kind, 0):
             page, one, many = TOLD[kind]
-            sentence = (one if count == 1 else many).format(count=f"{count:,}".replace(",", "\u00a0"))
+            sentence = (one if count == 1 else many).format(count=_number(count))
             yield AttentionItem(kind, count, sentence, page, _FILTERS.get(kind), _INBOX.get(kind))
 
 
+def _number(count: int) -> str:
+    return f"{count:,}".replace(",", "\u00a0")
+
+
 def _payment_counts(session: Session, scope: frozenset[int] | None, now: datetime) -> dict[Attention, int]:
-    ours = _in_scope(Payment.event_id + 0, scope)  # a sum, so that no database starts at the event's payments
-    by_link = select(func.count()).select_from(Link).join(Link.payment).where(*ours)
-    by_mail = select(func.count()).select_from(OutboxMail).join(Payment).where(*ours, ~_MAIL_DECIDED)
-    by_case = select(func.count()).select_from(Case).join(Payment).where(*ours, Case.closed_at.is_(None))
+    """A link is asked for in seconds: the first that waits longer brings up all that wait."""
+    ours = in_scope(Payment.event_id + 0, scope)  # a sum, so that no database starts at the event's payments
+    asked = select(func.count(Link.payment_id.distinct()), func.min(Link.requested_at)).join(Link.payment)
+    unknown, since = session.execute(asked.where(*ours, search.LINK_ASKED)).one()
+    late = select(func.count()).select_from(Link).join(Link.payment)
+    mail = select(func.count(OutboxMail.payment_id.distinct())).join(Payment)
     return {
-        Attention.REVIEW: _count(session, select(func.count()).where(Payment.review.is_not(None), *ours)),
-        Attention.OUTCOME_UNKNOWN: _count(
-            session, by_link.where(search.LINK_ASKED, Link.requested_at < now - ON_ITS_WAY)
-        ),
-        Attention.UNASKED_LINKS: _count(session, by_link.where(Link.next_ask_at < now - ASKED_LATE)),
-        Attention.FAILED_MAIL: _count(session, by_mail.where(search.MAIL_FAILED)),
-        Attention.UNDECIDED: _count(session, by_case.where(Case.reason.in_(_FOUND_BY_LOOKING))),
+        Attention.OUTCOME_UNKNOWN: unknown if since is not None and since < now - ON_ITS_WAY else 0,
+        Attention.UNASKED_LINKS: _count(session, late.where(*ours, Link.next_ask_at < now - ASKED_LATE)),
+        Attention.FAILED_MAIL: _count(session, mail.where(*ours, search.MAIL_FAILED, ~search.MAIL_DECIDED)),
     }
 
 
+def _case_counts(session: Session, scope: frozenset[int] | None) -> dict[str, int]:
+    ours = in_scope(Payment.event_id + 0, scope)
+    query = select(Case.reason, func.count()).join(Payment).where(*ours, Case.closed_at.is_(None))
+    return {str(reason): int(count) for reason, count in session.execute(query.group_by(Case.reason))}
+
+
 def _gateway_counts(session: Session, now: datetime) -> dict[Attention, int]:
-    """Unhandled events are few and have an index of their own; unverified ones are bounded."""
+    """Unhandled events are few and have an index of their own; unverified ones are bounded. The first that
+    waits for longer than is usual brings up all that wait."""
     unhandled = select(InboxEvent.effect, InboxEvent.received_at).where(InboxEvent.handled_at.is_(None))
     counts: Sums[Attention] = Sums()
+    late = False
     for effect, received_at in session.execute(unhandled):
-        kind = _UNFIT.get(effect or "")
-        if kind or received_at < now - ON_ITS_WAY:
-            counts[kind or Attention.UNHANDLED_EVENTS] += 1
+        counts[Attention.UNHANDLED_EVENTS] += 1
+        if kind := _UNFIT.get(effect or ""):
+            counts[kind] += 1
+        late = late or (kind is None and received_at < now - ON_ITS_WAY)
+    if not late:
+        del counts[Attention.UNHANDLED_EVENTS]
     today = UnverifiedEvent.last_seen_at >= day_span(business_day(now)).start
     counts[Attention.UNVERIFIED_EVENTS] = _count(session, select(func.count()).where(today))
     return dict(counts)
@@ -276,13 +184,23 @@ def _count(session: Session, query: Any) -> int:
     return int(session.scalar(query) or 0)
 
 
-_FOUND_BY_LOOKING = (Reason.DUPLICATE, Reason.STUCK_PENDING)
-#: A mail that somebody decided is not needed any more troubles nobody.
-_MAIL_DECIDED = exists().where(
-    Case.payment_id == OutboxMail.payment_id,
-    Case.reason == Reason.MAIL_FAILED,
-    Case.decision == Decision.NOT_NEEDED,
-)
+#: Reasons of the queue that have no other line here: flags, and what is found by looking.
+_REASONS = {
+    Attention.REVIEW: tuple(Reason(review) for review in Review),
+    Attention.UNDECIDED: (Reason.DUPLICATE, Reason.STUCK_PENDING),
+}
+_WHY: Mapping[Reason, str] = {
+    Reason.AMOUNT_MISMATCH: "the gateway names another amount",
+    Reason.CURRENCY_MISMATCH: "the gateway names another currency",
+    Reason.REFERENCE_MISMATCH: "the gateway's answer names another payment",
+    Reason.UNCLEAR_STATUS: "the gateway answered with a word nobody here knows",
+    Reason.OVERPAID: "more came than was asked for",
+    Reason.PAID_LATE: "paid after it was closed",
+    Reason.GATEWAY_TOOK_IT_BACK: "the gateway said paid, and now says otherwise",
+    Reason.SUCCESS_UNCONFIRMED: "a message said paid, and the gateway's status does not",
+    Reason.DUPLICATE: "the same payer may have paid twice",
+    Reason.STUCK_PENDING: "open for longer than is usual",
+}
 _UNFIT = {"unmatched": Attention.UNMATCHED_EVENTS, "unreadable": Attention.UNREADABLE_EVENTS}
 _INBOX = {
     Attention.UNHANDLED_EVENTS: View.UNHANDLED,
@@ -291,21 +209,18 @@ _INBOX = {
     Attention.UNVERIFIED_EVENTS: View.BAD_SIGNATURE,
 }
 _FILTERS = {
-    Attention.REVIEW: search.Filter(review_only=True),
     Attention.OUTCOME_UNKNOWN: search.Filter(outcome_unknown=True),
     Attention.FAILED_MAIL: search.Filter(mail_failed=True),
 }
-#: The page to look at, and the sentence for one and for many.
+#: The page to look at, and the sentence for one and for many. A number stands only where that page lists
+#: exactly so many.
 TOLD: Mapping[Attention, tuple[str, str, str]] = {
-    Attention.REVIEW: (
-        "attention",
-        "{count} payment does not fit what the gateway said.",
-        "{count} payments do not fit what the gateway said.",
-    ),
     Attention.OUTCOME_UNKNOWN: (
         "payments",
-        "The gateway has not said whether it made {count} link. It is looked up; do not make another.",
-        "The gateway has not said whether it made {count} links. They are looked up; do not make others.",
+        "The gateway has not said whether it made the link of {count} payment. It is looked up; do not make "
+        "another.",
+        "The gateway has not said whether it made the links of {count} payments. They are looked up; do not "
+        "make others.",
     ),
     Attention.UNHANDLED_EVENTS: (
         "inbox",
@@ -314,8 +229,7 @@ TOLD: Mapping[Attention, tuple[str, str, str]] = {
     ),
     Attention.UNASKED_LINKS: (
         "settings",
-        "{count} link should have been asked about long ago. Is the worker running?",
-        "{count} links should have been asked about long ago. Is the worker running?",
+        *("The gateway should have been asked about links long ago. Is the worker running?",) * 2,
     ),
     Attention.UNMATCHED_EVENTS: (
         "inbox",
@@ -329,17 +243,11 @@ TOLD: Mapping[Attention, tuple[str, str, str]] = {
     ),
     Attention.UNVERIFIED_EVENTS: (
         "inbox",
-        "{count} message today was not proved to be the gateway's. It changed nothing.",
-        "{count} messages today were not proved to be the gateway's. They changed nothing.",
+        *("Messages came today that were not proved to be the gateway's. They changed nothing.",) * 2,
     ),
     Attention.FAILED_MAIL: (
         "payments",
-        "{count} mail could not be sent. Open its payment to send it again.",
-        "{count} mails could not be sent. Open their payments to send them again.",
-    ),
-    Attention.UNDECIDED: (
-        "attention",
-        "{count} payment is stuck or looks paid twice.",
-        "{count} payments are stuck or look paid twice.",
+        "The mail of {count} payment could not be sent. Open it to send the mail again.",
+        "The mail of {count} payments could not be sent. Open them to send it again.",
     ),
 }

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import words
 from db.money import CURRENCIES, Money
 from payments import grammar
 from payments.conditions import Filter
 from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
+from payments.stages import NO_CODE, NO_LINK, Stage
 
 #: A Wednesday.
 TODAY = date(2026, 11, 25)
@@ -65,6 +67,11 @@ PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
             Filter(paid=day_span(date(2026, 11, 1), date(2026, 11, 3))),
             id="days",
         ),
+        pytest.param("stage:attempted", Filter(stages=(Stage.ATTEMPTED,)), id="how far its payer came"),
+        pytest.param("-stage:paid", Filter(not_stages=(Stage.PAID,)), id="not so far"),
+        pytest.param("failure:declined", Filter(failures=("05",)), id="why it failed, as people say it"),
+        pytest.param("failure:no_reason,51", Filter(failures=(NO_CODE, "51")), id="or by the gateway's code"),
+        pytest.param("failure:code-declined", Filter(failures=("declined",)), id="a code that is a word"),
         pytest.param("needs:attention", Filter(attention=True), id="needs a decision"),
         pytest.param("mode:demo", Filter(mode="demo"), id="mode"),
         pytest.param('12:30 6" +27 82', Filter(text='12:30 6" +27 82'), id="what only looks like grammar"),
@@ -100,6 +107,8 @@ def test_the_example_everybody_is_shown():
             "status:payed", "“payed” is no status. There are pending, closed", id="a status nobody knows"
         ),
         pytest.param("method:barter", "“barter” is no method", id="a method nobody knows"),
+        pytest.param("stage:arrived", "“arrived” is no stage. There are asked", id="a stage nobody knows"),
+        pytest.param("failure:rain", "“rain” is no failure. There are no-link", id="a failure nobody knows"),
         pytest.param("needs:love", "“needs:love” is not known", id="a need nobody knows"),
         pytest.param("mode:test", "is no mode", id="a mode nobody knows"),
         pytest.param(">lots", "“lots” is not an amount", id="an amount in words"),
@@ -128,6 +137,13 @@ _NAME = st.from_regex(r"\A[A-Za-z0-9,:.-]{1,6}( [a-z,]{1,5})?\Z")
 _NAMES = st.lists(_NAME, max_size=3, unique=True).map(tuple)
 _STATUSES = st.lists(st.sampled_from(Status), max_size=4, unique=True).map(tuple)
 _METHODS = st.lists(st.sampled_from(Method), max_size=3, unique=True).map(tuple)
+_STAGES = st.lists(st.sampled_from(Stage), max_size=4, unique=True).map(tuple)
+_FAILURES = st.lists(
+    st.sampled_from((NO_LINK, "05", "51", "declined", "code-x", "no-link"))
+    | st.from_regex(r"\A[A-Za-z0-9-]{1,12}\Z"),
+    max_size=3,
+    unique=True,
+).map(tuple)
 _MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
 _SPANS = st.one_of(
     st.none(),
@@ -152,6 +168,8 @@ def filters(draw: st.DrawFn) -> Filter:
         events=draw(_NAMES),
         categories=draw(_NAMES),
         organisers=draw(_NAMES),
+        stages=draw(_STAGES),
+        failures=draw(_FAILURES),
         mode=draw(st.sampled_from((None, "demo", "live"))),
         amount_from=draw(amounts),
         amount_to=draw(amounts),
@@ -166,12 +184,20 @@ def filters(draw: st.DrawFn) -> Filter:
         not_events=draw(_NAMES),
         not_categories=draw(_NAMES),
         not_organisers=draw(_NAMES),
+        not_stages=draw(_STAGES),
+        not_failures=draw(_FAILURES),
     )
 
 
 @given(wanted=filters())
 def test_what_is_written_reads_as_the_same_filter(wanted: Filter):
     assert grammar.read(grammar.write(wanted), TODAY) == wanted
+
+
+@pytest.mark.parametrize("why", words.FAILURE)
+def test_each_failure_that_has_a_sentence_has_a_word_to_type(why: str):
+    written = grammar.write(Filter(failures=(why,)))
+    assert written.removeprefix("failure:") in grammar.FAILURES
 
 
 @given(text=st.text(max_size=60))

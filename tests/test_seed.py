@@ -227,9 +227,11 @@ def test_running_totals_equal_a_scan(seeded):
 def test_the_live_page_has_takings_today_and_yesterday(seeded, now):
     with seeded.app.sessions.read() as session:
         live = overview.live(session, None, now=now)
-    assert live.taken_today
-    assert sum(bool(hour.taken) for hour in live.per_hour) >= 2
-    assert sum(bool(hour.yesterday) for hour in live.per_hour) >= 2
+    assert live.takings.today.rand
+    assert sum(bool(hour.today.count) for hour in live.takings.per_hour) >= 2
+    assert sum(bool(hour.before.count) for hour in live.takings.per_hour) >= 2
+    assert live.takings.compared.event
+    assert all(step.reached.count and step.stayed.count for step in live.made.steps[1:3])
     assert not any(item.kind is overview.Attention.UNASKED_LINKS for item in live.attention)
 
 

@@ -23,6 +23,7 @@ from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
+from payments.stages import Stage
 from ui.pieces import problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
@@ -266,6 +267,8 @@ def _rarer(person: Person, wanted: Filter) -> None:
     _choose("Method", "methods", list(Method), wanted, told=words.method_word)
     _choose("Category", "categories", list(categories), wanted)
     _choose("Asked for by", "organisers", list(organisers), wanted)
+    _choose("Its payer came to", "stages", list(Stage), wanted, told=lambda stage: words.STAGE[stage][0])
+    _choose("Failed for", "failures", list(words.FAILURE), wanted, told=lambda why: words.failure(why)[0])
     _amount("Amount from", "amount_from", wanted)
     _amount("Amount up to", "amount_to", wanted)
     _dated(wanted)
@@ -325,6 +328,7 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
         "not_events": [],
     }
     known |= {"not_categories": list(categories), "not_organisers": list(organisers)}
+    known |= {"not_stages": list(Stage), "not_failures": list(words.FAILURE)}
     now = [(field, value) for field in known for value in getattr(wanted, field)]
     options = [(field, value) for field, values in known.items() for value in values]
 

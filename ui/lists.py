@@ -18,10 +18,10 @@ from payments.search import PaymentRow
 from payments.timeline import TimelineView
 from ui.pieces import STATIC, clock, moment
 
-_COMPONENTS = ("payments", "timeline", "share", "announce")
+_COMPONENTS = ("payments", "timeline", "share", "announce", "doors")
 
 
-def _component(name: str) -> Any:
+def component(name: str) -> Any:
     """A component whose script is a file of ours: inline ones would need ``blob:`` in the page's policy."""
     manager = get_bidi_component_manager()
     if manager.get(f"paydesk.{name}") is None:
@@ -60,7 +60,7 @@ def payments_list(
 
     columns = [[name, title] for name, title in COLUMNS.items() if name not in without]
     data = {"label": label, "columns": columns, "rows": [_line(row) for row in rows], "bare": bare}
-    _component("payments")(key=key, data=data, on_picked_change=picked)
+    component("payments")(key=key, data=data, on_picked_change=picked)
 
 
 def _line(row: PaymentRow) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def messages_list(rows: Iterable[MessageRow], *, key: str, pick: Callable[[str],
 
     columns = [list(column) for column in MESSAGE_COLUMNS.items()]
     data = {"label": "Messages", "columns": columns, "rows": [_message(row) for row in rows], "bare": False}
-    _component("payments")(key=key, data=data, on_picked_change=picked)
+    component("payments")(key=key, data=data, on_picked_change=picked)
 
 
 def _message(row: MessageRow) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def timeline(entries: Sequence[TimelineView], *, key: str) -> None:
         {"day": dates.say_days(day, day), "entries": [_happening(entry) for entry in group]}
         for day, group in groupby(newest_first, key=lambda entry: dates.business_day(entry.at))
     ]
-    _component("timeline")(key=key, data={"days": days})
+    component("timeline")(key=key, data={"days": days})
 
 
 def _happening(entry: TimelineView) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def share(
             "url": f"mailto:{quote(email)}?subject={subject}&body={text}",
         },
     ]
-    _component("share")(
+    component("share")(
         key=key, data={"ways": ways, "copy": url, "tell": tell is not None}, on_shared_change=shared
     )
 
@@ -194,9 +194,9 @@ def copy(text: str, *, key: str) -> None:
     ways = [{"how": "copy", "word": "Copy", "icon": "content_copy", "url": None}]
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.code(text, language=None, wrap_lines=True)
-        _component("share")(key=key, data={"ways": ways, "copy": text, "tell": False}, width=110)
+        component("share")(key=key, data={"ways": ways, "copy": text, "tell": False}, width=110)
 
 
 def announce(news: str, *, key: str, ring: bool = False) -> None:
     """Read aloud by a screen reader when it changes; with a soft ring when asked for."""
-    _component("announce")(key=key, data={"text": news, "ring": ring})
+    component("announce")(key=key, data={"text": news, "ring": ring})

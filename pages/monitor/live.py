@@ -1,105 +1,177 @@
-"""Live: today's takings, what needs a person, and the newest payments, by themselves."""
+"""Live: today's takings, what became of today's payments, what needs a person, and the newest payments.
 
-from datetime import datetime
+Everything drawn here is drawn once for a version of the desk and a scope of events, and replayed to every
+page that is open. Every number leads to the payments that it counts.
+"""
 
-import pandas
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
+
 import streamlit as st
 
 import bootstrap
 import ui
 import words
-from db.money import Money
-from payments import dates, filters, overview, vitals
+from payments import dates, overview, vitals
 from payments.alerts import Severity
-from payments.lifecycle import PENDING, Status
-from payments.overview import Live, StatusNow
+from payments.figures import Figure
+from payments.funnel import Outcome
+from payments.lifecycle import Status
+from payments.overview import AttentionItem, Live
 from payments.people import Action
-from payments.search import Filter
+from payments.takings import Compared
+from ui import charts
 
 ui.require(Action.SEE)
 app = bootstrap.app()
 PAYMENTS = "pages/monitor/payments.py"
-#: The pages that what needs a person leads to, and the action that opens each.
+#: The pages that numbers lead to, by their addresses, and the action that opens each.
 PAGES = {
     "payments": (PAYMENTS, Action.SEE),
     "attention": ("pages/monitor/attention.py", Action.SEE),
     "inbox": ("pages/monitor/inbox.py", Action.SEE_INBOX),
     "settings": ("pages/admin/settings.py", Action.MANAGE_SETTINGS),
 }
+#: The looks of charts, which stand in the style sheet.
+LOOKS = {
+    Outcome.PAID: "paid", Outcome.WAITING: "waiting", Outcome.FAILED: "failed", Outcome.CLOSED: "closed",
+    Outcome.RETURNED: "returned",
+}  # fmt: skip
+
+RENEWED = timedelta(seconds=1)
+#: What a drawing depends on: the version, the scope, the mode, and the minute for what only ages.
+Key = tuple[int, frozenset[int] | None, str, str]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def picture(version: int, scope: frozenset[int] | None, mode: str, minute: str) -> Live:
-    """One reading for everybody who may see the same: per change, and per minute for what only ages."""
+# -- drawn once for everybody -----------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner=False)
+def boards() -> dict[tuple[frozenset[int] | None, str], tuple[int, datetime]]:
+    """The version that was drawn last for each scope, and when."""
+    return {}
+
+
+def current(version: int, scope: frozenset[int] | None, now: datetime) -> Key:
+    """What to draw. A version younger than ``RENEWED`` stays a moment longer: in a rush of payments each
+    scope is read and drawn so often, however many pages are open."""
+    drawn = boards().get((scope, app.settings.mode))
+    if drawn is None or (drawn[0] != version and not timedelta(0) <= now - drawn[1] < RENEWED):
+        boards()[scope, app.settings.mode] = drawn = (version, now)
+    return drawn[0], scope, app.settings.mode, now.strftime("%Y-%m-%d %H:%M")
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def picture(key: Key) -> Live:
+    """One reading for everybody who may see the same; frozen, so that nobody changes it for the others."""
     with app.sessions.read() as session:
-        return overview.live(session, scope, now=app.now())
+        return overview.live(session, key[1], now=app.now())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def headline(version: int, scope: frozenset[int] | None, mode: str, minute: str) -> None:
-    """The numbers, drawn once and replayed to every open page; so are the two below."""
-    ui.cards(numbers(picture(version, scope, mode, minute)))
+def headline(key: Key) -> None:
+    charts.draw(charts.metrics(numbers(picture(key))))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def day(version: int, scope: frozenset[int] | None, mode: str, minute: str) -> None:
-    with st.container(border=True):
-        st.subheader("Taken per hour", anchor=False)
-        per_hour(picture(version, scope, mode, minute))
+def day(key: Key) -> None:
+    live = picture(key)
+    charts.draw(charts.block("Paid per hour", per_hour(live)))
+    with st.expander("Every hour as a table", icon=":material/table_rows:"):
+        charts.draw(hours_table(live))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def aside(
-    version: int, scope: frozenset[int] | None, mode: str, minute: str, *, ways: frozenset[str]
-) -> None:
-    live = picture(version, scope, mode, minute)
-    with st.container(border=True):
-        st.subheader("Needs a person", anchor=False)
-        with st.container(key="lines_attention"):
-            needs_a_person(live, ways)
-    with st.container(border=True):
-        st.subheader("Where payments stand", anchor=False)
-        with st.container(key="lines_status"):
-            by_status(live)
-    with st.container(border=True):
-        st.subheader("Taken today by method", anchor=False)
-        by_method(live)
+def aside(key: Key, ways: frozenset[str]) -> None:
+    """``ways`` are the pages that whoever looks may open."""
+    live = picture(key)
+    charts.draw(
+        charts.block("Needs a person", needs_a_person(live, ways)),
+        charts.block("From link to money, today", how_far(live), STAGES_TOLD),
+        charts.block("Why payments failed today", failures(live)),
+        charts.block("Paid today by method", by_method(live)),
+        charts.block("Paid today by event", by_event(live)),
+        charts.block("Where payments stand", by_status(live)),
+    )
 
 
-def numbers(live: Live) -> list[ui.Card]:
-    paid, failed = live.status(Status.PAID), live.status(Status.FAILED)
-    waiting = [live.status(status) for status in sorted(PENDING - {Status.FAILED})]
-    until = live.yesterday_until.astimezone(dates.SAST)
-    yesterday = f"yesterday by {until:%H:%M}" if until.hour else "all of yesterday"
-    other = "".join(f" and {amount}" for amount in live.other_currencies_today)
-    gain = live.taken_today.minor - live.taken_yesterday.minor
+@st.cache_data(max_entries=64, show_spinner=False)
+def below(key: Key) -> None:
+    live = picture(key)
+    charts.draw(
+        charts.block(
+            "Today's payments, by how they stand now", outcomes(live),
+            "Each payment stands in the hour it was made, and changes its colour when it is paid, fails or "
+            "is closed.",
+        )
+    )  # fmt: skip
+
+
+# -- numbers ----------------------------------------------------------------------------------------
+
+
+def numbers(live: Live) -> list[charts.Metric]:
+    paid, before = live.takings.today, live.takings.before
+    failed = live.by_status[Status.FAILED]
+    gain = paid.rand.minor - before.rand.minor
     return [
-        ui.Card(
-            "Taken today",
+        charts.Metric(
+            "Paid today",
             "payments",
-            f"{live.taken_today}{other}",
-            share_of(gain, live.taken_yesterday.minor),
+            words.sums(paid.sums),
+            paid,
+            share_of(gain, before.rand.minor),
             gain > 0 if gain else None,
-            f"{yesterday}: {live.taken_yesterday}",
+            words.count(paid.count, "payment", "payments") + f". {until_told(live)}:",
+            (words.sums(before.sums), before),
         ),
-        ui.Card("Paid today", "check_circle", words.number(paid.reached_today), *change(paid, good=True)),
-        ui.Card(
+        charts.Metric(
+            "Made today",
+            "receipt_long",
+            words.number(live.made.all.count),
+            live.made.all,
+            note=f"{words.sums(live.made.all.sums)} asked",
+        ),
+        charts.Metric(
             "Waiting now",
             "schedule",
-            words.number(sum(standing.count for standing in waiting)),
-            note=f"{words.sums(asked(waiting))} asked",
+            words.number(live.waiting.count),
+            live.waiting,
+            note=f"{words.sums(live.waiting.sums)} asked",
         ),
-        ui.Card("Failed today", "error", words.number(failed.reached_today), *change(failed, good=False)),
+        charts.Metric(
+            "Failed now",
+            "error",
+            words.number(failed.count),
+            failed,
+            note=f"{words.sums(failed.sums)} asked, can still be paid",
+        ),
     ]
 
 
-def asked(standings: list[StatusNow]) -> dict[str, Money]:
-    """What they ask for together, currencies apart."""
-    together: dict[str, Money] = {}
-    for owed in (standing.owed for standing in standings):
-        for currency, amount in owed.items():
-            together[currency] = together.get(currency, Money(0, currency)) + amount
-    return together
+def until_told(live: Live) -> str:
+    """The day compared with, up to the end of the hour it is now."""
+    until = (live.takings.until - timedelta(seconds=1)).astimezone(dates.SAST)
+    return f"{compared_word(live.takings.compared)} by {until.hour + 1:02d}:00"
+
+
+def compared_word(compared: Compared) -> str:
+    if compared.event is None:
+        return "Yesterday"
+    return (
+        f"Last event, day {compared.nth}" if compared.nth > 0 else f"Last event, {-compared.nth} days before"
+    )
+
+
+def compared_told(compared: Compared) -> str:
+    """Which day it is, in a sentence."""
+    day = f"{compared.day:%A} {dates.say_days(compared.day, compared.day)}"
+    if compared.event is None:
+        return f"Compared with yesterday, {day}: no earlier event has such a day here."
+    if compared.nth > 0:
+        return f"Compared with day {compared.nth} of {compared.event}, {day}: everything paid on that day."
+    before = words.count(-compared.nth, "day", "days")
+    return f"Compared with {before} before {compared.event}, the same weekday, {day}: all that was paid then."
 
 
 def share_of(gain: int, before: int) -> str:
@@ -110,81 +182,133 @@ def share_of(gain: int, before: int) -> str:
     return f"{'−' if gain < 0 else '+'}{percent}\u00a0%"
 
 
-def change(standing: StatusNow, *, good: bool) -> tuple[str, bool | None, str]:
-    """Against yesterday at this hour; ``good`` says whether more of it is."""
-    more = standing.reached_today - standing.reached_yesterday
-    note = f"yesterday: {words.number(standing.reached_yesterday)}"
+# -- charts -----------------------------------------------------------------------------------------
+
+
+def per_hour(live: Live) -> str:
+    takings = live.takings
+    word = compared_word(takings.compared)
+    told = f"Paid per hour. Today {words.sums(takings.today.sums)} so far; {until_told(live)}: "
+    told += f"{words.sums(takings.before.sums)}."
+    best = max(takings.per_hour, key=lambda hour: hour.today.rand.minor)
+    if best.today.count:
+        told += f" The best hour today began at {best.hour_sast}:00 with {words.sums(best.today.sums)}."
+    shown = [
+        charts.Column(
+            f"{hour.hour_sast:02d}:00",
+            (
+                charts.Bar(word, hour.before, hour.before.rand.minor // 100, "before"),
+                charts.Bar("Today", hour.today, hour.today.rand.minor // 100, "today"),
+            ),
+        )
+        for hour in takings.per_hour
+    ]
     return (
-        (f"{'−' if more < 0 else '+'}{abs(more)}", (more > 0) is good, note) if more else ("same", None, note)
+        charts.legend([("today", "Today", None), ("before", word, None)])
+        + charts.columns(shown, told, stacked=False, unit="R")
+        + charts.caption_of(compared_told(takings.compared))
     )
 
 
-def per_hour(live: Live) -> None:
-    """Whole rands: a picture of money, not its record."""
-    hours = {
-        "hour": [f"{hour.hour_sast:02d}" for hour in live.per_hour],
-        "Yesterday": [hour.yesterday.minor // 100 for hour in live.per_hour],
-        "Today": [hour.taken.minor // 100 for hour in live.per_hour],
-    }
-    best = max(live.per_hour, key=lambda hour: hour.taken.minor)
-    told = f"Taken per hour. Today {live.taken_today} so far, yesterday by this hour {live.taken_yesterday}."
-    if best.taken:
-        told += f" The best hour today began at {best.hour_sast}:00 with {best.taken}."
-    option = {
-        "dataset": {"source": pandas.DataFrame(hours)},
-        "grid": {"left": 8, "right": 8, "top": 34, "bottom": 4, "containLabel": True},
-        "legend": {"right": 0, "top": 0},
-        "tooltip": {"trigger": "axis", "valueFormatter": "R%d"},
-        "xAxis": {"type": "category", "axisTick": {"show": False}},
-        "yAxis": {"type": "value", "splitNumber": 3, "axisLabel": {"formatter": "R{value}"}},
-        "series": [
-            {"type": "bar", "barGap": "-100%", "itemStyle": {"color": "rgba(128,140,134,0.35)"}, "z": 1},
-            {"type": "bar", "z": 2},
-        ],
-    }
-    st.echarts_chart(option, height=270, alt=told)
+def outcomes(live: Live) -> str:
+    made = live.made
+    told = ", ".join(
+        f"{words.number(figure.count)} {words.OUTCOME[outcome].word.lower()}"
+        for outcome, figure in made.outcomes.items()
+    )
+    shown = [
+        charts.Column(
+            f"{hour.hour_sast:02d}:00",
+            tuple(
+                charts.Bar(words.OUTCOME[outcome].word, figure, figure.count, LOOKS[outcome])
+                for outcome, figure in hour.outcomes.items()
+            ),
+        )
+        for hour in made.per_hour
+    ]
+    entries = [
+        (LOOKS[outcome], words.OUTCOME[outcome].word, figure)
+        for outcome, figure in made.outcomes.items()
+        if figure.count or outcome in (Outcome.PAID, Outcome.WAITING, Outcome.FAILED)
+    ]
+    return charts.legend(entries) + charts.columns(
+        shown, f"Payments made today, by how they stand now: {told}.", stacked=True
+    )
 
 
-def needs_a_person(live: Live, ways: frozenset[str]) -> None:
-    """``ways`` are the pages that whoever looks may open."""
-    if not live.attention:
-        ui.empty_state("Nothing needs you", "What does not fit will be listed here.", "task_alt")
-    for item in live.attention:
-        if item.page in ways:
-            page, wanted = PAGES[item.page][0], words.trouble_query(item)
-            st.page_link(page, label=item.sentence, icon=":material/flag:", query_params=wanted)
-        else:
-            st.markdown(f":material/flag: {item.sentence}")
+def hours_table(live: Live) -> str:
+    heads = ["Hour", "Paid", compared_word(live.takings.compared)]
+    heads += [f"Made, now {words.OUTCOME[outcome].word.lower()}" for outcome in Outcome]
+    rows = [
+        (f"{paid.hour_sast:02d}:00", [paid.today, paid.before, *made.outcomes.values()])
+        for paid, made in zip(live.takings.per_hour, live.made.per_hour, strict=True)
+    ]
+    some = [row for row in rows if any(figure.count for figure in row[1])]
+    return charts.table("Today by the hour, times of Johannesburg", heads, some, money=2)
 
 
-def by_status(live: Live) -> None:
+STAGES_TOLD = (
+    "Of the payments made today. “Page opened” are those whose payer came back from iKhokha's page, or "
+    "tried: iKhokha does not tell who opens it and closes it again. “Tried” are those whose attempt it told."
+)
+
+
+def how_far(live: Live) -> str:
+    if not live.made.all.count:
+        return charts.nothing("No payment was made today.", "Take one: how far it comes shows here.")
+    return charts.funnel(
+        (words.STAGE[step.stage][0], step.reached, words.STAGE[step.stage][1], step.stayed)
+        for step in live.made.steps
+    )
+
+
+def failures(live: Live) -> str:
+    if not live.made.failures:
+        return charts.nothing(
+            "None of today's payments stands as failed.", "Reasons show here, with what helps."
+        )
+    return charts.lines(
+        ("error", f"{words.number(figure.count)} · {words.failure(why)[0]}", figure, words.failure(why)[1])
+        for why, figure in live.made.failures
+    )
+
+
+def by_method(live: Live) -> str:
+    if not live.takings.by_method:
+        return charts.nothing("No money yet today.", "It shows here the moment it is confirmed.")
+    return charts.bars([(words.method_word(method), figure) for method, figure in live.takings.by_method])
+
+
+def by_event(live: Live) -> str:
+    if not live.takings.by_event:
+        return charts.nothing("No money yet today.", "Each event with money shows here.")
+    return charts.bars(live.takings.by_event)
+
+
+def by_status(live: Live) -> str:
     """Each with its count and sum, and a way to the list of just those."""
-    present = [standing for standing in live.by_status if standing.count]
+    present = [(words.STATUS[status], figure) for status, figure in live.by_status.items() if figure.count]
     if not present:
-        ui.empty_state("No payments yet", "Take the first one under Take a payment.", "qr_code_2")
-    for standing in present:
-        look = words.STATUS[standing.status]
-        st.page_link(
-            PAYMENTS,
-            label=f"**{words.number(standing.count)}** {look.word} · {words.sums(standing.owed)}",
-            icon=f":material/{look.icon}:",
-            query_params=filters.page_query(Filter(statuses=(standing.status,))),
-        )
-
-
-def by_method(live: Live) -> None:
-    taken = [method for method in live.by_method if method.taken]
-    if not taken:
-        ui.empty_state("No money yet today", "It shows here the moment it is confirmed.", "payments")
-    whole = sum(method.taken.minor for method in taken)
-    ui.bars(
-        (
-            f"{words.method_word(method.method)} · {method.count}",
-            str(method.taken),
-            method.taken.minor * 100 // whole,
-        )
-        for method in taken
+        return charts.nothing("No payments yet.", "Take the first one under Take a payment.")
+    return charts.lines(
+        (look.icon, f"{words.number(figure.count)} {look.word} · {words.sums(figure.sums)}", figure, "")
+        for look, figure in present
     )
+
+
+def needs_a_person(live: Live, ways: frozenset[str]) -> str:
+    if not live.attention:
+        return charts.nothing("Nothing needs you.", "What does not fit will be listed here.")
+    return charts.lines(("flag", item.sentence, way_to(item, ways), "") for item in live.attention)
+
+
+def way_to(item: AttentionItem, ways: frozenset[str]) -> Figure | str:
+    if item.filter is not None and item.page == "payments":
+        return charts.address("payments", words.trouble_query(item))
+    return charts.address(item.page, words.trouble_query(item)) if item.page in ways else ""
+
+
+# -- the page ---------------------------------------------------------------------------------------
 
 
 def news(live: Live) -> str:
@@ -203,30 +327,41 @@ def open_payment(reference: str) -> None:
     st.switch_page(PAYMENTS, query_params={"payment": reference})
 
 
+def open_door(href: str) -> None:
+    """A number was clicked: the page it leads to, within this one."""
+    parts = urlsplit(href)
+    if parts.path.lstrip("/") in PAGES:
+        page, _ = PAGES[parts.path.lstrip("/")]
+        st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
+
+
 @st.fragment(run_every="2s")
 @ui.error_boundary()
 def live_page() -> None:
     person = ui.require(Action.SEE, active=False)
     with app.sessions.read() as session:
-        version = overview.version(session)
+        version = overview.version(session, person.events)
     now = app.now()
-    key = (version, person.events, app.settings.mode, now.strftime("%Y-%m-%d %H:%M"))
+    key = current(version, person.events, now)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Live", anchor=False, width="content")
         ui.freshness(now)
-    tell_trouble(now)
-    headline(*key)
+    tell_trouble(key)
+    headline(key)
     left, right = st.columns([2, 1])
     with left:
-        day(*key)
-        newest(picture(*key))
+        day(key)
+        newest(picture(key))
+        below(key)
     with right:
-        ways = frozenset(name for name, (_, action) in PAGES.items() if person.may(action))
-        aside(*key, ways=ways)
+        aside(key, frozenset(name for name, (_, action) in PAGES.items() if person.may(action)))
+    charts.doors("live_doors", open_door)
 
 
-def tell_trouble(now: datetime) -> None:
+@st.cache_data(max_entries=64, show_spinner=False)
+def tell_trouble(key: Key) -> None:
     """What is wrong, since when, and what still works; a snoozed alert is quiet."""
+    now = app.now()
     with app.sessions.read() as session:
         troubles = vitals.troubles(session, now=now)
     for alert in troubles:

@@ -1,0 +1,337 @@
+"""How far payers came, why payments failed, which day today is held against; every figure is a door."""
+
+import html
+import re
+from collections import Counter as Sums
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from types import SimpleNamespace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from sqlalchemy import select, update
+
+import words
+from db.models import Event, Payment
+from db.money import Money
+from payments import dates, filters, inbox, lifecycle, links, overview, search, signin, sync, takings
+from payments.errors import GatewayRefused, GatewayUnavailable
+from payments.gateways import Answer
+from payments.inbox import Message
+from payments.lifecycle import Source, Status
+from payments.people import Role
+from payments.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
+from payments.takings import Compared
+from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.samples import make_payment
+from tests.test_pages import PAGES, desk  # noqa: F401 - the fixture
+
+NOON = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
+BY = {"source": Source.DESK, "actor": "Thandi"}
+
+
+# -- how far a payer came ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gateway(sessions):
+    with sessions.begin() as session:
+        make_event(session, now=NOON)
+    return FakeGateway()
+
+
+def kept(sessions, reference):
+    with sessions.read() as session:
+        payment = payment_of(session, reference)
+        return payment.stage, payment.failure
+
+
+def ask(sessions, gateway, reference, minutes):
+    with sessions.read() as session:
+        link_id = payment_of(session, reference).links[-1].id
+    sync.ask(sessions, {"ikhokha": gateway}, link_id, now=NOON + timedelta(minutes=minutes))
+
+
+def ring(sessions, gateway, reference, word, code, minutes):
+    """A signed message about a payment's link, and what it leads to."""
+    with sessions.begin() as session:
+        link = payment_of(session, reference).links[-1]
+        now = NOON + timedelta(minutes=minutes)
+        body = f"{link.gateway_reference} {word} {code}".encode()
+        message = Message("ikhokha", "/", {}, body, now)
+        event = SimpleNamespace(
+            gateway_reference=link.gateway_reference, reference=None, word=word, code=code
+        )
+        event_id = inbox.accept(session, message, event)
+    inbox.process(sessions, {"ikhokha": gateway}, event_id, now=now)
+
+
+def test_a_payment_comes_as_far_as_its_payer_was_seen(sessions, gateway):
+    view = issue(sessions, gateway, now=NOON)
+    assert kept(sessions, view.reference) == (Stage.ISSUED, "")
+    with sessions.begin() as session:
+        links.returned(session, view.return_token, "cancel", now=NOON + timedelta(seconds=5))
+    assert kept(sessions, view.reference) == (Stage.OPENED, "")
+    gateway.says(view.gateway_reference, Answer.ATTEMPT_FAILED, "FAILURE")
+    ask(sessions, gateway, view.reference, 2)
+    assert kept(sessions, view.reference) == (Stage.ATTEMPTED, NO_CODE)
+    gateway.says(view.gateway_reference, Answer.PAID, "PAID")
+    ask(sessions, gateway, view.reference, 4)
+    with sessions.begin() as session:
+        links.returned(session, view.return_token, "success", now=NOON + timedelta(minutes=9))
+    assert kept(sessions, view.reference)[0] == Stage.PAID
+
+
+def test_cash_brings_no_payer_to_the_gateways_page(sessions, gateway):
+    view = issue(sessions, gateway, now=NOON)
+    with sessions.begin() as session:
+        lifecycle.receive(
+            session, payment_of(session, view.reference), kind="cash", source_reference="slip",
+            amount=Money(15_000), now=NOON, **BY,
+        )  # fmt: skip
+    assert kept(sessions, view.reference)[0] == Stage.ISSUED
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        pytest.param(GatewayRefused("99", "No."), NO_LINK, id="refused"),
+        pytest.param(GatewayUnavailable("Nobody there."), UNREACHABLE, id="not reached"),
+    ],
+)
+def test_why_there_is_no_link_is_kept(sessions, gateway, error, why):
+    gateway.failing = error
+    with pytest.raises(type(error)):
+        issue(sessions, gateway, now=NOON)
+    with sessions.read() as session:
+        payment = session.scalars(select(Payment)).one()
+        assert (payment.status, payment.stage, payment.failure) == (Status.FAILED, Stage.ASKED, why)
+
+
+@pytest.mark.parametrize(
+    "code, why",
+    [
+        pytest.param("05", "05", id="a code"),
+        pytest.param("00", NO_CODE, id="all is well is no reason"),
+        pytest.param(None, NO_CODE, id="none"),
+        pytest.param("<b>05</b>", NO_CODE, id="no code at all"),
+    ],
+)
+def test_a_messages_code_is_kept_as_the_reason(sessions, gateway, code, why):
+    view = issue(sessions, gateway, now=NOON)
+    gateway.says(view.gateway_reference, Answer.ATTEMPT_FAILED, "FAILURE")
+    ring(sessions, gateway, view.reference, "FAILURE", code, 2)
+    assert kept(sessions, view.reference) == (Stage.ATTEMPTED, why)
+
+
+def test_a_code_that_comes_after_the_poll_is_kept_and_the_poll_does_not_take_it_away(sessions, gateway):
+    view = issue(sessions, gateway, now=NOON)
+    gateway.says(view.gateway_reference, Answer.ATTEMPT_FAILED, "FAILURE")
+    ask(sessions, gateway, view.reference, 2)
+    assert kept(sessions, view.reference)[1] == NO_CODE
+    ring(sessions, gateway, view.reference, "FAILURE", "51", 4)
+    ask(sessions, gateway, view.reference, 6)
+    assert kept(sessions, view.reference)[1] == "51"
+    assert words.failure("51") == ("Not enough money on the card (51)", words.FAILURE["51"][1])
+    assert "XY-7" in words.failure("XY-7")[0]
+
+
+def test_the_funnel_counts_who_came_so_far_or_further(sessions, gateway):
+    for nth, stage in enumerate(Stage):
+        with sessions.begin() as session:
+            event = session.scalars(select(Event)).one()
+            for _ in range(nth + 1):
+                make_payment(session, event, now=NOON, stage=stage)
+            make_payment(session, event, now=NOON - timedelta(days=1), stage=stage)
+    with sessions.read() as session:
+        made = overview.live(session, None, now=NOON).made
+    assert made.all.count == 15
+    assert [(step.stage, step.reached.count, step.stayed.count) for step in made.steps] == [
+        (Stage.ISSUED, 14, 1), (Stage.OPENED, 12, 2), (Stage.ATTEMPTED, 9, 3), (Stage.PAID, 5, 4),
+    ]  # fmt: skip
+
+
+# -- the day compared with --------------------------------------------------------------------------
+
+
+def fair(number, name, starts, days, state="open"):
+    return SimpleNamespace(
+        id=number, name=name, starts_on=starts, ends_on=starts + timedelta(days=days - 1), state=state
+    )
+
+
+CLOUD = fair(1, "Cloud", date(2026, 4, 7), 3)  # a Tuesday
+TECH = fair(2, "Tech", date(2026, 11, 24), 5)
+DRAFT = fair(3, "Draft", date(2026, 10, 1), 9, "draft")
+
+
+@pytest.mark.parametrize(
+    "today, compared",
+    [
+        pytest.param(date(2026, 11, 24), Compared(date(2026, 4, 7), "Cloud", 1), id="the first day"),
+        pytest.param(
+            date(2026, 11, 26), Compared(date(2026, 4, 9), "Cloud", 3), id="the last one's last day"
+        ),
+        pytest.param(date(2026, 11, 27), None, id="a day the last event did not have"),
+        pytest.param(date(2026, 11, 29), None, id="after the event"),
+        pytest.param(date(2026, 11, 23), Compared(date(2026, 4, 6), "Cloud", -1), id="the day before"),
+        pytest.param(date(2026, 11, 14), Compared(date(2026, 3, 28), "Cloud", -10), id="ten days before"),
+    ],
+)
+def test_a_day_is_held_against_the_same_day_of_the_last_event(today, compared):
+    events = [CLOUD, TECH, DRAFT]
+    assert takings.same_day_of_the_last_event(events, Sums({2: 5}), today) == compared
+
+
+def test_before_an_event_the_weekday_is_the_same():
+    event = fair(2, "Tech", date(2026, 11, 28), 2)  # a Saturday, after a Tuesday's event
+    for days in range(1, 60):
+        today = event.starts_on - timedelta(days=days)
+        compared = takings.same_day_of_the_last_event([CLOUD, event], Sums({2: 1}), today)
+        assert compared is not None
+        assert compared.day.weekday() == today.weekday()
+        assert compared.day < CLOUD.starts_on
+        assert abs((CLOUD.starts_on - compared.day).days - days) <= 7
+        assert compared.nth == -(CLOUD.starts_on - compared.day).days
+
+
+def test_the_first_event_and_a_lone_one_have_no_last():
+    assert takings.same_day_of_the_last_event([CLOUD], Sums({1: 1}), date(2026, 4, 8)) is None
+    assert takings.same_day_of_the_last_event([], Sums(), date(2026, 4, 8)) is None
+
+
+def test_the_last_event_of_another_scope_is_nobodys_to_compare_with(sessions):
+    with sessions.begin() as session:
+        last, this = make_event(session, "last", now=NOON), make_event(session, "this", now=NOON)
+        last.starts_on, last.ends_on = date(2026, 5, 4), date(2026, 5, 6)
+        this.starts_on, this.ends_on = date(2026, 11, 23), date(2026, 11, 25)
+        for event, moment in ((last, datetime(2026, 5, 4, 8, 0, tzinfo=UTC)), (this, NOON)):
+            payment = make_payment(session, event, now=moment)
+            lifecycle.receive(
+                session, payment, kind="cash", source_reference=f"s{event.id}", amount=payment.amount,
+                now=moment, **BY,
+            )  # fmt: skip
+        scope = frozenset({this.id})
+    with sessions.read() as session:
+        whole = overview.live(session, None, now=NOON).takings
+        mine = overview.live(session, scope, now=NOON).takings
+    assert whole.compared == Compared(date(2026, 5, 4), "Last 2026", 1)
+    assert (whole.before.count, mine.before.count) == (1, 0)
+    assert mine.compared == Compared(date(2026, 11, 22))
+
+
+# -- every figure is a door -------------------------------------------------------------------------
+
+
+def season(session, seed: int) -> None:
+    """Payments of two days and an event of spring in every state, as the lifecycle makes them."""
+    dice = Random(seed)
+    events = [make_event(session, code, now=NOON) for code in ("spring", "gala", "expo")]
+    events[0].starts_on, events[0].ends_on = date(2026, 5, 4), date(2026, 5, 6)
+    events[1].starts_on, events[1].ends_on = date(2026, 11, 23), date(2026, 11, 25)
+    for nth in range(120):
+        event = dice.choice(events)
+        days = dice.choice((0, 0, 0, 1, 203))
+        moment = NOON - timedelta(days=days, minutes=dice.randrange(600))
+        payment = make_payment(
+            session, event, now=moment, status=Status.CREATED, amount_minor=dice.randrange(100, 90_000),
+            amount_currency=dice.choice(("ZAR", "ZAR", "ZAR", "USD")), stage=dice.choice(list(Stage)),
+        )  # fmt: skip
+        later = moment + timedelta(minutes=dice.randrange(90))
+        match dice.randrange(6):
+            case 0 | 1:
+                amount = payment.amount
+            case 2:
+                amount = Money(1, payment.amount_currency)
+            case _:
+                to = dice.choice((Status.OPEN, Status.FAILED, Status.EXPIRED, Status.WAIVED))
+                lifecycle.advance(session, payment, to, now=later, **BY)
+                continue
+        lifecycle.receive(
+            session, payment, kind=dice.choice(("cash", "eft", "gateway")), source_reference=f"s{nth}",
+            amount=amount, now=later, **BY,
+        )  # fmt: skip
+        if payment.status == Status.PAID and dice.random() < 0.3:
+            lifecycle.advance(session, payment, Status.REFUNDED, now=later, **BY)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_figure_equals_the_list_that_it_leads_to(sessions, seed):
+    with sessions.begin() as session:
+        season(session, seed)
+    with sessions.read() as session:
+        gala = session.scalars(select(Event.id).where(Event.code == "gala")).one()
+        for scope in (None, frozenset({gala}), frozenset()):
+            person = type(ADMIN)(9, "Aisha", "aisha@example.org", Role.VIEWER, scope)
+            figures = list(overview.live(session, scope, now=NOON).figures())
+            for figure in figures:
+                found = search.totals(session, person, figure.filter)
+                assert (figure.count, figure.sums) == (found.count, found.sums), figure
+            assert scope == frozenset() or sum(bool(figure.count) for figure in figures) > 30
+
+
+def test_a_wrong_figure_would_be_found(sessions):
+    with sessions.begin() as session:
+        season(session, 1)
+        session.execute(update(Payment).where(Payment.id == 1).values(amount_minor=1))
+    with sessions.read() as session:
+        wrong = [
+            figure
+            for figure in overview.live(session, None, now=NOON).figures()
+            if search.totals(session, ADMIN, figure.filter).sums != figure.sums
+        ]
+    assert wrong
+
+
+_DOOR = re.compile(r'<a class="pd-door[^"]*" href="([^"]+)"(?: data-count="([0-9]+)" data-sums="([^"]*)")?')
+#: So many doors of each role are opened as pages, too; all of them are asked what they list.
+OPENED = 20
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_door_of_any_page_leads_to_another_count_or_sum(desk, role):  # noqa: F811
+    """Each page as each role; each number that is a link, followed to the list it opens, as that role."""
+    with desk.sessions.begin() as session:
+        season(session, 5)
+        gala = session.scalars(select(Event.id).where(Event.code == "gala")).one()
+    issued = issue(desk.sessions, desk.gateway, now=desk.now, event="gala")
+    with desk.sessions.begin() as session:
+        payment = payment_of(session, issued.reference)
+        lifecycle.flag(session, payment, lifecycle.Review.OVERPAID, now=desk.now, **BY)
+    desk.sign_in(role, [gala] if role is Role.ORGANISER else None)
+    with desk.sessions.read() as session:
+        here = signin.who(desk.sessions, desk.cookie, now=desk.now, active=False).person
+        doors = sorted({door for page in PAGES for door in doors_of(desk.open(page))})
+        numbers = [door for door in doors if door[1]]
+        assert len(numbers) > (20 if role is Role.ORGANISER else 60)
+        for href, count, sums in numbers:
+            found = search.totals(session, here, meant(href))
+            assert (str(found.count), words.sums(found.sums)) == (count, sums), href
+    for href, count, sums in Random(3).sample(numbers, OPENED):
+        at = opened(desk, href)
+        line = next(text.value for text in at.markdown if " asked" in text.value)
+        assert line.startswith(f"**{words.count(int(count), 'payment', 'payments')}** · **{sums}** asked")
+    for href, count, _ in doors:
+        if not count:  # the queue and the inbox tell their own numbers
+            opened(desk, href)
+
+
+def doors_of(at) -> set[tuple[str, str, str]]:
+    return {tuple(map(html.unescape, found)) for found in _DOOR.findall(bodies(at))}
+
+
+def bodies(at) -> str:
+    return "".join(node.proto.body for node in at._tree if node.type == "html")
+
+
+def meant(href: str) -> search.Filter:
+    """The filter that an address of the Payments page stands for."""
+    return filters.from_page(dict(parse_qsl(urlsplit(href).query)), dates.business_day(NOON))
+
+
+def opened(desk, href: str):  # noqa: F811
+    parts = urlsplit(href)
+    at = desk.open(f"pages/monitor/{parts.path.lstrip('/')}.py", **dict(parse_qsl(parts.query)))
+    assert not at.exception, href
+    assert not at.error, href
+    return at

@@ -1,0 +1,261 @@
+"""Charts made of links: every bar is a door to the payments it stands for, in any theme, by pointer or key.
+
+They are plain HTML drawn once for everybody, so that the keyboard and a screen reader find each bar with its
+words, and a page of them costs the server one element. Widths and heights are whole percent of pixels, no
+money is divided into anything that is not whole.
+"""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+import words
+from payments import filters
+from payments.figures import Figure
+from ui.lists import component
+
+#: Pages that doors lead to, by the first part of their address.
+PAYMENTS = "payments"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a column: what it stands for, how high (any whole unit), and its look (a CSS class)."""
+
+    told: str
+    figure: Figure
+    height: int
+    look: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """``bars`` stand in front of each other, the first at the back, or on each other in a stack."""
+
+    label: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that matters, which is a door. ``better`` colours the change: None for neither."""
+
+    title: str
+    icon: str
+    value: str
+    figure: Figure
+    change: str = ""
+    better: bool | None = None
+    note: str = ""
+    beside: tuple[str, Figure] | None = None  # a second figure, told in small letters
+
+
+def door(figure: Figure) -> str:
+    """The address of the list of exactly these payments."""
+    return address(PAYMENTS, filters.page_query(figure.filter))
+
+
+def address(page: str, query: dict[str, str]) -> str:
+    return f"/{page}?{urlencode(query)}" if query else f"/{page}"
+
+
+def told(figure: Figure) -> str:
+    return f"{words.count(figure.count, 'payment', 'payments')}, {words.sums(figure.sums)}"
+
+
+def link(figure: Figure, text: str, *, look: str = "", about: str = "", more: str = "") -> str:
+    """A figure as a link, as HTML; a nought is told and leads nowhere, since there is nothing to see.
+
+    Count and sums stand on it beside its words: a test follows each link and compares. ``more`` is HTML.
+    """
+    said = f' aria-label="{html.escape(about)}"' if about else ""
+    if not figure.count:
+        return f'<span class="{look}">{html.escape(text)}</span>'
+    sums = html.escape(words.sums(figure.sums))
+    return (
+        f'<a class="pd-door {look}" href="{html.escape(door(figure))}" data-count="{figure.count}" '
+        f'data-sums="{sums}"{said}{more}>{html.escape(text)}</a>'
+    )
+
+
+def draw(*blocks: str) -> None:
+    """Put blocks of this file on the page, as one element."""
+    st.html(f'<div class="pd-blocks">{"".join(blocks)}</div>')
+
+
+def block(title: str, inner: str, told: str = "") -> str:
+    """A framed part of the page with its heading."""
+    return f'<section class="pd-block"><h3>{html.escape(title)}</h3>{inner}{caption_of(told)}</section>'
+
+
+def caption_of(told: str) -> str:
+    """A sentence beneath a chart that says what it counts."""
+    return f'<p class="pd-caption">{html.escape(told)}</p>' if told else ""
+
+
+def metrics(shown: Iterable[Metric]) -> str:
+    """Numbers side by side, on a phone two in a row; each opens its payments wherever it is touched."""
+    drawn = []
+    for metric in shown:
+        tone = {True: "good", False: "bad", None: "even"}[metric.better]
+        change = (
+            f'<span class="pd-change {tone}">{html.escape(metric.change)}</span> ' if metric.change else ""
+        )
+        value = link(
+            metric.figure, metric.value, look="pd-value", about=f"{metric.title}: {told(metric.figure)}"
+        )
+        note = html.escape(metric.note)
+        note += f" {link(metric.beside[1], metric.beside[0], look='pd-beside')}" if metric.beside else ""
+        sign = f'<span class="pd-icon" aria-hidden="true" translate="no">{html.escape(metric.icon)}</span>'
+        drawn.append(
+            f'<div class="pd-card"><div class="pd-title">{sign}{html.escape(metric.title)}</div>{value}'
+            f'<div class="pd-note">{change}{note}</div></div>'
+        )
+    return f'<div class="pd-cards">{"".join(drawn)}</div>'
+
+
+def legend(entries: Iterable[tuple[str, str, Figure | None]]) -> str:
+    """Look, word, and where it has one the figure of each kind of bar."""
+    drawn = "".join(
+        f'<li><span class="pd-key {look}" aria-hidden="true"></span>'
+        f"{link(figure, f'{word} {words.number(figure.count)}') if figure else html.escape(word)}</li>"
+        for look, word, figure in entries
+    )
+    return f'<ul class="pd-legend">{drawn}</ul>'
+
+
+def columns(shown: Sequence[Column], alt: str, *, stacked: bool, unit: str = "") -> str:
+    """Columns over a day. Each bar is as high as its share of the scale's top."""
+    heights = sum if stacked else max
+    most = max((heights([0, *(bar.height for bar in column.bars)]) for column in shown), default=0)
+    step = _step(most)
+    top = max(step, -(-most // step) * step)
+    lines = "".join(
+        f'<span style="bottom:{at * 100 // top}%">{unit}{words.number(at)}</span>'
+        for at in range(0, top + 1, step)
+    )
+    drawn = "".join(_column(column, top, stacked) for column in shown)
+    return (
+        f'<div class="pd-chart{" stacked" if stacked else ""}" role="group" aria-label="{html.escape(alt)}">'
+        f'<div class="pd-scale" aria-hidden="true">{lines}</div><div class="pd-columns">{drawn}</div></div>'
+    )
+
+
+def _column(column: Column, top: int, stacked: bool) -> str:
+    """Its words show when a pointer or the keyboard is on it; a screen reader has them always."""
+    shown = [bar for bar in column.bars if bar.figure.count]
+    bars = [_bar(column.label, bar, top) for bar in (reversed(shown) if stacked else shown)]
+    tips = "".join(
+        f"<span>{html.escape(bar.told)}<br><strong>{html.escape(told(bar.figure))}</strong></span>"
+        for bar in shown
+    )
+    tip = f'<div class="pd-tip" aria-hidden="true">{html.escape(column.label)}{tips}</div>' if shown else ""
+    hour = f'<span class="pd-x" aria-hidden="true">{html.escape(column.label[:2])}</span>'
+    return f'<div class="pd-slot">{"".join(bars)}{tip}{hour}</div>'
+
+
+def _bar(label: str, bar: Bar, top: int) -> str:
+    permille = max(bar.height * 1000 // top, 8)  # a bar too low to be seen cannot be clicked
+    height = f' style="height:{permille // 10}.{permille % 10}%"'
+    about = f"{label}: {bar.told}, {told(bar.figure)}"
+    return link(bar.figure, "", look=f"pd-col {bar.look}", about=about, more=height)
+
+
+def _step(most: int) -> int:
+    """The distance of the scale's lines: 1, 2 or 5 of a power of ten, so that there are four or five."""
+    step = 1
+    while most > step * 4:
+        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
+    return step
+
+
+def funnel(steps: Iterable[tuple[str, Figure, str, Figure]]) -> str:
+    """What each step is, who reached it, and who stayed at the one before: bars that grow shorter."""
+    rows, whole = [], 0
+    for title, reached, why, stayed in steps:
+        whole = whole or max(1, reached.count)
+        share, lost = reached.count * 100 // whole, f"{words.number(stayed.count)} {why}"
+        number = link(
+            reached, words.number(reached.count), look="pd-number", about=f"{title}: {told(reached)}"
+        )
+        rows.append(
+            f'<li><span class="pd-funnel-line"><span>{html.escape(title)}</span>{number}'
+            f'<span class="pd-share">{share}\u00a0%</span></span>{_length(share)}'
+            f"{link(stayed, lost, look='pd-lost', about=f'{lost}: {told(stayed)}') if stayed.count else ''}"
+            "</li>"
+        )
+    return f'<ol class="pd-funnel">{"".join(rows)}</ol>'
+
+
+def _length(share: int) -> str:
+    return f'<span class="pd-bar" aria-hidden="true"><span style="width:{share:d}%"></span></span>'
+
+
+def bars(lines: Sequence[tuple[str, Figure]]) -> str:
+    """Figures beneath each other, each as long as its share of their money."""
+    whole = max(1, sum(figure.rand.minor for _, figure in lines))
+    drawn = "".join(
+        f"<li><span>{html.escape(label)} · {words.number(figure.count)}</span>"
+        f"{link(figure, words.sums(figure.sums), look='pd-number', about=f'{label}: {told(figure)}')}"
+        f"{_length(figure.rand.minor * 100 // whole)}</li>"
+        for label, figure in lines
+    )
+    return f'<ul class="pd-bars">{drawn}</ul>'
+
+
+def lines(shown: Iterable[tuple[str, str, Figure | str, str]]) -> str:
+    """Lines of a list that lead somewhere over their whole width: icon, text, the figure or address, note."""
+    drawn = []
+    for icon, text, target, note in shown:
+        sign = f'<span class="pd-icon" aria-hidden="true" translate="no">{html.escape(icon)}</span>'
+        below = f'<span class="pd-below">{html.escape(note)}</span>' if note else ""
+        if isinstance(target, Figure):
+            inner = link(target, text)
+        elif target:
+            inner = f'<a class="pd-door" href="{html.escape(target)}">{html.escape(text)}</a>'
+        else:
+            inner = f"<span>{html.escape(text)}</span>"
+        drawn.append(f"<li>{sign}<span>{inner}{below}</span></li>")
+    return f'<ul class="pd-lines">{"".join(drawn)}</ul>'
+
+
+def nothing(title: str, next_step: str) -> str:
+    return f'<p class="pd-none"><strong>{html.escape(title)}</strong> {html.escape(next_step)}</p>'
+
+
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[Figure]]], *, money: int
+) -> str:
+    """A chart as a table of links: the first ``money`` columns in money, the others counted."""
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
+    drawn = []
+    for label, figures in rows:
+        cells = (
+            _cell(each, f"{label}, {title}", as_money=nth < money)
+            for nth, (title, each) in enumerate(zip(heads[1:], figures, strict=True))
+        )
+        drawn.append(f'<tr><th scope="row">{html.escape(label)}</th>{"".join(cells)}</tr>')
+    return (
+        f'<div class="pd-scroll"><table class="pd-table"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(drawn)}</tbody></table></div>"
+    )
+
+
+def _cell(figure: Figure, label: str, *, as_money: bool) -> str:
+    shown = words.sums(figure.sums) if as_money else words.number(figure.count)
+    return f"<td>{link(figure, shown, about=f'{label}: {told(figure)}') if figure.count else '–'}</td>"
+
+
+def doors(key: str, opened: Any) -> None:
+    """Once a page: what is drawn here opens within the desk. ``opened`` is called with the address."""
+
+    def went() -> None:
+        wanted = st.session_state[key].opened
+        if isinstance(wanted, str):
+            opened(wanted)
+
+    component("doors")(key=key, data={}, on_opened_change=went)
