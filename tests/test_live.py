@@ -12,9 +12,22 @@ import pytest
 from sqlalchemy import select, update
 
 import words
+from db.migrate import downgrade, migrate
 from db.models import Event, Payment
 from db.money import Money
-from payments import dates, filters, inbox, lifecycle, links, overview, search, signin, sync, takings
+from payments import (
+    dates,
+    filters,
+    inbox,
+    integrity,
+    lifecycle,
+    links,
+    overview,
+    search,
+    signin,
+    sync,
+    takings,
+)
 from payments.errors import GatewayRefused, GatewayUnavailable
 from payments.gateways import Answer
 from payments.inbox import Message
@@ -134,6 +147,37 @@ def test_a_code_that_comes_after_the_poll_is_kept_and_the_poll_does_not_take_it_
     assert kept(sessions, view.reference)[1] == "51"
     assert words.failure("51") == ("Not enough money on the card (51)", words.FAILURE["51"][1])
     assert "XY-7" in words.failure("XY-7")[0]
+
+
+def test_what_was_there_before_is_told_as_far_as_its_timeline_tells(sessions, gateway):
+    """Down and up again: the codes of failures are lost with their column, stages and totals are found."""
+    _, returned, failed, paid = (issue(sessions, gateway, now=NOON).reference for _ in range(4))
+    with sessions.begin() as session:
+        token = payment_of(session, returned).links[-1].return_token
+        links.returned(session, token, "cancel", now=NOON + timedelta(seconds=5))
+    for reference, answer, word in ((failed, Answer.ATTEMPT_FAILED, "FAILURE"), (paid, Answer.PAID, "PAID")):
+        with sessions.read() as session:
+            gateway.says(payment_of(session, reference).links[-1].gateway_reference, answer, word)
+        ring(sessions, gateway, reference, word, "51" if word == "FAILURE" else "00", 2)
+    gateway.failing = GatewayRefused("99", "No.")
+    with pytest.raises(GatewayRefused):
+        issue(sessions, gateway, now=NOON)
+    before = journeys(sessions)
+    downgrade(sessions.engine, "0008")
+    migrate(sessions.engine)
+    assert before[failed] == (Stage.ATTEMPTED, "51")
+    assert journeys(sessions) == before | {failed: (Stage.ATTEMPTED, NO_CODE)}
+    assert sorted(before.values()) == [
+        (Stage.ASKED, NO_LINK), (Stage.ATTEMPTED, "51"), (Stage.ISSUED, ""), (Stage.OPENED, ""),
+        (Stage.PAID, ""),
+    ]  # fmt: skip
+    with sessions.read() as session:
+        assert integrity.examine(session) == ()
+
+
+def journeys(sessions):
+    with sessions.read() as session:
+        return {row.reference: (row.stage, row.failure) for row in session.scalars(select(Payment))}
 
 
 def test_the_funnel_counts_who_came_so_far_or_further(sessions, gateway):
