@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+import words
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from db.money import Money
 from payments import audit, dates, exports, grammar, links, obligations, search
@@ -81,12 +82,17 @@ def find(
         wanted = _wanted(session, person, query, app.now())
         page = search.page(session, person, wanted, size=limit)
         totals = search.totals(session, person, wanted)
+        culprits = [] if page.rows else search.explain_empty(session, person, wanted)
     told = {
         "count": totals.count,
         "sums": {currency: money.minor for currency, money in totals.sums.items()},
         "rows": [_row_told(row) for row in page.rows],
     }
     answer(told, as_json, lambda: _show_rows(page.rows, totals))
+    if not as_json:
+        for condition, count in culprits:
+            some = f"{min(count, search.COUNT_CAP)}{'+' if count > search.COUNT_CAP else ''}"
+            console.print(f"Without {words.condition(condition, app.now())}: {some}.", markup=False)
 
 
 def export(

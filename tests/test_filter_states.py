@@ -23,6 +23,7 @@ from payments.lifecycle import Method, Status
 from payments.people import Person, Role
 from payments.privacy import fold
 from payments.search import Filter, Totals
+from payments.stages import Stage
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many
 
@@ -122,6 +123,8 @@ def random_filter(dice: Random, now: datetime) -> Filter:
         events=maybe(0.25, some(events), ()),
         categories=maybe(0.15, some(("Regular", "Student", "Gone")), ()),
         organisers=maybe(0.15, some(("Aisha", "Sipho Dube", "Nobody")), ()),
+        stages=maybe(0.1, some(tuple(Stage), 4), ()),
+        not_failures=maybe(0.05, ("",), ()),
         mode=maybe(0.1, dice.choice(("demo", "demo", "live")), None),
         amount_from=maybe(0.15, Money(dice.choice((0, 1, 15_000, 150_000)), currency), None),
         amount_to=maybe(0.15, Money(dice.choice((1, 15_000, 150_000, 99_999_999)), currency), None),
@@ -161,6 +164,8 @@ def fits(one: Known, wanted: Filter) -> bool:
             chosen(wanted.events, wanted.not_events, one.event),
             chosen(wanted.categories, wanted.not_categories, one.category),
             chosen(wanted.organisers, wanted.not_organisers, payment.created_by),
+            chosen(wanted.stages, wanted.not_stages, payment.stage),
+            chosen(wanted.failures, wanted.not_failures, payment.failure),
             wanted.mode in (None, payment.mode),
             bounded(wanted.amount_from, wanted.amount_from or amount, amount),
             bounded(wanted.amount_to, amount, wanted.amount_to or amount),

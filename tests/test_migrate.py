@@ -180,7 +180,7 @@ def test_a_database_of_a_newer_release_is_refused(engine):
 def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
     """Those of the first release have no line break before their first field and behind their last."""
     migrate(engine)
-    downgrade(engine, "0008")
+    downgrade(engine, "0010")
     with engine.begin() as connection:
         for statement in ADDED.split(";")[:2]:
             connection.execute(text(statement))

@@ -1,16 +1,18 @@
 """The Payments page: the address, the box and the controls say the same filter, and names stay out of it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from db.models import Event
-from payments import filters
+from payments import filters, search
 from payments.dates import business_day, day_span
 from payments.lifecycle import Method, Status
 from payments.people import Role
 from payments.search import Filter
-from tests.samples import make_many
+from tests.desk import ADMIN
+from tests.samples import make_many, make_payment
 from tests.test_pages import desk  # noqa: F401 - a fixture
 
 PAGE = "pages/monitor/payments.py"
@@ -121,3 +123,68 @@ def test_each_condition_is_taken_away_by_one_click(full):
     at.button(key="chip_all").click().run()
     assert shown(at) == Filter()
     assert "q" not in at.query_params
+
+
+# -- the list ---------------------------------------------------------------------------------------
+
+
+def listed(at) -> dict:
+    """What the component of the list was given."""
+    (node,) = [node for node in at._tree if node.type == "bidi_component"]
+    return json.loads(node.proto.json)
+
+
+def test_what_was_searched_for_is_marked_and_a_field_that_is_not_shown_is_told(full):
+    at = full.open(PAGE)
+    at.text_input(key="box").set_value("thandeka").run()
+    given = listed(at)
+    assert given["marks"] == {"words": ["thandeka"], "bare": []}
+    assert {row["payer"] for row in given["rows"]} == {"Thandéka Nkosi"}
+    assert not any(row["found"] for row in given["rows"])
+    at.text_input(key="box").set_value("+1 guest").run()
+    assert {row["found"] for row in listed(at)["rows"]} == {"Note: paid at the door; +1 guest"}
+
+
+def test_the_list_is_sorted_by_what_the_address_says(full):
+    at = full.open(PAGE, sort="Largest amount")
+    amounts = [row["amount"] for row in listed(at)["rows"]]
+    with full.sessions.read() as session:
+        rows = list(search.rows(session, ADMIN, Filter(), sort="-amount"))
+    assert amounts == [str(row.amount) for row in rows]
+    assert listed(at)["sort"]["now"] == "-amount"
+
+
+def test_a_sort_that_needs_a_narrower_filter_says_so(full, monkeypatch):
+    monkeypatch.setattr(search, "COUNT_CAP", 10)
+    at = full.open(PAGE, sort="Largest amount")
+    assert "needs a narrower filter" in at.error[0].value
+
+
+def test_nothing_found_says_which_condition_it_was_and_takes_it_away_by_one_click(full):
+    at = full.open(PAGE, **filters.page_query(Filter(categories=("Nowhere",), mode="demo")))
+    without = [button for button in at.button if str(button.key).startswith("without_")]
+    assert [button.label for button in without] == ["Without Category\\: Nowhere: 40", "Clear all filters"]
+    without[0].click().run()
+    assert shown(at) == Filter(mode="demo")
+    assert len(listed(at)["rows"]) == 40
+
+
+def test_payments_that_arrive_while_a_later_page_is_read_wait_behind_a_pill(full):
+    with full.sessions.begin() as session:
+        event = session.query(Event).one()
+        for _ in range(40):
+            make_payment(session, event, now=full.now)
+    at = full.open(PAGE)
+    at.session_state["page"] = 2
+    at.run()
+    second = [row["reference"] for row in listed(at)["rows"]]
+    assert len(second) == 30
+    with full.sessions.begin() as session:
+        for _ in range(3):
+            make_payment(session, session.get_one(Event, event.id), now=full.now)
+    at.run()
+    assert [row["reference"] for row in listed(at)["rows"]] == second
+    assert at.button(key="news").label == "3 new"
+    at.button(key="news").click().run()
+    assert len(listed(at)["rows"]) == 50
+    assert not [button for button in at.button if button.key == "news"]

@@ -11,7 +11,7 @@ from streamlit.components.v2.get_bidi_component_manager import get_bidi_componen
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
 import words
-from payments import dates
+from payments import dates, needle, search
 from payments.lifecycle import Status
 from payments.replay import MessageRow
 from payments.search import PaymentRow
@@ -50,8 +50,20 @@ def payments_list(
     pick: Callable[[str], None],
     without: Sequence[str] = (),
     bare: bool = False,
+    marks: needle.Marks = needle.Marks(),
+    sort: str | None = None,
+    on_sort: Callable[[str], None] | None = None,
 ) -> None:
-    """Payments as a table, on a phone as cards. ``pick`` is called with the reference that was chosen."""
+    """Payments as a table, on a phone as cards. ``pick`` is called with the reference that was chosen.
+
+    ``marks`` are pointed at in the texts; where none of them shows, the field that was found is. With
+    ``sort`` the headings sort, and ``on_sort`` is called with the order that was asked for.
+    """
+
+    def sorted_by() -> None:
+        wanted = st.session_state[key].sorted
+        if on_sort is not None and isinstance(wanted, str):
+            on_sort(wanted)
 
     def picked() -> None:
         reference = st.session_state[key].picked
@@ -59,14 +71,45 @@ def payments_list(
             pick(reference)
 
     columns = [[name, title] for name, title in COLUMNS.items() if name not in without]
-    data = {"label": label, "columns": columns, "rows": [_line(row) for row in rows], "bare": bare}
-    component("payments")(key=key, data=data, on_picked_change=picked)
+    data = {
+        "label": label,
+        "columns": columns,
+        "rows": [_line(row, marks) for row in rows],
+        "bare": bare,
+        "marks": {"words": marks.words, "bare": marks.bare},
+        "sort": {"now": sort, "keys": SORT_KEYS} if sort else None,
+    }
+    component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by)
 
 
-def _line(row: PaymentRow) -> dict[str, Any]:
+#: The order a column's heading asks for, the smallest first and the largest first.
+SORT_KEYS = {
+    "when": (search.OLDEST, search.NEWEST),
+    **{name: (name, f"-{name}") for name in ("amount", "status", "payer", "event", "method", "reference")},
+}
+
+
+def _where_found(row: PaymentRow, marks: needle.Marks, shown: Iterable[str | None]) -> str | None:
+    """The field that was found, where none that is shown would be marked."""
+    if marks == needle.Marks() or any(needle.points_at(marks, text) for text in shown if text):
+        return None
+    hidden = {
+        "Phone": row.payer_phone,
+        "E-mail": row.payer_email,
+        "iKhokha's reference": row.gateway_reference,
+        "Note": row.note,
+    }
+    return next(
+        (f"{name}: {text}" for name, text in hidden.items() if text and needle.points_at(marks, text)), None
+    )
+
+
+def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
     look = words.STATUS[row.status]
     part = row.received if row.received and row.received != row.amount else None
+    contact = row.payer_email or row.payer_phone or None
     return {
+        "found": _where_found(row, marks, (row.reference, row.payer_name, contact, row.event_name)),
         "reference": row.reference,
         "when": moment(row.created_at),
         "amount": str(row.amount),
@@ -76,7 +119,7 @@ def _line(row: PaymentRow) -> dict[str, Any]:
         if row.review
         else None,
         "payer": row.payer_name,
-        "contact": row.payer_email or row.payer_phone or None,
+        "contact": contact,
         "event": row.event_name,
         "category": row.category,
         "method": words.method_word(row.method),

@@ -5,13 +5,33 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import overview, search
+from payments import filters, needle, overview, search
+from payments.errors import InvalidInput
 from payments.people import Action, Person
 from payments.search import Filter, Totals
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()
 PAGE_SIZE = 50
+IN_ORDER_OF_ARRIVAL = (search.NEWEST, search.OLDEST)
+SORTED = {
+    search.NEWEST: "Newest first",
+    search.OLDEST: "Oldest first",
+    "-amount": "Largest amount",
+    "amount": "Smallest amount",
+    "payer": "Payer, A to Z",
+    "-payer": "Payer, Z to A",
+    "event": "Event, A to Z",
+    "-event": "Event, Z to A",
+    "status": "Status, A to Z",
+    "-status": "Status, Z to A",
+    "method": "Method, A to Z",
+    "-method": "Method, Z to A",
+    "-paid": "Paid last",
+    "paid": "Paid first",
+    "reference": "Reference, A to Z",
+    "-reference": "Reference, Z to A",
+}
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -30,22 +50,106 @@ def told(totals: Totals) -> str:
     return line
 
 
+def told_at_once(count: int) -> str:
+    """What is known before everything is added up."""
+    more = "+" if count > search.COUNT_CAP else ""
+    return f"**{words.number(min(count, search.COUNT_CAP))}{more} payments** …"
+
+
 def open_payment(reference: str) -> None:
     st.query_params["payment"] = reference
     st.session_state.payment_picked = True
 
 
-def nothing_found(wanted: Filter) -> None:
+def sort_by(order: str) -> None:
+    st.session_state.sort = order
+    to_the_top()
+
+
+def to_the_top() -> None:
+    """The first page of what is there now."""
+    st.session_state.older_than = None
+    if st.session_state.get("page", 1) != 1:
+        st.session_state.page = 1
+
+
+def go_on_after(wanted: Filter, last_id: int) -> None:
+    to_the_top()
+    st.session_state.older_than = (wanted, last_id)
+
+
+def nothing_found(here: Person, wanted: Filter) -> None:
     if wanted != Filter():
-        ui.empty_state(
-            "No payment fits", "Take a filter away, or search for a part of the name.", "search_off"
-        )
-        st.button("Clear all filters", on_click=ui.clear_filters)
-    elif person.may(Action.ISSUE_LINK):
+        why_nothing(here, wanted)
+    elif here.may(Action.ISSUE_LINK):
         ui.empty_state("No payments yet", "Take the first one: it shows here at once.", "receipt_long")
         st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
     else:
         ui.empty_state("No payments yet", "They show here as soon as an organiser takes one.", "receipt_long")
+
+
+def why_nothing(here: Person, wanted: Filter) -> None:
+    """Which condition leaves nothing over, and a click that takes it away."""
+    with app.sessions.read() as session:
+        culprits = search.explain_empty(session, here, wanted)
+    now = app.now()
+    if not culprits:
+        ui.empty_state(
+            "No payment fits", "Whichever one condition is taken away, nothing is found.", "search_off"
+        )
+    else:
+        ui.empty_state("No payment fits", "Take one of these away to find some.", "search_off")
+    with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+        for number, (condition, count) in enumerate(culprits):
+            some = words.number(min(count, search.COUNT_CAP)) + ("+" if count > search.COUNT_CAP else "")
+            st.button(
+                f"Without {ui.escape(words.condition(condition, now))}: {some}",
+                key=f"without_{number}",
+                icon=":material/close:",
+                on_click=ui.hold,
+                args=(filters.minus(wanted, condition),),
+            )
+        st.button("Clear all filters", key="without_all", on_click=ui.clear_filters)
+
+
+def order(count: int) -> str:
+    """The order that is wished for. Any but the first two needs a list that is not too long."""
+    with st.container(width=210):
+        sort = st.selectbox(
+            "Sort",
+            list(SORTED),
+            key="sort",
+            format_func=SORTED.__getitem__,
+            label_visibility="collapsed",
+            on_change=to_the_top,
+            bind="query-params",
+        )
+    if sort not in IN_ORDER_OF_ARRIVAL and count > search.COUNT_CAP:
+        raise InvalidInput(
+            f"{SORTED[sort]}: this needs a narrower filter, of {words.number(search.COUNT_CAP)} payments at "
+            f"most. Newest first and oldest first work for any number."
+        )
+    return sort
+
+
+def place_in(wanted: Filter, sort: str, count: int) -> tuple[int, int | None]:
+    """The page that is read, and the payment after which the list begins."""
+    pages = -(-min(count, search.COUNT_CAP) // PAGE_SIZE)
+    number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    older = st.session_state.get("older_than")
+    goes_on = older and older[0] == wanted and sort in IN_ORDER_OF_ARRIVAL
+    return number, older[1] if goes_on else None
+
+
+def news(here: Person, wanted: Filter, newest_id: int | None) -> None:
+    """Payments that came while a later page is read wait behind a pill."""
+    if newest_id is None:
+        return
+    with app.sessions.read() as session:
+        count = search.arrived(session, here, wanted, newest_id)
+    if count:
+        some = f"{words.number(min(count, search.COUNT_CAP))} new"
+        st.button(some, key="news", icon=":material/arrow_upward:", type="primary", on_click=to_the_top)
 
 
 @st.fragment(run_every="3s")
@@ -60,25 +164,58 @@ def found(wanted: Filter) -> None:
     total = line.empty()
     with app.sessions.read() as session:
         version = overview.version(session)
-        some = search.capped_count(session, here, wanted)
-        place, pages = st.container(), -(-min(some, search.COUNT_CAP) // PAGE_SIZE)
-        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-        held = st.session_state.get("held") if number > 1 else None
-        newest_id = held[1] if held and held[0] == wanted else None
-        page = search.page(session, here, wanted, number=number, size=PAGE_SIZE, newest_id=newest_id)
-    if number == 1 and page.rows:
-        st.session_state.held = (wanted, page.rows[0].id)
-    total.markdown(f"**{words.count(min(some, search.COUNT_CAP), 'payment', 'payments')}** …")
+        count = search.count_at_once(session, here, wanted)
+        total.markdown(told_at_once(count))
+        with line:
+            sort = order(count)
+        pill, place, foot = st.container(), st.container(), st.container(horizontal=True)
+        with foot:
+            number, older = place_in(wanted, sort, count)
+        newest_id = held(wanted, sort, number, older)
+        page = search.page(
+            session, here, wanted, number=number, size=PAGE_SIZE, sort=sort,
+            newest_id=newest_id, before_id=older,
+        )  # fmt: skip
+        if number == 1 and older is None:
+            st.session_state.held = (wanted, sort, search.newest_id(session))
+    with pill:
+        news(here, wanted, newest_id)
     with place:
         if page.rows:
-            ui.payments_list(page.rows, key="payments_list", label="Payments", pick=open_payment)
+            marks = needle.marks(wanted.text)
+            ui.payments_list(
+                page.rows, key="payments_list", label="Payments", pick=open_payment, marks=marks, sort=sort,
+                on_sort=sort_by,
+            )  # fmt: skip
         else:
-            nothing_found(wanted)
+            nothing_found(here, wanted)
+    with foot:
+        further(wanted, page, sort, older)
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
     if totals.count and here.may(Action.EXPORT):
         with line:
             ui.export_link(wanted, totals.count)
+
+
+def held(wanted: Filter, sort: str, number: int, older: int | None) -> int | None:
+    """The newest payment of the list that is read on: later ones wait."""
+    kept = st.session_state.get("held")
+    reading_on = number > 1 or older is not None
+    return kept[2] if reading_on and kept and kept[:2] == (wanted, sort) else None
+
+
+def further(wanted: Filter, page: search.Page, sort: str, older: int | None) -> None:
+    """Beyond the last numbered page the list goes on after its last row, at any depth for the same price."""
+    last = page.number * PAGE_SIZE >= search.COUNT_CAP
+    if page.more and last and sort in IN_ORDER_OF_ARRIVAL:
+        st.button(
+            "Older payments" if sort == search.NEWEST else "Later payments",
+            icon=":material/arrow_forward:", on_click=go_on_after,
+            args=(wanted, page.rows[-1].id),
+        )  # fmt: skip
+    if older is not None:
+        st.button("Back to the start", icon=":material/first_page:", on_click=to_the_top)
 
 
 st.title("Payments", anchor=False)

@@ -1,10 +1,56 @@
 // The list of payments. A click on a row, or Enter on its reference, picks that payment by reference:
 // rows that moved in the meantime make no difference.
-import { badge, make, show } from "./dom.js";
+import { badge, icon, make, show } from "./dom.js";
+
+// Letters as the search reads them: case and accents aside; and which letter of the text each came from.
+function folded(text) {
+  const letters = [], from = [];
+  [...text].forEach((letter, place) => {
+    for (const plain of letter.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()) {
+      letters.push(plain);
+      from.push(place);
+    }
+  });
+  return [letters, from];
+}
+
+function places(text, words, separators) {
+  let [letters, from] = folded(text);
+  if (separators) {
+    const kept = letters.map((_, n) => n).filter((n) => !/[\s_\-.()/]/.test(letters[n]));
+    [letters, from] = [kept.map((n) => letters[n]), kept.map((n) => from[n])];
+  }
+  const plain = letters.join("");
+  if (plain.length !== letters.length) return [];  // letters beyond the first plane: nothing is marked
+  return words.flatMap((word) => {
+    const found = [];
+    for (let at = plain.indexOf(word); at >= 0; at = plain.indexOf(word, at + word.length)) {
+      found.push([from[at], from[at + word.length - 1] + 1]);
+    }
+    return found;
+  });
+}
+
+// A text with what was searched for marked in it; both are set as text.
+function marked(tag, className, text, marks) {
+  const letters = [...text];
+  const hit = new Array(letters.length).fill(false);
+  for (const [start, end] of [...places(text, marks.words, false), ...places(text, marks.bare, true)]) hit.fill(true, start, end);
+  if (!hit.includes(true)) return make(tag, className, text);
+  const node = make(tag, className, null);
+  for (let at = 0; at < letters.length; ) {
+    let end = at;
+    while (end < letters.length && hit[end] === hit[at]) end++;
+    const part = letters.slice(at, end).join("");
+    node.append(hit[at] ? make("mark", "", part) : document.createTextNode(part));
+    at = end;
+  }
+  return node;
+}
 
 // What is too long for its cell ends in an ellipsis; the whole of it shows on a pointer's rest.
-function second(text) {
-  const node = make("span", "second", text);
+function second(text, marks) {
+  const node = marked("span", "second", text, marks);
   node.title = text;
   return node;
 }
@@ -13,25 +59,39 @@ const CELLS = {
   when: (row) => [make("span", "number", row.when)],
   amount: (row) => [make("span", "number", row.amount)].concat(row.received ? [make("span", "second", row.received)] : []),
   status: (row) => [badge(row.status)].concat(row.flag ? [" ", badge(row.flag)] : []),
-  payer: (row) => [make("span", "", row.payer)].concat(row.contact ? [second(row.contact)] : []),
-  event: (row) => [make("span", "", row.event)].concat(row.category ? [make("span", "second", row.category)] : []),
+  payer: (row, marks) => [marked("span", "", row.payer, marks), ...[row.contact, row.found].filter(Boolean).map((text) => second(text, marks))],
+  event: (row, marks) => [marked("span", "", row.event, marks)].concat(row.category ? [make("span", "second", row.category)] : []),
   method: (row) => [make("span", "", row.method)],
-  reference: (row) => {
-    const button = make("button", "", row.reference);
+  reference: (row, marks) => {
+    const button = marked("button", "", row.reference, marks);
     button.type = "button";
     button.setAttribute("aria-label", `Open ${row.reference}`);
     return [button];
   },
 };
 
+// A heading sorts by its column: a second time the other way round.
+function heading(key, title, sort) {
+  const cell = make("th", key, sort && sort.keys[key] ? null : title);
+  cell.scope = "col";
+  if (!sort || !sort.keys[key]) return cell;
+  const [up, down] = sort.keys[key];
+  const button = make("button", "sort", title);
+  button.type = "button";
+  button.dataset.sort = sort.now === down ? up : down;
+  if (sort.now === up || sort.now === down) {
+    cell.setAttribute("aria-sort", sort.now === up ? "ascending" : "descending");
+    button.append(icon(sort.now === up ? "arrow_upward" : "arrow_downward"));
+  }
+  cell.append(button);
+  return cell;
+}
+
 function draw(data) {
-  const head = make("tr", "", null, data.columns.map(([key, title]) => {
-    const cell = make("th", key, title);
-    cell.scope = "col";
-    return cell;
-  }));
+  const marks = data.marks || { words: [], bare: [] };
+  const head = make("tr", "", null, data.columns.map(([key, title]) => heading(key, title, data.sort)));
   const rows = data.rows.map((row) => {
-    const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, CELLS[key](row))));
+    const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, CELLS[key](row, marks))));
     line.dataset.reference = row.reference;
     return line;
   });
@@ -57,6 +117,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const watch = new ResizeObserver(() => fit(root));
   watch.observe(root);
   root.onclick = (event) => {
+    const sort = event.target.closest("[data-sort]");
+    if (sort) return setTriggerValue("sorted", sort.dataset.sort);
     const line = event.target.closest("tr[data-reference]");
     if (line && !String(getSelection())) setTriggerValue("picked", line.dataset.reference);
   };
