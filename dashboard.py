@@ -21,6 +21,7 @@ MENU = {
         (Action.SEE, "monitor/attention", "Needs attention", "flag"),
         (Action.SEE_INBOX, "monitor/inbox", "Inbox", "inbox"),
     ],
+    "Finance": [(Action.EXPORT, "finance/exports", "Exports", "download")],
     "Door": [
         (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),
         (Action.TAKE_MONEY, "door/shift", "My shift", "point_of_sale"),

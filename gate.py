@@ -31,7 +31,7 @@ OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics",)
 #: Nowhere to come back to after signing in.
-NO_PAGES = ("/signin", "/signout", "/export", "/_stcore", "/media", "/static", "/component")
+NO_PAGES = re.compile(r"/(?:(?:signin|signout|export)(?![\w-])|_stcore|media|static|component)")
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 LOOKS = anyio.CapacityLimiter(8)
 
@@ -98,7 +98,7 @@ def _to_signin(scope: Scope) -> Response:
 def safe_page(wanted: str) -> str:
     """A path of our own and nothing else: a link to the sign-in page must not lead to another site."""
     own = re.fullmatch(r"/(?!/)[!-\[\]-~]{0,2000}", wanted)  # visible ASCII without the backslash
-    return wanted if own and not wanted.startswith(NO_PAGES) else "/"
+    return wanted if own and not NO_PAGES.match(wanted) else "/"
 
 
 def _refusal(connection: HTTPConnection, settings: Settings) -> Response | None:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from commands import demo, desk, payments, people, run, statements
+from commands import demo, desk, exports, payments, people, run, statements
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -26,7 +26,8 @@ cli.command()(desk.inbox)
 cli.command()(payments.link)
 cli.command()(payments.payment)
 cli.command()(payments.find)
-cli.command()(payments.export)
+cli.command()(exports.export)
+cli.command("verify-export")(exports.verify_export)
 cli.command()(statements.read_statement)
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)

@@ -3,9 +3,9 @@
 import base64
 import secrets
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
-from itertools import islice
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,18 +21,23 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
-from payments import audit, exports, filters, health, search, signin
+from payments import filters, health, signin
 from payments.errors import Conflict, NotAllowed, NotFound, PaymentsError
+from payments.exports import layout as layouts
+from payments.exports import records
+from payments.exports.delivery import Delivery
+from payments.exports.layout import MEDIA_TYPES
+from payments.exports.run import BrokenOff, Children
 from payments.people import Person
 from payments.signin import Visitor
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 16 * 1024
-LINES_AT_ONCE = 500
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 _SIGN_INS = anyio.CapacityLimiter(4)
 
@@ -213,63 +218,100 @@ def _is_https() -> bool:
 
 # -- files ------------------------------------------------------------------------------------------
 
+#: Files written at a time; who comes then waits a little.
+_AT_ONCE = anyio.Semaphore(6)
+_WAIT_S = 20
+#: Threads of their own: each waits for a child most of the time.
+_FILES = anyio.CapacityLimiter(24)
+
+
+@cache
+def _children() -> Children:
+    return Children(bootstrap.app().sessions.engine.dialect.name)
+
 
 async def export(request: Request) -> Response:
-    """Exactly what is filtered, as CSV, streamed. A stream that breaks ends without its last chunk."""
+    """Exactly what is filtered, as a file, streamed: asked for and fetched in one."""
+    query = request.query_params.multi_items()
+
+    def ask(person: Person) -> str:
+        layout, rest = layouts.take_from(query)
+        wanted, app = filters.from_query(rest), bootstrap.app()
+        with app.sessions.begin() as session:
+            asked = records.ask(session, person, wanted, layout, demo=app.settings.demo, now=app.now())
+        return asked.reference
+
+    return await _delivered(request, ask)
+
+
+async def fetch(request: Request) -> Response:
+    """A file that was asked for on a page: nothing of its filter stands in the address."""
+    reference = request.path_params["reference"]
+    return await _delivered(request, lambda _person: reference)
+
+
+async def _delivered(request: Request, ask: Callable[[Person], str]) -> Response:
+    """A stream that breaks ends without its last chunk, so that no browser takes it for whole."""
     here = await who(request, active=True)
     if here is None:  # the session ended between the gate and here
         return RedirectResponse("/signin", 303)
-    query = request.query_params
+    if request.method == "HEAD":  # would fetch what can be fetched once
+        return Response(status_code=405, headers={"Allow": "GET"})
+    app, person = bootstrap.app(), here.person
+
+    def begin() -> Delivery:
+        return Delivery(app.sessions, _children(), person, ask(person), app.now)
+
     try:
-        wanted = filters.from_query(query.multi_items())
-        count, lines = await anyio.to_thread.run_sync(_start_export, here.person, wanted, str(query))
-    except NotAllowed as error:
-        return PlainTextResponse(str(error), 403)
-    except PaymentsError as error:
-        return PlainTextResponse(str(error), 400)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{exports.file_name(bootstrap.app().now())}"',
-        "Cache-Control": "no-store",
-        "X-Row-Count": str(count),
-    }
-    return StreamingResponse(_streamed(lines), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-Lines = Generator[str, None, None]
-
-
-def _start_export(person: Person, wanted: search.Filter, query: str) -> tuple[int, Lines]:
-    """Write down who takes what, then begin: an export that cannot be recorded does not happen.
-
-    The count and the lines are of one picture of the database.
-    """
-    app = bootstrap.app()
-    with ExitStack() as opened:
-        session = opened.enter_context(app.sessions.read())
-        lines = exports.csv_lines(session, person, wanted)
-        count = search.totals(session, person, wanted).count
-        with app.sessions.begin() as writing:
-            audit.record(writing, person, "export", "payments", now=app.now(), filter=query, rows=count)
-        batches = _batches(lines, opened.pop_all())
-        next(batches)
-        return count, batches
-
-
-def _batches(lines: Iterator[str], opened: ExitStack) -> Lines:
-    """Many lines at a time, and before them "" for the caller that makes this start, so that it can end."""
-    with opened:
-        yield ""
-        while batch := "".join(islice(lines, LINES_AT_ONCE)):
-            yield batch
-
-
-async def _streamed(lines: Lines) -> AsyncIterator[str]:
-    """Read in threads; closed at the end, also when the reader has gone."""
+        with anyio.fail_after(_WAIT_S):
+            await _AT_ONCE.acquire()
+    except TimeoutError:
+        return PlainTextResponse("Too many files are being written now. Try again in a minute.", 503)
     try:
-        while batch := await anyio.to_thread.run_sync(next, lines, ""):
-            yield batch
-    finally:
-        lines.close()
+        delivery = await anyio.to_thread.run_sync(begin, limiter=_FILES)
+    except BaseException as error:
+        _AT_ONCE.release()
+        if not isinstance(error, PaymentsError):
+            raise
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    return _Download(delivery)
+
+
+_STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500}
+
+
+class _Download(StreamingResponse):
+    """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
+    would take several times as long as the file itself."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        asked = delivery.asked
+        headers = {
+            "Content-Disposition": f'attachment; filename="{asked.file_name}"',
+            "Content-Encoding": "identity",
+            "Cache-Control": "no-store",
+            "X-Export": asked.reference,
+        }
+        if delivery.rows is not None:
+            headers["X-Row-Count"] = str(delivery.rows)
+        super().__init__(self._pieces(), headers=headers, media_type=MEDIA_TYPES[asked.layout.format])
+        self._delivery = delivery
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._delivery.end, limiter=_FILES)
+            _AT_ONCE.release()
+            await anyio.to_thread.run_sync(_children().warm, limiter=_FILES)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """Read in threads."""
+        pieces = self._delivery.pieces()
+        while (piece := await anyio.to_thread.run_sync(next, pieces, None, limiter=_FILES)) is not None:
+            if piece:
+                yield piece
 
 
 # -- the app ----------------------------------------------------------------------------------------
@@ -284,7 +326,9 @@ async def _warm(_app: Any) -> AsyncIterator[None]:
     """Load what the first page needs before the first visitor waits for it."""
     bootstrap.app()
     await anyio.to_thread.run_sync(_import_the_heavy)
+    await anyio.to_thread.run_sync(_children().warm)
     yield
+    _children().close()
 
 
 def _import_the_heavy() -> None:
@@ -304,6 +348,7 @@ ROUTES = [
     Route("/signout", show_signout, methods=["GET"]),
     Route("/signout", do_signout, methods=["POST"]),
     Route("/export", export, methods=["GET"]),
+    Route("/export/{reference}", fetch, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

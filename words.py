@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from db.money import Money
 from payments import dates, filters, grammar, inbox, stages
 from payments.cases import Decision, Reason
+from payments.exports.layout import Format, Separator, Zone
 from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.overview import AttentionItem
@@ -220,6 +221,51 @@ DECISION: Mapping[Decision, str] = {
     Decision.LEAVE_OPEN: "Leave it open",
     Decision.NOT_NEEDED: "Not needed any more",
     Decision.IGNORED: "Ignore the message",
+}
+
+
+# -- files ------------------------------------------------------------------------------------------
+
+#: Headings of a file's columns, as people choose them.
+COLUMN: Mapping[str, str] = {
+    "reference": "Reference",
+    "event": "Event code",
+    "event_name": "Event",
+    "category": "Category",
+    "payer": "Payer",
+    "email": "E-mail",
+    "phone": "Phone",
+    "amount": "Amount",
+    "received": "Received",
+    "refunded": "Refunded",
+    "currency": "Currency",
+    "payment_status": "Status",
+    "payment_method": "Method",
+    "payment_id": "Gateway id",
+    "transaction_reference": "Reference at the gateway",
+    "payment_date": "Paid",
+    "created": "Created",
+    "created_sast": "Created, SAST",
+    "created_utc": "Created, UTC",
+    "paid_sast": "Paid, SAST",
+    "paid_utc": "Paid, UTC",
+    "mode": "Demo or live",
+    "review": "Flag",
+    "note": "Note",
+}
+FORMAT: Mapping[Format, str] = {Format.CSV: "CSV", Format.XLSX: "Excel"}
+SEPARATOR: Mapping[Separator, str] = {
+    Separator.COMMA: "Comma  ,",
+    Separator.SEMICOLON: "Semicolon  ; (Excel with South African settings)",
+    Separator.TAB: "Tab",
+    Separator.PIPE: "Pipe  |",
+}
+ZONE: Mapping[Zone, str] = {Zone.SAST: "SAST", Zone.UTC: "UTC"}
+EXPORT: Mapping[str, Look] = {
+    "asked": Look("Not fetched", "hourglass_empty", "gray"),
+    "running": Look("Being written", "sync", "blue"),
+    "whole": Look("Whole", "check_circle", "green"),
+    "broken": Look("Broken off", "error", "red"),
 }
 
 

@@ -1,8 +1,6 @@
-"""Commands about payments: issue a link, look at one, find some, export them."""
+"""Commands about payments: issue a link, look at one, find some."""
 
-import os
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,10 +10,10 @@ from sqlalchemy.orm import Session
 import words
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from db.money import Money
-from payments import audit, dates, exports, grammar, links, obligations, search
+from payments import audit, dates, grammar, links, obligations, search
 from payments.errors import InvalidInput
 from payments.lifecycle import Source
-from payments.people import Action, Person, check
+from payments.people import Person
 from payments.search import Filter, PaymentDetail, PaymentRow
 
 
@@ -79,7 +77,7 @@ def find(
     app = open_desk()
     with app.sessions.read() as session:
         person = asking(session, as_email)
-        wanted = _wanted(session, person, query, app.now())
+        wanted = wanted_by(session, person, query, app.now())
         page = search.page(session, person, wanted, size=limit)
         totals = search.totals(session, person, wanted)
         culprits = [] if page.rows else search.explain_empty(session, person, wanted)
@@ -95,30 +93,8 @@ def find(
             console.print(f"Without {words.condition(condition, app.now())}: {some}.", markup=False)
 
 
-def export(
-    query: Annotated[str, typer.Argument(help='Which payments, as in find; "" is all of them.')],
-    output: Annotated[Path, typer.Option(help="The file to write; only you may read it.")],
-    format_: Annotated[str, typer.Option("--format", help="csv")] = "csv",
-    as_email: AsEmail = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write exactly the payments found to a file."""
-    if format_ != "csv":
-        raise InvalidInput(f"Payments are exported as csv, not {format_!r}.")
-    app = open_desk()
-    with app.sessions.begin() as session:  # written down first, so that nobody waits while rows are read
-        person = asking(session, as_email)
-        check(person, Action.EXPORT)
-        wanted = _wanted(session, person, query, app.now())
-        count = search.totals(session, person, wanted).count
-        audit.record(session, person, "export", "payments", now=app.now(), query=query, rows=count)
-    with app.sessions.read() as session:
-        count = _write(output, exports.csv_lines(session, person, wanted)) - 1
-    told = {"rows": count, "output": str(output)}
-    answer(told, as_json, lambda: console.print(f"{count} payments are in {output}."))
-
-
-def _wanted(session: Session, person: Person, query: str, now: datetime) -> Filter:
+def wanted_by(session: Session, person: Person, query: str, now: datetime) -> Filter:
+    """What somebody wrote, as the page of payments understands it."""
     return search.named(session, person, grammar.read(query, dates.business_day(now)))
 
 
@@ -130,21 +106,6 @@ def _rand(amount: str) -> Money:
         return Money.parse(amount)
     except ValueError as error:
         raise InvalidInput(f"{error}.") from error
-
-
-def _write(output: Path, lines: Any) -> int:
-    """The lines as a file that appears whole or not at all; returns how many there were."""
-    unfinished = output.with_name(f".{output.name}.part")
-    count = 0
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            for count, line in enumerate(lines, 1):  # noqa: B007 - counted on the way
-                file.write(line)
-        unfinished.replace(output)
-    except OSError as error:
-        raise InvalidInput(f"{output} cannot be written: {error.strerror}.") from error
-    return count
 
 
 # -- JSON -------------------------------------------------------------------------------------------

@@ -19,8 +19,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
-#: Before this version two connections that write and checkpoint can corrupt a WAL database.
-OLDEST_SQLITE = (3, 51, 3)
+from db.sqlite import DatabaseUnfit, sqlite_module
 
 _SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -41,10 +40,6 @@ _PICTURE: dict[str, dict[str, Any]] = {
 
 #: How long a writer waits for the others of its process before it tries beside them.
 TURN_S = 10
-
-
-class DatabaseUnfit(Exception):
-    """The database cannot keep money safely; the message says what to change."""
 
 
 class Sessions:
@@ -97,7 +92,7 @@ def open_engine(url: str, *, busy_timeout_s: int = 10, **pool: Any) -> Engine:
 
 
 def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -> Engine:
-    module = _sqlite_module()
+    module = sqlite_module()
     if not path or path == ":memory:":
         raise DatabaseUnfit("SQLite needs a file: several processes share the desk's database")
     folder = Path(path).resolve().parent
@@ -203,21 +198,6 @@ def check_postgres(engine: Engine) -> None:
             raise DatabaseUnfit(
                 "PostgreSQL has no pg_trgm extension, which search needs: install its contrib package"
             )
-
-
-def _sqlite_module() -> Any:
-    import sqlite3
-
-    if sqlite3.sqlite_version_info >= OLDEST_SQLITE:
-        return sqlite3
-    from pysqlite3 import dbapi2
-
-    if dbapi2.sqlite_version_info < OLDEST_SQLITE:
-        raise DatabaseUnfit(
-            f"SQLite {dbapi2.sqlite_version} can corrupt a database that two processes write; "
-            f"install pysqlite3 0.6.1 or later, or use PostgreSQL"
-        )
-    return dbapi2
 
 
 def _filesystem(folder: Path) -> str:

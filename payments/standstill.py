@@ -25,6 +25,8 @@ STILL_ALLOWED = frozenset(
         "revoke_sessions",
         "disable_person",
         "export",
+        "export_whole",
+        "export_broken",
         "snooze_alert",
     }
 )

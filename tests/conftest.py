@@ -30,20 +30,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--postgres-bin", type=Path, help="bin folder of the PostgreSQL to test on; default: the wheel's"
     )
     parser.addoption(
-        "--fail-on-skip", action="store_true", help="a skipped browser, postgres or processes test fails"
+        "--fail-on-skip",
+        action="store_true",
+        help="a skipped browser, office, postgres or processes test fails",
     )
     parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files anew; then read them"
     )
     parser.addoption("--golden", type=int, default=20_000, help="payments of the golden set; default: 20000")
+    parser.addoption(
+        "--separators",
+        default="semicolon",
+        help="at which LibreOffice splits CSV files: comma,semicolon,tab,pipe",
+    )
     parser.addoption("--kills", type=int, default=10, help="kill -9 under load, so often; default: 10")
     parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
     parser.addoption("--stops", type=int, default=2, help="SIGTERM under load, so often; default: 2")
     parser.addoption("--bodies", type=int, default=1_000, help="mutated messages; default: 1000")
 
 
-_NEVER_SKIPPED = ("browser", "postgres", "processes")
+_NEVER_SKIPPED = ("browser", "office", "postgres", "processes")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,6 +31,7 @@ class Served:
 
     port: int
     app: bootstrap.App
+    process: int
 
     @property
     def url(self) -> str:
@@ -90,7 +91,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Served]:
     app = bootstrap.build(bootstrap.read_settings(environ, None))
     migrate(app.sessions.engine)
     with _process(environ, folder / "server.log") as process:
-        served = Served(app.settings.dashboard_port, app)
+        served = Served(app.settings.dashboard_port, app, process.pid)
         wait_until(lambda: process.poll() is not None or _answers(served), seconds=90)
         assert process.poll() is None, (folder / "server.log").read_text()
         yield served

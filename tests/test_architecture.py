@@ -231,7 +231,7 @@ def test_only_the_session_room_opens_the_database():
     drivers = {"sqlite3", "pysqlite3", "psycopg"}
     assert {
         name_of(path) for path in sources() if {module.split(".")[0] for module in imports(path)} & drivers
-    } <= {"db.session"}
+    } <= {"db.sqlite", "db.stream"}
 
 
 def test_only_ui_writes_html():

@@ -1,22 +1,31 @@
-"""CSV files: exact, whole, and no spreadsheet runs anything in them."""
+"""Files of payments: exact, whole, written down, and no spreadsheet runs anything in them."""
 
 import csv
 import io
+import os
+import signal
 from collections import Counter as Sums
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Event
+from db.models import AuditEntry, Event, Export
 from db.session import Sessions
-from payments import exports, search
-from payments.errors import NotAllowed
-from payments.exports import csv_lines, guard
+from payments import search
+from payments.dates import Span
+from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.exports import child, csv_file, layout, lines, records, run
+from payments.exports.cells import guard
+from payments.exports.delivery import Delivery
+from payments.exports.layout import COLUMNS, DEFAULT_COLUMNS, Layout, Separator, Zone
+from payments.exports.run import BrokenOff, Children, Contents
 from payments.lifecycle import Method, Review, Status
 from payments.people import Person, Role
 from payments.references import with_check
@@ -28,12 +37,27 @@ from tests.test_search import filters
 FORMULA_STARTS = tuple("=+-@%|\t\r\n\0＝＋－＠\u2212｜")
 INVISIBLE = " \u00a0\u3000\ufeff\u200b\u200c\u200d\u2060\"'"
 KNOWN = with_check("REG", "7K2MPQ", demo=True)
+VIEWER = Person(5, "Vusi Zulu", "vusi@example.org", Role.VIEWER, None)
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+SEPARATORS = {Separator.COMMA: ",", Separator.SEMICOLON: ";", Separator.TAB: "\t", Separator.PIPE: "|"}
 
 
-def read_back(lines: Iterator[str]) -> list[dict[str, str]]:
-    text = "".join(lines)
-    assert text.startswith("\ufeff")
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
+def written(session: Session, wanted: Filter, asked: Layout | None = None, person: Person = ADMIN) -> bytes:
+    """The bytes that a child writes, written here."""
+    out = io.BytesIO()
+    child.write(run.job(session, person, wanted, asked or Layout(), "EXP_TEST", now=NOW), out)
+    out.seek(0)
+    found = b""
+    while True:
+        letter, data = run.read_frame(out)
+        if letter == "E":
+            return found
+        found += data if letter == "D" else b""
+
+
+def read_back(data: bytes, separator: str = ",") -> list[dict[str, str]]:
+    text = data.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
 
 
 @pytest.fixture
@@ -46,19 +70,30 @@ def crowd(sessions: Sessions, now: datetime) -> Iterator[Session]:
         yield session
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=filters())
-def test_a_files_sums_are_the_totals_on_the_screen(crowd: Session, wanted: Filter):
-    lines = read_back(csv_lines(crowd, ADMIN, wanted))
+def test_a_file_holds_the_rows_on_the_screen_in_their_order_and_their_sums(crowd: Session, wanted: Filter):
+    found = read_back(written(crowd, wanted))
     totals = search.totals(crowd, ADMIN, wanted)
     owed: Sums[str] = Sums()
     received: Sums[str] = Sums()
-    for line in lines:
+    for line in found:
         owed[line["currency"]] += int(line["amount"].replace(".", ""))
         received[line["currency"]] += int(line["received"].replace(".", ""))
-    assert len(lines) == totals.count
+    shown = [row.reference for row in search.rows(crowd, ADMIN, wanted)]
+    assert [line["reference"] for line in found] == shown
+    assert len(found) == totals.count
     assert owed == {currency: money.minor for currency, money in totals.sums.items()}
     assert received == {currency: money.minor for currency, money in totals.received.items()}
+
+
+def test_the_link_that_is_told_of_is_the_one_on_the_screen(crowd: Session):
+    rows = {row.reference: row for row in search.rows(crowd, ADMIN, Filter())}
+    for line in read_back(written(crowd, Filter())):
+        row = rows[line["reference"]]
+        told = (row.gateway_reference or "", row.wire_reference or "", row.method or "", row.note)
+        cells = ("payment_id", "transaction_reference", "payment_method")
+        assert (*(line[name] for name in cells), line["note"]) == (*told[:3], guard(told[3]))
 
 
 def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
@@ -67,7 +102,7 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
         make_payment(
             session,
             event,
-            now=datetime(2026, 11, 22, 22, 30, 5, tzinfo=UTC),
+            now=datetime(2026, 11, 22, 22, 30, 5, 999_999, tzinfo=UTC),
             link="Lk9QwErTy77",
             reference=KNOWN,
             category_id=event.categories[0].id,
@@ -75,6 +110,7 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
             method=Method.GATEWAY,
             amount_minor=150_005,
             received_minor=150_005,
+            refunded_minor=7,
             paid_at=datetime(2026, 11, 23, 21, 59, 59, tzinfo=UTC),
             payer_name='Zoë "Zed" Õunapuu, jnr',
             payer_email="zoe@example.org",
@@ -82,65 +118,318 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
             review=Review.PAID_LATE,
             note="two\nlines",
         )
+    expected = {
+        "reference": KNOWN,
+        "event": "devconf",
+        "event_name": "Devconf 2026",
+        "category": "Regular",
+        "payer": 'Zoë "Zed" Õunapuu, jnr',
+        "email": "zoe@example.org",
+        "phone": "'+27821234567",
+        "amount": "1500.05",
+        "received": "1500.05",
+        "currency": "ZAR",
+        "payment_status": "paid",
+        "payment_method": "gateway",
+        "payment_id": "Lk9QwErTy77",
+        "transaction_reference": KNOWN,
+        "payment_date": "2026-11-23 23:59:59",
+        "created_sast": "2026-11-23 00:30:05",
+        "created_utc": "2026-11-22T22:30:05Z",
+        "paid_sast": "2026-11-23 23:59:59",
+        "paid_utc": "2026-11-23T21:59:59Z",
+        "mode": "demo",
+        "review": "paid_late",
+        "note": "two\nlines",
+    }
     with sessions.read() as session:
-        assert read_back(csv_lines(session, ADMIN, Filter())) == [
-            {
-                "reference": KNOWN,
-                "event": "devconf",
-                "event_name": "Devconf 2026",
-                "category": "Regular",
-                "payer": 'Zoë "Zed" Õunapuu, jnr',
-                "email": "zoe@example.org",
-                "phone": "'+27821234567",
-                "amount": "1500.05",
-                "received": "1500.05",
-                "currency": "ZAR",
-                "payment_status": "paid",
-                "payment_method": "gateway",
-                "payment_id": "Lk9QwErTy77",
-                "transaction_reference": KNOWN,
-                "payment_date": "2026-11-23 23:59:59",
-                "created_sast": "2026-11-23 00:30:05",
-                "created_utc": "2026-11-22T22:30:05Z",
-                "paid_sast": "2026-11-23 23:59:59",
-                "paid_utc": "2026-11-23T21:59:59Z",
-                "mode": "demo",
-                "review": "paid_late",
-                "note": "two\nlines",
-            }
-        ]
+        assert read_back(written(session, Filter())) == [expected]
+        every = Layout(columns=tuple(COLUMNS), zone=Zone.UTC)
+        utc = {"payment_date": "2026-11-23T21:59:59Z", "created": "2026-11-22T22:30:05Z", "refunded": "0.07"}
+        assert read_back(written(session, Filter(), every)) == [expected | utc]
+
+
+def test_the_usual_columns_are_those_of_the_first_release():
+    assert DEFAULT_COLUMNS == (
+        "reference", "event", "event_name", "category", "payer", "email", "phone", "amount", "received",
+        "currency", "payment_status", "payment_method", "payment_id", "transaction_reference", "payment_date",
+        "created_sast", "created_utc", "paid_sast", "paid_utc", "mode", "review", "note",
+    )  # fmt: skip
 
 
 def test_every_field_is_quoted_and_every_line_ends_as_the_standard_says(crowd: Session):
-    lines = list(csv_lines(crowd, ADMIN, Filter()))
-    assert all(line.endswith('"\r\n') and "\r" not in line[:-2] for line in lines)
-    assert all(line.removeprefix("\ufeff").startswith('"') for line in lines)
-    assert [line for line in lines if line.startswith("\ufeff")] == lines[:1]
+    text = written(crowd, Filter()).decode()
+    assert text.startswith('\ufeff"reference"')
+    assert text.count("\ufeff") == 1
+    rows = text.split("\r\n")
+    assert rows.pop() == ""
+    assert all(row.removeprefix("\ufeff").startswith('"') and row.endswith('"') for row in rows)
+    assert all("\r" not in row for row in rows)
+    assert len(rows) == 121
+
+
+@pytest.mark.parametrize("separator", Separator)
+def test_columns_order_separator_and_mark_are_as_chosen(crowd: Session, separator: Separator):
+    asked = Layout(columns=("amount", "payer", "reference"), separator=separator, bom=False)
+    data = written(crowd, Filter(), asked)
+    assert not data.startswith(b"\xef\xbb\xbf")
+    rows = read_back(data, SEPARATORS[separator])
+    assert list(rows[0]) == ["amount", "payer", "reference"]
+    shown = search.rows(crowd, ADMIN, Filter())
+    assert [tuple(row.values()) for row in rows] == [
+        (row.amount.decimal, guard(row.payer_name), row.reference) for row in shown
+    ]
 
 
 def test_an_export_of_nothing_still_says_its_columns(sessions: Sessions):
     with sessions.read() as session:
-        assert len(list(csv_lines(session, ADMIN, Filter()))) == 1
+        assert written(session, Filter()).decode().count("\r\n") == 1
 
 
 def test_finance_of_one_event_exports_nothing_of_another(crowd: Session):
     gala = crowd.scalars(select(Event).where(Event.code == "gala")).one()
     person = Person(3, "Lerato Khumalo", "lerato@example.org", Role.FINANCE, frozenset({gala.id}))
-    lines = read_back(csv_lines(crowd, person, Filter()))
-    assert {line["event"] for line in lines} == {"gala"}
-    assert len(lines) == search.totals(crowd, ADMIN, Filter(events=("gala",))).count
+    found = read_back(written(crowd, Filter(), person=person))
+    assert {line["event"] for line in found} == {"gala"}
+    assert len(found) == search.totals(crowd, ADMIN, Filter(events=("gala",))).count
     nobody = Person(4, "Nobody", "nobody@example.org", Role.FINANCE, frozenset())
-    assert read_back(csv_lines(crowd, nobody, Filter())) == []
+    assert read_back(written(crowd, Filter(), person=nobody)) == []
 
 
-def test_who_may_not_export_is_refused_before_the_first_line(crowd: Session):
-    viewer = Person(5, "Vusi Zulu", "vusi@example.org", Role.VIEWER, None)
-    with pytest.raises(NotAllowed):
-        csv_lines(crowd, viewer, Filter())
+def test_the_first_and_last_lines_say_what_the_file_is(crowd: Session):
+    day = datetime(2026, 10, 31, 22, tzinfo=UTC)
+    wanted = Filter(created=Span(day, day + timedelta(days=2)))
+    asked = Layout(columns=("reference",), opening=True, ending=True)
+    text = written(crowd, wanted, asked).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[:5] == [
+        ["# export", "EXP_TEST"],
+        ["# made", "2026-11-23 12:00:00"],
+        ["# created from, before", "2026-11-01 00:00:00, 2026-11-03 00:00:00"],
+        ["# time zone", "SAST (UTC+02:00)"],
+        ["reference"],
+    ]
+    totals = search.totals(crowd, ADMIN, wanted)
+    sums = [
+        f"{code} {part[code].decimal} {word}"
+        for code in totals.sums
+        for part, word in ((totals.sums, "asked"), (totals.received, "received"))
+    ]
+    assert rows[-1] == [", ".join([f"# end, {totals.count} rows", *sums, "export EXP_TEST"])]
+    assert len(rows) == 6 + totals.count
 
 
-def test_a_file_is_named_by_the_clock_in_johannesburg():
-    assert exports.file_name(datetime(2026, 11, 23, 22, 5, tzinfo=UTC)) == "payments-2026-11-24-0005.csv"
+def test_a_count_that_takes_long_is_made_after_the_rows(crowd: Session, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(child, "COUNT_WITHIN_S", 0)
+    monkeypatch.setattr("db.stream._Sqlite.rows_within", lambda *_: None)
+    whole = written(crowd, Filter(), Layout(ending=True)).decode()
+    assert f"# end, {search.totals(crowd, ADMIN, Filter()).count} rows, " in whole
+
+
+@pytest.mark.parametrize("asked", [Layout(), Layout(zone=Zone.UTC)], ids=["SAST", "UTC"])
+def test_a_file_is_named_by_its_dates_and_the_clock_it_speaks(asked: Layout):
+    at = datetime(2026, 11, 23, 22, 5, tzinfo=UTC)
+    day = datetime(2026, 10, 31, 22, tzinfo=UTC)
+    span = {"paid": Span(day, day + timedelta(days=30))}
+    plain, dated = (layout.file_name(asked, spans, at, "EXP_A") for spans in ({}, span))
+    if asked.zone is Zone.SAST:
+        assert plain == "payments-2026-11-24-0005-EXP_A.csv"
+        assert dated == "payments-paid-2026-11-01-to-2026-11-30-2026-11-24-0005-EXP_A.csv"
+    else:
+        assert plain == "payments-2026-11-23-2205-UTC-EXP_A.csv"
+        assert dated == "payments-paid-2026-10-31-to-2026-11-30-2026-11-23-2205-UTC-EXP_A.csv"
+
+
+# -- layouts ----------------------------------------------------------------------------------------
+
+layouts = st.builds(
+    Layout,
+    format=st.sampled_from(layout.Format),
+    columns=st.lists(st.sampled_from(tuple(COLUMNS)), min_size=1, unique=True).map(tuple),
+    separator=st.sampled_from(Separator),
+    bom=st.booleans(),
+    zone=st.sampled_from(Zone),
+    opening=st.booleans(),
+    ending=st.booleans(),
+)
+
+
+@given(chosen=layouts)
+def test_a_layout_comes_back_from_words_and_from_an_address(chosen: Layout):
+    assert layout.from_plain(layout.to_plain(chosen)) == chosen
+    pairs = [*layout.to_plain(chosen).items(), ("status", "paid"), ("status", "open")]
+    assert layout.take_from(pairs) == (chosen, [("status", "paid"), ("status", "open")])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"format": "pdf"},
+        {"columns": "reference,reference"},
+        {"columns": ""},
+        {"columns": "reference,search_text"},
+        {"bom": "maybe"},
+        {"zone": "mars"},
+        {"separator": ","},
+        {"other": "x"},
+    ],
+    ids=str,
+)
+def test_words_that_mean_no_layout_are_refused(told: dict[str, str]):
+    with pytest.raises(InvalidInput):
+        layout.from_plain(told)
+
+
+def test_personal_columns_are_known():
+    assert layout.personal(DEFAULT_COLUMNS) == ("payer", "email", "phone", "note")
+    assert layout.personal(("reference", "amount")) == ()
+
+
+# -- records ----------------------------------------------------------------------------------------
+
+
+def asked(sessions: Sessions, wanted: Filter = Filter(), chosen: Layout = Layout()) -> records.ExportView:
+    with sessions.begin() as session:
+        return records.ask(session, ADMIN, wanted, chosen, demo=True, now=NOW)
+
+
+@pytest.fixture
+def children(sessions: Sessions) -> Iterator[Children]:
+    found = Children(sessions.engine.dialect.name)
+    yield found
+    found.close()
+
+
+@pytest.mark.usefixtures("crowd")
+def test_a_whole_file_is_recorded_with_its_hash_and_sums(sessions: Sessions, children: Children):
+    view = asked(sessions, Filter(text="example", statuses=(Status.PAID,)))
+    delivery = Delivery(sessions, children, ADMIN, view.reference, lambda: NOW)
+    data = b"".join(delivery.pieces())
+    delivery.end()
+    with sessions.read() as session:
+        totals = search.totals(session, ADMIN, view.wanted)
+        kept = records.get(session, ADMIN, view.reference)
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "export")).one()
+        whole = session.scalars(select(AuditEntry).where(AuditEntry.action == "export_whole")).one()
+    assert kept.state == "whole"
+    assert (kept.sha256, kept.size_bytes) == (sha256(data).hexdigest(), len(data))
+    assert kept.contents == Contents(totals.count, totals.sums, totals.received)
+    assert totals.count == len(read_back(data)) > 0
+    assert kept.wanted == Filter(text="example", statuses=(Status.PAID,))
+    assert (entry.subject, entry.actor) == (view.reference, ADMIN.email)
+    assert entry.detail == {
+        "filter": "status=paid&text=(kept with the export)",
+        "format": "csv",
+        "personal": "payer, email, phone, note",
+    }
+    assert whole.detail == {
+        "rows": totals.count,
+        "sha256": kept.sha256,
+        "asked_and_received_minor": {
+            currency: [money.minor, totals.received[currency].minor]
+            for currency, money in totals.sums.items()
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "wanted, told",
+    [
+        pytest.param(Filter(text=KNOWN), f"text={KNOWN}", id="a reference"),
+        pytest.param(Filter(text="Thandi"), "text=(kept with the export)", id="a name"),
+        pytest.param(
+            Filter(without=("Zoë", "Thandi"), events=("gala",)),
+            "event=gala&without=(kept with the export)&without=(kept with the export)",
+            id="names it must not have",
+        ),
+    ],
+)
+def test_the_audit_keeps_a_reference_and_no_other_word(sessions: Sessions, wanted: Filter, told: str):
+    asked(sessions, wanted, Layout(columns=("reference",)))
+    with sessions.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "export")).one()
+    assert entry.detail == {"filter": told, "format": "csv"}
+
+
+@pytest.mark.usefixtures("crowd")
+def test_a_file_is_fetched_once_and_by_who_asked(sessions: Sessions, children: Children):
+    view = asked(sessions)
+    other = Person(9, "Mpho Dube", "mpho@example.org", Role.FINANCE, None)
+    with pytest.raises(NotFound):
+        Delivery(sessions, children, other, view.reference, lambda: NOW)
+    delivery = Delivery(sessions, children, ADMIN, view.reference, lambda: NOW)
+    with pytest.raises(Conflict, match="fetched already"):
+        Delivery(sessions, children, ADMIN, view.reference, lambda: NOW)
+    delivery.end()
+
+
+@pytest.mark.usefixtures("crowd")
+def test_a_file_nobody_waited_for_is_broken_and_its_child_is_gone(sessions: Sessions, children: Children):
+    view = asked(sessions)
+    delivery = Delivery(sessions, children, ADMIN, view.reference, lambda: NOW)
+    assert next(delivery.pieces())
+    delivery.end()
+    with pytest.raises(ProcessLookupError):
+        os.kill(delivery.child, 0)
+    with sessions.read() as session:
+        kept = records.get(session, ADMIN, view.reference)
+    assert (kept.state, kept.sha256) == ("broken", None)
+    assert "went away" in (kept.problem or "")
+
+
+def test_a_child_killed_half_way_leaves_no_whole_file(sessions: Sessions, children: Children, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for _ in range(300):
+            make_payment(session, event, now=now, note="x" * 4_000)
+    view = asked(sessions)
+    delivery = Delivery(sessions, children, ADMIN, view.reference, lambda: NOW)
+    pieces = delivery.pieces()
+    first = next(pieces)
+    os.kill(delivery.child, signal.SIGKILL)
+    with pytest.raises(BrokenOff, match="broke off"):
+        first += b"".join(pieces)
+    delivery.end("The child was killed.")
+    assert first.count(b"\r\n") < 301
+    with sessions.read() as session:
+        assert records.get(session, ADMIN, view.reference).state == "broken"
+
+
+def test_a_file_of_other_rows_than_were_counted_is_not_whole(crowd: Session):
+    job = run.job(crowd, ADMIN, Filter(), Layout(), "EXP_TEST", now=NOW)
+    job["totals"] = run.job(crowd, ADMIN, Filter(statuses=(Status.PAID,)), Layout(), "", now=NOW)["totals"]
+    with pytest.raises(RuntimeError, match="were counted"):
+        child.write(job, io.BytesIO())
+
+
+def test_who_may_not_export_asks_for_nothing(sessions: Sessions):
+    with pytest.raises(NotAllowed), sessions.begin() as session:
+        records.ask(session, VIEWER, Filter(), Layout(), demo=True, now=NOW)
+    with sessions.read() as session:
+        assert session.scalars(select(Export)).all() == []
+
+
+def test_one_sees_ones_own_files_and_an_auditor_all(sessions: Sessions):
+    mine = asked(sessions)
+    finance = Person(9, "Mpho Dube", "mpho@example.org", Role.FINANCE, None)
+    auditor = Person(10, "Audrey Smit", "audrey@example.org", Role.AUDITOR, None)
+    with sessions.begin() as session:
+        records.begin(session, ADMIN, mine.reference)
+    with sessions.read() as session:
+        assert [view.reference for view in records.recent(session, auditor)] == [mine.reference]
+        assert records.recent(session, finance) == []
+        with pytest.raises(NotFound):
+            records.get(session, finance, mine.reference)
+
+
+def test_a_spare_child_that_died_is_replaced(sessions: Sessions, children: Children):
+    children.warm()
+    assert children._spare is not None
+    children._spare.kill()
+    children._spare.wait()
+    delivery = Delivery(sessions, children, ADMIN, asked(sessions).reference, lambda: NOW)
+    assert b"".join(delivery.pieces()).startswith(b'\xef\xbb\xbf"reference"')
+    delivery.end()
 
 
 # -- formulas ---------------------------------------------------------------------------------------
@@ -180,7 +469,7 @@ def test_no_cell_starts_a_formula_whichever_separator_a_program_uses(separator: 
     dice = Random(seed)
     pieces = [*FORMULA_STARTS, *INVISIBLE, *';,\t|"\n', "cmd", "1", "HYPERLINK(1)", "é"]
     rows = [["".join(dice.choices(pieces, k=dice.randrange(9))) for _ in range(4)] for _ in range(1_000)]
-    text = "".join(exports.line(guard(cell) for cell in row) for row in rows)
+    text = "".join(csv_file.line([guard(cell) for cell in row], ",") for row in rows)
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
         for cell in row:
             shown = cell.lstrip("\t\r\n" + INVISIBLE.replace("'", ""))
@@ -195,12 +484,45 @@ def test_no_guarded_text_starts_with_what_may_start_a_formula(seed: int):
         assert not guard(text).startswith(FORMULA_STARTS), repr(text)
 
 
-def test_a_guarded_file_reads_back_cell_by_cell(sessions: Sessions, now: datetime):
-    texts = ["=1+1", "a;=b", 'he said "hi"', "x\r\ny", "  +spaces", "plain"]
+PIECES = [*FORMULA_STARTS, *INVISIBLE, *';,\t|"\n', "cmd", "1", "HYPERLINK(1)", "é", "–", " - ", "a"]
+texts = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+#: What went wrong somewhere, or nearly.
+HOSTILE = [
+    "=1+1", "a;=b", 'he said "hi"', "x\r\ny", "x\ry", "  +spaces", "plain", "|", '"', '""', ",", "'", "'=1",
+    "x\n", "\n=1", "a - b", "a; b", "\u00a0=1", "x;\u3000=1", "x,\ufeff+1", "＝1", "a|＝1", "\u22121",
+    ";\u2212", '";=', "='", "é;é", "+27821234567",
+]  # fmt: skip
+
+
+@given(rows=st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=12))
+def test_the_quick_guard_says_what_the_slow_one_says(rows: list[tuple[str, str, str]]):
+    between = f'"{lines.BETWEEN}"'
+    made = [f'"{between.join(cell.replace(chr(34), chr(34) * 2) for cell in row)}"'.encode() for row in rows]
+    expected = "".join(csv_file.line([guard(cell) for cell in row], ";") for row in rows)
+    assert lines.guarded(made, [True, True, True], b";").decode() == expected
+
+
+def test_a_line_that_cannot_be_taken_apart_is_no_line():
+    with pytest.raises(ValueError, match="control character"):
+        lines.guarded([f'"=1{lines.BETWEEN}"{lines.BETWEEN}"b"{lines.BETWEEN}"c"'.encode()], [True], b",")
+
+
+@pytest.mark.parametrize("separator", Separator)
+def test_the_databases_cells_are_guarded_as_ours(sessions: Sessions, now: datetime, separator: Separator):
+    dice = Random(11)
+    drawn = ["".join(dice.choices(PIECES, k=dice.randrange(9))) for _ in range(250)]
+    drawn = [
+        *HOSTILE,
+        *(text for text in drawn if sessions.engine.dialect.name == "sqlite" or "\0" not in text),
+    ]
     with sessions.begin() as session:
         event = make_event(session, now=now)
-        for text in texts:
-            make_payment(session, event, now=now, payer_name=text, note=text)
+        for text_ in drawn:
+            make_payment(
+                session, event, now=now, payer_name=text_, note=text_, payer_phone="+2782" if text_ else ""
+            )
     with sessions.read() as session:
-        lines = read_back(csv_lines(session, ADMIN, Filter()))
-    assert [line["payer"] for line in reversed(lines)] == [guard(text) for text in texts]
+        found = read_back(written(session, Filter(), Layout(separator=separator)), SEPARATORS[separator])
+    assert [line["payer"] for line in reversed(found)] == [guard(text_) for text_ in drawn]
+    assert [line["note"] for line in reversed(found)] == [guard(text_) for text_ in drawn]
+    assert {line["phone"] for line in found} == {"", "'+2782"}

@@ -94,9 +94,16 @@ def test_from_a_link_issued_to_a_row_exported(signed_in: BrowserContext, desk: D
         expect(search.get_by_text("1 payment", exact=False).first).to_be_visible(timeout=10_000)
         expect(search.get_by_text("Nomvula Dube").first).to_be_visible()
 
-    with search.expect_download() as download:
-        search.get_by_role("link", name="Export CSV").click()
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    search.get_by_role("button", name="Export", exact=False).first.click()
+    dialog = search.get_by_role("dialog")
+    with search.expect_download(timeout=20_000) as download:
+        dialog.get_by_role("button", name="Export 1 payment").click()
+    expect(dialog.get_by_text("1 payment is in", exact=False)).to_be_visible(timeout=15_000)
+    text = download.value.path().read_text("utf-8-sig")
+    *rows, last = csv.DictReader(io.StringIO(text))
+    assert last["reference"].startswith(
+        "# end, 1 rows, ZAR 1234.56 asked, ZAR 1234.56 received, export DEMO_EXP"
+    )
     assert [(row["reference"], row["amount"], row["currency"], row["payment_status"]) for row in rows] == [
         (reference, "1234.56", "ZAR", "paid")
     ]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -138,11 +139,30 @@ def test_an_export_holds_exactly_what_is_found_and_is_for_one_reader(environ, tm
     output = tmp_path / "cloud.csv"
     told = answer(environ, "export", "CLOUD-CPT", "--format", "csv", "--output", str(output))
     lines = output.read_bytes().decode("utf-8-sig").splitlines()
-    assert told == {"rows": len(lines) - 1, "output": str(output)}
+    assert (told["rows"], told["output"]) == (len(lines) - 1, str(output))
+    assert told["sha256"] == sha256(output.read_bytes()).hexdigest()
+    assert told["sums"] == answer(environ, "find", "CLOUD-CPT")["sums"]
     assert told["rows"] == answer(environ, "find", "CLOUD-CPT")["count"]
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
     assert all("CLOUD-CPT" in line for line in lines[1:])
     assert list(tmp_path.iterdir()) == [output]
+    verdict = answer(environ, "verify-export", str(output))
+    assert (verdict["verdict"], verdict["export"]["reference"]) == ("genuine", told["export"])
+    assert verdict["export"]["rows"] == told["rows"]
+
+
+def test_a_file_that_was_changed_is_not_verified(environ, tmp_path):
+    output = tmp_path / "cloud.csv"
+    told = answer(environ, "export", "CLOUD-CPT", "--ending", "--columns", "reference,amount,currency",
+                  "--output", str(output))  # fmt: skip
+    lines = output.read_text("utf-8-sig").splitlines(keepends=True)
+    output.write_text("".join([lines[0], *lines[2:]]))
+    done = manage(environ, "verify-export", str(output), "--json")
+    verdict = json.loads(done.stdout)
+    assert (done.returncode, verdict["verdict"], verdict["claims"]) == (1, "changed", told["export"])
+    assert f"It holds {told['rows'] - 1} payments; {told['rows']} were exported." in verdict["differences"]
+    output.write_text("something else\n")
+    assert json.loads(manage(environ, "verify-export", str(output), "--json").stdout)["verdict"] == "unknown"
 
 
 def test_status_tells_the_mode_the_addresses_and_what_waits(environ):

@@ -1,6 +1,7 @@
 """The people's door, in its own process, over real HTTP and real WebSockets: who gets in, and to what."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -10,16 +11,22 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select
 from websockets.exceptions import InvalidStatus
 
 import bootstrap
-from db.models import AuditEntry, Event, Payment, PersonSession
+from db.models import AuditEntry, Event, Export, Payment, PersonSession
 from payments import people, signin
+from payments.exports import records
+from payments.exports.layout import Format, Layout
+from payments.lifecycle import Status
 from payments.people import SYSTEM, Role
+from payments.search import Filter
 from tests.desk import make_event
+from tests.hook import wait_until
 from tests.running import PROJECT
 from tests.samples import make_many, make_payment
 from tests.served import SOCKET, Served, run, serving
@@ -575,14 +582,17 @@ def test_the_file_holds_every_payment_to_the_cent_and_is_audited(door: Served, a
         reference: f"{minor // 100}.{minor % 100:02d}" for reference, minor in kept
     }
     assert answer.headers["X-Row-Count"] == str(len(rows)) == str(len(kept))
-    assert re.fullmatch(r'attachment; filename="payments-[\d-]+\.csv"', answer.headers["Content-Disposition"])
+    reference = answer.headers["X-Export"]
+    assert re.fullmatch(
+        rf'attachment; filename="payments-[\d-]+-{reference}\.csv"', answer.headers["Content-Disposition"]
+    )
     assert answer.headers["Cache-Control"] == "no-store"
     entry = audited(door, "export")[-1]
-    assert (entry.actor, entry.subject, entry.detail) == (
-        ADMIN,
-        "payments",
-        {"filter": "", "rows": len(rows)},
-    )
+    assert (entry.actor, entry.subject, entry.detail["filter"]) == (ADMIN, reference, "")
+    with door.app.sessions.read() as session:
+        kept = session.scalars(select(Export).where(Export.reference == reference)).one()
+    assert (kept.state, kept.rows) == ("whole", len(rows))
+    assert kept.sha256 == hashlib.sha256(answer.content).hexdigest()
 
 
 def test_the_file_holds_what_is_filtered(door: Served, admin: str):
@@ -615,6 +625,10 @@ def test_a_viewer_takes_no_file_and_hears_why(door: Served):
         "created=2026",
         "text=a&text=b",
         "unknown=1",
+        "format=pdf",
+        "columns=reference,password_hash",
+        "columns=reference&columns=amount",
+        "bom=perhaps",
     ],
 )
 def test_a_filter_that_cannot_be_read_is_no_file(door: Served, admin: str, query: str):
@@ -625,37 +639,76 @@ def test_a_filter_that_cannot_be_read_is_no_file(door: Served, admin: str, query
     assert len(audited(door, "export")) == before
 
 
-@pytest.fixture
-def broken(door: Served) -> Iterator[str]:
-    """An event whose oldest payment cannot be read, far behind the first lines of its file."""
+def test_a_file_asked_for_on_a_page_is_fetched_once_and_by_who_asked(door: Served, admin: str):
+    with door.app.sessions.begin() as session:
+        person = people.system_person(session, ADMIN)
+        wanted = Filter(text="Zanele", statuses=(Status.PAID,))
+        chosen = Layout(columns=("reference", "amount"), format=Format.XLSX)
+        asked = records.ask(session, person, wanted, chosen, demo=True, now=door.app.now())
+    path = f"/export/{asked.reference}"
+    assert door.ask(path).status_code == 303
+    assert door.ask(path, door.come_in(ORGANISER)).status_code == 404
+    assert door.ask(path, door.come_in(VIEWER)).status_code == 403
+    assert door.ask(path, admin, method="HEAD").status_code == 405
+    answer = door.ask(path, admin)
+    assert (answer.status_code, answer.headers["X-Export"]) == (200, asked.reference)
+    assert answer.content.startswith(b"PK")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{asked.file_name}"'
+    again = door.ask(path, admin)
+    assert (again.status_code, again.text.endswith("own record.")) == (409, True)
+
+
+@pytest.mark.parametrize("reference", ["x", "EXP_AAAAAAA", "%00", "..%2f..", "é", "1' OR '1'='1"])
+def test_an_export_that_never_was_is_no_file(door: Served, admin: str, reference: str):
+    assert door.ask(f"/export/{reference}", admin).status_code in (400, 404)
+
+
+@pytest.fixture(scope="module")
+def long(door: Served) -> str:
+    """An event whose file is longer than what any pipe and socket on its way holds."""
     now = door.app.now()
     with door.app.sessions.begin() as session:
-        event = make_event(session, "broken", now=now)
-        spoilt = make_payment(session, event, now=now).id
-        for _ in range(1200):
-            make_payment(session, event, now=now)
-    _force(door.app.sessions.engine, f"UPDATE payments SET status = 'spoilt' WHERE id = {spoilt}")
-    yield "broken"
-    _force(door.app.sessions.engine, f"UPDATE payments SET status = 'open' WHERE id = {spoilt}")
+        event = make_event(session, "long", now=now)
+        for _ in range(1_500):
+            make_payment(session, event, now=now, note="x" * 10_000)
+    return "long"
 
 
-def _force(engine: Engine, statement: str) -> None:
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        connection.execute(text(statement))
-        connection.commit()
-        connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
-
-
-def test_a_file_that_breaks_does_not_look_whole(door: Served, admin: str, broken: str):
+def test_a_file_that_breaks_does_not_look_whole(door: Served, admin: str, long: str):
     for encoding in ("gzip", "identity"):
         headers = {"Accept-Encoding": encoding}
-        answer = door.ask(f"/export?event={broken}", admin, stream=True, headers=headers)
-        assert (answer.status_code, answer.headers["X-Row-Count"]) == (200, "1201")
+        answer = door.ask(f"/export?event={long}", admin, stream=True, headers=headers)
+        assert (answer.status_code, answer.headers["X-Row-Count"]) == (200, "1500")
+        for child in _children(door):
+            child.kill()
         pieces: list[bytes] = []
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             pieces.extend(answer.iter_content(1024))
         assert pieces, "it broke before it began"
+        _wait_for_state(door, answer.headers["X-Export"], "broken")
+
+
+def _children(served: Served) -> list[psutil.Process]:
+    """The processes that write a file: a spare one waits, the others have a job."""
+    found = psutil.Process(served.process).children()
+    return [process for process in found if "payments.exports.child" in " ".join(process.cmdline())]
+
+
+def _wait_for_state(served: Served, reference: str, state: str) -> None:
+    def reached() -> bool:
+        with served.app.sessions.read() as session:
+            return session.scalar(select(Export.state).where(Export.reference == reference)) == state
+
+    wait_until(reached, seconds=20)
+
+
+def test_a_person_who_goes_away_ends_the_child(door: Served, admin: str, long: str):
+    answer = door.ask(f"/export?event={long}", admin, stream=True)
+    reference = answer.headers["X-Export"]
+    assert next(answer.iter_content(1024))
+    answer.close()
+    _wait_for_state(door, reference, "broken")
+    wait_until(lambda: len(_children(door)) <= 1, seconds=20)
 
 
 # -- what ends, ends at once --------------------------------------------------------------------------

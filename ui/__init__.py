@@ -4,6 +4,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 """
 
 from ui.drawer import drawer
+from ui.export import export_button, export_dialog, export_list, verify_a_file
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
 from ui.lists import announce, copy, messages_list, payments_list, share, timeline
@@ -17,8 +18,8 @@ from ui.pieces import (
     clock,
     empty_state,
     escape,
-    export_link,
     facts,
+    file_link,
     freshness,
     ledger,
     mode_banner,
@@ -35,8 +36,8 @@ from ui.pieces import (
 
 __all__ = [
     "Card", "address", "announce", "badge", "bars", "big", "cards", "checks", "clear_filters", "clock",
-    "cookie", "copy", "drawer", "empty_state", "error_boundary", "escape", "export_link", "facts",
-    "filter_bar", "freshness", "hold", "id_in", "ledger", "messages_list", "mode_banner", "moment",
-    "payments_list", "plain", "problem", "qr", "require", "share", "sign_out", "signed_in", "status_panel",
-    "style", "timeline", "trouble", "way_in",
+    "cookie", "copy", "drawer", "empty_state", "error_boundary", "escape", "export_button", "export_dialog",
+    "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "id_in", "ledger",
+    "messages_list", "mode_banner", "moment", "payments_list", "plain", "problem", "qr", "require", "share",
+    "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble", "verify_a_file", "way_in",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from payments.search import PaymentRow
 from payments.timeline import TimelineView
 from ui.pieces import STATIC, clock, moment
 
-_COMPONENTS = ("payments", "timeline", "share", "announce", "doors")
+_COMPONENTS = ("payments", "timeline", "share", "announce", "doors", "download")
 
 
 def component(name: str) -> Any:
@@ -243,3 +243,8 @@ def copy(text: str, *, key: str) -> None:
 def announce(news: str, *, key: str, ring: bool = False) -> None:
     """Read aloud by a screen reader when it changes; with a soft ring when asked for."""
     component("announce")(key=key, data={"text": news, "ring": ring})
+
+
+def download(address: str, *, key: str) -> None:
+    """The browser begins to fetch a file of ours, once for each address."""
+    component("download")(key=key, data={"address": address})

@@ -10,16 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlencode
 
 import segno
 import streamlit as st
 
 import bootstrap
 import words
-from payments import dates, filters
+from payments import dates
 from payments.lifecycle import Status
-from payments.search import Filter
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -197,12 +195,10 @@ def ledger(lines: Iterable[tuple[str, str, str]]) -> None:
     st.html(f'<dl class="pd-ledger">{drawn}</dl>')
 
 
-def export_link(wanted: Filter, rows: int) -> None:
-    """The file of exactly what is filtered; a plain link to the server, which streams it at any size."""
-    query = html.escape(urlencode(filters.to_query(wanted)))
-    label = html.escape(f"Export CSV, {words.count(rows, 'payment', 'payments')}")
+def file_link(address: str, word: str) -> None:
+    """A file of ours; a plain link to the server, which streams it at any size."""
     st.html(
-        f'<a class="pd-button" href="/export?{query}" download aria-label="{label}">Export CSV</a>',
+        f'<a class="pd-button" href="{html.escape(address)}" download>{html.escape(word)}</a>',
         width="content",
     )
 

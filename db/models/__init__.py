@@ -4,6 +4,7 @@ from db.models.base import Base
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event
+from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
@@ -22,6 +23,8 @@ __all__ = [
     "Counter",
     "DrawerCount",
     "Event",
+    "Export",
+    "ExportPreset",
     "InboxEvent",
     "Link",
     "MadeHour",

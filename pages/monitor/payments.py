@@ -195,7 +195,7 @@ def found(wanted: Filter) -> None:
     total.markdown(told(totals))
     if totals.count and here.may(Action.EXPORT):
         with line:
-            ui.export_link(wanted, totals.count)
+            ui.export_button(wanted)
 
 
 def held(wanted: Filter, sort: str, number: int, older: int | None) -> int | None:
@@ -223,5 +223,6 @@ with ui.error_boundary():
     wanted = ui.filter_bar(person)
     if wanted is not None:
         found(wanted)
+ui.export_dialog()
 if opened := st.query_params.get("payment"):
     ui.drawer(opened)

@@ -1,0 +1,143 @@
+"""One picture of the database, read as the drivers give it: for files of any size in a small process.
+
+``session`` is how everything else reads. Here nothing of SQLAlchemy is loaded: it would be most of the memory
+and of the time to the first byte.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from db.sqlite import sqlite_module
+
+Params = Sequence[Any] | dict[str, Any]
+
+
+class Picture(Protocol):
+    """What a transaction sees, however long it is looked at."""
+
+    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
+        """All rows of a small answer."""
+
+    def rows_within(self, seconds: float, statement: str, params: Params) -> list[tuple[Any, ...]] | None:
+        """The same, or None when it would take longer."""
+
+    def some(self, statement: str, params: Params, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a large answer, ``many`` in memory at a time; the ``first`` few at once."""
+
+    def lines(
+        self, statement: str, params: Params, separator: str, first: int, many: int
+    ) -> Iterator[list[bytes]]:
+        """Lines of a CSV file without their ends, so many at a time, in UTF-8."""
+
+
+@contextmanager
+def sqlite(path: str) -> Iterator[Picture]:
+    """A picture of an SQLite database. For ``lines`` a statement's only column is the whole line."""
+    where = f"file:{quote(path)}?mode=rw"  # never makes one; read only it could not use its log
+    connected = sqlite_module().connect(where, uri=True, isolation_level=None, timeout=10)
+    with closing(connected) as connection:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("BEGIN")
+        yield _Sqlite(connection)
+
+
+class _Sqlite:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._connection.execute(statement, params).fetchall()
+        return found
+
+    def rows_within(self, seconds: float, statement: str, params: Params) -> list[tuple[Any, ...]] | None:
+        until = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, 2_000)
+        try:
+            return self.rows(statement, params)
+        except sqlite_module().OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            return None
+        finally:
+            self._connection.set_progress_handler(None, 0)
+
+    def some(self, statement: str, params: Params, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
+        cursor = self._connection.execute(statement, params)
+        rows = cursor.fetchmany(first)
+        while rows:
+            yield rows
+            rows = cursor.fetchmany(many)
+
+    def lines(
+        self, statement: str, params: Params, separator: str, first: int, many: int
+    ) -> Iterator[list[bytes]]:
+        self._connection.text_factory = bytes
+        try:
+            for rows in self.some(statement, params, first, many):
+                yield [line for (line,) in rows]
+        finally:
+            self._connection.text_factory = str
+
+
+@contextmanager
+def postgres(url: str) -> Iterator[Picture]:
+    """A picture of a PostgreSQL database. For ``lines`` the columns are the fields, none NULL."""
+    import psycopg
+
+    with closing(psycopg.connect(url, connect_timeout=5, options="-c timezone=UTC")) as connection:
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield _Postgres(connection)
+
+
+class _Postgres:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._connection.execute(statement, params).fetchall()
+        return found
+
+    def rows_within(self, seconds: float, statement: str, params: Params) -> list[tuple[Any, ...]] | None:
+        import psycopg
+
+        try:
+            with self._connection.transaction():
+                self._connection.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+                found = self.rows(statement, params)
+                self._connection.execute("SET LOCAL statement_timeout = 0")
+                return found
+        except psycopg.errors.QueryCanceled:
+            return None
+
+    def some(self, statement: str, params: Params, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
+        with self._connection.cursor(name="rows") as cursor:
+            cursor.execute(statement, params)
+            rows = cursor.fetchmany(first)
+            while rows:
+                yield rows
+                rows = cursor.fetchmany(many)
+
+    def lines(
+        self, statement: str, params: Params, separator: str, first: int, many: int
+    ) -> Iterator[list[bytes]]:
+        """COPY passed through."""
+        copying = f"COPY ({statement}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, DELIMITER E'{separator}')"
+        with self._connection.cursor() as cursor, cursor.copy(copying, params) as copy:
+            lines, size = iter(copy), first
+            while some := [line[:-1] for line in islice(lines, size)]:
+                yield some
+                size = many
+
+
+def load(database: str) -> None:
+    """Load what a picture of this kind of database takes, ahead of time."""
+    if database == "sqlite":
+        sqlite_module()
+    else:
+        import psycopg  # noqa: F401

@@ -1,0 +1,14 @@
+"""Exports: what was taken out of the desk, and whether a file somebody brings is one of them."""
+
+import streamlit as st
+
+import ui
+from payments.people import Action
+
+person = ui.require(Action.EXPORT)
+
+st.title("Exports", anchor=False)
+with ui.error_boundary():
+    ui.verify_a_file(person)
+with ui.error_boundary():
+    ui.export_list(person)

@@ -1,0 +1,176 @@
+"""What the database is asked for a file: exactly what is filtered, newest first, as cells that are ready.
+
+The statements are made here, where people and their events are known, and run elsewhere (``child``). The
+cells of a CSV file are made by the database: on PostgreSQL guarded too, on SQLite as lines.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, Select, case, func, literal, literal_column, select
+from sqlalchemy.orm import Session, aliased
+
+from db.models import Category, Event, Link, Payment
+from payments import conditions
+from payments.conditions import Filter
+from payments.exports import cells, lines
+from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
+from payments.people import Person
+
+_HUNDRED: ColumnElement[int] = literal_column("100")
+
+_FIELDS: Mapping[str, Any] = {
+    "reference": Payment.reference,
+    "event": Event.code,
+    "event_name": Event.name,
+    "category": Category.name,
+    "payer": Payment.payer_name,
+    "email": Payment.payer_email,
+    "phone": Payment.payer_phone,
+    "amount": Payment.amount_minor,
+    "received": Payment.received_minor,
+    "refunded": Payment.refunded_minor,
+    "currency": Payment.amount_currency,
+    "payment_status": Payment.status,
+    "payment_method": Payment.method,
+    "payment_id": Link.gateway_reference,
+    "transaction_reference": Link.wire_reference,
+    "payment_date": Payment.paid_at,
+    "created": Payment.created_at,
+    "created_sast": Payment.created_at,
+    "created_utc": Payment.created_at,
+    "paid_sast": Payment.paid_at,
+    "paid_utc": Payment.paid_at,
+    "mode": Payment.mode,
+    "review": Payment.review,
+    "note": Payment.note,
+}
+_OF_LINKS = {"payment_id", "transaction_reference"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """As the driver takes it: on SQLite a list of parameters, on PostgreSQL named ones; plain values."""
+
+    sql: str
+    params: list[Any] | dict[str, Any]
+
+
+def totals(session: Session, person: Person, wanted: Filter) -> Statement:
+    """Currency, count, asked and received in minor units."""
+    sums = select(
+        Payment.amount_currency,
+        func.count(),
+        func.sum(Payment.amount_minor),
+        func.sum(Payment.received_minor),
+    )
+    found = sums.where(*conditions.where(session, person, wanted).all())
+    return _compiled(found.group_by(Payment.amount_currency), session.get_bind().dialect)
+
+
+def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> Statement:
+    """The rows of a file: for CSV cells as text, on SQLite already one line; for XLSX plain values."""
+    dialect = session.get_bind().dialect
+    write = _Sqlite(layout) if dialect.name == "sqlite" else _Postgres(layout)
+    made = [write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in layout.columns]
+    query = _joined(write.row(made), layout).where(*conditions.where(session, person, wanted).all())
+    return _compiled(query.order_by(Payment.id.desc()), dialect)
+
+
+def _joined(columns: list[ColumnElement[Any]], layout: Layout) -> Select[Any]:
+    query = select(*columns).select_from(Payment).join(Payment.event).outerjoin(Payment.category)
+    if not _OF_LINKS & set(layout.columns):
+        return query
+    other = aliased(Link)
+    told = (
+        select(other.id)
+        .where(other.payment_id == Payment.id)
+        .order_by(case((other.state == "paid", 1), else_=0).desc(), other.id.desc())
+        .limit(1)
+    )
+    return query.outerjoin(Link, Link.id == told.correlate(Payment).scalar_subquery())
+
+
+def _compiled(query: Select[*tuple[Any, ...]], dialect: Dialect) -> Statement:
+    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    plain = {name: _plain(value, dialect.name) for name, value in compiled.params.items()}
+    names = compiled.positiontup
+    return Statement(str(compiled), [plain[name] for name in names] if names is not None else plain)
+
+
+def _plain(value: Any, database: str) -> Any:
+    """Moments as the database writes them."""
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC)
+        return f"{utc:%Y-%m-%d %H:%M:%S.%f}" if database == "sqlite" else utc.isoformat()
+    return value
+
+
+class _Sqlite:
+    """Makes whole lines; where one may need the guard, ``lines`` sees to it."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._csv = layout.format is Format.CSV
+        self._utc = layout.zone is Zone.UTC
+
+    def row(self, made: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        if not self._csv:
+            return made
+        between = (literal(f'"{lines.BETWEEN}"') for _ in made)
+        pieces = [piece for pair in zip(made, between, strict=True) for piece in pair]
+        return [func.concat(literal('"'), *pieces[:-1], literal('"'))]
+
+    def cell(self, kind: Kind, field: Any) -> ColumnElement[Any]:
+        match kind:
+            case Kind.TEXT if self._csv:
+                return func.replace(field, '"', '""')
+            case Kind.PHONE if self._csv:
+                return case((field.op("GLOB")("+[0-9]*"), func.concat(lines.PHONE, field)), else_=field)
+            case Kind.MONEY if self._csv:
+                return func.format("%d.%02d", field.op("/")(_HUNDRED), field.op("%")(_HUNDRED))
+            case Kind.SAST | Kind.UTC | Kind.ZONE:
+                return self._moment(field, utc=kind is Kind.UTC or (kind is Kind.ZONE and self._utc))
+        return field
+
+    def _moment(self, field: Any, *, utc: bool) -> ColumnElement[Any]:
+        if not utc:
+            return func.datetime(func.substr(field, 1, 19), "+2 hours")  # Johannesburg, the whole year
+        if not self._csv:
+            return func.substr(field, 1, 19)
+        return func.substr(field, 1, 10).concat("T").concat(func.substr(field, 12, 8)).concat("Z")
+
+
+class _Postgres:
+    """The guard as expressions of the database, which knows no NUL in a text."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._csv = layout.format is Format.CSV
+        self._utc = layout.zone is Zone.UTC
+
+    def row(self, made: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        return [func.coalesce(cell, "") for cell in made] if self._csv else made
+
+    def cell(self, kind: Kind, field: Any) -> ColumnElement[Any]:
+        match kind:
+            case Kind.TEXT | Kind.PHONE if self._csv:
+                return self._guarded(field)
+            case Kind.MONEY if self._csv:
+                return func.text(field * literal_column("0.01"))  # a decimal number: exact
+            case Kind.SAST | Kind.UTC | Kind.ZONE:
+                return self._moment(field, utc=kind is Kind.UTC or (kind is Kind.ZONE and self._utc))
+        return field
+
+    def _moment(self, field: Any, *, utc: bool) -> ColumnElement[Any]:
+        clock = field.op("AT TIME ZONE")(literal_column("INTERVAL '0'" if utc else "INTERVAL '2 hours'"))
+        text = func.left(func.text(clock), 19)
+        return func.replace(text, " ", "T").concat("Z") if utc and self._csv else text
+
+    @staticmethod
+    def _guarded(field: Any) -> ColumnElement[Any]:
+        plain = func.replace(func.replace(field, "\r\n", "\n"), "\r", "\n")
+        marked = func.regexp_replace(plain, cells.AFTER_SEPARATOR, r"\1'", "g")
+        start = case((marked.op("~")(f"^{cells.AT_START}"), "'"), else_="")
+        may_need = field.op("~")(f"[{cells.SEPARATORS}\r]|^[{cells.FIRST}{cells.SKIPPED}]")
+        return case((may_need, start.concat(marked)), else_=field)

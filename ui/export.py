@@ -1,0 +1,340 @@
+"""Taking payments out: the dialog that makes a file, the list of files made, and proving one."""
+
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+
+import bootstrap
+import words
+from payments import overview, search
+from payments.exports import layout as layouts
+from payments.exports import presets, records, run, verify
+from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
+from payments.exports.presets import Preset
+from payments.exports.records import ExportView
+from payments.people import Action, Person
+from payments.search import Filter, Totals
+from ui.here import error_boundary, require
+from ui.lists import download
+from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
+
+USUAL = "Usual columns"
+#: People cannot see a header of HTTP: their file says itself that it is whole.
+USUAL_LAYOUT = Layout(ending=True)
+#: Above so many rows an Excel file takes minutes, and people are told.
+SLOW_IN_EXCEL = 50_000
+#: MB that are held in memory while a file is proved; larger ones on the command line.
+LARGEST_PROVED_MB = 100
+#: After so long a file that is still being written is not: its server went down.
+LONGEST = timedelta(hours=6)
+
+
+def export_button(wanted: Filter) -> None:
+    """Opens the dialog for what is filtered now."""
+    if st.button("Export", icon=":material/download:", key="export_open"):
+        st.session_state.exporting = wanted
+        st.rerun()
+
+
+def export_dialog() -> None:
+    """The dialog, when it is open; the last line of a page with ``export_button``."""
+    if "exporting" in st.session_state:
+        _dialog(st.session_state.exporting)
+
+
+def _close() -> None:
+    for key in ("exporting", "export_asked"):
+        st.session_state.pop(key, None)
+
+
+@st.dialog("Export payments", width="medium", on_dismiss=_close)
+@error_boundary()
+def _dialog(wanted: Filter) -> None:
+    here = require(Action.EXPORT)
+    with bootstrap.app().sessions.read() as session:
+        version = overview.version(session)
+        kept = presets.list_presets(session, here)
+    totals = _totals(here, version, here.events, bootstrap.app().settings.mode, wanted)
+    plain(words.count(totals.count, "payment", "payments"), "amount")
+    plain(f"{words.sums(totals.sums)} asked · {words.sums(totals.received)} received", "faint")
+    chosen = _layout(kept)
+    if asked := st.session_state.get("export_asked"):
+        _progress(asked, totals.count)
+    else:
+        _ready(here, wanted, chosen, totals.count)
+    _keep(here, kept, chosen)
+
+
+@st.cache_data(max_entries=100, show_spinner="Adding up …")
+def _totals(_here: Person, version: int, scope: frozenset[int] | None, mode: str, wanted: Filter) -> Totals:
+    """Added up once for everybody who may see the same."""
+    with bootstrap.app().sessions.read() as session:
+        return search.totals(session, _here, wanted)
+
+
+# -- what the file is -------------------------------------------------------------------------------
+
+
+def _layout(kept: list[Preset]) -> Layout:
+    """What is chosen; another choice makes another file."""
+    if "export_format" not in st.session_state:
+        _show(USUAL_LAYOUT)
+    names = {preset.id: _name(preset) for preset in kept}
+    st.selectbox(
+        "Preset",
+        [0, *names],
+        format_func=lambda id_: names.get(id_, USUAL),
+        key="export_preset",
+        on_change=_show_preset,
+        args=({preset.id: preset.layout for preset in kept},),
+    )
+    changed: dict[str, Any] = {"on_change": _another}
+    st.segmented_control(
+        "Format",
+        list(Format),
+        format_func=words.FORMAT.__getitem__,
+        required=True,
+        key="export_format",
+        **changed,
+    )
+    st.multiselect(
+        "Columns, in this order",
+        list(COLUMNS),
+        format_func=words.COLUMN.__getitem__,
+        placeholder="Choose at least one",
+        key="export_columns",
+        **changed,
+    )
+    with st.expander("Options", icon=":material/tune:"):
+        _options(csv=st.session_state.export_format == Format.CSV, changed=changed)
+    return _chosen()
+
+
+def _name(preset: Preset) -> str:
+    return preset.name if preset.own else f"{preset.name} (of {preset.owner})"
+
+
+def _options(*, csv: bool, changed: dict[str, Any]) -> None:
+    st.segmented_control(
+        "Clock of the columns Paid and Created, and of the file's name",
+        list(Zone),
+        format_func=words.ZONE.__getitem__,
+        required=True,
+        key="export_zone",
+        **changed,
+    )
+    st.selectbox(
+        "Between the cells",
+        list(Separator),
+        format_func=words.SEPARATOR.__getitem__,
+        disabled=not csv,
+        key="export_separator",
+        **changed,
+    )
+    st.toggle("Mark that tells Excel the letters (BOM)", disabled=not csv, key="export_bom", **changed)
+    st.toggle("First lines say what the file is", disabled=not csv, key="export_opening", **changed)
+    st.toggle(
+        "Last line says count and sums, so that a cut shows", disabled=not csv, key="export_ending", **changed
+    )
+    if not csv:
+        st.caption("An Excel file has its totals under the rows, and a sheet that says what it is.")
+
+
+def _show(chosen: Layout) -> None:
+    """A layout as the state of the controls."""
+    st.session_state.update({f"export_{name}": getattr(chosen, name) for name in layouts.NAMES})
+    st.session_state.export_columns = list(chosen.columns)
+
+
+def _show_preset(by_id: dict[int, Layout]) -> None:
+    _show(by_id.get(st.session_state.export_preset, USUAL_LAYOUT))
+    _another()
+
+
+def _another() -> None:
+    st.session_state.pop("export_asked", None)
+
+
+def _chosen() -> Layout:
+    values = {name: st.session_state[f"export_{name}"] for name in layouts.NAMES}
+    return Layout(**values | {"columns": tuple(values["columns"])})
+
+
+# -- making it --------------------------------------------------------------------------------------
+
+
+def _ready(here: Person, wanted: Filter, chosen: Layout, rows: int) -> None:
+    if taken := layouts.personal(chosen.columns):
+        told = ", ".join(words.COLUMN[name].lower() for name in taken)
+        st.caption(f":material/person: The file tells of people ({told}). Keep it where few can read it.")
+    if chosen.format is Format.XLSX and rows > SLOW_IN_EXCEL:
+        st.caption(":material/schedule: So many rows take a few minutes as an Excel file; CSV takes seconds.")
+    st.button(
+        f"Export {words.count(rows, 'payment', 'payments')}",
+        type="primary",
+        icon=":material/download:",
+        width="stretch",
+        key="export_go",
+        on_click=_ask,
+        args=(here, wanted, chosen),
+    )
+
+
+def _ask(here: Person, wanted: Filter, chosen: Layout) -> None:
+    app = bootstrap.app()
+    with error_boundary(), app.sessions.begin() as session:
+        asked = records.ask(session, here, wanted, chosen, demo=app.settings.demo, now=app.now())
+        st.session_state.export_asked = asked.reference
+
+
+def _progress(reference: str, expected: int) -> None:
+    """How far the file is, asked every second until it has ended."""
+    view = _record(reference)
+    if view.state == records.ASKED:
+        download(f"/export/{reference}", key=f"download_{reference}")
+    ended = view.state in (records.WHOLE, records.BROKEN)
+    st.fragment(_how_far, run_every=None if ended else "1s")(reference, expected, ticking=not ended)
+    if ended:
+        st.button("Export again", icon=":material/refresh:", on_click=_another, width="stretch")
+
+
+def _record(reference: str) -> ExportView:
+    with bootstrap.app().sessions.read() as session:
+        return records.get(session, require(Action.EXPORT, active=False), reference)
+
+
+def _how_far(reference: str, expected: int, *, ticking: bool) -> None:
+    view = _record(reference)
+    if ticking and view.state in (records.WHOLE, records.BROKEN):
+        st.rerun()
+    if view.state == records.WHOLE and view.contents:
+        rows = view.contents.rows
+        is_in = "is in" if rows == 1 else "are in"
+        st.success(
+            f"{words.count(rows, 'payment', 'payments')} {is_in} {escape(view.file_name)}.",
+            icon=":material/check_circle:",
+        )
+        facts({"Export": view.reference, "SHA-256": view.sha256, **_sums(view.contents)})
+    elif view.state == records.BROKEN:
+        problem(f"The file broke off and is not to be used. {view.problem or ''}")
+    elif view.state == records.RUNNING:
+        done = min(view.rows_done, expected)
+        told = f"{words.number(view.rows_done)} of {words.count(expected, 'payment', 'payments')}"
+        st.progress(done / max(expected, 1), text=f"Writing: {told}")
+    else:
+        st.progress(0.0, text="The file begins to come. Your browser may ask where to put it.")
+        file_link(f"/export/{reference}", "It did not begin? Fetch it here")
+
+
+def _sums(contents: run.Contents) -> dict[str, str]:
+    return {"Asked": words.sums(contents.sums), "Received": words.sums(contents.received)}
+
+
+# -- presets ----------------------------------------------------------------------------------------
+
+
+def _keep(here: Person, kept: list[Preset], chosen: Layout) -> None:
+    """Columns and options under a name."""
+    with st.expander("Keep these columns and options", icon=":material/bookmark_add:"):
+        name = st.text_input("Name of the preset", key="export_name", max_chars=60)
+        role = words.ROLE[here.role][0].lower()
+        shared = st.toggle(f"Everybody with the role {role} may use it", key="export_shared")
+        own = {preset.id: preset.name for preset in kept if preset.own}
+        picked = own.get(st.session_state.export_preset)
+        with st.container(horizontal=True):
+            st.button("Keep", disabled=not name, on_click=_save, args=(here, name, chosen, shared))
+            if picked is not None:
+                st.button(f"Forget “{escape(picked)}”", on_click=_forget, args=(here, picked))
+
+
+def _save(here: Person, name: str, chosen: Layout, shared: bool) -> None:
+    app = bootstrap.app()
+    with error_boundary(), app.sessions.begin() as session:
+        presets.save(session, here, name, chosen, shared=shared, now=app.now())
+        st.toast(f"Kept as {escape(name)}.", icon=":material/bookmark_added:")
+
+
+def _forget(here: Person, name: str) -> None:
+    app = bootstrap.app()
+    with error_boundary(), app.sessions.begin() as session:
+        presets.forget(session, here, name, now=app.now())
+    st.session_state.export_preset = 0
+
+
+# -- files made, and proving one --------------------------------------------------------------------
+
+_VERDICT = {
+    verify.Word.GENUINE: ("good", "This is our file, unchanged."),
+    verify.Word.CHANGED: ("bad", "This file was changed or cut after it left the desk."),
+    verify.Word.UNKNOWN: ("poor", "This is no file of this desk that you may see."),
+}
+
+
+def verify_a_file(here: Person) -> None:
+    """Somebody brings a file: is it one of ours, as it left?"""
+    st.subheader("Verify a file", anchor=False)
+    brought = st.file_uploader(
+        "A CSV or Excel file that somebody sent you",
+        type=["csv", "xlsx"],
+        max_upload_size=LARGEST_PROVED_MB,
+        key="verify_file",
+    )
+    if brought is None:
+        return
+    with st.spinner("Reading it …"), bootstrap.app().sessions.read() as session:
+        verdict = verify.verify(session, here, brought, brought.name)
+    state, title = _VERDICT[verdict.word]
+    checks([(state, title, _remedy(verdict))])
+    for difference in verdict.differences:
+        plain(f"· {difference}")
+    if verdict.export:
+        facts(_told(verdict.export))
+
+
+def _remedy(verdict: verify.Verdict) -> str:
+    if verdict.word is verify.Word.GENUINE:
+        return "Every byte is as it was exported."
+    if verdict.word is verify.Word.CHANGED:
+        return f"It claims to be {verdict.claims}. Do not rely on it; export again."
+    claim = f" It claims to be {verdict.claims}." if verdict.claims else ""
+    return f"It was opened and saved, or never ours.{claim} Ask for the file as it was exported."
+
+
+def export_list(here: Person) -> None:
+    """Files, the newest first: one's own, for an admin and an auditor everybody's."""
+    st.subheader("Files made", anchor=False)
+    with bootstrap.app().sessions.read() as session:
+        found = records.recent(session, here)
+    if not found:
+        empty_state("No files yet", "Open Payments, filter, and choose Export.", "download")
+    for view in found:
+        look = words.EXPORT[_state(view)]
+        rows = words.count(view.contents.rows, "payment", "payments") if view.contents else look.word
+        label = f"{moment(view.asked_at)} · {rows} · {view.actor}"
+        with st.expander(escape(label), icon=f":material/{look.icon}:"):
+            facts({"State": look.word} | _told(view))
+
+
+def _state(view: ExportView) -> str:
+    """A file whose server went down is not being written."""
+    late = view.state == records.RUNNING and bootstrap.app().now() - view.asked_at > LONGEST
+    return records.BROKEN if late else view.state
+
+
+def _told(view: ExportView) -> dict[str, str | None]:
+    columns = " · ".join(words.COLUMN[name] for name in view.layout.columns)
+    size = f"{words.number(view.size_bytes)} bytes" if view.size_bytes is not None else None
+    return {
+        "Export": view.reference,
+        "By": view.actor,
+        "Asked for": moment(view.asked_at),
+        "File": view.file_name,
+        "Filter": records.told_filter(view.wanted) or "all payments",
+        "Payments": words.number(view.contents.rows) if view.contents else None,
+        **(_sums(view.contents) if view.contents else {}),
+        "Columns": columns,
+        "Size": size,
+        "SHA-256": view.sha256,
+        "What went wrong": view.problem,
+    }
