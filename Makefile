@@ -7,7 +7,7 @@ BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos golden seed bench lock
+.PHONY: help run install test check guards chaos golden office seed bench lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -18,8 +18,9 @@ run: install  ## start the desk; with no settings, a demo desk
 seed: install  ## fill the demo desk with a year of invented payments
 	@$(BIN)/python manage.py seed
 
-test: .venv/.dev  ## run every test: both databases, a real browser
+test: .venv/.dev  ## run every test: both databases, a real browser, a real spreadsheet
 	@$(BIN)/python tests/install_browser.py
+	@$(BIN)/python tests/install_office.py
 	@$(BIN)/python -m pytest -n 3 --dist loadfile; code=$$?; test $$code = 1 || exit $$code; \
 	echo "── What failed beside the others runs once more, alone: a fault of ours fails again."; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
@@ -38,6 +39,10 @@ chaos: .venv/.dev  ## 10,000 storms, the hook killed 200 times: an hour or more
 
 golden: .venv/.dev  ## the golden queries over a million payments, on both databases
 	@$(BIN)/python -m pytest tests/test_golden.py -q --golden 1000000
+
+office: .venv/.dev  ## files in LibreOffice, split at each separator there is
+	@$(BIN)/python tests/install_office.py
+	@$(BIN)/python -m pytest tests/test_office.py -q --separators comma,semicolon,tab,pipe
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit; done
