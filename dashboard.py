@@ -62,6 +62,14 @@ def desk() -> None:
         ui.plain(person.name, "title")
         ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")
         ui.sign_out()
+    ui.palette(
+        [
+            (path, title, icon)
+            for pages in MENU.values()
+            for action, path, title, icon in pages
+            if person.may(action)
+        ]
+    )
     page.run()
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from db.money import Money
 from payments import dates, filters, grammar, inbox, stages
 from payments.cases import Decision, Reason
+from payments.deeds import Deed
 from payments.exports.layout import Format, Separator, Zone
 from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
@@ -293,6 +294,8 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.NOTE: ("sticky_note_2", "gray"),
     UNVERIFIED: ("gpp_bad", "orange"),
 }
+#: What moved money, or says whether it will.
+MONEY_KINDS = frozenset({Kind.CREATED, Kind.RECEIPT, Kind.STATUS, Kind.ANSWER, Kind.FLAGGED, Kind.UNFLAGGED})
 SOURCE: Mapping[str, str] = {
     Source.DESK: "at the desk",
     Source.CLI: "on the command line",
@@ -414,3 +417,86 @@ def days_of(choice: str, today: date) -> dates.Span | None:
         case "30 days":
             return dates.day_span(today - timedelta(days=29), today)
     return None
+
+
+#: What asking the gateway led to, as a sentence.
+ANSWERED: Mapping[Effect, str] = {
+    Effect.PAID: "It is paid.",
+    Effect.PART_PAID: "A part of it is paid.",
+    Effect.OPENED: "The link is ready to be paid.",
+    Effect.FAILED: "The last attempt to pay failed. The link can still be paid.",
+    Effect.FLAGGED: "The answer does not fit this payment. It is marked for a person to look at.",
+    Effect.NOTHING: "Nothing new.",
+}
+
+
+# -- the keyboard -----------------------------------------------------------------------------------
+
+#: The sheet of keys: where they hold, and what each does.
+KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
+    (
+        "Everywhere",
+        (
+            (("Ctrl K",), "Go to a page or a payment, or do something"),
+            (("/",), "Search"),
+            (("?",), "This sheet"),
+            (("Esc",), "Close what is open"),
+        ),
+    ),
+    (
+        "In a list",
+        (
+            (("j", "↓"), "The next row"),
+            (("k", "↑"), "The row before"),
+            (("Enter",), "Open it"),
+        ),
+    ),
+    (
+        "In an open payment or case",
+        (
+            (("j", "n", "→"), "The next one of the list"),
+            (("k", "p", "←"), "The one before"),
+            (("m",), "Money only, or everything that happened"),
+        ),
+    ),
+    (
+        "On Needs attention",
+        (
+            (("1", "…", "4"), "Decide: the decision with this number, then say why"),
+            (("a",), "Ask the gateway again"),
+            (("o",), "Open the payment or message"),
+            (("e",), "Owner, due date and note"),
+            (("x",), "Choose it, to decide several at once"),
+            (("Ctrl Enter",), "Send what you wrote"),
+        ),
+    ),
+)
+
+
+# -- one deed on many -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DeedWords:
+    """Its name, what it does, and what a person is asked for with it."""
+
+    name: str
+    told: str
+    asks: str = ""
+
+
+DEED: Mapping[Deed, DeedWords] = {
+    Deed.ASK: DeedWords("Ask the gateway again", "Five a second. What it answers is acted on at once."),
+    Deed.CANCEL: DeedWords(
+        "Cancel",
+        "The gateway is asked first; what is paid stays paid. Money that comes later is paid late.",
+        "Why is nobody waiting for them any more?",
+    ),
+    Deed.RESEND: DeedWords("Send the confirmation again", "To the same address, where one was due."),
+    Deed.NOTE: DeedWords("Add a note", "On the timeline of each.", "The note"),
+    Deed.ASSIGN: DeedWords("Give an owner and a due date", "What you leave empty stays as it is."),
+    Deed.DECIDE: DeedWords("Decide", "Takes them off the queue.", "Why, for whoever reads it later"),
+}
+BECAME: Mapping[str, str] = {
+    "waiting": "waiting", "done": "done", "skipped": "skipped", "failed": "failed", "undone": "undone",
+}  # fmt: skip

@@ -1,11 +1,13 @@
 """The pages as people of each role meet them, and what payers' words can do to them: nothing."""
 
 import html
+import json
 import re
 import shutil
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -223,6 +225,12 @@ def tags(text: str) -> set[str]:
 
 def everything(at: AppTest) -> list[str]:
     return [str(node.proto) for node in at._tree if getattr(node, "proto", None) is not None]
+
+
+def component(at: AppTest, name: str) -> list[dict[str, Any]]:
+    """What each component of this name was given to show."""
+    protos = [node.proto for node in at._tree if node.type == "bidi_component"]
+    return [json.loads(proto.json) for proto in protos if proto.component_name == f"paydesk.{name}"]
 
 
 def all_html(at: AppTest) -> str:

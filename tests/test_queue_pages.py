@@ -6,17 +6,20 @@ from datetime import timedelta
 import pytest
 
 from payments import attention, inbox, lifecycle, lookout
+from payments.attention import Age
+from payments.cases import Decision
 from payments.gateways import Answer, GatewayEvent
 from payments.lifecycle import Review, Source
 from payments.people import Role
 from payments.replay import View
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_inbox import message
-from tests.test_pages import Desk, all_html, desk, everything, harmless
+from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 
 ATTENTION, INBOX = "pages/monitor/attention.py", "pages/monitor/inbox.py"
 LINK = "link00000000001"
 WHY = "iKhokha says so in writing."
+OFFICE = (Role.ADMIN, Role.FINANCE)
 __all__ = ["desk"]
 
 
@@ -47,6 +50,11 @@ def button(at, label):
     return found
 
 
+def queued(at) -> list[dict]:
+    """The cases on the page, in its order."""
+    return [case for each in component(at, "cases") for case in each["cases"]]
+
+
 def shown(at) -> str:
     return "".join(everything(at))
 
@@ -60,15 +68,15 @@ def test_everybody_sees_what_waits_and_only_the_office_decides(desk, flagged, ro
     desk.sign_in(role)
     at = desk.open(ATTENTION)
     assert not at.exception
-    assert flagged in all_html(at)
+    assert flagged in shown(at)
     assert [head.value for head in at.subheader] == [
         "Amount differs · 1 · R150.00 at risk", "Cannot be read · 1",
     ]  # fmt: skip
-    decides = [one for one in at.button if one.label == "Decide…"]
-    assert len(decides) == (2 if role in (Role.ADMIN, Role.FINANCE) else 0)
-    assert ("Open message" in shown(at)) is (role in (Role.ADMIN, Role.FINANCE, Role.AUDITOR))
-    asks = [one for one in at.button if one.label == "Ask gateway"]
-    assert len(asks) == (role in (Role.ADMIN, Role.FINANCE, Role.ORGANISER))
+    payment, message = queued(at)
+    assert bool(payment["decisions"]) is bool(message["decisions"]) is (role in OFFICE)
+    assert message["goes"] == ("Open message" if role in (*OFFICE, Role.AUDITOR) else None)
+    assert payment["goes"] == "Open payment"
+    assert payment["ask"] == ("Ask gateway" if role in (*OFFICE, Role.ORGANISER) else None)
 
 
 def test_a_person_of_another_event_sees_an_empty_queue(desk, flagged):
@@ -101,6 +109,65 @@ def test_a_decision_is_made_in_the_drawer(desk, flagged):
     assert WHY in all_html(desk.open(ATTENTION, reason="Decided"))
 
 
+def test_a_decision_is_undone_right_after_it_and_later_with_a_reason(desk, flagged):
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION, case="1")
+    at.text_area(key="why_1").set_value(WHY)
+    button(at, "Decide").click().run()
+    at.button(key="undo_decision").click().run()
+    assert "on the queue again" in at.success[0].value
+    assert [case["id"] for case in queued(at)] == ["2"]
+    at = desk.open(ATTENTION, case="2")
+    at.text_area(key="why_2").set_value(WHY)
+    button(at, "Decide").click().run()
+    at = desk.open(ATTENTION, reason="Decided")
+    at.text_area(key="back_why_2").set_value("They wrote again.")
+    next(each for each in at.button if each.label == "Put it back on the queue").click().run()
+    assert not at.error
+    assert [case["id"] for case in queued(desk.open(ATTENTION))] == ["3"]
+
+
+def test_a_case_can_be_chosen_only_by_who_may_decide_it(desk, flagged):
+    desk.sign_in(Role.VIEWER)
+    at = desk.open(ATTENTION)
+    at.session_state["cases_chosen"] = [1]
+    at.run()
+    assert [one.label for one in at.button if "together" in one.label] == []
+
+
+def test_several_cases_are_decided_at_once_told_before_and_undone(desk, flagged):
+    other = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    with desk.sessions.begin() as session:
+        payment = payment_of(session, other)
+        lifecycle.flag(session, payment, Review.OVERPAID, now=desk.now, source=Source.POLL, actor="iKhokha")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION)
+    at.session_state["cases_chosen"] = [int(case["id"]) for case in queued(at)]
+    at.run()
+    at.button(key="together").click().run()
+    at.selectbox(key="bulk_decision").select(Decision.ACCEPTED).run()
+    at.text_area(key="bulk_text").set_value(WHY).run()
+    at.button(key="bulk_look").click().run()
+    assert "Decide: 1 of 2" in all_html(at)
+    assert "1 skipped: that is no decision for" in all_html(at)
+    with desk.sessions.read() as session:
+        assert attention.decided(session, ADMIN, now=desk.now) == ()
+    at.button(key="bulk_do").click().run()
+    assert "Decide: 1 done, 1 skipped" in all_html(at)
+    at.button(key="bulk_undo").click().run()
+    assert "1 skipped, 1 undone" in all_html(at)
+    assert len(queued(desk.open(ATTENTION))) == 2
+
+
+def test_the_queue_can_be_narrowed_to_how_long_cases_wait(desk, flagged):
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION)
+    at.pills(key="age").select(Age.LONGER).run()
+    assert queued(at) == []
+    at.pills(key="age").select(Age.DAY).run()
+    assert [case["id"] for case in queued(at)] == ["1"]
+
+
 def test_a_case_gets_an_owner_and_a_due_date(desk, flagged):
     desk.sign_in(Role.FINANCE)
     at = desk.open(ATTENTION, case="1")
@@ -109,15 +176,9 @@ def test_a_case_gets_an_owner_and_a_due_date(desk, flagged):
     at.text_area(key="note_1").set_value("Mailed iKhokha.")
     button(at, "Save").click().run()
     assert not at.error
-    assert "owner finance person · due 25 Nov 2026" in all_html(at)
-    assert "Mailed iKhokha." in all_html(at)
-
-
-def test_asking_the_gateway_from_the_queue_says_what_came_of_it(desk, flagged):
-    desk.sign_in(Role.ADMIN)
-    at = desk.open(ATTENTION)
-    button(at, "Ask gateway").click().run()
-    assert "The gateway was asked" in at.info[0].value
+    (case,) = queued(at)
+    assert "owner finance person · due 25 Nov 2026" in case["standing"]
+    assert case["note"] == "Mailed iKhokha."
 
 
 def test_the_live_page_leads_to_the_queue(desk, flagged):

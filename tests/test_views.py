@@ -14,6 +14,7 @@ from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Status
 from payments.people import SYSTEM, Role, create_person
 from payments.search import Filter
+from payments.stages import Stage
 from tests.desk import make_event
 from tests.samples import make_payment
 
@@ -59,7 +60,8 @@ def whole_filter(now):
         mode="demo", amount_from=Money(1_000), amount_to=Money(2_000), created=span, paid=span,
         attention=True, review_only=True, outcome_unknown=True, mail_failed=True,
         not_statuses=(Status.PAID,), not_methods=("eft",), not_events=("gala",),
-        not_categories=("Sponsor",), not_organisers=("Aisha",),
+        not_categories=("Sponsor",), not_organisers=("Aisha",), stages=(Stage.PAID,), failures=("51",),
+        not_stages=(Stage.ISSUED,), not_failures=("05",),
     )  # fmt: skip
 
 

@@ -1,29 +1,43 @@
 """The drawer: everything about one payment, and what can be done next."""
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 import bootstrap
 import words
-from payments import links, outbox, references, search, sync
+from payments import cancellation, links, notes, outbox, references, search, sync
 from payments.errors import PaymentsError
-from payments.lifecycle import SETTLED, Effect, Source
+from payments.lifecycle import SETTLED
 from payments.people import Action, Person
 from payments.search import LinkDetail, PaymentDetail
 from ui.here import error_boundary, require
-from ui.lists import share, timeline
-from ui.pieces import badge, escape, facts, moment, plain, problem, qr
+from ui.lists import hotkeys, share, timeline
+from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
+from ui.walk import Walk
+
+MONEY_ONLY = "Money only"
 
 
 def close_payment() -> None:
-    st.session_state.pop("drawer_of", None)
+    for key in ("drawer_of", "drawer_at"):
+        st.session_state.pop(key, None)
     st.query_params.pop("payment", None)
+
+
+def drawer(reference: str) -> None:
+    """Everything about one payment. It is named by its reference, so it is the right one whatever moves."""
+    st.session_state.drawer_at = reference
+    _drawer()
 
 
 @st.dialog("Payment", position="right", width="medium", on_dismiss=close_payment)
 @error_boundary()
-def drawer(reference: str) -> None:
-    """Everything about one payment. It is named by its reference, so it is the right one whatever moves."""
+def _drawer() -> None:
     here = require(Action.SEE)
+    reference = st.session_state.get("drawer_at", "")
+    neighbours(reference)
     if st.session_state.get("drawer_of") != reference:
         st.session_state.drawer_of = reference
         with bootstrap.app().sessions.begin() as session:
@@ -32,12 +46,59 @@ def drawer(reference: str) -> None:
         detail = search.get(session, here, reference)
     top(detail)
     gateway_word(here, detail)
+    trail(journey(detail))
+    next_steps(here, detail)
     if link := payable(detail):
         how_to_pay(here, detail, link)
-    money_trail(detail)
+    receipts(detail)
     mails(here, detail)
-    st.subheader("What happened", anchor=False)
-    timeline(detail.timeline, key="drawer_timeline")
+    happened(detail)
+
+
+# -- the next one and the one before ------------------------------------------------------------------
+
+
+def neighbours(reference: str) -> None:
+    """Where this payment stands in the list it was opened from, and the way along it."""
+    walk: Walk | None = st.session_state.get("walk")
+    at = walk.place(reference) if walk else None
+    if walk is None or at is None:
+        return
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="drawer_walk"
+    ):
+        for key, label, icon, by in (
+            ("drawer_before", "Previous", "arrow_back", -1), ("drawer_next", "Next", "arrow_forward", 1),
+        ):  # fmt: skip
+            st.button(
+                label, key=key, icon=f":material/{icon}:", type="tertiary", on_click=step,
+                args=(walk, reference, by), disabled=not walk.goes(reference, by),
+            )  # fmt: skip
+        plain(f"{words.number(walk.before + at + 1)} in the list", "faint")
+    keys = {
+        "j": "drawer_next",
+        "n": "drawer_next",
+        "ArrowRight": "drawer_next",
+        "k": "drawer_before",
+        "p": "drawer_before",
+        "ArrowLeft": "drawer_before",
+    }
+    hotkeys(keys, key="drawer")
+    if st.session_state.get("drawer_turn"):
+        st.rerun()
+
+
+def step(walk: Walk, reference: str, by: int) -> None:
+    """To the neighbour; past the end of a page, to the page that follows in the order of the list."""
+    to = walk.neighbour(reference, by)
+    if to is not None:
+        st.query_params["payment"] = st.session_state.drawer_at = to
+        return
+    st.session_state.page = walk.number + by
+    st.session_state.drawer_turn = by
+
+
+# -- what it is ---------------------------------------------------------------------------------------
 
 
 def top(detail: PaymentDetail) -> None:
@@ -74,49 +135,108 @@ def payable(detail: PaymentDetail) -> LinkDetail | None:
     return detail.links[-1]
 
 
+def journey(detail: PaymentDetail) -> list[Stage]:
+    """How far this money has travelled. What this release does not follow is not claimed either way."""
+    row = detail.row
+    part = bool(row.received) and row.received < row.amount
+    paid = "reached" if row.received and not part else "part" if part else "waits"
+    when = moment(row.paid_at) if row.paid_at else str(row.received) if part else "not yet"
+    beyond = [Stage(name, "not yet known", "unknown") for name in ("Settled", "Banked", "Signed off")]
+    return [Stage("Owed", str(row.amount), "reached"), Stage("Paid", when, paid), *beyond]
+
+
 def gateway_word(here: Person, detail: PaymentDetail) -> None:
-    """What the gateway last said, and a way to ask it again."""
-    if not detail.links:
-        return
-    link, waits = detail.links[-1], payable(detail) is not None
-    said = f" It said {link.answer_word}." if link.answer_word else ""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    """What the gateway last said."""
+    if detail.links:
+        link, waits = detail.links[-1], payable(detail) is not None
+        said = f" It said {link.answer_word}." if link.answer_word else ""
         if link.asked_at:
             still = ", still waiting" if waits else ""
             plain(f"Checked {moment(link.asked_at)}{still}.{said}", "faint")
         else:
             plain("Not checked yet: the gateway is asked a minute after the link was made.", "faint")
-        if waits and here.may(Action.ASK_GATEWAY, detail.event_id):
-            st.button(
-                "Ask the gateway now", icon=":material/sync:", key="drawer_ask", on_click=ask, args=(link.id,)
-            )
     if answer := st.session_state.pop("drawer_said", None):
         st.info(escape(answer), icon=":material/info:")
 
 
+# -- what can be done next ----------------------------------------------------------------------------
+
+
+def next_steps(here: Person, detail: PaymentDetail) -> None:
+    """Only what exists, and only for who may."""
+    link, event_id = payable(detail), detail.event_id
+    with st.container(horizontal=True, gap="small"):
+        if link and here.may(Action.ASK_GATEWAY, event_id):
+            st.button(
+                "Ask the gateway", icon=":material/sync:", key="drawer_ask", on_click=ask, args=(link.id,)
+            )
+        if here.may(Action.ISSUE_LINK, event_id):
+            with st.popover("Add a note", icon=":material/sticky_note_2:"):
+                wording(
+                    "note", "What should the next colleague know?", "Keep the note", partial(add_note, detail)
+                )
+            if cancellation.obstacle(detail.row.status) is None:
+                with st.popover("Cancel", icon=":material/cancel:"):
+                    plain(
+                        "The gateway is asked first. Its page stays: money that still comes is paid late.",
+                        "faint",
+                    )
+                    wording(
+                        "cancel",
+                        "Why is nobody waiting for it any more?",
+                        "Cancel it",
+                        partial(cancel, detail),
+                    )
+            if detail.row.status == "cancelled":
+                with st.popover("Take it up again", icon=":material/undo:"):
+                    wording("reopen", "Why is it wanted after all?", "Open it again", partial(reopen, detail))
+        if detail.row.review and here.may(Action.DECIDE, event_id):
+            st.page_link(
+                "pages/monitor/attention.py", label="Decide", icon=":material/gavel:",
+                query_params={"of": detail.row.reference},
+            )  # fmt: skip
+
+
+def wording(key: str, question: str, word: str, act: Callable[[str], str]) -> None:
+    """A few words of a person, and what is done with them; its outcome is told in the drawer."""
+    with st.form(f"drawer_{key}", border=False, clear_on_submit=False):
+        text = st.text_area(question, key=f"drawer_{key}_text", max_chars=1000)
+        if st.form_submit_button(word, type="primary", shortcut="Mod+Enter"):
+            with error_boundary():
+                st.session_state.drawer_said = act(text)
+                st.rerun(scope="fragment")
+
+
+def add_note(detail: PaymentDetail, text: str) -> str:
+    app = bootstrap.app()
+    with app.sessions.begin() as session:
+        notes.add(session, require(Action.SEE), detail.row.reference, text, now=app.now())
+    return "Noted."
+
+
+def cancel(detail: PaymentDetail, text: str) -> str:
+    app = bootstrap.app()
+    here = require(Action.SEE)
+    cancellation.cancel(app.sessions, app.gateways, here, detail.row.reference, text, now=app.now())
+    return "The gateway was asked, and the payment is cancelled."
+
+
+def reopen(detail: PaymentDetail, text: str) -> str:
+    app = bootstrap.app()
+    with app.sessions.begin() as session:
+        cancellation.reopen(session, require(Action.SEE), detail.row.reference, text, now=app.now())
+    return "It waits for its payer again."
+
+
 def ask(link_id: int) -> None:
     """Its outcome is told in the drawer, which is drawn anew after this."""
+    app = bootstrap.app()
     try:
-        effect = sync.ask(
-            bootstrap.app().sessions,
-            bootstrap.app().gateways,
-            link_id,
-            now=bootstrap.app().now(),
-            source=Source.DESK,
-        )
-        st.session_state.drawer_said = ANSWERED[effect]
+        here = require(Action.ASK_GATEWAY)
+        effect = sync.ask_for(app.sessions, app.gateways, here, link_id, now=app.now())
+        st.session_state.drawer_said = words.ANSWERED[effect]
     except PaymentsError as error:
         st.session_state.drawer_said = str(error)
-
-
-ANSWERED = {
-    Effect.PAID: "It is paid.",
-    Effect.PART_PAID: "A part of it is paid.",
-    Effect.OPENED: "The link is ready to be paid.",
-    Effect.FAILED: "The last attempt to pay failed. The link can still be paid.",
-    Effect.FLAGGED: "The answer does not fit this payment. It is marked for a person to look at.",
-    Effect.NOTHING: "Nothing new.",
-}
 
 
 def how_to_pay(here: Person, detail: PaymentDetail, link: LinkDetail) -> None:
@@ -146,7 +266,10 @@ def tell_shared(here: Person, reference: str, how: str) -> None:
         links.shared(session, here, reference, how, now=bootstrap.app().now())
 
 
-def money_trail(detail: PaymentDetail) -> None:
+# -- its money, its mail, its history -----------------------------------------------------------------
+
+
+def receipts(detail: PaymentDetail) -> None:
     if detail.receipts:
         st.subheader("Money", anchor=False)
     facts(
@@ -168,7 +291,7 @@ def mails(here: Person, detail: PaymentDetail) -> None:
         sent = f"sent {moment(mail.sent_at)}" if mail.state == "sent" else MAIL[mail.state]
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             plain(f"{mail.subject}\nto {mail.recipient}, {sent}", "faint")
-            if here.may(Action.ISSUE_LINK):
+            if here.may(Action.ISSUE_LINK, detail.event_id):
                 st.button(
                     "Resend",
                     icon=":material/send:",
@@ -185,3 +308,23 @@ def mails(here: Person, detail: PaymentDetail) -> None:
 def resend(here: Person, mail_id: int) -> None:
     with error_boundary(), bootstrap.app().sessions.begin() as session:
         outbox.resend(session, here, mail_id, now=bootstrap.app().now())
+
+
+def happened(detail: PaymentDetail) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("What happened", anchor=False)
+        st.button(
+            "Everything" if st.session_state.get("drawer_money") else MONEY_ONLY, key="drawer_filter",
+            icon=":material/filter_list:", type="tertiary", on_click=turn_filter,
+        )  # fmt: skip
+    hotkeys({"m": "drawer_filter"}, key="drawer_money")
+    shown = detail.timeline
+    if st.session_state.get("drawer_money"):
+        shown = tuple(entry for entry in shown if entry.kind in words.MONEY_KINDS)
+        if not shown:
+            plain("No money has moved yet.", "faint")
+    timeline(shown, key="drawer_timeline")
+
+
+def turn_filter() -> None:
+    st.session_state.drawer_money = not st.session_state.get("drawer_money")

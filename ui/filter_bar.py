@@ -2,13 +2,10 @@
 
 What holds is one ``Filter`` in the session's state. Each control shows its part of it and changes only that
 part; the box takes any of them as words. The address is read when somebody comes by one, and written anew
-after every change, but for words that may be a payer's: those are kept here, under an id that only whoever
-typed them can use.
+after every change, but for words that may be a payer's: those are kept as a view without a name, and the
+address carries its token.
 """
 
-import hashlib
-import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,8 +15,8 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import dates, events, filters, grammar, search
-from payments.errors import InvalidInput
+from payments import dates, events, filters, grammar, search, views
+from payments.errors import InvalidInput, NotFound
 from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
@@ -28,9 +25,6 @@ from ui.pieces import problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
-MOST_KEPT = 2_000
-#: Of this process: an id tells nobody the words it stands for.
-_SECRET = secrets.token_bytes(16)
 STATE = st.session_state
 
 
@@ -100,9 +94,11 @@ def _read(person: Person, asked: Mapping[str, str], today: date) -> Filter:
     public = filters.from_page(asked, today)
     if not asked["kept"]:
         return public
-    private = _kept().get((person.id, asked["kept"]))
-    if private is None:
-        raise InvalidInput("What was searched for does not stand in this address. Type it again.")
+    try:
+        with bootstrap.app().sessions.read() as session:
+            private = views.get(session, person, asked["kept"]).filter
+    except NotFound as error:
+        raise InvalidInput("What was searched for does not stand in this address. Type it again.") from error
     return replace(public, text=private.text or public.text, without=private.without or public.without)
 
 
@@ -116,21 +112,14 @@ def _write_address(person: Person, wanted: Filter) -> None:
     STATE.asked = {name: query.get(name, "") for name in ("q", "kept")}
 
 
-@st.cache_resource
-def _kept() -> OrderedDict[tuple[int, str], Filter]:
-    """Words by who typed them and the id that stands for them; the oldest make room."""
-    return OrderedDict()
-
-
 def _keep(person: Person, private: Filter) -> str:
-    """The id of these words, always the same: all pages share what is kept, and nobody looks through it."""
-    said = f"{person.id} {grammar.write(private)}".encode()
-    token = hashlib.blake2b(said, key=_SECRET, digest_size=9).hexdigest()
-    kept = _kept()
-    kept.setdefault((person.id, token), private)
-    if len(kept) > MOST_KEPT:
-        kept.popitem(last=False)
-    return token
+    """The token that stands for these words in an address; asked for once by each session."""
+    tokens: dict[tuple[Person, Filter], str] = STATE.setdefault("kept_tokens", {})
+    if (person, private) not in tokens:
+        app = bootstrap.app()
+        with app.sessions.begin() as session:
+            tokens[person, private] = views.keep(session, person, private, now=app.now())
+    return tokens[person, private]
 
 
 # -- controls ---------------------------------------------------------------------------------------

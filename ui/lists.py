@@ -1,7 +1,7 @@
 """Lists, timelines and ways to share: components, real elements of the page, whose texts are set as text."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,17 @@ from payments.search import PaymentRow
 from payments.timeline import TimelineView
 from ui.pieces import STATIC, clock, moment
 
-_COMPONENTS = ("payments", "timeline", "share", "announce", "doors", "download")
+_COMPONENTS = (
+    "payments",
+    "timeline",
+    "share",
+    "announce",
+    "doors",
+    "download",
+    "palette",
+    "hotkeys",
+    "cases",
+)
 
 
 def component(name: str) -> Any:
@@ -31,6 +41,7 @@ def component(name: str) -> Any:
     return st.components.v2.component(f"paydesk.{name}", html=markup, css="look.css", js=f"{name}.js")
 
 
+#: Every column a person may choose. ``reference`` is the row's handle and always there.
 COLUMNS = {
     "when": "Created",
     "amount": "Amount",
@@ -39,7 +50,18 @@ COLUMNS = {
     "event": "Event",
     "method": "Method",
     "reference": "Reference",
+    "received": "Received",
+    "paid": "Paid",
+    "asked": "Checked",
+    "category": "Category",
+    "email": "E-mail",
+    "phone": "Phone",
+    "gateway": "At iKhokha",
+    "note": "Note",
 }
+#: Those shown to whoever never chose.
+USUAL = ("when", "amount", "status", "payer", "event", "method", "reference")
+HANDLE = "reference"
 
 
 def payments_list(
@@ -48,6 +70,7 @@ def payments_list(
     key: str,
     label: str,
     pick: Callable[[str], None],
+    show: Sequence[str] = USUAL,
     without: Sequence[str] = (),
     bare: bool = False,
     marks: needle.Marks = needle.Marks(),
@@ -56,6 +79,7 @@ def payments_list(
 ) -> None:
     """Payments as a table, on a phone as cards. ``pick`` is called with the reference that was chosen.
 
+    ``show`` names columns of ``COLUMNS`` in their order.
     ``marks`` are pointed at in the texts; where none of them shows, the field that was found is. With
     ``sort`` the headings sort, and ``on_sort`` is called with the order that was asked for.
     """
@@ -70,7 +94,9 @@ def payments_list(
         if isinstance(reference, str):
             pick(reference)
 
-    columns = [[name, title] for name, title in COLUMNS.items() if name not in without]
+    names = [name for name in show if name in COLUMNS and name not in without]
+    names += [] if HANDLE in names else [HANDLE]
+    columns = [[name, COLUMNS[name]] for name in names]
     data = {
         "label": label,
         "columns": columns,
@@ -123,6 +149,16 @@ def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
         "event": row.event_name,
         "category": row.category,
         "method": words.method_word(row.method),
+        "more": {
+            "received": str(row.received) if row.received else None,
+            "paid": moment(row.paid_at) if row.paid_at else None,
+            "asked": moment(row.asked_at) if row.asked_at else None,
+            "category": row.category,
+            "email": row.payer_email or None,
+            "phone": row.payer_phone or None,
+            "gateway": row.gateway_reference,
+            "note": " ".join(row.note.split())[:120] or None,
+        },
     }
 
 
@@ -161,6 +197,26 @@ def _message(row: MessageRow) -> dict[str, Any]:
         "event": row.reference or row.told_reference or "–",
         "category": seen,
     }
+
+
+def cases_list(
+    cases: Iterable[Mapping[str, Any]],
+    *,
+    key: str,
+    label: str,
+    chosen: Iterable[int],
+    tell: Callable[[int, str], None],
+) -> None:
+    """What waits for a decision, a row a case. ``tell`` hears of which case, and what: ``open``, ``assign``,
+    ``ask``, ``goes``, ``choose``, ``leave``, or ``decide:`` with the number of the decision from 0."""
+
+    def told() -> None:
+        number, _, what = str(st.session_state[key].told or "").partition(":")
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            tell(int(number), what)
+
+    data = {"cases": list(cases), "label": label, "chosen": list(chosen)}
+    component("cases")(key=key, data=data, on_told_change=told)
 
 
 def timeline(entries: Sequence[TimelineView], *, key: str) -> None:
@@ -238,6 +294,16 @@ def copy(text: str, *, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.code(text, language=None, wrap_lines=True)
         component("share")(key=key, data={"ways": ways, "copy": text, "tell": False}, width=110)
+
+
+def hotkeys(keys: Mapping[str, str], *, key: str, focus: str | None = None) -> None:
+    """Keys that click the button with this widget key, while nobody types and nothing lies over it.
+
+    ``focus`` is the key of a field that whoever comes here is taken to, once.
+    """
+    wanted = {"name": focus, "token": focus} if focus else None
+    with st.container(key=f"hotkeys_{key}"):
+        component("hotkeys")(key=f"hotkeys_box_{key}", data={"keys": dict(keys), "focus": wanted})
 
 
 def announce(news: str, *, key: str, ring: bool = False) -> None:

@@ -162,6 +162,28 @@ def bars(lines: Iterable[tuple[str, str, int]]) -> None:
     st.html(f'<ul class="pd-bars">{drawn}</ul>')
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a payment's money: ``state`` is reached, part, waits or unknown; ``note`` says so too."""
+
+    name: str
+    note: str
+    state: str
+
+
+_STAGE = {"reached": "check_circle", "part": "timelapse", "waits": "schedule", "unknown": "help"}
+
+
+def trail(stages: Iterable[Stage]) -> None:
+    """How far money has come, as a line of stages: each in word, sign and colour."""
+    drawn = "".join(
+        f'<li class="{stage.state}">{_icon(_STAGE[stage.state])}<strong>{html.escape(stage.name)}</strong>'
+        f"<span>{html.escape(stage.note)}</span></li>"
+        for stage in stages
+    )
+    st.html(f'<ul class="pd-trail" aria-label="How far the money has come">{drawn}</ul>')
+
+
 def freshness(at: datetime) -> None:
     """That the page is alive, and how old what it shows is."""
     st.html(

@@ -1,4 +1,7 @@
-"""Needs attention: what a person must decide, grouped by reason, with the remedies at hand."""
+"""Needs attention: what a person must decide, grouped by reason, with the remedies one key away."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -6,10 +9,10 @@ import bootstrap
 import ui
 import words
 from payments import attention, replay, sync
-from payments.attention import CaseView, Group
-from payments.cases import Reason
+from payments.attention import Age, Bucket, CaseView, Group
+from payments.cases import DECISIONS, Reason
+from payments.deeds import Deed
 from payments.errors import PaymentsError
-from payments.lifecycle import Source
 from payments.people import Action, Person
 
 person = ui.require(Action.SEE)
@@ -19,6 +22,7 @@ PAYMENTS, INBOX = "pages/monitor/payments.py", "pages/monitor/inbox.py"
 FIRST = 5
 DECIDED = "Decided"
 WORDS = {word: reason for reason, (word, _) in words.CASE.items()}
+UNDONE = "Undone by the person who had decided it, right after."
 
 
 def may_decide(here: Person, case: CaseView) -> bool:
@@ -27,7 +31,11 @@ def may_decide(here: Person, case: CaseView) -> bool:
     return here.may(Action.DECIDE, case.event_id)
 
 
-# -- the queue --------------------------------------------------------------------------------------
+def may_decide_some(here: Person) -> bool:
+    return here.may(Action.DECIDE) or here.may(Action.PROCESS_EVENTS)
+
+
+# -- what is asked for --------------------------------------------------------------------------------
 
 
 def reason_pills(here: Person) -> str | None:
@@ -41,15 +49,54 @@ def reason_pills(here: Person) -> str | None:
     )
 
 
+def age_pills(buckets: Sequence[Bucket]) -> Age | None:
+    """The buckets with what waits in each; one of them shows its cases only."""
+    told = {bucket.age: bucket for bucket in buckets}
+
+    def label(age: Age) -> str:
+        worth = f" · {words.sums(told[age].at_risk)}" if told[age].at_risk else ""
+        return f"{age}: {words.number(told[age].count)}{worth}"
+
+    return st.pills("Age", list(Age), key="age", format_func=label, label_visibility="collapsed")
+
+
+def narrowed(groups: Sequence[Group], wanted: Reason | None, age: Age | None) -> list[Group]:
+    """The groups of a reason, an age and a payment, as far as they are asked for."""
+    of = st.query_params.get("of")
+    kept = []
+    for group in groups:
+        cases = [
+            case
+            for case in group.cases
+            if age in (None, Age.of(app.now() - case.opened_at)) and of in (None, case.reference)
+        ]
+        if cases and wanted in (None, group.reason):
+            kept.append(attention.group(group.reason, cases))
+    return kept
+
+
+# -- the queue ----------------------------------------------------------------------------------------
+
+
 def group_of(here: Person, group: Group, *, whole: bool) -> None:
     word, remedy = words.CASE[group.reason]
     at_risk = f" · {words.sums(group.at_risk)} at risk" if group.at_risk else ""
+    shown = group.cases if whole else group.cases[:FIRST]
     with st.container(border=True):
-        st.subheader(f"{word} · {words.number(len(group.cases))}{at_risk}", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader(f"{word} · {words.number(len(group.cases))}{at_risk}", anchor=False)
+            ids = [case.id for case in group.cases if may_decide(here, case)]
+            if len(ids) > 1:
+                st.button(
+                    f"Choose all {words.number(len(ids))}", key=f"choose_{group.reason}", type="tertiary",
+                    icon=":material/select_all:", on_click=choose, args=(ids,),
+                )  # fmt: skip
         ui.plain(remedy, "faint")
-        for case in group.cases if whole else group.cases[:FIRST]:
-            line(here, case)
-        if not whole and len(group.cases) > FIRST:
+        ui.cases_list(
+            [line(here, case) for case in shown], key=f"cases_{group.reason}", label=word,
+            chosen=chosen(), tell=told,
+        )  # fmt: skip
+        if len(shown) < len(group.cases):
             st.button(
                 f"Show all {words.number(len(group.cases))}", key=f"all_{group.reason}", type="tertiary",
                 icon=":material/expand_more:", on_click=only, args=(word,),
@@ -61,20 +108,27 @@ def only(word: str) -> None:
     st.session_state.case_picked = True
 
 
-def line(here: Person, case: CaseView) -> None:
+def line(here: Person, case: CaseView) -> dict[str, Any]:
     """One case: what it is about, since when, whose it is, and what can be done."""
-    left, right = st.columns(2, vertical_alignment="center", gap="small")
-    with left, st.container(gap=None):
-        ui.plain(about(case), "title")
-        ui.plain(standing(case), "faint")
-        if case.note:
-            ui.plain(f"Note: {case.note}", "faint")
-    with right.container(
-        horizontal=True, gap="small", vertical_alignment="center", horizontal_alignment="right"
-    ):
-        remedies(here, case)
-    if (said := st.session_state.get("case_said")) and said[0] == case.id:
-        st.info(ui.escape(said[1]), icon=":material/info:")
+    ask = goes = None
+    if case.link_id and case.event_id and here.may(Action.ASK_GATEWAY, case.event_id):
+        ask = "Ask gateway"
+    elif case.reason is Reason.UNMATCHED_EVENT and here.may(Action.PROCESS_EVENTS):
+        ask = "Process again"
+    if case.reference or here.may(Action.SEE_INBOX):
+        goes = "Open payment" if case.reference else "Open message"
+    said = st.session_state.get("case_said")
+    return {
+        "id": str(case.id),
+        "title": about(case),
+        "standing": standing(case),
+        "note": case.note,
+        "overdue": case.overdue,
+        "decisions": [words.DECISION[each] for each in case.decisions] if may_decide(here, case) else [],
+        "ask": ask,
+        "goes": goes,
+        "said": said[1] if said and said[0] == case.id else None,
+    }
 
 
 def about(case: CaseView) -> str:
@@ -94,65 +148,119 @@ def standing(case: CaseView) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def remedies(here: Person, case: CaseView) -> None:
-    if case.reference:
-        st.page_link(
-            PAYMENTS, label="Open payment", icon=":material/receipt_long:",
-            query_params={"payment": case.reference},
-        )  # fmt: skip
-    elif here.may(Action.SEE_INBOX):
-        st.page_link(
-            INBOX, label="Open message", icon=":material/inbox:",
-            query_params={"message": str(case.inbox_id)},
-        )  # fmt: skip
-    if case.link_id and case.event_id and here.may(Action.ASK_GATEWAY, case.event_id):
-        st.button("Ask gateway", key=f"ask_{case.id}", icon=":material/sync:", on_click=ask, args=(case,))
-    if case.reason is Reason.UNMATCHED_EVENT and here.may(Action.PROCESS_EVENTS):
-        st.button(
-            "Process again", key=f"again_{case.id}", icon=":material/replay:", on_click=again, args=(case,)
-        )
-    if may_decide(here, case):
-        st.button("Decide…", key=f"open_{case.id}", icon=":material/gavel:", on_click=choose, args=(case.id,))
+# -- what is done from a row --------------------------------------------------------------------------
 
 
-def choose(case_id: int) -> None:
+def told(case_id: int, what: str) -> None:
+    """A row's key or button. For callbacks: whoever may not, hears so from the room that does it."""
+    match what.partition(":"):
+        case ("choose", _, _):
+            choose([case_id])
+        case ("leave", _, _):
+            st.session_state.cases_chosen = [one for one in chosen() if one != case_id]
+        case ("ask", _, _):
+            ask(case_id)
+        case ("goes", _, _):
+            st.session_state.case_goes = case_id
+        case (how, _, nth):
+            open_case(case_id, how, int(nth) if nth.isdecimal() else None)
+
+
+def open_case(case_id: int, how: str = "open", nth: int | None = None) -> None:
     st.query_params["case"] = str(case_id)
+    st.session_state.case_how = (case_id, how, nth)
     st.session_state.case_picked = True
 
 
-def say(case: CaseView, sentence: str) -> None:
-    st.session_state.case_said = (case.id, sentence)
+def chosen() -> list[int]:
+    return st.session_state.setdefault("cases_chosen", [])
 
 
-def ask(case: CaseView) -> None:
+def choose(ids: Sequence[int]) -> None:
+    st.session_state.cases_chosen = list(dict.fromkeys([*chosen(), *ids]))
+
+
+def ask(case_id: int) -> None:
+    """Ask about the payment, or act again on the message; what came of it stands under the row."""
     try:
-        assert case.link_id is not None
-        effect = sync.ask(app.sessions, app.gateways, case.link_id, now=app.now(), source=Source.DESK)
-        say(case, f"The gateway was asked. {words.EFFECT[effect].word}.")
+        with app.sessions.read() as session:
+            case = attention.get(session, person, case_id, now=app.now())
+        if case.link_id is not None:
+            effect = sync.ask_for(app.sessions, app.gateways, person, case.link_id, now=app.now())
+            sentence = f"The gateway was asked. {words.EFFECT[effect].word}."
+        elif case.inbox_id is not None:
+            (step,) = replay.run(app.sessions, app.gateways, person, [case.inbox_id], now=app.now())
+            sentence = step.error or "It still fits no payment here."
+        else:
+            sentence = "There is no link to ask about."
     except PaymentsError as error:
-        say(case, str(error))
+        sentence = str(error)
+    st.session_state.case_said = (case_id, sentence)
 
 
-def again(case: CaseView) -> None:
-    try:
-        assert case.inbox_id is not None
-        (step,) = replay.run(app.sessions, app.gateways, person, [case.inbox_id], now=app.now())
-        say(case, step.error or "It still fits no payment here.")
-    except PaymentsError as error:
-        say(case, str(error))
+def go_to(here: Person, case_id: int) -> None:
+    with app.sessions.read() as session:
+        case = attention.get(session, here, case_id, now=app.now())
+    if case.reference:
+        st.switch_page(PAYMENTS, query_params={"payment": case.reference})
+    st.switch_page(INBOX, query_params={"message": str(case.inbox_id)})
 
 
-# -- one case ---------------------------------------------------------------------------------------
+# -- several at once ----------------------------------------------------------------------------------
+
+
+def chosen_bar(here: Person, groups: Sequence[Group]) -> None:
+    """What is chosen, and what can be done to all of it."""
+    cases = [
+        case for group in groups for case in group.cases if case.id in chosen() and may_decide(here, case)
+    ]
+    place = st.empty()  # always there: what comes after it stays where it is
+    if not cases:
+        return
+    with place.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{words.count(len(cases), 'case', 'cases')} chosen**")
+        st.button(
+            "Decide or assign together", key="together", type="primary", icon=":material/checklist:",
+            on_click=together, args=(here, cases),
+        )  # fmt: skip
+        st.button("Choose none", key="choose_none", type="tertiary", on_click=choose_none)
+
+
+def choose_none() -> None:
+    st.session_state.cases_chosen = []
+
+
+def together(here: Person, cases: Sequence[CaseView]) -> None:
+    """Decisions that any of them offers: a case of another reason is skipped, and told so before."""
+    reasons = {case.reason for case in cases}
+    offered = dict.fromkeys(each for reason in Reason if reason in reasons for each in DECISIONS[reason])
+    with app.sessions.read() as session:
+        owners = dict(attention.owners(session, here, cases[0]))
+    ids = tuple(case.id for case in cases)
+    name = f"The {words.count(len(ids), 'case', 'cases')} that you chose"
+    ui.begin(ui.Many(name, ids, (Deed.DECIDE, Deed.ASSIGN), tuple(offered), owners))
+    st.session_state.case_picked = True
+
+
+# -- one case -----------------------------------------------------------------------------------------
 
 
 def close_case() -> None:
     st.query_params.pop("case", None)
+    st.session_state.pop("case_how", None)
+
+
+def drawer(number: str) -> None:
+    st.session_state.case_at = number
+    _drawer()
 
 
 @st.dialog("Decide", position="right", width="medium", on_dismiss=close_case)
 @ui.error_boundary()
-def drawer(number: str) -> None:
+def _drawer() -> None:
     here = ui.require(Action.SEE)
+    number = st.session_state.case_at
+    neighbours(number)
     with app.sessions.read() as session:
         case = attention.get(session, here, ui.id_in(number), now=app.now())
         owners = dict(attention.owners(session, here, case))
@@ -165,21 +273,51 @@ def drawer(number: str) -> None:
     if case.closed_at is not None:
         ui.plain(f"{case.closed_by}, {ui.moment(case.closed_at)}: {case.decided_why}")
     elif may_decide(here, case):
-        decide_form(case)
+        how = st.session_state.get("case_how")
+        how = how if how and how[0] == case.id else (case.id, "open", None)
+        decide_form(case, how[2])
         assign_form(case, owners)
+        field = {"decide": f"why_{case.id}", "assign": f"note_{case.id}"}.get(how[1])
+        ui.hotkeys({}, key="case", focus=field)
 
 
-def decide_form(case: CaseView) -> None:
+def neighbours(number: str) -> None:
+    walk: ui.Walk | None = st.session_state.get("cases_walk")
+    if walk is None or walk.place(number) is None:
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for key, label, icon, by in (
+            ("case_before", "Previous", "arrow_back", -1), ("case_next", "Next", "arrow_forward", 1),
+        ):  # fmt: skip
+            st.button(
+                label, key=key, icon=f":material/{icon}:", type="tertiary", on_click=step,
+                args=(walk.neighbour(number, by),), disabled=walk.neighbour(number, by) is None,
+            )  # fmt: skip
+    on, back = ("j", "n", "ArrowRight"), ("k", "p", "ArrowLeft")
+    keys = dict.fromkeys(on, "case_next") | dict.fromkeys(back, "case_before")
+    ui.hotkeys(keys, key="case_walk")
+
+
+def step(number: str) -> None:
+    st.query_params["case"] = st.session_state.case_at = number
+    st.session_state.pop("case_how", None)
+
+
+def decide_form(case: CaseView, nth: int | None) -> None:
     with st.form("decide"):
-        decision = st.radio("What is decided", case.decisions, format_func=words.DECISION.__getitem__)
+        decision = st.radio(
+            "What is decided", case.decisions, index=nth if nth and nth < len(case.decisions) else 0,
+            format_func=words.DECISION.__getitem__, key=f"decision_{case.id}_{nth}",
+        )  # fmt: skip
         why = st.text_area("Why, for whoever reads it later", key=f"why_{case.id}", max_chars=1000)
-        if st.form_submit_button("Decide", type="primary", icon=":material/check:"):
-            with app.sessions.begin() as session:
-                attention.decide(session, person, case.id, decision, why, now=app.now())
-            done("Decided, and taken off the queue.")
+        if st.form_submit_button("Decide", type="primary", icon=":material/check:", shortcut="Mod+Enter"):
+            with ui.error_boundary():
+                with app.sessions.begin() as session:
+                    attention.decide(session, person, case.id, decision, why, now=app.now())
+                done(f"Decided, and taken off the queue: {words.DECISION[decision]}.", undo=case.id)
 
 
-def assign_form(case: CaseView, owners: dict[int, str]) -> None:
+def assign_form(case: CaseView, owners: Mapping[int, str]) -> None:
     with st.form("assign"):
         left, right = st.columns(2)
         ids = list(owners)
@@ -189,24 +327,43 @@ def assign_form(case: CaseView, owners: dict[int, str]) -> None:
             index=ids.index(case.owner_id) if case.owner_id in ids else None,
             format_func=owners.__getitem__,
             placeholder="Nobody yet",
+            key=f"owner_{case.id}",
         )
-        due = right.date_input("Due on", case.due_on, format="DD/MM/YYYY")
+        due = right.date_input("Due on", case.due_on, format="DD/MM/YYYY", key=f"due_{case.id}")
         note = st.text_area("Note", case.note, key=f"note_{case.id}", max_chars=1000)
         if st.form_submit_button("Save", icon=":material/person_check:"):
-            with app.sessions.begin() as session:
-                attention.assign(
-                    session, person, case.id, owner_id=owner, due_on=due, note=note, now=app.now()
-                )
-            done("Saved.")
+            with ui.error_boundary():
+                with app.sessions.begin() as session:
+                    attention.assign(
+                        session, person, case.id, owner_id=owner, due_on=due, note=note, now=app.now()
+                    )
+                done("Saved.")
 
 
-def done(sentence: str) -> None:
-    st.session_state.attention_done = sentence
+def done(sentence: str, *, undo: int | None = None) -> None:
+    st.session_state.attention_done = (sentence, undo)
     close_case()
     st.rerun()
 
 
-# -- what was decided -------------------------------------------------------------------------------
+def last_done(sentence: str, undo_id: int | None) -> None:
+    """What was done last, and the way back from it while somebody is still here."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.success(ui.escape(sentence), icon=":material/check:")
+        if undo_id is not None:
+            st.button("Undo", key="undo_decision", icon=":material/undo:", on_click=undo, args=(undo_id,))
+
+
+def undo(case_id: int) -> None:
+    try:
+        with app.sessions.begin() as session:
+            attention.reopen(session, person, case_id, UNDONE, now=app.now())
+        st.session_state.attention_done = ("It is on the queue again. Both stand on the record.", None)
+    except PaymentsError as error:
+        st.session_state.attention_done = (str(error), None)
+
+
+# -- what was decided ---------------------------------------------------------------------------------
 
 
 def history(here: Person) -> None:
@@ -219,31 +376,61 @@ def history(here: Person) -> None:
         with st.container(border=True):
             ui.plain(f"{words.CASE[case.reason][0]} · {about(case)}", "title")
             ui.plain(f"{words.DECISION[case.decision]}: {case.decided_why}")
-            ui.plain(f"{case.closed_by}, {ui.moment(case.closed_at)}", "faint")
+            with st.container(
+                horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+            ):
+                ui.plain(f"{case.closed_by}, {ui.moment(case.closed_at)}", "faint")
+                if may_decide(here, case):
+                    with st.popover("Put it back", icon=":material/undo:"):
+                        back_form(case)
+
+
+def back_form(case: CaseView) -> None:
+    with st.form(f"back_{case.id}", border=False):
+        why = st.text_area("Why must it be decided anew?", key=f"back_why_{case.id}", max_chars=1000)
+        if st.form_submit_button("Put it back on the queue", type="primary"):
+            with ui.error_boundary():
+                with app.sessions.begin() as session:
+                    attention.reopen(session, person, case.id, why, now=app.now())
+                done("It is on the queue again. Both stand on the record.")
 
 
 @st.fragment(run_every="10s")
 @ui.error_boundary()
-def page(chosen: str | None) -> None:
+def page(wanted_word: str | None) -> None:
     here = ui.require(Action.SEE, active=False)
     if st.session_state.pop("case_picked", False):
         st.rerun()
-    if chosen == DECIDED:
+    if (goes := st.session_state.pop("case_goes", None)) is not None:
+        go_to(here, goes)
+    if wanted_word == DECIDED:
         history(here)
         return
     with app.sessions.read() as session:
         groups = attention.queue(session, here, now=app.now())
-    wanted = WORDS.get(chosen or "")
-    shown = [group for group in groups if wanted in (None, group.reason)]
+    wanted = WORDS.get(wanted_word or "")
+    age = age_pills(attention.aging(groups, now=app.now())) if groups else None
+    shown = narrowed(groups, wanted, age)
+    whole = wanted is not None or age is not None
+    st.session_state.cases_walk = ui.Walk(
+        [str(case.id) for group in shown for case in (group.cases if whole else group.cases[:FIRST])]
+    )
+    if "of" in st.query_params:
+        st.button(
+            "Show all", icon=":material/close:", key="of_none", on_click=lambda: st.query_params.pop("of")
+        )
+    chosen_bar(here, groups)
     for group in shown:
-        group_of(here, group, whole=wanted is not None)
+        group_of(here, group, whole=whole)
     if not shown:
         ui.empty_state("Nothing needs you", "What does not fit will be listed here.", "task_alt")
 
 
 st.title("Needs attention", anchor=False)
-if told := st.session_state.pop("attention_done", None):
-    st.success(ui.escape(told), icon=":material/check:")
+if said := st.session_state.pop("attention_done", None):
+    last_done(*said)
+if may_decide_some(person):
+    ui.bulk_dialog(person)
 page(reason_pills(person))
 if opened := st.query_params.get("case"):
     drawer(opened)

@@ -178,6 +178,8 @@ def found(wanted: Filter) -> None:
         )  # fmt: skip
         if number == 1 and older is None:
             st.session_state.held = (wanted, sort, search.newest_id(session))
+    references = [row.reference for row in page.rows]
+    st.session_state.walk = ui.Walk(references, number, (number - 1) * PAGE_SIZE, page.more)
     with pill:
         news(here, wanted, newest_id)
     with place:
@@ -185,7 +187,7 @@ def found(wanted: Filter) -> None:
             marks = needle.marks(wanted.text)
             ui.payments_list(
                 page.rows, key="payments_list", label="Payments", pick=open_payment, marks=marks, sort=sort,
-                on_sort=sort_by,
+                on_sort=sort_by, show=ui.shown_columns(here),
             )  # fmt: skip
         else:
             nothing_found(here, wanted)
@@ -218,11 +220,31 @@ def further(wanted: Filter, page: search.Page, sort: str, older: int | None) -> 
         st.button("Back to the start", icon=":material/first_page:", on_click=to_the_top)
 
 
-st.title("Payments", anchor=False)
+def tools(wanted: Filter) -> None:
+    """What can be done with the list as a whole."""
+    with app.sessions.read() as session:
+        count = search.capped_count(session, person, wanted)
+    ui.views_popover(person, wanted)
+    ui.columns_popover(person)
+    ui.on_payments(person, wanted, count)
+
+
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Payments", anchor=False, width="content")
+    place = st.container(horizontal=True, width="content", gap="small")
 with ui.error_boundary():
+    ui.arrive(person)
     wanted = ui.filter_bar(person)
+    ui.bulk_dialog(person)
     if wanted is not None:
+        ui.leave(wanted)
+        with place:
+            tools(wanted)
         found(wanted)
 ui.export_dialog()
+if (turned := st.session_state.pop("drawer_turn", None)) and (
+    entered := st.session_state.walk.entered(turned)
+):
+    st.query_params["payment"] = entered
 if opened := st.query_params.get("payment"):
     ui.drawer(opened)

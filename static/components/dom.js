@@ -18,12 +18,14 @@ export function badge({ word, icon: name, tone }) {
   return make("span", `badge ${tone}`, null, [icon(name), make("span", "", word)]);
 }
 
-// Put the component's content in place, unless it shows exactly this already.
+// Put the component's content in place, unless it shows exactly this already. Whoever was on a row stays on it.
 export function show(parent, data, draw) {
   const root = parent.querySelector(".desk");
   const text = JSON.stringify(data);
   if (root.dataset.shown === text) return root;
+  const held = root.getRootNode().activeElement?.closest("[data-row]")?.dataset.row;
   root.dataset.shown = text;
   root.replaceChildren(...draw(data));
+  if (held) root.querySelector(`[data-row="${CSS.escape(held)}"]`)?.focus();
   return root;
 }

@@ -1,6 +1,7 @@
 // The list of payments. A click on a row, or Enter on its reference, picks that payment by reference:
 // rows that moved in the meantime make no difference.
 import { badge, icon, make, show } from "./dom.js";
+import { roving } from "./keys.js";
 
 // Letters as the search reads them: case and accents aside; and which letter of the text each came from.
 function folded(text) {
@@ -65,6 +66,7 @@ const CELLS = {
   reference: (row, marks) => {
     const button = marked("button", "", row.reference, marks);
     button.type = "button";
+    button.dataset.row = row.reference;
     button.setAttribute("aria-label", `Open ${row.reference}`);
     return [button];
   },
@@ -87,21 +89,20 @@ function heading(key, title, sort) {
   return cell;
 }
 
+function cell(row, key, marks) {
+  return CELLS[key] ? CELLS[key](row, marks) : [make("span", "", row.more[key] ?? "–")];
+}
+
 function draw(data) {
   const marks = data.marks || { words: [], bare: [] };
   const head = make("tr", "", null, data.columns.map(([key, title]) => heading(key, title, data.sort)));
   const rows = data.rows.map((row) => {
-    const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, CELLS[key](row, marks))));
+    const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, cell(row, key, marks))));
     line.dataset.reference = row.reference;
     return line;
   });
   const table = make("table", "", null, [make("caption", "hidden", data.label), make("thead", "", null, [head]), make("tbody", "", null, rows)]);
   return [make("div", "frame", null, [table])];
-}
-
-function step(root, from, by) {
-  const buttons = [...root.querySelectorAll("tbody button")];
-  buttons[buttons.indexOf(from) + by]?.focus();
 }
 
 // Few columns need little room; where it is not there, each payment becomes a card.
@@ -122,12 +123,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const line = event.target.closest("tr[data-reference]");
     if (line && !String(getSelection())) setTriggerValue("picked", line.dataset.reference);
   };
-  root.onkeydown = (event) => {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by && event.target.matches("tbody button")) {
-      event.preventDefault();
-      step(root, event.target, by);
-    }
+  const quiet = roving(parentElement);
+  return () => {
+    watch.disconnect();
+    quiet();
   };
-  return () => watch.disconnect();
 }

@@ -1,0 +1,288 @@
+"""The desk by keyboard alone, in a real browser: the palette, lists, the drawer, the queue, many at once."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+import bootstrap
+from db.models import Event, Payment
+from db.money import Money
+from payments import lifecycle, links, obligations, people
+from payments.lifecycle import Review, Source
+from tests.running import ADMIN, ORGANISER, Desk, running
+from tests.samples import make_payment
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+#: Payers of the conference, the newest last; one of the gala, which is not the organiser's.
+PAYERS = ("Nomvula Dube", "Pieter van der Merwe", "<img src=x onerror=alert(1)> Zola")
+GALA_PAYER = "Secret Sipho"
+WHY = "The payer sent a screenshot of it."
+SLOW_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with running(tmp_path_factory.mktemp("keys")) as desk:
+        _furnish(desk)
+        yield desk
+
+
+def _furnish(desk: Desk) -> None:
+    """Four cases of payments by hand, links that the gateway knows, and a case about one of those."""
+    app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+    now = app.now()
+    with app.sessions.begin() as session:
+        admin = people.system_person(session, ADMIN)
+        event = session.query(Event).filter_by(code="DEVCONF").one()
+        for nth in range(4):
+            made = now - timedelta(days=2, minutes=nth)
+            payment = make_payment(session, event, now=made, payer_name=f"Case {nth}", status="paid")
+            reason = Review.OVERPAID if nth < 3 else Review.PAID_LATE
+            lifecycle.flag(session, payment, reason, now=made, source=Source.POLL, actor="iKhokha")
+    for nth, (name, code) in enumerate([(GALA_PAYER, "GALA"), *((each, "DEVCONF") for each in PAYERS)]):
+        with app.sessions.read() as session:
+            reference = obligations.draft_reference(session, admin, code, demo=True)
+        draft = obligations.Draft(reference, code, Money(1_000 + nth), name)
+        links.issue(
+            app.sessions, app.gateways["ikhokha"], draft, person=admin, addresses=app.settings.addresses,
+            now=app.now(),
+        )  # fmt: skip
+    with app.sessions.begin() as session:
+        asked = session.query(Payment).filter_by(payer_name=PAYERS[0]).one()
+        lifecycle.flag(
+            session, asked, Review.CURRENCY_MISMATCH, now=app.now(), source=Source.POLL, actor="iKhokha"
+        )
+    app.sessions.engine.dispose()
+
+
+def _state(browser: Browser, desk: Desk, email: str, kept: Path) -> Path:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(desk.sign_in_link(email))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=SLOW_MS)
+    context.storage_state(path=kept)
+    context.close()
+    return kept
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    state = _state(browser, desk, ADMIN, tmp_path_factory.mktemp("admin") / "state.json")
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=state)
+    context.set_default_timeout(SLOW_MS)
+    yield context
+    context.close()
+
+
+def open_page(context: BrowserContext, desk: Desk, path: str) -> Page:
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a name opened a dialog: {dialog.message}"))
+    page.goto(f"{desk.dashboard}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("button", name="Go to or do something")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=SLOW_MS)
+    return page
+
+
+def palette(page: Page) -> Locator:
+    page.keyboard.press("Control+k")
+    box = page.get_by_role("combobox", name="Go to or do")
+    expect(box).to_be_focused()
+    return box
+
+
+def option(page: Page, text: str) -> Locator:
+    return page.get_by_role("option").filter(has_text=text).first
+
+
+def chosen(page: Page) -> Locator:
+    return page.locator("[role=option][aria-selected=true]")
+
+
+def drawer(page: Page) -> Locator:
+    return page.get_by_role("dialog").filter(has_text="What happened")
+
+
+def opened(page: Page, reference: str) -> None:
+    """The drawer is at this payment and listens: its last part, the timeline, is there."""
+    expect(drawer(page)).to_contain_text(reference, timeout=SLOW_MS)
+    expect(drawer(page).get_by_text(re.compile("asked for R"))).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=SLOW_MS)
+
+
+# -- the palette --------------------------------------------------------------------------------------
+
+
+def test_the_palette_goes_to_a_page_by_arrows_and_enter_and_esc_leaves_it(admin, desk):
+    page = open_page(admin, desk, "payments")
+    box = palette(page)
+    first = chosen(page).inner_text()
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).not_to_have_text(first)
+    page.keyboard.press("ArrowUp")
+    expect(chosen(page)).to_contain_text(first.strip().splitlines()[-1])
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    palette(page)
+    page.keyboard.type("needs att")
+    expect(chosen(page)).to_contain_text("Needs attention", timeout=SLOW_MS)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Needs attention", level=1)).to_be_visible(timeout=SLOW_MS)
+    page.close()
+
+
+def test_the_palette_opens_a_payment_found_by_its_payer_and_its_name_stays_text(admin, desk):
+    page = open_page(admin, desk, "attention")
+    palette(page)
+    page.keyboard.type("zola")
+    expect(option(page, PAYERS[2])).to_be_visible(timeout=SLOW_MS)
+    page.keyboard.press("Enter")
+    expect(drawer(page)).to_contain_text(PAYERS[2], timeout=SLOW_MS)
+    assert page.locator("img[src=x]").count() == 0
+    page.close()
+
+
+def test_the_palette_of_an_organiser_finds_only_their_events(browser, desk, tmp_path):
+    state = _state(browser, desk, ORGANISER, tmp_path / "organiser.json")
+    context = browser.new_context(storage_state=state)
+    page = open_page(context, desk, "payments")
+    expect(page.locator("[data-desk-list] button").first).to_be_visible(timeout=SLOW_MS)
+    palette(page)
+    expect(option(page, "Payments")).to_be_visible()
+    assert option(page, "People").is_hidden()
+    page.keyboard.type("nomvula")
+    expect(option(page, "Nomvula Dube")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("combobox", name="Go to or do").fill("sipho")
+    expect(page.get_by_text("Nothing fits.")).to_be_visible(timeout=SLOW_MS)
+    assert GALA_PAYER not in page.content()
+    context.close()
+
+
+def test_the_sheet_of_keys_opens_by_its_key_and_never_while_somebody_types(admin, desk):
+    page = open_page(admin, desk, "payments")
+    sheet = page.locator("dialog[aria-label=Keys]")
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
+    expect(sheet).to_contain_text("Go to a page or a payment")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("j?k")
+    expect(search).to_have_value("j?k")
+    expect(sheet).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    palette(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
+    page.close()
+
+
+# -- lists and the drawer -----------------------------------------------------------------------------
+
+
+def test_a_list_and_its_drawer_are_walked_by_keys(admin, desk):
+    page = open_page(admin, desk, "payments")
+    rows = page.locator("[data-desk-list] button[data-row]")
+    expect(rows.first).to_be_visible(timeout=SLOW_MS)
+    references = [rows.nth(nth).get_attribute("data-row") for nth in range(3)]
+    page.keyboard.press("j")
+    expect(rows.nth(0)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    opened(page, references[1])
+    for key, nth in (("j", 2), ("k", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("n", 2), ("p", 1), ("p", 0)):
+        page.keyboard.press(key)
+        opened(page, references[nth])
+        assert f"payment={references[nth]}" in page.url
+    page.keyboard.press("Escape")
+    expect(drawer(page)).to_have_count(0, timeout=SLOW_MS)
+    page.close()
+
+
+def test_all_that_match_are_cancelled_with_a_preview_and_undone(admin, desk):
+    page = open_page(admin, desk, "payments?q=status%3Aopen%20event%3ADEVCONF")
+    page.get_by_role("button", name="Do to all").click()
+    expect(page.get_by_text("All 3 payments that match")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("dialog").get_by_text("Cancel", exact=True).click()
+    page.get_by_label("Why is nobody waiting for them any more?").fill("The event has moved.")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_text("Cancel: 3 of 3")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="Do it to 3").click()
+    expect(page.get_by_text("Cancel: 3 done")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("dialog").locator("tbody tr")).to_have_count(3)
+    assert {row["status"] for row in desk.manage("find", "Nomvula")["rows"]} == {"cancelled"}
+    page.get_by_role("button", name="Undo 3").click()
+    expect(page.get_by_text("Cancel: 3 undone")).to_be_visible(timeout=30_000)
+    assert {row["status"] for row in desk.manage("find", "Nomvula")["rows"]} == {"open"}
+    page.close()
+
+
+# -- the queue ----------------------------------------------------------------------------------------
+
+
+def test_a_case_is_decided_by_keys_alone_and_the_decision_undone(admin, desk):
+    page = open_page(admin, desk, "attention?reason=Paid+late")
+    case = page.locator("button.case")
+    expect(case).to_have_count(1, timeout=SLOW_MS)
+    page.keyboard.press("j")
+    expect(case).to_be_focused()
+    page.keyboard.press("2")
+    why = page.get_by_label("Why, for whoever reads it later")
+    expect(why).to_be_focused(timeout=SLOW_MS)
+    expect(page.get_by_role("radio").nth(1)).to_be_checked()
+    page.keyboard.type(WHY)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Decided, and taken off the queue")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("It is on the queue again")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("button.case")).to_have_count(1, timeout=SLOW_MS)
+    page.close()
+
+
+def test_several_cases_are_chosen_by_keys_and_decided_together(admin, desk):
+    page = open_page(admin, desk, "attention?reason=Overpaid")
+    cases, boxes = page.locator("button.case"), page.locator(".choose input")
+    expect(cases).to_have_count(3, timeout=SLOW_MS)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_text("1 case chosen")).to_be_visible(timeout=SLOW_MS)
+    expect(cases.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 cases chosen")).to_be_visible(timeout=SLOW_MS)
+    assert [boxes.nth(nth).is_checked() for nth in range(3)] == [True, True, False]
+    page.get_by_role("button", name="Decide or assign together").click()
+    page.get_by_label("Why, for whoever reads it later").fill(WHY)
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_text(re.compile("Decide: 2 of 2"))).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="Do it to 2").click()
+    expect(page.get_by_text("Decide: 2 done")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("button.case")).to_have_count(1, timeout=SLOW_MS)
+    page.close()
+
+
+def test_the_gateway_is_asked_and_the_payment_opened_from_the_queue_by_keys(admin, desk):
+    page = open_page(admin, desk, "attention?reason=Currency+differs")
+    expect(page.locator("button.case")).to_have_count(1, timeout=SLOW_MS)
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator("li .said")).to_contain_text("The gateway was asked", timeout=SLOW_MS)
+    expect(page.locator("button.case")).to_be_focused()
+    page.keyboard.press("o")
+    expect(drawer(page)).to_contain_text(PAYERS[0], timeout=SLOW_MS)
+    page.close()

@@ -1,0 +1,222 @@
+"""What is done with the list of payments as a whole: views, columns, and one deed on all that match."""
+
+import pytest
+from sqlalchemy import select
+
+from db.models import Payment, TimelineEntry
+from payments.lifecycle import Kind
+from payments.people import Role
+from tests.desk import issue, make_event
+from tests.test_pages import Desk, all_html, component, desk, everything, harmless
+from ui.lists import USUAL
+
+PAGE = "pages/monitor/payments.py"
+NOTE = "Called them all on Monday."
+__all__ = ["desk"]
+
+
+@pytest.fixture
+def full(desk: Desk) -> Desk:
+    """Two payments of devconf, one of them expired, and one of another event."""
+    with desk.sessions.begin() as session:
+        make_event(session, "minefest", now=desk.now)
+    for name, event in (("Naledi Moloi", "devconf"), ("**evil** Zola", "devconf"), ("Sipho", "minefest")):
+        issue(desk.sessions, desk.gateway, now=desk.now, event=event, payer_name=name)
+    return desk
+
+
+def columns(at) -> list[str]:
+    return [name for name, _ in component(at, "payments")[0]["columns"]]
+
+
+def payers(at) -> list[str]:
+    return [row["payer"] for each in component(at, "payments") for row in each["rows"]]
+
+
+def labels(at) -> list[str]:
+    return [one.label for one in at.button]
+
+
+def query(at, name: str) -> str | None:
+    given = at.query_params.get(name)
+    return given if given is None or isinstance(given, str) else given[-1]
+
+
+def save_view(at, name: str, role: Role | None = None):
+    at.text_input(key="view_name").set_value(name)
+    if role is not None:
+        at.selectbox(key="view_role").select(role)
+    next(one for one in at.button if one.label == "Save view").click().run()
+    return at
+
+
+# -- columns ------------------------------------------------------------------------------------------
+
+
+def test_columns_are_kept_for_each_person_in_their_order(full):
+    full.sign_in(Role.FINANCE)
+    finance = full.cookie
+    at = full.open(PAGE)
+    assert columns(at) == list(USUAL)
+    at.multiselect(key="columns_chosen").set_value(["payer", "amount", "note"]).run()
+    assert columns(at) == ["payer", "amount", "note", "reference"]
+    assert columns(full.open(PAGE)) == ["payer", "amount", "note", "reference"]
+    full.sign_in(Role.VIEWER)
+    assert columns(full.open(PAGE)) == list(USUAL)
+    full.cookie = finance
+    at = full.open(PAGE)
+    at.multiselect(key="columns_chosen").set_value([]).run()
+    assert columns(at) == ["reference"]
+
+
+# -- views --------------------------------------------------------------------------------------------
+
+
+def test_a_saved_view_is_opened_by_its_address_and_left_by_another_filter(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="event:minefest")
+    save_view(at, "Mine only")
+    assert not at.error
+    token = query(at, "view")
+    again = full.open(PAGE, view=token)
+    assert payers(again) == ["Sipho"]
+    again.text_input(key="box").set_value("naledi").run()
+    assert payers(again) == []
+    assert query(again, "view") is None
+
+
+def test_a_view_that_is_shared_is_opened_by_who_may_and_holds_only_their_events(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="status:open")
+    save_view(at, "Waiting", Role.ORGANISER)
+    token = query(at, "view")
+    with full.sessions.begin() as session:
+        third = make_event(session, "thirdfest", now=full.now).id
+    issue(full.sessions, full.gateway, now=full.now, event="thirdfest", payer_name="Own payer")
+    full.sign_in(Role.ORGANISER, [third])
+    at = full.open(PAGE)
+    assert "shared by finance person" in all_html(at)
+    at.button(key=f"view_{token}").click().run()
+    assert payers(at) == ["Own payer"]
+
+
+def test_a_shared_view_with_a_payers_words_is_not_shown_to_who_sees_less(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE)
+    at.text_input(key="box").set_value("naledi").run()
+    assert "do not see it" in all_html(at)
+    save_view(at, "A payer of ours", Role.ORGANISER)
+    token, kept = query(at, "view"), query(at, "kept")
+    with full.sessions.begin() as session:
+        third = make_event(session, "thirdfest", now=full.now).id
+    full.sign_in(Role.ORGANISER, [third])
+    for address in ({}, {"view": token}, {"kept": kept}, {"view": token, "kept": kept}):
+        at = full.open(PAGE, **address)
+        told = "".join(everything(at))
+        assert "naledi" not in told.casefold(), address
+        assert "A payer of ours" not in told, address
+        assert len(at.error) == bool(address), address
+
+
+def test_only_the_office_is_offered_to_share_and_only_an_owner_to_remove(full):
+    full.sign_in(Role.FINANCE)
+    at = save_view(full.open(PAGE), "Everything", Role.VIEWER)
+    assert "Remove" in labels(at)
+    full.sign_in(Role.VIEWER)
+    at = full.open(PAGE)
+    assert "Remove" not in labels(at)
+    assert [one.key for one in at.selectbox if one.key == "view_role"] == []
+
+
+def test_a_removed_view_says_so_to_whoever_comes_by_its_address(full):
+    full.sign_in(Role.FINANCE)
+    at = save_view(full.open(PAGE, q="status:open"), "Waiting")
+    token = query(at, "view")
+    at.button(key=f"unview_{token}").click().run()
+    assert not at.exception
+    at = full.open(PAGE, view=token)
+    assert "no such view" in at.error[0].value
+    assert len(payers(at)) == 3
+
+
+def test_the_name_of_a_view_stays_text(full):
+    full.sign_in(Role.FINANCE)
+    at = save_view(full.open(PAGE), "**evil** ![x](http://evil.example) [a](b)")
+    assert not at.error
+    harmless(full.open(PAGE))
+
+
+# -- one deed on all that match -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", Role)
+def test_only_who_may_is_offered_a_deed_on_all(full, role):
+    full.sign_in(role)
+    offered = "Do to all" in labels(full.open(PAGE))
+    assert offered is (role in (Role.ADMIN, Role.FINANCE, Role.ORGANISER))
+
+
+def test_a_deed_is_told_before_then_done_to_each_that_matches_and_to_no_other(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    assert "All 2 payments that match" in all_html(at)
+    at.radio(key="bulk_deed").set_value("note").run()
+    at.button(key="bulk_look").click().run()
+    assert "Write the note first" in at.error[0].value
+    at.text_area(key="bulk_text").set_value(NOTE).run()
+    at.button(key="bulk_look").click().run()
+    assert "Add a note: 2 of 2" in all_html(at)
+    assert "It cannot be undone" in all_html(at)
+    assert noted(full) == []
+    at.button(key="bulk_back").click().run()
+    assert at.text_area(key="bulk_text").value == NOTE
+    at.button(key="bulk_look").click().run()
+    at.button(key="bulk_do").click().run()
+    assert not at.error
+    assert "Add a note: 2 done" in all_html(at)
+    harmless(at)
+    assert sorted(noted(full)) == ["**evil** Zola", "Naledi Moloi"]
+
+
+def noted(full: Desk) -> list[str]:
+    query = select(Payment.payer_name).join(TimelineEntry, TimelineEntry.payment_id == Payment.id)
+    with full.sessions.read() as session:
+        return list(session.scalars(query.where(TimelineEntry.kind == Kind.NOTE)))
+
+
+def test_a_deed_of_an_organiser_reaches_their_events_only(full):
+    with full.sessions.begin() as session:
+        third = make_event(session, "thirdfest", now=full.now).id
+    issue(full.sessions, full.gateway, now=full.now, event="thirdfest", payer_name="Own payer")
+    full.sign_in(Role.ORGANISER, [third])
+    at = full.open(PAGE)
+    at.button(key="bulk_open").click().run()
+    at.radio(key="bulk_deed").set_value("note").run()
+    at.text_area(key="bulk_text").set_value(NOTE).run()
+    at.button(key="bulk_look").click().run()
+    at.button(key="bulk_do").click().run()
+    assert noted(full) == ["Own payer"]
+
+
+def test_many_are_cancelled_after_the_gateway_was_asked_and_opened_again(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    at.radio(key="bulk_deed").set_value("cancel").run()
+    at.text_area(key="bulk_text").set_value("The event has moved.").run()
+    at.button(key="bulk_look").click().run()
+    assert "It can be undone" in all_html(at)
+    full.gateway.asked.clear()
+    at.button(key="bulk_do").click().run()
+    assert "Cancel: 2 done" in all_html(at)
+    assert len(full.gateway.asked) == 2
+    assert statuses(full) == ["cancelled", "cancelled", "open"]
+    at.button(key="bulk_undo").click().run()
+    assert "Cancel: 2 undone" in all_html(at)
+    assert statuses(full) == ["open", "open", "open"]
+
+
+def statuses(full: Desk) -> list[str]:
+    with full.sessions.read() as session:
+        return sorted(session.scalars(select(Payment.status)))

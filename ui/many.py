@@ -1,0 +1,247 @@
+"""One deed on all that match: what it would do, the doing with its progress, and what became of each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+import bootstrap
+import words
+from payments import bulk
+from payments.bulk import Preview, Progress, Target
+from payments.cases import Decision
+from payments.deeds import NEEDS, UNDOABLE, Deed, Given
+from payments.errors import PaymentsError
+from payments.people import Action, Person
+from payments.search import COUNT_CAP, Filter
+from ui.here import error_boundary, require
+from ui.pieces import empty_state, escape, plain, problem
+
+SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Many:
+    """What was chosen, in words for its title, and what may be done: decisions, and who could own a case."""
+
+    told: str
+    target: Target
+    deeds: tuple[Deed, ...]
+    decisions: tuple[Decision, ...] = ()
+    owners: Mapping[int, str] | None = None
+
+
+def on_payments(person: Person, wanted: Filter, count: int) -> None:
+    """The button over a list of payments: all that match, not one page of them."""
+    deeds = tuple(deed for deed in (Deed.ASK, Deed.NOTE, Deed.RESEND, Deed.CANCEL) if person.may(NEEDS[deed]))
+    if deeds and count:
+        some = f"more than {words.number(COUNT_CAP)}" if count > COUNT_CAP else words.number(count)
+        told = f"All {some} {'payment' if count == 1 else 'payments'} that match"
+        st.button(
+            "Do to all", key="bulk_open", icon=":material/checklist:", on_click=begin,
+            args=(Many(told, wanted, deeds),), help=f"{told}, on every page",
+        )  # fmt: skip
+
+
+def begin(many: Many) -> None:
+    """Open the dialog on these. For callbacks."""
+    st.session_state.bulk = {"many": many}
+
+
+def go_on(run_id: int) -> None:
+    st.session_state.bulk = {"run": run_id}
+
+
+def bulk_dialog(person: Person) -> None:
+    """Once a page that offers it: the dialog when one is open, and what waits to go on when none is."""
+    if "bulk" in st.session_state:
+        _dialog()
+        return
+    with bootstrap.app().sessions.read() as session:
+        waiting = bulk.unfinished(session, person)
+    for told in waiting:
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.markdown(
+                f"**{words.DEED[told.deed].name}** waits: {words.number(told.left)} of "
+                f"{words.number(told.total)} are still to be done."
+            )
+            st.button(
+                "Go on", key=f"go_on_{told.id}", icon=":material/play_arrow:", on_click=go_on, args=(told.id,)
+            )
+
+
+def _close() -> None:
+    st.session_state.pop("bulk", None)
+
+
+@st.dialog("Several at once", width="medium", on_dismiss=_close)
+@error_boundary()
+def _dialog() -> None:
+    here = require(Action.SEE)
+    state = st.session_state.get("bulk", {})
+    if "run" in state:
+        _running(here, state)
+    elif "asked" in state:
+        _looked_at(here, state)
+    elif "many" in state:
+        _asking(state["many"])
+
+
+# -- what is wished -----------------------------------------------------------------------------------
+
+
+def _asking(many: Many) -> None:
+    plain(many.told, "name")
+    deed = st.radio(
+        "What", many.deeds, format_func=lambda each: words.DEED[each].name, key="bulk_deed",
+        captions=[words.DEED[each].told for each in many.deeds],
+    )  # fmt: skip
+    _wording(deed, many)
+    st.button(
+        "See what it would do", type="primary", icon=":material/preview:", key="bulk_look", on_click=_ask
+    )
+
+
+def _wording(deed: Deed, many: Many) -> None:
+    """What has to be said with a deed."""
+    if deed is Deed.DECIDE:
+        st.selectbox(
+            "What is decided", many.decisions, format_func=words.DECISION.__getitem__, key="bulk_decision"
+        )
+    if deed is Deed.ASSIGN:
+        owners = {0: "Nobody", **(many.owners or {})}
+        left, right = st.columns(2)
+        left.selectbox(
+            "Owner", list(owners), index=None, format_func=owners.__getitem__, placeholder="As it is",
+            key="bulk_owner",
+        )  # fmt: skip
+        right.date_input("Due on", None, format="DD/MM/YYYY", key="bulk_due")
+    if question := words.DEED[deed].asks:
+        st.text_area(question, key="bulk_text", max_chars=1000)
+
+
+def _ask() -> None:
+    """What is wished, as the fields say it at this moment. For callbacks."""
+    state = st.session_state
+    deed: Deed = state.bulk_deed
+    given = Given(
+        text=state.get("bulk_text", "") if words.DEED[deed].asks else "",
+        decision=state.get("bulk_decision") if deed is Deed.DECIDE else None,
+        owner_id=state.get("bulk_owner") if deed is Deed.ASSIGN else None,
+        due_on=state.get("bulk_due") if deed is Deed.ASSIGN else None,
+    )
+    state.bulk["asked"] = (deed, given)
+
+
+# -- what it would do ---------------------------------------------------------------------------------
+
+
+def _looked_at(here: Person, state: dict[str, Any]) -> None:
+    """The preview; what is missing brings back to the question."""
+    many: Many = state["many"]
+    deed, given = state["asked"]
+    try:
+        with st.spinner("Looking at each …"), bootstrap.app().sessions.read() as session:
+            told = bulk.preview(session, here, deed, many.target, given)
+    except PaymentsError as error:
+        del state["asked"]
+        problem(str(error))
+        _asking(many)
+    else:
+        _previewed(here, many, told, given)
+
+
+def _back() -> None:
+    """To the question, with what was written there: fields that are not drawn forget it."""
+    deed, given = st.session_state.bulk.pop("asked")
+    st.session_state.bulk_deed, st.session_state.bulk_text = deed, given.text
+
+
+def _previewed(here: Person, many: Many, told: Preview, given: Given) -> None:
+    deed = words.DEED[told.deed]
+    worth = f", {words.sums(told.sums)}" if told.sums else ""
+    plain(f"{deed.name}: {words.number(told.doing)} of {words.number(told.count)}{worth}", "name")
+    plain("\n".join(f"{words.number(count)} skipped: {why}." for why, count in told.skipped.items()))
+    if told.first:
+        rest = told.doing - len(told.first)
+        plain(f"{', '.join(told.first)}{f' and {words.number(rest)} more' if rest else ''}", "faint")
+    plain("It can be undone afterwards." if told.deed in UNDOABLE else "It cannot be undone.", "faint")
+    with st.container(horizontal=True):
+        if told.doing:
+            st.button(
+                f"Do it to {words.number(told.doing)}", type="primary", icon=":material/check:",
+                key="bulk_do", on_click=_start, args=(here, many, told.deed, given),
+            )  # fmt: skip
+        st.button("Back", key="bulk_back", on_click=_back)
+
+
+def _start(here: Person, many: Many, deed: Deed, given: Given) -> None:
+    app = bootstrap.app()
+    with error_boundary(), app.sessions.begin() as session:
+        run_id = bulk.start(session, here, deed, many.target, given, now=app.now())
+        st.session_state.bulk = {"run": run_id}
+
+
+# -- the doing ----------------------------------------------------------------------------------------
+
+
+def _running(here: Person, state: dict[str, Any]) -> None:
+    """Each step is kept before the next begins: closing this stops it, and it goes on from there later."""
+    app, run_id = bootstrap.app(), state["run"]
+    with app.sessions.read() as session:
+        told = bulk.progress(session, here, run_id)
+    bar = st.empty()
+    undoing = state.get("undo", False)
+    while told.undoable if undoing else told.left:
+        left = told.outcomes.get("done", 0) if undoing else told.left
+        _bar(bar, told, told.total - left)
+        if undoing:
+            told = bulk.undo_step(app.sessions, here, run_id, now=app.now())
+        else:
+            told = bulk.step(app.sessions, app.gateways, here, run_id, now=app.now())
+    bar.empty()
+    _done(here, told)
+
+
+def _bar(place: st.delta_generator.DeltaGenerator, told: Progress, done: int) -> None:
+    text = f"{words.number(done)} of {words.number(told.total)}. You can close this and go on later."
+    place.progress(done * 100 // told.total, text)
+
+
+def _done(here: Person, told: Progress) -> None:
+    counts = [f"{words.number(count)} {words.BECAME[name]}" for name, count in sorted(told.outcomes.items())]
+    plain(f"{words.DEED[told.deed].name}: {', '.join(counts)}", "name")
+    with st.container(horizontal=True):
+        if told.undoable:
+            st.button(
+                f"Undo {words.number(told.undoable)}", icon=":material/undo:", key="bulk_undo",
+                on_click=lambda: st.session_state.bulk.update(undo=True),
+            )  # fmt: skip
+        elif told.deed not in UNDOABLE:
+            plain("This cannot be undone.", "faint")
+    outcome = _which(told) if len(told.outcomes) > 1 else None
+    with bootstrap.app().sessions.read() as session:
+        rows = bulk.results(session, here, told.id, outcome=outcome, limit=SHOWN + 1)
+    if not rows:
+        empty_state("None of these", "Choose another outcome.", "checklist")
+    _table(rows[:SHOWN])
+    if len(rows) > SHOWN:
+        plain(f"The first {SHOWN} are shown. What became of each stands on its own timeline.", "faint")
+
+
+def _which(told: Progress) -> str | None:
+    return st.segmented_control(
+        "Show", sorted(told.outcomes), format_func=words.BECAME.__getitem__, key="bulk_outcome",
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def _table(rows: Iterable[bulk.Result]) -> None:
+    st.table(
+        [
+            {"Payment": escape(row.reference), "Outcome": words.BECAME[row.outcome], "Why": escape(row.why)}
+            for row in rows
+        ],
+        border="horizontal",
+    )
