@@ -21,13 +21,7 @@ def loads(body: bytes, *, longest_text: int = LONGEST_TEXT) -> Any:
     order mark, NUL, a lone surrogate) and for what is too deep, too wide or too long.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_int=_whole,
-            parse_float=_fraction,
-        )
+        value = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidInput("The body is not UTF-8.") from error
     except json.JSONDecodeError as error:
@@ -74,20 +68,30 @@ def _fraction(text: str) -> Decimal:
         raise InvalidInput("A number's exponent is out of all reason.") from error
 
 
+#: Made once: making it costs more than reading a message does.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_constant=_refuse_constant,
+    parse_int=_whole,
+    parse_float=_fraction,
+)
+
+
 def _check(value: Any, longest_text: int) -> None:
-    """Texts and depth, walked without recursion: the depth is not known yet."""
-    todo = [(value, 1)]
-    while todo:
-        item, depth = todo.pop()
-        if isinstance(item, str):
-            _check_text(item, longest_text)
-        elif isinstance(item, dict | list):
-            if depth > DEEPEST:
-                raise InvalidInput(f"The body is nested deeper than {DEEPEST} levels.")
-            if isinstance(item, dict):
-                todo += [(key, depth) for key in item]
-                item = list(item.values())
-            todo += [(part, depth + 1) for part in item]
+    """Texts and depth, walked level by level without recursion: the depth is not known yet."""
+    level, depth = [value], 1
+    while level:
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item, longest_text)
+            elif isinstance(item, dict | list):
+                if depth > DEEPEST:
+                    raise InvalidInput(f"The body is nested deeper than {DEEPEST} levels.")
+                deeper += item
+                if isinstance(item, dict):
+                    deeper += item.values()
+        level, depth = deeper, depth + 1
 
 
 def _check_text(text: str, longest: int) -> None:
