@@ -28,6 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import bootstrap
 from bootstrap import App
@@ -38,11 +39,12 @@ from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, No
 from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
-from payments.intake import Bells, Intake, Quota
+from payments.intake import Bells, Intake, Quota, Throttle
 from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
 from payments.stand_in import StandIn
 
+HOOKS = "/webhooks/"
 LARGEST_BODY = 64 * 1024
 MOST_HEADERS = 100
 #: Messages a minute and address that fail verification before they are only counted. Proved ones never are.
@@ -113,7 +115,7 @@ def create_app(app: App) -> Starlette:
     """The door of one desk. Its threads start and stop with the server that runs it."""
     door = Door(app)
     routes = [
-        Route("/webhooks/{gateway}", door.webhook, methods=["POST"]),
+        Route("/webhooks/{gateway}", _failed, methods=["POST"]),
         Route("/healthz", door.healthz),
         Route("/readyz", door.readyz),
         Route("/metrics", door.metrics),
@@ -125,9 +127,33 @@ def create_app(app: App) -> Starlette:
         ClientDisconnect: door.gone,
         Exception: door.not_kept,  # a fault of ours: its traceback is logged, and the sender tries again
     }
-    starlette = Starlette(routes=routes, exception_handlers=handlers, lifespan=door.lifespan)
+    starlette = HookFirst(door, routes=routes, exception_handlers=handlers, lifespan=door.lifespan)
     starlette.router.redirect_slashes = False  # a gateway does not follow redirects
     return starlette
+
+
+class HookFirst(Starlette):
+    """Starlette, but messages do not pass its layers: these would cost as much as all the rest of one.
+
+    What fails does pass them, so that every refusal and fault is answered, counted and logged in one place.
+    """
+
+    def __init__(self, door: "Door", **others: Any) -> None:
+        super().__init__(**others)
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: ASGIApp = super().__call__
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(HOOKS):
+            try:
+                answer = await self._door.webhook(scope, receive)
+            except Exception as error:  # noqa: BLE001 raised again by ``_failed``, inside the layers
+                scope["failed"] = error
+        await answer(scope, receive, send)
+
+
+async def _failed(request: Request) -> Response:
+    raise request.scope["failed"]
 
 
 class Door:
@@ -172,23 +198,24 @@ class Door:
 
     # -- the hook ------------------------------------------------------------------------------------
 
-    async def webhook(self, request: Request) -> Response:
+    async def webhook(self, scope: Scope, receive: Receive) -> Response:
         """Size and type, then the signature, then kept and committed, then 200. Acting on it comes after."""
-        gateway = self._app.gateways.get(request.path_params["gateway"])
+        gateway = self._app.gateways.get(scope["path"].removeprefix(HOOKS))
         if gateway is None:
             raise HTTPException(404)
-        headers = _checked_headers(request)
+        headers = _checked_headers(scope)
         message = Message(
             gateway=gateway.name,
             path=self._signed_path,
             headers=headers,
-            body=await _body(request),
+            body=await _body(receive),
             received_at=self._app.now(),
         )
         try:
             event = gateway.read_event(message.path, message.headers, message.body)
         except NotFromGateway as error:
-            return await self._doubtful(gateway, replace(message, address=self._address(request)), str(error))
+            address = self._address(Request(scope))
+            return await self._doubtful(gateway, replace(message, address=address), str(error))
         except InvalidInput:  # signed, and yet unreadable: kept for a person
             await self._intake.accept(message, None)
             return _KEPT
@@ -312,38 +339,19 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
 
-class Throttle:
-    """So many a minute and address, in memory. Past ``MOST`` addresses the newcomers share one count."""
-
-    MOST = 10_000
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._minute = 0
-        self._counts: Counter[str] = Counter()
-
-    def allows(self, address: str, now: datetime) -> bool:
-        minute = int(now.timestamp() // 60)
-        if minute != self._minute:
-            self._minute, self._counts = minute, Counter()
-        key = address if address in self._counts or len(self._counts) < self.MOST else "others"
-        self._counts[key] += 1
-        return self._counts[key] <= self._limit
-
-
 # -- reading a request --------------------------------------------------------------------------------
 
 
-def _checked_headers(request: Request) -> dict[str, str]:
+def _checked_headers(scope: Scope) -> dict[str, str]:
     """By lower-case name. Refuses by the head alone what is no message.
 
     One that came twice is joined by a comma, and so never verifies. Raises HTTPException before a byte of
     body is read.
     """
-    if len(request.scope["headers"]) > MOST_HEADERS:
+    if len(scope["headers"]) > MOST_HEADERS:
         raise HTTPException(431)
     found: dict[str, str] = {}
-    for raw_name, raw_value in request.scope["headers"]:
+    for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         found[name] = f"{found[name]},{value}" if name in found else value
     if not _JSON_TYPE.fullmatch(found.get("content-type", "")) or "content-encoding" in found:
@@ -353,12 +361,17 @@ def _checked_headers(request: Request) -> dict[str, str]:
     return found
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+async def _body(receive: Receive) -> bytes:
+    """Raises ClientDisconnect when the sender hangs up first."""
+    body, more = bytearray(), True
+    while more:
+        part = await receive()
+        if part["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += part.get("body", b"")
         if len(body) > LARGEST_BODY:
             raise HTTPException(413)
+        more = part.get("more_body", False)
     return bytes(body)
 
 

@@ -8,6 +8,7 @@ resolved only after its COMMIT. What was kept and answered then rings: ``Bells``
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -37,7 +38,7 @@ _CLOSING_S = 8
 BELLS = 500
 _ASKERS = 2
 #: A bell waits until no message came for a moment, but not for ever: it takes a little of a busy time.
-_A_MOMENT_S = 0.02
+_A_MOMENT_S = 0.1
 _GIVES_WAY_S = 0.5
 
 #: So many different messages of one link are kept in a day. A payer who tries all day makes a dozen.
@@ -59,7 +60,7 @@ class Intake:
         self._sessions = sessions
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
-        self._wrote_at = -inf
+        self._busy_until = -inf
 
     def start(self) -> None:
         self._writer.start()
@@ -79,8 +80,8 @@ class Intake:
 
     @property
     def busy(self) -> bool:
-        """Messages wait, or were kept a moment ago: more are likely."""
-        return not self._queue.empty() or time.monotonic() - self._wrote_at < _A_MOMENT_S
+        """Messages are being kept, or were a moment ago: more are likely."""
+        return time.monotonic() < self._busy_until
 
     async def accept(self, message: Message, event: GatewayEvent | None) -> int:
         """``inbox.accept``, committed. Raises NotKept when the database could not in time."""
@@ -115,8 +116,9 @@ class Intake:
             # Who stopped waiting was told to send again; writing for them would hold up the others.
             batch = [one for one in taken if one is not None and not one.done.done()]
             if batch:
+                self._busy_until = inf
                 outcomes = self._commit(batch)
-                self._wrote_at = time.monotonic()
+                self._busy_until = time.monotonic() + _A_MOMENT_S
                 batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
 
     def _take(self) -> list[_Waiting | None]:
@@ -161,6 +163,25 @@ class Quota:
 
     def keep(self, link: str, digest: bytes, inbox_id: int) -> None:
         self._kept.setdefault(link, {})[digest] = inbox_id
+
+
+class Throttle:
+    """So many a minute and address, in memory. Past ``MOST`` addresses the newcomers share one count."""
+
+    MOST = 10_000
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._minute = 0
+        self._counts: Counter[str] = Counter()
+
+    def allows(self, address: str, now: datetime) -> bool:
+        minute = int(now.timestamp() // 60)
+        if minute != self._minute:
+            self._minute, self._counts = minute, Counter()
+        key = address if address in self._counts or len(self._counts) < self.MOST else "others"
+        self._counts[key] += 1
+        return self._counts[key] <= self._limit
 
 
 def _give_up(done: asyncio.Future[Any]) -> None:

@@ -470,7 +470,7 @@ def test_a_flood_of_forgeries_asks_the_gateway_at_most_ten_times_a_minute_and_is
 
 
 def test_a_throttle_forgets_after_a_minute_and_never_grows_past_its_bound(now):
-    throttle = webhook.Throttle(2)
+    throttle = intake.Throttle(2)
     assert [throttle.allows("a", now) for _ in range(3)] == [True, True, False]
     assert throttle.allows("a", now + timedelta(minutes=1))
     throttle.MOST = 10
@@ -554,7 +554,7 @@ def test_an_unknown_token_is_a_page_that_says_so(busy_hook, token):
 
 
 def test_a_return_page_is_throttled_by_address(busy_hook, monkeypatch):
-    monkeypatch.setattr(webhook.Throttle, "allows", lambda *_: False)
+    monkeypatch.setattr(intake.Throttle, "allows", lambda *_: False)
     reply = busy_hook.get(f"/return/{'A' * 22}", Accept="text/html")
     assert (reply.status, reply.headers["retry-after"]) == (429, "60")
 
