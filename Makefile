@@ -33,9 +33,10 @@ check: .venv/.dev  ## format, lint, types
 guards: .venv/.dev  ## take each guard away in a copy: a test must go red
 	@$(BIN)/python tests/guards.py
 
-chaos: .venv/.dev  ## 10,000 storms, the hook killed 200 times: an hour or more
+chaos: .venv/.dev  ## 10,000 storms, the hook killed 200 times, a minute's rush: an hour or more
 	@$(BIN)/python -m pytest tests/test_seeds.py tests/test_races.py -q --seeds 10000
 	@$(BIN)/python -m pytest tests/test_webhook_hostile.py -q -k kill_minus_nine --kills 200
+	@$(BIN)/python benchmarks/rush.py
 
 golden: .venv/.dev  ## the golden queries over a million payments, on both databases
 	@$(BIN)/python -m pytest tests/test_golden.py -q --golden 1000000
