@@ -42,8 +42,8 @@ SORTS: Mapping[str, Any] = {
 __all__ = [
     "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "NEWEST", "OLDEST",
     "SORTS", "Filter", "LinkDetail", "Page", "PaymentDetail", "PaymentRow", "ReceiptDetail", "Totals",
-    "arrived", "capped_count", "categories", "count_at_once", "explain_empty", "find_one", "get", "named",
-    "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
+    "arrived", "best", "capped_count", "categories", "count_at_once", "explain_empty", "find_one", "get",
+    "named", "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
 
 
@@ -261,6 +261,11 @@ def _link_detail(link: Link) -> LinkDetail:
 
 
 # -- which ids --------------------------------------------------------------------------------------
+
+
+def best(session: Session, person: Person, filter: Filter) -> tuple[int, ...]:  # noqa: A002
+    """The ids on top of the list that was searched for; what else was found follows, the newest first."""
+    return _best(session, conditions.where(session, person, filter), filter.text)
 
 
 def _best(session: Session, where: Where, text: str) -> tuple[int, ...]:

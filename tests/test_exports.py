@@ -87,6 +87,22 @@ def test_a_file_holds_the_rows_on_the_screen_in_their_order_and_their_sums(crowd
     assert received == {currency: money.minor for currency, money in totals.received.items()}
 
 
+def test_a_file_of_what_was_searched_for_begins_with_what_fits_best(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for nth, name in enumerate(("Zanele", "Sipho Zanelewski", "Somebody Else")):
+            make_payment(
+                session, event, now=now, reference=f"DEMO_REG_ORDER{nth}", payer_name=name,
+                note="asked by zanele" if name == "Somebody Else" else "",
+            )  # fmt: skip
+    with sessions.read() as session:
+        wanted = search.parse("zanele")
+        shown = [row.reference for row in search.rows(session, ADMIN, wanted)]
+        assert [line["reference"] for line in read_back(written(session, wanted))] == shown
+        assert len(shown) == 3
+        assert shown != sorted(shown, reverse=True)  # else newest first would do
+
+
 def test_the_link_that_is_told_of_is_the_one_on_the_screen(crowd: Session):
     rows = {row.reference: row for row in search.rows(crowd, ADMIN, Filter())}
     for line in read_back(written(crowd, Filter())):

@@ -241,7 +241,7 @@ def test_two_hundred_random_filters_find_count_and_add_up_the_same_as_plain_pyth
             _same(desk, person, wanted, seen, f"{nth}: {wanted}")
             if nth % 4 == 0:
                 _same_in_other_orders(desk, person, wanted, seen, f"{nth}: {wanted}")
-    assert found_some > STATES // 2  # many find enough that an order and a sum can be wrong
+    assert found_some > STATES // 3  # many find enough that an order and a sum can be wrong
 
 
 def _same(session: Session, person: Person, wanted: Filter, expected: list[Known], told: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, case, func, literal, lite
 from sqlalchemy.orm import Session, aliased
 
 from db.models import Category, Event, Link, Payment
-from payments import conditions
+from payments import conditions, search
 from payments.conditions import Filter
 from payments.exports import cells, lines
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
@@ -76,6 +76,9 @@ def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> St
     write = _Sqlite(layout) if dialect.name == "sqlite" else _Postgres(layout)
     made = [write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in layout.columns]
     query = _joined(write.row(made), layout).where(*conditions.where(session, person, wanted).all())
+    top = {payment_id: place for place, payment_id in enumerate(search.best(session, person, wanted))}
+    if top:  # as on the screen: what fits the words best stands first
+        query = query.order_by(case(top, value=Payment.id, else_=len(top)))
     return _compiled(query.order_by(Payment.id.desc()), dialect)
 
 
