@@ -2,8 +2,6 @@
 over the same payments, in the same order, for an admin and for an organiser.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.models import Case, Category, Event, Link, OutboxMail, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import conditions, exports, needle, search
+from payments import conditions, needle, search
 from payments.dates import Span
 from payments.lifecycle import Method, Status
 from payments.people import Person, Role
@@ -26,6 +24,7 @@ from payments.search import Filter, Totals
 from payments.stages import Stage
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many
+from tests.test_exports import read_back, written
 
 STATES = 200
 TEXTS = (
@@ -258,13 +257,8 @@ def _same(session: Session, person: Person, wanted: Filter, expected: list[Known
     assert [row.id for page in pages for row in page.rows] == rows, told
     assert search.totals(session, person, wanted) == added_up(expected), told
     assert search.count_at_once(session, person, wanted) == len(ids), told
-    references = {one.payment.id: one.payment.reference for one in expected}
-    assert _in_the_file(session, person, wanted) == [references[row] for row in rows], told
-
-
-def _in_the_file(session: Session, person: Person, wanted: Filter) -> list[str]:
-    written = "".join(exports.csv_lines(session, person, wanted)).removeprefix(exports.BOM)
-    return [line["reference"] for line in csv.DictReader(io.StringIO(written, newline=""))]
+    filed = read_back(written(session, wanted, person=person))
+    assert [line["reference"] for line in filed] == [one.payment.reference for one in expected], told
 
 
 def _same_in_other_orders(
