@@ -1,0 +1,182 @@
+"""Benchmark S: finding payments, beside Datasette, Django's admin and the LIKE one writes first.
+
+    python benchmarks/search.py [--rows 10000,100000] [--databases sqlite,postgresql]
+
+One JSON line: milliseconds by database, number of payments and case, the exponent each grows with, and the
+goals as ratios of what was measured in the same minutes. More: ``--rows 100000,1000000``.
+"""
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from benchmarks import _searchers
+from db.migrate import migrate
+from db.session import Sessions, open_engine
+from payments import search
+from payments.lifecycle import Status
+from payments.search import Filter
+from tests import crowd, postgres
+from tests.desk import ADMIN
+
+#: Words by what they are like; of the planted payments and of a surname of one in forty.
+RARE, COMMON, NOBODY = "jakoet", "mokoena", "svarnhildur"
+CASES = {
+    "everything": Filter(),
+    "reference": Filter(text="DEMO_REG_7K2MPQ6"),
+    "mistyped_reference": Filter(text="REG_7X2MPQ6"),
+    "fragment": Filter(text="2mpq6"),
+    "rare_name": Filter(text=RARE),
+    "common_name": Filter(text=COMMON),
+    "two_words": Filter(text="thandi mokoena"),
+    "email": Filter(text="pvdm1961@velds"),
+    "last_four": Filter(text="0417"),
+    "two_letters": Filter(text="mo"),
+    "no_hit": Filter(text=NOBODY),
+    "status": Filter(statuses=(Status.FAILED,)),
+    "common_name_and_status": Filter(text=COMMON, statuses=(Status.FAILED,)),
+    "method": Filter(methods=("cash",)),
+    "event_and_status": Filter(events=("GALA",), statuses=(Status.OPEN,)),
+}
+TIMES = 9
+
+
+def timed(call: Callable[[], Any], times: int = TIMES) -> float:
+    """Milliseconds, the median, warm."""
+    return _searchers.milliseconds(lambda _words: (call() and 0) or 0, "", times)
+
+
+def ours(sessions: Sessions) -> dict[str, float]:
+    """A page of fifty with the capped count, as the list asks; then depth, and exact sums."""
+    found: dict[str, float] = {}
+    with sessions.read() as session:
+        for name, wanted in CASES.items():
+            found[name] = timed(lambda wanted=wanted: _page_and_count(session, wanted))
+        found["page_1"] = timed(lambda: search.page(session, ADMIN, Filter()))
+        deep = _id_of_page(session, 10_000)
+        found["page_10000"] = timed(lambda: search.page(session, ADMIN, Filter(), before_id=deep))
+        found["exact_totals"] = timed(lambda: search.totals(session, ADMIN, Filter()), 3)
+        found["exact_totals_common"] = timed(lambda: search.totals(session, ADMIN, Filter(text=COMMON)), 3)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _page_and_count(session: Session, wanted: Filter) -> int:
+    page = search.page(session, ADMIN, wanted)
+    return len(page.rows) + search.count_at_once(session, ADMIN, wanted)
+
+
+def _id_of_page(session: Session, number: int) -> int:
+    """Where that page begins; in a smaller table, half way down."""
+    newest = search.newest_id(session)
+    return max(newest - number * 50, newest // 2)
+
+
+def peers(url: str, desk: Path | None, folder: Path) -> dict[str, dict[str, float]]:
+    """Each with a word that is rare and one that nobody has."""
+    searches: dict[str, _searchers.Search] = {}
+    if desk is not None:
+        copied = folder / "peers.db"
+        copied.unlink(missing_ok=True)
+        _searchers.copy_for_peers(desk, copied)
+        url = f"sqlite:///{copied}"
+        searches["datasette"] = _searchers.datasette(copied)
+    engine = open_engine(url)
+    searches["like_pair"] = _searchers.like_pair(engine)
+    searches["django_admin"] = _searchers.django_admin(url)
+    found = {
+        name: {word: round(_searchers.milliseconds(one, word, 3), 2) for word in (RARE, COMMON, NOBODY)}
+        for name, one in searches.items()
+    }
+    engine.dispose()
+    return found
+
+
+@contextmanager
+def database(
+    kind: str, rows: int, folder: Path, server: str | None
+) -> Iterator[tuple[Engine, str, Path | None]]:
+    path = folder / f"desk{rows}.db" if kind == "sqlite" else None
+    url = f"sqlite:///{path}"
+    if path is None:
+        assert server is not None
+        admin = open_engine(server, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE desk{rows}"))
+        url = admin.url.set(database=f"desk{rows}").render_as_string(hide_password=False)
+        admin.dispose()
+    engine = open_engine(url)
+    migrate(engine)
+    yield engine, url, path
+    engine.dispose()
+    if path is not None:
+        path.unlink()
+
+
+def measure(kind: str, sizes: list[int], folder: Path) -> dict[int, dict[str, Any]]:
+    measured: dict[int, dict[str, Any]] = {}
+    with postgres.server() if kind == "postgresql" else nullcontext(None) as server:
+        for rows in sizes:
+            with database(kind, rows, folder, server) as (engine, url, path):
+                start = time.perf_counter()
+                crowd.fill(engine, rows)
+                built = round(time.perf_counter() - start, 1)
+                mine = ours(Sessions(engine))
+                measured[rows] = {"built_s": built, "ours": mine, "peers": peers(url, path, folder)}
+                print(f"{kind} {rows}: {json.dumps(measured[rows])}", file=sys.stderr)
+    return measured
+
+
+def exponents(measured: dict[int, dict[str, Any]]) -> dict[str, float]:
+    """Of each case, by least squares over the logarithms."""
+    if len(measured) < 2:
+        return {}
+    xs = [math.log(rows) for rows in measured]
+    mean = sum(xs) / len(xs)
+    spread = sum((x - mean) ** 2 for x in xs)
+    names = next(iter(measured.values()))["ours"]
+
+    def slope(name: str) -> float:
+        ys = [math.log(one["ours"][name]) for one in measured.values()]
+        return sum((x - mean) * y for x, y in zip(xs, ys, strict=True)) / spread
+
+    return {name: round(slope(name), 2) for name in names}
+
+
+def ratios(last: dict[str, Any]) -> dict[str, float]:
+    """How many times as long the others take for the rare word; how much deeper pages cost."""
+    mine = last["ours"]
+    found = {
+        f"{name}_over_ours": round(one[RARE] / mine["rare_name"], 1) for name, one in last["peers"].items()
+    }
+    return found | {"page_10000_over_page_1": round(mine["page_10000"] / mine["page_1"], 2)}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", default="10000,100000", help="10000,100000 unless told")
+    options.add_argument("--databases", default="sqlite,postgresql")
+    given = options.parse_args()
+    sizes = [int(size) for size in given.rows.split(",")]
+    told: dict[str, Any] = {"benchmark": "search"}
+    with tempfile.TemporaryDirectory(prefix="paydesk-search-") as folder:
+        for kind in given.databases.split(","):
+            measured = measure(kind, sizes, Path(folder))
+            last = measured[sizes[-1]]
+            told[kind] = {"rows": measured, "exponents": exponents(measured), "ratios": ratios(last)}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
