@@ -50,7 +50,17 @@ MAY_IMPORT = {
     "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui", "words"},
     "pages": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
     "manage": {"commands", "db.session", "payments.errors"},
-    "commands": {"bootstrap", "commands", "db", "payments", "requests", "simulator", "sqlalchemy", "uvicorn"},
+    "commands": {
+        "bootstrap",
+        "commands",
+        "db",
+        "payments",
+        "requests",
+        "simulator",
+        "sqlalchemy",
+        "uvicorn",
+        "words",
+    },
     "simulator": {
         "db.money",
         "payments.errors",

@@ -272,7 +272,7 @@ def test_money_is_of_the_day_it_came_on_in_johannesburg(sessions, gateway, at, d
     assert span.end - span.start == DAY
     with sessions.read() as session:
         taken = {
-            which: overview.live(session, None, now=moment).taken_today
+            which: overview.live(session, None, now=moment).takings.today.count
             for which, moment in (("of the day", span.end - SECOND), ("of the next", span.end))
         }
-    assert [taken[which].minor > 0 for which in ("of the day", "of the next")] == [True, False]
+    assert [taken[which] > 0 for which in ("of the day", "of the next")] == [True, False]

@@ -34,6 +34,7 @@ PAGES = {
     "pages/monitor/payments.py": Action.SEE,
     "pages/monitor/attention.py": Action.SEE,
     "pages/monitor/inbox.py": Action.SEE_INBOX,
+    "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
     "pages/door/shift.py": Action.TAKE_MONEY,
     "pages/admin/events.py": Action.MANAGE_EVENTS,

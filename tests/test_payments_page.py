@@ -1,6 +1,5 @@
 """The Payments page: the address, the box and the controls say the same filter, and names stay out of it."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -135,8 +134,8 @@ def test_each_condition_is_taken_away_by_one_click(full):
 
 def listed(at) -> dict:
     """What the component of the list was given."""
-    (node,) = [node for node in at._tree if node.type == "bidi_component"]
-    return json.loads(node.proto.json)
+    (given,) = component(at, "payments")
+    return given
 
 
 def test_what_was_searched_for_is_marked_and_a_field_that_is_not_shown_is_told(full):
