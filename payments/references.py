@@ -1,12 +1,16 @@
 """References people read aloud, type and mistype: a prefix, six characters and one check character.
 
 The alphabet has no 0, 1, I, L or O. The check character catches every single mistyped character and
-every exchange of two neighbours: position weights are distinct and non-zero modulo 31, a prime.
+every exchange of two neighbours: position weights are distinct and non-zero modulo 31, a prime. It also says
+what a mistyped one may have been: for each place that could be wrong, one character fits. So a damaged
+reference is healed by asking for a dozen that may be meant, not by comparing it with all there are.
 """
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DEMO_PREFIX = "DEMO_"
@@ -113,3 +117,219 @@ def spoken(reference: str) -> str:
 def wire_reference(reference: str, nth: int) -> str:
     """What the gateway is told: the payment's own reference for its first link, then ``-2``, ``-3`` …"""
     return reference if nth == 1 else f"{reference}-{nth}"
+
+
+# -- healing: what a damaged text may have meant ------------------------------------------------------
+
+
+#: How many bodies there are: a guess hits a given payment by chance once in so many times.
+SPACE = len(ALPHABET) ** _BODY_LENGTH
+
+
+class Fault(StrEnum):
+    """What happened to a reference between the payer's eye and the bank's statement."""
+
+    NONE = "exact"
+    PREFIX = "prefix lost or mistyped"
+    TYPED = "one character mistyped"
+    SWAPPED = "two neighbours exchanged"
+    LOST = "one character lost"
+    DOUBLED = "one character too many"
+    ZEROS = "leading zeros lost"
+    CUT = "cut short"
+    TWICE = "two characters mistyped"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A reference that a text may mean. ``space`` to one is the chance that one try hits a given payment."""
+
+    reference: str
+    fault: Fault
+    space: int = SPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """The beginning of a reference, as far as a cut text shows it."""
+
+    beginning: str
+    known: int  # characters after the prefix
+
+    @property
+    def space(self) -> int:
+        return int(len(ALPHABET) ** min(self.known, _BODY_LENGTH))
+
+
+_VALUE = {char: value for value, char in enumerate(ALPHABET)}
+_WEIGHTS = (*range(1, _BODY_LENGTH + 1), 1)
+_INVERSE = {weight: pow(weight, -1, len(ALPHABET)) for weight in _WEIGHTS}
+_LENGTH = _BODY_LENGTH + 1
+_NOT_ALNUM = re.compile(r"[^A-Z0-9]+")
+#: What is written for what: in a prefix both are read alike.
+_LOOK_ALIKES = str.maketrans("OILSBZ", "011582")
+_LEAST_CUT = 3
+
+
+class Reader:
+    """Reads references out of what people and banks write, knowing the prefixes in use.
+
+    ``heads`` is what stands before the last underscore of the references there are: ``REG``,
+    ``DEMO_REG``. Nothing is looked up here: whether a guess is anybody's reference, the caller asks.
+    """
+
+    def __init__(self, heads: Iterable[str]) -> None:
+        self._heads: dict[str, list[str]] = {}
+        for head in heads:
+            for bare in {spoken(head), spoken(head.removeprefix(DEMO_PREFIX))}:
+                self._heads.setdefault(bare, []).append(head)
+        by_length = sorted(self._heads, key=len, reverse=True)
+        anyhead = "|".join(map(re.escape, by_length)) or r"(?!)"
+        self._exact = re.compile(f"(?=({anyhead})([{ALPHABET}]{{{_LENGTH}}}))")
+        self._all = sorted({head for heads in self._heads.values() for head in heads})
+        alike = "|".join(sorted({bare.translate(_LOOK_ALIKES) for bare in by_length}, key=len, reverse=True))
+        self._alike = re.compile(alike or r"(?!)")
+        self._by_alike: dict[str, list[str]] = {}
+        for bare in by_length:
+            self._by_alike.setdefault(bare.translate(_LOOK_ALIKES), []).extend(self._heads[bare])
+
+    def exact(self, text: str) -> list[str]:
+        """References as they stand in a text, whatever became of case and separators, each once."""
+        bare = _NOT_ALNUM.sub("", text.upper())
+        found: dict[str, None] = {}
+        for match in self._exact.finditer(bare):
+            head, tail = match.groups()
+            if is_tail(tail):
+                found |= dict.fromkeys(f"{whole}_{tail}" for whole in self._heads[head])
+        return list(found)
+
+    def guesses(self, text: str) -> dict[str, Guess]:
+        """What a text without an exact reference may mean: mostly a dozen, of which none or one exists."""
+        plain = text.upper()
+        found: dict[str, Guess] = {}
+        regions = self._regions(_NOT_ALNUM.sub("", plain))
+        for heads, region in regions:
+            _note(found, heads, _mended(region))
+            _note_numbers(found, heads, region)
+        for tail in _whole_tails(plain):
+            _note(found, self._all, {tail: Fault.PREFIX})
+        for word in _NOT_ALNUM.split(plain):
+            if not regions and _LENGTH - 1 <= len(word) <= _LENGTH + 1 and _mixed(word):
+                _note(found, self._all, _mended(word, ends=True))
+            elif not regions and _LENGTH + 2 <= len(word) <= _LENGTH + 9 and _mixed(word):
+                _note(found, self._all, _mended(word[-_LENGTH:], ends=True))
+        return found
+
+    def regions(self, text: str) -> list[tuple[str, str]]:
+        """Each prefix in a text, as references have it, with the seven characters after it."""
+        found = self._regions(_NOT_ALNUM.sub("", text.upper()))
+        return [(head, region[:_LENGTH]) for heads, region in found for head in heads]
+
+    def fragments(self, text: str) -> list[Fragment]:
+        """Beginnings of references at the very end of a text, where a statement cut it."""
+        bare = _NOT_ALNUM.sub("", text.upper())
+        found = []
+        for heads, region in self._regions(bare):
+            if _LEAST_CUT <= len(region) < _LENGTH and all(char in _VALUE for char in region):
+                found += [Fragment(f"{head}_{region}", len(region)) for head in heads]
+        return found
+
+    def tails(self, text: str) -> list[str]:
+        """What stands where tails should, right or wrong: at least four characters after a prefix."""
+        regions = self._regions(_NOT_ALNUM.sub("", text.upper()))
+        return [region for _, region in regions if len(region) > _LEAST_CUT and _is_meant(region)]
+
+    def _regions(self, bare: str) -> list[tuple[list[str], str]]:
+        """What stands after each prefix, one character more than a reference has."""
+        alike = bare.translate(_LOOK_ALIKES)
+        return [
+            (self._by_alike[match.group()], bare[match.end() : match.end() + _LENGTH + 1])
+            for match in self._alike.finditer(alike)
+        ]
+
+
+_WORTH = [{char: weight * value for char, value in _VALUE.items()} for weight in _WEIGHTS]
+_WINDOW = re.compile(f"(?=([{ALPHABET}]{{{_LENGTH}}}))")
+
+
+def is_tail(tail: str) -> bool:
+    """Six characters and the check character that belongs to them, all of the alphabet."""
+    return sum(worth[char] for worth, char in zip(_WORTH, tail, strict=True)) % len(ALPHABET) == 0
+
+
+def _note(found: dict[str, Guess], heads: Iterable[str], tails: Mapping[str, Fault]) -> None:
+    for head in heads:
+        for tail, fault in tails.items():
+            found.setdefault(f"{head}_{tail}", Guess(f"{head}_{tail}", fault))
+
+
+def _note_numbers(found: dict[str, Guess], heads: Iterable[str], region: str) -> None:
+    """Older references are numbers: ``REG_000042``, of which a spreadsheet leaves ``REG42``."""
+    digits = re.match(r"[0-9]*", region)
+    number = digits.group().lstrip("0") if digits else ""
+    if number and len(number) <= _LENGTH:
+        for head in heads:
+            for width in range(len(number), 9):
+                reference = f"{head}_{number.zfill(width)}"
+                found.setdefault(reference, Guess(reference, Fault.ZEROS, 10 ** len(number)))
+
+
+def _whole_tails(plain: str) -> Iterator[str]:
+    """Seven characters in a row that fit their check character, whatever stands before them."""
+    for match in _WINDOW.finditer(_NOT_ALNUM.sub("", plain)):
+        tail = match.group(1)
+        if is_tail(tail) and not tail.isdigit():
+            yield tail
+
+
+def _is_meant(region: str) -> bool:
+    """A reference was meant here, right or wrong, and not the rest of a word such as REGistration."""
+    tail = region[:_LENGTH]
+    whole = len(tail) == _LENGTH and all(char in _VALUE for char in tail) and is_tail(tail)
+    return whole or _mixed(region)
+
+
+def _mixed(word: str) -> bool:
+    """Has letters and digits: few words do, five of six references do."""
+    return not word.isalpha() and not word.isdigit()
+
+
+def _mended(region: str, *, ends: bool = False) -> dict[str, Fault]:
+    """Every tail that one slip turns into the beginning of a region; with ``ends``, into all of it."""
+    found: dict[str, Fault] = {}
+    if len(region) >= _LENGTH and not (ends and len(region) > _LENGTH):
+        typed = region[:_LENGTH]
+        if all(char in _VALUE for char in typed) and is_tail(typed):
+            found[typed] = Fault.PREFIX  # as it stands: only what is before it was odd
+        for place in range(_LENGTH - 1):
+            swapped = typed[:place] + typed[place + 1] + typed[place] + typed[place + 2 :]
+            if all(char in _VALUE for char in swapped) and is_tail(swapped):
+                found.setdefault(swapped, Fault.SWAPPED)
+        found = dict.fromkeys(_filled(typed), Fault.TYPED) | found
+    if len(region) > _LENGTH:
+        for place in range(_LENGTH + 1):
+            shorter = region[:place] + region[place + 1 : _LENGTH + 1]
+            if all(char in _VALUE for char in shorter) and is_tail(shorter):
+                found.setdefault(shorter, Fault.DOUBLED)
+    if len(region) >= _LENGTH - 1 and not (ends and len(region) > _LENGTH - 1):
+        typed = region[: _LENGTH - 1]
+        for place in range(_LENGTH):
+            for longer in _filled(f"{typed[:place]}?{typed[place:]}"):
+                found.setdefault(longer, Fault.LOST)
+    return found
+
+
+def _filled(typed: str) -> Iterator[str]:
+    """Each tail that differs from seven characters in one place: the check leaves one for each place.
+
+    A character that is none of ours is where the slip must be.
+    """
+    strange = [place for place, char in enumerate(typed) if char not in _VALUE]
+    if len(strange) > 1:
+        return
+    total = sum(w * _VALUE.get(char, 0) for w, char in zip(_WEIGHTS, typed, strict=True))
+    for place in strange or range(_LENGTH):
+        weight = _WEIGHTS[place]
+        others = total - weight * _VALUE.get(typed[place], 0)
+        right = ALPHABET[-others * _INVERSE[weight] % len(ALPHABET)]
+        yield typed[:place] + right + typed[place + 1 :]
