@@ -1,0 +1,111 @@
+"""What goes into a payout, what it is explained by, and how it usually goes."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from db.money import Money
+from payments.tariff import ROUNDING_MINOR
+
+
+class Less(StrEnum):
+    """What a payout may be less by, besides fees."""
+
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
+    DEDUCTION = "deduction"  # a SIM card, a cash advance
+
+
+@dataclass(frozen=True, slots=True)
+class Lump:
+    """A payout as the bank shows it: one sum. Where the gateway's daily roll-up is at hand, what it tells."""
+
+    id: int
+    on: date
+    amount: Money
+    gross: Money | None = None
+    fees: Money | None = None  # of the captures, with VAT, without the payout's own
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A payment the gateway took. ``method`` None: nobody has told yet how it was paid."""
+
+    id: int
+    on: date  # trading day
+    gross: Money
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something known that a payout will be less by; ``amount`` positive, as it is taken off."""
+
+    id: int
+    kind: Less
+    amount: Money
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How it usually goes: what is likely when several explanations fit. Shares are of one.
+
+    These are a start; payouts with a settlement file show what holds for this desk.
+    """
+
+    instant_eft: float = 0.25  # of captures; the rest is by local card
+    international_card: float = 0.03
+    held_a_day: float = 0.5
+    released: float = 0.2  # of what is held, with each payout
+    taken_off: float = 0.8  # of what is known, with the next payout
+    by_bank_days: tuple[float, ...] = (0.6, 0.3, 0.1)  # after one, two, three
+    day_joined: float = 0.03  # paid together with the trading day after it
+    late: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """gross − fees − payout fee − items + difference = lump sum, to the cent.
+
+    ``captures`` are in it; ``held`` are of its days and are not, ``released`` were held before. A held or
+    released one may be any other of its price as well: ``held_among`` and ``released_among`` have them all.
+    Of refunds of one amount the oldest is named.
+    """
+
+    lump: Lump
+    days: tuple[date, ...]
+    captures: tuple[Capture, ...]
+    held: tuple[Capture, ...]
+    released: tuple[Capture, ...]
+    items: tuple[Item, ...]
+    fees: Money  # with VAT, as the lump sum implies them
+    payout_fee: Money
+    difference: Money
+    points: int  # −2 ln of how likely it is, in hundredths: less is better
+    held_among: tuple[tuple[int, ...], ...] = ()
+    released_among: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def gross(self) -> Money:
+        return Money(sum(one.gross.minor for one in self.captures), self.lump.amount.currency)
+
+    @property
+    def is_whole(self) -> bool:
+        """Everything is explained but a cent or two of rounding."""
+        return abs(self.difference.minor) <= ROUNDING_MINOR
+
+    @property
+    def composition(self) -> tuple[frozenset[tuple[int, int]], frozenset[tuple[int, int]]]:
+        """What it consists of as far as money can tell: how many of each price, and of each sum taken off."""
+        prices = Counter(one.gross.minor for one in self.captures)
+        items = Counter(one.amount.minor for one in self.items)
+        return frozenset(prices.items()), frozenset(items.items())
+
+    @property
+    def says(self) -> str:
+        """The whole sum as a sentence."""
+        less = "".join(f" − {item.kind.value} {item.amount}" for item in self.items)
+        rest = f", {self.difference} unexplained" if self.difference else ""
+        return f"{self.gross} − fees {self.fees} − payout fee {self.payout_fee}{less}{rest}"

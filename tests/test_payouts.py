@@ -1,0 +1,245 @@
+"""Which captures make up a lump sum, to the cent; what is late and what is short."""
+
+import random
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.money import Money
+from payments.payouts import Capture, Habits, Item, Less, Lump, explain, explain_all, is_sure
+from payments.payouts.due import Trouble, alarms, expected
+from payments.tariff import Rates, Tariff
+
+DAY = date(2026, 3, 10)  # a Tuesday
+NEXT = DAY + timedelta(days=1)
+TARIFF = Tariff(Rates(date(2025, 1, 1)))
+PRICES = (1500_00, 950_00, 2500_00, 450_00)
+
+
+def captures(*prices: int, method: str | None = None, on: date = DAY, first: int = 1) -> list[Capture]:
+    return [Capture(number, on, Money(minor), method) for number, minor in enumerate(prices, first)]
+
+
+def paid_out(some, methods=None, *, less: int = 0) -> int:
+    """What the gateway pays for captures, reckoned plainly."""
+    methods = methods or [one.method or "card" for one in some]
+    nets = [TARIFF.net(one.gross, how, one.on).minor for one, how in zip(some, methods, strict=True)]
+    return sum(nets) - less - TARIFF.payout_fee(DAY).total_minor
+
+
+def lump(minor: int, *, on: date = NEXT, number: int = 1, **told) -> Lump:
+    return Lump(number, on, Money(minor), **told)
+
+
+def refund(minor: int, number: int = 1) -> Item:
+    return Item(number, Less.REFUND, Money(minor), DAY)
+
+
+@pytest.mark.parametrize(
+    "methods", [("card", "card"), ("card", "instant_eft"), ("international_card", "card")]
+)
+def test_a_days_captures_explain_their_payout_however_they_were_paid(methods):
+    some = captures(1500_00, 950_00)
+    (found,) = explain(lump(paid_out(some, methods)), some, TARIFF)
+    assert {one.id for one in found.captures} == {1, 2}
+    assert not found.difference
+    assert is_sure([found])
+
+
+def test_a_held_capture_is_found_and_all_it_may_be_are_named():
+    some = captures(1500_00, 1500_00, 1500_00, 950_00, method="card")
+    found = explain(lump(paid_out(some[1:])), some, TARIFF)[0]
+    assert [one.gross.minor for one in found.held] == [1500_00]
+    assert found.held_among == ((1, 2, 3),)
+
+
+def test_what_was_held_comes_with_a_later_payout():
+    some, earlier = captures(1500_00, 950_00, method="card"), captures(2500_00, method="card", first=9)
+    earlier = [replace(one, on=DAY - timedelta(days=4)) for one in earlier]
+    found = explain(lump(paid_out([*some, *earlier])), some, TARIFF, held=earlier)[0]
+    assert [one.id for one in found.released] == [9]
+
+
+@pytest.mark.parametrize("kind", list(Less))
+def test_what_is_known_is_taken_off(kind):
+    some = captures(1500_00, 1500_00, 950_00, method="card")
+    item = Item(7, kind, Money(950_00), DAY)
+    found = explain(lump(paid_out(some, less=950_00)), some, TARIFF, items=[item])[0]
+    assert found.items == (item,)
+    assert len(found.captures) == 3
+
+
+def test_what_explains_equally_well_is_told_and_nothing_is_sure():
+    """A capture held and a refund of as much would leave the same, if fees were nothing."""
+    free = Tariff(Rates(date(2025, 1, 1), {"card": 0, "instant_eft": 0, "international_card": 0}))
+    some = captures(1500_00, 1500_00, 1500_00)
+    minor = 3000_00 - free.payout_fee(DAY).total_minor
+    found = explain(lump(minor), some, free, items=[refund(1500_00)], habits=Habits(taken_off=0.5))
+    assert {(len(one.captures), len(one.items)) for one in found} == {(2, 0), (3, 1)}
+    assert not is_sure(found)
+
+
+def test_a_roll_up_tells_them_apart():
+    some = captures(1500_00, 1500_00, 1500_00, method="card")
+    fees = 3 * TARIFF.fee(Money(1500_00), "card", DAY).total_minor
+    told = {"gross": Money(4500_00), "fees": Money(fees)}
+    found = explain(lump(paid_out(some, less=1500_00), **told), some, TARIFF, items=[refund(1500_00)])
+    assert [len(one.items) for one in found] == [1]
+    assert is_sure(found)
+
+
+def test_the_difference_is_told_to_the_cent():
+    some = captures(1500_00, 950_00, method="card")
+    (found,) = explain(lump(paid_out(some) - 123_45), some, TARIFF)
+    assert not found.is_whole
+    assert found.difference == Money(-123_45)
+    assert not is_sure([found])
+
+
+@pytest.mark.parametrize("off, whole", [(0, True), (1, True), (-2, True), (3, False), (-3, False)])
+def test_a_cent_or_two_is_rounding(off, whole):
+    some = captures(1500_00, 950_00, method="card")
+    assert explain(lump(paid_out(some) + off), some, TARIFF)[0].is_whole is whole
+
+
+@pytest.mark.parametrize(
+    "on, points_more",
+    [
+        pytest.param(DAY + timedelta(days=1), 0, id="the next bank day"),
+        pytest.param(DAY + timedelta(days=3), 300, id="the third"),
+        pytest.param(DAY + timedelta(days=7), 900, id="late"),
+    ],
+)
+def test_later_is_less_likely(on, points_more):
+    some = captures(1500_00, method="card")
+    early = explain(lump(paid_out(some)), some, TARIFF)[0].points
+    assert explain(lump(paid_out(some), on=on), some, TARIFF)[0].points - early >= points_more
+
+
+def test_nothing_is_paid_out_before_the_next_bank_day():
+    saturday = date(2026, 3, 14)
+    some = captures(1500_00, method="card", on=saturday)
+    assert explain(lump(paid_out(some), on=date(2026, 3, 15)), some, TARIFF) == []
+    assert explain(lump(paid_out(some), on=date(2026, 3, 16)), some, TARIFF)[0].days == (saturday,)
+
+
+def test_payouts_of_one_day_share_no_capture():
+    friday, saturday = date(2026, 3, 13), date(2026, 3, 14)
+    some = captures(1500_00, 950_00, method="card", on=friday)
+    more = captures(1500_00, 1500_00, method="card", on=saturday, first=11)
+    monday = date(2026, 3, 16)
+    lumps = [lump(paid_out(more), on=monday), lump(paid_out(some), on=monday, number=2)]
+    found = explain_all(lumps, [*some, *more], TARIFF)
+    assert found[1][0].days == (saturday,)
+    assert found[2][0].days == (friday,)
+
+
+def test_days_too_small_to_be_paid_come_together():
+    thursday = captures(9_00, method="card")
+    friday = captures(1500_00, method="card", on=NEXT, first=5)
+    found = explain(lump(paid_out([*thursday, *friday]), on=date(2026, 3, 12)), [*thursday, *friday], TARIFF)[
+        0
+    ]
+    assert found.days == (DAY, NEXT)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_every_explanation_adds_up(data):
+    some = captures(*data.draw(st.lists(st.sampled_from(PRICES), min_size=1, max_size=12)))
+    methods = [data.draw(st.sampled_from(("card", "instant_eft", "international_card"))) for _ in some]
+    items = [
+        refund(minor, n) for n, minor in enumerate(data.draw(st.lists(st.sampled_from(PRICES), max_size=3)))
+    ]
+    kept = data.draw(st.integers(0, min(2, len(some) - 1)))
+    less = sum(one.amount.minor for one in items[: data.draw(st.integers(0, 3))])
+    minor = paid_out(some[kept:], methods[kept:], less=less)
+    if minor <= 0:
+        return
+    for found in explain(lump(minor), some, TARIFF, items=items):
+        taken = sum(item.amount.minor for item in found.items)
+        whole = found.gross.minor - found.fees.minor - found.payout_fee.minor - taken + found.difference.minor
+        assert whole == minor
+        assert not {one.id for one in found.captures} & {one.id for one in found.held}
+
+
+def test_a_day_of_three_hundred_takes_less_than_a_few_seconds():
+    dice = random.Random(5)
+    some = captures(*(dice.choices(PRICES, (62, 13, 13, 12))[0] for _ in range(300)))
+    methods = [dice.choices(("card", "instant_eft", "international_card"), (72, 25, 3))[0] for _ in some]
+    started = time.process_time()
+    found = explain(lump(paid_out(some[1:], methods[1:])), some, TARIFF, items=[refund(950_00)])
+    assert time.process_time() - started < 20
+    assert found[0].is_whole
+
+
+def test_an_odd_tariff_is_no_obstacle():
+    odd = Tariff(Rates(date(2025, 1, 1), {"card": 285}))
+    some = captures(1500_00, 950_00)
+    minor = sum(odd.net(one.gross, "card", DAY).minor for one in some) - odd.payout_fee(DAY).total_minor
+    assert explain(lump(minor), some, odd)[0].is_whole
+
+
+# -- late and short ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "day, due, latest",
+    [
+        pytest.param(date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 13), id="a Tuesday"),
+        pytest.param(date(2026, 3, 14), date(2026, 3, 16), date(2026, 3, 18), id="a Saturday"),
+        pytest.param(
+            date(2026, 3, 20), date(2026, 3, 23), date(2026, 3, 25), id="before Human Rights Day, a Saturday"
+        ),
+        pytest.param(date(2026, 4, 2), date(2026, 4, 7), date(2026, 4, 9), id="before Easter"),
+        pytest.param(
+            date(2026, 8, 8), date(2026, 8, 11), date(2026, 8, 13), id="a holiday on Sunday moves to Monday"
+        ),
+    ],
+)
+def test_a_payout_is_due_on_the_south_african_calendar(day, due, latest):
+    found = expected(day, captures(1500_00, on=day), TARIFF)
+    assert (found.due_on, found.latest_on) == (due, latest)
+
+
+def test_what_is_expected_is_a_range_while_methods_are_unknown():
+    unknown, known = captures(1500_00, 950_00), captures(1500_00, 950_00, method="card")
+    wide, exact = expected(DAY, unknown, TARIFF), expected(DAY, known, TARIFF)
+    assert wide.least < exact.least == exact.most < wide.most
+    assert exact.most.minor == paid_out(known)
+
+
+@pytest.mark.parametrize(
+    "today, cut_off, late",
+    [
+        pytest.param(date(2026, 3, 12), True, False, id="not due yet"),
+        pytest.param(date(2026, 3, 13), False, False, id="on its last day, before the bank's cut-off"),
+        pytest.param(date(2026, 3, 13), True, True, id="past the cut-off"),
+        pytest.param(date(2026, 3, 14), False, True, id="a day after"),
+    ],
+)
+def test_a_late_payout_raises_an_alarm(today, cut_off, late):
+    wanted = [expected(DAY, captures(1500_00), TARIFF)]
+    found = alarms(wanted, [], today=today, is_past_cut_off=cut_off)
+    assert [one.trouble for one in found] == ([Trouble.LATE] if late else [])
+
+
+@pytest.mark.parametrize("minor, late", [(13_20, False), (13_40, True)])  # R9.88 or R10.08 when fees are off
+def test_what_is_below_the_smallest_payout_waits_and_is_not_late(minor, late):
+    wanted = [expected(DAY, captures(minor, method="card"), TARIFF)]
+    assert bool(alarms(wanted, [], today=date(2026, 4, 1), is_past_cut_off=True)) is late
+
+
+def test_a_paid_day_is_not_late_and_a_short_one_is_told_at_once():
+    some = captures(1500_00, 950_00, method="card")
+    wanted = [expected(DAY, some, TARIFF)]
+    whole = explain(lump(paid_out(some)), some, TARIFF)
+    short = explain(lump(paid_out(some) - 100_00), some, TARIFF)
+    assert alarms(wanted, whole, today=date(2026, 4, 1), is_past_cut_off=True) == []
+    (alarm,) = alarms(wanted, short, today=NEXT, is_past_cut_off=False)
+    assert (alarm.trouble, alarm.missing) == (Trouble.SHORT, Money(100_00))
+    assert "R100.00 short" in alarm.says
