@@ -30,7 +30,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: Rooms of ``payments`` that import neither the database nor the network.
-PURE = ("contacts", "dates", "errors", "gateways", "privacy", "references", "statements")
+PURE = (
+    "contacts",
+    "dates",
+    "errors",
+    "gateways",
+    "matching",
+    "payouts",
+    "privacy",
+    "references",
+    "statements",
+    "tariff",
+)
 
 #: What a place may import of ours and of the libraries that mark a layer. Others (re, jinja2, …) are free.
 MAY_IMPORT = {

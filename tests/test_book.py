@@ -1,0 +1,148 @@
+"""The book in the database answers as the one in memory does, on both databases."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from db.models import Event, Payment, Standing
+from db.money import Money
+from db.session import Sessions
+from payments.book import SURNAME_INDEX, SqlBook
+from payments.dates import business_day
+from payments.matching import Line, MemoryBook, Obligation, propose
+from payments.references import with_check
+
+NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
+PEOPLE = (
+    ("222222", "Thandeka Mokoena", "open", 1500_00, 0),
+    ("333333", "Sipho Mokoena", "open", 1500_00, 0),
+    ("444444", "Lerato van der Merwe", "part_paid", 1500_00, 500_00),
+    ("555555", "Zanele Khumalo", "paid", 1500_00, 1500_00),
+    ("666666", "Johan Botha", "expired", 950_00, 0),
+    ("777777", "Priya Naidoo", "waived", 950_00, 0),
+)
+
+
+def reference(body: str) -> str:
+    return with_check("DC26", body, demo=False)
+
+
+@pytest.fixture
+def books(sessions: Sessions):
+    """The same payments in the database and in memory."""
+    with sessions.begin() as session:
+        event = Event(
+            code="DC26", name="DevConf", starts_on=date(2026, 4, 1), ends_on=date(2026, 4, 2),
+            reference_prefix="DC26", state="open", currency="ZAR", created_at=NOW,
+        )  # fmt: skip
+        session.add(event)
+        session.flush()
+        for number, (body, name, status, amount, received) in enumerate(PEOPLE):
+            session.add(
+                Payment(
+                    reference=reference(body), event_id=event.id, mode="live", status=status,
+                    amount_minor=amount, amount_currency="ZAR", received_minor=received, payer_name=name,
+                    payer_email=f"payer{number}@example.org", payer_phone=f"+2782555000{number}",
+                    created_by="test", created_at=NOW, updated_at=NOW, search_text=name.lower(),
+                )
+            )  # fmt: skip
+            if not session.get(Standing, (event.id, status, "ZAR")):
+                session.add(Standing(event_id=event.id, status=status, currency="ZAR", count=0, sum_minor=0))
+                session.flush()
+            standing = session.get(Standing, (event.id, status, "ZAR"))
+            standing.count += 1
+        session.flush()
+        session.execute(text(SURNAME_INDEX))
+    with sessions.read() as session:
+        rows = session.query(Payment).order_by(Payment.id).all()
+        memory = MemoryBook(
+            Obligation(
+                row.id, row.reference, str(row.event_id), row.amount, row.received, row.payer_name,
+                business_day(row.created_at), row.payer_phone, row.payer_email,
+                payable=row.status in ("open", "part_paid", "expired"),
+            )
+            for row in rows
+        )  # fmt: skip
+        yield SqlBook(session), memory
+    with sessions.begin() as session:
+        session.execute(text("DROP INDEX ix_payments_rest_surname"))
+
+
+def ids(found):
+    return {key: sorted(one.id for one in some) for key, some in found.items() if some}
+
+
+def test_both_know_the_same_heads_and_how_much_is_payable(books):
+    sql, memory = books
+    assert set(sql.heads()) == set(memory.heads()) == {"DC26"}
+    assert sql.payable_count() == memory.payable_count() == 4
+
+
+def test_both_find_references_whatever_their_status(books):
+    sql, memory = books
+    asked = [*(reference(body) for body, *_ in PEOPLE), reference("ZZZZZZ")]
+    assert sql.by_references(asked) == memory.by_references(asked)
+    assert len(sql.by_references(asked)) == len(PEOPLE)
+
+
+@pytest.mark.parametrize(
+    "question, asked",
+    [
+        pytest.param("by_beginnings", ["DC26_22", "DC26_555", "DC26_Z"], id="beginnings"),
+        pytest.param(
+            "by_amount_and_surname",
+            [(1500_00, "MOKOENA"), (1000_00, "MERWE"), (1500_00, "KHUMALO"), (950_00, "BOTHA"), (1, "BOTHA")],
+            id="amount and surname",
+        ),
+        pytest.param(
+            "by_contacts",
+            ["payer0@example.org", "+27825550004", "payer5@example.org", "nobody@example.org"],
+            id="contacts",
+        ),
+    ],
+)
+def test_both_find_what_is_payable(books, question, asked):
+    sql, memory = books
+    found = ids(getattr(sql, question)(asked))
+    assert found == ids(getattr(memory, question)(asked))
+    assert found
+
+
+def test_both_list_what_is_payable_under_a_head(books):
+    sql, memory = books
+    assert sorted(sql.payable_under("DC26")) == sorted(memory.payable_under("DC26"))
+    assert len(sql.payable_under("DC26")) == 4
+
+
+def test_matching_proposes_the_same_from_both(books):
+    sql, memory = books
+    day = business_day(NOW) + timedelta(days=2)
+    line = Line(1, day, Money(1500_00), "CAPITEC T MOKOENA", "")
+    damaged = reference("333333").replace("_", "")
+    lines = [
+        line,
+        replace(line, id=2, reference=damaged[:-1]),
+        replace(line, id=3, description="EFT", reference=reference("666666"), amount=Money(950_00)),
+        replace(line, id=4, description="EFT L VAN DER MERWE", amount=Money(1000_00)),
+    ]
+    told = propose(lines, sql)
+    assert told == propose(lines, memory)
+    assert [one.safe for one in told] == [True, True, True, True]
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # the other reads six rows without any
+def test_the_index_on_names_is_used(books):
+    sql, _ = books
+    plan = sql._session.execute(
+        text(
+            "EXPLAIN QUERY PLAN WITH wanted(rest, surname) AS (VALUES (:a, :s)) SELECT p.id FROM wanted"
+            " CROSS JOIN payments p WHERE (p.amount_minor - p.received_minor) = wanted.rest"
+            " AND lower(replace(p.payer_name, rtrim(p.payer_name, replace(p.payer_name, ' ', '')), '')) ="
+            " wanted.surname AND p.status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open',"
+            " 'part_paid')"
+        ),
+        {"a": 1, "s": "x"},
+    ).all()
+    assert any("ix_payments_rest_surname" in str(row) for row in plan)
