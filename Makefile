@@ -6,8 +6,12 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# Years to play, and further options: make score SEEDS=21-40 SCORE="--told rollup --rate same_price=0.8"
+SEEDS ?= 1-20
+SCORE ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos golden office seed bench lock
+.PHONY: help run install test check guards chaos golden office seed bench score lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -47,6 +51,9 @@ office: .venv/.dev  ## files in LibreOffice, split at each separator there is
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit; done
+
+score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
+	@$(BIN)/python -m benchmarks.score --seeds $(SEEDS) $(SCORE)
 
 lock: .venv/.dev  ## after a change of requirements*.txt: pin all of it again, with hashes
 	$(LOCK) requirements.txt -o requirements.lock

@@ -8,7 +8,7 @@ def _names(text: str) -> list[str]:
     return text.split("|")
 
 
-_FIRST = _names(
+FIRST_NAMES = _names(
     "Thandeka|Sipho|Nomvula|Lerato|Kagiso|Zanele|Bongani|Ayanda|Themba|Naledi|Palesa|"
     "Tshepo|Mandla|Nokuthula|Siyabonga|Refilwe|Vusi|Nandi|Katlego|Lindiwe|Mpho|Dineo|"
     "Sibusiso|Busisiwe|Andile|Khanyi|Johan|Annelie|Pieter|Elmarie|Hendrik|Riaan|Marlize|"
@@ -27,7 +27,7 @@ _LAST = _names(
 
 def somebody(dice: random.Random) -> tuple[str, str, str]:
     """The name, e-mail address and phone number of an invented person; now and then one is not given."""
-    first, last = dice.choice(_FIRST), dice.choice(_LAST)
+    first, last = dice.choice(FIRST_NAMES), dice.choice(_LAST)
     plain = unicodedata.normalize("NFKD", f"{first}.{last}").encode("ascii", "ignore").decode()
     box = "".join(char for char in plain.lower() if char.isalpha() or char == ".")
     number = dice.choice(("", "", str(dice.randint(2, 99))))

@@ -1,0 +1,133 @@
+"""The simulated bank and the score of matching on it: a small run, judged by counts."""
+
+import csv
+import io
+from dataclasses import fields
+
+import pytest
+
+from benchmarks.score.play import Options, make_reference, score
+from benchmarks.score.tally import Tally
+from db.money import Money
+from simulator import bank, event_day, settlements
+from simulator.event_day import Rates
+
+
+@pytest.fixture(scope="module")
+def year():
+    return event_day.play(3, make_reference, months=2)
+
+
+@pytest.fixture(scope="module")
+def books(year):
+    return bank.keep(year)
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    total = Tally()
+    for seed in (1, 2):
+        total.add(score(seed, Options(months=1)))
+    return total
+
+
+def test_one_seed_is_one_year(year, books):
+    again = event_day.play(3, make_reference, months=2)
+    assert again.registrations == year.registrations
+    assert bank.keep(again) == books
+    assert bank.keep(event_day.play(4, make_reference, months=2)) != books
+
+
+def test_the_balance_runs_through(books):
+    balance = Money(bank.OPENING_MINOR)
+    for line in books.lines:
+        balance += line.amount
+        assert line.balance == balance
+
+
+def test_every_line_is_what_it_is_for(books):
+    """The parts of each deposit add up to it; the truth leaves nothing out."""
+    for line in books.lines:
+        truth = books.truth[line.id]
+        if truth.channel in ("eft", "foreign"):
+            assert sum(minor for _, minor in truth.parts) + truth.surplus == line.amount.minor
+        if truth.channel == "payout":
+            assert books.payouts[truth.payout - 1].minor == line.amount.minor
+        if truth.takes_back:
+            assert books.lines[truth.takes_back - 1].amount == -line.amount
+
+
+def test_a_payout_is_its_captures_less_what_is_taken_off(year, books):
+    paid = [capture for payout in books.payouts for capture in payout.captures]
+    assert len(paid) == len(set(paid))
+    assert set(paid) <= set(year.captures)
+    for payout in books.payouts:
+        gross, fees = settlements.roll_up(payout)
+        less = sum(one.minor for one in payout.less)
+        assert payout.minor == gross - fees - less - settlements.payout_fee_minor()
+
+
+def test_the_world_is_as_hard_as_its_rates_say(books, year):
+    eft = [truth for truth in books.truth.values() if truth.channel == "eft"]
+    spoiled = [truth for truth in eft if truth.reference in ("damaged", "absent")]
+    usual = [one for one in year.registrations.values() if one.amount.minor == event_day.PRICES[0]]
+    assert len(spoiled) >= 0.28 * len(eft)
+    assert len(usual) >= 0.58 * len(year.registrations)
+    assert {truth.channel for truth in books.truth.values()} >= {
+        "eft",
+        "cash",
+        "card",
+        "payout",
+        "foreign",
+        "none",
+    }
+
+
+@pytest.mark.parametrize("layout", bank.LAYOUTS)
+def test_every_layout_shows_every_line(books, layout):
+    rows = list(csv.reader(io.StringIO(bank.LAYOUTS[layout](books.lines))))
+    for line in books.lines:
+        assert any(line.amount.decimal in row and any(line.reference in cell for cell in row) for row in rows)
+    assert len(rows) - len(books.lines) in (1, 3)
+
+
+def test_no_line_tells_its_truth(books):
+    assert {field.name for field in fields(bank.BankLine)} == {
+        "id", "on", "amount", "description", "reference", "balance",
+    }  # fmt: skip
+
+
+def test_nothing_is_closed_wrongly_in_two_small_years(tally):
+    assert {name: channel.wrong for name, channel in tally.channels.items()} == dict.fromkeys(
+        tally.channels, 0
+    )
+    assert tally.healed_wrong == 0
+
+
+@pytest.mark.parametrize("channel, least", [("eft", 90), ("cash", 70), ("card", 95), ("foreign", 90)])
+def test_most_is_closed_without_a_hand(tally, channel, least):
+    found = tally.channels[channel]
+    assert found.lines >= 10
+    assert 100 * found.right >= least * found.lines
+
+
+def test_references_heal(tally):
+    assert tally.damaged >= 40
+    assert 100 * tally.healed >= 96 * tally.damaged
+
+
+def test_payouts_are_explained_by_value(tally):
+    assert 100 * tally.explained_minor >= 95 * tally.payouts_minor
+
+
+def test_the_sum_law_holds_every_night(tally):
+    assert tally.nights >= 60
+    assert tally.nights_out == 0
+
+
+def test_rates_seeds_and_prices_are_given_from_outside():
+    rates = Rates(payers_a_month=60, by_eft=0.9, by_card_machine=0, by_cash=0, from_abroad=0, never=0)
+    found = score(77, Options(months=1, prices=(321_00,), rates=rates))
+    assert found.channels["eft"].lines >= 40
+    assert found.channels["card"].lines == found.channels["cash"].lines == 0
+    assert found.channels["eft"].wrong == 0
