@@ -1,0 +1,99 @@
+"""One contender of the reconciliation benchmark, in a process of its own: prints seconds and peak memory.
+
+``python -m benchmarks._reconcile CONTENDER DATABASE_URL LINES_FILE``. Lines are read before the clock starts;
+payments stay in the database until a contender asks for them.
+"""
+
+import json
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).parent.parent)
+
+from sqlalchemy import text
+
+from db.money import Money
+from db.session import Sessions, open_engine
+from payments.book import SqlBook
+from payments.matching import Line, propose
+
+_REFERENCE = re.compile(r"(DC26)([2-9A-HJKMNP-Z]{7})")
+
+
+def lines_of(path: str) -> list[tuple[int, str, int, str]]:
+    with Path(path).open(encoding="utf-8") as file:
+        return [tuple(json.loads(row)) for row in file]
+
+
+def ours(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
+    """The whole of matching: exact, embedded, damaged, by name; with evidence for each."""
+    lines = [Line(number, date.fromisoformat(on), Money(minor), words) for number, on, minor, words in rows]
+    with Sessions(open_engine(url)).read() as session:
+        found = propose(lines, SqlBook(session))
+    return {one.line.id: one.payments[0] for one in found if one.safe and len(one.payments) == 1}
+
+
+def sql_join(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
+    """References cut out by an expression, and one join on the unique index: exact ones only."""
+    keyed = [{"id": number, "reference": _read(words), "minor": minor} for number, _, minor, words in rows]
+    with open_engine(url).connect() as connection:
+        connection.execute(text("CREATE TEMP TABLE asked (id INTEGER, reference TEXT, minor BIGINT)"))
+        insert = text("INSERT INTO asked VALUES (:id, :reference, :minor)")
+        connection.execute(insert, [one for one in keyed if one["reference"]])
+        join = (
+            "SELECT asked.id, payments.id FROM asked JOIN payments ON payments.reference = asked.reference"
+            " WHERE payments.amount_minor - payments.received_minor = asked.minor"
+        )
+        return {row[0]: row[1] for row in connection.execute(text(join))}
+
+
+def dataframe_join(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
+    """The same by pandas: all payments are read, then merged."""
+    import pandas as pd
+
+    asked = pd.DataFrame(rows, columns=["line", "on", "minor", "text"])
+    asked["reference"] = asked["text"].map(_read)
+    with open_engine(url).connect() as connection:
+        columns = "SELECT id, reference, amount_minor - received_minor AS rest FROM payments"
+        payments = pd.read_sql(text(columns), connection)
+    merged = asked.dropna(subset="reference").merge(payments, on="reference")
+    merged = merged[merged["rest"] == merged["minor"]]
+    return dict(zip(merged["line"].tolist(), merged["id"].tolist(), strict=True))
+
+
+def _read(words: str) -> str | None:
+    match = _REFERENCE.search(re.sub(r"[^A-Z0-9]", "", words.upper()))
+    return "_".join(match.groups()) if match else None
+
+
+CONTENDERS: dict[str, Callable[[str, list[Any]], dict[int, int]]] = {
+    "ours": ours,
+    "sql_join": sql_join,
+    "dataframe_join": dataframe_join,
+}
+
+
+def main() -> None:
+    name, url, path = sys.argv[1:]
+    rows = lines_of(path)
+    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = CONTENDERS[name](url, rows)
+    told = {
+        "seconds": round(time.perf_counter() - wall, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "before_mb": round(before_mb),
+        "found": found,
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
