@@ -194,9 +194,8 @@ def _words(dice: random.Random, kind: str, reference: str, name: str) -> str:
             return dice.choice(("FNB APP PAYMENT FROM {}", "capitec {} conference", "INV/{}/26")).format(bare)
         case "damaged":
             place = dice.randrange(4, len(bare))
-            return (
-                f"CAPITEC {first[0]} {last} {bare[:place]}{dice.choice(ALPHABET)}{bare[place + 1 :]}".upper()
-            )
+            other = dice.choice(ALPHABET.replace(bare[place], ""))
+            return f"CAPITEC {first[0]} {last} {bare[:place]}{other}{bare[place + 1 :]}".upper()
         case "no reference":
             return f"ABSA BANK {first} {last}".upper()
         case _:
