@@ -320,10 +320,22 @@ FROM payments, numbers WHERE payments.id = :id
 
 
 def peak_mb(pid: int) -> float:
+    """The most memory it has had so far; 0 when it has ended already."""
     status = Path(f"/proc/{pid}/status").read_text()
     match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert match
-    return int(match[1]) / 1024
+    return int(match[1]) / 1024 if match else 0.0
+
+
+def peak_of(sessions: Sessions, children: Children, wanted: Filter, rows: int) -> float:
+    """The most memory of the child that writes this file."""
+    with sessions.begin() as session:
+        asked = records.ask(session, ADMIN, wanted, Layout(), demo=True, now=NOW)
+    delivery = Delivery(sessions, children, ADMIN, asked.reference, lambda: NOW)
+    peak = max(peak_mb(delivery.child) for piece in delivery.pieces() if piece)
+    assert delivery.contents is not None
+    assert delivery.contents.rows == rows
+    delivery.end()
+    return peak
 
 
 @pytest.mark.timeout(600)
@@ -335,16 +347,9 @@ def test_a_hundred_thousand_rows_take_no_more_memory_than_one(sessions: Sessions
         session.execute(text(_COPIES), {"count": 100_000, "id": first.id})
         assert few.event_id != event.id
     children = Children(sessions.engine.dialect.name)
-    peaks = []
-    for wanted, rows in ((Filter(events=("few",)), 1), (Filter(events=("devconf",)), 100_001)):
-        with sessions.begin() as session:
-            asked = records.ask(session, ADMIN, wanted, Layout(), demo=True, now=NOW)
-        delivery = Delivery(sessions, children, ADMIN, asked.reference, lambda: NOW)
-        peak = max(peak_mb(delivery.child) for piece in delivery.pieces() if piece)
-        assert delivery.contents is not None
-        assert delivery.contents.rows == rows
-        delivery.end()
-        peaks.append(peak)
+    # so small a file may be whole before anybody looks at its child
+    small = next(filter(None, (peak_of(sessions, children, Filter(events=("few",)), 1) for _ in range(50))))
+    large = peak_of(sessions, children, Filter(events=("devconf",)), 100_001)
     children.close()
-    assert peaks[1] < 4 * 60
-    assert peaks[1] - peaks[0] < 4 * 5
+    assert 0 < large < 4 * 60
+    assert large - small < 4 * 5

@@ -231,7 +231,8 @@ def test_two_hundred_random_filters_find_count_and_add_up_the_same_as_plain_pyth
     everything, dice, found_some = known(desk), Random(20261125), 0
     gala = desk.scalars(select(Event.id).where(Event.code == "gala")).one()
     mine = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, frozenset([gala]))
-    for nth in range(STATES):
+    states = STATES if desk.get_bind().dialect.name == "sqlite" else STATES // 4
+    for nth in range(states):
         wanted = random_filter(dice, now)
         expected = [one for one in everything if fits(one, wanted)]
         found_some += len(expected) > 1
@@ -240,7 +241,7 @@ def test_two_hundred_random_filters_find_count_and_add_up_the_same_as_plain_pyth
             _same(desk, person, wanted, seen, f"{nth}: {wanted}")
             if nth % 4 == 0:
                 _same_in_other_orders(desk, person, wanted, seen, f"{nth}: {wanted}")
-    assert found_some > STATES // 3  # many find enough that an order and a sum can be wrong
+    assert found_some > states // 3  # many find enough that an order and a sum can be wrong
 
 
 def _same(session: Session, person: Person, wanted: Filter, expected: list[Known], told: str) -> None:

@@ -242,7 +242,7 @@ def test_a_case_is_decided_by_keys_alone_and_the_decision_undone(admin, desk):
     page.keyboard.press("2")
     why = page.get_by_label("Why, for whoever reads it later")
     expect(why).to_be_focused(timeout=SLOW_MS)
-    expect(page.get_by_role("radio").nth(1)).to_be_checked()
+    expect(page.get_by_test_id("stRadio").get_by_role("radio").nth(1)).to_be_checked()
     page.keyboard.type(WHY)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Decided, and taken off the queue")).to_be_visible(timeout=SLOW_MS)
