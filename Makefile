@@ -50,7 +50,7 @@ office: .venv/.dev  ## files in LibreOffice, split at each separator there is
 	@$(BIN)/python -m pytest tests/test_office.py -q --separators comma,semicolon,tab,pipe
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
-	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit; done
+	@code=0; for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || code=1; done; exit $$code
 
 score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
 	@$(BIN)/python -m benchmarks.score --seeds $(SEEDS) $(SCORE)
