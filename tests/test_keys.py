@@ -205,7 +205,7 @@ def test_a_list_and_its_drawer_are_walked_by_keys(admin, desk):
     for key, nth in (("j", 2), ("k", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("n", 2), ("p", 1), ("p", 0)):
         page.keyboard.press(key)
         opened(page, references[nth])
-        assert f"payment={references[nth]}" in page.url
+        expect(page).to_have_url(re.compile(f"payment={references[nth]}"), timeout=SLOW_MS)
     page.keyboard.press("Escape")
     expect(drawer(page)).to_have_count(0, timeout=SLOW_MS)
     page.close()
