@@ -71,13 +71,15 @@ def test_sqlite_syncs_each_commit_to_the_disk(sessions, pragma, value):
 
 
 def test_what_is_read_to_be_written_is_not_changed_in_between(sessions: Sessions):
-    """On PostgreSQL by a lock on the row, on SQLite because a writer begins as one."""
+    """On PostgreSQL by a lock on the row, on SQLite because a writer begins as one. Each writer is a process
+    of its own as far as taking turns goes."""
     troubles: list[BaseException] = []
 
     def add() -> None:
+        own = Sessions(sessions.engine)
         try:
             for _ in range(25):
-                with sessions.begin() as session:
+                with own.begin() as session:
                     query = select(Counter).where(Counter.name == "changes").with_for_update()
                     session.scalars(query).one().value += 1
         except Exception as error:  # noqa: BLE001 - the test looks at it
