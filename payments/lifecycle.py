@@ -402,7 +402,7 @@ def receive(
         session, payment, Kind.RECEIPT, **by, receipt=receipt.id, how=kind,
         amount_minor=amount.minor, currency=amount.currency, source_reference=source_reference,
     )  # fmt: skip
-    tallies.taken(session, payment, receipt, now)
+    tallies.taken(session, payment, receipt)
     return _settle(session, payment, by)
 
 

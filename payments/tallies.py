@@ -79,7 +79,7 @@ def _stand(pending: _Pending, payment: Payment, at: Place, sign: int) -> None:
         _add(pending.paid, (hour_of(at.paid_at), event_id, at.method or "", currency), sign, minor)
 
 
-def taken(session: Session, payment: Payment, receipt: Receipt, now: datetime) -> None:
+def taken(session: Session, payment: Payment, receipt: Receipt) -> None:
     """Money of one receipt is here. It counts in the hour it was received, whenever it is written down."""
     key = (hour_of(receipt.received_at), payment.event_id, TAKEN, str(receipt.kind), receipt.amount_currency)
     bump(session, payment.event_id)

@@ -23,7 +23,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import integrity, lifecycle, overview, search, tallies
+from payments import lifecycle, overview, search, tallies, totals
 from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
 from payments.overview import Attention
 from tests.desk import ADMIN, make_event
@@ -60,7 +60,7 @@ def test_running_totals_equal_a_count_after_any_steps(sessions: Sessions, now: d
     with sessions.read() as session:
         assert _standings(session) == _counted_standings(session)
         assert _tallies(session) == _counted_tallies(session)
-        assert list(integrity._hours(session)) == []
+        assert list(totals.hours(session)) == []
 
 
 def _random_step(session: Session, dice: Random, events: list[int], moment: datetime) -> None:

@@ -1,0 +1,130 @@
+"""What must hold of the running totals: each is what the payments, receipts and timelines add up to.
+
+Each rule yields what does not hold, a sentence each; nothing when all of it does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import String, case, cast, func, literal, or_, select, text, union_all
+from sqlalchemy.orm import Session
+
+from db.models import MadeHour, PaidHour, Payment, Receipt, Reversal, Standing, Tally, TimelineEntry
+from payments import tallies
+from payments.lifecycle import Kind, Status
+
+
+def standings(session: Session) -> Iterator[str]:
+    kept = (Standing.event_id, Standing.status, Standing.currency)
+    counted = (Payment.event_id, Payment.status, Payment.amount_currency)
+    rows = _differences(
+        select(*kept, Standing.count, Standing.sum_minor),
+        select(*counted, func.count(), func.sum(Payment.amount_minor)).group_by(*counted),
+    )
+    for (event, status, currency, *_), count, minor in _off(session, rows, 3):
+        yield f"event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
+
+
+def hours(session: Session) -> Iterator[str]:
+    """What is kept by the hour of the live page, beside the payments themselves."""
+    what = (Payment.event_id, Payment.status, Payment.stage, Payment.failure, Payment.amount_currency)
+    made = (MadeHour.event_id, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
+    how = (Payment.event_id, func.coalesce(Payment.method, ""), Payment.amount_currency)
+    paid = (PaidHour.event_id, PaidHour.method, PaidHour.currency)
+    for word, table, kept, counted, moment in (
+        ("made", MadeHour, made, what, Payment.created_at),
+        ("paid", PaidHour, paid, how, Payment.paid_at),
+    ):
+        by = (_hour(session, moment), *counted)
+        rows = _differences(
+            select(_hour(session, table.hour), *kept, table.count, table.sum_minor),
+            select(*by, func.count(), func.sum(Payment.amount_minor))
+            .where(moment.is_not(None))
+            .group_by(*by),
+        )
+        for (hour, *told), count, minor in _off(session, rows, len(by)):
+            where = ", ".join(str(part) for part in told)
+            yield f"{word} in {hour}h UTC, event {where}: off by {count} payments, {minor} cents"
+
+
+def taken(session: Session) -> Iterator[str]:
+    kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
+    rows = _differences(
+        select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.TAKEN),
+        _received_and_given_back(session),
+    )
+    for (hour, event, kind, currency), count, minor in _off(session, rows, 4):
+        yield f"{hour}h UTC, event {event}, {kind}, {currency}: off by {count} receipts, {minor} cents"
+
+
+def _received_and_given_back(session: Session) -> Any:
+    """Receipts in the hour they came, less reversals in the hour they were made."""
+    event, kind = Payment.event_id, Receipt.kind
+    here = select(
+        _hour(session, Receipt.received_at).label("hour"), event, kind, Receipt.amount_currency,
+        literal(1).label("count"), Receipt.amount_minor,
+    ).join(Payment)  # fmt: skip
+    gone = (
+        select(
+            _hour(session, Reversal.reversed_at),
+            event,
+            kind,
+            Reversal.amount_currency,
+            literal(-1),
+            -Reversal.amount_minor,
+        )
+        .join(Receipt, Receipt.id == Reversal.receipt_id)
+        .join(Payment, Payment.id == Reversal.payment_id)
+    )
+    told = union_all(here, gone).subquery().c
+    by = (told.hour, told.event_id, told.kind, told.amount_currency)
+    return select(*by, func.sum(told.count), func.sum(told.amount_minor)).group_by(*by)
+
+
+def reached(session: Session) -> Iterator[str]:
+    reached = case(
+        (TimelineEntry.kind == Kind.CREATED, Status.CREATED.value),
+        else_=TimelineEntry.detail["became"].as_string(),
+    )
+    kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
+    told = (
+        select(
+            _hour(session, TimelineEntry.at).label("hour"),
+            Payment.event_id,
+            reached.label("reached"),
+            Payment.amount_currency,
+            Payment.amount_minor,
+        )
+        .join(Payment, Payment.id == TimelineEntry.payment_id)
+        .where(TimelineEntry.kind.in_((Kind.CREATED, Kind.STATUS)))
+        .subquery()
+    )
+    by = (told.c.hour, told.c.event_id, told.c.reached, told.c.amount_currency)
+    rows = _differences(
+        select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.STATUS),
+        select(*by, func.count(), func.sum(told.c.amount_minor)).group_by(*by),
+    )
+    for (hour, event, status, currency), count, minor in _off(session, rows, 4):
+        yield f"{hour}h UTC, event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
+
+
+def _differences(kept: Any, counted: Any) -> Any:
+    """What is kept, beside what was counted with its sign turned: equal ones cancel each other out."""
+    *keys, count, minor = counted.selected_columns
+    turned = counted.with_only_columns(*keys, -count, -minor)
+    return union_all(kept, turned).subquery()
+
+
+def _off(session: Session, rows: Any, keys: int) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+    by, (count, minor) = list(rows.c)[:keys], list(rows.c)[keys:]
+    counts, minors = func.sum(count), func.sum(minor)
+    query = select(*by, counts, minors).group_by(*by).having(or_(counts != 0, minors != 0)).order_by(*by)
+    for row in session.execute(query):
+        yield tuple(row[:keys]), int(row[keys]), int(row[keys + 1])
+
+
+def _hour(session: Session, column: Any) -> Any:
+    """The UTC hour of a moment as text: 2026-11-23 10."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.substr(cast(column, String), 1, 13)
+    return func.to_char(column, text("'YYYY-MM-DD HH24'"))
