@@ -497,6 +497,3 @@ DEED: Mapping[Deed, DeedWords] = {
     Deed.ASSIGN: DeedWords("Give an owner and a due date", "What you leave empty stays as it is."),
     Deed.DECIDE: DeedWords("Decide", "Takes them off the queue.", "Why, for whoever reads it later"),
 }
-BECAME: Mapping[str, str] = {
-    "waiting": "waiting", "done": "done", "skipped": "skipped", "failed": "failed", "undone": "undone",
-}  # fmt: skip

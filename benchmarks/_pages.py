@@ -11,14 +11,19 @@ so many seconds, whether anything is drawn anew or not.
 import asyncio
 import json
 import re
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
+ROOT = Path(__file__).parent.parent
 NAME = re.compile(rb"Payer No [0-9]{6}")
 
 
@@ -104,6 +109,23 @@ async def watch(url: str, people: list[dict[str, Any]], warm_s: float, seconds: 
         "kb_a_rerun": round(sum(page.bytes for page in pages) / 1024 / sum(len(p.runs) for p in pages), 1),
         "seen": [page.seen for page in pages],
     }
+
+
+@contextmanager
+def watching(
+    url: str, people: list[dict[str, Any]], warm_s: int, seconds: int
+) -> Iterator[subprocess.Popen[str]]:
+    """The pages' own process, from when all of them are open and drawn."""
+    command = [sys.executable, "-m", "benchmarks._pages"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    wanted = {"url": url, "people": people, "warm_s": warm_s, "seconds": seconds}
+    with subprocess.Popen(command, **pipes) as child:
+        try:
+            print(json.dumps(wanted), file=child.stdin, flush=True)
+            assert child.stdout.readline() == "ready\n"
+            yield child
+        finally:
+            child.kill()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import math
 import os
 import platform
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -31,6 +30,7 @@ from sqlalchemy import Engine, event, text
 
 import bootstrap
 from benchmarks import _many, _totals
+from benchmarks._pages import watching
 from db.migrate import migrate
 from db.models import Event, Payment
 from db.money import Money
@@ -39,7 +39,6 @@ from payments import lifecycle, overview, references, search_text, tallies
 from payments.lifecycle import Source, Status
 from payments.people import SYSTEM, Role, create_person
 from tests import postgres, served
-from tests.hook import ROOT
 
 #: A working day in the season of invented payments: what the page calls today.
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -220,7 +219,7 @@ def _pages(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         _totals.count(door.app.sessions.engine)
         people = _people(door, options.pages)
         server = _server_of(door.port)
-        with _watching(door.url, people, options.seconds) as pages:
+        with watching(door.url, people, WARM_S, options.seconds) as pages:
             before, start = _cpu_s(server), time.monotonic()
             with _exporting(door, people[0]["cookie"]) if options.export else _nothing() as exported:
                 paid = _payments_come(door.app, options.seconds - 5)
@@ -290,21 +289,6 @@ def _server_of(port: int) -> psutil.Process:
 def _cpu_s(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-@contextmanager
-def _watching(url: str, people: list[dict[str, Any]], seconds: int) -> Iterator[subprocess.Popen[str]]:
-    """The pages' process, from when all pages are open and drawn."""
-    command = [sys.executable, "-m", "benchmarks._pages"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    wanted = {"url": url, "people": people, "warm_s": WARM_S, "seconds": seconds}
-    with subprocess.Popen(command, **pipes) as child:
-        try:
-            print(json.dumps(wanted), file=child.stdin, flush=True)
-            assert child.stdout.readline() == "ready\n"
-            yield child
-        finally:
-            child.kill()
 
 
 def _payments_come(app: bootstrap.App, seconds: int) -> list[tuple[str, int, float]]:

@@ -13,8 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ sys.path[0] = str(Path(__file__).parent.parent)
 from sqlalchemy import func, select
 
 import bootstrap
+from benchmarks._pages import watching
 from bootstrap import App
 from db.models import InboxEvent, Link
 from db.money import Money
@@ -74,7 +73,7 @@ def _rush(desk: Desk, app: App, seconds: int) -> dict[str, Any]:
     issued = [_issue(app, admin, nth) for nth in range(LINKS)]
     visitors = [{"cookie": _cookie(app, nth)} for nth in range(PAGES)]
     load = os.getloadavg()[0]
-    with _pages(desk, visitors, seconds) as pages:
+    with watching(desk.dashboard, visitors, WARM_S, seconds) as pages:
         payers = threading.Thread(target=_pay, args=(desk, issued[:seconds]), daemon=True)
         payers.start()
         sent = _send(desk, issued, seconds)
@@ -154,21 +153,6 @@ def _issue(app: App, admin: Person, nth: int) -> str:
 
 
 # -- what happens at once -----------------------------------------------------------------------------
-
-
-@contextmanager
-def _pages(desk: Desk, visitors: list[dict[str, Any]], seconds: int) -> Iterator[subprocess.Popen[str]]:
-    """The pages' process, from when every page is open and drawn."""
-    command = [sys.executable, "-m", "benchmarks._pages"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    wanted = {"url": desk.dashboard, "people": visitors, "warm_s": WARM_S, "seconds": seconds}
-    with subprocess.Popen(command, **pipes) as child:
-        try:
-            print(json.dumps(wanted), file=child.stdin, flush=True)
-            assert child.stdout.readline() == "ready\n"
-            yield child
-        finally:
-            child.kill()
 
 
 def _pay(desk: Desk, issued: list[str]) -> None:

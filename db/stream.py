@@ -34,6 +34,13 @@ class Picture(Protocol):
         """Lines of a CSV file without their ends, so many at a time, in UTF-8."""
 
 
+def _piecewise(cursor: Any, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
+    rows = cursor.fetchmany(first)
+    while rows:
+        yield rows
+        rows = cursor.fetchmany(many)
+
+
 @contextmanager
 def sqlite(path: str) -> Iterator[Picture]:
     """A picture of an SQLite database. For ``lines`` a statement's only column is the whole line."""
@@ -67,11 +74,7 @@ class _Sqlite:
             self._connection.set_progress_handler(None, 0)
 
     def some(self, statement: str, params: Params, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
-        cursor = self._connection.execute(statement, params)
-        rows = cursor.fetchmany(first)
-        while rows:
-            yield rows
-            rows = cursor.fetchmany(many)
+        yield from _piecewise(self._connection.execute(statement, params), first, many)
 
     def lines(
         self, statement: str, params: Params, separator: str, first: int, many: int
@@ -118,10 +121,7 @@ class _Postgres:
     def some(self, statement: str, params: Params, first: int, many: int) -> Iterator[list[tuple[Any, ...]]]:
         with self._connection.cursor(name="rows") as cursor:
             cursor.execute(statement, params)
-            rows = cursor.fetchmany(first)
-            while rows:
-                yield rows
-                rows = cursor.fetchmany(many)
+            yield from _piecewise(cursor, first, many)
 
     def lines(
         self, statement: str, params: Params, separator: str, first: int, many: int

@@ -210,7 +210,7 @@ def _bar(place: st.delta_generator.DeltaGenerator, told: Progress, done: int) ->
 
 
 def _done(here: Person, told: Progress) -> None:
-    counts = [f"{words.number(count)} {words.BECAME[name]}" for name, count in sorted(told.outcomes.items())]
+    counts = [f"{words.number(count)} {name}" for name, count in sorted(told.outcomes.items())]
     plain(f"{words.DEED[told.deed].name}: {', '.join(counts)}", "name")
     with st.container(horizontal=True):
         if told.undoable:
@@ -232,16 +232,13 @@ def _done(here: Person, told: Progress) -> None:
 
 def _which(told: Progress) -> str | None:
     return st.segmented_control(
-        "Show", sorted(told.outcomes), format_func=words.BECAME.__getitem__, key="bulk_outcome",
+        "Show", sorted(told.outcomes), key="bulk_outcome",
         label_visibility="collapsed",
     )  # fmt: skip
 
 
 def _table(rows: Iterable[bulk.Result]) -> None:
     st.table(
-        [
-            {"Payment": escape(row.reference), "Outcome": words.BECAME[row.outcome], "Why": escape(row.why)}
-            for row in rows
-        ],
+        [{"Payment": escape(row.reference), "Outcome": row.outcome, "Why": escape(row.why)} for row in rows],
         border="horizontal",
     )
