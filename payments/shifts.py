@@ -27,6 +27,10 @@ class Move(StrEnum):
     TOP_UP = "top_up"  # change that was fetched
     PAY_OUT = "pay_out"  # spent: the taxi, the tape
 
+    def signed(self, amount: Money) -> Money:
+        """What so much does to the drawer."""
+        return amount if self is Move.TOP_UP else -amount
+
 
 @dataclass(frozen=True)
 class ShiftView:
@@ -67,7 +71,7 @@ class MoveView:
     @property
     def signed(self) -> Money:
         """What it does to the drawer."""
-        return self.amount if self.kind is Move.TOP_UP else -self.amount
+        return self.kind.signed(self.amount)
 
 
 # -- opening ----------------------------------------------------------------------------------------

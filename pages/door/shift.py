@@ -1,7 +1,7 @@
 """My shift: opened with a float, counted blind, closed by a numbered report; and what I took today."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -197,7 +197,7 @@ def compared(found: CashUp) -> None:
     lines = [("Float", str(found.float), ""), ("Cash taken", str(found.sales), "")]
     if found.corrections:
         lines.append(("Given back", str(found.corrections), ""))
-    lines += [(words.MOVE[move.kind], str(move.signed), "") for move in found.moves]
+    lines += [move_told(move.kind, move.amount) for move in found.moves]
     lines += [
         ("Should be there", str(found.expected), "sum"),
         ("Counted", str(found.counted), ""),
@@ -276,7 +276,7 @@ def report(view: ReportView) -> None:
         ("Float", says("float_minor"), ""),
         ("Cash taken", says("cash_sales_minor"), ""),
         ("Given back", says("cash_corrections_minor"), ""),
-        *((words.MOVE[Move(each["kind"])], move_told(each, currency), "") for each in told["moves"]),
+        *(move_told(Move(each["kind"]), Money(int(each["minor"]), currency)) for each in told["moves"]),
         ("Should be there", says("expected_minor"), "sum"),
         ("Counted", says("counted_minor"), ""),
         variance("Cash", Money(int(told["variance_minor"]), currency)),
@@ -289,9 +289,8 @@ def report(view: ReportView) -> None:
     ui.plain(f"SHA-256 {view.sha256} · {seal}", "faint")
 
 
-def move_told(move: Mapping[str, object], currency: str) -> str:
-    amount = Money(int(str(move["minor"])), currency)
-    return str(amount if move["kind"] == Move.TOP_UP else -amount)
+def move_told(kind: Move, amount: Money) -> tuple[str, str, str]:
+    return words.MOVE[kind], str(kind.signed(amount)), ""
 
 
 def past_shifts() -> None:

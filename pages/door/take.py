@@ -1,7 +1,5 @@
 """Take a payment: by a link and its code, in cash, or from the slip of a card machine."""
 
-from datetime import datetime
-
 import streamlit as st
 
 import bootstrap
@@ -29,10 +27,6 @@ LINK, CASH, SLIP = "Link", "Cash", "Card slip"
 ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = ("draft", "open", "receipt", "guard", "who", "amount", "what_for", "tendered", "slip", "last_four")
-
-
-def now() -> datetime:
-    return app.now()
 
 
 def next_payer() -> None:
@@ -231,7 +225,7 @@ def issue(draft: Draft) -> None:
             draft,
             person=person,
             addresses=settings.addresses,
-            now=now(),
+            now=app.now(),
         )
     reopen(view.reference)
     st.rerun()
@@ -252,7 +246,7 @@ def take(shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip:
         slip=slip,
     )
     with app.sessions.begin() as session:
-        taken = door.take(session, person, taking, now=now())
+        taken = door.take(session, person, taking, now=app.now())
     next_payer()
     st.session_state.take_receipt = taken.id
     st.rerun()
@@ -336,7 +330,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
             st.code(link.url, language=None, wrap_lines=True)
         ui.facts({"Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone})
         balance = row.amount - row.received
-        if not over and shift is not None and shift.event_name == row.event_name and balance.minor > 0:
+        if not over and shift is not None and shift.event_code == row.event_code and balance.minor > 0:
             money_for_this(reference, balance, shift)
         st.button(
             "Next payer",
@@ -350,7 +344,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
 
 def tell_shared(reference: str, how: str) -> None:
     with ui.error_boundary(), app.sessions.begin() as session:
-        links.shared(session, person, reference, how, now=now())
+        links.shared(session, person, reference, how, now=app.now())
 
 
 @st.fragment(run_every="2s")
@@ -385,7 +379,7 @@ def waiting_for(status: Status, link: LinkView | None) -> str:
 
 
 def todays_links() -> None:
-    today = dates.day_span(dates.business_day(now()))
+    today = dates.day_span(dates.business_day(app.now()))
     with app.sessions.read() as session:
         page = search.page(session, person, search.Filter(created=today), size=20)
     st.subheader("Payments of today", anchor=False)
