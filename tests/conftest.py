@@ -19,6 +19,7 @@ from db.migrate import migrate
 from db.models import Base
 from db.session import Sessions, open_engine
 from tests import postgres
+from tests.desk import FakeGateway
 from tests.install_browser import installed
 
 hypothesis.settings.register_profile("paydesk", derandomize=True, deadline=None)
@@ -194,6 +195,11 @@ def sessions(database_url: str) -> Iterator[Sessions]:
     engine = open_engine(database_url)
     yield Sessions(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,11 @@ from payments.gateways import Answer
 from payments.inbox import Message
 from payments.people import Person, Role
 from payments.watch import Disk, Reach, Watch
-from tests.desk import ADMIN, FakeGateway, issue, make_event
+from tests.desk import ADMIN, issue, make_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DISK_FULL = Alarm(Kind.DISK, Severity.BAD, "The disk is full.")
 LATE = Alarm(Kind.OUTCOME_UNKNOWN, Severity.POOR, "It has not said.")
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

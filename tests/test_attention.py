@@ -16,15 +16,10 @@ from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
 from payments.lifecycle import Review, Source
 from payments.people import SYSTEM, Person, Role, create_person
-from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_inbox import LINK, accept, message, process
 
 WHY = "iKhokha says so in writing."
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

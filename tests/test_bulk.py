@@ -15,15 +15,10 @@ from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllow
 from payments.gateways import Answer
 from payments.lifecycle import Status
 from payments.people import SYSTEM, Role, create_person
-from tests.desk import FakeGateway, issue, make_event, payment_of
+from tests.desk import issue, make_event, payment_of
 from tests.test_inbox import accept, process
 
 WHY = "The sponsor has withdrawn."
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

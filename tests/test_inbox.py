@@ -12,14 +12,9 @@ from payments.errors import GatewayUnavailable
 from payments.gateways import Answer, GatewayEvent
 from payments.inbox import Message
 from payments.lifecycle import Effect, Review
-from tests.desk import FakeGateway, issue, make_event, payment_of
+from tests.desk import issue, make_event, payment_of
 
 LINK = "link00000000001"
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

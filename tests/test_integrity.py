@@ -47,11 +47,6 @@ FINANCE = Person(2, "Sipho", "sipho@example.org", Role.FINANCE, None)
 
 
 @pytest.fixture
-def gateway():
-    return FakeGateway()
-
-
-@pytest.fixture
 def books(sessions, gateway, now):
     """Sound books of five payments: by their gateway links 1 and 2 paid, 3 failed, 4 open; 5 part in cash."""
     with sessions.begin() as session:

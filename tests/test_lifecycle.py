@@ -16,11 +16,6 @@ from tests.desk import FakeGateway, issue, make_event, payment_of
 
 
 @pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
 def reference(sessions: Sessions, gateway: FakeGateway, now: datetime) -> str:
     with sessions.begin() as session:
         make_event(session, now=now)

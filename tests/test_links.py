@@ -20,12 +20,7 @@ from payments.errors import (
     OutcomeUnknown,
 )
 from payments.people import Person, Role
-from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
+from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from payments.gateways import Answer, GatewayEvent
 from payments.inbox import Message
 from payments.people import Role
 from payments.privacy import has_card_number
-from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event
+from tests.desk import ADDRESSES, ADMIN, issue, make_event
 from tests.test_privacy import CARDS, SEPARATORS, grouped
 
 AROUND = (
@@ -27,11 +27,6 @@ SPELLINGS = [
     *(separator.join(grouped(card, "fours")) for card in CARDS for separator in SEPARATORS.values()),
     *(around.replace("@", card) for card in CARDS for around in AROUND),
 ]
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

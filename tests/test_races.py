@@ -18,14 +18,9 @@ from payments.errors import Conflict, OutcomeUnknown
 from payments.gateways import Answer, GatewayEvent
 from payments.inbox import Message
 from payments.lifecycle import Review
-from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 
 ROUNDS = 25
-
-
-@pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
 
 
 @pytest.fixture

@@ -16,16 +16,11 @@ from payments.gateways import Answer
 from payments.lifecycle import Effect, Review, Status
 from payments.people import Person, Role
 from payments.replay import View
-from tests.desk import ADMIN, FakeGateway, issue, make_event
+from tests.desk import ADMIN, issue, make_event
 from tests.test_inbox import LINK, accept, message, process, row
 
 WHY = "A test of iKhokha's own."
 OFFICE_OF_ONE = Person(5, "F", "f@example.org", Role.FINANCE, frozenset({1}))
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ from payments.errors import GatewayUnavailable
 from payments.gateways import Answer
 from payments.lifecycle import Effect
 from tests import desk
-from tests.desk import FakeGateway, issue, make_event, payment_of
-
-
-@pytest.fixture
-def gateway():
-    return FakeGateway()
+from tests.desk import issue, make_event, payment_of
 
 
 @pytest.fixture
