@@ -70,7 +70,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> datetime:
     """A Monday noon in Johannesburg."""
     return datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -110,9 +110,10 @@ def postgres_desk(postgres_admin: Engine) -> Iterator[Engine]:
 _numbers = count(1)
 
 
-@pytest.fixture(
-    params=[pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)],
-)
+KINDS = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=KINDS)
 def database_kind(request: pytest.FixtureRequest) -> str:
     """``sqlite``, then ``postgres``."""
     return request.param
@@ -123,9 +124,22 @@ def new_database(
     database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[bool], str]]:
     """Makes a database and returns its URL: ``new_database(migrated)``."""
-    if database_kind == "sqlite":
+    yield from _databases(database_kind, request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """An empty database with every table, for all tests of a file that only read what its fixture wrote."""
+    for new in _databases(request.param, request, tmp_path_factory.mktemp("shared")):
+        yield new(True)
+
+
+def _databases(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[bool], str]]:
+    if kind == "sqlite":
         template = request.getfixturevalue("sqlite_template")
-        yield lambda migrated: _new_sqlite(template if migrated else None, tmp_path)
+        yield lambda migrated: _new_sqlite(template if migrated else None, folder)
         return
     admin = request.getfixturevalue("postgres_admin")
     made: list[str] = []

@@ -70,10 +70,14 @@ def seed(app: App, folder: Path, *, ends: datetime, payments: int = SMALL, **oth
     return Seeded(app, season, state_file, time.process_time() - began)
 
 
-@pytest.fixture
-def seeded(database_url: str, tmp_path: Path, now: datetime) -> Iterator[Seeded]:
-    app = demo_app(database_url, tmp_path)
-    yield seed(app, tmp_path, ends=now)
+@pytest.fixture(scope="module")
+def seeded(
+    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory, now: datetime
+) -> Iterator[Seeded]:
+    """A season for all who look at it; only the last one here pays something."""
+    folder = tmp_path_factory.mktemp("seeded")
+    app = demo_app(shared_database_url, folder)
+    yield seed(app, folder, ends=now)
     app.sessions.engine.dispose()
 
 
@@ -115,11 +119,11 @@ def test_two_seeds_of_a_season_give_equal_rows(new_database: Callable[[bool], st
     dumps = []
     for name in ("first", "second"):
         app = demo_app(new_database(True), tmp_path / name)
-        seed(app, tmp_path / name, ends=now)
+        seed(app, tmp_path / name, ends=now, payments=40)
         dumps.append(_dump(app.sessions))
         app.sessions.engine.dispose()
     assert dumps[0] == dumps[1]
-    assert len(dumps[0]["payments"]) == SMALL
+    assert len(dumps[0]["payments"]) == 40
 
 
 def _dump(sessions: Sessions) -> dict[str, list[tuple[Any, ...]]]:
@@ -285,6 +289,54 @@ def test_money_in_the_desk_is_money_in_the_simulators_ledger(seeded):
         assert known_to_both == len(ledger.all())
 
 
+# -- when it is refused -----------------------------------------------------------------------------
+
+
+def test_a_desk_with_payments_is_not_seeded_again(seeded, tmp_path, now):
+    with pytest.raises(Conflict, match="not empty"):
+        seed(seeded.app, tmp_path, ends=now)
+
+
+def test_a_live_desk_is_never_seeded(sessions, tmp_path, now):
+    app = demo_app(f"sqlite:///{tmp_path}/desk.db", tmp_path)
+    live = replace(app, settings=replace(app.settings, app_id="IK1234"))
+    with pytest.raises(Conflict, match="live"):
+        seed(live, tmp_path, ends=now)
+
+
+def test_a_year_broken_off_halfway_leaves_nothing_and_can_be_seeded_again(database_url, tmp_path, now):
+    app = demo_app(database_url, tmp_path)
+
+    def pull_the_plug(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seed(app, tmp_path, ends=now, payments=30, progress=pull_the_plug)
+    assert playing.is_empty(app.sessions)
+    seed(app, tmp_path, ends=now, payments=30)
+    assert not playing.is_empty(app.sessions)
+    app.sessions.engine.dispose()
+
+
+def test_a_season_is_quick(tmp_path, sqlite_template, now):
+    """A minute for 2,000 payments is three seconds for 100; a slow processor may take four times that."""
+    database = tmp_path / "desk.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    app = demo_app(f"sqlite:///{database}", tmp_path)
+    progress: list[tuple[int, int]] = []
+    done = seed(app, tmp_path, ends=now, payments=100, progress=lambda *told: progress.append(told))
+    assert done.cpu_s < 12
+    assert progress[-1] == (len(done.season.steps), len(done.season.steps))
+    engine = open_engine(f"sqlite:///{database}")
+    with Sessions(engine).read() as session:
+        assert session.scalar(select(func.count(Payment.id))) == 100
+    engine.dispose()
+    app.sessions.engine.dispose()
+
+
+# -- and it goes on -------------------------------------------------------------------------------
+
+
 def test_a_seeded_link_can_still_be_paid_at_the_simulator(seeded, now):
     config = Config(
         app_id="demo", secret_key="demo_secret", public_url="", now=lambda: now, control_token=None,
@@ -313,48 +365,3 @@ def _client(simulator: Running) -> dict[str, Gateway]:
         requester_url="http://127.0.0.1:8000/return", link_hosts=(simulator.link_host,),
     )  # fmt: skip
     return {"ikhokha": IKhokha(config)}
-
-
-# -- when it is refused -----------------------------------------------------------------------------
-
-
-def test_a_desk_with_payments_is_not_seeded_again(seeded, tmp_path, now):
-    with pytest.raises(Conflict, match="not empty"):
-        seed(seeded.app, tmp_path, ends=now)
-
-
-def test_a_live_desk_is_never_seeded(sessions, tmp_path, now):
-    app = demo_app(f"sqlite:///{tmp_path}/desk.db", tmp_path)
-    live = replace(app, settings=replace(app.settings, app_id="IK1234"))
-    with pytest.raises(Conflict, match="live"):
-        seed(live, tmp_path, ends=now)
-
-
-def test_a_year_broken_off_halfway_leaves_nothing_and_can_be_seeded_again(database_url, tmp_path, now):
-    app = demo_app(database_url, tmp_path)
-
-    def pull_the_plug(done: int, of: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        seed(app, tmp_path, ends=now, payments=60, progress=pull_the_plug)
-    assert playing.is_empty(app.sessions)
-    seed(app, tmp_path, ends=now, payments=60)
-    assert not playing.is_empty(app.sessions)
-    app.sessions.engine.dispose()
-
-
-def test_a_season_is_quick(tmp_path, sqlite_template, now):
-    """A minute for 2,000 payments is three seconds for 100; a slow processor may take four times that."""
-    database = tmp_path / "desk.db"
-    database.write_bytes(sqlite_template.read_bytes())
-    app = demo_app(f"sqlite:///{database}", tmp_path)
-    progress: list[tuple[int, int]] = []
-    done = seed(app, tmp_path, ends=now, payments=100, progress=lambda *told: progress.append(told))
-    assert done.cpu_s < 12
-    assert progress[-1] == (len(done.season.steps), len(done.season.steps))
-    engine = open_engine(f"sqlite:///{database}")
-    with Sessions(engine).read() as session:
-        assert session.scalar(select(func.count(Payment.id))) == 100
-    engine.dispose()
-    app.sessions.engine.dispose()
