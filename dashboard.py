@@ -5,7 +5,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import standstill
+from payments import approvals, standstill
 from payments.people import Action
 
 st.set_page_config(page_title="Paydesk", page_icon="static/favicon.svg", layout="wide")
@@ -13,12 +13,14 @@ st.logo("static/logo.svg", icon_image="static/favicon.svg", size="large")
 ui.style()
 ui.mode_banner(bootstrap.app().settings.mode)
 
+APPROVALS = "Approvals"
 #: Section → pages, each with the action that opens it.
 MENU = {
     "Monitor": [
         (Action.SEE, "monitor/live", "Live", "monitoring"),
         (Action.SEE, "monitor/payments", "Payments", "receipt_long"),
         (Action.SEE, "monitor/attention", "Needs attention", "flag"),
+        (Action.SEE_APPROVALS, "monitor/approvals", APPROVALS, "how_to_reg"),
         (Action.SEE_INBOX, "monitor/inbox", "Inbox", "inbox"),
     ],
     "Finance": [(Action.EXPORT, "finance/exports", "Exports", "download")],
@@ -40,6 +42,7 @@ def desk() -> None:
     person = ui.require(Action.SEE)
     with bootstrap.app().sessions.read() as session:
         standing = standstill.current(session)
+        waits = approvals.waiting_for(session, person, now=bootstrap.app().now())
     if standing is not None:
         ui.trouble(
             f"The desk is read-only since {ui.moment(standing.since)}.",
@@ -50,7 +53,10 @@ def desk() -> None:
     sections = {
         section: [
             st.Page(
-                f"pages/{path}.py", title=title, icon=f":material/{icon}:", default=path == "monitor/live"
+                f"pages/{path}.py",
+                title=f"{title} ({waits})" if waits and title == APPROVALS else title,
+                icon=f":material/{icon}:",
+                default=path == "monitor/live",
             )
             for action, path, title, icon in pages
             if person.may(action)

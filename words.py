@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from db.money import Money
 from payments import dates, filters, grammar, inbox, stages
+from payments.approvals import State, What
 from payments.cases import Decision, Reason
 from payments.deeds import Deed
 from payments.exports.layout import Format, Separator, Zone
@@ -225,6 +226,35 @@ DECISION: Mapping[Decision, str] = {
 }
 
 
+# -- what a second person decides upon --------------------------------------------------------------
+
+#: What is asked for, and what comes of approving it.
+ASKED: Mapping[What, tuple[str, str]] = {
+    What.MARK_PAID: ("Mark as paid", "The payment counts as paid, by EFT, on the word of two people."),
+    What.WAIVE: ("Waive", "The payment is not asked for any more. It is no revenue."),
+    What.RECORD_REFUND: ("Record a refund", "The money counts as given back to the payer."),
+    What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
+}
+APPROVAL: Mapping[State, Look] = {
+    State.WAITING: Look("Waits", "schedule", "orange"),
+    State.APPROVED: Look("Approved", "check_circle", "green"),
+    State.REFUSED: Look("Refused", "block", "red"),
+    State.WITHDRAWN: Look("Taken back", "undo", "gray"),
+    State.EXPIRED: Look("Expired", "event_busy", "gray"),
+    State.USED: Look("Done", "task_alt", "green"),
+}
+#: Names of what a request is bound to.
+BOUND: Mapping[str, str] = {
+    "payer": "Payer",
+    "asked": "Asked for",
+    "received": "Received before",
+    "status": "Its status",
+    "columns": "Columns",
+    "rows": "Rows",
+    "filter": "Filter",
+}
+
+
 # -- files ------------------------------------------------------------------------------------------
 
 #: Headings of a file's columns, as people choose them.
@@ -290,6 +320,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.ASSIGNED: ("person_check", "gray"),
     Kind.UNFLAGGED: ("task_alt", "green"),
     Kind.REVERSAL: ("undo", "orange"),
+    Kind.APPROVAL: ("how_to_reg", "blue"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),
     UNVERIFIED: ("gpp_bad", "orange"),

@@ -51,6 +51,9 @@ SHORTEST_REASON = 10
 _LAST, _ACCEPTED = "integrity", "integrity_accepted"
 _ADD_ONLY = ("timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports")
 
+#: A request stays as it was asked, and is decided once.
+_MORE_TRIGGERS = ("approvals_as_asked", "approvals_no_delete")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -286,6 +289,7 @@ def _guards(session: Session) -> Iterator[str]:
             f"{table}_no_update", f"{table}_no_delete",
         )  # fmt: skip
         yield from (f"trigger {name} is missing" for name in wanted if name not in triggers)
+    yield from (f"trigger {name} is missing" for name in _MORE_TRIGGERS if name not in triggers)
     kinds = (CheckConstraint, ForeignKeyConstraint, UniqueConstraint)
     for table_ in Base.metadata.sorted_tables:
         names = sorted(str(each.name) for each in table_.constraints if isinstance(each, kinds))

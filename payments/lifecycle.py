@@ -94,6 +94,7 @@ class Kind(StrEnum):
     ASSIGNED = "assigned"
     UNFLAGGED = "unflagged"
     REVERSAL = "reversal"
+    APPROVAL = "approval"
     MAIL = "mail"
     NOTE = "note"
 

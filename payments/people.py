@@ -32,6 +32,8 @@ class Action(StrEnum):
     EXPORT = "export"
     RECORD = "record"
     DECIDE = "decide"
+    APPROVE = "approve"
+    SEE_APPROVALS = "see_approvals"
     SEE_INBOX = "see_inbox"
     PROCESS_EVENTS = "process_events"
     SEE_AUDIT = "see_audit"
@@ -54,6 +56,8 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.EXPORT: _DOOR | {Role.AUDITOR},
     Action.RECORD: _OFFICE,
     Action.DECIDE: _OFFICE,
+    Action.APPROVE: _OFFICE,
+    Action.SEE_APPROVALS: _DOOR | {Role.AUDITOR},
     Action.SEE_INBOX: _OFFICE | {Role.AUDITOR},
     Action.PROCESS_EVENTS: _OFFICE,
     Action.SEE_AUDIT: _ADMIN | {Role.AUDITOR},

@@ -153,6 +153,11 @@ def _reversal(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} took back {amount} received by {_words(detail['how'])}: {detail['why']}"
 
 
+def _approval(detail: Mapping[str, Any], actor: str) -> str:
+    amount = f", {Money(detail['amount_minor'], detail['currency'])}" if "amount_minor" in detail else ""
+    return f"{actor} {_APPROVAL[detail['step']]}: {_words(detail['what'])}{amount}."
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -207,10 +212,18 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.ASSIGNED: _assigned,
     Kind.UNFLAGGED: _unflagged,
     Kind.REVERSAL: _reversal,
+    Kind.APPROVAL: _approval,
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
 }
 
+#: How each step of a request is told.
+_APPROVAL: Mapping[str, str] = {
+    "asked": "asked for a second person's approval",
+    "approved": "approved what was asked for",
+    "refused": "refused what was asked for",
+    "withdrawn": "took back what they had asked for",
+}
 _GATEWAYS = {"ikhokha": "iKhokha"}
 
 

@@ -364,8 +364,9 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 #: Take a person and a moment and change nothing of the books: who looks, who is let in or shut out, and
 #: what deals with the standstill itself. What is done to many goes through the rooms that do it to one.
 POSSIBLE = {
-    "alerts.snooze", "attention.decided", "attention.get", "attention.queue", "deeds.do", "deeds.do_slowly",
-    "deeds.undo", "integrity.accept",
+    "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
+    "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue",
+    "deeds.do", "deeds.do_slowly", "deeds.undo", "integrity.accept",
     "integrity.check_now", "links.opened", "people.disable_person", "people.is_active", "people.list_people",
     "people.revoke_sessions", "replay.dry_run", "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",

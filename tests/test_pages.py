@@ -17,7 +17,7 @@ import bootstrap
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import inbox, people, search, signin
+from payments import approvals, inbox, people, search, signin
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -33,6 +33,7 @@ PAGES = {
     "pages/monitor/live.py": Action.SEE,
     "pages/monitor/payments.py": Action.SEE,
     "pages/monitor/attention.py": Action.SEE,
+    "pages/monitor/approvals.py": Action.SEE_APPROVALS,
     "pages/monitor/inbox.py": Action.SEE_INBOX,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
@@ -144,6 +145,34 @@ def test_an_organiser_sees_nothing_of_another_event(desk):
     at = desk.open("pages/monitor/payments.py", payment=other.reference)
     assert "There is no payment" in at.error[0].value
     assert "Secret" not in "".join(everything(at))
+
+
+# -- a second person --------------------------------------------------------------------------------
+
+
+def test_a_request_waits_for_another_person_and_never_for_whoever_asked(desk):
+    """The count stands in the menu of who may decide; whoever asked finds no button to approve."""
+    desk.sign_in(Role.FINANCE)
+    with desk.sessions.begin() as session:
+        farai = people.system_person(session, "finance@example.org")
+        people.create_person(
+            session, ADMIN, name="Second", email="second@example.org", role=Role.ADMIN, events=None,
+            now=desk.now,
+        )  # fmt: skip
+        wanted = approvals.Ask(approvals.What.EXPORT_PERSONAL, "EXP_1", {"rows": 20_000}, None)
+        approvals.ask(session, farai, wanted, "The auditors want it", now=desk.now)
+    at = desk.open("pages/monitor/approvals.py")
+    assert "approve_1" not in {button.key for button in at.button}
+    desk.sign_in(Role.ADMIN)
+    at = desk.open("pages/monitor/approvals.py")
+    assert "20000" in all_html(at)
+    at.button(key="approve_1").click().run()
+    assert not at.exception
+    assert at.success[0].value == "Approved."
+    with desk.sessions.read() as session:
+        standing = approvals.standing(session, farai, wanted, now=desk.now)
+    assert standing.state is approvals.State.APPROVED
+    assert standing.decider == "admin person"
 
 
 # -- payers' words ----------------------------------------------------------------------------------
@@ -315,6 +344,8 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
         pytest.param(words.VIEW, View, id="inbox"),
         pytest.param(words.CASE, Reason, id="reason"),
         pytest.param(words.DECISION, Decision, id="decision"),
+        pytest.param(words.ASKED, approvals.What, id="what is asked for"),
+        pytest.param(words.APPROVAL, approvals.State, id="request"),
         pytest.param(
             words.EFFECT,
             {"", *Effect, inbox.UNCONFIRMED, inbox.UNMATCHED, inbox.UNREADABLE, inbox.IGNORED},

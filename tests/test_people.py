@@ -25,6 +25,8 @@ ALLOWED = {
     Action.EXPORT: "admin finance organiser auditor",
     Action.RECORD: "admin finance",
     Action.DECIDE: "admin finance",
+    Action.APPROVE: "admin finance",
+    Action.SEE_APPROVALS: "admin finance organiser auditor",
     Action.SEE_INBOX: "admin finance auditor",
     Action.PROCESS_EVENTS: "admin finance",
     Action.SEE_AUDIT: "admin auditor",

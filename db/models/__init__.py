@@ -1,5 +1,6 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
+from db.models.approvals import Approval
 from db.models.base import Base
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
@@ -12,6 +13,7 @@ from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
 __all__ = [
     "Alert",
+    "Approval",
     "AuditEntry",
     "Base",
     "BulkRow",

@@ -1,0 +1,143 @@
+"""Approvals: what somebody asked for and a second person decides upon."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from payments import approvals, events
+from payments.approvals import ApprovalView, State
+from payments.people import Action
+
+person = ui.require(Action.SEE_APPROVALS)
+app = bootstrap.app()
+OPEN, ENDED = "Open", "Ended"
+
+
+def show(request: ApprovalView, names: dict[int, str]) -> None:
+    """One request: what exactly, why, by whom, and what this person can do about it."""
+    look = words.APPROVAL[request.state]
+    with st.container(border=True, key=f"approval_{request.id}"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            ui.plain(words.ASKED[request.what][0], "title")
+            st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)
+        if request.amount is not None:
+            ui.plain(str(request.amount), "amount")
+        ui.facts(exactly(request, names))
+        if request.decided_why:
+            ui.plain(f"{request.decider}: {request.decided_why}")
+        if request.is_payment:
+            st.page_link(
+                "pages/monitor/payments.py", label=f"Open {ui.escape(request.subject)}",
+                icon=":material/receipt_long:", query_params={"payment": request.subject},
+            )  # fmt: skip
+        next_steps(request)
+
+
+def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | None]:
+    """All that the request is bound to: nothing that is approved stays unseen."""
+    scope = request.scope
+    told = {words.BOUND.get(name, name): told_value(name, value) for name, value in request.bound.items()}
+    where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
+    decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
+    return {
+        "Of": request.subject,
+        "Event": where,
+        **told,
+        "Why": request.why,
+        "Asked by": f"{request.requester}, {ui.moment(request.asked_at)}",
+        "Decided by": decided,
+        "Good until": ui.moment(request.expires_at)
+        if request.state in (State.WAITING, State.APPROVED)
+        else None,
+    }
+
+
+def told_value(name: str, value: object) -> str | None:
+    """``None`` and empty ones are left out; amounts stand in the subject's own currency."""
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return None if value is None or value == "" else str(value)
+
+
+def next_steps(request: ApprovalView) -> None:
+    own = request.requester_id == person.id
+    if approvals.may_decide(person, request):
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Approve", type="primary", icon=":material/check:", key=f"approve_{request.id}",
+                on_click=act, args=("Approved.", lambda: approve(request.id)),
+            )  # fmt: skip
+            with st.popover("Refuse", icon=":material/block:"):
+                refusal(request)
+    elif own and request.state is State.WAITING:
+        ui.plain("You asked for this: another person of finance, or an admin, decides.", "faint")
+    if own and request.state in (State.WAITING, State.APPROVED):
+        st.button(
+            "Take it back", icon=":material/undo:", key=f"withdraw_{request.id}",
+            on_click=act, args=("Taken back.", lambda: withdraw(request.id)),
+        )  # fmt: skip
+
+
+def refusal(request: ApprovalView) -> None:
+    with st.form(f"refuse_{request.id}", border=False):
+        why = st.text_area(
+            f"Why not? {ui.escape(request.requester)} reads it.",
+            key=f"refuse_why_{request.id}",
+            max_chars=1000,
+        )
+        if st.form_submit_button("Refuse", type="primary", shortcut="Mod+Enter"):
+            with ui.error_boundary():
+                with app.sessions.begin() as session:
+                    approvals.refuse(session, person, request.id, why, now=app.now())
+                st.session_state.approval_said = "Refused."
+                st.rerun()
+
+
+def approve(request_id: int) -> None:
+    with app.sessions.begin() as session:
+        approvals.approve(session, person, request_id, now=app.now())
+
+
+def withdraw(request_id: int) -> None:
+    with app.sessions.begin() as session:
+        approvals.withdraw(session, person, request_id, now=app.now())
+
+
+def act(said: str, deed: Callable[[], None]) -> None:
+    """Its outcome is told on the page, which is drawn anew after this."""
+    st.session_state.approval_said = ""
+    with ui.error_boundary():
+        deed()
+        st.session_state.approval_said = said
+
+
+def listed(requests: tuple[ApprovalView, ...], names: dict[int, str]) -> None:
+    mine = [each for each in requests if approvals.may_decide(person, each)]
+    for request in (*mine, *(each for each in requests if each not in mine)):
+        show(request, names)
+
+
+st.title("Approvals", anchor=False)
+if said := st.session_state.pop("approval_said", None):
+    st.success(said, icon=":material/check:")
+chosen = st.segmented_control(
+    "Which", [OPEN, ENDED], default=OPEN, required=True, key="approvals_which", label_visibility="collapsed"
+)
+with app.sessions.read() as session:
+    names = {event.id: event.name for event in events.list_events(session, person)}
+    look = approvals.open_requests if chosen == OPEN else approvals.ended
+    found = look(session, person, now=app.now())
+if found:
+    listed(found, names)
+elif chosen == OPEN:
+    ui.empty_state(
+        "Nothing waits for a second person",
+        "Marking as paid without the bank's word, waivers and refunds are asked for at the payment. "
+        "They wait here until somebody else decides.",
+        "how_to_reg",
+    )
+else:
+    ui.empty_state("Nothing was decided yet", "Requests stay here with who decided, and why.", "how_to_reg")
