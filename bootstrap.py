@@ -1,10 +1,12 @@
 """The wiring: the only reader of the environment and of the clock. Builds the App once."""
 
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic
 from urllib.parse import SplitResult, urlsplit
@@ -14,11 +16,12 @@ from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
-from payments import chat
+from payments import chat, keyring
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
+from payments.keyring import KeyRing
 from payments.links import Addresses
 
 DEMO_APP_IDS = ("demo", "test")
@@ -58,6 +61,7 @@ class Settings:
     alert_urls: tuple[str, ...] = field(repr=False)
     alert_quiet_hours: QuietHours
     metrics_token: str = field(repr=False)
+    keys: KeyRing = field(repr=False)
 
     @property
     def demo(self) -> bool:
@@ -88,6 +92,12 @@ class App:
     #: The time at our start and what has passed since: no jump of the clock reaches it. Only to wait by.
     steady: Callable[[], datetime] = field(default_factory=steady_clock)
 
+    @cached_property
+    def keys(self) -> KeyRing:
+        """What encrypts. A demo desk that has no key set draws one, and keeps it beside its database."""
+        settings = self.settings
+        return _demo_keys(settings.data_dir) if settings.demo and not settings.keys.current else settings.keys
+
 
 @cache
 def app() -> App:
@@ -102,6 +112,20 @@ def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
     if engine.dialect.name == "postgresql":
         check_postgres(engine)
     return App(settings, Sessions(engine), gateways_of(settings), utc_now)
+
+
+def _demo_keys(data_dir: Path) -> KeyRing:
+    """The key of a demo desk, drawn by whichever process needs it first."""
+    path = data_dir / "demo.keys"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        draft = data_dir / f"demo.keys.{secrets.token_hex(4)}"
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(keyring.new_key("demo"))
+        with suppress(FileExistsError):
+            os.link(draft, path)  # whole or not at all, and never over another one
+        draft.unlink()
+    return keyring.read(path.read_text())
 
 
 def caller(settings: Settings, peer: str, forwarded: Sequence[str]) -> str:
@@ -277,7 +301,16 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_urls=_alert_urls(reader),
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
+        keys=_keys(reader),
     )
+
+
+def _keys(reader: _Reader) -> KeyRing:
+    try:
+        return keyring.read(reader.text("ENCRYPTION_KEYS"))
+    except InvalidInput as error:
+        reader.faults.append(f"ENCRYPTION_KEYS: {error}.")
+        return KeyRing()
 
 
 def _alert_urls(reader: _Reader) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, integrity, outbox, sync, vitals
+from payments import audit, dates, integrity, keyring, outbox, sync, vitals
 from payments import worker as workers
 from payments.chat import chat_of
 from payments.errors import GatewayError, PaymentsError
@@ -41,6 +41,13 @@ def migrate(as_json: AsJson = False) -> None:
     bootstrap.claim_mode(app.sessions, app.settings.mode)
     done = f"Applied {', '.join(waiting)}." if waiting else "Nothing to do: the database is up to date."
     answer({"applied": waiting}, as_json, lambda: console.print(done))
+
+
+def new_key(name: Annotated[str, typer.Argument(help="Its name: letters, digits, dashes.")]) -> None:
+    """Draw a key for ENCRYPTION_KEYS. It is shown once, and kept nowhere."""
+    key = keyring.new_key(name)
+    keyring.read(key)
+    typer.echo(key)
 
 
 def worker() -> None:

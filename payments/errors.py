@@ -8,6 +8,7 @@ PaymentsError
 ├── NotAllowed               this person, this event, this action
 ├── Conflict                 true, but not now: already paid, illegal transition
 ├── NotFromGateway           an event that fails verification (the reason is for our log, not for the sender)
+├── CannotOpen               something encrypted whose key is not here, or that was changed
 ├── NotKept                  a message that is not on disk: whoever sent it must send it again
 └── GatewayError
     ├── GatewayUnavailable   nothing was sent, or only read: safe to ask again
@@ -68,6 +69,10 @@ class Conflict(PaymentsError):
 
 class NotFromGateway(PaymentsError):
     """An event that fails verification. The reason is for our log, never for the sender."""
+
+
+class CannotOpen(PaymentsError):
+    """Something encrypted that cannot be read: its key is not here, or it is not as it was kept."""
 
 
 class NotKept(PaymentsError):

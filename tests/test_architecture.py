@@ -35,6 +35,7 @@ PURE = (
     "dates",
     "errors",
     "gateways",
+    "keyring",
     "matching",
     "payouts",
     "privacy",
