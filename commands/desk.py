@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,10 @@ from payments.vitals import MessageView, Vitals
 from payments.watch import NOBODYS, Watch
 
 PROJECT = Path(__file__).parent.parent
+#: The worker's rounds begin a second apart, or when the last one ends; the poll's calls are counted by round.
+ROUND_S = 1
+#: So many questions the worker has under way at once, of the ten that a gateway's connections allow.
+ASKERS = 4
 
 
 def install() -> None:
@@ -60,13 +65,17 @@ def worker() -> None:
         app.sessions, app.gateways["ikhokha"], app.now, settings.data_dir,
         chat=chat_of(settings.alert_urls), quiet=settings.alert_quiet_hours,
     )  # fmt: skip
-    work = workers.Worker(app.sessions, app.gateways, transport, settings.mail_from, watch)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    while not stop.is_set():
-        work.round(now=app.now())
-        stop.wait(1)
+    with ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers:
+        work = workers.Worker(
+            app.sessions, app.gateways, transport, settings.mail_from, watch, ask_each=askers.map
+        )
+        while not stop.is_set():
+            began = time.monotonic()
+            work.round(now=app.now())
+            stop.wait(began + ROUND_S - time.monotonic())
 
 
 def sync_(

@@ -27,7 +27,7 @@ from payments.privacy import mask_card_bytes, mask_card_numbers
 #: An event that fits nothing yet, or that the gateway's status does not bear out yet, is tried again so.
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)) + (timedelta(hours=1),) * 71
 #: The door that took an event asks about it at once; the worker only looks at what the door left.
-HEAD_START = timedelta(seconds=3)
+HEAD_START = timedelta(seconds=2)
 #: A success that the status still denies after this many tries is for a person.
 TRIES_TO_CONFIRM = 4
 #: How many unverified messages are kept; the oldest make room.
@@ -169,7 +169,11 @@ def process(sessions: Sessions, gateways: Mapping[str, Gateway], inbox_id: int, 
 def question_of(session: Session, inbox_id: int, *, now: datetime) -> Question | None:
     """What to ask because of an event; None when there is nothing to ask now."""
     row = session.get_one(InboxEvent, inbox_id)
-    link = _link_of(session, row)
+    return question_about(row, link_of(session, row), now=now)
+
+
+def question_about(row: InboxEvent, link: Link | None, *, now: datetime) -> Question | None:
+    """The same for an event whose link was looked up."""
     if row.handled_at is not None and not _worth_asking(link, now):
         return None
     if link is None:
@@ -203,9 +207,31 @@ def conclude(
         return Effect.NOTHING
     lifecycle.locked_link(session, question.link_id)
     session.refresh(row)  # another may have acted on it while we waited
+    return act(session, row, question.link_id, said, now=now)
+
+
+def act(session: Session, row: InboxEvent, link_id: int, said: LinkStatus, *, now: datetime) -> Effect:
+    """``conclude`` for an event that was read when its link was held already."""
     if row.handled_at is None:
-        _note(session, row, question.link_id, now)
-    return _apply(session, row, question.link_id, said, now)
+        _note(session, row, link_id, now)
+    return _apply(session, row, link_id, said, now)
+
+
+def tells_nothing_new(row: InboxEvent, link: Link) -> bool:
+    """It says of a link that it was paid, and we know: the gateway need not be asked again."""
+    fits = row.reference in (None, link.wire_reference)
+    return fits and row.handled_at is None and link.state == "paid" and _is_success(row)
+
+
+def take_note(session: Session, row: InboxEvent, link_id: int, *, now: datetime) -> Effect:
+    """An event that tells nothing new stands on the timeline, and that is all. Its link must be held."""
+    _note(session, row, link_id, now)
+    return _handled(session, row, Effect.NOTHING, now)
+
+
+def put_off(session: Session, inbox_id: int, why: str, *, now: datetime) -> None:
+    """An event that cannot be acted on is tried again like one that the gateway gave no answer about."""
+    _try_later(session, session.get_one(InboxEvent, inbox_id), now, None, why)
 
 
 def ignore(session: Session, row: InboxEvent, *, by: str, why: str, now: datetime) -> None:
@@ -278,7 +304,7 @@ def _note(session: Session, row: InboxEvent, link_id: int, now: datetime) -> Non
     )  # fmt: skip
 
 
-def _link_of(session: Session, row: InboxEvent) -> Link | None:
+def link_of(session: Session, row: InboxEvent) -> Link | None:
     """The link an event speaks of: by the gateway's id, or by our reference until its id is stored."""
     if row.gateway_reference is None:
         return None

@@ -37,8 +37,9 @@ _CLOSING_S = 8
 #: How many kept events may wait to be asked about here; the worker finds the others.
 BELLS = 500
 _ASKERS = 2
-#: A bell waits until no message came for a moment, but not for ever: it takes a little of a busy time.
-_A_MOMENT_S = 0.1
+#: A bell waits until no message came for a moment. In a rush it is not rung here: the worker, another
+#: process, acts on many messages at once for what one bell costs those who keep them.
+_A_MOMENT_S = 0.25
 _GIVES_WAY_S = 0.5
 
 #: So many different messages of one link are kept in a day. A payer who tries all day makes a dozen.
@@ -224,7 +225,7 @@ class Bells:
         self._intake = intake
         self._gateways = gateways
         self._clock = clock
-        self._queue: Queue[int | None] = Queue(BELLS)
+        self._queue: Queue[tuple[int, float] | None] = Queue(BELLS)  # the event, and when it was rung
         self._ringing: set[int] = set()  # a hundred copies of one message are one question
         self._askers = [Thread(target=self._ask_all, name="bell", daemon=True) for _ in range(_ASKERS)]
 
@@ -237,7 +238,7 @@ class Bells:
         if inbox_id in self._ringing:
             return
         try:
-            self._queue.put_nowait(inbox_id)
+            self._queue.put_nowait((inbox_id, time.monotonic()))
         except Full:
             return  # the worker finds it
         self._ringing.add(inbox_id)
@@ -259,10 +260,11 @@ class Bells:
             asker.join(1)
 
     def _ask_all(self) -> None:
-        while (inbox_id := self._queue.get()) is not None:
-            self._give_way()
+        while (rung := self._queue.get()) is not None:
+            inbox_id, rung_at = rung
             try:
-                inbox.process(self._sessions, self._gateways, inbox_id, now=self._clock())
+                if self._is_calm(rung_at + _GIVES_WAY_S):
+                    inbox.process(self._sessions, self._gateways, inbox_id, now=self._clock())
             except GatewayError as error:
                 log.warning("Event %d waits for the gateway: %s", inbox_id, error)
             except Exception:
@@ -270,7 +272,10 @@ class Bells:
             finally:
                 self._ringing.discard(inbox_id)
 
-    def _give_way(self) -> None:
-        until = time.monotonic() + _GIVES_WAY_S
-        while self._intake.busy and time.monotonic() < until:
+    def _is_calm(self, until: float) -> bool:
+        """No message came for a moment, or at least not any more by ``until``."""
+        while self._intake.busy:
+            if time.monotonic() > until:
+                return False
             time.sleep(_A_MOMENT_S)
+        return True

@@ -4,14 +4,14 @@ However many of webhook, poll, till and person race for one payment, each goes t
 or ``advance`` here: one conditional update, one receipt by unique key, one timeline entry.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import event, select, update
+from sqlalchemy.orm import Session, SessionTransaction
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
@@ -285,6 +285,9 @@ def reopen_case(session: Session, case: Case, why: str, *, now: datetime, source
 
 def locked(session: Session, payment_id: int) -> Payment:
     """The payment's row, held until the transaction ends, as it is on disk now."""
+    held = _held(session).payments
+    if payment_id in held:  # nobody else can have changed it since
+        return held[payment_id]
     query = (
         select(Payment)
         .where(Payment.id == payment_id)
@@ -294,6 +297,7 @@ def locked(session: Session, payment_id: int) -> Payment:
     payment = session.scalar(query)
     if payment is None:
         raise NotFound("There is no such payment.")
+    held[payment_id] = payment
     return payment
 
 
@@ -311,10 +315,50 @@ def locked_link(session: Session, link_id: int) -> Link:
     Whoever changes a link, or a payment's timeline and then its payment, begins so: two who took
     payment and link in different order would wait for each other for ever.
     """
+    held = _held(session).links
+    if link_id in held:
+        return held[link_id]
     link = session.get_one(Link, link_id)
     locked(session, link.payment_id)
     session.refresh(link)
+    held[link_id] = link
     return link
+
+
+def hold_free(session: Session, link_ids: Collection[int]) -> Mapping[int, Link]:
+    """``locked_link`` for many, but for those whose payment somebody else holds: they are left out.
+
+    Who holds one payment waits for no other here, and so nobody can wait for us for ever.
+    """
+    wanted = select(Link.payment_id).where(Link.id.in_(link_ids))
+    free = select(Payment).where(Payment.id.in_(wanted)).with_for_update(skip_locked=True)
+    fresh: dict[str, Any] = {"populate_existing": True}
+    payments = {payment.id: payment for payment in session.scalars(free, execution_options=fresh)}
+    ours = select(Link).where(Link.id.in_(link_ids), Link.payment_id.in_(payments))
+    links = {link.id: link for link in session.scalars(ours, execution_options=fresh)}
+    held = _held(session)
+    held.payments.update(payments)
+    held.links.update(links)
+    return links
+
+
+@dataclass
+class _Held:
+    """The rows that a transaction holds, as read since it does, by their id."""
+
+    payments: dict[int, Payment] = field(default_factory=dict)
+    links: dict[int, Link] = field(default_factory=dict)
+
+
+def _held(session: Session) -> _Held:
+    held: _Held = session.info.setdefault(_Held, _Held())
+    return held
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _let_go(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:  # else it is that of a flush
+        session.info.pop(_Held, None)
 
 
 def apply_answer(

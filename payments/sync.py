@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import audit, dates, inbox, lifecycle, stages, standstill
+from payments import audit, dates, handling, lifecycle, stages, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
+from payments.handling import AskEach
 from payments.lifecycle import Effect, Kind, Source, Status
 from payments.people import Action, Person, check
 
@@ -58,28 +59,26 @@ def due(session: Session, *, now: datetime, limit: int = CALLS_A_SECOND) -> list
     return list(session.scalars(query))
 
 
-def step(sessions: Sessions, gateways: Mapping[str, Gateway], *, now: datetime) -> Round:
+def step(
+    sessions: Sessions, gateways: Mapping[str, Gateway], *, now: datetime, ask_each: AskEach = map
+) -> Round:
     """One round: finish unhandled events, then ask about the links that are due, five at most.
 
     While the desk stands still, both wait.
     """
-    effects: list[Effect] = []
-    errors: list[str] = []
     with sessions.read() as session:
         if standstill.current(session) is not None:
             return Round()
-        events, links = inbox.unhandled(session, now=now), due(session, now=now)
-    for inbox_id in events:
-        try:
-            effects.append(inbox.process(sessions, gateways, inbox_id, now=now))
-        except GatewayError as error:
-            errors.append(str(error))
+    handled = handling.handle_waiting(sessions, gateways, now=now, ask_each=ask_each)
+    effects, errors = list(handled.effects), list(handled.errors)
+    with sessions.read() as session:  # only now: about some of them was asked just so
+        links = due(session, now=now)
     for link_id in links:
         try:
             effects.append(ask(sessions, gateways, link_id, now=now))
         except GatewayError as error:
             errors.append(str(error))
-    return Round(len(events), len(links), tuple(effects), tuple(errors))
+    return Round(len(handled.effects), len(links), tuple(effects), tuple(errors))
 
 
 def ask(

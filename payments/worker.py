@@ -14,6 +14,7 @@ from db.session import Sessions
 from payments import clock, dates, lookout, outbox, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
+from payments.handling import AskEach
 from payments.lifecycle import Effect
 from payments.outbox import Transport
 from payments.watch import Watch
@@ -56,12 +57,15 @@ class Worker:
         transport: Transport | None,
         sender: str,
         watch: Watch | None = None,
+        *,
+        ask_each: AskEach = map,
     ) -> None:
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
         self._sender = sender
         self._watch = watch
+        self._ask_each = ask_each
         self._gateway_trouble = ""
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
@@ -88,7 +92,7 @@ class Worker:
     def _work(self, now: datetime) -> None:
         if self._watch is not None:  # first of all: nothing is acted on in books that do not add up
             self._watch.examine(now=now)
-        done = sync.step(self._sessions, self._gateways, now=now)
+        done = sync.step(self._sessions, self._gateways, now=now, ask_each=self._ask_each)
         sent = 0
         if self._transport is not None:
             sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import inbox, integrity, links, obligations, sync
+from payments import handling, inbox, integrity, links, obligations, sync
 from payments.errors import Conflict, OutcomeUnknown
 from payments.gateways import Answer, GatewayEvent
 from payments.inbox import Message
@@ -91,6 +91,7 @@ def test_webhook_poll_person_and_return_page_at_once_are_one_receipt(sessions, g
         outcomes = at_once(
             [
                 *(partial(inbox.process, sessions, gateways, bell, now=now) for bell in (*bells, bells[0])),
+                partial(handling.handle_waiting, sessions, gateways, now=now + inbox.HEAD_START),
                 partial(sync.ask, sessions, gateways, link_id, now=now),
                 partial(sync.ask, sessions, gateways, link_id, now=now),
                 partial(written, sessions, links.returned, view.return_token, "success", now=now),
