@@ -321,6 +321,8 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.UNFLAGGED: ("task_alt", "green"),
     Kind.REVERSAL: ("undo", "orange"),
     Kind.APPROVAL: ("how_to_reg", "blue"),
+    Kind.MATCHED: ("join", "green"),
+    Kind.UNMATCHED: ("link_off", "orange"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),
     UNVERIFIED: ("gpp_bad", "orange"),

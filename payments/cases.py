@@ -143,3 +143,10 @@ def known(
     if last is None or last.closed_at is None:
         return last is not None
     return last.decision != Decision.HEALED and last.detail == detail
+
+
+def find_open(session: Session, payment_id: int, reason: Reason) -> Case | None:
+    """A payment's open case of this reason."""
+    return session.scalar(
+        select(Case).where(Case.payment_id == payment_id, Case.reason == reason, Case.closed_at.is_(None))
+    )

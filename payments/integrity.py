@@ -39,7 +39,7 @@ from db.models import (
     TimelineEntry,
 )
 from db.session import Sessions
-from payments import audit, standstill, tallies, tills, totals
+from payments import audit, bank_books, standstill, tallies, tills, totals
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Method, Status
 from payments.people import Action, Person, check
@@ -49,7 +49,10 @@ ROWS_TOLD = 20
 #: A decision to go on with what was found is explained in so many characters at least.
 SHORTEST_REASON = 10
 _LAST, _ACCEPTED = "integrity", "integrity_accepted"
-_ADD_ONLY = ("timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports")
+_ADD_ONLY = (
+    "timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports",
+    "line_sightings", "match_parts", "match_refusals",
+)  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
 _MORE_TRIGGERS = ("approvals_as_asked", "approvals_no_delete")
@@ -240,7 +243,8 @@ def _confirmed(session: Session) -> Iterator[str]:
 
 
 def _status_of_money(session: Session) -> Iterator[str]:
-    received, refunded, owed = Payment.received_minor, Payment.refunded_minor, Payment.amount_minor
+    received, refunded = Payment.received_minor, Payment.refunded_minor
+    owed = Payment.amount_minor - Payment.written_off_minor
     fits = case(
         (Payment.status == Status.PAID, and_(received >= owed, Payment.paid_at.is_not(None))),
         (Payment.status == Status.PART_PAID, and_(received > 0, received < owed)),
@@ -284,6 +288,8 @@ def _status_of_timeline(session: Session) -> Iterator[str]:
 def _guards(session: Session) -> Iterator[str]:
     """What the database refuses by itself: triggers of what is only added, keys, checks, unique ones."""
     triggers, constraints = _guards_there(session)
+    if "statement_lines_as_said" not in triggers:
+        yield "trigger statement_lines_as_said is missing"
     for table in _ADD_ONLY:
         wanted = (f"{table}_only_add",) if session.get_bind().dialect.name == "postgresql" else (
             f"{table}_no_update", f"{table}_no_delete",
@@ -339,6 +345,9 @@ RULES = (
     Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
     Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
     Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),
+    Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
+    Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
+    Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
     Rule("standings", "The totals by status are not what the payments add up to.", totals.standings),

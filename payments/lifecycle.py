@@ -95,6 +95,8 @@ class Kind(StrEnum):
     UNFLAGGED = "unflagged"
     REVERSAL = "reversal"
     APPROVAL = "approval"
+    MATCHED = "matched"  # a line of a bank statement was found to be for it
+    UNMATCHED = "unmatched"  # or, after all, not
     MAIL = "mail"
     NOTE = "note"
 
@@ -453,7 +455,7 @@ def receive(
 
 def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
     was = Status(payment.status)
-    enough = payment.received_minor >= payment.amount_minor
+    enough = payment.received_minor >= payment.owed_minor
     if was in SETTLED:
         flag(session, payment, Review.OVERPAID, **by, received_minor=payment.received_minor)
         return Effect.FLAGGED
@@ -462,7 +464,7 @@ def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
     advance(session, payment, S.PAID if enough else S.PART_PAID, **by)
     if was in CLOSED:
         flag(session, payment, Review.PAID_LATE, **by, was=was, received_minor=payment.received_minor)
-    elif payment.received_minor > payment.amount_minor:
+    elif payment.received_minor > payment.owed_minor:
         flag(session, payment, Review.OVERPAID, **by, received_minor=payment.received_minor)
     return Effect.PAID if enough else Effect.PART_PAID
 

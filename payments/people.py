@@ -36,6 +36,8 @@ class Action(StrEnum):
     SEE_APPROVALS = "see_approvals"
     SEE_INBOX = "see_inbox"
     PROCESS_EVENTS = "process_events"
+    SEE_BANK = "see_bank"
+    RECONCILE = "reconcile"
     SEE_AUDIT = "see_audit"
     MANAGE_EVENTS = "manage_events"
     MANAGE_PEOPLE = "manage_people"
@@ -60,6 +62,8 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.SEE_APPROVALS: _DOOR | {Role.AUDITOR},
     Action.SEE_INBOX: _OFFICE | {Role.AUDITOR},
     Action.PROCESS_EVENTS: _OFFICE,
+    Action.SEE_BANK: _OFFICE | {Role.AUDITOR},
+    Action.RECONCILE: _OFFICE,
     Action.SEE_AUDIT: _ADMIN | {Role.AUDITOR},
     Action.MANAGE_EVENTS: _ADMIN,
     Action.MANAGE_PEOPLE: _ADMIN,
@@ -71,6 +75,8 @@ DESK_WIDE = frozenset(
     {
         Action.SEE_INBOX,
         Action.PROCESS_EVENTS,
+        Action.SEE_BANK,
+        Action.RECONCILE,
         Action.SEE_AUDIT,
         Action.MANAGE_PEOPLE,
         Action.MANAGE_SETTINGS,

@@ -40,6 +40,10 @@ _BLANK_LETTERS = "\u115f\u1160"
 _JOINERS = "\u200c\u200d"
 
 
+#: A reason explains something from so many characters on.
+SHORTEST_REASON = 5
+
+
 def clean(text: str, *, field: str, longest: int = 200) -> str:
     """What a person typed, fit to keep: NFC, no control characters, no outer or doubled spaces.
 
@@ -53,6 +57,14 @@ def clean(text: str, *, field: str, longest: int = 200) -> str:
     if has_card_number(plain):
         raise InvalidInput(f"{field} holds a card number. Take it out: card numbers are never kept here.")
     return plain
+
+
+def reason(why: str) -> str:
+    """A reason that explains something to whoever reads it later. Raises InvalidInput."""
+    why = clean(why, field="The reason", longest=500)
+    if len(why) < SHORTEST_REASON:
+        raise InvalidInput("Say why, in a few words, for whoever reads it later.")
+    return why
 
 
 def _is_kept(char: str) -> bool:

@@ -55,7 +55,7 @@ def reverse(
 
 def _reopen(session: Session, payment: Payment, by: dict[str, Any]) -> None:
     was = Status(payment.status)
-    if payment.received_minor >= payment.amount_minor or was not in lifecycle.REOPENED:
+    if payment.received_minor >= payment.owed_minor or was not in lifecycle.REOPENED:
         return  # it is still all here, or what was refunded or disputed is for a person to judge
     to = Status.PART_PAID if payment.received_minor else Status.OPEN
     if to is not was:

@@ -158,6 +158,18 @@ def _approval(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} {_APPROVAL[detail['step']]}: {_words(detail['what'])}{amount}."
 
 
+def _matched(detail: Mapping[str, Any], actor: str) -> str:
+    amount = Money(detail["amount_minor"], detail["currency"])
+    off = Money(detail.get("written_off_minor", 0), detail["currency"])
+    rest = f"; {off} was written off" if off else ""
+    return f"{actor} found a bank line of {detail['on']} to be for it, {amount} by {detail['way']}{rest}."
+
+
+def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
+    what = "is not for it" if "match" not in detail else "is not for it after all"
+    return f"{actor} said that the bank line of {detail['on']} {what}: {detail['why'] or 'no reason given'}"
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -213,6 +225,8 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.UNFLAGGED: _unflagged,
     Kind.REVERSAL: _reversal,
     Kind.APPROVAL: _approval,
+    Kind.MATCHED: _matched,
+    Kind.UNMATCHED: _unmatched,
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
 }

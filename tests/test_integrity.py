@@ -366,7 +366,8 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 POSSIBLE = {
     "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
     "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue",
-    "deeds.do", "deeds.do_slowly", "deeds.undo", "integrity.accept",
+    "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
+    "exceptions.summary", "integrity.accept",
     "integrity.check_now", "links.opened", "people.disable_person", "people.is_active", "people.list_people",
     "people.revoke_sessions", "replay.dry_run", "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",

@@ -29,6 +29,8 @@ ALLOWED = {
     Action.SEE_APPROVALS: "admin finance organiser auditor",
     Action.SEE_INBOX: "admin finance auditor",
     Action.PROCESS_EVENTS: "admin finance",
+    Action.SEE_BANK: "admin finance auditor",
+    Action.RECONCILE: "admin finance",
     Action.SEE_AUDIT: "admin auditor",
     Action.MANAGE_EVENTS: "admin",
     Action.MANAGE_PEOPLE: "admin",

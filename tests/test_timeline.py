@@ -28,14 +28,17 @@ from db.models import (
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import (
+    accounts,
     attention,
     bulk,
     door,
+    imports,
     inbox,
     lifecycle,
     links,
     obligations,
     people,
+    reconciliation,
     replay,
     shifts,
     timeline,
@@ -46,6 +49,7 @@ from payments.door import Taking
 from payments.gateways import Answer
 from payments.inbox import Message
 from payments.lifecycle import Kind, Review, Source
+from payments.matching import Target
 from payments.obligations import Draft
 from payments.people import SYSTEM
 from payments.search import Filter
@@ -95,6 +99,10 @@ def _bulk_row(session: Session, row: BulkRow, views: Views) -> bool:
     return shows[run.deed]()
 
 
+def _part(_session: Session, row: Any, views: Views) -> bool:
+    return _one(views, Kind.MATCHED, match=row.match_id, amount_minor=row.amount_minor)
+
+
 #: Table → how its row must be told of. Whoever adds a table that names payments says here how it shows.
 RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "timeline": lambda _, row, views: f"entry-{row.id}" in [view.id for view in views],
@@ -105,6 +113,8 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "inbox": _message,
     "cases": _case,
     "bulk_rows": _bulk_row,
+    "match_parts": _part,
+    "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -186,6 +196,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         links.shared(session, ADMIN, open_.reference, "sms", now=now)
     flagged_and_decided(desk, open_.reference, now)
     at_a_till(desk, now)
+    at_the_bank(desk, gateway, now)
     to_all(desk, gateway, now)
     lost, seen = missing(desk)
     assert lost == []
@@ -226,6 +237,21 @@ def at_a_till(desk, now) -> None:
             session, ADMIN, taken.id, "For the wrong person.", shift_id=shift.id, key="fix", now=later
         )
         assert session.scalars(select(OutboxMail)).first() is not None
+
+
+def at_the_bank(desk, gateway, now) -> None:
+    """A line that a payment is refused for, another that is matched and undone."""
+    link = issue(desk, gateway, now=now)
+    csv = "Date,Description,Amount,Balance\n2026-11-20,EFT A,150.00,150.00\n2026-11-20,EFT B,150.00,300.00\n"
+    with desk.begin() as session:
+        account = accounts.create(session, ADMIN, name="Events", now=now).id
+        imports.import_file(session, ADMIN, account, "a.csv", csv.encode(), now=now)
+        payment = payment_of(session, link.reference).id
+        reconciliation.refuse(session, ADMIN, 1, payment, "Another Zanele.", now=now)
+        part = reconciliation.Part(Target.PAYMENT, Money(15_000), payment)
+        decided = reconciliation.Decided(2, (part,), "by hand", {})
+        match = reconciliation.accept(session, ADMIN, decided, now=now)
+        reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
 
 
 def to_all(desk, gateway, now) -> None:

@@ -1,6 +1,18 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
 from db.models.approvals import Approval
+from db.models.bank import (
+    BankAccount,
+    LineException,
+    LineSighting,
+    Match,
+    MatchPart,
+    MatchRefusal,
+    QuarantinedRow,
+    StatementFile,
+    StatementLine,
+    StatementMapping,
+)
 from db.models.base import Base
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
@@ -15,6 +27,7 @@ __all__ = [
     "Alert",
     "Approval",
     "AuditEntry",
+    "BankAccount",
     "Base",
     "BulkRow",
     "BulkRun",
@@ -28,8 +41,13 @@ __all__ = [
     "Export",
     "ExportPreset",
     "InboxEvent",
+    "LineException",
+    "LineSighting",
     "Link",
     "MadeHour",
+    "Match",
+    "MatchPart",
+    "MatchRefusal",
     "Meta",
     "OutboxMail",
     "PaidHour",
@@ -37,6 +55,7 @@ __all__ = [
     "PersonEvent",
     "PersonRow",
     "PersonSession",
+    "QuarantinedRow",
     "Receipt",
     "Reversal",
     "SavedView",
@@ -44,6 +63,9 @@ __all__ = [
     "SignInAttempt",
     "SignInLink",
     "Standing",
+    "StatementFile",
+    "StatementLine",
+    "StatementMapping",
     "Tally",
     "Till",
     "TillEntry",

@@ -41,6 +41,7 @@ class Payment(Base):
     search_text: Mapped[str]
     stage: Mapped[str] = mapped_column(String(9), default="asked", server_default="asked")
     failure: Mapped[str] = mapped_column(String(12), default="", server_default="")  # why it failed last
+    written_off_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")
@@ -49,6 +50,11 @@ class Payment(Base):
     @property
     def received(self) -> Money:
         return Money(self.received_minor, self.amount_currency)
+
+    @property
+    def owed_minor(self) -> int:
+        """What makes it paid: the amount, less what was written off."""
+        return self.amount_minor - self.written_off_minor
 
     __table_args__ = (
         CheckConstraint(

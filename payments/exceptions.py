@@ -1,0 +1,387 @@
+"""Exceptions: bank lines that wait for a person, why, since when, whose they are, and what may help."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import (
+    BankAccount,
+    Event,
+    LineException,
+    Match,
+    MatchPart,
+    Payment,
+    PersonRow,
+    StatementLine,
+)
+from db.money import Money
+from payments import audit, dates, proposing, tallies
+from payments.attention import Age
+from payments.errors import Conflict, InvalidInput, NotFound
+from payments.matching import Target
+from payments.people import Action, Person, check, is_active, person_of
+from payments.privacy import clean
+from payments.proposing import Reason
+from payments.reconciliation import TAKES_MONEY, Part
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One thing that speaks for a candidate, or against it."""
+
+    kind: str
+    agrees: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A payment that a line may be for. ``rest`` is what it still waits for; none of it once it is closed."""
+
+    payment_id: int
+    reference: str
+    payer: str
+    event: str
+    status: str
+    amount: Money
+    rest: Money
+    payable: bool
+    signs: tuple[Sign, ...] = ()
+    #: What accepting it would give to it, of this line.
+    gives: Money | None = None
+
+
+@dataclass(frozen=True)
+class ExceptionView:
+    """A line that waits. ``parts`` is what is suggested, whole; ``candidates`` the payments it speaks of."""
+
+    id: int
+    line_id: int
+    reason: Reason
+    on: date
+    amount: Money
+    description: str
+    reference: str
+    account: str
+    way: str
+    signs: tuple[Sign, ...]
+    parts: tuple[Part, ...]
+    candidates: tuple[Candidate, ...]
+    suggestion: Mapping[str, Any]
+    age: Age
+    opened_at: datetime
+    owner_id: int | None
+    owner: str | None
+    due_on: date | None
+    overdue: bool
+    note: str
+
+    @property
+    def tie(self) -> bool:
+        return bool(self.suggestion.get("tie"))
+
+    @property
+    def text(self) -> str:
+        return f"{self.description} {self.reference}".strip()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How many lines wait for a reason or in an age, and how much money: what came, whatever went."""
+
+    count: int
+    at_risk: Mapping[str, Money]
+
+
+@dataclass(frozen=True)
+class Summary:
+    by_reason: Mapping[Reason, Standing]
+    by_age: Mapping[Age, Standing]
+    total: Standing
+
+
+def queue(
+    session: Session,
+    person: Person,
+    *,
+    now: datetime,
+    reason: Reason | None = None,
+    age: Age | None = None,
+    account_id: int | None = None,
+    line_id: int | None = None,
+    limit: int = 50,
+) -> list[ExceptionView]:
+    """The oldest line first."""
+    check(person, Action.SEE_BANK)
+    wanted = _waiting().order_by(StatementLine.on, StatementLine.id).limit(limit)
+    if reason is not None:
+        wanted = wanted.where(LineException.reason == reason)
+    if account_id is not None:
+        wanted = wanted.where(StatementLine.account_id == account_id)
+    if line_id is not None:
+        wanted = wanted.where(StatementLine.id == line_id)
+    if age is not None:
+        wanted = wanted.where(StatementLine.on.in_(_days_of(session, age, now)))
+    return _views(session, session.execute(wanted).all(), now)
+
+
+def get(session: Session, person: Person, line_id: int, *, now: datetime) -> ExceptionView:
+    """One line that waits. Raises NotFound."""
+    found = queue(session, person, now=now, line_id=line_id, limit=1)
+    if not found:
+        raise NotFound("This line does not wait for anybody; it is matched, or was never here.")
+    return found[0]
+
+
+def summary(session: Session, person: Person, *, now: datetime) -> Summary:
+    """All that waits: counts and money, by reason and by age of the line."""
+    check(person, Action.SEE_BANK)
+    rows = session.execute(
+        select(
+            LineException.reason, StatementLine.on, StatementLine.amount_currency, func.count(),
+            func.sum(func.abs(StatementLine.amount_minor)),
+        )
+        .join(StatementLine, StatementLine.id == LineException.line_id)
+        .where(LineException.closed_at.is_(None))
+        .group_by(LineException.reason, StatementLine.on, StatementLine.amount_currency)
+    ).all()  # fmt: skip
+    reasons: dict[Reason, list[Any]] = defaultdict(list)
+    ages: dict[Age, list[Any]] = defaultdict(list)
+    for why, on, currency, count, minor in rows:
+        reasons[Reason(why)].append((count, int(minor), currency))
+        ages[_age(on, now)].append((count, int(minor), currency))
+    return Summary(
+        {one: _standing(reasons[one]) for one in Reason if one in reasons},
+        {one: _standing(ages.get(one, ())) for one in Age},
+        _standing([each for some in reasons.values() for each in some]),
+    )
+
+
+def _standing(some: Iterable[tuple[int, int, str]]) -> Standing:
+    count, sums = 0, dict[str, Money]()
+    for number, minor, currency in some:
+        count += number
+        sums[currency] = sums.get(currency, Money(0, currency)) + Money(minor, currency)
+    return Standing(count, sums)
+
+
+def _age(on: date, now: datetime) -> Age:
+    return Age.of(now - dates.day_span(on).start)
+
+
+def _days_of(session: Session, age: Age, now: datetime) -> list[date]:
+    days = session.scalars(
+        select(StatementLine.on)
+        .join(LineException, LineException.line_id == StatementLine.id)
+        .where(LineException.closed_at.is_(None))
+        .distinct()
+    )
+    return [day for day in days if _age(day, now) is age]
+
+
+def _waiting() -> Any:
+    return (
+        select(LineException, StatementLine, BankAccount.name, PersonRow.name)
+        .join(StatementLine, StatementLine.id == LineException.line_id)
+        .join(BankAccount, BankAccount.id == StatementLine.account_id)
+        .outerjoin(PersonRow, PersonRow.id == LineException.owner_id)
+        .where(LineException.closed_at.is_(None))
+    )
+
+
+def _views(session: Session, rows: Iterable[Any], now: datetime) -> list[ExceptionView]:
+    rows = list(rows)
+    payments = _payments(session, [row for row, *_ in rows])
+    return [_view(row, line, account, owner, payments, now) for row, line, account, owner in rows]
+
+
+def _payments(session: Session, rows: Iterable[LineException]) -> dict[int, tuple[Payment, str]]:
+    wanted = {payment_id for row in rows for payment_id, _ in _named(row.suggestion)}
+    found = session.execute(
+        select(Payment, Event.name).join(Event, Event.id == Payment.event_id).where(Payment.id.in_(wanted))
+    )
+    return {payment.id: (payment, event) for payment, event in found}
+
+
+def _named(suggestion: Mapping[str, Any]) -> list[tuple[int, tuple[Sign, ...]]]:
+    """The payments a suggestion speaks of, the likeliest first, with what speaks for each."""
+    own = _signs(suggestion.get("evidence", ()))
+    named = {
+        part["id"]: own
+        for part in suggestion.get("parts", ())
+        if part["target"] in (Target.PAYMENT, Target.SURPLUS) and part["id"]
+    }
+    for one in suggestion.get("rivals", ()):
+        if one["target"] == Target.PAYMENT and one["id"]:
+            named.setdefault(one["id"], _signs(one["evidence"]))
+    return list(named.items())
+
+
+def _signs(some: Iterable[Mapping[str, Any]]) -> tuple[Sign, ...]:
+    return tuple(Sign(one["kind"], one["agrees"], one["says"]) for one in some)
+
+
+def _view(
+    row: LineException,
+    line: StatementLine,
+    account: str,
+    owner: str | None,
+    payments: Mapping[int, tuple[Payment, str]],
+    now: datetime,
+) -> ExceptionView:
+    told = row.suggestion
+    return ExceptionView(
+        id=row.id,
+        line_id=line.id,
+        reason=Reason(row.reason),
+        on=line.on,
+        amount=line.amount,
+        description=line.description,
+        reference=line.reference,
+        account=account,
+        way=told.get("way", ""),
+        signs=_signs(told.get("evidence", ())),
+        parts=proposing.parts_of(told, line.amount_currency),
+        candidates=tuple(
+            candidate(*payments[payment_id], signs, line.amount)
+            for payment_id, signs in _named(told)
+            if payment_id in payments
+        ),
+        suggestion=told,
+        age=_age(line.on, now),
+        opened_at=row.opened_at,
+        owner_id=row.owner_id,
+        owner=owner,
+        due_on=row.due_on,
+        overdue=row.due_on is not None and row.due_on < dates.business_day(now),
+        note=row.note,
+    )
+
+
+def candidate(
+    payment: Payment, event: str, signs: tuple[Sign, ...] = (), line: Money | None = None
+) -> Candidate:
+    """A payment as what a line may be for."""
+    payable = payment.status in TAKES_MONEY
+    rest = Money(max(payment.owed_minor - payment.received_minor, 0), payment.amount_currency)
+    gives = None
+    if line is not None and payable and line.currency == rest.currency and line.minor > 0:
+        gives = min(rest, line, key=lambda money: money.minor)
+    return Candidate(
+        payment.id, payment.reference, payment.payer_name, event, payment.status, payment.amount, rest,
+        payable, signs, gives or None,
+    )  # fmt: skip
+
+
+# -- whose it is --------------------------------------------------------------------------------------
+
+
+def owners(session: Session, person: Person, *, now: datetime) -> dict[int, str]:
+    """Who may own an exception: whoever may reconcile."""
+    check(person, Action.SEE_BANK)
+    rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
+    return {row.id: row.name for row in rows if is_active(row, now) and person_of(row).may(Action.RECONCILE)}
+
+
+def assign(
+    session: Session,
+    person: Person,
+    line_id: int,
+    *,
+    owner_id: int | None,
+    due_on: date | None,
+    note: str,
+    now: datetime,
+) -> None:
+    """Say whose line it is, until when, and what is known so far. Raises InvalidInput, Conflict."""
+    check(person, Action.RECONCILE)
+    if owner_id is not None and owner_id not in owners(session, person, now=now):
+        raise InvalidInput("Only who may reconcile can own a line. Choose somebody else.")
+    row = session.scalar(
+        select(LineException)
+        .where(LineException.line_id == line_id, LineException.closed_at.is_(None))
+        .with_for_update()
+    )
+    if row is None:
+        raise Conflict("This line does not wait any more.")
+    row.owner_id, row.due_on = owner_id, due_on
+    row.note = clean(note, field="The note", longest=1000)
+    audit.record(
+        session, person, "assign_line", f"line {line_id}", now=now, owner=owner_id,
+        due_on=due_on.isoformat() if due_on else None, note=row.note,
+    )  # fmt: skip
+    tallies.bump(session)
+
+
+# -- what was matched ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PartView:
+    target: str
+    amount: Money
+    reference: str | None
+    payer: str | None
+    written_off: Money | None
+
+
+@dataclass(frozen=True)
+class MatchView:
+    """Who matched what, and why; ``rule`` names a rule and its version. Undone ones stay."""
+
+    id: int
+    line_id: int
+    on: date
+    amount: Money
+    text: str
+    how: str
+    way: str
+    rule: str
+    by: str
+    why: str
+    signs: tuple[Sign, ...]
+    parts: tuple[PartView, ...]
+    at: datetime
+    undone_at: datetime | None
+    undone_by: str | None
+    undone_why: str | None
+
+
+def matched(
+    session: Session,
+    person: Person,
+    *,
+    how: str | None = None,
+    line_ids: Iterable[int] | None = None,
+    limit: int = 50,
+) -> list[MatchView]:
+    """What was decided last first."""
+    check(person, Action.SEE_BANK)
+    wanted = select(Match, StatementLine).join(StatementLine, StatementLine.id == Match.line_id)
+    if how is not None:
+        wanted = wanted.where(Match.how == how)
+    if line_ids is not None:
+        wanted = wanted.where(Match.line_id.in_(list(line_ids)))
+    rows = session.execute(wanted.order_by(Match.id.desc()).limit(limit)).all()
+    parts: dict[int, list[PartView]] = defaultdict(list)
+    of_these = (
+        select(MatchPart, Payment.reference, Payment.payer_name)
+        .outerjoin(Payment, Payment.id == MatchPart.payment_id)
+        .where(MatchPart.match_id.in_([match.id for match, _ in rows]))
+    )
+    for part, reference, payer in session.execute(of_these.order_by(MatchPart.id)):
+        off = Money(part.written_off_minor, part.amount_currency) if part.written_off_minor else None
+        parts[part.match_id].append(PartView(part.target, part.amount, reference, payer, off))
+    return [
+        MatchView(
+            match.id, line.id, line.on, line.amount, f"{line.description} {line.reference}".strip(),
+            match.how, match.way, match.rule, match.by, match.why, _signs(match.evidence.get("evidence", ())),
+            tuple(parts[match.id]), match.at, match.undone_at, match.undone_by, match.undone_why,
+        )
+        for match, line in rows
+    ]  # fmt: skip

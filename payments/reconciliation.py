@@ -1,0 +1,429 @@
+"""What bank lines are for: proposed, accepted, refused and undone; a matched line is money its payments got.
+
+Nothing is changed by an amount alone, and a tie stays one until a person decides. Whatever is accepted can
+be undone; both stay in the history. Where a line and payments change together, the line is held first and
+the payments after it, by id.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import (
+    CashMove,
+    LineException,
+    Match,
+    MatchPart,
+    MatchRefusal,
+    Payment,
+    Receipt,
+    StatementLine,
+)
+from db.money import Money
+from payments import audit, cases, lifecycle, reversals, tallies
+from payments.book import PAYABLE
+from payments.cases import Decision
+from payments.errors import Conflict, InvalidInput, NotFound
+from payments.lifecycle import Kind, Method, Review, Source, Status
+from payments.matching import Target, Way
+from payments.overlaps import MATCHED, OPEN
+from payments.people import Action, Person, check
+from payments.privacy import reason
+
+#: What one person may write off of a payment, or of what came too much.
+WRITE_OFF_LIMIT = Money(50_00)
+#: Money may be allocated to these; what is paid already can only be given a surplus.
+TAKES_MONEY = frozenset({*PAYABLE, Status.WAIVED})
+AUTO, PERSON = "auto", "person"
+BY_ITSELF = "Paydesk"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a line and what it is for. ``written_off`` is what its payment is let off with it."""
+
+    target: Target
+    amount: Money
+    payment_id: int | None = None
+    written_off: Money | None = None
+    bag_id: int | None = None
+    line_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is accepted for a line, and on what grounds."""
+
+    line_id: int
+    parts: tuple[Part, ...]
+    way: str
+    evidence: Mapping[str, Any]
+    rule: str = ""
+    why: str = ""
+
+
+# -- accepting ----------------------------------------------------------------------------------------
+
+
+def accept(session: Session, person: Person, decided: Decided, *, now: datetime) -> int:
+    """A person's word for what a line is; returns the match.
+
+    Raises Conflict (the line or a payment is not as it was), InvalidInput (parts that do not add up, more
+    written off than one person may), NotFound, NotAllowed.
+    """
+    check(person, Action.RECONCILE)
+    match = write(session, decided, how=PERSON, by=person.name, source=Source.DESK, now=now)
+    audit.record(
+        session, person, "accept_match", f"line {decided.line_id}", now=now, match=match.id,
+        way=decided.way, parts=[_told(part) for part in decided.parts], why=decided.why,
+    )  # fmt: skip
+    return match.id
+
+
+def write(session: Session, decided: Decided, *, how: str, by: str, source: Source, now: datetime) -> Match:
+    """Write a match and move what it is for; everything is looked at before anything is changed."""
+    line = locked_line(session, decided.line_id)
+    if line.state != OPEN:
+        raise Conflict(_not_open(session, line))
+    payments = _locked_payments(session, decided.parts)
+    _check_parts(session, line, decided, payments)
+    match = Match(
+        line_id=line.id, how=how, way=decided.way, rule=decided.rule, by=by, why=decided.why,
+        evidence=dict(decided.evidence), at=now,
+    )  # fmt: skip
+    session.add(match)
+    session.flush()
+    act: dict[str, Any] = {"now": now, "source": source, "actor": by}
+    for number, part in enumerate(decided.parts, 1):
+        _take(session, match, line, part, payments, f"match-{match.id}-{number}", act)
+    for part in decided.parts:
+        if part.line_id is not None:
+            _take_back(session, match, line, part.line_id, act)
+    line.state = MATCHED
+    _close_exception(session, line.id, by, now)
+    session.flush()
+    tallies.bump(session)
+    return match
+
+
+def locked_line(session: Session, line_id: int) -> StatementLine:
+    """The line as it is on disk now, held until the transaction ends. Raises NotFound."""
+    line = session.scalar(
+        select(StatementLine)
+        .where(StatementLine.id == line_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if line is None:
+        raise NotFound("There is no such line.")
+    return line
+
+
+def _not_open(session: Session, line: StatementLine) -> str:
+    match = standing_match(session, line.id)
+    if match is None:
+        return "The file that told of this line was undone."
+    return f"This line is matched already, by {match.by}. Undo that match first."
+
+
+def standing_match(session: Session, line_id: int) -> Match | None:
+    return session.scalar(select(Match).where(Match.line_id == line_id, Match.undone_at.is_(None)))
+
+
+def _locked_payments(session: Session, parts: Iterable[Part]) -> dict[int, Payment]:
+    ids = sorted({part.payment_id for part in parts if part.payment_id is not None})
+    return {payment_id: lifecycle.locked(session, payment_id) for payment_id in ids}
+
+
+def _check_parts(
+    session: Session, line: StatementLine, decided: Decided, payments: Mapping[int, Payment]
+) -> None:
+    total = sum(part.amount.minor for part in decided.parts)
+    if not decided.parts or total != line.amount_minor:
+        raise InvalidInput(
+            f"The parts come to {Money(total, line.amount_currency)}, and the line is {line.amount}."
+        )
+    if any(part.amount.currency != line.amount_currency or not part.amount for part in decided.parts):
+        raise InvalidInput(f"Each part is an amount in {line.amount_currency}, and not nothing.")
+    given: dict[int, int] = {}
+    for part in decided.parts:
+        if part.target is Target.PAYMENT:
+            assert part.payment_id is not None
+            _check_payment(payments[part.payment_id], part, decided, given)
+        elif part.target is Target.BATCH:
+            _check_bag(session, part)
+        elif part.target is Target.LINE:
+            _check_other(session, line, part)
+    needs_reason = {Target.ASIDE, Target.SURPLUS} & {part.target for part in decided.parts}
+    if needs_reason and not decided.rule and len(decided.why.strip()) < 5:
+        raise InvalidInput("Say why, in a few words: what is set aside is for no payment.")
+
+
+def _check_payment(payment: Payment, part: Part, decided: Decided, given: dict[int, int]) -> None:
+    rest = payment.owed_minor - payment.received_minor - given.get(payment.id, 0)
+    off = part.written_off.minor if part.written_off else 0
+    if payment.amount_currency != part.amount.currency:
+        raise InvalidInput(f"{payment.reference} is asked in {payment.amount_currency}.")
+    if payment.status not in TAKES_MONEY:
+        raise Conflict(
+            f"{payment.reference} is {payment.status.replace('_', ' ')}. Set the money aside as surplus."
+        )
+    if part.amount.minor < 0 or part.amount.minor + off > rest:
+        left = Money(max(rest, 0), payment.amount_currency)
+        raise Conflict(f"{payment.reference} waits for {left} now. What is more than that is surplus.")
+    if off and part.amount.minor + off != rest:
+        raise InvalidInput(f"Only all that {payment.reference} still lacks can be written off.")
+    if off > WRITE_OFF_LIMIT.minor and decided.way != Way.FOREIGN:
+        raise InvalidInput(f"At most {WRITE_OFF_LIMIT} of a payment can be written off.")
+    if off and not decided.rule and decided.way != Way.FOREIGN and len(decided.why.strip()) < 5:
+        raise InvalidInput("Say why it is written off, in a few words.")
+    given[payment.id] = given.get(payment.id, 0) + part.amount.minor + off
+
+
+def _check_bag(session: Session, part: Part) -> None:
+    assert part.bag_id is not None
+    if session.get(CashMove, part.bag_id) is None:
+        raise NotFound("There is no such bag.")
+    banked = (
+        select(Match.id)
+        .join(MatchPart, MatchPart.match_id == Match.id)
+        .where(MatchPart.bag_id == part.bag_id, Match.undone_at.is_(None))
+    )
+    if session.scalar(banked) is not None:
+        raise Conflict("This bag was found in another line already.")
+
+
+def _check_other(session: Session, line: StatementLine, part: Part) -> None:
+    assert part.line_id is not None
+    other = locked_line(session, part.line_id)
+    if other.account_id != line.account_id or other.amount_minor != -line.amount_minor:
+        raise InvalidInput("A line is taken back by one of the same amount on the same account.")
+    if other.state not in (OPEN, MATCHED) or _taken_back(session, other.id) is not None:
+        raise Conflict("That line was taken back already.")
+
+
+def _take(
+    session: Session,
+    match: Match,
+    line: StatementLine,
+    part: Part,
+    payments: Mapping[int, Payment],
+    reference: str,
+    act: dict[str, Any],
+) -> None:
+    """Write one part, and the money it brings to a payment."""
+    row = MatchPart(
+        match_id=match.id,
+        target="bag" if part.target is Target.BATCH else str(part.target),
+        amount_minor=part.amount.minor,
+        amount_currency=part.amount.currency,
+        payment_id=part.payment_id,
+        written_off_minor=part.written_off.minor if part.written_off else 0,
+        bag_id=part.bag_id,
+        other_line_id=part.line_id,
+    )
+    if part.payment_id is not None:
+        payment = payments[part.payment_id]
+        _note(session, payment, match, line, row, act)
+        if part.target is Target.PAYMENT:
+            payment.written_off_minor += row.written_off_minor
+            row.receipt_id = _receive(session, payment, part.amount, reference, act)
+    session.add(row)
+
+
+def _receive(session: Session, payment: Payment, amount: Money, reference: str, act: dict[str, Any]) -> int:
+    lifecycle.receive(session, payment, kind=Method.EFT, source_reference=reference, amount=amount, **act)
+    by_reference = select(Receipt.id).where(Receipt.kind == Method.EFT, Receipt.source_reference == reference)
+    return session.scalars(by_reference).one()
+
+
+def _note(
+    session: Session,
+    payment: Payment,
+    match: Match,
+    line: StatementLine,
+    row: MatchPart,
+    act: dict[str, Any],
+) -> None:
+    lifecycle.note(
+        session, payment, Kind.MATCHED, **act, match=match.id, line=line.id, on=line.on.isoformat(),
+        way=match.way, rule=match.rule, for_it=row.target, amount_minor=row.amount_minor,
+        currency=row.amount_currency, written_off_minor=row.written_off_minor, why=match.why,
+    )  # fmt: skip
+
+
+# -- money taken back ---------------------------------------------------------------------------------
+
+
+def _taken_back(session: Session, line_id: int) -> Match | None:
+    """The match, of another line, by which this line was taken back."""
+    return session.scalar(
+        select(Match)
+        .join(MatchPart, MatchPart.match_id == Match.id)
+        .where(MatchPart.other_line_id == line_id, Match.undone_at.is_(None))
+        .limit(1)
+    )
+
+
+def _take_back(
+    session: Session, match: Match, line: StatementLine, other_id: int, act: dict[str, Any]
+) -> None:
+    """The money of an earlier line went back: whatever it paid waits again."""
+    other = locked_line(session, other_id)
+    earlier = standing_match(session, other_id)
+    if earlier is None:  # nobody had matched it: the two lines cancel out, and neither is for anything
+        pair = Match(
+            line_id=other.id, how=match.how, way=match.way, rule=match.rule, by=match.by,
+            why=match.why, evidence=match.evidence, at=match.at,
+        )  # fmt: skip
+        session.add(pair)
+        session.flush()
+        session.add(
+            MatchPart(
+                match_id=pair.id, target="line", amount_minor=other.amount_minor,
+                amount_currency=other.amount_currency, other_line_id=line.id,
+            )
+        )  # fmt: skip
+        other.state = MATCHED
+        _close_exception(session, other.id, match.by, act["now"])
+        return
+    _give_back(session, earlier, f"The bank took it back on {line.on:%d %b %Y}.", act)
+
+
+def _give_back(session: Session, match: Match, why: str, act: dict[str, Any]) -> None:
+    """Reverse what a match brought to its payments."""
+    parts = sorted((part for part in match.parts if part.receipt_id), key=lambda part: part.payment_id or 0)
+    for part in parts:
+        assert part.payment_id is not None
+        assert part.receipt_id is not None
+        payment = lifecycle.locked(session, part.payment_id)
+        receipt = session.get_one(Receipt, part.receipt_id)
+        payment.written_off_minor -= part.written_off_minor
+        reversals.reverse(session, payment, receipt, why, **act)
+        _heal(session, payment, act)
+
+
+def _heal(session: Session, payment: Payment, act: dict[str, Any]) -> None:
+    """What was odd about money that is gone need not be decided any more."""
+    if payment.received_minor > payment.owed_minor:
+        return
+    for reason_ in (Review.OVERPAID, Review.PAID_LATE):
+        case = cases.find_open(session, payment.id, cases.Reason(reason_))
+        if case is not None:
+            lifecycle.close_case(session, case, Decision.HEALED, "The money went back.", **act)
+
+
+# -- undoing, refusing --------------------------------------------------------------------------------
+
+
+def undo(session: Session, person: Person, match_id: int, why: str, *, now: datetime) -> int:
+    """Take a match back, with the money it brought; the line waits again, for a person. Returns the line.
+
+    Raises Conflict (undone before, its line was taken back, its money was refunded), InvalidInput, NotFound.
+    """
+    check(person, Action.RECONCILE)
+    why = reason(why)
+    match = session.get(Match, match_id)
+    if match is None:
+        raise NotFound("There is no such match.")
+    line = locked_line(session, match.line_id)
+    session.refresh(match)
+    if match.undone_at is not None:
+        raise Conflict(f"{match.undone_by} undid this match already.")
+    if (later := _taken_back(session, line.id)) is not None and not _cancels(match, later):
+        raise Conflict("The bank took this line back; undo that match first.")
+    act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
+    _undo_one(session, match, line, why, act)
+    for part in match.parts:
+        if part.other_line_id is not None:
+            _undo_other(session, part.other_line_id, line, why, act)
+    audit.record(session, person, "undo_match", f"line {line.id}", now=now, match=match.id, why=why)
+    tallies.bump(session)
+    return line.id
+
+
+def _cancels(match: Match, later: Match) -> bool:
+    """Two lines that only cancel each other out: undoing either undoes both."""
+    return any(part.other_line_id == later.line_id for part in match.parts)
+
+
+def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
+    match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
+    line.state, line.by_hand = OPEN, True
+    session.flush()
+    _give_back(session, match, why, act)
+    for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
+        _note_undone(session, lifecycle.locked(session, payment_id), line, why, act, match=match.id)
+    session.add(LineException(line_id=line.id, reason="undone", suggestion={}, opened_at=act["now"], note=""))
+    session.flush()
+
+
+def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, act: dict[str, Any]) -> None:
+    """The line that was taken back stands again: alone, or with what it had paid before."""
+    other = locked_line(session, other_id)
+    match = standing_match(session, other_id)
+    if match is None:
+        return
+    if any(part.other_line_id == line.id for part in match.parts):
+        _undo_one(session, match, other, why, act)
+        return
+    parts = tuple(part_of(part) for part in match.parts)
+    decided = Decided(other.id, parts, match.way, match.evidence, match.rule, match.why or why)
+    match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
+    other.state = OPEN
+    session.flush()
+    write(session, decided, how=match.how, by=match.by, source=act["source"], now=act["now"])
+
+
+def part_of(row: MatchPart) -> Part:
+    """A part as it was decided."""
+    target = Target.BATCH if row.target == "bag" else Target(row.target)
+    off = Money(row.written_off_minor, row.amount_currency) if row.written_off_minor else None
+    return Part(target, row.amount, row.payment_id, off, row.bag_id, row.other_line_id)
+
+
+def refuse(
+    session: Session, person: Person, line_id: int, payment_id: int, why: str, *, now: datetime
+) -> None:
+    """This line is not for this payment; it is not proposed again. Raises NotFound, NotAllowed."""
+    check(person, Action.RECONCILE)
+    line = locked_line(session, line_id)
+    payment = lifecycle.locked(session, payment_id)
+    known = select(MatchRefusal.id).where(
+        MatchRefusal.line_id == line_id, MatchRefusal.payment_id == payment_id
+    )
+    if session.scalar(known) is not None:
+        return
+    session.add(MatchRefusal(line_id=line_id, payment_id=payment_id, why=why.strip(), at=now, by=person.name))
+    line.by_hand = True
+    act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
+    _note_undone(session, payment, line, why.strip(), act)
+    audit.record(
+        session, person, "refuse_match", f"line {line_id}", now=now, payment=payment.reference, why=why
+    )
+    tallies.bump(session)
+
+
+def _note_undone(
+    session: Session, payment: Payment, line: StatementLine, why: str, act: dict[str, Any], **more: Any
+) -> None:
+    lifecycle.note(
+        session, payment, Kind.UNMATCHED, **act, line=line.id, on=line.on.isoformat(), why=why, **more
+    )
+
+
+def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> None:
+    row = session.scalar(
+        select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
+    )
+    if row is not None:
+        row.closed_at, row.closed_by = now, by
+
+
+def _told(part: Part) -> dict[str, Any]:
+    told = {"for": str(part.target), "minor": part.amount.minor, "payment": part.payment_id}
+    return told | ({"written_off": part.written_off.minor} if part.written_off else {})

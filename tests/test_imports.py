@@ -1,0 +1,234 @@
+"""Statement files come in whole or not at all, once, and go again whole."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from db.models import BankAccount, LineSighting, StatementFile, StatementLine
+from db.money import Money
+from payments import accounts, bank_books, imports, quarantine
+from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
+from payments.people import Person, Role
+from payments.statements import Mapping
+from tests.desk import ADMIN
+
+HEAD = "Date,Amount,Balance,Description\n"
+#: FNB's download has six rows above its heading; here the plain shape of Absa.
+MARCH = """Date,Description,Amount,Balance
+2026-03-02,EFT T MOKOENA,1500.00,11500.00
+2026-03-02,EFT T MOKOENA,1500.00,13000.00
+2026-03-13,SERVICE FEES,-50.00,12950.00
+"""
+VIEWER = Person(9, "Sipho", "sipho@example.org", Role.VIEWER, None)
+ODD = Mapping(
+    name="Events", date=0, description=(1,), amount=2, heading=("Wanneer", "Wat", "Hoeveel"), date_order="dmy"
+)
+
+
+@pytest.fixture
+def account(sessions, now) -> int:
+    with sessions.begin() as session:
+        return accounts.create(session, ADMIN, name="Events", number="62 1234 5678", now=now).id
+
+
+def take(sessions, account, content, now, name="march.csv", **more):
+    with sessions.begin() as session:
+        return imports.import_file(session, ADMIN, account, name, content.encode(), now=now, **more)
+
+
+def standing(sessions):
+    with sessions.read() as session:
+        rows = session.execute(
+            select(StatementLine.on, StatementLine.amount_minor, StatementLine.ordinal)
+            .where(StatementLine.state != "gone")
+            .order_by(StatementLine.on, StatementLine.id)
+        )
+        return [(str(on), minor, ordinal) for on, minor, ordinal in rows]
+
+
+def lawful(sessions) -> list[str]:
+    with sessions.read() as session:
+        return [*bank_books.files(session), *bank_books.lines(session), *bank_books.matches(session)]
+
+
+def test_a_file_comes_in_with_every_row_and_its_bytes(sessions, account, now):
+    came = take(sessions, account, MARCH, now)
+    file = came.file
+    assert (came.new, came.already, file.rows) == (3, 0, 4)
+    assert file.rows == file.lines + file.quarantined + file.named
+    assert (file.opening, file.closing) == (Money(10_000_00), Money(12_950_00))
+    assert standing(sessions) == [
+        ("2026-03-02", 1500_00, 1), ("2026-03-02", 1500_00, 2), ("2026-03-13", -50_00, 1),
+    ]  # fmt: skip
+    with sessions.read() as session:
+        assert session.get_one(StatementFile, file.id).data == MARCH.encode()
+    assert lawful(sessions) == []
+
+
+def test_the_same_file_twice_adds_nothing(sessions, account, now):
+    first = take(sessions, account, MARCH, now)
+    again = take(sessions, account, MARCH, now, name="renamed.csv")
+    assert again.again
+    assert (again.new, again.file.id) == (0, first.file.id)
+    assert len(standing(sessions)) == 3
+
+
+@pytest.mark.parametrize(
+    "second, new",
+    [
+        pytest.param("2026-03-02,EFT T MOKOENA,1500.00,11500.00\n2026-03-02,EFT T MOKOENA,1500.00,13000.00\n"
+                     "2026-03-13,SERVICE FEES,-50.00,12950.00\n2026-03-14,EFT S DLAMINI,450.00,13400.00\n", 1,
+                     id="an overlap adds what is new"),
+        pytest.param("2026-03-02,EFT T MOKOENA,1500.00,11500.00\n2026-03-02,eft  T Mokoena,1500.00,13000.00\n"
+                     "2026-03-02,EFT T MOKOENA,1500.00,14500.00\n", 1,
+                     id="a day that grew adds the third of three true equals"),
+        pytest.param("2026-03-13,SERVICE FEES,-50.00,12900.00\n2026-03-14,EFT S DLAMINI,450.00,13350.00\n", 2,
+                     id="a file that goes on where another ended on that day tells of other lines"),
+        pytest.param("2026-03-13,SERVICE FEES,-50.00,12950.00\n2026-03-14,EFT S DLAMINI,450.00,13400.00\n", 1,
+                     id="one that tells of the day again does not"),
+        pytest.param("2026-03-01,EFT T MOKOENA,500.00,9500.00\n2026-03-02,EFT T MOKOENA,500.00,10000.00\n", 2,
+                     id="a file that ends where another begins"),
+    ],
+)  # fmt: skip
+def test_what_overlaps_is_told_by_how_often_and_by_its_balances(sessions, account, now, second, new):
+    take(sessions, account, MARCH, now)
+    with sessions.read() as session:
+        data = ("Date,Description,Amount,Balance\n" + second).encode()
+        statement, _ = imports.read(session, ADMIN, account, "b.csv", data)
+        looked = imports.look(session, ADMIN, account, statement, data)
+    came = take(sessions, account, "Date,Description,Amount,Balance\n" + second, now, name="b.csv")
+    assert came.new == len(looked.new) == new
+    assert len(standing(sessions)) == 3 + new
+    assert lawful(sessions) == []
+
+
+def test_the_same_days_in_other_words_are_pointed_at(sessions, account, now):
+    take(sessions, account, MARCH, now)
+    data = MARCH.replace("EFT T", "Payment by T").encode()
+    with sessions.read() as session:
+        statement, _ = imports.read(session, ADMIN, account, "b.csv", data)
+        assert imports.look(session, ADMIN, account, statement, data).alike == 2
+
+
+def test_an_import_is_undone_whole_and_comes_back(sessions, account, now):
+    first = take(sessions, account, MARCH, now).file
+    grown = MARCH + "2026-03-14,EFT S DLAMINI,450.00,13400.00\n"
+    second = take(sessions, account, grown, now).file
+    with sessions.begin() as session:
+        told = imports.undoing(session, ADMIN, second.id)
+        assert (told.goes, told.stays, told.matched) == (1, 3, ())
+        assert imports.undo(session, ADMIN, second.id, "It was the wrong month.", now=now) == 1
+    assert len(standing(sessions)) == 3
+    with sessions.begin() as session:
+        with pytest.raises(Conflict, match="undone already"):
+            imports.undo(session, ADMIN, second.id, "Once more, please.", now=now)
+        assert imports.undo(session, ADMIN, first.id, "It was the wrong account.", now=now) == 3
+    assert standing(sessions) == []
+    assert lawful(sessions) == []
+    assert take(sessions, account, grown, now).new == 4
+    assert len(standing(sessions)) == 4
+    assert lawful(sessions) == []
+
+
+BAD_ROW = MARCH.replace("2026-03-13,SERVICE FEES,-50.00,12950.00\n", "2026-03-13,EFT X,fifty,\n")
+
+
+def test_a_row_that_cannot_be_read_waits_and_is_repaired_or_set_aside(sessions, account, now):
+    came = take(sessions, account, BAD_ROW, now)
+    assert came.file.waiting == 1
+    with sessions.begin() as session:
+        (row,) = quarantine.waiting_rows(session, ADMIN)
+        assert "fifty" in row.raw
+        quarantine.repair(
+            session, ADMIN, row.id, on=date(2026, 3, 13), amount=Money(50_00), description="EFT X",
+            why="The bank confirmed it by phone.", now=now,
+        )  # fmt: skip
+    assert standing(sessions)[-1] == ("2026-03-13", 50_00, 1)
+    with sessions.begin() as session, pytest.raises(Conflict, match="decided about this row already"):
+        quarantine.set_aside(session, ADMIN, row.id, "Never mind that.", now=now)
+    assert lawful(sessions) == []
+    with sessions.begin() as session:
+        assert imports.undoing(session, ADMIN, came.file.id).goes == 3
+        imports.undo(session, ADMIN, came.file.id, "Wrong account.", now=now)
+    assert standing(sessions) == []
+    assert lawful(sessions) == []
+
+
+def test_a_file_that_is_refused_leaves_nothing(sessions, account, now):
+    with pytest.raises(StatementFormatError, match="row 3"):
+        take(sessions, account, MARCH.replace("13000.00", "13000.01"), now)
+    with sessions.begin() as session:
+        other = accounts.create(session, ADMIN, name="Dollars", currency="USD", now=now).id
+    with pytest.raises(InvalidInput, match="held in USD"):
+        take(sessions, other, MARCH, now)
+    assert standing(sessions) == []
+
+
+def test_a_file_of_another_account_is_refused_and_one_that_says_which_is_learned(sessions, account, now):
+    capitec = (
+        "Account,Date,Description,Reference,Amount,Fees,Balance\n"
+        "1051000001,02/03/2026,Inward EFT,A,10.00,0.00,10.00\n"
+        "1051000001,13/03/2026,Inward EFT,B,1.00,0.00,11.00\n"
+    )
+    with pytest.raises(InvalidInput, match="Choose the account"):
+        take(sessions, account, capitec, now, name="c.csv")
+    with sessions.begin() as session:
+        nameless = accounts.create(session, ADMIN, name="New", now=now).id
+    take(sessions, nameless, capitec, now, name="c.csv")
+    with sessions.read() as session:
+        assert session.get_one(BankAccount, nameless).number == "1051000001"
+        assert accounts.by_name(session, ADMIN, "0001051000001").id == nameless
+
+
+def test_a_mapping_is_remembered_for_its_account(sessions, account, now):
+    odd = "Wanneer,Wat,Hoeveel\n02/03/2026,EFT T MOKOENA,1500.00\n"
+    with pytest.raises(UnknownLayout):
+        take(sessions, account, odd, now)
+    with sessions.begin() as session:
+        accounts.remember(session, ADMIN, account, ODD, now=now)
+    assert take(sessions, account, odd, now).file.layout == "mapping:Events"
+
+
+def test_who_may_not_reconcile_imports_nothing(sessions, account, now):
+    with sessions.begin() as session, pytest.raises(NotAllowed):
+        imports.import_file(session, VIEWER, account, "m.csv", MARCH.encode(), now=now)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(update(StatementLine).values(amount_minor=1), id="what a line says"),
+        pytest.param(update(LineSighting).values(row=1), id="where it stood"),
+    ],
+)
+def test_the_database_refuses_to_change(sessions, account, now, change):
+    take(sessions, account, MARCH, now)
+    with pytest.raises(DatabaseError), sessions.begin() as session:
+        session.execute(change)
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        pytest.param("UPDATE statement_files SET rows = 9", "9 rows came in", id="a lost row"),
+        pytest.param("UPDATE statement_files SET closing_minor = 1", "do not make 1", id="a cent off"),
+        pytest.param("UPDATE statement_lines SET state = 'gone'", "say open", id="a line that went"),
+        pytest.param("UPDATE statement_lines SET state = 'matched'", "say open", id="matched by nothing"),
+    ],
+)
+def test_broken_books_are_named(sessions, account, now, change, told):
+    take(sessions, account, MARCH, now)
+    with sessions.begin() as session:
+        session.execute(text(change))
+    assert told in lawful(sessions)[0]
+
+
+def test_what_is_missing_between_two_statements_is_told(sessions, account, now):
+    take(sessions, account, MARCH, now)
+    late = "Date,Description,Amount,Balance\n2026-03-20,EFT A,1.00,20001.00\n2026-03-21,EFT B,1.00,20002.00\n"
+    take(sessions, account, late, now, name="late.csv")
+    with sessions.read() as session:
+        (told,) = imports.gaps(imports.files(session, ADMIN, account))
+    assert "A statement between them is missing" in told

@@ -1,0 +1,414 @@
+"""Bank lines find their payments: what is safe by itself, the rest by people, and all of it can be undone."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from db.models import StatementLine
+from db.money import Money
+from payments import (
+    accounts,
+    bank_books,
+    exceptions,
+    imports,
+    integrity,
+    lifecycle,
+    proposing,
+    reconciliation,
+)
+from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.lifecycle import Review, Source, Status
+from payments.matching import Target
+from payments.people import Person, Role
+from payments.proposing import Reason
+from payments.reconciliation import Decided, Part
+from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+
+ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)
+PRICE = Money(1500_00)
+
+
+class Bench:
+    """A desk with a bank account: payments are asked for, lines come, and somebody looks."""
+
+    def __init__(self, sessions, now):
+        self.sessions, self.now, self.gateway = sessions, now, FakeGateway()
+        self.files = 0
+        with sessions.begin() as session:
+            make_event(session, now=now)
+            self.account = accounts.create(session, ADMIN, name="Events", now=now).id
+
+    def owes(self, name="Thandeka Mokoena", amount=PRICE) -> str:
+        """The reference of somebody who is asked for this much."""
+        return issue(
+            self.sessions, self.gateway, now=self.now - timedelta(days=3), amount=amount, payer_name=name,
+            payer_email=f"{name.split()[0].lower()}@example.org",
+        ).reference  # fmt: skip
+
+    def bank(self, *lines: tuple[str, str]) -> list[int]:
+        """The ids of lines of today, each a text and a decimal amount."""
+        self.files += 1
+        rows = "".join(f"2026-11-23,{what},{amount}\n" for what, amount in lines)
+        data = f"Date,Description,Amount\n{rows}"
+        with self.sessions.begin() as session:
+            before = {row for (row,) in session.execute(text("SELECT id FROM statement_lines"))}
+            imports.import_file(
+                session, ADMIN, self.account, f"{self.files}.csv", data.encode(), now=self.now, mapping=PLAIN
+            )
+            rows = session.execute(text("SELECT id FROM statement_lines ORDER BY id"))
+            return [row for (row,) in rows if row not in before]
+
+    def propose(self):
+        return proposing.propose(self.sessions, ADMIN, now=self.now)
+
+    def status(self, reference) -> tuple[str, int, int]:
+        with self.sessions.read() as session:
+            payment = payment_of(session, reference)
+            return payment.status, payment.received_minor, len(payment.receipts)
+
+    def id_of(self, reference) -> int:
+        with self.sessions.read() as session:
+            return payment_of(session, reference).id
+
+    def accept(self, line, *parts, why="", way="by hand") -> int:
+        with self.sessions.begin() as session:
+            return reconciliation.accept(session, ADMIN, Decided(line, parts, way, {}, why=why), now=self.now)
+
+    def undo(self, match, why="It was another payer.") -> None:
+        with self.sessions.begin() as session:
+            reconciliation.undo(session, ADMIN, match, why, now=self.now)
+
+    def waits(self, **more):
+        with self.sessions.read() as session:
+            return exceptions.queue(session, ADMIN, now=self.now, **more)
+
+    def matches(self):
+        with self.sessions.read() as session:
+            return exceptions.matched(session, ADMIN)
+
+    def lawful(self) -> None:
+        with self.sessions.read() as session:
+            assert [
+                *bank_books.files(session),
+                *bank_books.lines(session),
+                *bank_books.matches(session),
+            ] == []
+            broken = [
+                (rule.name, list(rule.broken_by(session))) for rule in integrity.RULES if rule.name in MONEY
+            ]
+            assert [found for found in broken if found[1]] == []
+
+
+#: The rules that matches could break; the rest costs time and looks at what is not touched here.
+MONEY = ("received", "status", "timeline", "standings", "hours", "taken")
+PLAIN = imports.Mapping(
+    name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Description", "Amount")
+)
+
+
+@pytest.fixture
+def bench(sessions, now):
+    return Bench(sessions, now)
+
+
+def bare(reference: str) -> str:
+    return reference.replace("_", "")
+
+
+def test_a_line_with_its_reference_and_amount_pays_by_itself(bench):
+    one, other = bench.owes(), bench.owes("Sipho Dlamini")
+    bench.bank((f"EFT T MOKOENA {bare(one)}", "1500.00"))
+    run = bench.propose()
+    assert (run.lines, dict(run.accepted)) == (1, {"exact reference": 1})
+    assert bench.status(one) == (Status.PAID, PRICE.minor, 1)
+    assert bench.status(other) == (Status.OPEN, 0, 0)
+    (match,) = bench.matches()
+    assert (match.how, match.by, match.parts[0].reference) == ("auto", "Paydesk", one)
+    assert {sign.kind for sign in match.signs if sign.agrees} >= {"reference", "amount"}
+    bench.lawful()
+    assert bench.propose().lines == 0
+
+
+def test_equal_prices_alone_pay_nothing(bench):
+    for number in range(30):
+        bench.owes(f"Payer Number{number}")
+    bench.bank(("CASHFOCUS CREDIT", "1500.00"), ("EFT ABC TRADING", "1500.00"))
+    assert not bench.propose().accepted
+    assert [one.reason for one in bench.waits()] == [Reason.NOTHING, Reason.NOTHING]
+
+
+@pytest.mark.parametrize("status", ["claimed", "expired", "cancelled", "failed"])
+def test_a_line_pays_whatever_still_can_be_paid(bench, status):
+    one = bench.owes()
+    with bench.sessions.begin() as session:
+        payment = payment_of(session, one)
+        lifecycle.advance(session, payment, Status(status), now=bench.now, source=Source.DESK, actor="Thandi")
+    bench.bank((f"EFT {bare(one)}", "1500.00"))
+    bench.propose()
+    assert bench.status(one) == (Status.PAID, PRICE.minor, 1)
+    with bench.sessions.read() as session:
+        late = payment_of(session, one).review == Review.PAID_LATE
+    assert late is (status in ("expired", "cancelled"))
+    bench.lawful()
+
+
+def test_a_tie_is_shown_as_a_tie_and_a_person_breaks_it(bench):
+    first, second = bench.owes("Thandeka Mokoena"), bench.owes("Thandeka Mokoena")
+    (line,) = bench.bank(("EFT THANDEKA MOKOENA", "1500.00"))
+    assert not bench.propose().accepted
+    (waits,) = bench.waits()
+    assert (waits.reason, waits.tie, waits.parts) == (Reason.TIE, True, ())
+    assert {one.reference for one in waits.candidates} == {first, second}
+    bench.accept(line, Part(Target.PAYMENT, PRICE, bench.id_of(second)))
+    assert bench.status(second)[0] == Status.PAID
+    assert bench.status(first)[0] == Status.OPEN
+    assert bench.waits() == []
+    bench.lawful()
+
+
+def test_one_line_is_split_over_several_payments_and_a_surplus(bench):
+    one, other = bench.owes(), bench.owes("Sipho Dlamini", Money(450_00))
+    (line,) = bench.bank(("EFT ACME", "2000.00"))
+    parts = (
+        Part(Target.PAYMENT, PRICE, bench.id_of(one)),
+        Part(Target.PAYMENT, Money(450_00), bench.id_of(other)),
+        Part(Target.SURPLUS, Money(50_00)),
+    )
+    with pytest.raises(InvalidInput, match="Say why"):
+        bench.accept(line, *parts)
+    bench.accept(line, *parts, why="Acme paid for both and R50 too much.")
+    assert bench.status(one)[0] == bench.status(other)[0] == Status.PAID
+    bench.lawful()
+
+
+def test_part_payments_add_up(bench):
+    one = bench.owes()
+    first, second = bench.bank(("EFT A", "1000.00"), ("EFT B", "500.00"))
+    bench.accept(first, Part(Target.PAYMENT, Money(1000_00), bench.id_of(one)))
+    assert bench.status(one) == (Status.PART_PAID, 1000_00, 1)
+    match = bench.accept(second, Part(Target.PAYMENT, Money(500_00), bench.id_of(one)))
+    assert bench.status(one) == (Status.PAID, 1500_00, 2)
+    bench.undo(match)
+    assert bench.status(one)[:2] == (Status.PART_PAID, 1000_00)
+    bench.lawful()
+
+
+def test_a_small_rest_is_written_off_with_a_reason_and_comes_back_with_an_undo(bench):
+    one = bench.owes()
+    (line,) = bench.bank((f"EFT {bare(one)}", "1490.00"))
+    bench.propose()
+    (waits,) = bench.waits()
+    assert waits.reason is Reason.AMOUNT
+    part = Part(Target.PAYMENT, Money(1490_00), bench.id_of(one), written_off=Money(10_00))
+    with pytest.raises(InvalidInput, match="Say why it is written off"):
+        bench.accept(line, part)
+    match = bench.accept(line, part, why="The bank kept R10.")
+    assert bench.status(one)[:2] == (Status.PAID, 1490_00)
+    bench.lawful()
+    bench.undo(match)
+    assert bench.status(one)[:2] == (Status.OPEN, 0)
+    bench.lawful()
+
+
+@pytest.mark.parametrize(
+    "parts, says",
+    [
+        pytest.param([(1499_99, 0)], "come to", id="a cent short of the line"),
+        pytest.param([(1500_00, 1)], "waits for", id="more than the payment lacks"),
+        pytest.param([(700_00, 0), (800_00, 800_00)], "waits for", id="more in two parts"),
+        pytest.param([], "come to", id="nothing"),
+    ],
+)
+def test_parts_that_do_not_add_up_change_nothing(bench, parts, says):
+    one = bench.owes()
+    (line,) = bench.bank(("EFT A", "1500.00"))
+    made = [
+        Part(Target.PAYMENT, Money(minor), bench.id_of(one), Money(off) if off else None)
+        for minor, off in parts
+    ]
+    with pytest.raises((InvalidInput, Conflict), match=says):
+        bench.accept(line, *made, why="It looked right.")
+    assert bench.status(one) == (Status.OPEN, 0, 0)
+    bench.lawful()
+
+
+def test_more_than_the_limit_is_not_written_off_by_one_person(bench):
+    one = bench.owes()
+    (line,) = bench.bank(("EFT A", "1449.99"))
+    part = Part(Target.PAYMENT, Money(1449_99), bench.id_of(one), Money(50_01))
+    with pytest.raises(InvalidInput, match="At most"):
+        bench.accept(line, part, why="Let us be nice.")
+
+
+def test_what_a_person_undid_is_not_accepted_by_itself_again(bench):
+    one = bench.owes()
+    bench.bank((f"EFT {bare(one)}", "1500.00"))
+    bench.propose()
+    (match,) = bench.matches()
+    bench.undo(match.id)
+    assert bench.status(one)[:2] == (Status.OPEN, 0)
+    (waits,) = bench.waits()
+    assert waits.reason is Reason.UNDONE
+    assert not bench.propose().accepted
+    (waits,) = bench.waits()
+    assert (waits.reason, waits.parts[0].payment_id) == (Reason.UNSURE, bench.id_of(one))
+    bench.accept(waits.line_id, *waits.parts, way=waits.way)
+    assert bench.status(one)[:2] == (Status.PAID, PRICE.minor)
+    told = bench.matches()
+    assert [one.undone_by for one in told] == [None, ADMIN.name]
+    bench.lawful()
+    with pytest.raises(Conflict, match="already"):
+        bench.undo(match.id)
+
+
+def test_a_refused_payment_is_not_proposed_again(bench):
+    one = bench.owes()
+    (line,) = bench.bank((f"EFT {bare(one)}", "1400.00"))
+    bench.propose()
+    assert [each.reference for each in bench.waits()[0].candidates] == [one]
+    with bench.sessions.begin() as session:
+        reconciliation.refuse(session, ADMIN, line, bench.id_of(one), "Another person.", now=bench.now)
+    bench.propose()
+    assert bench.waits()[0].candidates == ()
+    bench.lawful()
+
+
+def test_a_line_that_is_matched_is_not_matched_twice(bench):
+    one = bench.owes()
+    (line,) = bench.bank(("EFT A", "1500.00"))
+    bench.accept(line, Part(Target.PAYMENT, PRICE, bench.id_of(one)))
+    with pytest.raises(Conflict, match="matched already"):
+        bench.accept(line, Part(Target.ASIDE, PRICE), why="By mistake.")
+
+
+def test_a_bank_that_takes_a_line_back_reopens_what_it_paid(bench):
+    one = bench.owes()
+    bench.bank((f"EFT T MOKOENA {bare(one)}", "1500.00"))
+    bench.propose()
+    (back,) = bench.bank((f"RETURNED DEBIT T MOKOENA {bare(one)}", "-1500.00"))
+    assert dict(bench.propose().accepted) == {"taken back": 1}
+    assert bench.status(one)[:2] == (Status.OPEN, 0)
+    bench.lawful()
+    taken, paid = bench.matches()
+    with pytest.raises(Conflict, match="undo that match first"):
+        bench.undo(paid.id)
+    assert taken.line_id == back
+    bench.undo(taken.id)
+    assert bench.status(one)[:2] == (Status.PAID, PRICE.minor)
+    bench.lawful()
+
+
+def test_a_line_and_its_taking_back_cancel_out_and_part_again_together(bench):
+    came, back = bench.bank(("EFT ACME TRADING", "700.00"), ("REVERSAL EFT ACME TRADING", "-700.00"))
+    match = bench.accept(back, Part(Target.LINE, Money(-700_00), line_id=came))
+    assert len(bench.matches()) == 2
+    bench.lawful()
+    bench.undo(match)
+    with bench.sessions.read() as session:
+        assert {session.get_one(StatementLine, one).state for one in (came, back)} == {"open"}
+    bench.lawful()
+
+
+def test_the_banks_own_fees_are_set_aside_by_their_rule(bench):
+    bench.bank(("MONTHLY ACCOUNT FEE", "-69.00"), ("EFT TO PRINTERS", "-500.00"))
+    run = bench.propose()
+    assert dict(run.accepted) == {"rule": 1}
+    assert bench.matches()[0].rule == "the bank's own fees v1"
+    assert [one.reason for one in bench.waits()] == [Reason.MONEY_OUT]
+    bench.lawful()
+
+
+def test_an_import_with_matched_lines_lists_them_before_it_can_go(bench):
+    one = bench.owes()
+    bench.bank((f"EFT {bare(one)}", "1500.00"))
+    bench.propose()
+    with bench.sessions.read() as session:
+        (file,) = imports.files(session, ADMIN)
+        (matched,) = imports.undoing(session, ADMIN, file.id).matched
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="1 of its lines are matched"):
+        imports.undo(session, ADMIN, file.id, "Wrong file.", now=bench.now)
+    bench.undo(matched.match_id)
+    with bench.sessions.begin() as session:
+        assert imports.undo(session, ADMIN, file.id, "Wrong file.", now=bench.now) == 1
+    assert bench.waits() == []
+    bench.lawful()
+
+
+def test_payer_memory_comes_from_what_people_confirmed(bench):
+    one = bench.owes("Zola Ndlovu")
+    lines = bench.bank(("EFT KAROO HOLDINGS", "1500.00"))
+    bench.accept(lines[0], Part(Target.PAYMENT, PRICE, bench.id_of(one)))
+    again = bench.owes("Zola Ndlovu")
+    bench.owes("Sipho Dlamini")
+    bench.bank(("EFT KAROO HOLDINGS 2", "1500.00"))
+    bench.propose()
+    (waits,) = bench.waits()
+    assert [each.reference for each in waits.candidates] == [again]
+    assert any("seen before" in sign.says for sign in waits.candidates[0].signs)
+    bench.lawful()
+
+
+def test_what_waits_is_summed_by_reason_and_age(bench):
+    bench.bank(("EFT X", "100.00"), ("EFT TO PRINTERS", "-500.00"))
+    bench.propose()
+    with bench.sessions.read() as session:
+        told = exceptions.summary(session, ADMIN, now=bench.now)
+    assert told.total.count == 2
+    assert told.total.at_risk == {"ZAR": Money(600_00)}
+    assert {reason: one.count for reason, one in told.by_reason.items()} == {
+        Reason.NOTHING: 1, Reason.MONEY_OUT: 1,
+    }  # fmt: skip
+    assert len(Reason) <= 12
+
+
+def test_a_line_gets_an_owner_a_date_and_a_note(bench):
+    (line,) = bench.bank(("EFT X", "100.00"))
+    bench.propose()
+    with bench.sessions.begin() as session:
+        due = (bench.now - timedelta(days=1)).date()
+        exceptions.assign(
+            session, ADMIN, line, owner_id=None, due_on=due, note="Asked the bank.", now=bench.now
+        )
+        with pytest.raises(InvalidInput, match="reconcile"):
+            exceptions.assign(session, ADMIN, line, owner_id=99, due_on=None, note="", now=bench.now)
+    (one,) = bench.waits()
+    assert (one.overdue, one.note) == (True, "Asked the bank.")
+
+
+def test_only_who_may_reconcile_does(bench):
+    one = bench.owes()
+    (line,) = bench.bank(("EFT X", "1500.00"))
+    part = Part(Target.PAYMENT, PRICE, bench.id_of(one))
+    with pytest.raises(NotAllowed):
+        proposing.propose(bench.sessions, ORGANISER, now=bench.now)
+    for act in (
+        lambda s: reconciliation.accept(s, ORGANISER, Decided(line, (part,), "x", {}), now=bench.now),
+        lambda s: reconciliation.undo(s, ORGANISER, 1, "Because so.", now=bench.now),
+        lambda s: reconciliation.refuse(s, ORGANISER, line, 1, "", now=bench.now),
+        lambda s: exceptions.queue(s, ORGANISER, now=bench.now),
+    ):
+        with bench.sessions.begin() as session, pytest.raises(NotAllowed):
+            act(session)
+
+
+@pytest.mark.parametrize(
+    "statement, told",
+    [
+        pytest.param(
+            "UPDATE matches SET undone_at = at, undone_by = 'x'", "no match that stands", id="undone"
+        ),
+        pytest.param(
+            "UPDATE payments SET written_off_minor = 1 WHERE id = 1", "1 written off", id="written off"
+        ),
+        pytest.param("UPDATE receipts SET amount_minor = amount_minor - 1", "says otherwise", id="a cent"),
+    ],
+)
+def test_a_match_that_does_not_fit_its_money_is_named(bench, statement, told):
+    one = bench.owes()
+    (line,) = bench.bank(("EFT A", "1500.00"))
+    bench.accept(line, Part(Target.PAYMENT, PRICE, bench.id_of(one)))
+    with bench.sessions.begin() as session:
+        session.execute(text(statement))
+    with bench.sessions.read() as session:
+        assert any(told in each for each in bank_books.matches(session))
