@@ -73,8 +73,8 @@ def ours(sessions: Sessions) -> dict[str, float]:
 
 
 def _page_and_count(session: Session, wanted: Filter) -> int:
-    page = search.page(session, ADMIN, wanted)
-    return len(page.rows) + search.count_at_once(session, ADMIN, wanted)
+    found = search.Found(session, ADMIN, wanted)
+    return found.count_at_once + len(found.page().rows)
 
 
 def _id_of_page(session: Session, number: int) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Join,
     Select,
     column,
     exists,
@@ -20,10 +19,10 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    text,
     union,
     union_all,
 )
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Case, Category, Event, Link, OutboxMail, Payment
@@ -114,17 +113,6 @@ def minus(wanted: Filter, condition: Filter) -> Filter:
     return replace(wanted, **nothing)
 
 
-class _InOrder(Join):
-    """A join whose left side SQLite must walk: it is sorted already, and that is the point of it."""
-
-    inherit_cache = True
-
-
-@compiles(_InOrder)
-def _cross_join(join: _InOrder, compiler: Any, **options: Any) -> str:
-    return str(compiler.visit_join(join, **options)).replace(" JOIN ", " CROSS JOIN ", 1)
-
-
 #: SQLite's index of three letters over ``payments.search_text``, kept by triggers. Its ids come in order.
 _TRIGRAMS = table("payments_fts", column("rowid"))
 _FOUND: ColumnElement[str] = literal_column("payments_fts")
@@ -134,14 +122,16 @@ _FOUND: ColumnElement[str] = literal_column("payments_fts")
 class Where:
     """``events`` are the only ones a payment may be of; None is any, and none of them finds nothing.
 
-    ``ways`` are what a text may mean: one of them must hold; None is no text. Ids up to ``at_most``, between
-    ``above`` and ``below``, and none of ``excluding``; the newest first, or the ``oldest``.
+    ``ways`` are what a text may mean: one of them must hold; None is no text. ``surest`` are narrower ones,
+    which come first in a list. Ids up to ``at_most``, between ``above`` and ``below``, and none of
+    ``excluding``; the newest first, or the ``oldest``.
     """
 
     sqlite: bool
     events: tuple[int, ...] | None
     conditions: tuple[ColumnElement[bool], ...] = ()
     ways: tuple[Way, ...] | None = None
+    surest: tuple[Way, ...] = ()
     oldest: bool = False
     at_most: int | None = None
     above: int | None = None
@@ -158,11 +148,11 @@ class Where:
     def newest(self, limit: int, offset: int = 0) -> Select[int]:
         """Ids, the newest first or the oldest. Those of each way and each event come from an index and are
         merged: a list of few events costs no more than one of all."""
-        return self._ids(limit + offset).limit(limit).offset(offset)
+        return self._first(self._ids(limit + offset), limit, offset)
 
     def some(self, limit: int) -> Select[int]:
         """Any ids, at most so many: to be counted."""
-        return self._ids(limit).order_by(None).limit(limit)
+        return self._first(self._ids(limit).order_by(None), limit)
 
     def all(self) -> list[ColumnElement[bool]]:
         """What a payment must be, for a query of its own over payments."""
@@ -179,7 +169,7 @@ class Where:
         if len(parts) == 1:
             return self._in_order(parts[0])
         if last is not None:
-            parts = [select(self._in_order(part).limit(last).subquery().c.id) for part in parts]
+            parts = [select(self._first(self._in_order(part), last).subquery().c.id) for part in parts]
         together = union if self.ways is not None and len(self.ways) > 1 else union_all
         ids = select(together(*parts).subquery().c.id)
         return self._in_order(ids)
@@ -191,6 +181,13 @@ class Where:
     def _in_order(self, ids: Select[int]) -> Select[int]:
         by = ids.selected_columns[0]
         return ids.order_by(by if self.oldest else by.desc())
+
+    def _first(self, ids: Select[int], limit: int, offset: int = 0) -> Select[int]:
+        """For SQLite, SQLAlchemy writes an OFFSET behind each LIMIT, and then SQLite looks into wide rows for
+        what an index covers."""
+        if self.sqlite and not offset:
+            return ids.suffix_with(text(f"LIMIT {limit:d}"))
+        return ids.limit(limit).offset(offset)
 
     def _of_way(self, way: Way, last: int | None) -> list[Select[int]]:
         conditions = [*self.conditions, *_way_conditions(way)]
@@ -214,8 +211,9 @@ class Where:
             conditions = [Payment.event_id.in_(events), *conditions]
         if not conditions:
             return ids.select_from(_TRIGRAMS)
-        both = _InOrder(_TRIGRAMS, Payment.__table__, rowid == Payment.id)
-        return ids.select_from(both).where(*conditions)
+        # In this form a condition that an index covers is looked up there and not in the wide rows.
+        fits = select(Payment.id).where(Payment.id == rowid, *conditions).correlate(_TRIGRAMS)
+        return ids.select_from(_TRIGRAMS).where(fits.exists())
 
     def _bounds(self, ids: ColumnElement[int] | InstrumentedAttribute[int]) -> list[ColumnElement[bool]]:
         bounds = [ids <= self.at_most] if self.at_most is not None else []
@@ -230,7 +228,8 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     if wanted.events:
         named = frozenset(session.scalars(select(Event.id).where(Event.code.in_(wanted.events))))
         events = named if events is None else events & named
-    conditions = [*_words_of(wanted), *_amounts(wanted.amount_from, wanted.amount_to)]
+    conditions = [*_words_of(wanted), *_words_not_of(wanted)]
+    conditions += _amounts(wanted.amount_from, wanted.amount_to)
     for span, moment in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
         if span is not None:
             conditions += [moment >= span.start, moment < span.end]
@@ -238,14 +237,6 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     here = within(session, events)
     conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
     return _known_as(session, here.but(*conditions), wanted.text)
-
-
-def best_first(session: Session, here: Where, text: str) -> Iterator[Where]:
-    """What must stand on top of what was found, the surest first."""
-    if here.ways is not None and not _decided(here):
-        prefixes = tuple(session.scalars(select(Event.reference_prefix).distinct()))
-        for way in needle.best(text, prefixes):
-            yield replace(here, ways=(way,))
 
 
 def scope_of(person: Person) -> frozenset[int] | None:
@@ -258,30 +249,43 @@ def within(session: Session, scope: frozenset[int] | None) -> Where:
     return Where(sqlite, None if scope is None else tuple(sorted(scope)))
 
 
-def _words_of(wanted: Filter) -> list[ColumnElement[bool]]:
-    """What a payment is, and is not."""
-    events, categories = (
-        select(Event.id).where(Event.code.in_(wanted.not_events)),
-        select(Category.id).where(Category.name.in_(wanted.categories)),
-    )
-    not_categories = select(Category.id).where(Category.name.in_(wanted.not_categories))
-    asked: list[tuple[Any, ColumnElement[bool]]] = [
-        (wanted.statuses, Payment.status.in_(_values(wanted.statuses))),
-        (wanted.methods, Payment.method.in_(_values(wanted.methods))),
-        (wanted.organisers, Payment.created_by.in_(wanted.organisers)),
-        (wanted.categories, Payment.category_id.in_(categories)),
-        (wanted.stages, Payment.stage.in_(_values(wanted.stages))),
-        (wanted.failures, Payment.failure.in_(wanted.failures)),
-        (wanted.mode, Payment.mode == wanted.mode),
-        (wanted.not_statuses, Payment.status.not_in(_values(wanted.not_statuses))),
-        (wanted.not_methods, _none_of(Payment.method, _values(wanted.not_methods))),
-        (wanted.not_events, Payment.event_id.not_in(events)),
-        (wanted.not_organisers, Payment.created_by.not_in(wanted.not_organisers)),
-        (wanted.not_stages, Payment.stage.not_in(_values(wanted.not_stages))),
-        (wanted.not_failures, Payment.failure.not_in(wanted.not_failures)),
-        (wanted.not_categories, _none_of(Payment.category_id, not_categories)),
-    ]
-    return [condition for given, condition in asked if given]
+def _words_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """What a payment is, and is not. Only what is asked for is made: making takes time."""
+    if wanted.statuses:
+        yield Payment.status.in_(_values(wanted.statuses))
+    if wanted.methods:
+        yield Payment.method.in_(_values(wanted.methods))
+    if wanted.organisers:
+        yield Payment.created_by.in_(wanted.organisers)
+    if wanted.categories:
+        yield Payment.category_id.in_(_categories(wanted.categories))
+    if wanted.stages:
+        yield Payment.stage.in_(_values(wanted.stages))
+    if wanted.failures:
+        yield Payment.failure.in_(wanted.failures)
+    if wanted.mode:
+        yield Payment.mode == wanted.mode
+
+
+def _words_not_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.not_statuses:
+        yield Payment.status.not_in(_values(wanted.not_statuses))
+    if wanted.not_methods:
+        yield _none_of(Payment.method, _values(wanted.not_methods))
+    if wanted.not_events:
+        yield Payment.event_id.not_in(select(Event.id).where(Event.code.in_(wanted.not_events)))
+    if wanted.not_organisers:
+        yield Payment.created_by.not_in(wanted.not_organisers)
+    if wanted.not_stages:
+        yield Payment.stage.not_in(_values(wanted.not_stages))
+    if wanted.not_failures:
+        yield Payment.failure.not_in(wanted.not_failures)
+    if wanted.not_categories:
+        yield _none_of(Payment.category_id, _categories(wanted.not_categories))
+
+
+def _categories(names: Sequence[str]) -> Select[int]:
+    return select(Category.id).where(Category.name.in_(names))
 
 
 def _values(words: Sequence[str]) -> list[str]:
@@ -293,48 +297,45 @@ def _none_of(column: InstrumentedAttribute[Any], values: Any) -> ColumnElement[b
     return or_(column.is_(None), column.not_in(values))
 
 
-def _troubles(wanted: Filter) -> list[ColumnElement[bool]]:
-    open_case = select(Case.payment_id).where(Case.closed_at.is_(None), Case.payment_id.is_not(None))
-    given_up = select(OutboxMail.payment_id).where(MAIL_FAILED, ~MAIL_DECIDED)
-    asked = [
-        (wanted.attention, Payment.id.in_(open_case)),
-        (wanted.review_only, Payment.review.is_not(None)),
-        (wanted.outcome_unknown, Payment.id.in_(select(Link.payment_id).where(LINK_ASKED))),
-        (wanted.mail_failed, Payment.id.in_(given_up)),
-    ]
-    return [condition for given, condition in asked if given]
+def _troubles(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.attention:
+        yield Payment.id.in_(
+            select(Case.payment_id).where(Case.closed_at.is_(None), Case.payment_id.is_not(None))
+        )
+    if wanted.review_only:
+        yield Payment.review.is_not(None)
+    if wanted.outcome_unknown:
+        yield Payment.id.in_(select(Link.payment_id).where(LINK_ASKED))
+    if wanted.mail_failed:
+        yield Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED, ~MAIL_DECIDED))
 
 
-def _amounts(least: Money | None, most: Money | None) -> list[ColumnElement[bool]]:
+def _amounts(least: Money | None, most: Money | None) -> Iterator[ColumnElement[bool]]:
     if least and most and least.currency != most.currency:
         raise InvalidInput("The two amounts are of different currencies. Give both in one.")
-    conditions = [Payment.amount_currency == bound.currency for bound in (least, most) if bound is not None]
+    yield from (Payment.amount_currency == bound.currency for bound in (least, most) if bound is not None)
     if least is not None:
-        conditions.append(Payment.amount_minor >= least.minor)
+        yield Payment.amount_minor >= least.minor
     if most is not None:
-        conditions.append(Payment.amount_minor <= most.minor)
-    return conditions
+        yield Payment.amount_minor <= most.minor
 
 
 # -- what somebody knows of a payment ---------------------------------------------------------------
 
 
-def _known_as(session: Session, here: Where, text: str) -> Where:
+def _known_as(session: Session, here: Where, words: str) -> Where:
     """A whole reference decides alone, anything else may be a part."""
-    if not fold(text):
+    if not fold(words):
         return here
-    if exact := needle.exact(text):
+    if exact := needle.exact(words):
         found = session.scalars(select(Payment.reference).where(Payment.reference.in_(exact))).all()
         if found:
             return replace(here, ways=(Way(references=tuple(found)),))
     events = session.execute(select(Event.id, Event.code, Event.name, Event.reference_prefix)).all()
     told = {event.id: f"{fold(event.code)}\n{fold(event.name)}" for event in events}
     prefixes = tuple(dict.fromkeys(event.reference_prefix for event in events))
-    return replace(here, ways=needle.ways(text, told, prefixes))
-
-
-def _decided(here: Where) -> bool:
-    return here.ways is not None and len(here.ways) == 1 and bool(here.ways[0].references)
+    meant = needle.read(words, told, prefixes)
+    return replace(here, ways=meant.ways, surest=meant.surest)
 
 
 def _way_conditions(way: Way) -> list[ColumnElement[bool]]:

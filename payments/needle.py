@@ -50,34 +50,55 @@ def literals(word: str) -> AnyOf:
     return tuple(f"{before}{word}{behind}" for before in " \n" for behind in " \n")
 
 
-def ways(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> tuple[Way, ...]:
-    """Everything the text may mean. ``events``: folded code and name by id; ``prefixes``: of references."""
-    plain = fold(text)
-    found = [] if _is_number(plain) else list(_by_words(phrases(plain), events))
-    if '"' not in plain:
-        found += [Way(words=(literals(part),)) for part in _squeezed(plain)]
-        found += [Way(minor=minor) for minor in _amount(plain)]
-        if references := near(plain, prefixes):
-            found.append(Way(references=references))
-    return tuple(dict.fromkeys(found))
+@dataclass(frozen=True)
+class Meaning:
+    """``ways``: all that a text may mean. ``surest``: what must stand on top, the surest first: identifiers,
+    then what is a word, then what begins so. Whatever fits one of these fits one of those."""
+
+    ways: tuple[Way, ...]
+    surest: tuple[Way, ...]
 
 
-def best(text: str, prefixes: Iterable[str]) -> Iterator[Way]:
-    """What must stand on top, the surest first: identifiers, then what is a word, then what begins so."""
+def read(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> Meaning:
+    """What a text may mean. ``events``: folded code and name by id; ``prefixes``: of references."""
     plain = fold(text)
-    whole = " ".join(phrases(plain))
-    spellings = tuple(dict.fromkeys([whole, *_squeezed(plain)])) if '"' not in plain else (whole,)
-    spellings = tuple(spelling for spelling in spellings if len(spelling) > 1)
-    if references := near(plain, prefixes):
-        yield Way(references=references)
-    numbers = tuple(f"{spelling}\n" for spelling in spellings if re.fullmatch(r"\+?[0-9]{4,}", spelling))
-    if numbers:
+    if '"' in plain:
+        squeezed, repaired, minors = [], [], []
+    else:
+        squeezed, minors = _squeezed(plain), [Way(minor=minor) for minor in _amount(plain)]
+        repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
+    words = (plain,) if _is_number(plain) else phrases(plain)
+    ways = [*_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed)]
+    surest = [*repaired, *_whole_numbers(words, squeezed), *minors, *_whole_words(words, squeezed)]
+    return Meaning(tuple(dict.fromkeys([*ways, *minors, *repaired])), tuple(surest))
+
+
+def _whole_numbers(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Way]:
+    """A field that ends with the number: the last digits of a phone."""
+    spellings = dict.fromkeys([" ".join(words), *squeezed])
+    if numbers := tuple(f"{one}\n" for one in spellings if re.fullmatch(r"\+?[0-9]{4,}", one)):
         yield Way(words=(numbers,))
-    yield from (Way(minor=minor) for minor in _amount(plain))
-    if spellings:
-        yield Way(words=(tuple(f"\n{spelling}\n" for spelling in spellings),))
-        yield Way(words=(tuple(f"{a}{one}{b}" for one in spellings for a in "\n -" for b in "\n "),))
-        yield Way(words=(tuple(f"{before}{one}" for one in spellings for before in "\n -"),))
+
+
+def _whole_words(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Way]:
+    """All of a field, words of it, the start of words; a short word stands nowhere else than in its ways."""
+    if not words or len(whole := " ".join(words)) < 2:
+        return
+    spellings = dict.fromkeys([whole, *squeezed])
+    before = "\n -" if len(words[0]) > 2 else "\n "
+    yield Way(words=(tuple(f"\n{one}\n" for one in spellings),))
+    yield Way(words=(tuple(f"{a}{one}{b}" for one in spellings for a in before for b in "\n "),))
+    if len(words[-1]) > 1:
+        yield Way(words=(tuple(f"{a}{one}" for one in spellings for a in before),))
+
+
+def fits(way: Way, text: str, minor: int, reference: str) -> bool:
+    """A payment with this text, amount and reference is what a way means, events aside."""
+    return (
+        way.minor in (None, minor)
+        and (not way.references or reference in way.references)
+        and all(any(one in text for one in some) for some in way.words)
+    )
 
 
 def _by_words(words: tuple[str, ...], events: Mapping[int, str]) -> Iterator[Way]:

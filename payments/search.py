@@ -7,54 +7,38 @@ Newest first is id order. Whoever asks sees only payments of their own events: t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Event, Link, OutboxMail, Payment, Standing
+from db.models import Link, OutboxMail, Payment
 from db.money import Money
 from payments import conditions, outbox, timeline
-from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter, Where
-from payments.errors import InvalidInput, NotFound
+from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
+from payments.errors import NotFound
+from payments.found import (
+    BEST,
+    COUNT_CAP,
+    LARGEST_PAGE,
+    NEWEST,
+    OLDEST,
+    SORTS,
+    Found,
+    Page,
+    capped,
+)
 from payments.names import categories, named, organisers
 from payments.people import Person
 from payments.privacy import clean
 from payments.references import readings
 from payments.rows import PaymentRow, fetch
 
-#: A count above this is told as "10 000+" until the exact one follows.
-COUNT_CAP = 10_000
-LARGEST_PAGE = 500
-#: So many of the best stand on top of a list that was searched for; behind them the newest come first.
-BEST = 50
-NEWEST, OLDEST = "newest", "oldest"
-#: Other orders, each also with a minus before it for the largest first.
-SORTS: Mapping[str, Any] = {
-    "amount": Payment.amount_minor,
-    "status": Payment.status,
-    "payer": func.lower(Payment.payer_name),
-    "event": Event.name,
-    "method": Payment.method,
-    "reference": Payment.reference,
-    "paid": Payment.paid_at,
-}
 __all__ = [
     "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "NEWEST", "OLDEST",
-    "SORTS", "Filter", "LinkDetail", "Page", "PaymentDetail", "PaymentRow", "ReceiptDetail", "Totals",
-    "arrived", "best", "capped_count", "categories", "count_at_once", "explain_empty", "find_one", "get",
+    "SORTS", "Filter", "Found", "LinkDetail", "Page", "PaymentDetail", "PaymentRow", "ReceiptDetail",
+    "Totals", "arrived", "capped_count", "categories", "count_at_once", "explain_empty", "find_one", "get",
     "named", "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Page:
-    """``more``: another page follows. ``rows[-1].id`` is where it goes on, as ``before_id``."""
-
-    rows: tuple[PaymentRow, ...]
-    number: int
-    size: int
-    more: bool
 
 
 @dataclass(frozen=True)
@@ -123,20 +107,8 @@ def page(
     seen, newest or oldest first, at any depth for the same price. Raises InvalidInput for a sort that needs
     a narrower filter.
     """
-    if number < 1 or not 1 <= size <= LARGEST_PAGE:
-        raise InvalidInput(f"Pages count from 1 and hold 1 to {LARGEST_PAGE} payments.")
-    where = conditions.where(session, person, filter)
-    where = replace(where, at_most=newest_id, oldest=sort == OLDEST)
-    where = where if before_id is None else where.beyond(before_id)
-    offset = (number - 1) * size
-    if sort not in (NEWEST, OLDEST):
-        ids = _sorted(session, where, sort)[offset : offset + size + 1]
-    else:
-        first = _best(session, where, filter.text) if sort == NEWEST else ()
-        ids = list(first[offset : offset + size + 1]) if before_id is None else []
-        rest = replace(where, excluding=first).newest(size + 1 - len(ids), max(0, offset - len(first)))
-        ids += session.scalars(rest) if len(ids) <= size else ()
-    return Page(tuple(fetch(session, ids[:size])), number, size, more=len(ids) > size)
+    found = Found(session, person, filter)
+    return found.page(number=number, size=size, sort=sort, newest_id=newest_id, before_id=before_id)
 
 
 def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa: A002
@@ -161,13 +133,12 @@ def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa:
 
 def count_at_once(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
     """How many payments: exact where the running totals know it, else as ``capped_count``."""
-    standings = _standings(session, person, filter)
-    return capped_count(session, person, filter) if standings is None else standings
+    return Found(session, person, filter).count_at_once
 
 
 def capped_count(session: Session, person: Person, filter: Filter) -> int:  # noqa: A002
     """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-    return _capped(session, conditions.where(session, person, filter))
+    return Found(session, person, filter).capped
 
 
 def explain_empty(session: Session, person: Person, filter: Filter) -> list[tuple[Filter, int]]:  # noqa: A002
@@ -186,17 +157,12 @@ def rows(
     sort: str = NEWEST,
 ) -> Iterator[PaymentRow]:
     """All of them in the order of the pages, a chunk in memory at a time. Refuses before the first row."""
-    where = replace(conditions.where(session, person, filter), oldest=sort == OLDEST)
-    if sort in (NEWEST, OLDEST):
-        first = _best(session, where, filter.text) if sort == NEWEST else ()
-        return _all_rows(session, replace(where, excluding=first), first, chunk)
-    ids = _sorted(session, where, sort)
-    return (row for at in range(0, len(ids), chunk) for row in fetch(session, ids[at : at + chunk]))
+    return Found(session, person, filter).rows(chunk=chunk, sort=sort)
 
 
 def arrived(session: Session, person: Person, filter: Filter, after_id: int) -> int:  # noqa: A002
     """How many have come since a list was held still, capped."""
-    return _capped(session, replace(conditions.where(session, person, filter), above=after_id))
+    return capped(session, replace(conditions.where(session, person, filter), above=after_id))
 
 
 def newest_id(session: Session) -> int:
@@ -258,65 +224,3 @@ def _link_detail(link: Link) -> LinkDetail:
         answer_word=link.answer_word,
         next_ask_at=link.next_ask_at,
     )
-
-
-# -- which ids --------------------------------------------------------------------------------------
-
-
-def best(session: Session, person: Person, filter: Filter) -> tuple[int, ...]:  # noqa: A002
-    """The ids on top of the list that was searched for; what else was found follows, the newest first."""
-    return _best(session, conditions.where(session, person, filter), filter.text)
-
-
-def _best(session: Session, where: Where, text: str) -> tuple[int, ...]:
-    """The few that fit the words best, the surest first."""
-    found: dict[int, None] = {}
-    for tier in conditions.best_first(session, where, text):
-        found |= dict.fromkeys(session.scalars(tier.newest(BEST)))
-        if len(found) >= BEST:
-            break
-    return tuple(found)[:BEST]
-
-
-def _sorted(session: Session, where: Where, sort: str) -> list[int]:
-    """All ids in another order than they came in; nothing stands last, equals newest first."""
-    name = sort.removeprefix("-")
-    if name not in SORTS:
-        raise InvalidInput(f"Payments are not sorted by {name!r}. There are {', '.join(SORTS)}.")
-    if _capped(session, where) > COUNT_CAP:
-        raise InvalidInput(
-            f"More than {COUNT_CAP} payments cannot be sorted by {name}. Narrow them down first, or take "
-            f"the newest first."
-        )
-    by = SORTS[name]
-    query = select(Payment.id).join(Payment.event).where(*where.all())
-    order = (by.is_(None), by.desc() if sort.startswith("-") else by, Payment.id.desc())
-    return list(session.scalars(query.order_by(*order)))
-
-
-def _capped(session: Session, where: Where) -> int:
-    return session.scalar(select(func.count()).select_from(where.some(COUNT_CAP + 1).subquery())) or 0
-
-
-def _all_rows(session: Session, where: Where, first: tuple[int, ...], chunk: int) -> Iterator[PaymentRow]:
-    yield from fetch(session, first)
-    ids = session.scalars(where.newest(chunk)).all()
-    while ids:
-        yield from fetch(session, ids)
-        ids = session.scalars(where.beyond(ids[-1]).newest(chunk)).all()
-
-
-def _standings(session: Session, person: Person, wanted: Filter) -> int | None:
-    """The count of a filter by statuses and events alone, from the running totals; None for any other."""
-    if replace(wanted, statuses=(), events=(), not_statuses=(), not_events=()) != Filter():
-        return None
-    kept = select(func.coalesce(func.sum(Standing.count), 0)).join(Event, Event.id == Standing.event_id)
-    scope = conditions.scope_of(person)
-    asked = [
-        (scope is not None, Standing.event_id.in_(scope or ())),
-        (wanted.statuses, Standing.status.in_([str(status) for status in wanted.statuses])),
-        (wanted.not_statuses, Standing.status.not_in([str(status) for status in wanted.not_statuses])),
-        (wanted.events, Event.code.in_(wanted.events)),
-        (wanted.not_events, Event.code.not_in(wanted.not_events)),
-    ]
-    return int(session.scalar(kept.where(*(condition for given, condition in asked if given))) or 0)

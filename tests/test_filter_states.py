@@ -17,6 +17,7 @@ from db.money import Money
 from db.session import Sessions
 from payments import conditions, needle, search
 from payments.dates import Span
+from payments.exports.layout import Layout
 from payments.lifecycle import Method, Status
 from payments.people import Person, Role
 from payments.privacy import fold
@@ -27,6 +28,7 @@ from tests.samples import make_many
 from tests.test_exports import read_back, written
 
 STATES = 200
+ORDERS = (search.OLDEST, *search.SORTS, *(f"-{name}" for name in search.SORTS))
 TEXTS = (
     "nkosi", "van merwe", '"van der merwe"', "example.org", "150", "R150", "gala", "zoe", "4", "no", "ou",
     "x", "devconf nkosi", "payer12", "+2782", '"two lines"', "1500 naidoo", "no such payer", "gw0000", "pa",
@@ -274,6 +276,15 @@ def _same_in_other_orders(
     dearest = sorted(amounts, key=lambda payment: (-payment.amount_minor, -payment.id))
     rows = [row.id for row in search.rows(session, person, wanted, sort="-amount")]
     assert rows == [payment.id for payment in dearest], told
+    _same_in_a_file(session, person, wanted, Random(told).choice(ORDERS), told)
+
+
+def _same_in_a_file(session: Session, person: Person, wanted: Filter, sort: str, told: str) -> None:
+    shown = [row.reference for row in search.rows(session, person, wanted, sort=sort)]
+    pages = search.page(session, person, wanted, sort=sort, size=500).rows
+    assert [row.reference for row in pages] == shown, (sort, told)
+    filed = read_back(written(session, wanted, Layout(sort=sort), person))
+    assert [line["reference"] for line in filed] == shown, (sort, told)
 
 
 def test_what_left_nothing_over_is_named_and_taking_it_away_finds_some(desk: Session, now: datetime):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions
-from payments import conditions, links, search, search_text, sync, timeline
+from payments import conditions, found, links, search, search_text, sync, timeline
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
 from payments.lifecycle import Kind, Method, Status
@@ -317,6 +317,46 @@ def test_a_page_goes_on_after_the_last_row_seen(crowd: Session):
     first = search.page(crowd, ADMIN, Filter(), size=30)
     second = search.page(crowd, ADMIN, Filter(), size=30, before_id=first.rows[-1].id)
     assert second.rows == search.page(crowd, ADMIN, Filter(), number=2, size=30).rows
+
+
+SORTED_BY = {
+    "amount": lambda row: row.amount.minor,
+    "received": lambda row: row.received.minor or None,
+    "paid": lambda row: row.paid_at,
+    "asked": lambda row: row.asked_at,
+    "phone": lambda row: row.payer_phone or None,
+    "category": lambda row: row.category,
+    "event": lambda row: row.event_name,
+    "status": lambda row: row.status,
+    "method": lambda row: row.method,
+}
+
+
+def test_a_list_is_sorted_by_a_column_nothing_last_and_equals_newest_first(crowd: Session):
+    newest = list(search.rows(crowd, ADMIN, Filter()))
+    for name, key in SORTED_BY.items():
+        there = [row for row in newest if key(row) is not None]
+        nothing = [row for row in newest if key(row) is None]
+        for sort, downwards in ((name, False), (f"-{name}", True)):
+            expected = [*sorted(there, key=key, reverse=downwards), *nothing]
+            assert list(search.rows(crowd, ADMIN, Filter(), sort=sort)) == expected, sort
+
+
+@pytest.mark.parametrize("few", [1_000, 60, 0], ids=["few", "not so few", "many"])
+def test_a_search_goes_on_after_any_row_and_shows_each_once(
+    crowd: Session, monkeypatch: pytest.MonkeyPatch, few: int
+):
+    """However many are read at once: the best, then the newest, then on below them."""
+    monkeypatch.setattr(found, "FEW", few)
+    wanted = Filter(text="example.org")
+    everything = list(search.rows(crowd, ADMIN, wanted))
+    numbered = [search.page(crowd, ADMIN, wanted, number=number, size=30) for number in range(1, 8)]
+    assert [row for page in numbered for row in page.rows] == everything
+    first = search.page(crowd, ADMIN, wanted, size=80)
+    rest = search.page(crowd, ADMIN, wanted, size=200, before_id=first.rows[-1].id)
+    assert [*first.rows, *rest.rows] == everything
+    assert len(everything) > 100
+    assert search.capped_count(crowd, ADMIN, wanted) == len(everything)
 
 
 def test_a_list_held_still_does_not_shift_when_payments_arrive(sessions: Sessions, now: datetime):

@@ -30,10 +30,12 @@ LARGEST_PROVED_MB = 100
 LONGEST = timedelta(hours=6)
 
 
-def export_button(wanted: Filter) -> None:
-    """Opens the dialog for what is filtered now."""
+def export_button(wanted: Filter, sort: str) -> None:
+    """Opens the dialog for what is filtered now, in the order of the list."""
     if st.button("Export", icon=":material/download:", key="export_open"):
         st.session_state.exporting = wanted
+        st.session_state.export_sort = sort
+        _another()
         st.rerun()
 
 
@@ -59,6 +61,8 @@ def _dialog(wanted: Filter) -> None:
     plain(words.count(totals.count, "payment", "payments"), "amount")
     plain(f"{words.sums(totals.sums)} asked · {words.sums(totals.received)} received", "faint")
     chosen = _layout(kept)
+    if chosen.sort != search.NEWEST:
+        plain(f"In the order of the list: {words.SORT[chosen.sort].lower()}.", "faint")
     if asked := st.session_state.get("export_asked"):
         _progress(asked, totals.count)
     else:
@@ -143,7 +147,9 @@ def _options(*, csv: bool, changed: dict[str, Any]) -> None:
 
 def _show(chosen: Layout) -> None:
     """A layout as the state of the controls."""
-    st.session_state.update({f"export_{name}": getattr(chosen, name) for name in layouts.NAMES})
+    st.session_state.update(
+        {f"export_{name}": getattr(chosen, name) for name in layouts.NAMES if name != "sort"}
+    )
     st.session_state.export_columns = list(chosen.columns)
 
 
@@ -334,6 +340,7 @@ def _told(view: ExportView) -> dict[str, str | None]:
         "Payments": words.number(view.contents.rows) if view.contents else None,
         **(_sums(view.contents) if view.contents else {}),
         "Columns": columns,
+        "Order": words.SORT[view.layout.sort],
         "Size": size,
         "SHA-256": view.sha256,
         "What went wrong": view.problem,

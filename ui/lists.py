@@ -111,7 +111,7 @@ def payments_list(
 #: The order a column's heading asks for, the smallest first and the largest first.
 SORT_KEYS = {
     "when": (search.OLDEST, search.NEWEST),
-    **{name: (name, f"-{name}") for name in ("amount", "status", "payer", "event", "method", "reference")},
+    **{name: (name, f"-{name}") for name in search.SORTS},
 }
 
 

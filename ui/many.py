@@ -38,14 +38,15 @@ def on_payments(person: Person, wanted: Filter, count: int) -> None:
     if deeds and count:
         some = f"more than {words.number(COUNT_CAP)}" if count > COUNT_CAP else words.number(count)
         told = f"All {some} {'payment' if count == 1 else 'payments'} that match"
-        st.button(
-            "Do to all", key="bulk_open", icon=":material/checklist:", on_click=begin,
-            args=(Many(told, wanted, deeds),), help=f"{told}, on every page",
-        )  # fmt: skip
+        if st.button(
+            "Do to all", key="bulk_open", icon=":material/checklist:", help=f"{told}, on every page"
+        ):
+            begin(Many(told, wanted, deeds))
+            st.rerun()  # the list draws itself alone, and the dialog is the page's
 
 
 def begin(many: Many) -> None:
-    """Open the dialog on these. For callbacks."""
+    """Open the dialog on these, when the page is drawn next."""
     st.session_state.bulk = {"many": many}
 
 

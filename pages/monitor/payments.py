@@ -14,24 +14,6 @@ person = ui.require(Action.SEE)
 app = bootstrap.app()
 PAGE_SIZE = 50
 IN_ORDER_OF_ARRIVAL = (search.NEWEST, search.OLDEST)
-SORTED = {
-    search.NEWEST: "Newest first",
-    search.OLDEST: "Oldest first",
-    "-amount": "Largest amount",
-    "amount": "Smallest amount",
-    "payer": "Payer, A to Z",
-    "-payer": "Payer, Z to A",
-    "event": "Event, A to Z",
-    "-event": "Event, Z to A",
-    "status": "Status, A to Z",
-    "-status": "Status, Z to A",
-    "method": "Method, A to Z",
-    "-method": "Method, Z to A",
-    "-paid": "Paid last",
-    "paid": "Paid first",
-    "reference": "Reference, A to Z",
-    "-reference": "Reference, Z to A",
-}
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -117,17 +99,17 @@ def order(count: int) -> str:
     with st.container(width=210):
         sort = st.selectbox(
             "Sort",
-            list(SORTED),
+            list(words.SORT),
             key="sort",
-            format_func=SORTED.__getitem__,
+            format_func=words.SORT.__getitem__,
             label_visibility="collapsed",
             on_change=to_the_top,
             bind="query-params",
         )
     if sort not in IN_ORDER_OF_ARRIVAL and count > search.COUNT_CAP:
         raise InvalidInput(
-            f"{SORTED[sort]}: this needs a narrower filter, of {words.number(search.COUNT_CAP)} payments at "
-            f"most. Newest first and oldest first work for any number."
+            f"{words.SORT[sort]}: this needs a narrower filter, of {words.number(search.COUNT_CAP)} payments "
+            f"at most. Newest first and oldest first work for any number."
         )
     return sort
 
@@ -164,7 +146,8 @@ def found(wanted: Filter) -> None:
     total = line.empty()
     with app.sessions.read() as session:
         version = overview.version(session)
-        count = search.count_at_once(session, here, wanted)
+        matching = search.Found(session, here, wanted)
+        count = matching.count_at_once
         total.markdown(told_at_once(count))
         with line:
             sort = order(count)
@@ -172,10 +155,7 @@ def found(wanted: Filter) -> None:
         with foot:
             number, older = place_in(wanted, sort, count)
         newest_id = held(wanted, sort, number, older)
-        page = search.page(
-            session, here, wanted, number=number, size=PAGE_SIZE, sort=sort,
-            newest_id=newest_id, before_id=older,
-        )  # fmt: skip
+        page = matching.page(number=number, size=PAGE_SIZE, sort=sort, newest_id=newest_id, before_id=older)
         if number == 1 and older is None:
             st.session_state.held = (wanted, sort, search.newest_id(session))
     references = [row.reference for row in page.rows]
@@ -195,9 +175,10 @@ def found(wanted: Filter) -> None:
         further(wanted, page, sort, older)
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
-    if totals.count and here.may(Action.EXPORT):
-        with line:
-            ui.export_button(wanted)
+    with line:
+        ui.on_payments(here, wanted, count)
+        if totals.count and here.may(Action.EXPORT):
+            ui.export_button(wanted, sort)
 
 
 def held(wanted: Filter, sort: str, number: int, older: int | None) -> int | None:
@@ -221,12 +202,9 @@ def further(wanted: Filter, page: search.Page, sort: str, older: int | None) -> 
 
 
 def tools(wanted: Filter) -> None:
-    """What can be done with the list as a whole."""
-    with app.sessions.read() as session:
-        count = search.capped_count(session, person, wanted)
+    """How the list is kept and looks."""
     ui.views_popover(person, wanted)
     ui.columns_popover(person)
-    ui.on_payments(person, wanted, count)
 
 
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
+from payments import found
 from payments.dates import SAST, Span
 from payments.errors import InvalidInput
 
@@ -108,6 +109,7 @@ class Layout:
     zone: Zone = Zone.SAST
     opening: bool = False
     ending: bool = False
+    sort: str = found.NEWEST  # that of the list it is taken from; no preset holds it
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -116,6 +118,7 @@ class Layout:
             raise InvalidInput("A column is named twice. Name each once.")
         if unknown := [name for name in self.columns if name not in COLUMNS]:
             raise InvalidInput(f"There is no column {unknown[0]!r}. There are: {', '.join(COLUMNS)}.")
+        found.check_sort(self.sort)
 
 
 #: The names a layout has in an address.

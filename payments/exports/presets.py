@@ -1,6 +1,6 @@
 """Layouts under a name: each person's own, and those that others of their role share with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select
@@ -10,6 +10,7 @@ from db.models import ExportPreset, PersonRow
 from payments import audit
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports.layout import Layout, from_plain, to_plain
+from payments.found import NEWEST
 from payments.people import Action, Person, check
 from payments.privacy import clean
 
@@ -61,6 +62,7 @@ def save(session: Session, person: Person, name: str, layout: Layout, *, shared:
         raise InvalidInput("Give the preset a name.")
     same = select(ExportPreset).where(ExportPreset.person_id == person.id, ExportPreset.name == kept)
     row = session.scalar(same) or ExportPreset(person_id=person.id, name=kept)
+    layout = replace(layout, sort=NEWEST)
     row.layout, row.role, row.changed_at = dict(to_plain(layout)), str(person.role) if shared else None, now
     session.add(row)
     audit.record(session, person, "save_export_preset", kept, now=now, layout=row.layout, shared=shared)

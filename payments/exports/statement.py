@@ -1,4 +1,4 @@
-"""What the database is asked for a file: exactly what is filtered, newest first, as cells that are ready.
+"""What the database is asked for a file: what is filtered, in the order of the screen, as ready cells.
 
 The statements are made here, where people and their events are known, and run elsewhere (``child``). The
 cells of a CSV file are made by the database: on PostgreSQL guarded too, on SQLite as lines.
@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, Select, case, func, literal, literal_column, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, Payment
-from payments import conditions, search
+from payments import conditions
 from payments.conditions import Filter
 from payments.exports import cells, lines
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
+from payments.found import NEWEST, OLDEST, Found, joined, of_links
 from payments.people import Person
 
 _HUNDRED: ColumnElement[int] = literal_column("100")
@@ -71,29 +72,28 @@ def totals(session: Session, person: Person, wanted: Filter) -> Statement:
 
 
 def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> Statement:
-    """The rows of a file: for CSV cells as text, on SQLite already one line; for XLSX plain values."""
+    """The rows of a file: for CSV cells as text, on SQLite already one line; for XLSX plain values.
+
+    Raises InvalidInput for a sort that needs a narrower filter.
+    """
     dialect = session.get_bind().dialect
     write = _Sqlite(layout) if dialect.name == "sqlite" else _Postgres(layout)
     made = [write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in layout.columns]
-    query = _joined(write.row(made), layout).where(*conditions.where(session, person, wanted).all())
-    top = {payment_id: place for place, payment_id in enumerate(search.best(session, person, wanted))}
-    if top:  # as on the screen: what fits the words best stands first
-        query = query.order_by(case(top, value=Payment.id, else_=len(top)))
-    return _compiled(query.order_by(Payment.id.desc()), dialect)
+    found = Found(session, person, wanted)
+    links = of_links(layout.sort) or bool(_OF_LINKS & set(layout.columns))
+    query = joined(select(*write.row(made)), links=links).where(*found.where.all())
+    return _compiled(query.order_by(*_order(found, layout.sort)), dialect)
 
 
-def _joined(columns: list[ColumnElement[Any]], layout: Layout) -> Select[Any]:
-    query = select(*columns).select_from(Payment).join(Payment.event).outerjoin(Payment.category)
-    if not _OF_LINKS & set(layout.columns):
-        return query
-    other = aliased(Link)
-    told = (
-        select(other.id)
-        .where(other.payment_id == Payment.id)
-        .order_by(case((other.state == "paid", 1), else_=0).desc(), other.id.desc())
-        .limit(1)
-    )
-    return query.outerjoin(Link, Link.id == told.correlate(Payment).scalar_subquery())
+def _order(found: Found, sort: str) -> tuple[Any, ...]:
+    """As on the screen."""
+    if sort not in (NEWEST, OLDEST):
+        return found.order(sort)
+    if sort == OLDEST:
+        return (Payment.id,)
+    top = {payment_id: place for place, payment_id in enumerate(found.best)}
+    first = (case(top, value=Payment.id, else_=len(top)),) if top else ()
+    return (*first, Payment.id.desc())
 
 
 def _compiled(query: Select[*tuple[Any, ...]], dialect: Dialect) -> Statement:

@@ -1,0 +1,251 @@
+"""What a filter finds for one person, and in which order: the same for pages, counts, rows and files.
+
+Newest first is id order. What fits searched words best stands before it. Another order needs a list that is
+not too long.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import Session
+
+from db.models import Category, Event, Link, Payment, Standing
+from payments import conditions, needle
+from payments.conditions import Filter, Where
+from payments.errors import InvalidInput
+from payments.people import Person
+from payments.rows import PaymentRow, fetch, told_link
+
+#: A count above this is told as "10 000+" until the exact one follows.
+COUNT_CAP = 10_000
+LARGEST_PAGE = 500
+#: So many of the best stand on top of a list that was searched for; behind them the newest come first.
+BEST = 50
+#: So many that were searched for are read at once: no more of them, and nothing else has to be asked.
+FEW = 200
+NEWEST, OLDEST = "newest", "oldest"
+#: Other orders, each also with a minus before it for the largest first.
+SORTS: Mapping[str, Any] = {
+    "amount": Payment.amount_minor,
+    "status": Payment.status,
+    "payer": func.lower(Payment.payer_name),
+    "event": Event.name,
+    "method": Payment.method,
+    "reference": Payment.reference,
+    "received": func.nullif(Payment.received_minor, 0),
+    "paid": Payment.paid_at,
+    "asked": Link.asked_at,
+    "category": Category.name,
+    "email": func.nullif(func.lower(Payment.payer_email), ""),
+    "phone": func.nullif(Payment.payer_phone, ""),
+    "gateway": Link.gateway_reference,
+    "note": func.nullif(func.lower(Payment.note), ""),
+}
+_OF_LINKS = ("asked", "gateway")
+
+
+@dataclass(frozen=True)
+class Page:
+    """``more``: another page follows. ``rows[-1].id`` is where it goes on, as ``before_id``."""
+
+    rows: tuple[PaymentRow, ...]
+    number: int
+    size: int
+    more: bool
+
+
+@dataclass(frozen=True)
+class _Top:
+    """How a list that was searched for begins: ``ids`` in its order, the ``best`` before the newest. Behind
+    them it goes on below ``last``, None where there are no others."""
+
+    ids: tuple[int, ...] = ()
+    best: int = 0
+    last: int | None = None
+
+
+class Found:
+    """Conditions are made once, and what was searched for is read once, however often this is asked.
+
+    It lives as long as its session's picture of the database.
+    """
+
+    def __init__(self, session: Session, person: Person, wanted: Filter) -> None:
+        self._session = session
+        self._person = person
+        self._wanted = wanted
+        self.where = conditions.where(session, person, wanted)
+
+    @cached_property
+    def capped(self) -> int:
+        """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
+        return len(self._top.ids) if self._is_few else capped(self._session, self.where)
+
+    @cached_property
+    def count_at_once(self) -> int:
+        """How many payments: exact where the running totals know it, else as ``capped``."""
+        standings = _standings(self._session, self._person, self._wanted)
+        return self.capped if standings is None else standings
+
+    @property
+    def best(self) -> tuple[int, ...]:
+        """The ids on top of the list that was searched for; what else was found follows, the newest first."""
+        if self.where.ways is None:
+            return ()
+        return self._top.ids[: self._top.best]
+
+    def page(
+        self,
+        *,
+        number: int = 1,
+        size: int = 50,
+        sort: str = NEWEST,
+        newest_id: int | None = None,
+        before_id: int | None = None,
+    ) -> Page:
+        """As ``search.page``."""
+        if number < 1 or not 1 <= size <= LARGEST_PAGE:
+            raise InvalidInput(f"Pages count from 1 and hold 1 to {LARGEST_PAGE} payments.")
+        where = replace(self.where, at_most=newest_id, oldest=sort == OLDEST)
+        where = where if before_id is None else where.beyond(before_id)
+        offset = (number - 1) * size
+        if sort not in (NEWEST, OLDEST):
+            ids = self._sorted(where, sort)[offset : offset + size + 1]
+        elif sort == NEWEST and before_id is None:
+            ids = self._searched(where, offset, size + 1)
+        else:
+            rest = replace(where, excluding=self.best if sort == NEWEST else ())
+            ids = list(self._session.scalars(rest.newest(size + 1, offset)))
+        return Page(tuple(fetch(self._session, ids[:size])), number, size, more=len(ids) > size)
+
+    def rows(self, *, chunk: int = 500, sort: str = NEWEST) -> Iterator[PaymentRow]:
+        """All of them in the order of the pages, a chunk in memory at a time. Refuses before the first."""
+        if sort not in (NEWEST, OLDEST):
+            return self._in_chunks(self._sorted(self.where, sort), chunk)
+        if sort == NEWEST and self._is_few:
+            return self._in_chunks(self._top.ids, chunk)
+        first = self.best if sort == NEWEST else ()
+        where = replace(self.where, oldest=sort == OLDEST, excluding=first)
+        return self._all_rows(where, first, chunk)
+
+    def order(self, sort: str) -> tuple[Any, ...]:
+        """What a query of its own, joined as ``joined`` does, is sorted by. Raises InvalidInput."""
+        check_sort(sort)
+        name = sort.removeprefix("-")
+        if self.capped > COUNT_CAP:
+            raise InvalidInput(
+                f"More than {COUNT_CAP} payments cannot be sorted by {name}. Narrow them down first, or take "
+                f"the newest first."
+            )
+        by = SORTS[name]
+        return by.is_(None), by.desc() if sort.startswith("-") else by, Payment.id.desc()
+
+    # -- which ids --------------------------------------------------------------------------------
+
+    @cached_property
+    def _top(self) -> _Top:
+        return self._first(self.where)
+
+    @property
+    def _is_few(self) -> bool:
+        """All that was searched for is read already."""
+        return self.where.ways is not None and self._top.last is None
+
+    def _first(self, where: Where) -> _Top:
+        """The few that fit the words best, the surest first, then the newest."""
+        some = list(self._session.execute(_known(where.newest(FEW + 1))))
+        whole = len(some) <= FEW
+        best: dict[int, None] = {}
+        for way in where.surest:
+            missing = BEST - len(best)
+            fits = [one.id for one in some if one.id not in best and _fits(way, one)][:missing]
+            if len(fits) < missing and not whole:
+                others = replace(where, ways=(way,), excluding=tuple(best))
+                fits = list(self._session.scalars(others.newest(missing)))
+            best |= dict.fromkeys(fits)
+            if len(best) >= BEST:
+                break
+        ids = (*best, *(one.id for one in some if one.id not in best))
+        return _Top(ids, len(best), None if whole else some[-1].id)
+
+    def _searched(self, where: Where, offset: int, count: int) -> list[int]:
+        """Ids of a page, the best first."""
+        if where.ways is None:
+            return list(self._session.scalars(where.newest(count, offset)))
+        top = self._top if where == self.where else self._first(where)
+        ids = list(top.ids[offset : offset + count])
+        if top.last is not None and len(ids) < count:
+            rest = replace(where.beyond(top.last), excluding=top.ids[: top.best])
+            ids += self._session.scalars(rest.newest(count - len(ids), max(0, offset - len(top.ids))))
+        return ids
+
+    def _sorted(self, where: Where, sort: str) -> list[int]:
+        """All ids in another order than they came in; nothing stands last, equals newest first."""
+        order = self.order(sort)
+        query = joined(select(Payment.id), links=of_links(sort))
+        return list(self._session.scalars(query.where(*where.all()).order_by(*order)))
+
+    # -- rows -------------------------------------------------------------------------------------
+
+    def _in_chunks(self, ids: Sequence[int], chunk: int) -> Iterator[PaymentRow]:
+        return (row for at in range(0, len(ids), chunk) for row in fetch(self._session, ids[at : at + chunk]))
+
+    def _all_rows(self, where: Where, first: tuple[int, ...], chunk: int) -> Iterator[PaymentRow]:
+        yield from fetch(self._session, first)
+        ids = self._session.scalars(where.newest(chunk)).all()
+        while ids:
+            yield from fetch(self._session, ids)
+            ids = self._session.scalars(where.beyond(ids[-1]).newest(chunk)).all()
+
+
+def joined(query: Select[Any], *, links: bool) -> Select[Any]:
+    """A query over payments with what a list may tell of each."""
+    query = query.select_from(Payment).join(Payment.event).outerjoin(Payment.category)
+    return query.outerjoin(Link, Link.id == told_link()) if links else query
+
+
+def check_sort(sort: str) -> None:
+    """Raises InvalidInput for an order there is not."""
+    if sort not in (NEWEST, OLDEST) and sort.removeprefix("-") not in SORTS:
+        raise InvalidInput(f"Payments are not sorted by {sort!r}. There are {', '.join(SORTS)}.")
+
+
+def of_links(sort: str) -> bool:
+    """It takes the payments' links to sort so."""
+    return sort.removeprefix("-") in _OF_LINKS
+
+
+def capped(session: Session, where: Where) -> int:
+    return session.scalar(select(func.count()).select_from(where.some(COUNT_CAP + 1).subquery())) or 0
+
+
+def _known(ids: Select[int]) -> Select[int, str, int, str]:
+    """What says which of the few fit best, the newest first."""
+    known = select(Payment.id, Payment.search_text, Payment.amount_minor, Payment.reference)
+    return known.where(Payment.id.in_(ids)).order_by(Payment.id.desc())
+
+
+def _fits(way: needle.Way, one: Row[int, str, int, str]) -> bool:
+    return needle.fits(way, one.search_text, one.amount_minor, one.reference)
+
+
+def _standings(session: Session, person: Person, wanted: Filter) -> int | None:
+    """The count of a filter by statuses and events alone, from the running totals; None for any other."""
+    if replace(wanted, statuses=(), events=(), not_statuses=(), not_events=()) != Filter():
+        return None
+    kept = select(func.coalesce(func.sum(Standing.count), 0)).join(Event, Event.id == Standing.event_id)
+    scope = conditions.scope_of(person)
+    if scope is not None:
+        kept = kept.where(Standing.event_id.in_(scope))
+    if wanted.statuses:
+        kept = kept.where(Standing.status.in_([str(status) for status in wanted.statuses]))
+    if wanted.not_statuses:
+        kept = kept.where(Standing.status.not_in([str(status) for status in wanted.not_statuses]))
+    if wanted.events:
+        kept = kept.where(Event.code.in_(wanted.events))
+    if wanted.not_events:
+        kept = kept.where(Event.code.not_in(wanted.not_events))
+    return int(session.scalar(kept) or 0)
