@@ -26,6 +26,7 @@ MENU = {
     "Finance": [(Action.EXPORT, "finance/exports", "Exports", "download")],
     "Door": [
         (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),
+        (Action.ISSUE_LINK, "door/sheet", "Many at once", "table_view"),
         (Action.TAKE_MONEY, "door/shift", "My shift", "point_of_sale"),
     ],
     "Admin": [

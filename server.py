@@ -34,6 +34,8 @@ from payments.exports.delivery import Delivery
 from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
 from payments.people import Person
+from payments.sheets import back
+from payments.sheets.back import File
 from payments.signin import Visitor
 
 HERE = Path(__file__).parent
@@ -277,6 +279,31 @@ async def _delivered(request: Request, ask: Callable[[Person], str]) -> Response
     return _Download(delivery)
 
 
+async def sheet_back(request: Request) -> Response:
+    """A sheet of people with the links that were made for it."""
+    sheet_id, format_ = request.path_params["sheet_id"], request.path_params["format"]
+
+    def make(person: Person) -> File:
+        app = bootstrap.app()
+        with app.sessions.begin() as session:
+            return back.take(session, person, sheet_id, format_, now=app.now())
+
+    return await _small_file(request, make)
+
+
+async def _small_file(request: Request, make: Callable[[Person], File]) -> Response:
+    """A file that is made in memory, for whoever is here; what refuses it is a sentence."""
+    here = await who(request, active=True)
+    if here is None:  # the session ended between the gate and here
+        return RedirectResponse("/signin", 303)
+    try:
+        file = await anyio.to_thread.run_sync(make, here.person, limiter=_FILES)
+    except PaymentsError as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
+    return Response(file.data, headers=headers, media_type=file.media_type)
+
+
 _STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500}
 
 
@@ -349,6 +376,7 @@ ROUTES = [
     Route("/signout", do_signout, methods=["POST"]),
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),
+    Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

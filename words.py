@@ -16,6 +16,7 @@ from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
 from payments.search import Filter
+from payments.sheets import RowState
 from payments.shifts import Move
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
@@ -336,6 +337,15 @@ EXPORT: Mapping[str, Look] = {
 
 # -- what happened to a payment ---------------------------------------------------------------------
 
+SHEET_ROW: Mapping[RowState, Look] = {
+    RowState.WAITING: Look("To make", "qr_code_2", "green"),
+    RowState.ASKING: Look("Being made", "hourglass_empty", "gray"),
+    RowState.MADE: Look("Made", "check_circle", "green"),
+    RowState.FAILED: Look("Failed", "error", "red"),
+    RowState.WRONG: Look("To mend", "edit", "red"),
+    RowState.KNOWN: Look("There already", "done_all", "gray"),
+    RowState.ALIKE: Look("Perhaps there", "person_search", "orange"),
+}
 KIND: Mapping[str, tuple[str, str]] = {
     Kind.CREATED: ("add", "gray"),
     Kind.LINK_ASKED: ("link", "gray"),

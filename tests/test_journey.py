@@ -169,6 +169,24 @@ def test_two_hundred_rapid_clicks_make_one_link(signed_in: BrowserContext, desk:
     assert len(desk.links()) == before + 1
 
 
+def test_a_sheet_becomes_links_and_comes_back_with_them(signed_in: BrowserContext, desk: Desk) -> None:
+    people = "naam;selfoon;bedrag;table\n" + "".join(
+        f"Gast {nth};08212345{nth:02d};R 250;{nth}\n" for nth in range(25)
+    )
+    page = signed_in.new_page()
+    page.goto(f"{desk.dashboard}/sheet")
+    upload = {"name": "gaste.csv", "mimeType": "text/csv", "buffer": f"{people}Niemand;;1.5;9\n".encode()}
+    page.locator("input[type=file]").set_input_files(upload)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Make 25 links").click(timeout=15_000)
+    with page.expect_download(timeout=30_000) as download:
+        page.get_by_text("CSV", exact=True).click(timeout=30_000)
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig")), delimiter=";"))
+    assert {row["paydesk_status"] for row in rows[:25]} == {"open"}
+    assert len({row["paydesk_link"] for row in rows[:25]}) == 25
+    assert (rows[25]["paydesk_link"], rows[25]["table"]) == ("", "9")
+    assert "not an amount" in rows[25]["paydesk_problem"]
+
+
 def test_a_forged_success_is_kept_and_never_believed(desk: Desk) -> None:
     link = desk.manage("link", "--event", "DEVCONF", "--amount", "50.00", "--payer", "Pravin Naidoo")
     body = {

@@ -18,7 +18,19 @@ from tests.running import ADMIN, Desk, running
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
-PAGES = ["", "payments", "attention", "inbox", "exports", "take", "shift", "events", "people", "settings"]
+PAGES = [
+    "",
+    "payments",
+    "attention",
+    "inbox",
+    "exports",
+    "take",
+    "sheet",
+    "shift",
+    "events",
+    "people",
+    "settings",
+]
 #: Streamlit's own: its sectioned navigation puts lists in lists.
 NOT_OURS = ("[data-testid=stSidebarNav]", "[data-testid=stHeader]")
 

@@ -37,6 +37,7 @@ PAGES = {
     "pages/monitor/inbox.py": Action.SEE_INBOX,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
+    "pages/door/sheet.py": Action.ISSUE_LINK,
     "pages/door/shift.py": Action.TAKE_MONEY,
     "pages/admin/events.py": Action.MANAGE_EVENTS,
     "pages/admin/people.py": Action.MANAGE_PEOPLE,

@@ -21,6 +21,7 @@ from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models.sheets import SheetFile, SheetLine, SheetPayment
 from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
 __all__ = [
@@ -59,6 +60,9 @@ __all__ = [
     "Receipt",
     "Reversal",
     "SavedView",
+    "SheetFile",
+    "SheetLine",
+    "SheetPayment",
     "Shift",
     "SignInAttempt",
     "SignInLink",

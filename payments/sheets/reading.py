@@ -1,0 +1,274 @@
+"""A sheet of people to rows that can become payments, or say why they cannot.
+
+Columns are known by their headings; what nobody knows is carried along and given back. Nothing is guessed:
+a sheet whose columns could be meant in two ways is refused, and a row that is unclear says so.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+
+from db.money import LARGEST_MINOR, Money
+from payments import contacts
+from payments.errors import InvalidInput, StatementFormatError
+from payments.privacy import clean, fold
+from payments.statements import kinds, workbook
+from payments.statements.tables import Table, decode, is_blank, shown_name, tables
+
+#: More at once is a file for the registration site's own connection, and minutes of waiting.
+MOST_ROWS = 5_000
+MOST_COLUMNS = 60
+#: What we add when the sheet goes back; a sheet that comes again is read without it.
+OURS = "paydesk"
+
+
+class Column(StrEnum):
+    ID = "id"
+    NAME = "name"
+    FIRST = "first name"
+    LAST = "last name"
+    EMAIL = "email"
+    PHONE = "phone"
+    CATEGORY = "category"
+    AMOUNT = "amount"
+    NOTE = "note"
+
+
+_SAID = {
+    Column.ID: "id, registration id, registration number, registration no, badge, badge number",
+    Column.NAME: "name, full name, payer, payer name, attendee, delegate, participant, naam, volle naam",
+    Column.FIRST: "first name, firstname, given name, voornaam",
+    Column.LAST: "last name, lastname, surname, family name, van",
+    Column.EMAIL: "email, e mail, email address, e mail address, mail, epos, e pos",
+    Column.PHONE: "phone, phone number, cell, cellphone, cell number, mobile, mobile number, tel, telephone, "
+    "whatsapp, whatsapp number, selfoon, telefoon",
+    Column.CATEGORY: "category, ticket, ticket type, registration type, price name, kategorie",
+    Column.AMOUNT: "amount, amount due, price, fee, total, bedrag, prys",
+    Column.NOTE: "note, notes, for, what for, description, nota",
+}
+_KNOWN = {heading: column for column, said in _SAID.items() for heading in said.split(", ")}
+_WORDS = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class PriceLine:
+    """What a category's word in the sheet may mean."""
+
+    id: int
+    name: str
+    price: Money
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one row asks for. ``key`` says whether it was here before: by the sheet's own number when it has
+    one, else by everything that counts."""
+
+    name: str
+    email: str
+    phone: str
+    amount: Money
+    category_id: int | None
+    note: str
+    key: str
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """``number`` is the row as a spreadsheet counts. Without ``wanted``, ``fault`` says what to mend."""
+
+    number: int
+    cells: tuple[str, ...]
+    wanted: Wanted | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    file: str
+    headings: tuple[str, ...]
+    meant: Mapping[Column, str]  # by which heading
+    rows: tuple[SheetRow, ...]
+
+
+def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> Sheet:
+    """The sheet in a CSV or XLSX file. Raises InvalidInput for one that cannot be read as a whole."""
+    try:
+        file = shown_name(name)
+        table = _table(file, name, data)
+        rows = [(number, cells) for number, cells in table.rows() if not is_blank(cells)]
+    except StatementFormatError as error:
+        raise InvalidInput(str(error)) from error
+    if len(rows) < 2:
+        raise InvalidInput(f"{file} has no row below its headings.")
+    if len(rows) - 1 > MOST_ROWS:
+        raise InvalidInput(f"{file} has {len(rows) - 1} rows; at most {MOST_ROWS} at once. Split it.")
+    headings = [" ".join(cell.split()) for cell in rows[0][1]]
+    while headings and not headings[-1]:
+        headings.pop()
+    kept = [place for place, heading in enumerate(headings) if not _folded(heading).startswith(OURS)]
+    places = _places(file, [(place, headings[place]) for place in kept])
+    reader = _Reader(
+        places, {_folded(line.name): line for line in prices}, currency, table.encoding == "xlsx"
+    )
+    found = [_row(reader, number, cells, kept, len(headings)) for number, cells in rows[1:]]
+    return Sheet(
+        file,
+        tuple(headings[place] for place in kept),
+        {column: headings[place] for column, place in places.items()},
+        tuple(_each_once(found)),
+    )
+
+
+def _table(file: str, name: str, data: bytes) -> Table:
+    """The table in a file: with the separator that tears its heading into most columns."""
+    kinds.check_size(file, data)
+    if kinds.check_bytes(file, name, data) == "workbook":
+        return workbook.table(file, data)
+    text = decode(file, data)
+    kinds.of_text(file, name, text.text)
+    return max(tables(text), key=_width)
+
+
+def _width(table: Table) -> int:
+    try:
+        return max((len(cells) for _, cells in islice(table.rows(), 1)), default=0)
+    except StatementFormatError:  # not with this separator
+        return 0
+
+
+def _folded(heading: str) -> str:
+    return _WORDS.sub(" ", fold(heading)).strip()
+
+
+def _places(file: str, headings: Sequence[tuple[int, str]]) -> dict[Column, int]:
+    """Where each column stands. Raises InvalidInput for two that mean the same, or none that says who."""
+    if len(headings) > MOST_COLUMNS:
+        raise InvalidInput(f"{file} has {len(headings)} columns; at most {MOST_COLUMNS} are read.")
+    found: dict[Column, int] = {}
+    named = dict(headings)
+    for place, heading in headings:
+        column = _KNOWN.get(_folded(heading))
+        if column is None:
+            continue
+        if column in found:
+            raise InvalidInput(
+                f"{file}: the columns {named[found[column]]!r} and {heading!r} both say the {column}. "
+                f"Rename the one that is not meant."
+            )
+        found[column] = place
+    if not found.keys() & {Column.NAME, Column.FIRST, Column.LAST, Column.EMAIL, Column.PHONE}:
+        raise InvalidInput(
+            f"{file}: no column says who pays. Name one name, email or phone, in the first row."
+        )
+    if not found.keys() & {Column.AMOUNT, Column.CATEGORY}:
+        raise InvalidInput(
+            f"{file}: no column says how much. Name one amount, or category as the price list."
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Reader:
+    places: Mapping[Column, int]
+    prices: Mapping[str, PriceLine]
+    currency: str
+    is_workbook: bool
+
+    def cell(self, cells: Sequence[str], column: Column) -> str:
+        place = self.places.get(column)
+        return cells[place].strip() if place is not None and place < len(cells) else ""
+
+    def wanted(self, cells: Sequence[str]) -> Wanted:
+        """Raises InvalidInput with the first thing to mend."""
+        email = contacts.email_address(self.cell(cells, Column.EMAIL))
+        phone = contacts.phone_number(self.cell(cells, Column.PHONE))
+        whole = self.cell(cells, Column.NAME) or " ".join(
+            filter(None, (self.cell(cells, Column.FIRST), self.cell(cells, Column.LAST)))
+        )
+        name = clean(whole, field="The name", longest=120).replace("\n", " ") or email or phone
+        if not name:
+            raise InvalidInput("It says nobody: give a name, an e-mail address or a phone number.")
+        line = self._line(self.cell(cells, Column.CATEGORY))
+        amount = self._amount(self.cell(cells, Column.AMOUNT), line)
+        note = clean(self.cell(cells, Column.NOTE), field="The note", longest=1000)
+        own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
+        same = ("id", own) if own else (name, email, phone, amount.minor, line.id if line else 0, note)
+        return Wanted(name, email, phone, amount, line.id if line else None, note, _key(same))
+
+    def _line(self, said: str) -> PriceLine | None:
+        if not said:
+            return None
+        line = self.prices.get(_folded(said))
+        if line is None:
+            known = ", ".join(each.name for each in self.prices.values())
+            raise InvalidInput(
+                f"{said!r} is not on the price list: {known}."
+                if known
+                else f"{said!r}: the event has no price list."
+            )
+        return line
+
+    def _amount(self, said: str, line: PriceLine | None) -> Money:
+        if not said:
+            if line is None:
+                raise InvalidInput("It says no amount.")
+            return self._payable(line.price)
+        if self.is_workbook and re.fullmatch(r"[0-9]+\.[0-9]", said):
+            said += "0"  # a number's last zero is not kept in a workbook
+        try:
+            amount = Money.parse(said, self.currency)
+        except ValueError as error:
+            raise InvalidInput(f"{error}.") from error
+        if line and line.price != amount:
+            raise InvalidInput(
+                f"It says {amount}, and {line.name} costs {line.price}. Leave one of the two out."
+            )
+        return self._payable(amount)
+
+    def _payable(self, amount: Money) -> Money:
+        if not 1 <= amount.minor <= LARGEST_MINOR:
+            raise InvalidInput(f"The amount must be between R0.01 and {Money(LARGEST_MINOR)}.")
+        return amount
+
+
+def _key(parts: Iterable[object]) -> str:
+    return hashlib.sha256("\x1f".join(fold(str(part)) for part in parts).encode()).hexdigest()
+
+
+def _row(reader: _Reader, number: int, cells: list[str], kept: Sequence[int], width: int) -> SheetRow:
+    own = tuple(cells[place] if place < len(cells) else "" for place in kept)
+    if any(cell.strip() for cell in cells[width:]):
+        return SheetRow(number, own, None, "It has more cells than there are headings.")
+    try:
+        plain = tuple(clean(cell, field="A cell", longest=2_000) for cell in own)
+    except InvalidInput as error:  # what may not be kept is not kept
+        return SheetRow(number, tuple("" for _ in own), None, str(error))
+    try:
+        return SheetRow(number, plain, reader.wanted(cells))
+    except InvalidInput as error:
+        return SheetRow(number, plain, None, str(error))
+
+
+def _each_once(rows: Iterable[SheetRow]) -> Iterable[SheetRow]:
+    """A row that stands there twice is one payment only when somebody says that two are meant."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.wanted is None:
+            yield row
+        elif row.wanted.key in first:
+            twin = first[row.wanted.key]
+            why = f"It is the same as row {twin}. If both are meant, give each an id of its own."
+            yield replace(row, wanted=None, fault=why)
+        else:
+            first[row.wanted.key] = row.number
+            yield row
+
+
+def faults(rows: Iterable[SheetRow]) -> Counter[str]:
+    """How many rows have each fault, the most frequent first."""
+    return Counter(row.fault for row in rows if row.fault)
