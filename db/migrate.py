@@ -13,6 +13,8 @@ from db.session import DatabaseUnfit, file_of, make_file
 _FOLDER = Path(__file__).parent / "migrations"
 #: PostgreSQL's advisory locks are numbers; this one is Paydesk's. SQLite's BEGIN IMMEDIATE is its lock.
 _LOCK = 7_293_041
+#: Whoever comes second waits as long as a large table may take the first.
+_PATIENCE_S = 300
 
 
 def migrate(engine: Engine) -> None:
@@ -51,7 +53,7 @@ def downgrade(engine: Engine, to: str) -> None:
 
 
 def _step(engine: Engine) -> bool:
-    with engine.begin() as connection:
+    with engine.execution_options(patience_s=_PATIENCE_S).begin() as connection:
         _lock(connection)
         waiting = _pending(connection, _script())
         if waiting:
@@ -79,6 +81,7 @@ def _all(script: ScriptDirectory) -> list[str]:
 def _lock(connection: Connection) -> None:
     """Until the end of the transaction; SQLite has taken its write lock with BEGIN IMMEDIATE."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 

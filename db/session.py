@@ -114,11 +114,12 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        how = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        how = options.get("sqlite_begin", "BEGIN IMMEDIATE")
         if how == "BEGIN":
             connection.exec_driver_sql(how)
         else:
-            _begin_promptly(connection, how, busy_timeout_s)
+            _begin_promptly(connection, how, options.get("patience_s", busy_timeout_s))
 
     return engine
 
