@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
 from db.sqlite import DatabaseUnfit, sqlite_module
@@ -128,18 +128,20 @@ def _begin_promptly(connection: Connection, how: str, patience_s: float) -> None
     """Begin as soon as the writer of another process ends. SQLite's own waiting sleeps up to a tenth of a
     second between two looks, and so loses to whoever writes much; ours looks every few milliseconds."""
     driver: Any = connection.connection.driver_connection
-    until = time.monotonic() + patience_s
+    busy, until = connection.dialect.loaded_dbapi.OperationalError, time.monotonic() + patience_s
     driver.execute(f"PRAGMA busy_timeout = {_LOOK_EVERY_MS}")
     try:
-        while True:
+        while time.monotonic() < until:
             try:
-                connection.exec_driver_sql(how)
+                driver.execute(how)
                 return
-            except OperationalError as error:
-                if "database is locked" not in str(error.orig) or time.monotonic() > until:
-                    raise
+            except busy as error:
+                if "locked" not in str(error):
+                    break
+        connection.exec_driver_sql(how)  # it fails again, and so that everybody understands why
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {patience_s * 1000:.0f}")
+        if not connection.invalidated:
+            driver.execute(f"PRAGMA busy_timeout = {patience_s * 1000:.0f}")
 
 
 #: SQLite's words for a file that is gone, was put elsewhere, or cannot be written: whoever met it opens anew.

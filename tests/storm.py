@@ -37,6 +37,8 @@ from tests import hook
 from tests.desk import ADDRESSES, ADMIN, make_event
 
 STEPS = 45
+#: Of an engine, what a fault can strike at.
+_MOMENTS = ("begin", "before_cursor_execute", "commit")
 MOST_PAYMENTS = 6
 _ANSWERS = {"PAID": Answer.PAID, "UNPAID": Answer.OPEN, "FAILURE": Answer.ATTEMPT_FAILED}
 _CODEC = IKhokha(
@@ -58,8 +60,12 @@ class Faults:
     fired: int = 0
 
     def attach(self, engine: Engine) -> None:
-        event.listen(engine, "before_cursor_execute", self._strike)
-        event.listen(engine, "commit", self._strike)
+        for moment in _MOMENTS:
+            event.listen(engine, moment, self._strike)
+
+    def detach(self, engine: Engine) -> None:
+        for moment in _MOMENTS:
+            event.remove(engine, moment, self._strike)
 
     def arm(self, countdown: int, error: BaseException) -> None:
         self.countdown, self.error = countdown, error
