@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import bootstrap
+import webhook
 from db.models import InboxEvent
 from payments.inbox import Message
 from tests import hook
@@ -75,4 +76,5 @@ PEERS = {
 }
 
 if __name__ == "__main__":
-    uvicorn.run(PEERS[sys.argv[1]], port=int(sys.argv[2]), access_log=False, log_level="error", ws="none")
+    # On the same server as ours, deadlines of the door included.
+    uvicorn.run(PEERS[sys.argv[1]], port=int(sys.argv[2]), log_level="error", **webhook.server_options())

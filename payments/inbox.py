@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Insert, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Dialect, delete, func, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link, UnverifiedEvent
 from db.session import Sessions
+from db.types import UtcDateTime
 from payments import lifecycle, standstill, tallies
 from payments.errors import GatewayError
 from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
@@ -337,37 +338,58 @@ def _keep_once(
     """
     if not rows:
         return {}
-    connection = session.connection()
+    connection, names = session.connection(), tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        kept = connection.execute(_insert_once(table), rows)
+        written = _written(table, names, connection.dialect)
+        values = tuple(write(row[name]) if write else row[name] for row in rows for name, write in written)
+        kept = connection.exec_driver_sql(_insert_rows(table, names, len(rows)), values)
     else:
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns = {name: [row[name] for row in rows] for name in names}
         columns["headers"] = [json.dumps(headers) for headers in columns["headers"]]
-        kept = connection.exec_driver_sql(_insert_arrays(table, tuple(columns)), columns)
+        kept = connection.exec_driver_sql(_insert_arrays(table, names), columns)
     return {(gateway, digest): kept_id for kept_id, gateway, digest in kept}
 
 
-@cache
-def _insert_once(table: type[InboxEvent] | type[UnverifiedEvent]) -> Insert:
-    """Built once: building the statement for each message costs five times what running it does."""
-    insert = sqlite.insert(table)
-    seen = {
-        "seen_count": table.seen_count + insert.excluded.seen_count,
-        "last_seen_at": insert.excluded.last_seen_at,
-    }
-    once = insert.on_conflict_do_update(index_elements=["gateway", "digest"], set_=seen)
-    return once.returning(table.id, table.gateway, table.digest)
+_Kept = type[InboxEvent] | type[UnverifiedEvent]
 
 
 @cache
-def _insert_arrays(table: type[InboxEvent] | type[UnverifiedEvent], names: tuple[str, ...]) -> str:
+def _written(table: _Kept, names: tuple[str, ...], dialect: Dialect) -> list[tuple[str, Any]]:
+    """The columns, each with what makes of a value what the driver takes; None: it takes it as it is."""
+    types = ((name, table.__table__.c[name].type) for name in names)
+    return [
+        (
+            name,
+            _moment if isinstance(kind, UtcDateTime) else kind.dialect_impl(dialect).bind_processor(dialect),
+        )
+        for name, kind in types
+    ]
+
+
+def _moment(value: datetime | None) -> str | None:
+    return UtcDateTime.sqlite_text(value) if value else None
+
+
+@cache
+def _insert_rows(table: _Kept, names: tuple[str, ...], count: int) -> str:
+    """For SQLite, by the driver: SQLAlchemy's own way to many rows costs more than writing them."""
+    row = f"({', '.join('?' * len(names))})"
+    return _once(table, names, f"VALUES {', '.join([row] * count)}")
+
+
+@cache
+def _insert_arrays(table: _Kept, names: tuple[str, ...]) -> str:
     """The same for PostgreSQL, an array for each column: one text, however many rows. Binary (``b``): to
     write them as text takes the driver longer than all the rest."""
     kinds = {name: table.__table__.c[name].type.compile(postgresql.dialect()) for name in names}
     arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in kinds.items())
+    return _once(table, names, f"SELECT * FROM unnest({arrays})")  # noqa: S608 our own names
+
+
+def _once(table: _Kept, names: tuple[str, ...], rows: str) -> str:
     kept = table.__tablename__
     return (
-        f"INSERT INTO {kept} ({', '.join(names)}) SELECT * FROM unnest({arrays}) "  # noqa: S608 our own names
+        f"INSERT INTO {kept} ({', '.join(names)}) {rows} "
         f"ON CONFLICT (gateway, digest) DO UPDATE SET seen_count = {kept}.seen_count + excluded.seen_count, "
         f"last_seen_at = excluded.last_seen_at RETURNING id, gateway, digest"
     )

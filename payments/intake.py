@@ -8,7 +8,7 @@ resolved only after its COMMIT. What was kept and answered then rings: ``Bells``
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -59,7 +59,9 @@ class Intake:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: deque[_Waiting] = deque()
+        self._wake: SimpleQueue[bool] = SimpleQueue()  # True: something waits; False: close
+        self._is_told = False
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
         self._busy_until = -inf
 
@@ -68,7 +70,7 @@ class Intake:
 
     def close(self) -> None:
         """Write what is queued, then stop. Blocks; the loop must go on running meanwhile."""
-        self._queue.put(None)
+        self._wake.put(False)
         self._writer.join(_CLOSING_S)
 
     @property
@@ -77,7 +79,7 @@ class Intake:
 
     @property
     def waiting(self) -> int:
-        return self._queue.qsize()
+        return len(self._queue)
 
     @property
     def busy(self) -> bool:
@@ -101,32 +103,37 @@ class Intake:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(work, loop.create_future())
         patience = loop.call_later(PATIENCE_S, _give_up, waiting.done)
-        self._queue.put(waiting)
+        self._queue.append(waiting)
+        if not self._is_told:
+            self._is_told = True
+            loop.call_soon(self._tell)
         try:
             return await waiting.done
         finally:
             patience.cancel()
+
+    def _tell(self) -> None:
+        """Once for all that the loop took in one turn: woken by the first of them, the writer would commit it
+        alone, and the two threads would wrestle over the rest."""
+        self._is_told = False
+        self._wake.put(True)
 
     # -- the writer's thread -------------------------------------------------------------------------
 
     def _write_all(self) -> None:
         is_open = True
         while is_open:
-            taken = self._take()
-            is_open = None not in taken
-            # Who stopped waiting was told to send again; writing for them would hold up the others.
-            batch = [one for one in taken if one is not None and not one.done.done()]
-            if batch:
-                self._busy_until = inf
-                outcomes = self._commit(batch)
-                self._busy_until = time.monotonic() + _A_MOMENT_S
-                batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
+            is_open = self._wake.get()
+            while self._queue:
+                # Who stopped waiting was told to send again; writing for them would hold up the others.
+                if batch := [one for one in self._take() if not one.done.done()]:
+                    self._busy_until = inf
+                    outcomes = self._commit(batch)
+                    self._busy_until = time.monotonic() + _A_MOMENT_S
+                    batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
 
-    def _take(self) -> list[_Waiting | None]:
-        taken = [self._queue.get()]
-        while len(taken) < TOGETHER and not self._queue.empty():
-            taken.append(self._queue.get())
-        return taken
+    def _take(self) -> list[_Waiting]:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
 
     def _commit(self, batch: list[_Waiting]) -> list[Any]:
         """What each work returned, or NotKept. One that cannot be written fails alone."""

@@ -77,6 +77,16 @@ def test_many_messages_are_one_question_for_each_link_and_few_commits(sessions, 
     assert len(commits) == 4
 
 
+def test_a_thousand_shouted_successes_that_the_status_denies_pay_nothing(sessions, gateway, views, now):
+    rush(sessions, now, views[:1], 0, 1_000)
+    for _ in range(2):
+        assert set(handle(sessions, gateway, now).effects) == {Effect.NOTHING}
+    assert gateway.asked == [views[0].gateway_reference] * 2  # five hundred at once
+    assert (left(sessions), counted(sessions, Receipt.id)) == (0, 0)
+    with sessions.read() as session:
+        assert payment_of(session, views[0].reference).status == "open"
+
+
 def test_each_message_stands_on_its_timeline_once_and_pays_once(sessions, gateway, views, now):
     for view in views:
         gateway.says(view.gateway_reference, Answer.PAID, "PAID")

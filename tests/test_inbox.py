@@ -1,12 +1,14 @@
 """Events are kept once and only ring: the gateway's own answer decides."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import permutations
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.dialects import sqlite
 
 from db.models import InboxEvent, Link, Receipt, TimelineEntry, UnverifiedEvent
+from db.types import UtcDateTime
 from payments import inbox
 from payments.errors import GatewayUnavailable
 from payments.gateways import Answer, GatewayEvent
@@ -62,6 +64,14 @@ def test_a_message_is_kept_as_received_but_for_cards_and_cookies(sessions, now):
     kept = row(sessions, inbox_id)
     assert kept.body == b'{"text": "card ****1111"}'
     assert kept.headers == {"ik-sign": "good"}
+
+
+@pytest.mark.parametrize("micros", [0, 1, 999_999])
+def test_a_moment_is_written_as_the_database_layer_writes_it(micros):
+    """The inbox writes its moments to SQLite itself; they are compared with those that SQLAlchemy wrote."""
+    moment = datetime(2026, 2, 28, 23, 59, 59, micros, tzinfo=timezone(timedelta(hours=2)))
+    write = UtcDateTime().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+    assert UtcDateTime.sqlite_text(moment) == write(moment)
 
 
 def test_a_bell_that_the_status_bears_out_pays(sessions, gateway, reference, now):
