@@ -113,7 +113,7 @@ def _together(sessions: Sessions, bells: Sequence[_Bell], said: _Said, now: date
     try:
         with sessions.begin() as session:
             links = lifecycle.hold_free(session, _links_of(bells))
-            rows = _read(session, bells)  # once their links are held: another may have acted on them
+            rows = _read(session, bells)  # only now: another may have acted on them
             for bell in bells:
                 link = links.get(bell.question.link_id or 0)
                 if link is None and bell.question.link_id is not None:

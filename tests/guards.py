@@ -90,6 +90,36 @@ GUARDS = (
         "tests/test_races.py -k 'poll and postgres'",
     ),
     Guard(
+        "who waits holds no other payment",
+        "payments/lifecycle.py",
+        ".with_for_update(skip_locked=True)",
+        ".with_for_update()",
+        "tests/test_handling.py -k 'own_messages_only'",
+    ),
+    Guard(
+        "what waits together is read once its links are held",
+        "payments/handling.py",
+        "            links = lifecycle.hold_free(session, _links_of(bells))\n"
+        "            rows = _read(session, bells)  # only now: another may have acted on them\n",
+        "            rows = _read(session, bells)\n"
+        "            links = lifecycle.hold_free(session, _links_of(bells))\n",
+        "tests/test_handling.py -k 'acted_on_again'",
+    ),
+    Guard(
+        "a message that fails is acted on alone",
+        "payments/handling.py",
+        "        effects, alone = [], list(bells)\n",
+        "        effects, alone = [], []\n",
+        "tests/test_handling.py -k 'holds_up_no_other and sqlite'",
+    ),
+    Guard(
+        "what says nothing new must fit",
+        "payments/inbox.py",
+        "    return fits and row.handled_at is None",
+        "    return row.handled_at is None",
+        "tests/test_handling.py -k 'another_reference and sqlite'",
+    ),
+    Guard(
         "synchronous=FULL",
         "db/session.py",
         '"synchronous=FULL"',

@@ -186,9 +186,27 @@ def test_a_process_that_dies_at_any_statement_leaves_nothing_half(sessions, gate
         assert integrity.examine(session) == ()
 
 
-@pytest.mark.parametrize(
+on_postgres = pytest.mark.parametrize(
     "database_kind", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
 )
+
+
+@on_postgres
+def test_what_another_acted_on_meanwhile_is_not_acted_on_again(sessions, gateway, views, now, monkeypatch):
+    rush(sessions, now, views[:1], 0, 1)
+    hold = lifecycle.hold_free
+
+    def late(session, link_ids):
+        monkeypatch.undo()
+        handle(sessions, gateway, now)
+        return hold(session, link_ids)
+
+    monkeypatch.setattr(lifecycle, "hold_free", late)
+    handle(sessions, gateway, now)
+    assert counted(sessions, TimelineEntry.id, TimelineEntry.kind == "event") == 1
+
+
+@on_postgres
 def test_a_payment_that_somebody_holds_holds_up_its_own_messages_only(sessions, gateway, views, now):
     held, free = views[:2]
     for view in (held, free):
