@@ -1,17 +1,18 @@
 """Benchmark S: finding payments, beside Datasette, Django's admin and the LIKE one writes first.
 
-    python benchmarks/search.py [--rows 10000,100000] [--databases sqlite,postgresql]
+    python benchmarks/search.py [--rows 10000,100000] [--databases sqlite,postgresql] [--folder KEPT]
 
 One JSON line: milliseconds by database, number of payments and case, the exponent each grows with, and the
-goals as ratios of what was measured in the same minutes. More: ``--rows 100000,1000000``.
+goals as ratios of what was measured in the same minutes. More: ``--rows 100000,1000000``; with ``--folder``
+SQLite's databases are made there once and kept, for a million takes some minutes to make.
 """
 
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -87,7 +88,7 @@ def peers(url: str, desk: Path | None, folder: Path) -> dict[str, dict[str, floa
     """Each with a word that is rare and one that nobody has."""
     searches: dict[str, _searchers.Search] = {}
     if desk is not None:
-        copied = folder / "peers.db"
+        copied = folder / f"peers-{desk.stem}.db"
         copied.unlink(missing_ok=True)
         _searchers.copy_for_peers(desk, copied)
         url = f"sqlite:///{copied}"
@@ -116,12 +117,15 @@ def database(
             connection.execute(text(f"CREATE DATABASE desk{rows}"))
         url = admin.url.set(database=f"desk{rows}").render_as_string(hide_password=False)
         admin.dispose()
+    made = path is None or not path.exists()
+    if path is not None:
+        path.touch()
     engine = open_engine(url)
     migrate(engine)
+    if made:
+        crowd.fill(engine, rows)
     yield engine, url, path
     engine.dispose()
-    if path is not None:
-        path.unlink()
 
 
 def measure(kind: str, sizes: list[int], folder: Path) -> dict[int, dict[str, Any]]:
@@ -129,11 +133,8 @@ def measure(kind: str, sizes: list[int], folder: Path) -> dict[int, dict[str, An
     with postgres.server() if kind == "postgresql" else nullcontext(None) as server:
         for rows in sizes:
             with database(kind, rows, folder, server) as (engine, url, path):
-                start = time.perf_counter()
-                crowd.fill(engine, rows)
-                built = round(time.perf_counter() - start, 1)
                 mine = ours(Sessions(engine))
-                measured[rows] = {"built_s": built, "ours": mine, "peers": peers(url, path, folder)}
+                measured[rows] = {"ours": mine, "peers": peers(url, path, folder)}
                 print(f"{kind} {rows}: {json.dumps(measured[rows])}", file=sys.stderr)
     return measured
 
@@ -167,12 +168,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", default="10000,100000", help="10000,100000 unless told")
     options.add_argument("--databases", default="sqlite,postgresql")
+    options.add_argument("--folder", type=Path, help="where SQLite's databases are kept, and taken from")
     given = options.parse_args()
     sizes = [int(size) for size in given.rows.split(",")]
-    told: dict[str, Any] = {"benchmark": "search"}
+    told: dict[str, Any] = {"benchmark": "search", "load_before": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory(prefix="paydesk-search-") as folder:
         for kind in given.databases.split(","):
-            measured = measure(kind, sizes, Path(folder))
+            measured = measure(kind, sizes, given.folder or Path(folder))
             last = measured[sizes[-1]]
             told[kind] = {"rows": measured, "exponents": exponents(measured), "ratios": ratios(last)}
     print(json.dumps(told))

@@ -341,6 +341,8 @@ def _known_as(session: Session, here: Where, words: str) -> Where:
 def _way_conditions(way: Way) -> list[ColumnElement[bool]]:
     conditions = [Payment.amount_minor == way.minor] if way.minor is not None else []
     conditions += [Payment.reference.in_(way.references)] if way.references else []
+    if way.phones:
+        conditions.append(or_(*(Payment.payer_phone.endswith(one) for one in way.phones)))  # digits and +
     return conditions + [
         or_(
             Payment.event_id.in_(events),

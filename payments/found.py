@@ -222,14 +222,14 @@ def capped(session: Session, where: Where) -> int:
     return session.scalar(select(func.count()).select_from(where.some(COUNT_CAP + 1).subquery())) or 0
 
 
-def _known(ids: Select[int]) -> Select[int, str, int, str]:
+def _known(ids: Select[int]) -> Select[int, str, int, str, str]:
     """What says which of the few fit best, the newest first."""
-    known = select(Payment.id, Payment.search_text, Payment.amount_minor, Payment.reference)
-    return known.where(Payment.id.in_(ids)).order_by(Payment.id.desc())
+    told = (Payment.search_text, Payment.amount_minor, Payment.reference, Payment.payer_phone)
+    return select(Payment.id, *told).where(Payment.id.in_(ids)).order_by(Payment.id.desc())
 
 
-def _fits(way: needle.Way, one: Row[int, str, int, str]) -> bool:
-    return needle.fits(way, one.search_text, one.amount_minor, one.reference)
+def _fits(way: needle.Way, one: Row[int, str, int, str, str]) -> bool:
+    return needle.fits(way, one.search_text, one.amount_minor, one.reference, one.payer_phone)
 
 
 def _standings(session: Session, person: Person, wanted: Filter) -> int | None:

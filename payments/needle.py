@@ -28,6 +28,8 @@ class Way:
     events: frozenset[int] | None = None
     minor: int | None = None
     references: tuple[str, ...] = ()
+    #: The payer's phone number ends so.
+    phones: tuple[str, ...] = ()
     #: Each a word, or else one of the events.
     either: tuple[tuple[AnyOf, frozenset[int]], ...] = ()
 
@@ -53,7 +55,7 @@ def literals(word: str) -> AnyOf:
 @dataclass(frozen=True)
 class Meaning:
     """``ways``: all that a text may mean. ``surest``: what must stand on top, the surest first: identifiers,
-    then what is a word, then what begins so. Whatever fits one of these fits one of those."""
+    words, what begins so, numbers that end so. Whatever fits one of these fits one of those."""
 
     ways: tuple[Way, ...]
     surest: tuple[Way, ...]
@@ -69,33 +71,47 @@ def read(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> Meani
         repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
     words = (plain,) if _is_number(plain) else phrases(plain)
     ways = [*_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed)]
-    surest = [*repaired, *_whole_numbers(words, squeezed), *minors, *_whole_words(words, squeezed)]
+    numbers = _numbers(words, squeezed)
+    phones = [Way(words=(_ends(numbers),), phones=numbers)] if numbers else []
+    as_money = re.search(r"[r.,]", plain)
+    sure = [*minors, *phones] if as_money else [*phones, *minors]
+    others = [Way(words=(_ends(numbers),))] if numbers else []
+    surest = [*repaired, *sure, *_whole_words(words, squeezed), *others]
     return Meaning(tuple(dict.fromkeys([*ways, *minors, *repaired])), tuple(surest))
 
 
-def _whole_numbers(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Way]:
-    """A field that ends with the number: the last digits of a phone."""
+def _numbers(words: tuple[str, ...], squeezed: Iterable[str]) -> tuple[str, ...]:
     spellings = dict.fromkeys([" ".join(words), *squeezed])
-    if numbers := tuple(f"{one}\n" for one in spellings if re.fullmatch(r"\+?[0-9]{4,}", one)):
-        yield Way(words=(numbers,))
+    return tuple(one for one in spellings if re.fullmatch(r"\+?[0-9]{4,}", one))
+
+
+def _ends(numbers: tuple[str, ...]) -> AnyOf:
+    """A field that ends so."""
+    return tuple(f"{number}\n" for number in numbers)
 
 
 def _whole_words(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Way]:
-    """All of a field, words of it, the start of words; a short word stands nowhere else than in its ways."""
+    """All of a field, words of it, the start of a reference's letters, the start of words.
+
+    A short word stands nowhere else than in its ways.
+    """
     if not words or len(whole := " ".join(words)) < 2:
         return
     spellings = dict.fromkeys([whole, *squeezed])
     before = "\n -" if len(words[0]) > 2 else "\n "
     yield Way(words=(tuple(f"\n{one}\n" for one in spellings),))
     yield Way(words=(tuple(f"{a}{one}{b}" for one in spellings for a in before for b in "\n "),))
+    if len(words) == 1 and len(whole) > 2:
+        yield Way(words=(tuple(f"_{one}" for one in spellings),))
     if len(words[-1]) > 1:
         yield Way(words=(tuple(f"{a}{one}" for one in spellings for a in before),))
 
 
-def fits(way: Way, text: str, minor: int, reference: str) -> bool:
-    """A payment with this text, amount and reference is what a way means, events aside."""
+def fits(way: Way, text: str, minor: int, reference: str, phone: str) -> bool:
+    """A payment with this text, amount, reference and phone is what a way means, events aside."""
     return (
         way.minor in (None, minor)
+        and (not way.phones or phone.endswith(way.phones))
         and (not way.references or reference in way.references)
         and all(any(one in text for one in some) for some in way.words)
     )
@@ -130,7 +146,7 @@ def _together(parts: tuple[Way, ...]) -> Way | None:
         return None
     words = tuple(word for part in parts for word in part.words)
     either = tuple(pair for part in parts for pair in part.either)
-    return Way(words, events, next(iter(minors), None), (), either)
+    return Way(words, events, next(iter(minors), None), either=either)
 
 
 def _squeezed(text: str) -> list[str]:
