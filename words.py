@@ -253,6 +253,7 @@ BOUND: Mapping[str, str] = {
     "columns": "Columns",
     "rows": "Rows",
     "filter": "Filter",
+    "fingerprint": "Fingerprint of the filter",
 }
 
 
@@ -292,40 +293,6 @@ SEPARATOR: Mapping[Separator, str] = {
     Separator.TAB: "Tab",
     Separator.PIPE: "Pipe  |",
 }
-#: The orders a list and its file may have.
-SORT: Mapping[str, str] = {
-    "newest": "Newest first",
-    "oldest": "Oldest first",
-    "-amount": "Largest amount",
-    "amount": "Smallest amount",
-    "payer": "Payer, A to Z",
-    "-payer": "Payer, Z to A",
-    "event": "Event, A to Z",
-    "-event": "Event, Z to A",
-    "status": "Status, A to Z",
-    "-status": "Status, Z to A",
-    "method": "Method, A to Z",
-    "-method": "Method, Z to A",
-    "-paid": "Paid last",
-    "paid": "Paid first",
-    "reference": "Reference, A to Z",
-    "-reference": "Reference, Z to A",
-    "-received": "Received most",
-    "received": "Received least",
-    "-asked": "Checked last",
-    "asked": "Checked first",
-    "category": "Category, A to Z",
-    "-category": "Category, Z to A",
-    "email": "E-mail, A to Z",
-    "-email": "E-mail, Z to A",
-    "phone": "Phone, smallest",
-    "-phone": "Phone, largest",
-    "gateway": "At iKhokha, A to Z",
-    "-gateway": "At iKhokha, Z to A",
-    "note": "Note, A to Z",
-    "-note": "Note, Z to A",
-}
-
 ZONE: Mapping[Zone, str] = {Zone.SAST: "SAST", Zone.UTC: "UTC"}
 EXPORT: Mapping[str, Look] = {
     "asked": Look("Not fetched", "hourglass_empty", "gray"),

@@ -430,7 +430,7 @@ def test_one_sees_ones_own_files_and_an_auditor_all(sessions: Sessions):
     finance = Person(9, "Mpho Dube", "mpho@example.org", Role.FINANCE, None)
     auditor = Person(10, "Audrey Smit", "audrey@example.org", Role.AUDITOR, None)
     with sessions.begin() as session:
-        records.begin(session, ADMIN, mine.reference)
+        records.begin(session, ADMIN, mine.reference, now=NOW)
     with sessions.read() as session:
         assert [view.reference for view in records.recent(session, auditor)] == [mine.reference]
         assert records.recent(session, finance) == []

@@ -4,10 +4,20 @@ Pages say ``ui.something``; the rooms below import each other by name.
 """
 
 from ui.drawer import drawer
-from ui.export import export_button, export_dialog, export_list, verify_a_file
+from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
-from ui.lists import announce, cases_list, copy, hotkeys, messages_list, payments_list, share, timeline
+from ui.lists import (
+    ORDERS,
+    announce,
+    cases_list,
+    copy,
+    hotkeys,
+    messages_list,
+    payments_list,
+    share,
+    timeline,
+)
 from ui.many import Many, begin, bulk_dialog, on_payments
 from ui.palette import palette
 from ui.pieces import (
@@ -39,11 +49,12 @@ from ui.saved import arrive, columns_popover, leave, shown_columns, views_popove
 from ui.walk import Walk
 
 __all__ = [
-    "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big", "bulk_dialog",
-    "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie", "copy", "drawer",
+    "ORDERS", "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big",
+    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie",
+    "copy", "drawer",
     "empty_state", "error_boundary", "escape", "export_button", "export_dialog", "export_list", "facts",
     "file_link", "filter_bar", "freshness", "hold", "hotkeys", "id_in", "leave", "ledger", "messages_list",
     "mode_banner", "moment", "on_payments", "palette", "payments_list", "plain", "problem", "qr", "require",
     "share", "shown_columns", "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble",
-    "verify_a_file", "views_popover", "way_in",
+    "verify_a_file", "views_popover", "waiting_files", "way_in",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import streamlit as st
 import bootstrap
 import words
 from payments import overview, search
+from payments.approvals import State
 from payments.exports import layout as layouts
 from payments.exports import presets, records, run, verify
 from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
@@ -16,7 +17,7 @@ from payments.exports.records import ExportView
 from payments.people import Action, Person
 from payments.search import Filter, Totals
 from ui.here import error_boundary, require
-from ui.lists import download
+from ui.lists import ORDERS, download
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
 
 USUAL = "Usual columns"
@@ -62,7 +63,7 @@ def _dialog(wanted: Filter) -> None:
     plain(f"{words.sums(totals.sums)} asked · {words.sums(totals.received)} received", "faint")
     chosen = _layout(kept)
     if chosen.sort != search.NEWEST:
-        plain(f"In the order of the list: {words.SORT[chosen.sort].lower()}.", "faint")
+        plain(f"In the order of the list: {ORDERS[chosen.sort].lower()}.", "faint")
     if asked := st.session_state.get("export_asked"):
         _progress(asked, totals.count)
     else:
@@ -197,6 +198,8 @@ def _ask(here: Person, wanted: Filter, chosen: Layout) -> None:
 def _progress(reference: str, expected: int) -> None:
     """How far the file is, asked every second until it has ended."""
     view = _record(reference)
+    if view.state == records.ASKED and not _approved(view):
+        return
     if view.state == records.ASKED:
         download(f"/export/{reference}", key=f"download_{reference}")
     ended = view.state in (records.WHOLE, records.BROKEN)
@@ -208,6 +211,57 @@ def _progress(reference: str, expected: int) -> None:
 def _record(reference: str) -> ExportView:
     with bootstrap.app().sessions.read() as session:
         return records.get(session, require(Action.EXPORT, active=False), reference)
+
+
+def _approved(view: ExportView) -> bool:
+    """It takes no second person, or one has approved it. Else how that stands is told."""
+    if view.asked_rows is None:
+        return True
+    app, here = bootstrap.app(), require(Action.EXPORT)
+    with app.sessions.read() as session:
+        approval = records.second(session, here, view.reference, now=app.now())
+    if approval is None:
+        _ask_second(here, view)
+    elif approval.state is State.WAITING:
+        st.info(
+            f"A second person is asked, until {moment(approval.expires_at)}. Once they have approved it, "
+            "fetch the file under Exports.", icon=":material/how_to_reg:",
+        )  # fmt: skip
+    return approval is not None and approval.state is State.APPROVED
+
+
+def _ask_second(here: Person, view: ExportView) -> None:
+    st.warning(
+        f"{words.count(view.asked_rows or 0, 'payment', 'payments')} with columns that tell of payers: a "
+        "second person approves such a file. Without those columns it comes at once.",
+        icon=":material/how_to_reg:",
+    )
+    with st.form("export_second", border=False):
+        why = st.text_area(
+            "What is it for? Whoever approves it reads this.", key="export_why", max_chars=1000
+        )
+        if st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
+            app = bootstrap.app()
+            with error_boundary():
+                with app.sessions.begin() as session:
+                    records.ask_second(session, here, view.reference, why, now=app.now())
+                st.rerun(scope="fragment")
+
+
+def waiting_files(here: Person) -> None:
+    """One's own files that wait for a second person, or are approved and wait to be fetched."""
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        found = records.waiting(session, here, now=app.now())
+    if not found:
+        return
+    st.subheader("Waiting for a second person", anchor=False)
+    for view, approval in found:
+        with st.container(border=True):
+            plain(f"{words.count(view.asked_rows or 0, 'payment', 'payments')}, {view.reference}", "title")
+            plain(f"{words.APPROVAL[approval.state].word}, good until {moment(approval.expires_at)}", "faint")
+            if approval.state is State.APPROVED:
+                file_link(f"/export/{view.reference}", "Fetch the file, once")
 
 
 def _how_far(reference: str, expected: int, *, ticking: bool) -> None:
@@ -340,7 +394,7 @@ def _told(view: ExportView) -> dict[str, str | None]:
         "Payments": words.number(view.contents.rows) if view.contents else None,
         **(_sums(view.contents) if view.contents else {}),
         "Columns": columns,
-        "Order": words.SORT[view.layout.sort],
+        "Order": ORDERS[view.layout.sort],
         "Size": size,
         "SHA-256": view.sha256,
         "What went wrong": view.problem,

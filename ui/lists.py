@@ -108,6 +108,40 @@ def payments_list(
     component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by)
 
 
+#: The orders a list and its file may have.
+ORDERS: Mapping[str, str] = {
+    search.NEWEST: "Newest first",
+    search.OLDEST: "Oldest first",
+    "-amount": "Largest amount",
+    "amount": "Smallest amount",
+    "payer": "Payer, A to Z",
+    "-payer": "Payer, Z to A",
+    "event": "Event, A to Z",
+    "-event": "Event, Z to A",
+    "status": "Status, A to Z",
+    "-status": "Status, Z to A",
+    "method": "Method, A to Z",
+    "-method": "Method, Z to A",
+    "-paid": "Paid last",
+    "paid": "Paid first",
+    "reference": "Reference, A to Z",
+    "-reference": "Reference, Z to A",
+    "-received": "Received most",
+    "received": "Received least",
+    "-asked": "Checked last",
+    "asked": "Checked first",
+    "category": "Category, A to Z",
+    "-category": "Category, Z to A",
+    "email": "E-mail, A to Z",
+    "-email": "E-mail, Z to A",
+    "phone": "Phone, smallest",
+    "-phone": "Phone, largest",
+    "gateway": "At iKhokha, A to Z",
+    "-gateway": "At iKhokha, Z to A",
+    "note": "Note, A to Z",
+    "-note": "Note, Z to A",
+}
+
 #: The order a column's heading asks for, the smallest first and the largest first.
 SORT_KEYS = {
     "when": (search.OLDEST, search.NEWEST),

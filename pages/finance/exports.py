@@ -9,6 +9,8 @@ person = ui.require(Action.EXPORT)
 
 st.title("Exports", anchor=False)
 with ui.error_boundary():
+    ui.waiting_files(person)
+with ui.error_boundary():
     ui.verify_a_file(person)
 with ui.error_boundary():
     ui.export_list(person)

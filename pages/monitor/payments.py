@@ -99,16 +99,16 @@ def order(count: int) -> str:
     with st.container(width=210):
         sort = st.selectbox(
             "Sort",
-            list(words.SORT),
+            list(ui.ORDERS),
             key="sort",
-            format_func=words.SORT.__getitem__,
+            format_func=ui.ORDERS.__getitem__,
             label_visibility="collapsed",
             on_change=to_the_top,
             bind="query-params",
         )
     if sort not in IN_ORDER_OF_ARRIVAL and count > search.COUNT_CAP:
         raise InvalidInput(
-            f"{words.SORT[sort]}: this needs a narrower filter, of {words.number(search.COUNT_CAP)} payments "
+            f"{ui.ORDERS[sort]}: this needs a narrower filter, of {words.number(search.COUNT_CAP)} payments "
             f"at most. Newest first and oldest first work for any number."
         )
     return sort
@@ -175,7 +175,7 @@ def found(wanted: Filter) -> None:
         further(wanted, page, sort, older)
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
-    with line:
+    with line.container(horizontal=True, width="content", gap="small"):
         ui.on_payments(here, wanted, count)
         if totals.count and here.may(Action.EXPORT):
             ui.export_button(wanted, sort)

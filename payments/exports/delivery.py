@@ -31,7 +31,7 @@ class Delivery:
         self._person = person
         self._clock = clock
         with sessions.begin() as session:
-            self.asked: ExportView = records.begin(session, person, reference)
+            self.asked: ExportView = records.begin(session, person, reference, now=clock())
         try:
             with sessions.read() as session:
                 job = run.job(

@@ -1,9 +1,11 @@
 """What was taken out: who asked for which file and, once it is whole, what it held and its bytes' hash.
 
 What was searched for stays with the record, which can be erased one day, and never enters the audit, which
-cannot.
+cannot. Many payers' names, addresses and numbers leave the desk only when a second person said so.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from db.models import Export, PersonRow
 from db.money import Money
-from payments import audit, filters
+from payments import approvals, audit, conditions, filters, found, search
+from payments.approvals import ApprovalView, What
 from payments.conditions import Filter
 from payments.errors import Conflict, NotFound
 from payments.exports import layout as layouts
@@ -24,14 +27,21 @@ from payments.people import Action, Person, check
 from payments.references import draw
 
 PREFIX = "EXP"
+#: Of so many payments a person may take columns that tell of payers without a second person.
+ALONE = 10_000
 ASKED, RUNNING, WHOLE, BROKEN = "asked", "running", "whole", "broken"
 _KEPT = "(kept with the export)"
+_GREW = (
+    "More than {} payments fit by now, and the file tells of payers: that takes a second person. Open the "
+    "payments and export again, or leave out names, addresses, numbers and notes."
+).format(f"{ALONE:,}".replace(",", " "))
 _ONCE = "This file was fetched already. Open the payments and export again: each file has its own record."
 
 
 @dataclass(frozen=True)
 class ExportView:
-    """One file. ``contents`` and ``sha256`` are there once it is whole."""
+    """One file. ``contents`` and ``sha256`` are there once it is whole. ``asked_rows`` is told of a file that
+    takes a second person: how many payments there were when it was asked for."""
 
     reference: str
     actor: str
@@ -46,6 +56,7 @@ class ExportView:
     sha256: str | None
     size_bytes: int | None
     problem: str | None
+    asked_rows: int | None
 
 
 def ask(
@@ -53,7 +64,7 @@ def ask(
 ) -> ExportView:
     """Write down who takes what: a file that cannot be recorded is not made. It can be fetched once.
 
-    Raises NotAllowed. ``layouts.personal(layout.columns)`` is where a second person will be asked for.
+    Raises NotAllowed. Where ``asked_rows`` is told, ``ask_second`` comes before it can be fetched.
     """
     check(person, Action.EXPORT)
     reference = draw(PREFIX, demo=demo)
@@ -64,7 +75,8 @@ def ask(
         actor=_actor(person),
         state=ASKED,
         asked_at=now,
-        wanted={"query": [list(pair) for pair in filters.to_query(wanted)]},
+        wanted={"query": [list(pair) for pair in filters.to_query(wanted)]}
+        | _many(session, person, wanted, layout),
         layout=dict(layouts.to_plain(layout)),
         file_name=layouts.file_name(layout, spans(wanted), now, reference),
     )
@@ -77,15 +89,50 @@ def ask(
     return _view(row)
 
 
-def begin(session: Session, person: Person, reference: str) -> ExportView:
-    """A file that was asked for is fetched, by who asked. Raises NotFound; Conflict when it was before."""
+def begin(session: Session, person: Person, reference: str, *, now: datetime) -> ExportView:
+    """A file that was asked for is fetched, by who asked.
+
+    Raises NotFound; Conflict when it was fetched before, or takes a second person who has not approved it.
+    """
     check(person, Action.EXPORT)
     row = _own(session, person, reference)
     started = update(Export).where(Export.id == row.id, Export.state == ASKED).values(state=RUNNING)
     if not session.execute(started).rowcount:  # type: ignore[attr-defined]
         raise Conflict(_ONCE)
     session.refresh(row)
-    return _view(row)
+    view = _view(row)
+    if view.asked_rows is not None:
+        approvals.use(session, person, _second(session, person, view), now=now)
+    elif _many(session, person, view.wanted, view.layout):
+        raise Conflict(_GREW)
+    return view
+
+
+def ask_second(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> ApprovalView:
+    """Ask somebody else to approve exactly this file. Raises as ``approvals.ask``, NotFound."""
+    view = _view(_own(session, person, reference))
+    return approvals.ask(session, person, _second(session, person, view), why, now=now)
+
+
+def second(session: Session, person: Person, reference: str, *, now: datetime) -> ApprovalView | None:
+    """How far the approval of a file is; None when it is still to be asked for, or was in vain."""
+    view = _view(_own(session, person, reference))
+    return approvals.standing(session, person, _second(session, person, view), now=now)
+
+
+def waiting(session: Session, person: Person, *, now: datetime) -> list[tuple[ExportView, ApprovalView]]:
+    """One's own files that a second person was asked about and that were not fetched, the newest first."""
+    check(person, Action.EXPORT)
+    query = select(Export).where(
+        Export.actor == _actor(person), Export.state == ASKED, Export.asked_at > now - approvals.GOOD_FOR
+    )
+    views = [_view(row) for row in session.scalars(query.order_by(Export.id.desc()))]
+    asked = (
+        (view, approvals.standing(session, person, _second(session, person, view), now=now))
+        for view in views
+        if view.asked_rows is not None
+    )
+    return [(view, approval) for view, approval in asked if approval is not None]
 
 
 def tell(session: Session, person: Person, reference: str, rows_done: int) -> None:
@@ -158,6 +205,32 @@ def sees(session: Session, person: Person, reference: str) -> ExportView | None:
 # -- inside -----------------------------------------------------------------------------------------
 
 
+def _many(session: Session, person: Person, wanted: Filter, layout: Layout) -> dict[str, int]:
+    """How many payments, when one person may not take columns that tell of so many payers.
+
+    Whoever has the command line, in nobody's name, holds the database already.
+    """
+    if not person.id or not layouts.personal(layout.columns):
+        return {}
+    if found.Found(session, person, wanted).capped <= ALONE:
+        return {}
+    return {"rows": search.totals(session, person, wanted).count}
+
+
+def _second(session: Session, person: Person, view: ExportView) -> approvals.Ask:
+    """What a second person approves: this file, of this filter, with these columns."""
+    exactly = json.dumps(filters.to_query(view.wanted))
+    events = conditions.where(session, person, view.wanted).events
+    bound = {
+        "rows": view.asked_rows,
+        "filter": told_filter(view.wanted) or "all payments",
+        "columns": list(view.layout.columns),
+        "fingerprint": hashlib.sha256(exactly.encode()).hexdigest()[:16],
+    }
+    scope = None if events is None else frozenset(events)
+    return approvals.Ask(What.EXPORT_PERSONAL, view.reference, bound, scope)
+
+
 def _actor(person: Person) -> str:
     return person.email or person.name
 
@@ -205,6 +278,7 @@ def _view(row: Export) -> ExportView:
         sha256=row.sha256,
         size_bytes=row.size_bytes,
         problem=row.problem,
+        asked_rows=row.wanted.get("rows"),
     )
 
 
