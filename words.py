@@ -474,49 +474,6 @@ ANSWERED: Mapping[Effect, str] = {
 }
 
 
-# -- the keyboard -----------------------------------------------------------------------------------
-
-#: The sheet of keys: where they hold, and what each does.
-KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
-    (
-        "Everywhere",
-        (
-            (("Ctrl K",), "Go to a page or a payment, or do something"),
-            (("/",), "Search"),
-            (("?",), "This sheet"),
-            (("Esc",), "Close what is open"),
-        ),
-    ),
-    (
-        "In a list",
-        (
-            (("j", "↓"), "The next row"),
-            (("k", "↑"), "The row before"),
-            (("Enter",), "Open it"),
-        ),
-    ),
-    (
-        "In an open payment or case",
-        (
-            (("j", "n", "→"), "The next one of the list"),
-            (("k", "p", "←"), "The one before"),
-            (("m",), "Money only, or everything that happened"),
-        ),
-    ),
-    (
-        "On Needs attention",
-        (
-            (("1", "…", "4"), "Decide: the decision with this number, then say why"),
-            (("a",), "Ask the gateway again"),
-            (("o",), "Open the payment or message"),
-            (("e",), "Owner, due date and note"),
-            (("x",), "Choose it, to decide several at once"),
-            (("Ctrl Enter",), "Send what you wrote"),
-        ),
-    ),
-)
-
-
 # -- one deed on many -------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from payments.privacy import fold
 from payments.search import Filter, PaymentRow
 from ui.filter_bar import address
 from ui.here import error_boundary, require
+from ui.key_sheet import KEYS
 from ui.lists import component
 
 #: Path below ``pages``, title, icon.
@@ -73,7 +74,7 @@ def palette(pages: Sequence[PageLine]) -> None:
         "trouble": trouble,
         "start": [asdict(item) for item in start],
         "found": [asdict(item) for item in found],
-        "keys": words.KEYS,
+        "keys": KEYS,
     }
     with st.container(key="palette"):
         component("palette")(
