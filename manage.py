@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from commands import demo, desk, exports, payments, people, run, statements
+from commands import bank, demo, desk, exports, payments, people, run, statements
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -30,6 +30,14 @@ cli.command()(payments.find)
 cli.command()(exports.export)
 cli.command("verify-export")(exports.verify_export)
 cli.command()(statements.read_statement)
+cli.command("bank-account")(bank.account)
+cli.command()(bank.import_statement)
+cli.command()(bank.undo_import)
+cli.command()(bank.propose)
+cli.command()(bank.accept)
+cli.command()(bank.undo)
+cli.command("exceptions")(bank.list_exceptions)
+cli.command(hidden=True)(bank.sample_statements)
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)
 cli.command(hidden=True)(demo.traffic)

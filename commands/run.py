@@ -126,7 +126,7 @@ def _seed_when_empty(app: App) -> None:
 
 def seed_with_progress(app: App, *, payments: int | None = None, seed: int | None = None) -> int:
     """Seed the demo year, and say so; returns how many payments there are."""
-    from commands import season
+    from commands import samples, season
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
     with Progress(*columns, TimeRemainingColumn(), console=aside) as bar:
@@ -139,6 +139,7 @@ def seed_with_progress(app: App, *, payments: int | None = None, seed: int | Non
             seed=season.SEED if seed is None else seed,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
+    samples.write(app)
     return len(played.payers)
 
 

@@ -27,13 +27,14 @@ def read_statement(
     ] = None,
 ) -> None:
     """Read a bank or payout file as it would be imported, and import nothing."""
-    data = _bytes_of(file)
-    chosen = _mapping_of(mapping) if mapping else None
+    data = bytes_of(file)
+    chosen = mapping_of(mapping) if mapping else None
     statement = statements.read(file.name, data, mapping=chosen, date_order=date_order)
     answer(_told(statement), as_json, lambda: _show(statement))
 
 
-def _bytes_of(file: Path) -> bytes:
+def bytes_of(file: Path) -> bytes:
+    """A file's bytes, one more than may be read at most. Raises InvalidInput."""
     try:
         with file.open("rb") as opened:
             return opened.read(statements.MAX_BYTES + 1)
@@ -41,9 +42,10 @@ def _bytes_of(file: Path) -> bytes:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _mapping_of(file: Path) -> Mapping:
+def mapping_of(file: Path) -> Mapping:
+    """The mapping in a JSON file. Raises InvalidInput."""
     try:
-        return Mapping.from_json(json.loads(_bytes_of(file)))
+        return Mapping.from_json(json.loads(bytes_of(file)))
     except ValueError as error:
         raise InvalidInput(f"{file} is not a mapping in JSON: {error}.") from error
 

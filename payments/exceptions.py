@@ -20,14 +20,16 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, dates, proposing, tallies
+from payments import audit, dates, proposing, search, tallies
 from payments.attention import Age
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.matching import Target
+from payments.overlaps import OPEN
 from payments.people import Action, Person, check, is_active, person_of
 from payments.privacy import clean
 from payments.proposing import Reason
 from payments.reconciliation import TAKES_MONEY, Part
+from payments.search import Filter
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,31 @@ def candidate(
     )  # fmt: skip
 
 
+def unasked(session: Session, person: Person) -> int:
+    """Open lines that nobody has asked about yet."""
+    check(person, Action.SEE_BANK)
+    asked = select(LineException.line_id).where(LineException.closed_at.is_(None))
+    lines = select(func.count()).where(StatementLine.state == OPEN, StatementLine.id.not_in(asked))
+    return session.scalar(lines) or 0
+
+
+def find_payments(session: Session, person: Person, text: str, line: Money) -> list[Candidate]:
+    """Payments that a text finds, as what a line may be for; the best fit first."""
+    check(person, Action.RECONCILE)
+    found = search.page(session, person, Filter(text=text), size=8).rows
+    by_id = {
+        payment.id: (payment, event)
+        for payment, event in session.execute(
+            select(Payment, Event.name)
+            .join(Event, Event.id == Payment.event_id)
+            .where(Payment.reference.in_([row.reference for row in found]))
+        )
+    }
+    order = {row.reference: place for place, row in enumerate(found)}
+    ranked = sorted(by_id.values(), key=lambda one: order[one[0].reference])
+    return [candidate(payment, event, (), line) for payment, event in ranked]
+
+
 # -- whose it is --------------------------------------------------------------------------------------
 
 
@@ -319,6 +346,13 @@ def assign(
 
 
 # -- what was matched ---------------------------------------------------------------------------------
+
+
+def stands(session: Session, person: Person, match_id: int) -> bool:
+    """Whether a match was not undone: undoing one may have undone another with it."""
+    check(person, Action.SEE_BANK)
+    match = session.get(Match, match_id, populate_existing=True)
+    return match is not None and match.undone_at is None
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,12 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     _give_back(session, match, why, act)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
         _note_undone(session, lifecycle.locked(session, payment_id), line, why, act, match=match.id)
-    session.add(LineException(line_id=line.id, reason="undone", suggestion={}, opened_at=act["now"], note=""))
+    suggestion = dict(match.evidence)  # what spoke for it still does
+    session.add(
+        LineException(
+            line_id=line.id, reason="undone", suggestion=suggestion, opened_at=act["now"], note=""
+        )
+    )  # fmt: skip
     session.flush()
 
 
@@ -422,6 +427,14 @@ def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> 
     )
     if row is not None:
         row.closed_at, row.closed_by = now, by
+
+
+def amount_typed(text: str, currency: str) -> Money:
+    """An amount as a person types it. Raises InvalidInput."""
+    try:
+        return Money.parse(text, currency)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.") from error
 
 
 def _told(part: Part) -> dict[str, Any]:

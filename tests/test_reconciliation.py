@@ -249,7 +249,7 @@ def test_what_a_person_undid_is_not_accepted_by_itself_again(bench):
     bench.undo(match.id)
     assert bench.status(one)[:2] == (Status.OPEN, 0)
     (waits,) = bench.waits()
-    assert waits.reason is Reason.UNDONE
+    assert (waits.reason, waits.parts[0].payment_id) == (Reason.UNDONE, bench.id_of(one))
     assert not bench.propose().accepted
     (waits,) = bench.waits()
     assert (waits.reason, waits.parts[0].payment_id) == (Reason.UNSURE, bench.id_of(one))

@@ -38,7 +38,8 @@ def foreign(
     healed: tuple[tuple[int, str], ...] = (),
 ) -> Proposal:
     says = "above" if short.minor < 0 else "below"
-    near = Evidence(Kind.AMOUNT, True, f"{abs(short.minor)} cents {says} the quote: rate and bank charges")
+    by = Money(abs(short.minor), short.currency)
+    near = Evidence(Kind.AMOUNT, True, f"{by} {says} the quote: rate and bank charges")
     kept = tuple(one for one in evidence if one.kind is not Kind.AMOUNT)
     part = Allocation(Target.PAYMENT, hit.id, line.amount)
     return Proposal(line, Way.FOREIGN, (part,), (*kept, near), safe=safe, short=short, healed=healed)

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from rapidfuzz.distance import OSA
 
+from db.money import Money
 from payments.matching.evidence import (
     Allocation,
     Batch,
@@ -102,9 +103,8 @@ def _evidence(line: Line, batch: Batch, numbered: Mapping[int, str], *, agrees: 
         found.append(_AMOUNT)
     else:
         more = line.amount.minor - batch.expected.minor
-        found.append(
-            Evidence(Kind.AMOUNT, False, f"{abs(more)} cents {'more' if more > 0 else 'less'} than counted")
-        )
+        by = Money(abs(more), line.amount.currency)
+        found.append(Evidence(Kind.AMOUNT, False, f"{by} {'more' if more > 0 else 'less'} than counted"))
     if says := numbered.get(batch.id):
         found.append(Evidence(Kind.NUMBER, True, says))
     elif set(words(batch.place)) & set(words(line.text)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
+from db.money import Money
 from payments.matching.evidence import Candidate, Evidence, Kind, Line, Obligation, Target
 from payments.matching.memory import WHOLE
 from payments.matching.names import Likeness, likeness, words
@@ -152,7 +153,8 @@ def _weigh_people(clues: Clues, obligation: Obligation, evidence: list[Evidence]
 
 def _odd_amount(line: Line, rest_minor: int) -> Evidence:
     more = line.amount.minor - rest_minor
-    return Evidence(Kind.AMOUNT, False, f"amount {abs(more)} cents {'above' if more > 0 else 'below'}")
+    by = Money(abs(more), line.amount.currency)
+    return Evidence(Kind.AMOUNT, False, f"amount {by} {'above' if more > 0 else 'below'}")
 
 
 def _days(line: Line, obligation: Obligation) -> Evidence:

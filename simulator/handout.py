@@ -1,0 +1,56 @@
+"""Statements to try a desk with: what the bank would show if those who owe something had paid this week."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from db.money import Money
+from simulator.bank import BankLine
+from simulator.slips import account_holder, damaged, written
+
+OPENING_MINOR = 84_250_00
+
+
+@dataclass(frozen=True)
+class Owed:
+    """Somebody who owes something, as far as a bank could come to know."""
+
+    reference: str
+    name: str
+    minor: int
+    since: date
+
+
+def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLine]:
+    """A week up to ``last``: whole and damaged references, names alone, odd amounts, payouts and fees."""
+    dice = random.Random(f"handout {seed}")
+    drafts = [
+        (max(one.since, last - timedelta(days=dice.randrange(6))), *_paid(dice, one, nth))
+        for nth, one in enumerate(owed)
+    ]
+    drafts += [
+        (last, dice.choice((182_340_15, 96_410_90)), "MAGTAPE CREDIT IKHOKHA PAYOUT", ""),
+        (last, -69_00, "MONTHLY ACCOUNT FEE", ""),
+        (last, -12_400_00, "EFT TO KAROO VENUES CC", "HALL HIRE"),
+        (last, 2_400_00, "EFT UBUNTU CATERING NPC", "INV 2291"),
+    ]
+    if owed:
+        _, minor, text, reference = drafts[0]
+        drafts.append((last, -minor, f"RETURNED DEBIT {text}"[:40], reference))
+    balance, made = OPENING_MINOR, []
+    for number, (day, minor, text, reference) in enumerate(sorted(drafts, key=lambda one: one[0]), 1):
+        balance += minor
+        made.append(BankLine(number, day, Money(minor), text, reference, Money(balance)))
+    return made
+
+
+def _paid(dice: random.Random, one: Owed, nth: int) -> tuple[int, str, str]:
+    """Every tenth pays another amount, every fifth leaves the reference out, every third damages it."""
+    minor = one.minor - 10_00 if nth % 10 == 7 else one.minor
+    holder = account_holder(dice, one.name)
+    if nth % 5 == 4:
+        return minor, f"IB PAYMENT FROM {holder}"[:30], "CONFERENCE"
+    reference = damaged(dice, one.reference) if nth % 3 == 2 else written(dice, one.reference)
+    shown = f"CAPITEC {holder}"[:30] if nth % 2 else "FNB APP PAYMENT FROM"
+    return minor, shown, reference
