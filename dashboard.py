@@ -23,7 +23,11 @@ MENU = {
         (Action.SEE_APPROVALS, "monitor/approvals", APPROVALS, "how_to_reg"),
         (Action.SEE_INBOX, "monitor/inbox", "Inbox", "inbox"),
     ],
-    "Finance": [(Action.EXPORT, "finance/exports", "Exports", "download")],
+    "Finance": [
+        (Action.SEE_BANK, "finance/workbench", "Reconcile", "join"),
+        (Action.SEE_BANK, "finance/statements", "Statements", "account_balance"),
+        (Action.EXPORT, "finance/exports", "Exports", "download"),
+    ],
     "Door": [
         (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),
         (Action.ISSUE_LINK, "door/sheet", "Many at once", "table_view"),

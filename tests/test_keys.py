@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 import bootstrap
 from db.models import Event, Payment
 from db.money import Money
-from payments import lifecycle, links, obligations, people
+from payments import accounts, imports, lifecycle, links, obligations, people, proposing
 from payments.lifecycle import Review, Source
+from payments.statements import Mapping
 from tests.running import ADMIN, ORGANISER, Desk, running
 from tests.samples import make_payment
 
@@ -56,7 +57,33 @@ def _furnish(desk: Desk) -> None:
         lifecycle.flag(
             session, asked, Review.CURRENCY_MISMATCH, now=app.now(), source=Source.POLL, actor="iKhokha"
         )
+    _bank_lines(app, admin)
     app.sessions.engine.dispose()
+
+
+#: Lines of the bank that each name a payment and are a rand short: a person has to say that they are parts.
+LINES = 8
+
+
+def _bank_lines(app: bootstrap.App, admin: people.Person) -> None:
+    today = app.now().date().isoformat()
+    with app.sessions.begin() as session:
+        event = session.query(Event).filter_by(code="DEVCONF").one()
+        owed = [
+            make_payment(session, event, now=app.now() - timedelta(days=1), payer_name=f"Payer {nth}")
+            for nth in range(LINES)
+        ]
+        rows = "".join(
+            f"{today},EFT {one.reference.replace('_', '')},{Money(one.amount_minor - 100).decimal}\n"
+            for one in owed
+        )
+        account = accounts.create(session, admin, name="Events", now=app.now()).id
+        mapping = Mapping(
+            name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount")
+        )
+        data = f"Date,Text,Amount\n{rows}".encode()
+        imports.import_file(session, admin, account, "a.csv", data, now=app.now(), mapping=mapping)
+    proposing.propose(app.sessions, admin, now=app.now())
 
 
 def _state(browser: Browser, desk: Desk, email: str, kept: Path) -> Path:
@@ -285,4 +312,38 @@ def test_the_gateway_is_asked_and_the_payment_opened_from_the_queue_by_keys(admi
     expect(page.locator("button.case")).to_be_focused()
     page.keyboard.press("o")
     expect(drawer(page)).to_contain_text(PAYERS[0], timeout=SLOW_MS)
+    page.close()
+
+
+# -- bank lines ---------------------------------------------------------------------------------------
+
+
+def test_bank_lines_are_worked_through_as_fast_as_somebody_types(admin, desk):
+    """What is pressed before the desk has answered waits its turn; the last one is undone by Ctrl+Z."""
+    page = open_page(admin, desk, "workbench")
+    lines = page.locator("ul.lines li[data-id]")
+    expect(lines).to_have_count(LINES)
+    page.keyboard.press("j")
+    for _ in range(LINES - 2):
+        page.keyboard.press("a")
+    expect(lines).to_have_count(2, timeout=SLOW_MS)
+    expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(lines).to_have_count(3)
+    expect(page.get_by_text("both stand in its history")).to_be_visible()
+    expect(lines.first.get_by_text("Undone")).to_be_visible()
+    page.close()
+
+
+def test_a_bank_line_is_split_in_its_drawer(admin, desk):
+    page = open_page(admin, desk, "workbench")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    line = page.get_by_role("dialog").filter(has_text="What it is for")
+    amount = line.get_by_role("textbox", name="For Payer")
+    expect(amount).to_have_value(re.compile("[0-9]"))
+    line.get_by_role("checkbox", name="Write off").check(force=True)
+    line.get_by_role("textbox", name="Why").fill("The bank kept a rand.")
+    line.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()
     page.close()

@@ -13,11 +13,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import bank_words
 import bootstrap
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import approvals, inbox, people, search, signin
+from payments import approvals, inbox, people, proposing, search, signin
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -35,6 +36,8 @@ PAGES = {
     "pages/monitor/attention.py": Action.SEE,
     "pages/monitor/approvals.py": Action.SEE_APPROVALS,
     "pages/monitor/inbox.py": Action.SEE_INBOX,
+    "pages/finance/workbench.py": Action.SEE_BANK,
+    "pages/finance/statements.py": Action.SEE_BANK,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
     "pages/door/sheet.py": Action.ISSUE_LINK,
@@ -340,6 +343,7 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
         pytest.param(words.METHOD, Method, id="method"),
         pytest.param(words.REVIEW, Review, id="review"),
         pytest.param(words.ROLE, Role, id="role"),
+        pytest.param(bank_words.EXCEPTION, proposing.Reason, id="exception"),
         pytest.param(words.SOURCE, Source, id="source"),
         pytest.param(words.KIND, {*Kind, UNVERIFIED}, id="timeline"),
         pytest.param(words.VIEW, View, id="inbox"),

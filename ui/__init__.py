@@ -13,12 +13,15 @@ from ui.lists import (
     cases_list,
     copy,
     hotkeys,
+    lines_list,
     messages_list,
     payments_list,
+    preview_list,
     share,
     timeline,
 )
 from ui.many import Many, begin, bulk_dialog, on_payments
+from ui.mapping import date_order_asked, mapping_screen
 from ui.palette import palette
 from ui.pieces import (
     Card,
@@ -51,10 +54,10 @@ from ui.walk import Walk
 __all__ = [
     "ORDERS", "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big",
     "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie",
-    "copy", "drawer",
-    "empty_state", "error_boundary", "escape", "export_button", "export_dialog", "export_list", "facts",
-    "file_link", "filter_bar", "freshness", "hold", "hotkeys", "id_in", "leave", "ledger", "messages_list",
-    "mode_banner", "moment", "on_payments", "palette", "payments_list", "plain", "problem", "qr", "require",
-    "share", "shown_columns", "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble",
+    "copy", "date_order_asked", "drawer", "empty_state", "error_boundary", "escape", "export_button",
+    "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "hotkeys",
+    "id_in", "leave", "ledger", "lines_list", "mapping_screen", "messages_list", "mode_banner", "moment",
+    "on_payments", "palette", "payments_list", "plain", "preview_list", "problem", "qr", "require", "share",
+    "shown_columns", "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble",
     "verify_a_file", "views_popover", "waiting_files", "way_in",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ _COMPONENTS = (
     "palette",
     "hotkeys",
     "cases",
+    "lines",
 )
 
 
@@ -251,6 +252,51 @@ def cases_list(
 
     data = {"cases": list(cases), "label": label, "chosen": list(chosen)}
     component("cases")(key=key, data=data, on_told_change=told)
+
+
+def preview_list(rows: Iterable[Any], *, key: str, label: str = "As it would be read") -> None:
+    """Lines of a file as they are read: ``statements.Line`` or ``statements.PreviewRow``."""
+    data = {
+        "label": label,
+        "columns": [["when", "Date"], ["amount", "Amount"], ["payer", "What the bank says"],
+                    ["event", "Reference"], ["reference", "Row"]],
+        "rows": [_read_line(row) for row in rows],
+        "bare": False,
+    }  # fmt: skip
+    if data["rows"]:
+        component("payments")(key=key, data=data)
+
+
+def _read_line(row: Any) -> dict[str, Any]:
+    errors = getattr(row, "errors", {})
+    return {
+        "reference": str(row.row),
+        "when": f"{row.date:%d %b %Y}" if row.date else "cannot be read",
+        "amount": str(row.amount) if row.amount is not None else "cannot be read",
+        "payer": row.description or "–",
+        "contact": "; ".join(f"{column}: {why}" for column, why in errors.items()) or None,
+        "event": row.reference or "–",
+    }
+
+
+def lines_list(
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    key: str,
+    label: str,
+    chosen: Iterable[int],
+    tell: Callable[[int, str], None],
+) -> None:
+    """Bank lines beside what they may be for. ``tell`` hears of which line, and what: ``open``, ``accept``,
+    ``take:`` with a payment's id, ``choose``, ``leave``, ``more``."""
+
+    def told() -> None:
+        number, _, what = str(st.session_state[key].told or "").partition(":")
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            tell(int(number), what)
+
+    data = {"lines": list(lines), "label": label, "chosen": list(chosen)}
+    component("lines")(key=key, data=data, on_told_change=told)
 
 
 def timeline(entries: Sequence[TimelineView], *, key: str) -> None:

@@ -1,0 +1,350 @@
+"""Statements: a bank's file comes in, looked at first; what cannot be read waits; an import can go again."""
+
+import hashlib
+from pathlib import Path
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from db.money import Money
+from payments import accounts, exceptions, imports, proposing, quarantine, reconciliation
+from payments.accounts import AccountView
+from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
+from payments.imports import FileView, Look
+from payments.people import Action, Person
+from payments.statements import MAX_BYTES, Mapping, Statement
+
+person = ui.require(Action.SEE_BANK)
+app = bootstrap.app()
+WORKBENCH = "pages/finance/workbench.py"
+ENDINGS = ["csv", "txt", "tsv", "xlsx", "ofx", "qfx", "qif", "mt940", "940", "sta", "xml", "camt", "053"]
+SHOWN = 20
+
+
+def tell(sentence: str, *, bad: bool = False, bench: bool = False) -> None:
+    st.session_state.statements_done = (sentence, bad, bench)
+
+
+def last_done() -> None:
+    if said := st.session_state.pop("statements_done", None):
+        sentence, bad, bench = said
+        (st.warning if bad else st.success)(ui.escape(sentence))
+        if bench:
+            st.page_link(WORKBENCH, label="Reconcile them", icon=":material/join:")
+
+
+# -- the account --------------------------------------------------------------------------------------
+
+
+def account_chosen(there: list[AccountView]) -> AccountView | None:
+    if not there:
+        ui.empty_state("No bank account yet", "Add the account whose statements you have.", "account_balance")
+        new_account(first=True)
+        return None
+    by_id = {one.id: one for one in there}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        picked = st.selectbox(
+            "Account", list(by_id), format_func=lambda one: by_id[one].told, key="account", width=340
+        )
+        with st.popover("Another account", icon=":material/add:"):
+            new_account()
+    return by_id[picked]
+
+
+def new_account(*, first: bool = False) -> None:
+    with st.form("new_account", border=False):
+        name = st.text_input("What colleagues call it", "Events account" if first else "", max_chars=80)
+        left, right = st.columns(2)
+        bank = left.text_input("Bank", max_chars=60)
+        number = right.text_input("Number, or empty: the first file says it", max_chars=34)
+        if st.form_submit_button("Add the account", type="primary", icon=":material/add:"):
+            with ui.error_boundary():
+                here = ui.require(Action.RECONCILE)
+                with app.sessions.begin() as session:
+                    made = accounts.create(session, here, name=name, bank=bank, number=number, now=app.now())
+                tell(f"{made.told} is there. Bring its statement.")
+                st.rerun()
+
+
+# -- a file comes in ----------------------------------------------------------------------------------
+
+
+def bring(here: Person, account: AccountView) -> None:
+    brought = st.file_uploader(
+        "A statement: CSV, Excel, OFX, QIF, MT940 or CAMT.053", type=ENDINGS, key=f"file_{uploads()}",
+        max_upload_size=MAX_BYTES // (1024 * 1024),
+    )  # fmt: skip
+    if brought is None and app.settings.demo:
+        samples()
+    name, data = (brought.name, brought.getvalue()) if brought else st.session_state.get("sample", ("", b""))
+    if not data:
+        return
+    with ui.error_boundary():
+        look_at(here, account, name, data)
+
+
+def uploads() -> int:
+    """Rises with each import, so that the uploader is empty again."""
+    return st.session_state.setdefault("uploads", 0)
+
+
+def samples() -> None:
+    """What a demo desk wrote for whoever tries it."""
+    there = sorted((app.settings.data_dir / "statements").glob("*.csv"))
+    if not there:
+        return
+    ui.plain(f"This demo desk has statements to try, in {there[0].parent}:", "faint")
+    with st.container(horizontal=True):
+        for path in there:
+            st.button(
+                path.stem, key=f"sample_{path.stem}", icon=":material/description:", on_click=use_sample,
+                args=(path,),
+            )  # fmt: skip
+
+
+def use_sample(path: Path) -> None:
+    st.session_state.sample = (path.name, path.read_bytes())
+
+
+def look_at(here: Person, account: AccountView, name: str, data: bytes) -> None:
+    """What the file says, before anything is imported; or what is to be said about it first."""
+    order = st.session_state.get(f"order_{hashlib.sha256(data).hexdigest()}")
+    try:
+        statement, mapping = read(here, account, name, data, None, order)
+    except UnknownLayout as unknown:
+        mapped = ui.mapping_screen(name, data, unknown, currency=account.currency)
+        if mapped is None:
+            return
+        statement, mapping = read(here, account, name, data, mapped, order)
+    except StatementFormatError as error:
+        if order is not None or "order" not in error.reason.lower():
+            raise
+        if (told := ui.date_order_asked(str(error))) is not None:
+            st.session_state[f"order_{hashlib.sha256(data).hexdigest()}"] = told
+            st.rerun()
+        return
+    with app.sessions.read() as session:
+        looked = imports.look(session, here, account.id, statement, data, mapping)
+    shown(looked)
+    if here.may(Action.RECONCILE):
+        take_in(account, name, data, looked, order)
+    ui.preview_list(looked.statement.lines[:SHOWN], key="statement_preview", label="The first lines")
+    if len(looked.statement.lines) > SHOWN:
+        ui.plain(f"The first {SHOWN} of {words.number(len(looked.statement.lines))} lines.", "faint")
+
+
+def read(
+    here: Person, account: AccountView, name: str, data: bytes, mapping: Mapping | None, order: str | None
+) -> tuple[Statement, Mapping | None]:
+    """The statement, read once for each answer and not at each click."""
+    key = (hashlib.sha256(data).hexdigest(), account.id, mapping, order)
+    kept = st.session_state.get("statement_read")
+    if kept is None or kept[0] != key:
+        with st.spinner("Reading it …"), app.sessions.read() as session:
+            found = imports.read(session, here, account.id, name, data, mapping=mapping, date_order=order)
+        st.session_state.statement_read = kept = (key, found)
+    return kept[1]
+
+
+def shown(looked: Look) -> None:
+    """What was read, row for row accounted for, and what is new of it."""
+    one = looked.statement
+    days = [line.date for line in one.lines]
+    period = f"{min(days):%d %b %Y} – {max(days):%d %b %Y}" if days else None
+    others = len(one.headers) + len(one.footers)
+    st.subheader("What it says", anchor=False)
+    ui.facts(
+        {
+            "Layout": one.layout,
+            "Account in the file": one.account,
+            "Period": period,
+            "Opening": str(one.opening) if one.opening is not None else "not said",
+            "Closing": str(one.closing) if one.closing is not None else "not said",
+            "Rows": f"{one.rows} = {len(one.lines)} lines + {len(one.quarantined)} that cannot be read + "
+            f"{others} headings and totals",
+        }
+    )
+    proved = ("good", "The balances prove the lines", "Opening and all lines make the closing balance.")
+    unproved = ("poor", "The balances do not prove the lines", "Count them against the bank's own statement.")
+    ui.checks([proved if one.balanced else unproved])
+    if looked.alike:
+        st.warning(
+            f"{looked.alike} of the new lines have the date and amount of lines that are here, in other "
+            "words. Is this the same statement in another layout? Then do not import it.",
+            icon=":material/content_copy:",
+        )
+    for row in one.quarantined[:SHOWN]:
+        ui.problem(f"Row {row.row} waits for a person: {row.reason}")
+
+
+def take_in(account: AccountView, name: str, data: bytes, looked: Look, order: str | None) -> None:
+    if looked.known is not None:
+        st.info(f"This file is here already, as import {looked.known}. Nothing would be added.")
+        return
+    ui.plain(f"{len(looked.new)} are new, {looked.already} are here already.", "faint")
+    word = f"Import {words.count(len(looked.new), 'line', 'lines')} into {account.told}"
+    st.button(
+        word, key="import", type="primary", icon=":material/login:", on_click=import_it,
+        args=(account, name, data, looked, order),
+    )  # fmt: skip
+
+
+def import_it(account: AccountView, name: str, data: bytes, looked: Look, order: str | None) -> None:
+    """All of it or nothing; then what is safe is matched at once."""
+    try:
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            came = imports.import_file(
+                session, here, account.id, name, data, now=app.now(), mapping=looked.mapping,
+                date_order=order, statement=looked.statement,
+            )  # fmt: skip
+            if looked.mapping is not None:
+                accounts.remember(session, here, account.id, looked.mapping, now=app.now())
+        run = proposing.propose(app.sessions, here, now=app.now(), account_id=account.id)
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return
+    st.session_state.uploads = uploads() + 1
+    st.session_state.pop("sample", None)
+    st.session_state.pop("statement_read", None)
+    tell(
+        f"{name}: {words.count(came.new, 'new line', 'new lines')}, {came.already} that were here. "
+        f"{sum(run.accepted.values())} found their payment by themselves, {sum(run.waiting.values())} wait.",
+        bench=True,
+    )
+
+
+# -- rows that could not be read ----------------------------------------------------------------------
+
+
+def unread(here: Person) -> None:
+    with app.sessions.read() as session:
+        rows = quarantine.waiting_rows(session, here)
+    if not rows:
+        return
+    st.subheader(f"Rows that could not be read · {words.number(len(rows))}", anchor=False)
+    for row in rows:
+        with st.container(border=True):
+            ui.plain(f"{row.file}, row {row.row}", "title")
+            ui.plain(row.raw)
+            ui.plain(row.reason, "faint")
+            if here.may(Action.RECONCILE):
+                with st.popover("Repair or set aside", icon=":material/build:"):
+                    repair(row)
+
+
+def repair(row: quarantine.RowView) -> None:
+    with st.form(f"repair_{row.id}", border=False):
+        on = st.date_input("Date", row.on, format="DD/MM/YYYY", key=f"row_on_{row.id}")
+        amount = st.text_input(
+            "Amount; money out begins with a minus", row.amount.decimal if row.amount is not None else "",
+            key=f"row_amount_{row.id}",
+        )  # fmt: skip
+        text = st.text_input("What the bank says", key=f"row_text_{row.id}", max_chars=200)
+        why = st.text_input("How you know, or why it is nothing", key=f"row_why_{row.id}", max_chars=500)
+        mended = st.form_submit_button("It says this", type="primary")
+        aside = st.form_submit_button("Set it aside")
+    if not (mended or aside):
+        return
+    with ui.error_boundary():
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            if aside:
+                quarantine.set_aside(session, here, row.id, why, now=app.now())
+            else:
+                minus = amount.strip().startswith("-")
+                typed = reconciliation.amount_typed(amount.strip().removeprefix("-"), "ZAR")
+                quarantine.repair(
+                    session, here, row.id, on=on, amount=Money(-typed.minor) if minus else typed,
+                    description=text, why=why, now=app.now(),
+                )  # fmt: skip
+        tell("Decided, and kept with the row.")
+        st.rerun()
+
+
+# -- what came in -------------------------------------------------------------------------------------
+
+
+def came_in(here: Person) -> None:
+    with app.sessions.read() as session:
+        found = imports.files(session, here)
+    if not found:
+        return
+    st.subheader("Imports", anchor=False)
+    for sentence in imports.gaps(found):
+        st.warning(ui.escape(sentence), icon=":material/event_busy:")
+    for file in found:
+        one_file(here, file)
+
+
+def one_file(here: Person, file: FileView) -> None:
+    period = (
+        f"{file.first_on:%d %b} – {file.last_on:%d %b %Y}" if file.first_on and file.last_on else "no lines"
+    )
+    gone = "Undone · " if file.undone_at else ""
+    with st.expander(ui.escape(f"{gone}{file.name} · {file.account} · {period} · {file.new_lines} new")):
+        ui.facts(
+            {
+                "Import": str(file.id),
+                "Layout": file.layout,
+                "Opening and closing": f"{file.opening} – {file.closing}" if file.opening else None,
+                "Rows": f"{file.rows} = {file.lines} lines + {file.quarantined} that could not be read + "
+                f"{file.named} headings and totals",
+                "Imported": f"{ui.moment(file.imported_at)} by {file.imported_by}",
+                "SHA-256": file.sha256,
+            }
+        )
+        if file.undone_at is not None:
+            ui.plain(f"Undone by {file.undone_by}, {ui.moment(file.undone_at)}: {file.undone_why}")
+        elif here.may(Action.RECONCILE):
+            going(here, file)
+
+
+def going(here: Person, file: FileView) -> None:
+    """Undoing an import: what is matched of it first, then what would go."""
+    if not st.toggle("Undo this import", key=f"going_{file.id}"):
+        return
+    with app.sessions.read() as session:
+        told = imports.undoing(session, here, file.id)
+    if told.matched:
+        st.warning(
+            f"{words.count(len(told.matched), 'line is', 'lines are')} matched. Undo these first; their "
+            "payments wait for their money again."
+        )
+        for match in told.matched[:SHOWN]:
+            ui.plain(f"{match.on:%d %b %Y} · {match.amount} · {match.text} · matched by {match.by}", "faint")
+    with st.form(f"undo_file_{file.id}", border=False):
+        why = st.text_input("Why", key=f"undo_file_why_{file.id}", max_chars=500)
+        all_of_it = f"Undo {len(told.matched)} matches, and the import" if told.matched else "Undo the import"
+        if st.form_submit_button(f"{all_of_it}: {told.goes} lines go, {told.stays} stay", type="primary"):
+            with ui.error_boundary():
+                gone = take_back(told, why)
+                tell(f"{words.count(gone, 'line is', 'lines are')} gone. What other files tell of stays.")
+                st.rerun()
+
+
+def take_back(told: imports.Undoing, why: str) -> int:
+    """All in one transaction: the matches that were listed, then the import."""
+    here = ui.require(Action.RECONCILE)
+    with app.sessions.begin() as session:
+        for match in told.matched:
+            if exceptions.stands(session, here, match.match_id):
+                reconciliation.undo(session, here, match.match_id, why, now=app.now())
+        return imports.undo(session, here, told.file.id, why, now=app.now())
+
+
+st.title("Statements", anchor=False)
+last_done()
+with ui.error_boundary():
+    with app.sessions.read() as read_session:
+        known_accounts = accounts.list_accounts(read_session, person)
+    if person.may(Action.RECONCILE):
+        into = account_chosen(known_accounts)
+        if into is not None:
+            bring(person, into)
+    elif not known_accounts:
+        ui.empty_state("No statements yet", "Finance imports them here.", "account_balance")
+    unread(person)
+    came_in(person)

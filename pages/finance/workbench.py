@@ -1,0 +1,501 @@
+"""Reconcile: bank lines beside the payments they may be for; one key accepts, and all of it can be undone."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import streamlit as st
+
+import bank_words
+import bootstrap
+import ui
+import words
+from db.money import Money
+from payments import accounts, exceptions, proposing, reconciliation
+from payments.attention import Age
+from payments.errors import PaymentsError
+from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
+from payments.matching import Target
+from payments.people import Action, Person
+from payments.reconciliation import Decided, Part
+
+person = ui.require(Action.SEE_BANK)
+app = bootstrap.app()
+MATCHED = "Matched"
+WORDS = {told.word: reason for reason, told in bank_words.EXCEPTION.items()}
+SHOWN = 50
+AT_ONCE = "Undone right after, by whoever had accepted it."
+BY_HAND = "by hand"
+
+
+# -- what is asked for --------------------------------------------------------------------------------
+
+
+def reason_pills(told: Summary) -> str | None:
+    asked = st.query_params.get("reason")
+    shown = [word for word, reason in WORDS.items() if reason in told.by_reason or word == asked]
+
+    def label(word: str) -> str:
+        there = told.by_reason.get(WORDS[word]) if word in WORDS else None
+        return f"{word} · {words.number(there.count)}" if there else word
+
+    return st.pills(
+        "Why it waits", [*shown, MATCHED], key="reason", format_func=label, label_visibility="collapsed",
+        bind="query-params",
+    )  # fmt: skip
+
+
+def age_pills(told: Summary) -> Age | None:
+    """How long lines wait by the bank's date, and how much money is in it."""
+
+    def label(age: Age) -> str:
+        there = told.by_age[age]
+        worth = f" · {words.sums(there.at_risk)}" if there.at_risk else ""
+        return f"{age}: {words.number(there.count)}{worth}"
+
+    return st.pills("Age", list(Age), key="line_age", format_func=label, label_visibility="collapsed")
+
+
+def head(here: Person, told: Summary, unasked: int) -> None:
+    if told.total.count:
+        at_risk = words.sums(told.total.at_risk)
+        ui.plain(f"{words.count(told.total.count, 'line waits', 'lines wait')} · {at_risk} at risk", "title")
+    if here.may(Action.RECONCILE) and (told.total.count or unasked):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            first = unasked > 0
+            st.button(
+                "Propose matches", key="propose", icon=":material/auto_awesome:", on_click=ask_all,
+                type="primary" if first else "secondary",
+            )  # fmt: skip
+            if unasked:
+                ui.plain(f"{words.count(unasked, 'line', 'lines')} not asked about yet.", "faint")
+
+
+def ask_all() -> None:
+    try:
+        run = proposing.propose(app.sessions, ui.require(Action.RECONCILE), now=app.now())
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return
+    accepted, waiting = sum(run.accepted.values()), sum(run.waiting.values())
+    tell(
+        f"{words.count(run.lines, 'line was', 'lines were')} asked about: {accepted} accepted by "
+        f"themselves, {waiting} wait for a person."
+    )
+
+
+# -- the lines ----------------------------------------------------------------------------------------
+
+
+def row(here: Person, view: ExceptionView) -> dict[str, Any]:
+    may = here.may(Action.RECONCILE)
+    told = bank_words.EXCEPTION[view.reason]
+    parts: list[str | None] = [f"{view.on:%d %b %Y}", view.account]
+    parts.append(f"owner {view.owner}" if view.owner else None)
+    if view.due_on:
+        parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%d %b %Y}")
+    deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
+    said = st.session_state.get("line_said", {})
+    return {
+        "id": str(view.line_id),
+        "amount": str(view.amount),
+        "out": view.amount.minor < 0,
+        "text": view.text or "No text",
+        "standing": " · ".join(part for part in parts if part),
+        "reason": {"word": told.word, "icon": "flag", "tone": "orange"},
+        "remedy": told.remedy,
+        "note": view.note,
+        "overdue": view.overdue,
+        "candidates": [
+            candidate(view, one, str(nth) if may else "") for nth, one in enumerate(view.candidates[:4], 1)
+        ],
+        "deeds": [*deeds, ["Split, set aside, assign" if may else "Look", "more", "o", "other"]],
+        "may": may and bool(deeds),
+        "said": said.get(view.line_id),
+    }
+
+
+def _plain(view: ExceptionView) -> bool:
+    """Accepting needs no words: nothing of it is set apart or let off."""
+    return all(part.target in (Target.PAYMENT, Target.LINE, Target.BATCH) for part in view.parts)
+
+
+def candidate(view: ExceptionView, one: Candidate, key: str) -> dict[str, Any]:
+    whole = key and one.gives is not None and one.gives == view.amount
+    waits = f"waits for {one.rest} of {one.amount}" if one.payable else f"is {one.status.replace('_', ' ')}"
+    return {
+        "payer": one.payer,
+        "reference": one.reference,
+        "told": f"{one.event} · {waits}",
+        "signs": [{"agrees": sign.agrees, "says": sign.says} for sign in one.signs],
+        "deed": f"take:{one.payment_id}" if whole and len(view.candidates) > 1 else None,
+        "word": "This one",
+        "key": key,
+    }
+
+
+def told(line_id: int, what: str) -> None:
+    """A row's key or button; for callbacks."""
+    st.session_state.line_said = {}
+    match what.partition(":"):
+        case ("accept", _, _):
+            accept_as_suggested(line_id)
+        case ("take", _, payment_id):
+            take(line_id, ui.id_in(payment_id))
+        case ("choose", _, _):
+            choose([line_id])
+        case ("leave", _, _):
+            st.session_state.lines_chosen = [one for one in chosen() if one != line_id]
+        case _:
+            st.query_params["line"] = str(line_id)
+
+
+def chosen() -> list[int]:
+    return st.session_state.setdefault("lines_chosen", [])
+
+
+def choose(ids: Iterable[int]) -> None:
+    st.session_state.lines_chosen = list(dict.fromkeys([*chosen(), *ids]))
+
+
+def choose_none() -> None:
+    st.session_state.lines_chosen = []
+
+
+# -- what is done -------------------------------------------------------------------------------------
+
+
+def tell(sentence: str, *, bad: bool = False) -> None:
+    st.session_state.bench_done = (sentence, bad)
+
+
+def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") -> str | None:
+    """Write a match down; returns what kept it from being so."""
+    rule = view.suggestion.get("rule", "") if way != BY_HAND else ""
+    decided = Decided(view.line_id, tuple(parts), way, view.suggestion, rule, why)
+    try:
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            match = reconciliation.accept(session, here, decided, now=app.now())
+    except PaymentsError as error:
+        return str(error)
+    st.session_state.setdefault("bench_undo", []).append(match)
+    return None
+
+
+def looked_up(line_id: int) -> ExceptionView | None:
+    try:
+        with app.sessions.read() as session:
+            return exceptions.get(session, ui.require(Action.RECONCILE), line_id, now=app.now())
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return None
+
+
+def accept_as_suggested(line_id: int) -> None:
+    if (view := looked_up(line_id)) is None:
+        return
+    if fault := accept(view, view.parts, view.way):
+        st.session_state.line_said = {line_id: fault}
+    else:
+        tell(f"Accepted: {view.amount}, {view.text}.")
+
+
+def take(line_id: int, payment_id: int) -> None:
+    if (view := looked_up(line_id)) is None:
+        return
+    one = next((each for each in view.candidates if each.payment_id == payment_id), None)
+    if one is None or one.gives is None:
+        tell("What was suggested has changed. Propose again.", bad=True)
+        return
+    if fault := accept(view, [Part(Target.PAYMENT, one.gives, one.payment_id)], view.way):
+        st.session_state.line_said = {line_id: fault}
+    else:
+        tell(f"Accepted: {view.amount} for {one.payer}, {one.reference}.")
+
+
+def accept_chosen() -> None:
+    """Each by itself: what becomes of one is told in its row and changes nothing for the others."""
+    done, faults = 0, {}
+    for line_id in chosen():
+        if (view := looked_up(line_id)) is None:
+            continue
+        fault = accept(view, view.parts, view.way) if view.parts else "Nothing is suggested for it."
+        if fault:
+            faults[line_id] = fault
+        else:
+            done += 1
+    st.session_state.line_said, st.session_state.lines_chosen = faults, list(faults)
+    left = (
+        f" {words.count(len(faults), 'line was', 'lines were')} not: see why beside each." if faults else ""
+    )
+    tell(f"{words.count(done, 'line was', 'lines were')} accepted.{left}", bad=bool(faults))
+
+
+def undo_last() -> None:
+    stack = st.session_state.get("bench_undo", [])
+    if stack:
+        undo(stack.pop(), AT_ONCE)
+
+
+def undo(match_id: int, why: str) -> None:
+    try:
+        with app.sessions.begin() as session:
+            reconciliation.undo(session, ui.require(Action.RECONCILE), match_id, why, now=app.now())
+        tell("Undone: the line waits again, and both stand in its history.")
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+def last_done() -> None:
+    """What was done last, and the way back while somebody is still here."""
+    said = st.session_state.pop("bench_done", None)
+    with st.container(horizontal=True, vertical_alignment="center", key="bench_last"):
+        if said:
+            (st.warning if said[1] else st.success)(ui.escape(said[0]))
+        if st.session_state.get("bench_undo"):
+            st.button(
+                "Undo", key="bench_undo_last", icon=":material/undo:", on_click=undo_last, shortcut="Mod+Z",
+                help="Takes back what you accepted last.",
+            )  # fmt: skip
+
+
+def chosen_bar(views: Sequence[ExceptionView]) -> None:
+    place = st.empty()
+    some = [view for view in views if view.line_id in chosen()]
+    if not some:
+        return
+    with place.container(border=True, horizontal=True, vertical_alignment="center"):
+        total = words.sums({"ZAR": Money(sum(view.amount.minor for view in some))})
+        st.markdown(f"**{words.count(len(some), 'line', 'lines')} chosen** · {ui.escape(total)}")
+        st.button(
+            "Accept what is suggested", key="accept_chosen", type="primary", icon=":material/done_all:",
+            on_click=accept_chosen,
+        )  # fmt: skip
+        st.button("Choose none", key="choose_no_lines", type="tertiary", on_click=choose_none)
+
+
+# -- one line -----------------------------------------------------------------------------------------
+
+
+def close_line() -> None:
+    st.query_params.pop("line", None)
+    st.session_state.pop("split_with", None)
+
+
+@st.dialog("Bank line", position="right", width="medium", on_dismiss=close_line)
+@ui.error_boundary()
+def drawer(number: str) -> None:
+    here = ui.require(Action.SEE_BANK)
+    with app.sessions.read() as session:
+        view = exceptions.get(session, here, ui.id_in(number), now=app.now())
+        owners = exceptions.owners(session, here, now=app.now())
+        history = exceptions.matched(session, here, line_ids=[view.line_id])
+    told = bank_words.EXCEPTION[view.reason]
+    st.badge(told.word, icon=":material/flag:", color="orange")
+    ui.plain(f"{view.amount} · {view.text}", "name")
+    ui.plain(told.remedy)
+    ui.facts({"Date": f"{view.on:%d %b %Y}", "Account": view.account, "By": view.way or None})
+    for sign in view.signs:
+        ui.plain(f"{'For' if sign.agrees else 'Against'}: {sign.says}", "faint")
+    if here.may(Action.RECONCILE):
+        split(here, view)
+        refusals(view)
+        assignment(view, owners)
+    for match in history:
+        match_told(match)
+
+
+def split(here: Person, view: ExceptionView) -> None:
+    """What the line is for, in parts that add up; what is left over is set apart with a reason."""
+    st.subheader("What it is for", anchor=False)
+    found = {one.payment_id: one for one in view.candidates}
+    text = st.text_input(
+        "Find payments", key=f"find_{view.line_id}", placeholder="Name, reference, e-mail or amount"
+    )
+    if text:
+        with app.sessions.read() as session:
+            found |= {
+                one.payment_id: one
+                for one in exceptions.find_payments(session, here, text, view.amount)
+                if one.payable
+            }
+    payable = [payment_id for payment_id, one in found.items() if one.payable]
+    usual = [part.payment_id for part in view.parts if part.target is Target.PAYMENT]
+    if text and not view.candidates and len(payable) == 1:
+        usual = list(payable)
+    if text:
+        ui.plain(f"{words.count(len(payable), 'payment', 'payments')} can take money; choose below.", "faint")
+    picked = st.multiselect(
+        "Payments", payable, default=[one for one in usual if one in payable],
+        format_func=lambda one: f"{found[one].payer} · {found[one].reference} · {found[one].rest}",
+        key=f"picked_{view.line_id}_{text}", placeholder="None: all of it is set apart",
+    )  # fmt: skip
+    with st.form(f"split_{view.line_id}", border=False):
+        left, amounts = view.amount, {}
+        for payment_id in picked:
+            one = found[payment_id]
+            usual_amount = min(left, one.rest, key=lambda money: money.minor)
+            amounts[payment_id] = st.text_input(
+                f"For {ui.escape(one.payer)}, {ui.escape(one.reference)}", usual_amount.decimal,
+                key=f"part_{view.line_id}_{payment_id}",
+            )  # fmt: skip
+            left = left - usual_amount
+        rest = st.radio(
+            "What is left over", ["Surplus: the payer's, to refund or to move", "No payment of ours"],
+            key=f"rest_{view.line_id}",
+        )  # fmt: skip
+        off = st.checkbox(
+            f"Write off what a payment still lacks, up to {reconciliation.WRITE_OFF_LIMIT}",
+            key=f"off_{view.line_id}",
+        )
+        why = st.text_input("Why", key=f"split_why_{view.line_id}", max_chars=500)
+        if st.form_submit_button("Accept", type="primary", icon=":material/check:", shortcut="Mod+Enter"):
+            with ui.error_boundary():
+                surplus = Target.SURPLUS if rest.startswith("Surplus") else Target.ASIDE
+                parts = list(parts_typed(view, amounts, found, surplus, off=off))
+                if fault := accept(view, parts, BY_HAND, why):
+                    ui.problem(fault)
+                else:
+                    tell(f"Accepted: {view.amount}, {view.text}.")
+                    close_line()
+                    st.rerun()
+
+
+def parts_typed(
+    view: ExceptionView, amounts: dict[int, str], found: dict[int, Candidate], rest: Target, *, off: bool
+) -> Iterable[Part]:
+    left = view.amount
+    for payment_id, typed in amounts.items():
+        amount = reconciliation.amount_typed(typed, view.amount.currency)
+        lacks = found[payment_id].rest - amount
+        written_off = lacks if off and lacks.minor > 0 else None
+        yield Part(Target.PAYMENT, amount, payment_id, written_off)
+        left = left - amount
+    if left:
+        yield Part(rest, left)
+
+
+def refusals(view: ExceptionView) -> None:
+    for one in view.candidates:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            ui.plain(f"{one.payer}, {one.reference}", "faint")
+            st.button(
+                "Not this one", key=f"refuse_{view.line_id}_{one.payment_id}", icon=":material/link_off:",
+                on_click=refuse, args=(view.line_id, one.payment_id),
+            )  # fmt: skip
+
+
+def refuse(line_id: int, payment_id: int) -> None:
+    try:
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            reconciliation.refuse(session, here, line_id, payment_id, "Looked at by hand.", now=app.now())
+        proposing.propose(app.sessions, here, now=app.now())
+        tell("It is not proposed for this line again.")
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+def assignment(view: ExceptionView, owners: dict[int, str]) -> None:
+    st.subheader("Whose it is", anchor=False)
+    with st.form(f"assign_{view.line_id}", border=False):
+        left, right = st.columns(2)
+        ids = list(owners)
+        owner = left.selectbox(
+            "Owner", ids, index=ids.index(view.owner_id) if view.owner_id in ids else None,
+            format_func=owners.__getitem__, placeholder="Nobody yet", key=f"line_owner_{view.line_id}",
+        )  # fmt: skip
+        due = right.date_input("Due on", view.due_on, format="DD/MM/YYYY", key=f"line_due_{view.line_id}")
+        note = st.text_area("Note", view.note, key=f"line_note_{view.line_id}", max_chars=1000)
+        if st.form_submit_button("Save", icon=":material/person_check:"):
+            with ui.error_boundary():
+                with app.sessions.begin() as session:
+                    exceptions.assign(
+                        session, ui.require(Action.RECONCILE), view.line_id, owner_id=owner, due_on=due,
+                        note=note, now=app.now(),
+                    )  # fmt: skip
+                tell("Saved.")
+                close_line()
+                st.rerun()
+
+
+# -- what was matched ---------------------------------------------------------------------------------
+
+
+def matched(here: Person) -> None:
+    how = st.pills(
+        "How", list(bank_words.HOW), key="how", format_func=lambda one: bank_words.HOW[one].word,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    with app.sessions.read() as session:
+        found = exceptions.matched(session, here, how=how)
+    if not found:
+        ui.empty_state("Nothing is matched yet", "What is accepted is listed here, with who and why.", "join")
+    for match in found:
+        match_told(match, here)
+
+
+def match_told(match: MatchView, here: Person | None = None) -> None:
+    """Who matched what and why; with ``here``, a way to undo it."""
+    with st.container(border=True):
+        look = bank_words.HOW[match.how]
+        st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
+        ui.plain(f"{match.amount} · {match.text}", "title")
+        for part in match.parts:
+            off = f", {part.written_off} written off" if part.written_off else ""
+            whose = f"{part.payer}, {part.reference}" if part.reference else bank_words.PART[part.target]
+            ui.plain(f"{part.amount} for {whose}{off}")
+        why = "; ".join(sign.says for sign in match.signs if sign.agrees)
+        by_rule = f" · rule {match.rule}" if match.rule else ""
+        ui.plain(
+            f"{match.by}, {ui.moment(match.at)}, {match.way}{by_rule}{': ' + why if why else ''}", "faint"
+        )
+        if match.why:
+            ui.plain(f"Why: {match.why}", "faint")
+        if match.undone_at is not None:
+            ui.plain(f"Undone by {match.undone_by}, {ui.moment(match.undone_at)}: {match.undone_why}")
+        elif here is not None and here.may(Action.RECONCILE):
+            with st.popover("Undo", icon=":material/undo:"), st.form(f"undo_{match.id}", border=False):
+                told_why = st.text_input("Why is it another?", key=f"undo_why_{match.id}", max_chars=500)
+                if st.form_submit_button("Undo this match", type="primary"):
+                    undo(match.id, told_why)
+                    st.rerun()
+
+
+@ui.error_boundary()
+def page(here: Person) -> None:
+    with app.sessions.read() as session:
+        told_of = exceptions.summary(session, here, now=app.now())
+        unasked = exceptions.unasked(session, here)
+        there = accounts.list_accounts(session, here)
+    head(here, told_of, unasked)
+    wanted = reason_pills(told_of)
+    if wanted == MATCHED:
+        matched(here)
+        return
+    age = age_pills(told_of) if told_of.total.count else None
+    with app.sessions.read() as session:
+        views = exceptions.queue(
+            session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
+        )
+    chosen_bar(views)
+    if views:
+        ui.lines_list(
+            [row(here, view) for view in views], key="lines", label="Bank lines that wait", chosen=chosen(),
+            tell=told,
+        )  # fmt: skip
+        if len(views) == SHOWN:
+            ui.plain(f"The oldest {SHOWN} are shown; others follow as these are dealt with.", "faint")
+    elif not there:
+        ui.empty_state(
+            "No bank account yet", "Add one and import its statement under Statements.", "account_balance"
+        )
+    else:
+        ui.empty_state("Nothing waits", "Import the next statement under Statements.", "task_alt")
+
+
+st.title("Reconcile", anchor=False)
+last_done()
+page(person)
+if opened := st.query_params.get("line"):
+    drawer(opened)

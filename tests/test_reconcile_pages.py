@@ -1,0 +1,182 @@
+"""Statements and Reconcile, as people of each role use them."""
+
+import pytest
+from sqlalchemy import select
+
+from db.models import StatementLine
+from db.money import Money
+from payments import accounts, exceptions, imports, proposing
+from payments.lifecycle import Status
+from payments.people import Role
+from payments.statements import Mapping
+from tests.desk import ADMIN, issue, payment_of
+from tests.test_pages import Desk, all_html, component, desk, everything, harmless
+
+BENCH, STATEMENTS = "pages/finance/workbench.py", "pages/finance/statements.py"
+PLAIN = Mapping(name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
+__all__ = ["desk"]
+
+
+def owes(desk: Desk, name: str = "**Zanele** <b>M</b>", minor: int = 150_000) -> str:
+    return issue(desk.sessions, desk.gateway, now=desk.now, payer_name=name, amount=Money(minor)).reference
+
+
+def banked(desk: Desk, *lines: tuple[str, str]) -> None:
+    rows = "".join(f"2026-11-23,{what},{amount}\n" for what, amount in lines)
+    with desk.sessions.begin() as session:
+        account = accounts.create(session, ADMIN, name="Events", now=desk.now).id
+        data = f"Date,Text,Amount\n{rows}".encode()
+        imports.import_file(session, ADMIN, account, "a.csv", data, now=desk.now, mapping=PLAIN)
+    proposing.propose(desk.sessions, ADMIN, now=desk.now)
+
+
+def lines(at) -> list[dict]:
+    return [line for each in component(at, "lines") for line in each["lines"]]
+
+
+def waiting(desk: Desk) -> list[exceptions.ExceptionView]:
+    with desk.sessions.read() as session:
+        return exceptions.queue(session, ADMIN, now=desk.now)
+
+
+def button(at, label):
+    (found,) = [one for one in at.button if one.label.startswith(label)]
+    return found
+
+
+@pytest.mark.parametrize("role", [Role.FINANCE, Role.AUDITOR])
+def test_who_may_look_sees_the_lines_and_only_the_office_may_accept(desk, role):
+    one = owes(desk)
+    banked(desk, (f"EFT <b>X</b> {one.replace('_', '')}", "1400.00"))
+    desk.sign_in(role)
+    at = desk.open(BENCH)
+    assert not at.exception
+    harmless(at)
+    (line,) = lines(at)
+    assert line["candidates"][0]["reference"] == one
+    against = {sign["says"] for sign in line["candidates"][0]["signs"] if not sign["agrees"]}
+    assert "amount R100.00 below" in against
+    assert [deed[1] for deed in line["deeds"]] == (["accept", "more"] if role is Role.FINANCE else ["more"])
+    assert "1 line waits · R1\u00a0400.00 at risk" in all_html(at)
+
+
+def test_an_empty_bench_says_where_lines_come_from(desk):
+    desk.sign_in(Role.FINANCE)
+    assert "Add one and import its statement" in all_html(desk.open(BENCH))
+
+
+def test_a_tie_offers_each_payment_and_nothing_to_accept(desk):
+    first, second = owes(desk, "Thandeka Mokoena"), owes(desk, "Thandeka Mokoena")
+    banked(desk, ("EFT THANDEKA MOKOENA", "1500.00"))
+    desk.sign_in(Role.FINANCE)
+    (line,) = lines(desk.open(BENCH))
+    assert {one["reference"] for one in line["candidates"]} == {first, second}
+    assert [one["deed"].partition(":")[0] for one in line["candidates"]] == ["take", "take"]
+    assert [deed[1] for deed in line["deeds"]] == ["more"]
+
+
+def test_a_line_is_taken_apart_in_its_drawer(desk):
+    one = owes(desk, "Zanele Mokoena")
+    banked(desk, (f"EFT {one.replace('_', '')}", "1490.00"))
+    desk.sign_in(Role.FINANCE)
+    (waits,) = waiting(desk)
+    at = desk.open(BENCH, line=str(waits.line_id))
+    harmless(at)
+    (amount,) = [field for field in at.text_input if field.label.startswith("For ")]
+    assert amount.value == "1490.00"
+    at.checkbox(key=f"off_{waits.line_id}").check()
+    button(at, "Accept").click().run()
+    assert "Say why it is written off" in at.error[0].value
+    at.text_input(key=f"split_why_{waits.line_id}").set_value("The bank kept R10.")
+    button(at, "Accept").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        payment = payment_of(session, one)
+        assert (payment.status, payment.written_off_minor) == (Status.PAID, 1000)
+    assert "Nothing waits" in all_html(at)
+    at.button(key="bench_undo_last").click().run()
+    assert [view.reason for view in waiting(desk)] == [proposing.Reason.UNDONE]
+
+
+def test_who_matched_what_and_why_is_listed(desk):
+    one = owes(desk, "Zanele Mokoena")
+    banked(desk, (f"EFT {one.replace('_', '')}", "1500.00"))
+    desk.sign_in(Role.AUDITOR)
+    told = "".join(everything(desk.open(BENCH, reason="Matched")))
+    assert one in told
+    assert "Paydesk" in told
+    assert "reference exact; amount exact" in told
+
+
+def sample(desk: Desk, tmp_path, name: str, text: str):
+    (tmp_path / "statements").mkdir(exist_ok=True)
+    (tmp_path / "statements" / f"{name}.csv").write_text(text)
+    at = desk.open(STATEMENTS)
+    at.button(key=f"sample_{name}").click().run()
+    return at
+
+
+@pytest.fixture
+def account(desk):
+    with desk.sessions.begin() as session:
+        accounts.create(session, ADMIN, name="Events", now=desk.now)
+    desk.sign_in(Role.FINANCE)
+
+
+def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched(desk, account, tmp_path):
+    one = owes(desk, "Zanele Mokoena")
+    reference = one.replace("_", "")
+    text = f"Date,Description,Amount,Balance\n2026-11-23,EFT {reference},1500.00,1500.00\n2026-11-23,EFT,x,\n"
+    at = sample(desk, tmp_path, "march", text)
+    harmless(at)
+    assert "3 = 1 lines + 1 that cannot be read + 1 headings and totals" in all_html(at)
+    with desk.sessions.read() as session:
+        assert session.scalars(select(StatementLine)).all() == []
+    at.button(key="import").click().run()
+    assert "1 found their payment by themselves" in at.success[0].value
+    assert "row 3" in all_html(at)
+    with desk.sessions.read() as session:
+        assert payment_of(session, one).status == Status.PAID
+    at.toggle(key="going_1").set_value(True).run()
+    assert "Undo these first" in at.warning[0].value
+    at.text_input(key="undo_file_why_1").set_value("It was the wrong month.")
+    button(at, "Undo 1 matches, and the import").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        assert payment_of(session, one).status == Status.OPEN
+        assert {line.state for line in session.scalars(select(StatementLine))} == {"gone"}
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        pytest.param("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n2026-11-23,B,1.00,3.00\n",
+                     "row 3: The balance is broken", id="a broken balance"),
+        pytest.param("Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n",
+                     "no row of the file proves which", id="dates that can be two days"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_trusted_is_refused_with_its_row(desk, account, tmp_path, text, says):
+    at = sample(desk, tmp_path, "bad", text)
+    assert says.replace(":", "\\:") in at.error[0].value or says in at.error[0].value
+    assert not [one for one in at.button if one.key == "import"]
+
+
+def test_what_no_row_proves_a_person_says(desk, account, tmp_path):
+    at = sample(desk, tmp_path, "bad", "Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n")
+    at.radio(key="date_order").set_value("dmy").run()
+    assert "03 Apr 2026" in all_html(at)
+    assert at.button(key="import")
+
+
+def test_columns_that_nobody_knows_are_said_once(desk, account, tmp_path):
+    odd = "Wanneer,Wat,Hoeveel\n2026-11-23,EFT <b>A</b>,150.00\n"
+    at = sample(desk, tmp_path, "odd", odd)
+    harmless(at)
+    at.multiselect(key="map_description").set_value([1]).run()
+    at.selectbox(key="map_amount").set_value(2).run()
+    assert component(at, "payments")[0]["rows"][0]["amount"] == "R150.00"
+    at.button(key="import").click().run()
+    assert not at.error
+    again = sample(desk, tmp_path, "more", odd + "2026-11-24,EFT B,10.00\n")
+    assert again.button(key="import").label.startswith("Import 1 line")

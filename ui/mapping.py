@@ -1,0 +1,117 @@
+"""What the columns of a table mean: asked of a person, with twenty rows read anew at each answer."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import streamlit as st
+
+from payments import statements
+from payments.errors import InvalidInput, UnknownLayout
+from payments.statements import Mapping
+from ui.lists import preview_list
+from ui.pieces import escape, plain, problem
+
+_ORDERS = {None: "As the file proves", "dmy": "Day first", "mdy": "Month first", "ymd": "Year first"}
+_DECIMALS = {None: "As the amounts show", ".": "1234.56", ",": "1234,56"}
+_ONE, _TWO = "One column, signed", "Money in and money out"
+
+
+def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: str) -> Mapping | None:
+    """The mapping as answered so far; None while it cannot be used, which is said on the page."""
+    plain(
+        "No layout is known by these headings. Say once what the columns mean; it is remembered for this "
+        "account.",
+        "faint",
+    )
+    rows = [list(cells) for cells in unknown.rows]
+    if not rows:
+        problem("There is no row to look at.")
+        return None
+    told = statements.suggest(list(enumerate(rows, 1)))
+    guess = next((nth for nth, cells in enumerate(rows) if cells == told.get("heading")), 0)
+    at = st.selectbox(
+        "The row with the headings", range(len(rows)), index=guess, key="map_heading",
+        format_func=lambda nth: " | ".join(cell for cell in rows[nth] if cell)[:110] or "an empty row",
+    )  # fmt: skip
+    heading = _trimmed(rows[at])
+    # Headings of another language: what can be told is told, with the date first, as it mostly stands.
+    known = told if told and at == guess else statements.suggest([(1, ["Date", *heading[1:]])])
+    answers = _columns(heading, known)
+    try:
+        mapping = Mapping(
+            name=st.text_input("A name for this layout", PurePath(name).stem[:60], key="map_name").strip()
+            or "Statement",
+            heading=tuple(heading), currency=currency, **answers,
+        )  # fmt: skip
+    except InvalidInput as error:
+        problem(str(error))
+        return None
+    seen = statements.preview(mapping, data, name)
+    if seen.fault:
+        problem(seen.fault)
+    preview_list(seen.rows, key="map_preview")
+    return mapping if not seen.fault else None
+
+
+def _columns(heading: Sequence[str], told: dict[str, Any]) -> dict[str, Any]:
+    """Which column holds what; -1 is none."""
+    names = {-1: "–"} | {nth: f"{nth + 1}. {cell}" for nth, cell in enumerate(heading)}
+    first, second = st.columns(2)
+
+    def one(place: Any, label: str, key: str, *, needed: bool = False) -> int | None:
+        choices = [nth for nth in names if nth >= 0 or not needed]
+        index = choices.index(told[key]) if told.get(key) in choices else 0
+        index = min(1, len(choices) - 1) if needed and key == "amount" and key not in told else index
+        got = place.selectbox(
+            label, choices, index=index, format_func=lambda nth: names[nth], key=f"map_{key}"
+        )
+        return None if got == -1 else got
+
+    def several(place: Any, label: str, key: str) -> tuple[int, ...]:
+        usual = [nth for nth in told.get(key, ()) if nth in names]
+        return tuple(
+            place.multiselect(
+                label, [nth for nth in names if nth >= 0], default=usual, format_func=lambda nth: names[nth],
+                key=f"map_{key}", placeholder="Choose columns",
+            )
+        )  # fmt: skip
+
+    answers: dict[str, Any] = {"date": one(first, "Date", "date", needed=True)}
+    answers["date_order"] = second.selectbox(
+        "Order of dates", list(_ORDERS), format_func=_ORDERS.__getitem__, key="map_order"
+    )
+    answers["description"] = several(first, "What the bank says", "description")
+    answers["reference"] = several(second, "Reference", "reference")
+    two = "amount" not in told and "money_in" in told
+    how = first.radio("Amounts", [_ONE, _TWO], index=int(two), key="map_amounts", horizontal=True)
+    answers["decimal"] = second.selectbox(
+        "Cents", list(_DECIMALS), format_func=_DECIMALS.__getitem__, key="map_decimal"
+    )
+    if how == _ONE:
+        answers["amount"] = one(first, "Amount", "amount", needed=True)
+        answers["flipped"] = second.checkbox("Money out is written as positive", key="map_flipped")
+    else:
+        answers["money_in"] = one(first, "Money in", "money_in", needed=True)
+        answers["money_out"] = one(second, "Money out", "money_out", needed=True)
+    answers["balance"] = one(first, "Balance", "balance")
+    answers["fee"] = one(second, "Fee", "fee")
+    return answers
+
+
+def _trimmed(cells: list[str]) -> list[str]:
+    cells = list(cells)
+    while cells and not cells[-1].strip():
+        cells.pop()
+    return cells
+
+
+def date_order_asked(sentence: str) -> str | None:
+    """What 03/04/2026 means, when the file was refused because nothing in it proves that."""
+    problem(sentence)
+    got = st.radio(
+        "How are its dates written?", ["dmy", "mdy"], index=None, horizontal=True, key="date_order",
+        format_func={"dmy": "Day first: 3 April", "mdy": "Month first: 4 March"}.__getitem__,
+    )  # fmt: skip
+    plain(escape("03/04/2026 would be read so."), "faint")
+    return got
