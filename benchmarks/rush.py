@@ -178,6 +178,7 @@ def _send(desk: Desk, issued: list[str], seconds: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks._pace"], input=json.dumps(wanted) + "\n",
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=seconds + 120,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},  # else a line longer than a pipe may be cut in half
     )  # fmt: skip
     told: dict[str, Any] = json.loads(done.stdout)
     return told
