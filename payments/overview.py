@@ -22,7 +22,7 @@ from payments.search import PaymentRow
 from payments.takings import Takings, in_scope, takings
 
 WAITED = STATUSES[Outcome.WAITING]
-NEWEST = 50
+NEWEST = 20
 #: An outcome or an event that waits longer than this is no longer simply on its way.
 ON_ITS_WAY = timedelta(minutes=5)
 #: A link that should have been asked about this long ago: the worker does not run, or cannot keep up.
@@ -165,14 +165,15 @@ def _case_counts(session: Session, scope: frozenset[int] | None) -> dict[str, in
 def _gateway_counts(session: Session, now: datetime) -> dict[Attention, int]:
     """Unhandled events are few and have an index of their own; unverified ones are bounded. The first that
     waits for longer than is usual brings up all that wait."""
-    unhandled = select(InboxEvent.effect, InboxEvent.received_at).where(InboxEvent.handled_at.is_(None))
+    what = (InboxEvent.effect, func.count(), func.min(InboxEvent.received_at))
+    unhandled = select(*what).where(InboxEvent.handled_at.is_(None)).group_by(InboxEvent.effect)
     counts: Sums[Attention] = Sums()
     late = False
-    for effect, received_at in session.execute(unhandled):
-        counts[Attention.UNHANDLED_EVENTS] += 1
+    for effect, count, since in session.execute(unhandled):
+        counts[Attention.UNHANDLED_EVENTS] += count
         if kind := _UNFIT.get(effect or ""):
-            counts[kind] += 1
-        late = late or (kind is None and received_at < now - ON_ITS_WAY)
+            counts[kind] += count
+        late = late or (kind is None and since < now - ON_ITS_WAY)
     if not late:
         del counts[Attention.UNHANDLED_EVENTS]
     today = UnverifiedEvent.last_seen_at >= day_span(business_day(now)).start

@@ -81,10 +81,13 @@ def session_of(
     """
     if not token:
         return None
-    row = session.scalar(select(PersonSession).where(PersonSession.token_hash == _hash(token)))
-    if row is None or row.revoked_at is not None or row.expires_at <= now:
+    both = select(PersonSession, PersonRow).join(PersonRow, PersonRow.id == PersonSession.person_id)
+    found = session.execute(both.where(PersonSession.token_hash == _hash(token))).one_or_none()
+    if found is None:
         return None
-    person = session.get_one(PersonRow, row.person_id)
+    row, person = found
+    if row.revoked_at is not None or row.expires_at <= now:
+        return None
     idle = LONGEST_SESSION if person.role == Role.ORGANISER else IDLE
     # Active in a time to come: the clock was set back, and nobody knows how long ago that was.
     if abs(now - row.active_at) >= idle or not people.is_active(person, now):
