@@ -31,7 +31,9 @@ OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics",)
 #: Nowhere to come back to after signing in.
-NO_PAGES = re.compile(r"/(?:(?:signin|signout|export)(?![\w-])|_stcore|media|static|component)")
+NO_PAGES = re.compile(r"/(?:(?:signin|signout|export|pulse)(?![\w-])|_stcore|media|static|component)")
+#: Where a request holds whom the gate let in.
+_HERE = "paydesk.here"
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 LOOKS = anyio.CapacityLimiter(8)
 
@@ -60,7 +62,10 @@ class Gate:
         connection = HTTPConnection(scope)
         if (refused := _refusal(connection, settings)) is not None:
             await _close(scope, receive, send, refused)
-        elif _is_open(scope) or await who(connection) is not None:
+        elif _is_open(scope):
+            await self._app(scope, receive, _with_headers(send, scope, settings))
+        elif (found := await who(connection)) is not None:
+            scope[_HERE] = found
             await self._app(scope, receive, _with_headers(send, scope, settings))
         else:
             await _close(scope, receive, send, _to_signin(scope))
@@ -159,6 +164,12 @@ async def who(connection: HTTPConnection, *, active: bool = False) -> SignedIn |
         return signin.who(app.sessions, token, now=app.now(), active=active)
 
     return await anyio.to_thread.run_sync(look, limiter=LOOKS) if token else None
+
+
+def here(connection: HTTPConnection) -> SignedIn:
+    """Whom the gate let in with this request, as it found them then: for what only shows something."""
+    found: SignedIn = connection.scope[_HERE]
+    return found
 
 
 def token_of(connection: HTTPConnection) -> str | None:

@@ -37,6 +37,7 @@ from payments.people import Person
 from payments.sheets import back
 from payments.sheets.back import File
 from payments.signin import Visitor
+from pulse import pulse
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 16 * 1024
@@ -377,6 +378,7 @@ ROUTES = [
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
+    Route("/pulse", pulse, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

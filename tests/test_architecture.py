@@ -11,9 +11,9 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **payments** are the rules, one deep file a noun. Its *pure* rooms know neither database nor network:
   what they say can be tested as a table. The others take ``session`` first and never commit.
 - **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
-- **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, gateways by
-  ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking
-  who is there.
+- **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, their open live pages
+  ask ``pulse.py``, gateways come by ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no
+  rules, and each begins by asking who is there.
 - **words** and **bank_words** say in plain English what enums mean to people; **ui.pieces** and
   **ui.charts** alone write HTML. What payers typed is never Markdown.
 
@@ -56,7 +56,18 @@ MAY_IMPORT = {
     "webhook": {"bootstrap", "db.session", "deadlines", "payments", "starlette", "uvicorn"},
     "deadlines": {"uvicorn"},
     "gate": {"bootstrap", "payments", "starlette", "streamlit"},
-    "server": {"bootstrap", "gate", "db.money", "pandas", "payments", "starlette", "streamlit", "uvicorn"},
+    "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
+    "server": {
+        "bootstrap",
+        "gate",
+        "db.money",
+        "pandas",
+        "payments",
+        "pulse",
+        "starlette",
+        "streamlit",
+        "uvicorn",
+    },
     "words": {"db.money", "payments"},
     "bank_words": {"payments", "words"},
     "ui": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
@@ -92,6 +103,7 @@ OURS = {
     "deadlines",
     "webhook",
     "gate",
+    "pulse",
     "server",
     "ui",
     "words",

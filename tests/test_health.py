@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import streamlit as st
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +16,7 @@ from payments.worker import Worker
 from tests.desk import FakeGateway, issue, make_event
 from tests.hook import serving
 from tests.test_pages import ROOT, all_html, desk  # noqa: F401 - the fixture of pages
+from ui import board
 
 PAGE = "pages/admin/health.py"
 LIVE = "pages/monitor/live.py"
@@ -81,9 +81,8 @@ def test_each_part_that_is_not_well_says_what_to_do(desk):  # noqa: F811
 
 
 def a_moment_passes() -> None:
-    """Live is drawn once a second for everybody, and the clock of these tests stands still."""
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    """Live is drawn for everybody at once, and the clock of these tests stands still."""
+    board.forget()
 
 
 def test_an_alert_can_be_snoozed_where_it_is_read(desk):  # noqa: F811

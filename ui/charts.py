@@ -8,6 +8,7 @@ money is divided into anything that is not whole.
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ import streamlit as st
 import words
 from payments import filters
 from payments.figures import Figure
+from payments.search import Filter
 from ui.lists import component
 
 #: Pages that doors lead to, by the first part of their address.
@@ -56,7 +58,13 @@ class Metric:
 
 def door(figure: Figure) -> str:
     """The address of the list of exactly these payments."""
-    return address(PAYMENTS, filters.page_query(figure.filter))
+    return _door(figure.filter)
+
+
+@lru_cache(4096)
+def _door(wanted: Filter) -> str:
+    """Kept: a day's figures change all the time, their filters do not."""
+    return address(PAYMENTS, filters.page_query(wanted))
 
 
 def address(page: str, query: dict[str, str]) -> str:
@@ -82,9 +90,9 @@ def link(figure: Figure, text: str, *, look: str = "", about: str = "", more: st
     )
 
 
-def draw(*blocks: str) -> None:
-    """Put blocks of this file on the page, as one element."""
-    st.html(f'<div class="pd-blocks">{"".join(blocks)}</div>')
+def draw(inner: str, *, live: str) -> None:
+    """Put blocks of this file on the page, as one element. ``live`` names the place for what follows."""
+    st.html(f'<div class="pd-blocks" data-live="{live}">{inner}</div>')
 
 
 def block(title: str, inner: str, told: str = "") -> str:

@@ -29,6 +29,7 @@ _COMPONENTS = (
     "hotkeys",
     "cases",
     "lines",
+    "live",
 )
 
 
@@ -95,18 +96,49 @@ def payments_list(
         if isinstance(reference, str):
             pick(reference)
 
+    data = listing(rows, label=label, show=show, without=without, bare=bare, marks=marks)
+    data["sort"] = {"now": sort, "keys": SORT_KEYS} if sort else None
+    component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by)
+
+
+def listing(
+    rows: Iterable[PaymentRow],
+    *,
+    label: str,
+    show: Sequence[str] = USUAL,
+    without: Sequence[str] = (),
+    bare: bool = False,
+    marks: needle.Marks = needle.Marks(),
+    empty: str = "",
+) -> dict[str, Any]:
+    """What the list shows, as its script reads it. ``empty`` is said where there are no rows."""
     names = [name for name in show if name in COLUMNS and name not in without]
     names += [] if HANDLE in names else [HANDLE]
-    columns = [[name, COLUMNS[name]] for name in names]
-    data = {
+    return {
         "label": label,
-        "columns": columns,
+        "columns": [[name, COLUMNS[name]] for name in names],
         "rows": [_line(row, marks) for row in rows],
         "bare": bare,
         "marks": {"words": marks.words, "bare": marks.bare},
-        "sort": {"now": sort, "keys": SORT_KEYS} if sort else None,
+        "empty": empty,
     }
-    component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by)
+
+
+def live_list(
+    shown: Mapping[str, Any], paid: tuple[str, str], *, key: str, pick: Callable[[str], None]
+) -> None:
+    """A ``listing`` that stays up to date by itself, and with it each place that ``charts.draw`` named.
+
+    ``paid`` is the payment that was paid last and the news of it, which is read aloud when it is another one.
+    """
+
+    def picked() -> None:
+        reference = st.session_state[key].picked
+        if isinstance(reference, str):
+            pick(reference)
+
+    data = {"newest": shown, "paid": paid}
+    component("live")(key=key, data=data, on_picked_change=picked, on_again_change=lambda: None)
 
 
 #: The orders a list and its file may have.

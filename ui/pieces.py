@@ -131,8 +131,12 @@ class Card:
 
 def trouble(title: str, told: str, *, bad: bool) -> None:
     """Something is wrong with the desk: over everything else on a page, and read aloud when it appears."""
+    st.html(trouble_block(title, told, bad=bad))
+
+
+def trouble_block(title: str, told: str, *, bad: bool) -> str:
     tone, icon = ("bad", "error") if bad else ("poor", "warning")
-    st.html(
+    return (
         f'<div class="pd-trouble {tone}" role="alert">{_icon(icon)}'
         f"<span><strong>{html.escape(title)}</strong> {html.escape(told)}</span></div>"
     )
@@ -187,7 +191,8 @@ def trail(stages: Iterable[Stage]) -> None:
 def freshness(at: datetime) -> None:
     """That the page is alive, and how old what it shows is."""
     st.html(
-        f'<div class="pd-fresh"><span class="pd-pulse" aria-hidden="true"></span>updated {clock(at)}</div>',
+        '<div class="pd-fresh"><span class="pd-pulse" aria-hidden="true"></span>'
+        f'<span>updated <span data-live="at">{clock(at)}</span></span></div>',
         width="content",
     )
 

@@ -94,6 +94,7 @@ function cell(row, key, marks) {
 }
 
 function draw(data) {
+  if (!data.rows.length && data.empty) return [make("p", "nothing", data.empty)];
   const marks = data.marks || { words: [], bare: [] };
   const head = make("tr", "", null, data.columns.map(([key, title]) => heading(key, title, data.sort)));
   const rows = data.rows.map((row) => {
