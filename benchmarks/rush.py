@@ -99,7 +99,7 @@ def _rush(desk: Desk, app: App, seconds: int) -> dict[str, Any]:
         "left": _left(app),
         "unproved": _unproved(app),
         "pages": PAGES,
-        **{name: seen[name] for name in ("reruns", "rerun_p50_ms", "rerun_p95_ms")},
+        **{name: seen[name] for name in ("pulses", "pulse_p50_ms", "pulse_p95_ms")},
     }
 
 
