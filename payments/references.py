@@ -82,31 +82,14 @@ def near(text: str, prefixes: Iterable[str]) -> tuple[str, ...]:
     bare = _SEPARATORS.sub("", text.upper()).removeprefix("DEMO")
     found: set[str] = set()
     for prefix in prefixes:
-        if bare.startswith(prefix):
-            found |= {f"{prefix}_{tail}" for tail in _repaired(bare.removeprefix(prefix))}
+        typed = bare.removeprefix(prefix)
+        if bare.startswith(prefix) and len(typed) <= _LENGTH + 1:
+            found |= {f"{prefix}_{tail}" for tail in _mended(typed, ends=True)}
     tail = bare[-_BODY_LENGTH - 1 :]
     if readings(text):
         found |= {f"{prefix}_{tail}" for prefix in prefixes}
     found -= set(readings(text))
     return tuple(sorted(found | {DEMO_PREFIX + reference for reference in found}))
-
-
-def _repaired(tail: str) -> Iterator[str]:
-    """Tails with a right check character, a single mistake away."""
-    length = _BODY_LENGTH + 1
-    if len(tail) not in (length - 1, length, length + 1) or not tail.isascii() or not tail.isalnum():
-        return
-    tries: set[str] = set()
-    if len(tail) == length:
-        tries |= {tail[:n] + char + tail[n + 1 :] for n in range(length) for char in ALPHABET}
-        tries |= {tail[:n] + tail[n + 1] + tail[n] + tail[n + 2 :] for n in range(length - 1)}
-    elif len(tail) < length:
-        tries |= {tail[:n] + char + tail[n:] for n in range(length) for char in ALPHABET}
-    else:
-        tries |= {tail[:n] + tail[n + 1 :] for n in range(length + 1)}
-    for one in tries:
-        if all(char in ALPHABET for char in one) and check_character(one[:-1]) == one[-1]:
-            yield one
 
 
 def spoken(reference: str) -> str:
