@@ -6,6 +6,7 @@ masked where they are text; the hash is of the file as it came.
 """
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from db.models import (
     BankAccount,
+    Base,
     LineException,
     LineSighting,
     Match,
@@ -34,6 +36,9 @@ from payments.statements import Line, Mapping, Statement
 from payments.statements.tables import shown_name
 
 WAITS, REPAIRED = "waits", "repaired"
+_SIGHTINGS_AT_ONCE = 20_000
+#: Room for a card number within a row.
+_LONG_NUMBER = re.compile(rb"[0-9](?:[^0-9A-Za-z\r\n]{0,3}[0-9]){12}")
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,7 @@ def _keep_file(
         name=shown_name(statement.name)[:120],
         sha256=_sha256(data),
         size_bytes=len(data),
-        data=data if data.startswith(b"PK") else mask_card_bytes(data),
+        data=_without_cards(data),
         layout=statement.layout[:100],
         mapping=mapping.to_json() if mapping else None,
         date_order=date_order or "",
@@ -271,18 +276,27 @@ def _keep_file(
     return file
 
 
+def _without_cards(data: bytes) -> bytes:
+    """The bytes as they are kept. Row by row: amounts and dates of neighbours make no card number."""
+    if data.startswith(b"PK") or not _LONG_NUMBER.search(data):
+        return data
+    rows = data.splitlines(keepends=True)
+    return b"".join(mask_card_bytes(row) if _LONG_NUMBER.search(row) else row for row in rows)
+
+
 def _keep_lines(session: Session, file: StatementFile, statement: Statement) -> tuple[int, int]:
     """Lines that are new, those that come back, and for every line where it stood. New and known ones."""
     pairs = pair(session, file.account_id, statement)
-    sightings = [(at.id, line.row) for line, _, at in pairs if at]
+    sightings: list[tuple[int, int]] = [(at.id, line.row) for line, _, at in pairs if at]
     back = [at.id for _, _, at in pairs if at and at.gone]
     for some in some_at_once(back):
         session.execute(update(StatementLine).where(StatementLine.id.in_(some)).values(state=OPEN))
     fresh = [(line, key) for line, key, at in pairs if at is None]
     sightings += insert_lines(session, file.account_id, fresh)
-    rows = [{"file_id": file.id, "line_id": line_id, "row": row} for line_id, row in sightings]
-    if rows:
-        session.execute(insert(LineSighting), rows)
+    table = Base.metadata.tables[LineSighting.__tablename__]
+    for seen in some_at_once(sightings, _SIGHTINGS_AT_ONCE):
+        rows = [{"file_id": file.id, "line_id": line_id, "row": row} for line_id, row in seen]
+        session.connection().execute(table.insert(), rows)
     return len(fresh) + len(back), len(pairs) - len(fresh) - len(back)
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import LineSighting, StatementFile, StatementLine
+from db.models import Base, LineSighting, StatementFile, StatementLine
 from payments.statements import Line, Statement
 
 #: A line that no file which stands tells of any more; it can come back.
 MATCHED, OPEN, GONE = "matched", "open", "gone"
 _AT_ONCE = 500
+_WRITTEN_AT_ONCE = 5_000
 _T = TypeVar("_T")
 
 
@@ -124,36 +125,39 @@ def alike(session: Session, account_id: int, lines: Sequence[Line]) -> int:
 def insert_lines(
     session: Session, account_id: int, fresh: Sequence[tuple[Line, str]]
 ) -> Iterator[tuple[int, int]]:
-    """Write new lines after their equals that are here; yields each one's id and row."""
-    last = _last_ordinals(session, account_id, {key for _, key in fresh})
-    rows: dict[tuple[str, int], int] = {}
-    values = []
-    for line, key in fresh:
-        last[key] = last.get(key, 0) + 1
-        rows[key, last[key]] = line.row
-        values.append(_values(account_id, line, key, last[key]))
-    if values:
+    """Write new lines after their equals that are here; yields each one's id and row.
+
+    The caller holds the account, so that nobody else adds lines to it meanwhile: what it gained, in the order
+    of ids, is what was written, in the order it was.
+    """
+    last = _last_ordinals(session, account_id, fresh)
+    newest = session.scalar(select(func.max(StatementLine.id))) or 0
+    table = Base.metadata.tables[StatementLine.__tablename__]
+    for some in some_at_once(fresh, _WRITTEN_AT_ONCE):
+        values = []
+        for line, key in some:
+            last[key] = last.get(key, 0) + 1
+            values.append(_values(account_id, line, key, last[key]))
+        session.connection().execute(table.insert(), values)
         written = session.execute(
-            insert(StatementLine).returning(StatementLine.id, StatementLine.key, StatementLine.ordinal),
-            values,
+            select(StatementLine.id, StatementLine.account_id)
+            .where(StatementLine.id > newest)
+            .order_by(StatementLine.id)
         )
-        for line_id, key, ordinal in written:
-            yield line_id, rows[key, ordinal]
+        ids = [line_id for line_id, account in written if account == account_id]
+        newest = ids[-1]
+        yield from zip(ids, (line.row for line, _ in some), strict=True)
 
 
-def _last_ordinals(session: Session, account_id: int, keys: set[str]) -> dict[str, int]:
-    asked = (
-        select(StatementLine.key, func.max(StatementLine.ordinal))
-        .where(
-            StatementLine.account_id == account_id, StatementLine.key.in_(bindparam("some", expanding=True))
-        )
-        .group_by(StatementLine.key)
+def _last_ordinals(session: Session, account_id: int, fresh: Sequence[tuple[Line, str]]) -> dict[str, int]:
+    """How many equals of each line are here, those that are gone included."""
+    if not fresh:
+        return {}
+    days = [line.date for line, _ in fresh]
+    asked = select(StatementLine.key, func.max(StatementLine.ordinal).label("last")).where(
+        StatementLine.account_id == account_id, StatementLine.on.between(min(days), max(days))
     )
-    return {
-        key: last
-        for some in some_at_once(sorted(keys))
-        for key, last in session.execute(asked, {"some": some})
-    }
+    return {row.key: row.last for row in session.execute(asked.group_by(StatementLine.key))}
 
 
 def _values(account_id: int, line: Line, key: str, ordinal: int) -> dict[str, Any]:

@@ -67,6 +67,19 @@ def test_a_file_comes_in_with_every_row_and_its_bytes(sessions, account, now):
     assert lawful(sessions) == []
 
 
+def test_a_card_number_is_masked_in_the_bytes_as_well(sessions, account, now):
+    came = take(
+        sessions,
+        account,
+        MARCH.replace("EFT T MOKOENA,1500.00,13", "CARD 4111 1111 1111 1111,1500.00,13"),
+        now,
+    )
+    with sessions.read() as session:
+        kept = session.get_one(StatementFile, came.file.id).data
+    assert b"4111 1111" not in kept
+    assert b"2026-03-02,EFT T MOKOENA,1500.00,11500.00" in kept
+
+
 def test_the_same_file_twice_adds_nothing(sessions, account, now):
     first = take(sessions, account, MARCH, now)
     again = take(sessions, account, MARCH, now, name="renamed.csv")
