@@ -40,6 +40,8 @@ WRITE_OFF_LIMIT = Money(50_00)
 TAKES_MONEY = frozenset({*PAYABLE, Status.WAIVED})
 AUTO, PERSON = "auto", "person"
 BY_ITSELF = "Paydesk"
+#: Receipts of matched lines are called so, with the match and the part.
+BANK_LINE = "match-"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def write(session: Session, decided: Decided, *, how: str, by: str, source: Sour
     session.flush()
     act: dict[str, Any] = {"now": now, "source": source, "actor": by}
     for number, part in enumerate(decided.parts, 1):
-        _take(session, match, line, part, payments, f"match-{match.id}-{number}", act)
+        _take(session, match, line, part, payments, f"{BANK_LINE}{match.id}-{number}", act)
     for part in decided.parts:
         if part.line_id is not None:
             _take_back(session, match, line, part.line_id, act)

@@ -106,6 +106,8 @@ def test_who_matched_what_and_why_is_listed(desk):
     assert one in told
     assert "Paydesk" in told
     assert "reference exact; amount exact" in told
+    journey = all_html(desk.open("pages/monitor/payments.py", payment=one))
+    assert "on the statement" in journey
 
 
 def sample(desk: Desk, tmp_path, name: str, text: str):

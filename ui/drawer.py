@@ -11,6 +11,7 @@ from payments import cancellation, links, notes, outbox, references, search, syn
 from payments.errors import PaymentsError
 from payments.lifecycle import SETTLED
 from payments.people import Action, Person
+from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
 from ui.here import error_boundary, require
 from ui.lists import hotkeys, share, timeline
@@ -141,8 +142,12 @@ def journey(detail: PaymentDetail) -> list[Stage]:
     part = bool(row.received) and row.received < row.amount
     paid = "reached" if row.received and not part else "part" if part else "waits"
     when = moment(row.paid_at) if row.paid_at else str(row.received) if part else "not yet"
-    beyond = [Stage(name, "not yet known", "unknown") for name in ("Settled", "Banked", "Signed off")]
-    return [Stage("Owed", str(row.amount), "reached"), Stage("Paid", when, paid), *beyond]
+    unknown = {name: Stage(name, "not yet known", "unknown") for name in ("Settled", "Banked", "Signed off")}
+    by_bank = [one for one in detail.receipts if one.source_reference.startswith(BANK_LINE)]
+    if row.received and len(by_bank) == len(detail.receipts):  # the bank's own lines brought all of it
+        unknown["Settled"] = Stage("Settled", "paid by EFT", "reached")
+        unknown["Banked"] = Stage("Banked", "on the statement", paid)
+    return [Stage("Owed", str(row.amount), "reached"), Stage("Paid", when, paid), *unknown.values()]
 
 
 def gateway_word(here: Person, detail: PaymentDetail) -> None:
