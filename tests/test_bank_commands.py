@@ -1,0 +1,70 @@
+"""The bank from the command line: in, proposed, accepted, undone, and out again."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import manage
+from payments import people
+from payments.errors import Conflict, InvalidInput
+from payments.lifecycle import Status
+from payments.people import Role
+from tests.desk import ADMIN, issue, payment_of
+from tests.test_pages import Desk, desk
+
+__all__ = ["desk"]
+
+
+@pytest.fixture
+def run(desk: Desk, tmp_path):
+    """Run a command as the demo admin; returns its JSON, or raises what it raised."""
+    with desk.sessions.begin() as session:
+        people.create_person(
+            session, ADMIN, name=ADMIN.name, email=ADMIN.email, role=Role.ADMIN, events=None, now=desk.now
+        )
+
+    def command(*words: str):
+        done = CliRunner().invoke(manage.cli, [*words, "--json"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.output)
+
+    return command
+
+
+def test_a_statement_goes_all_the_way_and_back(desk, run, tmp_path):
+    exact, short = (issue(desk.sessions, desk.gateway, now=desk.now).reference for _ in range(2))
+    file = tmp_path / "march.csv"
+    rows = f"2026-11-23,EFT {exact},150.00,150.00\n2026-11-23,EFT {short},140.00,290.00\n"
+    file.write_text(f"Date,Description,Amount,Balance\n{rows}")
+    assert run("bank-account", "Events", "--number", "62 1234")["number"] == "621234"
+    came = run("import-statement", str(file))
+    assert (came["new"], came["rows"], came["lines"], came["headers_and_footers"]) == (2, 3, 2, 1)
+    assert run("import-statement", str(file))["again"] is True
+    told = run("propose")
+    assert (told["accepted"], told["waiting"]) == ({"exact reference": 1}, {"amount": 1})
+    waits = run("exceptions")
+    (row,) = waits["rows"]
+    assert (waits["at_risk"], row["candidates"][0]["payment"]) == ({"ZAR": 14_000}, short)
+    match = run(
+        "accept", str(row["line"]), "--payment", f"{short}=100", "--aside", "--why", "R40 of it was parking."
+    )
+    with desk.sessions.read() as session:
+        assert (payment_of(session, exact).status, payment_of(session, short).received_minor) == (
+            Status.PAID,
+            10_000,
+        )
+    with pytest.raises(Conflict, match="are matched"):
+        run("undo-import", str(came["file"]), "--why", "It was the wrong file.")
+    assert run("undo", str(match["match"]), "--why", "It was not parking.")["line"] == row["line"]
+    assert run("exceptions")["rows"][0]["reason"] == "undone"
+
+
+def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_path):
+    file = tmp_path / "bad.csv"
+    file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n2026-11-23,B,1.00,3.00\n")
+    with pytest.raises(InvalidInput, match="row 3: The balance is broken"):
+        run("import-statement", str(file))
+    file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n")
+    with pytest.raises(InvalidInput, match="bank-account NAME"):
+        run("import-statement", str(file))
