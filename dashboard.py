@@ -30,6 +30,7 @@ MENU = {
     ],
     "Door": [
         (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),
+        (Action.TAKE_MONEY, "door/board", "Door board", "door_open"),
         (Action.ISSUE_LINK, "door/sheet", "Many at once", "table_view"),
         (Action.TAKE_MONEY, "door/shift", "My shift", "point_of_sale"),
     ],

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from db.money import Money
 from payments import dates, filters, grammar, inbox, stages
+from payments.admission import Light
 from payments.approvals import State, What
 from payments.cases import Decision, Reason
 from payments.deeds import Deed
@@ -304,6 +305,11 @@ EXPORT: Mapping[str, Look] = {
 
 # -- what happened to a payment ---------------------------------------------------------------------
 
+LIGHT: Mapping[Light, Look] = {
+    Light.GREEN: Look("Come in", "check_circle", "green"),
+    Light.AMBER: Look("Wait", "pan_tool", "orange"),
+    Light.RED: Look("Not paid", "block", "red"),
+}
 SHEET_ROW: Mapping[RowState, Look] = {
     RowState.WAITING: Look("To make", "qr_code_2", "green"),
     RowState.ASKING: Look("Being made", "hourglass_empty", "gray"),
@@ -336,6 +342,9 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.UNMATCHED: ("link_off", "orange"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),
+    Kind.ADMITTED: ("door_open", "green"),
+    Kind.NOT_ADMITTED: ("door_front", "orange"),
+    Kind.RENAMED: ("swap_horiz", "blue"),
     UNVERIFIED: ("gpp_bad", "orange"),
 }
 #: What moved money, or says whether it will.

@@ -99,6 +99,9 @@ class Kind(StrEnum):
     UNMATCHED = "unmatched"  # or, after all, not
     MAIL = "mail"
     NOTE = "note"
+    ADMITTED = "admitted"  # let in at the door
+    NOT_ADMITTED = "not_admitted"  # or, after all, not
+    RENAMED = "renamed"  # somebody else comes on it
 
 
 class Effect(StrEnum):

@@ -186,6 +186,11 @@ def _note(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
 
 
+def _admitted(detail: Mapping[str, Any], actor: str) -> str:
+    against = f" against {detail['light']}: {detail['why']}" if detail.get("why") else "."
+    return f"{actor} let them in{against}"
+
+
 def _flagged(detail: Mapping[str, Any], actor: str) -> str:
     if "reopened" in detail:
         return f"{actor} put it back on the queue: {_words(detail['reason'])}."
@@ -229,6 +234,9 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.UNMATCHED: _unmatched,
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
+    Kind.ADMITTED: _admitted,
+    Kind.NOT_ADMITTED: lambda detail, actor: f"{actor} took back that they were let in.",
+    Kind.RENAMED: lambda detail, actor: f"{detail['name']} comes instead of {detail['was']}, said {actor}.",
 }
 
 #: How each step of a request is told.

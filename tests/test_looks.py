@@ -25,6 +25,7 @@ PAGES = [
     "inbox",
     "exports",
     "take",
+    "board",
     "sheet",
     "shift",
     "events",

@@ -40,6 +40,7 @@ PAGES = {
     "pages/finance/statements.py": Action.SEE_BANK,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
+    "pages/door/board.py": Action.TAKE_MONEY,
     "pages/door/sheet.py": Action.ISSUE_LINK,
     "pages/door/shift.py": Action.TAKE_MONEY,
     "pages/admin/events.py": Action.MANAGE_EVENTS,

@@ -29,6 +29,7 @@ from db.money import Money
 from db.session import Sessions, open_engine
 from payments import (
     accounts,
+    admission,
     attention,
     bulk,
     door,
@@ -115,6 +116,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "bulk_rows": _bulk_row,
     "match_parts": _part,
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
+    "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -195,6 +197,8 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         inbox.accept_unverified(session, forged, "No signature.", open_.gateway_reference)
         links.shared(session, ADMIN, open_.reference, "sms", now=now)
     flagged_and_decided(desk, open_.reference, now)
+    with desk.begin() as session:
+        admission.let_in(session, ADMIN, open_.reference, why="Speaker", now=now)
     at_a_till(desk, now)
     at_the_bank(desk, gateway, now)
     to_all(desk, gateway, now)

@@ -205,11 +205,12 @@ def status_panel(status: Status, sentence: str) -> None:
     )
 
 
-def big(title: str, told: str, note: str = "") -> None:
-    """What somebody must see from an arm's length: the change to give back, a door that is open."""
+def big(title: str, told: str, note: str = "", *, tone: str = "green") -> None:
+    """What somebody must see from an arm's length: the change to give back, a door that is open. ``tone``:
+    green, amber, red or grey."""
     st.html(
-        f'<div class="pd-big"><span>{html.escape(title)}</span><strong>{html.escape(told)}</strong>'
-        f"<span>{html.escape(note)}</span></div>"
+        f'<div class="pd-big {html.escape(tone)}"><span>{html.escape(title)}</span>'
+        f"<strong>{html.escape(told)}</strong><span>{html.escape(note)}</span></div>"
     )
 
 

@@ -1,5 +1,6 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
+from db.models.admission import Admission
 from db.models.approvals import Approval
 from db.models.bank import (
     BankAccount,
@@ -25,6 +26,7 @@ from db.models.sheets import SheetFile, SheetLine, SheetPayment
 from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
 __all__ = [
+    "Admission",
     "Alert",
     "Approval",
     "AuditEntry",
