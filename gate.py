@@ -31,7 +31,7 @@ OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics",)
 #: Nowhere to come back to after signing in.
-NO_PAGES = re.compile(r"/(?:(?:signin|signout|export|pulse)(?![\w-])|_stcore|media|static|component)")
+NO_PAGES = re.compile(r"/(?:(?:signin|signout|export|proof|pulse)(?![\w-])|_stcore|media|static|component)")
 #: Where a request holds whom the gate let in.
 _HERE = "paydesk.here"
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.

@@ -1,6 +1,7 @@
 """The people's door: the dashboard behind the gate, and the plain pages it cannot be."""
 
 import base64
+import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,8 +27,9 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
-from payments import filters, health, signin
-from payments.errors import Conflict, NotAllowed, NotFound, PaymentsError
+from payments import claims, filters, health, signin
+from payments.claims import ProofFile
+from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
 from payments.exports import layout as layouts
 from payments.exports import records
 from payments.exports.delivery import Delivery
@@ -305,7 +307,35 @@ async def _small_file(request: Request, make: Callable[[Person], File]) -> Respo
     return Response(file.data, headers=headers, media_type=file.media_type)
 
 
-_STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500}
+_STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, CannotOpen: 500}
+
+
+async def proof(request: Request) -> Response:
+    """A proof of payment, to be saved: a stranger's file is never shown within the desk's own pages."""
+    here = await who(request, active=True)
+    if here is None:  # the session ended between the gate and here
+        return RedirectResponse("/signin", 303)
+    if request.method == "HEAD":  # would stand in the record as having been read
+        return Response(status_code=405, headers={"Allow": "GET"})
+    app, person, asked = bootstrap.app(), here.person, request.path_params["proof_id"]
+    proof_id = int(asked) if re.fullmatch("[0-9]{1,18}", asked, re.ASCII) else 0
+
+    def work() -> ProofFile:
+        with app.sessions.begin() as session:
+            return claims.open_proof(session, person, proof_id, app.keys, now=app.now())
+
+    try:
+        opened = await anyio.to_thread.run_sync(work, limiter=LOOKS)
+    except PaymentsError as error:
+        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
+    headers = {
+        "Content-Disposition": f'attachment; filename="{opened.name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    return Response(opened.data, headers=headers, media_type=opened.media_type)
 
 
 class _Download(StreamingResponse):
@@ -379,6 +409,7 @@ ROUTES = [
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
+    Route("/proof/{proof_id}", proof, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

@@ -196,6 +196,14 @@ CASE: Mapping[Reason, tuple[str, str]] = {
         "The gateway never said whether it made the link. Ask it again; do not make another.",
     ),
     Reason.MAIL_FAILED: ("Mail failed", "It was given up. Open the payment to correct and send it again."),
+    Reason.DOUBTFUL_CLAIM: (
+        "Doubtful proof",
+        "What the payer showed does not fit what they say. Open the payment: it lists each reason.",
+    ),
+    Reason.CLAIM_OVERDUE: (
+        "Claimed, not here",
+        "The payer says it was sent, and the bank has had time. Ask them for the bank's own proof.",
+    ),
     Reason.UNMATCHED_EVENT: (
         "Fits no payment",
         "The gateway signed a message about a link that nobody here made. Ask iKhokha what it is.",
@@ -213,6 +221,8 @@ FOUND: Mapping[str, str] = {
     "was": "It was",
     "wire_reference": "Our reference",
     "error": "The error",
+    "findings": "Odd about it",
+    "due": "It was due",
 }
 DECISION: Mapping[Decision, str] = {
     Decision.HEALED: "Settled by itself",
@@ -250,7 +260,14 @@ BOUND: Mapping[str, str] = {
     "payer": "Payer",
     "asked": "Asked for",
     "received": "Received before",
+    "returned": "Returned before",
     "status": "Its status",
+    "version": "Changes so far",
+    "how": "Given back by",
+    "on": "Given back on",
+    "done_by": "Who gave it back",
+    "their_reference": "Reference there",
+    "proof": "Proof",
     "columns": "Columns",
     "rows": "Rows",
     "filter": "Filter",
@@ -340,6 +357,9 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.APPROVAL: ("how_to_reg", "blue"),
     Kind.MATCHED: ("join", "green"),
     Kind.UNMATCHED: ("link_off", "orange"),
+    Kind.CLAIM: ("front_hand", "violet"),
+    Kind.REFUND: ("undo", "violet"),
+    Kind.MOVED: ("move_up", "gray"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),
     Kind.ADMITTED: ("door_open", "green"),
@@ -348,7 +368,18 @@ KIND: Mapping[str, tuple[str, str]] = {
     UNVERIFIED: ("gpp_bad", "orange"),
 }
 #: What moved money, or says whether it will.
-MONEY_KINDS = frozenset({Kind.CREATED, Kind.RECEIPT, Kind.STATUS, Kind.ANSWER, Kind.FLAGGED, Kind.UNFLAGGED})
+MONEY_KINDS = frozenset(
+    {
+        Kind.CREATED,
+        Kind.RECEIPT,
+        Kind.STATUS,
+        Kind.ANSWER,
+        Kind.FLAGGED,
+        Kind.UNFLAGGED,
+        Kind.CLAIM,
+        Kind.REFUND,
+    }
+)
 SOURCE: Mapping[str, str] = {
     Source.DESK: "at the desk",
     Source.CLI: "on the command line",

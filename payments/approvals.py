@@ -154,7 +154,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
 
 
 def approve(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
-    """Allow what somebody else asked for. What is done at once is done by ``second_person.approve``.
+    """Allow what somebody else asked for. What is done at once is done by ``two_people.approve``.
 
     Raises NotFound, NotAllowed (one's own, or not one's to approve), Conflict (decided, expired).
     """

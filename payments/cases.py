@@ -32,6 +32,8 @@ class Reason(StrEnum):
     STUCK_PENDING = "stuck_pending"
     OUTCOME_UNKNOWN = "outcome_unknown"
     MAIL_FAILED = "mail_failed"
+    DOUBTFUL_CLAIM = "doubtful_claim"
+    CLAIM_OVERDUE = "claim_overdue"  # the bank's clearing time is over, and no deposit came
     UNMATCHED_EVENT = "unmatched_event"
     UNREADABLE_EVENT = "unreadable_event"
 
@@ -68,6 +70,8 @@ DECISIONS: Mapping[Reason, tuple[Decision, ...]] = {
     Reason.STUCK_PENDING: (D.LEAVE_OPEN, D.GATEWAY_CONFIRMED),
     Reason.OUTCOME_UNKNOWN: (D.GATEWAY_CONFIRMED, D.LEAVE_OPEN),
     Reason.MAIL_FAILED: (D.NOT_NEEDED,),
+    Reason.DOUBTFUL_CLAIM: (D.LEAVE_OPEN, D.ACCEPTED),
+    Reason.CLAIM_OVERDUE: (D.LEAVE_OPEN, D.NOT_NEEDED),
     Reason.UNMATCHED_EVENT: (D.IGNORED,),
     Reason.UNREADABLE_EVENT: (D.IGNORED,),
 }

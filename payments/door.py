@@ -110,9 +110,9 @@ def correct(
     if (known := _by_key(session, key)) is not None:
         return _taken(session, known)
     wrong = session.get(TillEntry, entry_id)
-    if wrong is None or wrong.payment.event_id != shift.till.event_id:
+    owner = session.get_one(Shift, wrong.shift_id) if wrong else None
+    if wrong is None or owner is None or owner.till.event_id != shift.till.event_id:
         raise NotFound("There is no such receipt at this event.")
-    owner = session.get_one(Shift, wrong.shift_id)
     if owner.person_id != person.id and not person.may(Action.RECORD, wrong.payment.event_id):
         raise Conflict(f"{wrong.by} took this. Ask them, or finance, to correct it.")
     reason = clean(why, field="The reason", longest=500)

@@ -35,6 +35,7 @@ from db.models import (
     Meta,
     Payment,
     Receipt,
+    Refund,
     Reversal,
     TimelineEntry,
 )
@@ -52,6 +53,7 @@ _LAST, _ACCEPTED = "integrity", "integrity_accepted"
 _ADD_ONLY = (
     "timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports",
     "line_sightings", "match_parts", "match_refusals",
+    "claims", "claim_drops", "refunds",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
@@ -193,6 +195,22 @@ def _refunds_within(session: Session) -> Iterator[str]:
     query = select(Payment.reference, Payment.received_minor, Payment.refunded_minor).where(too_much)
     for reference, received, refunded in session.execute(query):
         yield f"{reference}: received {received}, refunded {refunded}"
+
+
+def _returned(session: Session) -> Iterator[str]:
+    given = (
+        select(Refund.payment_id, func.sum(Refund.amount_minor).label("minor"))
+        .group_by(Refund.payment_id)
+        .subquery()
+    )
+    total = func.coalesce(given.c.minor, 0)
+    query = (
+        select(Payment.reference, Payment.refunded_minor, total)
+        .outerjoin(given, given.c.payment_id == Payment.id)
+        .where(Payment.refunded_minor != total)
+    )
+    for reference, refunded, refunds in session.execute(query):
+        yield f"{reference}: says {refunded} given back, its refunds say {refunds}"
 
 
 def _received(session: Session) -> Iterator[str]:
@@ -342,6 +360,7 @@ RULES = (
     Rule("orphans", "A row points to another that is not there.", _orphans),
     Rule("one_receipt", "The same money was written down twice.", _one_receipt),
     Rule("refunds", "More was given back than had come in.", _refunds_within),
+    Rule("returned", "A payment's sum given back is not what its refunds add up to.", _returned),
     Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
     Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
     Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),

@@ -97,6 +97,9 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     MATCHED = "matched"  # a line of a bank statement was found to be for it
     UNMATCHED = "unmatched"  # or, after all, not
+    CLAIM = "claim"
+    REFUND = "refund"
+    MOVED = "moved"
     MAIL = "mail"
     NOTE = "note"
     ADMITTED = "admitted"  # let in at the door

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Meta, OutboxMail, Payment, Receipt
 from db.session import Sessions
-from payments import cases, inbox, lifecycle, search
+from payments import cases, claims, inbox, lifecycle, search
 from payments.cases import Decision, Reason
 from payments.gateways import Answer
 from payments.lifecycle import SETTLED, Source, Status
@@ -42,6 +42,8 @@ _HEALABLE = (
     Reason.UNREADABLE_EVENT,
     Reason.OUTCOME_UNKNOWN,
     Reason.STUCK_PENDING,
+    Reason.DOUBTFUL_CLAIM,
+    Reason.CLAIM_OVERDUE,
     Reason.MAIL_FAILED,
     Reason.SUCCESS_UNCONFIRMED,
     Reason.UNCLEAR_STATUS,
@@ -69,6 +71,7 @@ def look(sessions: Sessions, *, now: datetime) -> int:
             *_unknown_outcomes(session, now),
             *_failed_mails(session),
             *_stuck(session, now, marks),
+            *_overdue_claims(session, now),
             *_duplicates(session, now, marks),
         )
         found = [one for one in everything if not cases.known(session, one.reason, **one.subject)]
@@ -145,6 +148,12 @@ def _stuck(session: Session, now: datetime, marks: dict[str, str]) -> Iterator[_
             usual[event_id] = max(NEVER_STUCK, _usual_wait(session, event_id))
         if now - since > usual[event_id]:
             yield _Found(Reason.STUCK_PENDING, payment_id, detail={"since": since.isoformat()})
+
+
+def _overdue_claims(session: Session, now: datetime) -> Iterator[_Found]:
+    """Claimed, and a bank would have brought it by now."""
+    for payment_id, claim_id, due in claims.overdue(session, now=now):
+        yield _Found(Reason.CLAIM_OVERDUE, payment_id, detail={"claim": claim_id, "due": due.isoformat()})
 
 
 def _usual_wait(session: Session, event_id: int) -> timedelta:
@@ -249,6 +258,9 @@ def _healed(session: Session, case: Case) -> str:
             unclear = _any_link(session, case.payment_id, Link.answer == Answer.UNCLEAR)
             return "" if unclear else "The gateway has answered clearly since."
     status = Status(session.get_one(Payment, case.payment_id).status)
+    if case.reason in (Reason.DOUBTFUL_CLAIM, Reason.CLAIM_OVERDUE):
+        believed = status in (Status.CLAIMED, Status.PART_PAID) and claims.stands(session, case.payment_id)
+        return "" if believed else f"The payment is {status.replace('_', ' ')} now."
     over = status not in _WAITING if case.reason == Reason.STUCK_PENDING else status in SETTLED
     return f"The payment is {status.replace('_', ' ')} now." if over else ""
 

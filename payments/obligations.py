@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
 from payments import contacts, lifecycle, references, search_text, standstill, tallies
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Source, Status
-from payments.people import Person
+from payments.people import Action, Person, check
 from payments.privacy import clean
 
 #: Who gave no name is called so.
@@ -102,6 +102,20 @@ def create(
         amount_minor=payment.amount_minor, currency=payment.amount_currency,
     )  # fmt: skip
     return payment
+
+
+def held(session: Session, person: Person, action: Action, reference: str) -> Payment:
+    """The payment of exactly this reference, held until the transaction ends, for whoever may do this to it.
+
+    Raises NotFound, also for another event's; NotAllowed.
+    """
+    found = session.execute(
+        select(Payment.id, Payment.event_id).where(Payment.reference == reference)
+    ).one_or_none()
+    if found is None or not person.may(Action.SEE, found.event_id):
+        raise NotFound(f"There is no payment {reference} here.")
+    check(person, action, found.event_id)
+    return lifecycle.locked(session, found.id)
 
 
 def same_intent(payment: Payment, event: Event, draft: Draft) -> None:

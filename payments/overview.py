@@ -188,7 +188,12 @@ def _count(session: Session, query: Any) -> int:
 #: Reasons of the queue that have no other line here: flags, and what is found by looking.
 _REASONS = {
     Attention.REVIEW: tuple(Reason(review) for review in Review),
-    Attention.UNDECIDED: (Reason.DUPLICATE, Reason.STUCK_PENDING),
+    Attention.UNDECIDED: (
+        Reason.DUPLICATE,
+        Reason.STUCK_PENDING,
+        Reason.DOUBTFUL_CLAIM,
+        Reason.CLAIM_OVERDUE,
+    ),
 }
 _WHY: Mapping[Reason, str] = {
     Reason.AMOUNT_MISMATCH: "the gateway names another amount",
@@ -201,6 +206,8 @@ _WHY: Mapping[Reason, str] = {
     Reason.SUCCESS_UNCONFIRMED: "a message said paid, and the gateway's status does not",
     Reason.DUPLICATE: "the same payer may have paid twice",
     Reason.STUCK_PENDING: "open for longer than is usual",
+    Reason.DOUBTFUL_CLAIM: "the proof does not fit what the payer says",
+    Reason.CLAIM_OVERDUE: "the payer says it was sent, and it has not come",
 }
 _UNFIT = {"unmatched": Attention.UNMATCHED_EVENTS, "unreadable": Attention.UNREADABLE_EVENTS}
 _INBOX = {

@@ -34,6 +34,7 @@ class Action(StrEnum):
     DECIDE = "decide"
     APPROVE = "approve"
     SEE_APPROVALS = "see_approvals"
+    SEE_PROOFS = "see_proofs"
     SEE_INBOX = "see_inbox"
     PROCESS_EVENTS = "process_events"
     SEE_BANK = "see_bank"
@@ -60,6 +61,7 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.DECIDE: _OFFICE,
     Action.APPROVE: _OFFICE,
     Action.SEE_APPROVALS: _DOOR | {Role.AUDITOR},
+    Action.SEE_PROOFS: _DOOR | {Role.AUDITOR},
     Action.SEE_INBOX: _OFFICE | {Role.AUDITOR},
     Action.PROCESS_EVENTS: _OFFICE,
     Action.SEE_BANK: _OFFICE | {Role.AUDITOR},

@@ -28,6 +28,7 @@ STILL_ALLOWED = frozenset(
         "export_whole",
         "export_broken",
         "snooze_alert",
+        "open_proof",
     }
 )
 

@@ -15,7 +15,18 @@ from sqlalchemy import event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.models import Base, Counter, MadeHour, PaidHour, Payment, Receipt, Standing, Tally
+from db.models import (
+    Base,
+    Counter,
+    MadeHour,
+    PaidHour,
+    Payment,
+    Receipt,
+    Reversal,
+    Standing,
+    Tally,
+    TimelineEntry,
+)  # fmt: skip
 
 #: The counter that open pages watch: it rises with every committed change they could show. Beside it stand
 #: one for each event, and one for what concerns every event: who sees some events watches those.
@@ -77,6 +88,27 @@ def _stand(pending: _Pending, payment: Payment, at: Place, sign: int) -> None:
     _add(pending.made, made, sign, minor)
     if at.paid_at is not None:
         _add(pending.paid, (hour_of(at.paid_at), event_id, at.method or "", currency), sign, minor)
+
+
+def count_whole(session: Session, payment: Payment, sign: int) -> None:
+    """All that a payment ever added to the totals of its event, added, or with -1 taken away: it moves."""
+    pending, event_id, currency = _pending(session), payment.event_id, payment.amount_currency
+    _stand(pending, payment, place(payment), sign)
+    told = select(TimelineEntry).where(
+        TimelineEntry.payment_id == payment.id, TimelineEntry.kind.in_(("created", "status"))
+    )
+    for entry in session.scalars(told):
+        reached = entry.detail["became"] if entry.kind == "status" else "created"
+        key = (hour_of(entry.at), event_id, STATUS, str(reached), currency)
+        _add(pending.tallies, key, sign, sign * payment.amount_minor)
+    here = select(Receipt).where(Receipt.payment_id == payment.id)
+    gone = select(Receipt, Reversal.reversed_at).join(Reversal, Reversal.receipt_id == Receipt.id)
+    money = [(receipt, receipt.received_at, sign) for receipt in session.scalars(here)]
+    back = session.execute(gone.where(Reversal.payment_id == payment.id))
+    for receipt, at, way in (*money, *((receipt, at, -sign) for receipt, at in back)):
+        key = (hour_of(at), event_id, TAKEN, str(receipt.kind), receipt.amount_currency)
+        _add(pending.tallies, key, way, way * receipt.amount_minor)
+    bump(session, event_id)
 
 
 def taken(session: Session, payment: Payment, receipt: Receipt) -> None:

@@ -170,12 +170,32 @@ def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} said that the bank line of {detail['on']} {what}: {detail['why'] or 'no reason given'}"
 
 
+def _claim(detail: Mapping[str, Any], actor: str) -> str:
+    match detail["step"]:
+        case "claimed":
+            amount = Money(detail["amount_minor"], detail["currency"])
+            return f"The payer says they paid {amount} by EFT on {detail['paid_on']}; {actor} wrote it down."
+        case "proof":
+            return f"{actor} added a proof of payment."
+        case _:
+            return f"{actor} no longer believes what the payer said: {detail['why']}"
+
+
+def _refund(detail: Mapping[str, Any], actor: str) -> str:
+    amount = Money(detail["amount_minor"], detail["currency"])
+    return f"{amount} given back by {_words(detail['how'])} on {detail['on']}, on the word of {actor}."
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
 
 def _created(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}."
+
+
+def _shared(detail: Mapping[str, Any], actor: str) -> str:
+    return f"{actor} shared the {detail.get('what', 'link')} by {_words(detail['how'])}."
 
 
 def _mail(detail: Mapping[str, Any], actor: str) -> str:
@@ -218,7 +238,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.LINK_REFUSED: lambda detail, actor: "The gateway made no payment link.",
     Kind.OUTCOME_UNKNOWN: lambda detail, actor: "The gateway did not say whether it made the link.",
     Kind.LINK_MISSING: lambda detail, actor: "The gateway knows no link of this reference.",
-    Kind.SHARED: lambda detail, actor: f"{actor} shared the link by {_words(detail['how'])}.",
+    Kind.SHARED: _shared,
     Kind.RETURNED: lambda detail, actor: f"The payer came back to the {_words(detail['page'])} page.",
     Kind.EVENT: _event,
     Kind.ASKED: lambda detail, actor: f"{actor} had the gateway asked again.",
@@ -232,6 +252,9 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.APPROVAL: _approval,
     Kind.MATCHED: _matched,
     Kind.UNMATCHED: _unmatched,
+    Kind.CLAIM: _claim,
+    Kind.REFUND: _refund,
+    Kind.MOVED: lambda detail, actor: f"{actor} moved it from {detail['was']} to {detail['became']}.",
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
     Kind.ADMITTED: _admitted,

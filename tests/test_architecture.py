@@ -39,6 +39,7 @@ PURE = (
     "matching",
     "payouts",
     "privacy",
+    "proofs",
     "references",
     "statements",
     "tariff",

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import select
 
+from db.models import Payment
 from db.money import Money
-from payments import cash_up, contacts, likeness, my_day, obligations, shifts
+from payments import cash_up, contacts, eft, likeness, my_day, obligations, shifts
 from payments.contacts import Payer
 from payments.dates import business_day, day_span
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
 from payments.people import Role
-from tests.desk import issue
+from payments.references import spoken
+from tests.desk import ADMIN, issue
 from tests.running import ORGANISER, Desk, running
+from tests.test_claims import ACCOUNT
 from tests.test_door import opened, people, sold
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
@@ -133,6 +137,29 @@ def open_a_shift(page_desk):
     assert not at.error, at.error[0].value
 
 
+def test_eft_shows_where_and_with_which_reference_and_a_claim_is_no_payment(page_desk):
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.begin() as session:
+        eft.set_account(session, ADMIN, "devconf", ACCOUNT, now=page_desk.now)
+    at = page_desk.open("pages/door/take.py")
+    at.segmented_control(key="take_how").set_value("EFT").run()
+    at.text_input(key="take_who").set_value("Zanele Mokoena")
+    at.button[0].click().run()
+    assert not at.exception
+    with page_desk.sessions.read() as session:
+        payment = session.scalars(select(Payment)).one()
+        reference = payment.reference
+    for told in (ACCOUNT.number, ACCOUNT.holder, ACCOUNT.branch_code, spoken(reference), "R1\xa0500.00"):
+        assert told in all_html(at), told
+    next(button for button in at.button if button.label == "They say they paid").click().run()
+    assert not at.exception
+    with page_desk.sessions.read() as session:
+        payment = session.scalars(select(Payment)).one()
+        assert (payment.status, payment.received_minor) == (Status.CLAIMED, 0)
+    assert "once the money is here" in all_html(at)
+    assert page_desk.gateway.requests == []
+
+
 def test_the_same_name_again_is_asked_about_before_a_link_is_made(page_desk):
     issue(page_desk.sessions, page_desk.gateway, now=page_desk.now, payer_name="Zanele Mokoena")
     asked = len(page_desk.gateway.requests)
@@ -143,7 +170,7 @@ def test_the_same_name_again_is_asked_about_before_a_link_is_made(page_desk):
     assert "seems to be here already" in all_html(at)
     assert len(page_desk.gateway.requests) == asked
     at.button(key="take_other").click().run()
-    assert not at.error
+    assert not at.error, at.error[0].value
     assert len(page_desk.gateway.requests) == asked + 1
 
 

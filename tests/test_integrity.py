@@ -116,7 +116,7 @@ SPOILT = [
     ),
     (
         "UPDATE payments SET refunded_minor = 1 WHERE status = 'open'",
-        {"refunds", "status", "database"},
+        {"refunds", "returned", "status", "database"},
     ),
     (
         "UPDATE payments SET status = 'paid' WHERE status = 'open'",
@@ -365,7 +365,7 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 #: what deals with the standstill itself. What is done to many goes through the rooms that do it to one.
 POSSIBLE = {
     "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
-    "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue",
+    "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "integrity.accept",
     "integrity.check_now", "links.opened", "people.disable_person", "people.is_active", "people.list_people",

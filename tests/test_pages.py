@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import bank_words
 import bootstrap
+import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
@@ -24,6 +25,7 @@ from payments.errors import Conflict
 from payments.funnel import Outcome
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.people import POLICY, Action, Role
+from payments.proofs.suspicion import Finding
 from payments.replay import View
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
@@ -351,6 +353,7 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
         pytest.param(words.CASE, Reason, id="reason"),
         pytest.param(words.DECISION, Decision, id="decision"),
         pytest.param(words.ASKED, approvals.What, id="what is asked for"),
+        pytest.param(ui.claims.FINDING, Finding, id="finding"),
         pytest.param(words.APPROVAL, approvals.State, id="request"),
         pytest.param(
             words.EFFECT,

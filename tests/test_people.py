@@ -27,6 +27,7 @@ ALLOWED = {
     Action.DECIDE: "admin finance",
     Action.APPROVE: "admin finance",
     Action.SEE_APPROVALS: "admin finance organiser auditor",
+    Action.SEE_PROOFS: "admin finance organiser auditor",
     Action.SEE_INBOX: "admin finance auditor",
     Action.PROCESS_EVENTS: "admin finance",
     Action.SEE_BANK: "admin finance auditor",

@@ -16,8 +16,11 @@ from urllib.parse import quote
 
 import pytest
 
-from payments import people
+from payments import claims, people
+from payments.claims import ClaimDraft
+from payments.dates import business_day
 from payments.people import SYSTEM, Role
+from payments.proofs.files import Prepared
 from payments.signin import SESSIONS_A_PERSON
 from tests.desk import make_event
 from tests.running import PROJECT
@@ -170,6 +173,38 @@ def test_a_reader_who_leaves_frees_the_export(door: Served) -> None:
 
 
 # -- starting and ending ------------------------------------------------------------------------------
+
+
+def test_a_proof_is_saved_by_who_may_see_it_and_runs_nowhere(door: Served) -> None:
+    """A PDF somebody brought could hold anything: it is never drawn within the desk."""
+    app = door.app
+    organiser = person(door, "Orla", Role.ORGANISER)
+    with app.sessions.begin() as session:
+        event = make_event(session, "proofs", now=app.now())
+        payment = make_payment(session, event, now=app.now())
+        by = people.system_person(session, organiser)
+        draft = ClaimDraft("proof", payment.reference, payment.amount, business_day(app.now()))
+        claims.record(
+            session, by, draft, Prepared("pdf", b"%PDF-1.4 <script>", "0" * 64), app.keys, now=app.now()
+        )
+        (shown,) = claims.of_payment(session, by, payment.reference, now=app.now())
+    address = f"/proof/{shown.proofs[0].id}"
+    token = door.come_in(organiser)
+    saved = door.ask(address, token)
+    assert (saved.status_code, saved.content) == (200, b"%PDF-1.4 <script>")
+    assert saved.headers["Content-Disposition"].startswith('attachment; filename="proof-')
+    assert "sandbox" in saved.headers["Content-Security-Policy"]
+    assert saved.headers["X-Content-Type-Options"] == "nosniff"
+    assert saved.headers["Cache-Control"] == "no-store"
+    stranger = door.ask(address)
+    assert (stranger.status_code, b"PDF" in stranger.content) == (303, False)
+    viewer = door.come_in(person(door, "Vera"))
+    for who, path, status in (
+        (viewer, address, 403), (token, "/proof/999", 404), (token, "/proof/1e9", 404),
+        (token, "/proof/99999999999999999999", 404), (token, "/proof/-1", 404),
+    ):  # fmt: skip
+        assert door.ask(path, who).status_code == status, path
+    assert door.ask(address, token, method="HEAD").status_code == 405
 
 
 def test_a_database_without_our_tables_is_not_served(tmp_path: Path) -> None:

@@ -32,9 +32,11 @@ from payments import (
     admission,
     attention,
     bulk,
+    claims,
     door,
     imports,
     inbox,
+    keyring,
     lifecycle,
     links,
     obligations,
@@ -43,18 +45,21 @@ from payments import (
     replay,
     shifts,
     timeline,
+    two_people,
 )
 from payments.cases import Decision
 from payments.deeds import Deed, Given
 from payments.door import Taking
 from payments.gateways import Answer
 from payments.inbox import Message
-from payments.lifecycle import Kind, Review, Source
+from payments.lifecycle import Kind, Method, Review, Source
 from payments.matching import Target
 from payments.obligations import Draft
-from payments.people import SYSTEM
+from payments.people import SYSTEM, Role
+from payments.proofs.files import Prepared
 from payments.search import Filter
 from payments.timeline import TimelineView
+from payments.two_people import Returned
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.storm import Storm, steps_of
 
@@ -117,6 +122,10 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "match_parts": _part,
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
+    "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
+    "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
+    "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
+    "refunds": lambda _, row, views: _one(views, Kind.REFUND, approval=row.approval_id),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -201,6 +210,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         admission.let_in(session, ADMIN, open_.reference, why="Speaker", now=now)
     at_a_till(desk, now)
     at_the_bank(desk, gateway, now)
+    by_two_people(desk, gateway, paid.reference, now)
     to_all(desk, gateway, now)
     lost, seen = missing(desk)
     assert lost == []
@@ -256,6 +266,25 @@ def at_the_bank(desk, gateway, now) -> None:
         decided = reconciliation.Decided(2, (part,), "by hand", {})
         match = reconciliation.accept(session, ADMIN, decided, now=now)
         reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
+
+
+def by_two_people(desk, gateway, reference, now) -> None:
+    """A claim with a proof that becomes paid, and money that is given back."""
+    proof, keys = Prepared("pdf", b"%PDF-1.4", "0" * 64), keyring.read(keyring.new_key("test"))
+    claimed = issue(desk, gateway, now=now).reference
+    with desk.begin() as session:
+        second = people.create_person(
+            session, SYSTEM, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None, now=now
+        )
+        draft = claims.ClaimDraft("claim", claimed, Money(15_000), now.date())
+        claims.record(session, ADMIN, draft, proof, keys, now=now)
+        given = Returned(reference, Money(15_000), Method.GATEWAY, now.date(), "Thandi")
+        why = "It was asked for by the payer."
+        for asked in (
+            two_people.ask_paid(session, ADMIN, claimed, Money(15_000), why, now=now),
+            two_people.ask_refund(session, ADMIN, given, proof, keys, why, now=now),
+        ):
+            two_people.approve(session, second, asked.id, now=now)
 
 
 def to_all(desk, gateway, now) -> None:

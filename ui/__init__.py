@@ -4,6 +4,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 """
 
 from ui.drawer import drawer
+from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
@@ -54,11 +55,12 @@ from ui.walk import Walk
 
 __all__ = [
     "ORDERS", "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big",
-    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie",
-    "copy", "date_order_asked", "drawer", "empty_state", "error_boundary", "escape", "export_button",
-    "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "hotkeys",
-    "id_in", "leave", "ledger", "lines_list", "live_list", "mapping_screen", "messages_list", "mode_banner",
-    "moment", "on_payments", "palette", "payments_list", "plain", "preview_list", "problem", "qr", "require",
-    "share", "shown_columns", "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble",
-    "verify_a_file", "views_popover", "waiting_files", "way_in",
+    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover",
+    "cookie", "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary",
+    "escape", "export_button", "export_dialog", "export_list", "facts", "file_link", "filter_bar",
+    "freshness", "hold", "hotkeys", "id_in", "leave", "ledger", "lines_list", "live_list",
+    "mapping_screen", "messages_list", "mode_banner", "moment", "on_payments", "palette",
+    "payments_list", "plain", "preview_list", "problem", "qr", "require", "share", "shown_columns",
+    "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble", "verify_a_file",
+    "views_popover", "waiting_files", "way_in",
 ]  # fmt: skip

@@ -13,8 +13,10 @@ from payments.lifecycle import SETTLED
 from payments.people import Action, Person
 from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
+from ui.claims import claims_list
 from ui.here import error_boundary, require
 from ui.lists import hotkeys, share, timeline
+from ui.money_steps import money_steps, waiting_requests
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.walk import Walk
 
@@ -48,10 +50,13 @@ def _drawer() -> None:
     top(detail)
     gateway_word(here, detail)
     trail(journey(detail))
+    waiting_requests(here, detail)
     next_steps(here, detail)
     if link := payable(detail):
         how_to_pay(here, detail, link)
     receipts(detail)
+    if here.may(Action.SEE_PROOFS, detail.event_id):
+        claims_list(here, detail.row.reference)
     mails(here, detail)
     happened(detail)
 
@@ -195,6 +200,7 @@ def next_steps(here: Person, detail: PaymentDetail) -> None:
             if detail.row.status == "cancelled":
                 with st.popover("Take it up again", icon=":material/undo:"):
                     wording("reopen", "Why is it wanted after all?", "Open it again", partial(reopen, detail))
+        money_steps(here, detail)
         if detail.row.review and here.may(Action.DECIDE, event_id):
             st.page_link(
                 "pages/monitor/attention.py", label="Decide", icon=":material/gavel:",

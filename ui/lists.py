@@ -377,27 +377,52 @@ def share(
 ) -> None:
     """Copy a link, or send it by WhatsApp, SMS or e-mail. ``tell`` hears which way was used."""
 
+    ways = [{**_COPY, "word": "Copy link"}, *_apps(f"{message} {url}", "Your payment link", phone, email)]
+    _share(ways, url, key, tell)
+
+
+def share_text(
+    text: str,
+    *,
+    key: str,
+    subject: str,
+    phone: str = "",
+    email: str = "",
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """The same for a text: how to pay by EFT. It can be printed as well."""
+    print_it = {"how": "print", "word": "Print", "icon": "print", "url": None}
+    _share([{**_COPY, "word": "Copy all"}, *_apps(text, subject, phone, email), print_it], text, key, tell)
+
+
+_COPY: Mapping[str, str | None] = {"how": "copy", "word": "Copy", "icon": "content_copy", "url": None}
+
+
+def _apps(text: str, subject: str, phone: str, email: str) -> list[Mapping[str, str | None]]:
+    """What opens an app with the text in it, addressed where an address is known."""
+    said, about, number = quote(text), quote(subject), phone.lstrip("+")
+    return [
+        {"how": "whatsapp", "word": "WhatsApp", "icon": "chat", "url": f"https://wa.me/{number}?text={said}"},
+        {"how": "sms", "word": "SMS", "icon": "sms", "url": f"sms:{quote(phone)}?body={said}"},
+        {
+            "how": "email",
+            "word": "E-mail",
+            "icon": "mail",
+            "url": f"mailto:{quote(email)}?subject={about}&body={said}",
+        },
+    ]
+
+
+def _share(
+    ways: Sequence[Mapping[str, str | None]], copied: str, key: str, tell: Callable[[str], None] | None
+) -> None:
     def shared() -> None:
         how = st.session_state[key].shared
         if tell and how in {way["how"] for way in ways}:
             tell(how)
 
-    text, number = quote(f"{message} {url}"), phone.lstrip("+")
-    subject = quote("Your payment link")
-    ways: list[dict[str, str | None]] = [
-        {"how": "copy", "word": "Copy link", "icon": "content_copy", "url": None},
-        {"how": "whatsapp", "word": "WhatsApp", "icon": "chat", "url": f"https://wa.me/{number}?text={text}"},
-        {"how": "sms", "word": "SMS", "icon": "sms", "url": f"sms:{quote(phone)}?body={text}"},
-        {
-            "how": "email",
-            "word": "E-mail",
-            "icon": "mail",
-            "url": f"mailto:{quote(email)}?subject={subject}&body={text}",
-        },
-    ]
-    component("share")(
-        key=key, data={"ways": ways, "copy": url, "tell": tell is not None}, on_shared_change=shared
-    )
+    data = {"ways": [dict(way) for way in ways], "copy": copied, "tell": tell is not None}
+    component("share")(key=key, data=data, on_shared_change=shared)
 
 
 def copy(text: str, *, key: str) -> None:

@@ -15,6 +15,7 @@ from db.models.bank import (
     StatementMapping,
 )
 from db.models.base import Base
+from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event
@@ -38,9 +39,12 @@ __all__ = [
     "CashMove",
     "Category",
     "Choice",
+    "Claim",
+    "ClaimDrop",
     "Counter",
     "DrawerCount",
     "Event",
+    "EventAccount",
     "Export",
     "ExportPreset",
     "InboxEvent",
@@ -58,8 +62,10 @@ __all__ = [
     "PersonEvent",
     "PersonRow",
     "PersonSession",
+    "Proof",
     "QuarantinedRow",
     "Receipt",
+    "Refund",
     "Reversal",
     "SavedView",
     "SheetFile",

@@ -1,4 +1,4 @@
-"""Take a payment: by a link and its code, in cash, or from the slip of a card machine."""
+"""Take a payment: by a link and its code, by EFT, in cash, or from the slip of a card machine."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import contacts, dates, door, events, likeness, links, obligations, search, shifts
+from payments import contacts, dates, door, eft, events, likeness, links, obligations, search, shifts
 from payments.door import Slip, Taken, Taking
 from payments.errors import InvalidInput
 from payments.events import EventView, State
@@ -15,6 +15,7 @@ from payments.likeness import Alike
 from payments.links import LinkView
 from payments.obligations import Draft
 from payments.people import Action
+from payments.search import PaymentRow
 from payments.shifts import ShiftView
 
 person = ui.require(Action.ISSUE_LINK)
@@ -22,9 +23,12 @@ app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
 EXACT = 0
-LINK, CASH, SLIP = "Link", "Cash", "Card slip"
+LINK, EFT, CASH, SLIP = "Link", "EFT", "Cash", "Card slip"
+#: Money on the table: it needs a till.
+AT_A_TILL = (CASH, SLIP)
 #: What is handed over is the next round sum, in cents: the price up to one of these.
 ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+SENDS = {LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt"}
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = ("draft", "open", "receipt", "guard", "who", "amount", "what_for", "tendered", "slip", "last_four")
 
@@ -53,7 +57,7 @@ def draft_reference(event: EventView) -> str:
 
 
 def choose_way() -> str:
-    icons = {LINK: "qr_code_2", CASH: "payments", SLIP: "credit_card"}
+    icons = {LINK: "qr_code_2", CASH: "payments", SLIP: "credit_card", EFT: "account_balance"}
     return str(
         st.segmented_control(
             "How it is paid",
@@ -122,9 +126,11 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         tendered = ask_tendered(category.price if category else None) if way == CASH else EXACT
         slip = ask_slip() if way == SLIP else None
         sent = st.form_submit_button(
-            {LINK: "Create link", CASH: "Take cash", SLIP: "Write the slip down"}[way],
+            {LINK: "Create link", EFT: "Show how to pay", CASH: "Take cash", SLIP: "Write the slip down"}[
+                way
+            ],
             type="primary",
-            icon={LINK: ":material/qr_code_2:", CASH: ":material/payments:", SLIP: ":material/receipt:"}[way],
+            icon=f":material/{SENDS[way]}:",
             width="stretch",
         )
     if not sent:
@@ -141,7 +147,7 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         note=what_for,
     )
     if shift is None:
-        guarded(draft)
+        guarded(draft, way)
     else:
         take(shift, draft, draft.amount, tendered, slip)
 
@@ -186,17 +192,17 @@ def amount(text: str, currency: str) -> Money:
 # -- the same person again --------------------------------------------------------------------------
 
 
-def guarded(draft: Draft) -> None:
-    """Make the link, unless the same person seems to have a payment of this event already."""
+def guarded(draft: Draft, way: str) -> None:
+    """Ask for the money, unless the same person seems to have a payment of this event already."""
     with app.sessions.read() as session:
         found = likeness.alike(session, person, draft)
     if found:
-        st.session_state.take_guard = (draft, found)
+        st.session_state.take_guard = (draft, found, way)
         st.rerun()
-    issue(draft)
+    ask(draft, way)
 
 
-def same_person(draft: Draft, found: tuple[Alike, ...]) -> None:
+def same_person(draft: Draft, found: tuple[Alike, ...], way: str) -> None:
     with st.container(border=True):
         ui.plain(f"{draft.payer_name} seems to be here already", "title")
         st.caption("Open what is there, or go on if this is somebody else.")
@@ -212,9 +218,20 @@ def same_person(draft: Draft, found: tuple[Alike, ...]) -> None:
             )
         with st.container(horizontal=True):
             with ui.error_boundary():
-                if st.button("Somebody else: create the link", type="primary", key="take_other"):
-                    issue(draft)
+                word = "create the link" if way == LINK else "show how to pay"
+                if st.button(f"Somebody else: {word}", type="primary", key="take_other"):
+                    ask(draft, way)
             st.button("Back", on_click=lambda: st.session_state.pop("take_guard", None), key="take_back")
+
+
+def ask(draft: Draft, way: str) -> None:
+    if way == LINK:
+        issue(draft)
+        return
+    with app.sessions.begin() as session:
+        reference = eft.ask(session, person, draft, now=app.now())
+    reopen(reference)
+    st.rerun()
 
 
 def issue(draft: Draft) -> None:
@@ -328,6 +345,8 @@ def panel(reference: str, shift: ShiftView | None) -> None:
                 tell=lambda how: tell_shared(reference, how),
             )
             st.code(link.url, language=None, wrap_lines=True)
+        if not over:
+            by_eft(row, first=link is None)
         ui.facts({"Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone})
         balance = row.amount - row.received
         if not over and shift is not None and shift.event_code == row.event_code and balance.minor > 0:
@@ -340,6 +359,15 @@ def panel(reference: str, shift: ShiftView | None) -> None:
             width="stretch",
             shortcut="Enter" if over else None,
         )
+
+
+def by_eft(row: PaymentRow, *, first: bool) -> None:
+    """How to pay without the gateway: at once where there is no link, else for whoever asks."""
+    place = (
+        st.container(border=True) if first else st.expander("Pay by EFT", icon=":material/account_balance:")
+    )
+    with place:
+        ui.eft_sheet(person, row.reference, key="take_eft", phone=row.payer_phone, email=row.payer_email)
 
 
 def tell_shared(reference: str, how: str) -> None:
@@ -366,8 +394,10 @@ def status_now(status: Status, asked: Money, payer: str, link: LinkView | None) 
 
 
 def waiting_for(status: Status, link: LinkView | None) -> str:
+    if status is Status.CLAIMED:
+        return "The payer says it was sent. It is paid once the money is here."
     if link is None:
-        return "It has no payment link."
+        return "It is paid by EFT; the bank's line is found by its reference."
     if link.url is None:
         return "The gateway is making the link. It shows here as soon as it is known; do not create another."
     if status is Status.FAILED:
@@ -401,7 +431,7 @@ def todays_links() -> None:
 
 def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None:
     way = choose_way()
-    if way != LINK and (shift is None or shift.counted_at is not None):
+    if way in AT_A_TILL and (shift is None or shift.counted_at is not None):
         ui.empty_state(
             "Open a shift first" if shift is None else "This shift was counted",
             "Cash and slips are written down in a shift at a till, so that they can be counted at its end.",
@@ -409,7 +439,7 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
         )
         st.page_link("pages/door/shift.py", label="My shift", icon=":material/point_of_sale:")
         return
-    till = shift if way != LINK else None
+    till = shift if way in AT_A_TILL else None
     form(choose_event(open_events, till), way, till)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import approvals, events
+from payments import approvals, events, two_people
 from payments.approvals import ApprovalView, State
 from payments.people import Action
 
@@ -26,6 +26,8 @@ def show(request: ApprovalView, names: dict[int, str]) -> None:
         if request.amount is not None:
             ui.plain(str(request.amount), "amount")
         ui.facts(exactly(request, names))
+        if proof := request.bound.get("proof"):
+            ui.file_link(f"/proof/{proof}", "Save the proof")
         if request.decided_why:
             ui.plain(f"{request.decider}: {request.decided_why}")
         if request.is_payment:
@@ -39,7 +41,8 @@ def show(request: ApprovalView, names: dict[int, str]) -> None:
 def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | None]:
     """All that the request is bound to: nothing that is approved stays unseen."""
     scope = request.scope
-    told = {words.BOUND.get(name, name): told_value(name, value) for name, value in request.bound.items()}
+    names_of = words.BOUND
+    told = {names_of.get(name, name): told_value(value) for name, value in request.bound.items()}
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
     return {
@@ -55,8 +58,8 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     }
 
 
-def told_value(name: str, value: object) -> str | None:
-    """``None`` and empty ones are left out; amounts stand in the subject's own currency."""
+def told_value(value: object) -> str | None:
+    """What is empty is left out."""
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return None if value is None or value == "" else str(value)
@@ -98,7 +101,7 @@ def refusal(request: ApprovalView) -> None:
 
 def approve(request_id: int) -> None:
     with app.sessions.begin() as session:
-        approvals.approve(session, person, request_id, now=app.now())
+        two_people.approve(session, person, request_id, now=app.now())
 
 
 def withdraw(request_id: int) -> None:

@@ -31,6 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       node.querySelector(".icon").textContent = "check";
       node.querySelector(".word").textContent = "Copied";
     }
+    if (node.dataset.how === "print") window.print();
     if (data.tell) setTriggerValue("shared", node.dataset.how);
   };
 }

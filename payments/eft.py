@@ -1,0 +1,232 @@
+"""How an EFT payer pays: the event's bank account, the exact reference, and until when."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Event, EventAccount, Payment
+from db.money import Money
+from payments import accounts, audit, dates, lifecycle, obligations, references, standstill
+from payments.errors import Conflict, InvalidInput, NotFound
+from payments.events import event_row
+from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
+from payments.obligations import Draft
+from payments.people import Action, Person, check
+from payments.privacy import clean, fold
+
+#: Somebody who is asked today has so many days to pay,
+DAYS_TO_PAY = 7
+#: and an EFT takes so many bank days until it is on our account.
+BANK_DAYS = 2
+_NUMBER, _BRANCH = re.compile(r"[0-9]{6,13}", re.ASCII), re.compile(r"[0-9]{6}", re.ASCII)
+
+
+class AccountKind(StrEnum):
+    CHEQUE = "cheque"
+    SAVINGS = "savings"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A bank account as payers must write it into their bank's app."""
+
+    bank: str
+    holder: str
+    number: str
+    branch_code: str
+    kind: AccountKind = AccountKind.CHEQUE
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a payer needs. ``spoken`` is the reference without its underscore, which bank apps refuse."""
+
+    reference: str
+    spoken: str
+    account: Account
+    amount: Money
+    due_on: date
+    payer_name: str
+    event_name: str
+
+    @property
+    def text(self) -> str:
+        """The sheet in one message."""
+        to, until = self.account, dates.say_days(self.due_on, self.due_on)
+        return (
+            f"{self.event_name}: please pay {self.amount} by EFT until {until} to {to.holder}, {to.bank}, "
+            f"account {to.number}, branch {to.branch_code}. Write exactly this as reference: {self.spoken}"
+        )
+
+
+def set_account(
+    session: Session, person: Person, event_code: str, wanted: Account, *, now: datetime
+) -> Account:
+    """The account of an event from now on. Payers with an older sheet still pay into the one before.
+
+    Raises NotFound, NotAllowed, InvalidInput.
+    """
+    event = event_row(session, person, event_code)
+    check(person, Action.MANAGE_EVENTS, event.id)
+    account = _checked(wanted)
+    before = _active(session, event.id)
+    if before is not None and _account(before) == account:
+        return account
+    if before is not None:
+        before.active = False
+        session.flush()
+    session.add(
+        EventAccount(
+            event_id=event.id, account_id=_bank_account(session, person, account, event.currency, now),
+            kind=account.kind, active=True, created_at=now, created_by=person.name,
+        )
+    )  # fmt: skip
+    session.flush()
+    audit.record(
+        session, person, "set_bank_account", event.code, now=now, event_id=event.id,
+        was=_told(_account(before)) if before else None, became=_told(account),
+    )  # fmt: skip
+    return account
+
+
+def account(session: Session, person: Person, event_code: str) -> Account | None:
+    """Where the payers of an event pay by EFT; None while nobody said. Raises NotFound."""
+    event = event_row(session, person, event_code)
+    row = _active(session, event.id)
+    return _account(row) if row else None
+
+
+def ask(session: Session, person: Person, draft: Draft, *, now: datetime) -> str:
+    """Ask somebody to pay by EFT, and return the reference: a payment without a link. The same draft again
+    is the same payment. Raises InvalidInput, NotFound, NotAllowed, Conflict (the event has no account).
+    """
+    wanted = obligations.checked(draft)
+    event = event_row(session, person, wanted.event_code)
+    check(person, Action.ISSUE_LINK, event.id)
+    known = session.scalar(select(Payment).where(Payment.reference == wanted.reference))
+    if known is not None:
+        obligations.same_intent(known, event, wanted)
+        return known.reference
+    if _active(session, event.id) is None:
+        raise Conflict(f"{event.name} has no bank account yet. An admin adds it under Events.")
+    payment = obligations.create(session, event, wanted, person=person, now=now, source=Source.DESK)
+    lifecycle.advance(session, payment, Status.OPEN, now=now, source=Source.DESK, actor=person.name, by="eft")
+    audit.record(
+        session, person, "ask_by_eft", payment.reference, now=now, event_id=event.id,
+        amount_minor=payment.amount_minor,
+    )  # fmt: skip
+    return payment.reference
+
+
+def sheet(session: Session, person: Person, reference: str) -> Sheet:
+    """How to pay what is still owed of a payment.
+
+    Raises NotFound; Conflict: it has its money, is closed, or its event has no account.
+    """
+    payment = session.scalar(select(Payment).where(Payment.reference == reference))
+    if payment is None or not person.may(Action.SEE, payment.event_id):
+        raise NotFound(f"There is no payment {reference} here.")
+    if payment.status in SETTLED | CLOSED:
+        raise Conflict(f"{reference} is {payment.status.replace('_', ' ')}; nobody need pay it.")
+    row = _active(session, payment.event_id)
+    if row is None:
+        raise Conflict(f"{payment.event.name} has no bank account yet. An admin adds it under Events.")
+    return Sheet(
+        reference=payment.reference,
+        spoken=references.spoken(payment.reference),
+        account=_account(row),
+        amount=Money(payment.owed_minor - payment.received_minor, payment.amount_currency),
+        due_on=due_on(payment.event, payment.created_at),
+        payer_name=payment.payer_name,
+        event_name=payment.event.name,
+    )
+
+
+def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
+    """The sheet was given to the payer: it stands on the timeline. Raises NotFound, NotAllowed, Conflict."""
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.ISSUE_LINK, reference)
+    lifecycle.note(
+        session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how,
+        what="bank details",
+    )  # fmt: skip
+
+
+def due_on(event: Event, asked_at: datetime) -> date:
+    """A week after it was asked for; before the event, with the days an EFT takes; never in the past."""
+    asked = dates.business_day(asked_at)
+    latest = event.starts_on
+    for _ in range(BANK_DAYS):
+        latest = _bank_day_before(latest)
+    return max(asked, min(asked + timedelta(days=DAYS_TO_PAY), latest))
+
+
+def accounts_of(session: Session, event_id: int) -> list[Account]:
+    """Every account its payers may have been told, for other rooms."""
+    rows = session.scalars(select(EventAccount).where(EventAccount.event_id == event_id))
+    return [_account(row) for row in rows]
+
+
+# -- inside -----------------------------------------------------------------------------------------
+
+
+def _bank_day_before(day: date) -> date:
+    day -= timedelta(days=1)
+    while not dates.is_bank_day(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _active(session: Session, event_id: int) -> EventAccount | None:
+    return session.scalar(select(EventAccount).where(EventAccount.event_id == event_id, EventAccount.active))
+
+
+def _bank_account(session: Session, person: Person, wanted: Account, currency: str, now: datetime) -> int:
+    """The account of ours with this number, as its bank's statements are kept under; a new one is made."""
+    known = accounts.find(session, wanted.number)
+    if known is None:
+        name = f"{wanted.bank} {wanted.number}"
+        return accounts.create(
+            session, person, name=name, bank=wanted.bank, number=wanted.number, holder=wanted.holder,
+            branch_code=wanted.branch_code, currency=currency, now=now,
+        ).id  # fmt: skip
+    row = accounts.row(session, known.id, lock=True)
+    if row.currency != currency:
+        raise Conflict(f"{row.name} is in {row.currency}, and the event takes {currency}.")
+    for name in ("bank", "holder", "branch_code"):
+        kept, told = getattr(row, name), getattr(wanted, name)
+        if kept and fold(kept) != fold(told):
+            raise Conflict(f"The account {row.number} is kept here with {kept!r}, not {told!r}.")
+        setattr(row, name, kept or told)
+    return row.id
+
+
+def _checked(wanted: Account) -> Account:
+    bank = _line(wanted.bank, "The bank", 60)
+    holder = _line(wanted.holder, "The account holder", 80)
+    number, branch = (re.sub(r"[\s-]", "", text) for text in (wanted.number, wanted.branch_code))
+    if not _NUMBER.fullmatch(number):
+        raise InvalidInput("The account number is 6 to 13 digits.")
+    if not _BRANCH.fullmatch(branch):
+        raise InvalidInput("The branch code is 6 digits, such as the bank's universal one.")
+    return Account(bank, holder, number, branch, AccountKind(wanted.kind))
+
+
+def _line(text: str, field: str, longest: int) -> str:
+    plain = clean(text, field=field, longest=longest).replace("\n", " ")
+    if not plain:
+        raise InvalidInput(f"{field} is missing.")
+    return plain
+
+
+def _account(row: EventAccount) -> Account:
+    ours = row.account
+    return Account(ours.bank, ours.holder, ours.number, ours.branch_code, AccountKind(row.kind))
+
+
+def _told(account: Account) -> dict[str, str]:
+    return {name: str(value) for name, value in vars(account).items()}

@@ -1,0 +1,241 @@
+"""Money that takes two people: marked as paid, waived, given back. One asks, another approves, it is done.
+
+What is asked for is bound to the payment as it is then: its amounts, status and version. When any of it
+has changed before somebody approves, nothing is done.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.models import Payment, Refund
+from db.money import Money
+from payments import approvals, audit, claims, dates, lifecycle, obligations, standstill
+from payments.approvals import ApprovalView, Ask, What
+from payments.errors import Conflict, InvalidInput
+from payments.keyring import KeyRing
+from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Kind, Method, Source, Status
+from payments.people import Action, Person
+from payments.privacy import clean
+from payments.proofs.files import Prepared
+
+#: How money can be given back without a till: cash goes back through the drawer it came into.
+RETURNS = (Method.GATEWAY, Method.EFT, Method.CARD_SLIP)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Money that somebody has given back: by hand in iKhokha's app, at the machine, or by EFT."""
+
+    reference: str
+    amount: Money
+    method: Method
+    refunded_on: date
+    done_by: str
+    source_reference: str = ""
+
+
+# -- asking -----------------------------------------------------------------------------------------
+
+
+def ask_paid(
+    session: Session, person: Person, reference: str, amount: Money, why: str, *, now: datetime
+) -> ApprovalView:
+    """Ask that money counts as here though neither gateway, bank nor till said so.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict.
+    """
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.TAKE_MONEY, reference)
+    if obstacle := why_not_paid(payment.status):
+        raise Conflict(f"{reference} cannot be marked as paid: {obstacle}.")
+    balance = Money(payment.owed_minor - payment.received_minor, payment.amount_currency)
+    if amount.currency != balance.currency or not 1 <= amount.minor <= balance.minor:
+        raise InvalidInput(f"{balance} is owed: so much at most can be marked as paid.")
+    return approvals.ask(session, person, _bound(payment, What.MARK_PAID, amount), why, now=now)
+
+
+def ask_waiver(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> ApprovalView:
+    """Ask that a payment is not asked for any more. Raises NotFound, NotAllowed, InvalidInput, Conflict."""
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.RECORD, reference)
+    if obstacle := why_not_waived(payment.status):
+        raise Conflict(f"{reference} cannot be waived: {obstacle}.")
+    return approvals.ask(session, person, _bound(payment, What.WAIVE, payment.amount), why, now=now)
+
+
+def ask_refund(
+    session: Session,
+    person: Person,
+    returned: Returned,
+    proof: Prepared | None,
+    keys: KeyRing,
+    why: str,
+    *,
+    now: datetime,
+) -> ApprovalView:
+    """Ask that money counts as given back, with the proof that it was.
+
+    Raises NotFound, NotAllowed, InvalidInput, CannotOpen, Conflict.
+    """
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.RECORD, returned.reference)
+    if obstacle := why_not_refunded(payment.status):
+        raise Conflict(f"Nothing of {returned.reference} can be given back: {obstacle}.")
+    told = _checked(payment, returned, now)
+    if proof is None:
+        raise InvalidInput(
+            "Add a proof: a screenshot of iKhokha's app, the slip, or the bank's confirmation."
+        )
+    proof_id = claims.keep_proof(session, person, payment, proof, keys, now=now)
+    wanted = _bound(payment, What.RECORD_REFUND, returned.amount, told | {"proof": proof_id})
+    return approvals.ask(session, person, wanted, why, now=now)
+
+
+def why_not_paid(status: str) -> str | None:
+    """Why a payment of this status cannot be marked as paid; None when it can."""
+    if status in SETTLED:
+        return "it has its money"
+    if status in CLOSED:
+        return f"it is {status}"
+    return None
+
+
+def why_not_waived(status: str) -> str | None:
+    return None if Status.WAIVED in TRANSITIONS[Status(status)] else f"it is {status.replace('_', ' ')}"
+
+
+def why_not_refunded(status: str) -> str | None:
+    may = (Status.PART_PAID, Status.PAID, Status.PART_REFUNDED, Status.DISPUTED)
+    return None if status in may else f"it is {status.replace('_', ' ')}"
+
+
+# -- deciding ---------------------------------------------------------------------------------------
+
+
+def approve(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
+    """Allow what somebody else asked for, and do it, in one transaction. What is for its asker to fetch,
+    a file, is only allowed.
+
+    Raises NotFound, NotAllowed, Conflict (decided, expired, or the payment has changed since).
+    """
+    request = approvals.approve(session, person, approval_id, now=now)
+    do = _DEEDS.get(request.what)
+    if do is None:
+        return request
+    payment = obligations.held(session, person, Action.APPROVE, request.subject)
+    more = {name: request.bound[name] for name in _TOLD if name in request.bound}
+    wanted = _bound(payment, request.what, request.amount, more)
+    if wanted.digest != request.digest:
+        raise Conflict(
+            f"{request.subject} has changed since {request.requester} asked. Nothing was done: "
+            f"refuse this, and have it asked for again."
+        )
+    used = approvals.use(session, person, wanted, now=now)
+    do(session, person, payment, used, now)
+    audit.record(
+        session, person, request.what, payment.reference, now=now, event_id=payment.event_id,
+        approval=request.id, asked_by=request.requester, why=request.why,
+    )  # fmt: skip
+    return used
+
+
+def _paid(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
+    assert used.amount is not None
+    lifecycle.receive(
+        session, payment, kind=Method.EFT, source_reference=f"approval-{used.id}", amount=used.amount,
+        now=now, source=Source.DESK, actor=_both(used),
+    )  # fmt: skip
+
+
+def _waived(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
+    lifecycle.advance(
+        session, payment, Status.WAIVED, now=now, source=Source.DESK, actor=_both(used), why=used.why
+    )
+
+
+def _refunded(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
+    assert used.amount is not None
+    told, amount = used.bound, used.amount
+    session.add(
+        Refund(
+            payment_id=payment.id, approval_id=used.id, proof_id=told["proof"], method=told["how"],
+            amount_minor=amount.minor, amount_currency=amount.currency,
+            refunded_on=date.fromisoformat(told["on"]), done_by=told["done_by"],
+            source_reference=told["their_reference"], why=used.why, at=now, by=_both(used),
+        )
+    )  # fmt: skip
+    payment.refunded_minor += amount.minor
+    session.flush()
+    by: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": _both(used)}
+    lifecycle.note(
+        session, payment, Kind.REFUND, **by, how=told["how"], on=told["on"], done_by=told["done_by"],
+        amount_minor=amount.minor, currency=amount.currency, why=used.why, approval=used.id,
+    )  # fmt: skip
+    whole = payment.refunded_minor == payment.received_minor
+    to = Status.REFUNDED if whole else Status.PART_REFUNDED
+    if payment.status != to:
+        lifecycle.advance(session, payment, to, **by)
+
+
+_DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime], None]] = {
+    What.MARK_PAID: _paid,
+    What.WAIVE: _waived,
+    What.RECORD_REFUND: _refunded,
+}
+
+
+# -- inside -----------------------------------------------------------------------------------------
+
+#: What a request holds beside the payment itself.
+_TOLD = ("how", "on", "done_by", "their_reference", "proof")
+
+
+def _bound(payment: Payment, what: What, amount: Money | None, more: Mapping[str, Any] | None = None) -> Ask:
+    """Exactly this, of this payment as it is now."""
+    as_it_is = {
+        "payer": payment.payer_name,
+        "asked": str(payment.amount),
+        "received": str(payment.received),
+        "returned": str(Money(payment.refunded_minor, payment.amount_currency)),
+        "status": str(payment.status),
+        "version": payment.version,
+    }
+    return Ask(
+        what,
+        payment.reference,
+        as_it_is | dict(more or {}),
+        frozenset({payment.event_id}),
+        amount,
+        payment.id,
+    )
+
+
+def _both(used: ApprovalView) -> str:
+    return f"{used.requester} and {used.decider}"
+
+
+def _checked(payment: Payment, returned: Returned, now: datetime) -> dict[str, Any]:
+    left = Money(payment.received_minor - payment.refunded_minor, payment.amount_currency)
+    if returned.amount.currency != left.currency or not 1 <= returned.amount.minor <= left.minor:
+        raise InvalidInput(f"{left} is here: so much at most can have been given back.")
+    if returned.method not in RETURNS:
+        raise InvalidInput(
+            "Cash goes back through the drawer: correct the receipt in the shift that took it."
+        )
+    if not returned.refunded_on <= dates.business_day(now):
+        raise InvalidInput("A refund is recorded once it was made, not before.")
+    done_by = clean(returned.done_by, field="Who gave it back", longest=120).replace("\n", " ")
+    if not done_by:
+        raise InvalidInput("Say who gave it back.")
+    return {
+        "how": str(returned.method),
+        "on": returned.refunded_on.isoformat(),
+        "done_by": done_by,
+        "their_reference": clean(returned.source_reference, field="The reference", longest=64).replace(
+            "\n", " "
+        ),
+    }

@@ -1,0 +1,63 @@
+"""How somebody pays by EFT: account, exact reference, due date; to be shown, shared and printed."""
+
+import streamlit as st
+
+import bootstrap
+from payments import dates, eft
+from payments.eft import Sheet
+from payments.errors import PaymentsError
+from payments.people import Action, Person
+from ui.claims import claim_form
+from ui.here import error_boundary, require
+from ui.lists import copy, share_text
+from ui.pieces import facts, plain
+
+
+def eft_sheet(here: Person, reference: str, *, key: str, phone: str = "", email: str = "") -> None:
+    """The sheet of a payment, and the form for who says they have paid."""
+    app = bootstrap.app()
+    try:
+        with app.sessions.read() as session:
+            sheet = eft.sheet(session, here, reference)
+    except PaymentsError as refusal:
+        plain(str(refusal), "faint")
+        return
+    with st.container(key="eft_sheet"):
+        _shown(sheet)
+    plain("Reference to copy", "faint")
+    copy(sheet.spoken, key=f"{key}_copy")
+    if here.may(Action.ISSUE_LINK):
+        share_text(
+            sheet.text, key=f"{key}_share", subject=f"{sheet.event_name}: how to pay", phone=phone,
+            email=email, tell=lambda how: _tell(reference, how),
+        )  # fmt: skip
+    if here.may(Action.TAKE_MONEY):
+        with st.expander("They say they paid", icon=":material/front_hand:"), error_boundary():
+            if claim_form(here, reference, sheet.amount, key=f"{key}_claim") is not None:
+                st.rerun()
+
+
+def _shown(sheet: Sheet) -> None:
+    plain(str(sheet.amount), "amount")
+    plain(f"{sheet.event_name} · {sheet.payer_name}", "faint")
+    facts(
+        {
+            "Reference": f"{sheet.spoken}  (or {sheet.reference})",
+            "Account holder": sheet.account.holder,
+            "Bank": sheet.account.bank,
+            "Account number": sheet.account.number,
+            "Branch code": sheet.account.branch_code,
+            "Account type": sheet.account.kind.title(),
+            "Pay by": dates.say_days(sheet.due_on, sheet.due_on),
+        }
+    )
+    plain(
+        "Write the reference exactly so: the money is found by it. An EFT takes one to two bank days.",
+        "faint",
+    )
+
+
+def _tell(reference: str, how: str) -> None:
+    app = bootstrap.app()
+    with error_boundary(), app.sessions.begin() as session:
+        eft.shared(session, require(Action.ISSUE_LINK), reference, how, now=app.now())
