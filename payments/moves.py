@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category
+from db.models import Admission, Category
 from payments import audit, lifecycle, obligations, search_text, tallies
 from payments.attention import reason_given
 from payments.errors import Conflict, InvalidInput
@@ -38,6 +38,11 @@ def move(
     if event.currency != payment.amount_currency:
         raise Conflict(
             f"{event.name} takes {event.currency}, and {reference} is in {payment.amount_currency}."
+        )
+    inside = select(Admission.id).where(Admission.payment_id == payment.id, Admission.undone_at.is_(None))
+    if session.scalar(inside) is not None:
+        raise Conflict(
+            f"{payment.payer_name} was let in at {payment.event.name}. Undo that at its door first."
         )
     _check_category(session, event.id, category_id)
     was, was_id = payment.event.name, payment.event_id

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.models import Receipt, Refund
+from db.models import Admission, Receipt, Refund
 from db.money import Money
 from payments import approvals, claims, integrity, moves, sync, timeline, two_people
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -249,6 +249,19 @@ def test_a_move_needs_both_events_and_fits_only_one_that_takes_this_currency(ses
         did(sessions, moves.move, desk["farai"], desk["reference"], "abroad", WHY, now=now)
     with pytest.raises(InvalidInput):
         did(sessions, moves.move, desk["farai"], desk["reference"], "gala", "why", now=now)
+
+
+def test_whoever_was_let_in_is_not_moved(sessions, desk, now):
+    with sessions.begin() as session:
+        payment = payment_of(session, desk["reference"])
+        session.add(
+            Admission(
+                payment_id=payment.id, event_id=payment.event_id, name="Zanele", why="", admitted_at=now,
+                admitted_by="Aisha",
+            )
+        )  # fmt: skip
+    with pytest.raises(Conflict, match="was let in at Devconf"):
+        did(sessions, moves.move, desk["farai"], desk["reference"], "gala", WHY, now=now)
 
 
 def test_what_waited_for_approval_is_void_after_a_move(sessions, desk, now):
