@@ -44,6 +44,7 @@ def _furnish(desk: Desk) -> None:
             payment = make_payment(session, event, now=made, payer_name=f"Case {nth}", status="paid")
             reason = Review.OVERPAID if nth < 3 else Review.PAID_LATE
             lifecycle.flag(session, payment, reason, now=made, source=Source.POLL, actor="iKhokha")
+    _bank_lines(app, admin)  # before the others, which stand above them in the list
     for nth, (name, code) in enumerate([(GALA_PAYER, "GALA"), *((each, "DEVCONF") for each in PAYERS)]):
         with app.sessions.read() as session:
             reference = obligations.draft_reference(session, admin, code, demo=True)
@@ -57,7 +58,6 @@ def _furnish(desk: Desk) -> None:
         lifecycle.flag(
             session, asked, Review.CURRENCY_MISMATCH, now=app.now(), source=Source.POLL, actor="iKhokha"
         )
-    _bank_lines(app, admin)
     app.sessions.engine.dispose()
 
 
@@ -68,7 +68,7 @@ LINES = 8
 def _bank_lines(app: bootstrap.App, admin: people.Person) -> None:
     today = app.now().date().isoformat()
     with app.sessions.begin() as session:
-        event = session.query(Event).filter_by(code="DEVCONF").one()
+        event = session.query(Event).filter_by(code="GALA").one()
         owed = [
             make_payment(session, event, now=app.now() - timedelta(days=1), payer_name=f"Payer {nth}")
             for nth in range(LINES)

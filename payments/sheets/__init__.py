@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, Link, Payment, SheetFile, SheetLine, SheetPayment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, links, obligations
+from payments import audit, links, obligations, standstill
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
 from payments.events import event_row
 from payments.gateways import Gateway
@@ -279,6 +279,7 @@ def step(
 ) -> SheetView:
     """Make the next few links, several at once. Raises NotFound, and Conflict while the desk stands still."""
     with sessions.begin() as session:
+        standstill.refuse(session)
         _sheet(session, person, sheet_id)
         claimed = _claim(session, sheet_id, now)
         drafts = [(row.id, _draft_of(session, row)) for row in claimed]
