@@ -27,7 +27,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
-from payments import claims, filters, health, signin
+from payments import claims, filters, health, receipt_pdf, receipts, signin
 from payments.claims import ProofFile
 from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
 from payments.exports import layout as layouts
@@ -338,6 +338,20 @@ async def proof(request: Request) -> Response:
     return Response(opened.data, headers=headers, media_type=opened.media_type)
 
 
+async def receipt(request: Request) -> Response:
+    """A receipt as a PDF; that somebody took it is written down first, and every further one says COPY."""
+    if request.method == "HEAD":  # would make the original a copy, for nobody
+        return Response(status_code=405, headers={"Allow": "GET"})
+
+    def make(person: Person) -> File:
+        app, number = bootstrap.app(), request.path_params["receipt_id"]
+        with app.sessions.begin() as session:
+            paper = receipts.hand_out(session, person, number, now=app.now())
+        return File(paper.file_name, "application/pdf", receipt_pdf.render(paper))
+
+    return await _small_file(request, make)
+
+
 class _Download(StreamingResponse):
     """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
     would take several times as long as the file itself."""
@@ -410,6 +424,7 @@ ROUTES = [
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
+    Route("/receipt/{receipt_id:int}", receipt, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

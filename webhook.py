@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import bootstrap
 from bootstrap import App
 from deadlines import HurriedHttp
-from payments import health, inbox, links, outbox
+from payments import health, inbox, links, outbox, reminders
 from payments.chat import chat_of
 from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
@@ -123,6 +123,8 @@ def create_app(app: App) -> Starlette:
         Route("/readyz", door.readyz),
         Route("/metrics", door.metrics),
         *(Route(f"{path}/{{token}}", door.return_page) for path in door.pages),
+        Route(f"{door.public}/{{token}}/pay", door.pay_page, methods=["GET"]),
+        Route(f"{door.public}/{{token}}/stop", door.stop_page, methods=["GET", "POST"]),
     ]
     handlers = {
         HTTPException: door.refused,
@@ -181,6 +183,7 @@ class Door:
         self._readiness_asked = asyncio.Lock()
         # The gateway signs the path it was told, whatever a proxy makes of it.
         self._signed_path = urlsplit(settings.webhook_url).path
+        self.public = urlsplit(settings.return_url).path
         self.pages = {
             "/return": "return",
             urlsplit(settings.cancel_url).path: "cancel",
@@ -247,15 +250,7 @@ class Door:
 
     async def return_page(self, request: Request) -> Response:
         """What is known of a payment. Coming here proves nothing; it makes us ask the gateway soon."""
-        token, now = request.path_params["token"], self._app.now()
-        if not self._visitors.allows(self._address(request), now):
-            raise HTTPException(429)
-        if not _TOKEN.fullmatch(token):
-            raise HTTPException(404)
-        try:
-            view = await self._read(partial(self._for_payer, token, now))
-        except NotFound:
-            raise HTTPException(404) from None
+        token, now, view = await self._visit(request)
         if view.stale:
             page = self.pages[request.url.path.rpartition("/")[0]]
             with suppress(NotKept):  # the page is shown all the same, and the poll asks anyway
@@ -263,9 +258,42 @@ class Door:
         demo = self._app.settings.demo
         return _show(PAYER_READS[view.status], view=view, demo=demo, looks=_looks(request))
 
+    async def pay_page(self, request: Request) -> Response:
+        """Where a reminder leads to: on to the gateway's newest page, unless nothing is owed any more."""
+        token, _, view = await self._visit(request)
+        url = await self._read(partial(self._page_of, token))
+        demo = self._app.settings.demo
+        if url is None:
+            return _show(PAYER_READS[view.status], view=view, demo=demo)
+        return _show(PAY, view=view, demo=demo, again=False, onward=(url, f"Pay {view.amount}"))
+
+    async def stop_page(self, request: Request) -> Response:
+        """No more reminders for this payer: asked on a page, or by a mail program's own button (RFC 8058)."""
+        token, now, _ = await self._visit(request)
+        if request.method == "GET":  # mail programs look at links too: looking stops nothing
+            return _show(STOP, again=False, stop=True)
+        await self._intake.write(lambda session: reminders.opt_out_by_token(session, token, now=now))
+        return _show(STOPPED, again=False)
+
+    async def _visit(self, request: Request) -> tuple[str, datetime, links.PayerView]:
+        """A payer's token, the moment, and what they may see. Raises HTTPException."""
+        token, now = request.path_params["token"], self._app.now()
+        if not self._visitors.allows(self._address(request), now):
+            raise HTTPException(429)
+        if not _TOKEN.fullmatch(token):
+            raise HTTPException(404)
+        try:
+            return token, now, await self._read(partial(self._for_payer, token, now))
+        except NotFound:
+            raise HTTPException(404) from None
+
     def _for_payer(self, token: str, now: datetime) -> links.PayerView:
         with self._app.sessions.read() as session:
             return links.for_payer(session, token, now=now)
+
+    def _page_of(self, token: str) -> str | None:
+        with self._app.sessions.read() as session:
+            return links.page_of(session, token)
 
     # -- is it well ----------------------------------------------------------------------------------
 
@@ -429,6 +457,11 @@ PAYER_READS: Mapping[Status, Says] = {
     Status.REFUNDED: Says("good", "Refunded", "The organisers can tell you more."),
     Status.DISPUTED: Says("wait", "Being looked into", "The organisers can tell you more."),
 }
+PAY = Says("wait", "Pay for this event", "You go on to iKhokha, where you choose how to pay.")
+STOP = Says("wait", "No more reminders?", "You can still pay with the link that you were sent.")
+STOPPED = Says(
+    "good", "No more reminders", "You are sent none from now on. You can still pay with your link."
+)
 PLAIN_PAGES: Mapping[int, Says] = {
     404: Says("bad", "There is nothing here", "Open the link that you were given, or ask the organisers."),
     429: Says("wait", "One moment", "Many people are looking just now. Load this page again in a minute."),
@@ -449,19 +482,26 @@ def _show(
     looks: int = 0,
     status: int = 200,
     headers: Mapping[str, str] = MappingProxyType({}),
+    again: bool = True,
+    onward: tuple[str, str] | None = None,
+    stop: bool = False,
 ) -> Response:
-    """A page of one sentence, and of the amount and event where there is a payment."""
+    """A page of one sentence, and of the amount and event where there is a payment.
+
+    ``onward``: a button with its address and word. ``stop``: a button that sends this page's own address.
+    """
     nonce = secrets.token_urlsafe(16)
+    sends = "'self'" if stop else "'none'"
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"base-uri 'none'; form-action {sends}; frame-ancestors 'none'"
     )
-    again = view is not None and view.status not in SETTLED | {Status.WAIVED}
+    again = again and view is not None and view.status not in SETTLED | {Status.WAIVED}
     all_headers = {**_GUARDS, **headers, "Content-Security-Policy": policy}
     if again and looks < MOST_LOOKS:
         all_headers["Refresh"] = f"{LOOK_AGAIN_S}; url=?look={looks + 1}"
     page = _TEMPLATES.get_template("return.html").render(
-        says=says, view=view, demo=demo, again=again, nonce=nonce
+        says=says, view=view, demo=demo, again=again, onward=onward, stop=stop, nonce=nonce
     )
     return HTMLResponse(page, status, all_headers)
 

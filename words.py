@@ -71,7 +71,8 @@ REVIEW: Mapping[Review, tuple[str, str]] = {
     Review.OVERPAID: ("Overpaid", "More came than was asked for. Return the difference to the payer."),
     Review.PAID_LATE: (
         "Paid late",
-        "It was paid after it was closed. Decide whether the place is still free.",
+        "It was paid after it was closed, or on a link that was replaced. "
+        "Decide whether the place is still free.",
     ),
     Review.GATEWAY_TOOK_IT_BACK: ("Taken back", "The gateway said paid and now says otherwise. Ask iKhokha."),
     Review.SUCCESS_UNCONFIRMED: (
@@ -220,6 +221,8 @@ FOUND: Mapping[str, str] = {
     "twin": "Paid before",
     "was": "It was",
     "wire_reference": "Our reference",
+    "link": "Money came on",
+    "newer": "Replaced by",
     "error": "The error",
     "findings": "Odd about it",
     "due": "It was due",

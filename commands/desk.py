@@ -70,8 +70,9 @@ def worker() -> None:
         signal.signal(number, lambda *_: stop.set())
     with ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers:
         work = workers.Worker(
-            app.sessions, app.gateways, transport, settings.mail_from, watch, ask_each=askers.map
-        )
+            app.sessions, app.gateways, transport, settings.mail_from, watch,
+            ask_each=askers.map, addresses=settings.addresses,
+        )  # fmt: skip
         while not stop.is_set():
             began = time.monotonic()
             work.round(now=app.now())

@@ -1,26 +1,23 @@
-"""Cancel a payment that nobody waits for any more, and take that back.
+"""Cancel a payment that nobody waits for any more, and take up again one that was cancelled or expired.
 
 The gateway's page cannot be closed: whoever still has the link can pay. That money is then *paid late*,
 flagged and never lost, because a cancelled payment's links go on being asked about.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from db.models import Payment
 from db.session import Sessions
-from payments import audit, lifecycle, sync
+from payments import audit, lifecycle, links, sync
 from payments.attention import reason_given
 from payments.errors import Conflict, NotFound
 from payments.gateways import Gateway
 from payments.lifecycle import TRANSITIONS, Source, Status
 from payments.people import Action, Person, check
 from payments.search import find_one
-
-#: Links that the gateway cannot have money on.
-_NEVER_MADE = ("refused", "missing")
 
 
 def obstacle(status: Status) -> str | None:
@@ -50,8 +47,8 @@ def cancel(
     with sessions.read() as session:
         payment = _payment(session, person, reference)
         _check_cancellable(payment)
-        links = [link.id for link in payment.links if link.state not in _NEVER_MADE]
-    for link_id in links:
+        asked = [link.id for link in payment.links if link.state not in lifecycle.NEVER_MADE]
+    for link_id in asked:
         sync.ask_for(sessions, gateways, person, link_id, now=now)
     with sessions.begin() as session:
         payment = lifecycle.locked(session, _payment(session, person, reference).id)
@@ -62,13 +59,16 @@ def cancel(
 
 
 def reopen(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> None:
-    """Undo ``cancel``: the payment waits for its payer again. Its links never stopped working."""
+    """Undo ``cancel`` or an expiry: the payment waits for its payer again. Its links never stopped working,
+    and are asked about more often again. Raises InvalidInput, NotFound, NotAllowed, Conflict."""
     reason = reason_given(why)
     payment = lifecycle.locked(session, _payment(session, person, reference).id)
-    if payment.status != Status.CANCELLED:
-        raise Conflict(f"{payment.reference} is not cancelled.")
+    if payment.status not in (Status.CANCELLED, Status.EXPIRED):
+        raise Conflict(f"{payment.reference} is not cancelled, and has not expired.")
     if not any(link.state == "open" for link in payment.links):
         raise Conflict(f"{payment.reference} has no link that could be paid. Take a new payment.")
+    for link in payment.links:
+        links.wake(link, now, within=timedelta(minutes=1))
     _move(session, person, payment, Status.OPEN, "reopen_payment", reason, now)
 
 

@@ -146,6 +146,8 @@ REOPENED: Mapping[Status, frozenset[Status]] = {
 PENDING = frozenset({S.CREATED, S.OPEN, S.FAILED, S.CLAIMED, S.PART_PAID})
 #: Closed by our decision: money that comes now is *paid late*.
 CLOSED = frozenset({S.EXPIRED, S.CANCELLED, S.WAIVED})
+#: States of links that the gateway cannot have money on.
+NEVER_MADE = ("refused", "missing")
 #: Has had its money: an answer that says less changes nothing.
 SETTLED = frozenset({S.PAID, S.PART_REFUNDED, S.REFUNDED, S.DISPUTED})
 
@@ -402,10 +404,12 @@ def apply_answer(
         flag(session, payment, reason, **by, word=status.word, raw=status.raw)
         return Effect.FLAGGED
     if link.gateway_reference is None or link.state in ("asked", "missing"):
+        anew = link.state == "asked" and payment.status in (S.EXPIRED, S.CANCELLED)
         link.gateway_reference, link.state = status.gateway_reference, "open"
         payment.search_text = search_text.of(payment)
         stages.came_to(session, payment, Stage.ISSUED, now=now)
-        if payment.status == S.CREATED or (payment.status == S.FAILED and status.answer is Answer.OPEN):
+        unpaid = status.answer is Answer.OPEN
+        if payment.status == S.CREATED or (unpaid and (payment.status == S.FAILED or anew)):
             advance(session, payment, S.OPEN, **by)
     match status.answer:
         case Answer.PAID:
@@ -479,7 +483,7 @@ def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) ->
     link.state, link.next_ask_at = "paid", None
     assert link.gateway_reference
     stages.came_to(session, payment, Stage.PAID, now=by["now"])
-    return receive(
+    effect = receive(
         session,
         payment,
         kind=Method.GATEWAY,
@@ -488,6 +492,19 @@ def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) ->
         link=link,
         **by,
     )
+    newer = successor(payment, link)
+    if newer is not None and payment.review != Review.OVERPAID:
+        flag(
+            session, payment, Review.PAID_LATE, **by,
+            link=link.wire_reference, newer=newer.wire_reference,
+        )  # fmt: skip
+    return effect
+
+
+def successor(payment: Payment, link: Link) -> Link | None:
+    """The newest link that took this one's place. The gateway's page of an old link stays payable."""
+    later = (one for one in payment.links if one.id > link.id and one.state not in NEVER_MADE)
+    return max(later, key=lambda one: one.id, default=None)
 
 
 def _fail(

@@ -30,6 +30,8 @@ from payments.stages import Stage
 
 #: How long after it was asked for a link with no answer is still simply on its way.
 ON_ITS_WAY = timedelta(seconds=20)
+#: A new link that is open has its payer awaited again.
+REOPENED_BY_A_LINK = (Status.CREATED, Status.FAILED, Status.EXPIRED, Status.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def issue(
     except IntegrityError:  # the same draft, in the same instant: the other one wrote the row
         link_id, request = _reserve(sessions, gateway, draft, person, addresses, now, source)
     if request is not None:
-        _ask(sessions, gateway, link_id, request, person=person, now=now, source=source)
+        ask(sessions, gateway, link_id, request, person=person, now=now, source=source)
     with sessions.read() as session:
         return view(session.get_one(Link, link_id))
 
@@ -107,34 +109,41 @@ def view(link: Link) -> LinkView:
 
 
 def current(session: Session, person: Person, reference: str) -> LinkView:
-    """The newest link of a payment, as it stands now."""
-    payment = _payment(session, person, reference)
+    """The link that its payer should use, as it stands now: the newest that the gateway made or may make."""
+    payment = payment_row(session, person, reference)
     if not payment.links:
         raise NotFound(f"{reference} has no payment link.")
-    return view(payment.links[-1])
+    return view(newest(payment))
+
+
+def newest(payment: Payment) -> Link:
+    """The newest link of a payment that has one; a refused one only when there is no other."""
+    made = [link for link in payment.links if link.state not in lifecycle.NEVER_MADE]
+    return (made or payment.links)[-1]
 
 
 def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
     """The link was sent on: it stands on the timeline, and the gateway is asked more often again."""
     standstill.refuse(session)
-    payment = _payment(session, person, reference)
+    payment = payment_row(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
-    for link in payment.links[-1:]:
-        _wake(lifecycle.locked_link(session, link.id), now, within=timedelta(minutes=1))
+    if payment.links:
+        link = lifecycle.locked_link(session, newest(payment).id)
+        wake(link, now, within=timedelta(minutes=1))
     lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
 
 
 def opened(session: Session, person: Person, reference: str, *, now: datetime) -> None:
     """Somebody looks at the payment: the gateway is asked within moments, once a minute at most."""
-    for link in _payment(session, person, reference).links:
+    for link in payment_row(session, person, reference).links:
         if _stale(link, now):
             link.next_ask_at = now
 
 
 def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
     """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
-    link = _link_by_token(session, token)
-    if _stale(link, now) and _wake(lifecycle.locked_link(session, link.id), now, within=timedelta(0)):
+    link = link_by_token(session, token)
+    if _stale(link, now) and wake(lifecycle.locked_link(session, link.id), now, within=timedelta(0)):
         lifecycle.note(
             session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
         )
@@ -146,12 +155,28 @@ def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkV
 
 def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     """What the return page shows. Raises NotFound for a token of no link."""
-    link = _link_by_token(session, token)
+    link = link_by_token(session, token)
     payment = link.payment
     return PayerView(payment.event.name, link.amount, Status(payment.status), _stale(link, now))
 
 
-def _link_by_token(session: Session, token: str) -> Link:
+def page_of(session: Session, token: str) -> str | None:
+    """The gateway's page where a payer can pay now what this link was for, if need be a newer link's.
+
+    None when nothing is to be paid there. Raises NotFound.
+    """
+    payment = link_by_token(session, token).payment
+    waits = payment.status in (Status.OPEN, Status.FAILED, Status.PART_PAID)
+    link = newest(payment)
+    return link.url if waits and link.state == "open" and fits(link) else None
+
+
+def fits(link: Link) -> bool:
+    """Whether it asks for what is still owed: a part payment since leaves it asking for too much."""
+    return link.amount_minor == link.payment.amount_minor - link.payment.received_minor
+
+
+def link_by_token(session: Session, token: str) -> Link:
     link = session.scalar(select(Link).where(Link.return_token == token))
     if link is None:
         raise NotFound("This page belongs to no payment.")
@@ -164,9 +189,9 @@ def _stale(link: Link, now: datetime) -> bool:
     return waits and not lifecycle.asked_lately(link, now)
 
 
-def _wake(link: Link, now: datetime, *, within: timedelta) -> bool:
+def wake(link: Link, now: datetime, *, within: timedelta) -> bool:
     """Have a link asked about soon. A paid or refused one needs no asking."""
-    if link.next_ask_at is None or link.next_ask_at <= now:
+    if link.next_ask_at is None:
         return False
     link.active_at = now
     link.next_ask_at = min(link.next_ask_at, now + within)
@@ -200,7 +225,7 @@ def _reserve(
         if payment is not None:
             obligations.same_intent(payment, event, draft)
             last = payment.links[-1] if payment.links else None
-            if last is not None and last.state not in ("refused", "missing"):
+            if last is not None and last.state not in lifecycle.NEVER_MADE:
                 _not_on_its_way(last, now)
                 return last.id, None
             if payment.status in SETTLED:
@@ -211,13 +236,21 @@ def _reserve(
                 session, person, "issue_link", payment.reference, now=now, event_id=event.id,
                 amount_minor=payment.amount_minor, currency=payment.amount_currency,
             )  # fmt: skip
-        link = _new_link(session, payment, gateway, person=person, now=now, source=source)
-        return link.id, _request(payment, link, event, addresses)
+        link = new_link(session, payment, gateway, person=person, now=now, source=source)
+        return link.id, request_of(payment, link, event, addresses)
 
 
-def _new_link(
-    session: Session, payment: Payment, gateway: Gateway, *, person: Person, now: datetime, source: Source
+def new_link(
+    session: Session,
+    payment: Payment,
+    gateway: Gateway,
+    *,
+    person: Person,
+    now: datetime,
+    source: Source,
+    **told: str,
 ) -> Link:
+    """The row of one more link, for what is still owed; ``told`` stands on the timeline with it."""
     link = Link(
         payment_id=payment.id,
         gateway=gateway.name,
@@ -240,11 +273,12 @@ def _new_link(
         source=source,
         actor=person.name,
         wire_reference=link.wire_reference,
+        **told,
     )
     return link
 
 
-def _request(payment: Payment, link: Link, event: Event, addresses: Addresses) -> LinkRequest:
+def request_of(payment: Payment, link: Link, event: Event, addresses: Addresses) -> LinkRequest:
     what = f"{event.name}: {payment.category.name}" if payment.category else event.name
     return LinkRequest(
         reference=link.wire_reference,
@@ -265,7 +299,7 @@ def _not_on_its_way(link: Link, now: datetime) -> None:
 # -- after the gateway was asked --------------------------------------------------------------------
 
 
-def _ask(
+def ask(
     sessions: Sessions,
     gateway: Gateway,
     link_id: int,
@@ -308,7 +342,7 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
         lifecycle.note(
             session, payment, Kind.LINK_OPEN, **by, gateway_reference=issued.gateway_reference, url=issued.url
         )
-        if payment.status in (Status.CREATED, Status.FAILED) and link.state == "open":
+        if payment.status in REOPENED_BY_A_LINK and link.state == "open":
             lifecycle.advance(session, payment, Status.OPEN, **by)
 
 
@@ -326,7 +360,7 @@ def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[s
 # -- small look-ups ---------------------------------------------------------------------------------
 
 
-def _payment(session: Session, person: Person, reference: str) -> Payment:
+def payment_row(session: Session, person: Person, reference: str) -> Payment:
     payment = session.scalar(select(Payment).where(Payment.reference == reference))
     if payment is None or not person.may(Action.SEE, payment.event_id):
         raise NotFound(f"There is no payment {reference} here.")

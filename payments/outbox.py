@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Payment, TimelineEntry
 from db.session import Sessions
-from payments import audit, dates, tallies
+from payments import audit, dates, payer_words, tallies, terms
 from payments.errors import InvalidInput, NotFound
+from payments.payer_words import Text
 from payments.people import Action, Person, check
 from payments.references import spoken
 
@@ -24,6 +26,20 @@ RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 72
 
 #: Sends one message or raises OSError (of which smtplib's errors are a kind).
 Transport = Callable[[EmailMessage], None]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a mail is not sent now. ``until`` it is looked at again; None: it is not owed any more."""
+
+    why: str
+    until: datetime | None = None
+
+
+class Escort(Protocol):
+    """Looks at each mail right before it goes, and may add to it; no transaction is open meanwhile."""
+
+    def before(self, mail_id: int, message: EmailMessage, *, now: datetime) -> Hold | None: ...
 
 
 @dataclass(frozen=True)
@@ -44,12 +60,27 @@ def queue_receipt(session: Session, payment: Payment, *, now: datetime) -> None:
     key = f"receipt:{payment.reference}"
     if not payment.payer_email or _by_key(session, key) is not None:
         return
+    subject, body = _receipt_text(session, payment, now)
+    queue(session, payment, key, subject, body, now=now)
+
+
+def queue(
+    session: Session,
+    payment: Payment,
+    key: str,
+    subject: str,
+    body: str,
+    *,
+    now: datetime,
+    actor: str = "Paydesk",
+) -> OutboxMail:
+    """A mail to a payment's payer, in the transaction that makes us owe it; ``key`` is unique among mails."""
     mail = OutboxMail(
         key=key,
         payment_id=payment.id,
         recipient=payment.payer_email,
-        subject=f"Payment received: {payment.received} for {payment.event.name}",
-        body=_receipt_text(payment, now),
+        subject=subject,
+        body=body,
         message_id=make_msgid(idstring=spoken(payment.reference), domain="paydesk.invalid"),
         state="queued",
         created_at=now,
@@ -57,7 +88,8 @@ def queue_receipt(session: Session, payment: Payment, *, now: datetime) -> None:
     )
     session.add(mail)
     session.flush()
-    _note(session, mail, now, "Paydesk", what="queued")
+    _note(session, mail, now, actor, what="queued")
+    return mail
 
 
 def resend(session: Session, person: Person, mail_id: int, *, now: datetime) -> None:
@@ -73,18 +105,25 @@ def resend(session: Session, person: Person, mail_id: int, *, now: datetime) -> 
 
 
 def send_due(
-    sessions: Sessions, transport: Transport, sender: str, *, now: datetime, limit: int = 20, about: str = ""
+    sessions: Sessions,
+    transport: Transport,
+    sender: str,
+    *,
+    now: datetime,
+    limit: int = 20,
+    about: str = "",
+    escort: Escort | None = None,
 ) -> int:
     """Send what is due and return how many went out. A mail is sent at least once, marked right after.
 
-    ``about``: only those whose key begins so.
+    ``about``: only those whose key begins so. ``escort`` looks at each one first.
     """
     with sessions.read() as session:
         due = select(OutboxMail.id).where(OutboxMail.state == "queued", OutboxMail.next_try_at <= now)
         if about:
             due = due.where(OutboxMail.key.startswith(about, autoescape=True))
         ids = list(session.scalars(due.order_by(OutboxMail.next_try_at).limit(limit)))
-    return sum(_send(sessions, transport, sender, mail_id, now) for mail_id in ids)
+    return sum(_send(sessions, transport, sender, mail_id, now, escort) for mail_id in ids)
 
 
 def transport_of(mail_url: str) -> Transport:
@@ -116,10 +155,21 @@ def view(mail: OutboxMail) -> MailView:
     )
 
 
-def _send(sessions: Sessions, transport: Transport, sender: str, mail_id: int, now: datetime) -> bool:
+def _send(
+    sessions: Sessions,
+    transport: Transport,
+    sender: str,
+    mail_id: int,
+    now: datetime,
+    escort: Escort | None,
+) -> bool:
     with sessions.read() as session:
         mail = session.get_one(OutboxMail, mail_id)
         message = _message(mail, sender)
+    hold = escort.before(mail_id, message, now=now) if escort else None
+    if hold is not None:
+        _hold(sessions, mail_id, hold, now)
+        return False
     error: OSError | None = None
     try:
         transport(message)
@@ -139,6 +189,17 @@ def _send(sessions: Sessions, transport: Transport, sender: str, mail_id: int, n
     return error is None
 
 
+def _hold(sessions: Sessions, mail_id: int, hold: Hold, now: datetime) -> None:
+    """Put a mail off, or away: what is not owed any more leaves the outbox, and the timeline says why."""
+    with sessions.begin() as session:
+        mail = session.get_one(OutboxMail, mail_id)
+        if hold.until is not None:
+            mail.next_try_at, mail.last_error = hold.until, hold.why
+            return
+        _note(session, mail, now, "Paydesk", what=f"not sent, since {hold.why}")
+        session.delete(mail)
+
+
 def _message(mail: OutboxMail, sender: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = sender
@@ -150,16 +211,19 @@ def _message(mail: OutboxMail, sender: str) -> EmailMessage:
     return message
 
 
-def _receipt_text(payment: Payment, now: datetime) -> str:
-    what = f"{payment.event.name}, {payment.category.name}" if payment.category else payment.event.name
+def _receipt_text(session: Session, payment: Payment, now: datetime) -> tuple[str, str]:
+    language = terms.of(session, payment.event_id).language
+    told = {
+        "name": payment.payer_name,
+        "amount": payment.received,
+        "event": payment.event.name,
+        "what": f"{payment.event.name}, {payment.category.name}" if payment.category else payment.event.name,
+        "reference": payment.reference,
+        "when": dates.say_moment(now),
+    }
     demo = "This is a demonstration: no real money moved.\n\n" if payment.mode == "demo" else ""
-    return (
-        f"Dear {payment.payer_name}\n\n"
-        f"We received {payment.received} for {what}. Thank you.\n\n"
-        f"Reference: {payment.reference}\n"
-        f"Confirmed: {dates.say_moment(now)} (SAST)\n\n"
-        f"{demo}Keep this mail as your confirmation. Questions? Reply, and name the reference.\n"
-    )
+    body = payer_words.say(language, Text.RECEIPT, **told)
+    return payer_words.say(language, Text.RECEIPT_SUBJECT, **told), f"{demo}{body}\n"
 
 
 def _note(session: Session, mail: OutboxMail, now: datetime, actor: str, **detail: str) -> None:

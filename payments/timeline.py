@@ -198,6 +198,12 @@ def _shared(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} shared the {detail.get('what', 'link')} by {_words(detail['how'])}."
 
 
+def _link_asked(detail: Mapping[str, Any], actor: str) -> str:
+    if "replaces" in detail:
+        return f"{actor} had the gateway asked for another payment link: {detail['why']}"
+    return f"{actor} had the gateway asked for a payment link."
+
+
 def _mail(detail: Mapping[str, Any], actor: str) -> str:
     return f"Mail “{detail['subject']}”: {detail['what']}."
 
@@ -212,6 +218,10 @@ def _admitted(detail: Mapping[str, Any], actor: str) -> str:
 
 
 def _flagged(detail: Mapping[str, Any], actor: str) -> str:
+    if detail["reason"] == "paid_late" and "newer" in detail:
+        return (
+            f"Money came on {detail['link']}, which {detail['newer']} had replaced: it counts, and is late."
+        )
     if "reopened" in detail:
         return f"{actor} put it back on the queue: {_words(detail['reason'])}."
     return f"A person must look: {_words(detail['reason'])}."
@@ -233,7 +243,7 @@ def _unflagged(detail: Mapping[str, Any], actor: str) -> str:
 #: Every kind has its sentence; a test holds the two together.
 _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.CREATED: _created,
-    Kind.LINK_ASKED: lambda detail, actor: f"{actor} had the gateway asked for a payment link.",
+    Kind.LINK_ASKED: _link_asked,
     Kind.LINK_OPEN: lambda detail, actor: "The payment link is ready.",
     Kind.LINK_REFUSED: lambda detail, actor: "The gateway made no payment link.",
     Kind.OUTCOME_UNKNOWN: lambda detail, actor: "The gateway did not say whether it made the link.",

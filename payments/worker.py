@@ -1,4 +1,5 @@
-"""The worker's rounds: finish events, poll, send mail, sweep the history once a day, say that it is alive."""
+"""The worker's rounds: finish events, poll, let links expire, send mail, sweep the history once a day, and
+say that it is alive."""
 
 import logging
 from collections.abc import Mapping
@@ -12,10 +13,13 @@ from sqlalchemy.orm import Session
 from db.models import Meta
 from db.session import Sessions
 from payments import clock, dates, lookout, outbox, sync
+from payments.courier import Courier
 from payments.errors import GatewayError
+from payments.expiry import Expiry
 from payments.gateways import Gateway
 from payments.handling import AskEach
 from payments.lifecycle import Effect
+from payments.links import Addresses
 from payments.outbox import Transport
 from payments.watch import Watch
 
@@ -59,13 +63,17 @@ class Worker:
         watch: Watch | None = None,
         *,
         ask_each: AskEach = map,
+        addresses: Addresses | None = None,
     ) -> None:
+        """``addresses``: where reminders lead to; without them, or without ``transport``, none are sent."""
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
         self._sender = sender
         self._watch = watch
         self._ask_each = ask_each
+        self._expiry = Expiry(sessions, gateways)
+        self._courier = Courier(sessions, gateways, addresses) if addresses else None
         self._gateway_trouble = ""
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
@@ -87,27 +95,38 @@ class Worker:
         if self._last is None or now < self._last - clock.JUMP:
             clock.mend(self._sessions, now=now)
             self._beat_at = self._sweep_at = self._look_at = None
+            self._expiry.forget()
+            if self._courier is not None:
+                self._courier.forget()
         self._last = now
 
     def _work(self, now: datetime) -> None:
         if self._watch is not None:  # first of all: nothing is acted on in books that do not add up
             self._watch.examine(now=now)
         done = sync.step(self._sessions, self._gateways, now=now, ask_each=self._ask_each)
+        ended = self._expiry.step(now=now, calls=sync.CALLS_A_SECOND - done.asked)
         sent = 0
         if self._transport is not None:
-            sent = outbox.send_due(self._sessions, self._transport, self._sender, now=now)
+            sent = self._send_mail(self._transport, now)
         swept, errors = self._sweep(now)
         if self._watch is not None:
             self._watch.look_around(now=now)
         self._look_around(now)
-        errors += done.errors
+        errors += (*done.errors, *ended.errors)
+        if ended.expired:
+            log.info("expired payments=%d", ended.expired)
         if done.events or done.asked or sent:
             effects = " ".join(
                 f"{effect}={done.effects.count(effect)}" for effect in sorted(set(done.effects))
             )
             log.info("round events=%d asked=%d mails=%d %s", done.events, done.asked, sent, effects)
-        if errors or done.asked or swept:  # a round that asked nothing knows nothing new
+        if errors or done.asked or ended.asked or swept:  # a round that asked nothing knows nothing new
             self._gateway_trouble = " ".join(dict.fromkeys(errors))
+
+    def _send_mail(self, transport: Transport, now: datetime) -> int:
+        if self._courier is not None and (queued := self._courier.remind(now=now, limit=sync.CALLS_A_SECOND)):
+            log.info("reminders queued=%d", queued)
+        return outbox.send_due(self._sessions, transport, self._sender, now=now, escort=self._courier)
 
     def _look_around(self, now: datetime) -> None:
         """Once a minute: what needs a person is put on their queue."""

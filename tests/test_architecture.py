@@ -37,6 +37,7 @@ PURE = (
     "gateways",
     "keyring",
     "matching",
+    "payer_words",
     "payouts",
     "privacy",
     "proofs",

@@ -15,10 +15,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import select
 
-from payments import claims, people
+from db.models import Payment
+from payments import claims, lifecycle, people
 from payments.claims import ClaimDraft
 from payments.dates import business_day
+from payments.lifecycle import Source
 from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
 from payments.signin import SESSIONS_A_PERSON
@@ -158,6 +161,28 @@ def test_streamlits_own_script_may_run_and_no_other(door: Served) -> None:
 
 
 # -- files --------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_is_a_file_for_who_may_hand_it_out_and_then_a_copy(door: Served) -> None:
+    with door.app.sessions.begin() as session:
+        payment = session.scalars(select(Payment).order_by(Payment.id)).first()
+        assert payment is not None
+        lifecycle.receive(
+            session, payment, kind="cash", source_reference="t-1", amount=payment.amount,
+            now=door.app.now(), source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+        number = payment.receipts[0].id
+    address = f"/receipt/{number}"
+    assert door.ask(address).status_code in (302, 303, 307)
+    assert door.ask(address, door.come_in(person(door, "Looker"))).status_code == 403
+    token = door.come_in(person(door, "Owner", Role.ORGANISER))
+    assert door.ask(address, token, method="HEAD").status_code == 405
+    first, second = (door.ask(address, token) for _ in range(2))
+    assert first.content.startswith(b"%PDF-")
+    assert first.headers["Cache-Control"] == "no-store"
+    names = [reply.headers["Content-Disposition"] for reply in (first, second)]
+    assert ["copy" in name for name in names] == [False, True]
+    assert door.ask("/receipt/999999", token).status_code == 404
 
 
 def test_a_reader_who_leaves_frees_the_export(door: Served) -> None:

@@ -42,12 +42,14 @@ from payments import (
     obligations,
     people,
     reconciliation,
+    reminders,
     replay,
     shifts,
     timeline,
     two_people,
 )
 from payments.cases import Decision
+from payments.courier import Courier
 from payments.deeds import Deed, Given
 from payments.door import Taking
 from payments.gateways import Answer
@@ -57,10 +59,11 @@ from payments.matching import Target
 from payments.obligations import Draft
 from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
+from payments.reminders import Plan
 from payments.search import Filter
 from payments.timeline import TimelineView
 from payments.two_people import Returned
-from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.storm import Storm, steps_of
 
 SEEDS = range(4)
@@ -126,6 +129,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
     "refunds": lambda _, row, views: _one(views, Kind.REFUND, approval=row.approval_id),
+    "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -186,12 +190,21 @@ def test_after_a_storm_every_row_shows(desk, now, seed):
     assert min(seen[name] for name in ("timeline", "links", "inbox")) > 0
 
 
+def remind(desk, gateway, now):
+    """Eight days before the event begins, who was given a link two days before."""
+    issue(desk, gateway, now=now - timedelta(days=2), payer_email="sipho@example.org")
+    with desk.begin() as session:
+        reminders.save_plan(session, ADMIN, "devconf", Plan((-8,)), now=now)
+    assert Courier(desk, {"ikhokha": gateway}, ADDRESSES).remind(now=now, limit=5) == 1
+
+
 def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     """A desk by hand: a link paid, one flagged, messages waiting and ignored, a till and its correction."""
     gateway = FakeGateway()
     with desk.begin() as session:
         make_event(session, now=now)
     paid, open_, ignored = (issue(desk, gateway, now=now) for _ in range(3))
+    remind(desk, gateway, now)
     gateway.says(paid.gateway_reference, Answer.PAID, "PAID")
     for link, acted_on in ((paid, True), (open_, False), (ignored, False)):
         inbox_id = came(desk, gateway, f"{link.gateway_reference} SUCCESS", now)

@@ -10,13 +10,13 @@ from sqlalchemy import func, select, update
 
 import webhook
 from db.models import InboxEvent, Link, Payment, TimelineEntry, UnverifiedEvent
-from payments import inbox, intake
+from payments import inbox, intake, lifecycle, reminders
 from payments.errors import NotKept
 from payments.gateways import Answer, GatewayEvent
 from payments.gateways.ikhokha import sign
 from payments.inbox import Message
 from payments.intake import Intake
-from payments.lifecycle import SETTLED, Status
+from payments.lifecycle import SETTLED, Source, Status
 from tests.desk import issue, make_event, payment_of
 from tests.hook import PATH, Hook, Reply, event, request, run_apart, serving, settings_for, signed, wait_until
 
@@ -544,6 +544,49 @@ def test_each_way_back_has_its_address(database_url, now):
         with hook.sessions.read() as session:
             entry = session.scalars(select(TimelineEntry).where(TimelineEntry.kind == "returned")).one()
             assert entry.detail == {"page": "cancel"}
+
+
+def _token(hook: Hook, reference: str) -> str:
+    with hook.sessions.read() as session:
+        return payment_of(session, reference).links[0].return_token
+
+
+def test_a_reminder_leads_to_a_page_that_goes_on_to_the_gateway(hook, reference):
+    reply = hook.get(f"/return/{_token(hook, reference)}/pay")
+    text = reply.body.decode()
+    assert reply.status == 200
+    assert 'href="https://securepay.ikhokha.red/link00000000001"' in text
+    assert "Pay R150.00" in text
+    assert "refresh" not in reply.headers
+    for hidden in ("Zanele", reference):
+        assert hidden not in text
+    assert hook.get(f"/return/{'A' * 22}/pay").status == 404
+
+
+def test_once_it_is_paid_there_is_nothing_to_go_on_to(hook, reference, now):
+    with hook.sessions.begin() as session:
+        payment = payment_of(session, reference)
+        lifecycle.receive(
+            session, payment, kind="cash", source_reference="t-1", amount=payment.amount,
+            now=now, source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+    text = hook.get(f"/return/{_token(hook, reference)}/pay").body.decode()
+    assert "Paid" in text
+    assert "securepay" not in text
+
+
+def test_looking_stops_no_reminder_and_the_button_does(hook, reference):
+    path = f"/return/{_token(hook, reference)}/stop"
+    page = hook.get(path)
+    assert "form-action 'self'" in page.headers["content-security-policy"]
+    with hook.sessions.read() as session:
+        assert not reminders.wants_none(session, "zanele@example.org")
+    body = b"List-Unsubscribe=One-Click"
+    head = f"POST {path} HTTP/1.1\r\nHost: hook\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(2):
+        assert hook.send(head.encode() + body).status == 200
+    with hook.sessions.read() as session:
+        assert reminders.wants_none(session, "Zanele@example.org")
 
 
 @pytest.mark.parametrize("token", ["A" * 22, "short", "A" * 44, "%2e%2e", "a" * 2_000, "a'b" * 8])

@@ -8,6 +8,7 @@ from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
+from ui.language_form import languages
 from ui.lists import (
     ORDERS,
     announce,
@@ -19,12 +20,13 @@ from ui.lists import (
     messages_list,
     payments_list,
     preview_list,
-    share,
     timeline,
 )
 from ui.many import Many, begin, bulk_dialog, on_payments
 from ui.mapping import date_order_asked, mapping_screen
+from ui.organiser_form import organiser_form, till_receipt
 from ui.palette import palette
+from ui.payer_screen import payer_screen
 from ui.pieces import (
     Card,
     badge,
@@ -50,17 +52,20 @@ from ui.pieces import (
     trouble,
     way_in,
 )
+from ui.reminder_form import reminder_form
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
+from ui.sharing import share_link
+from ui.terms_form import terms_form
 from ui.walk import Walk
 
 __all__ = [
     "ORDERS", "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big",
-    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover",
-    "cookie", "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary",
-    "escape", "export_button", "export_dialog", "export_list", "facts", "file_link", "filter_bar",
-    "freshness", "hold", "hotkeys", "id_in", "leave", "ledger", "lines_list", "live_list",
-    "mapping_screen", "messages_list", "mode_banner", "moment", "on_payments", "palette",
-    "payments_list", "plain", "preview_list", "problem", "qr", "require", "share", "shown_columns",
-    "sign_out", "signed_in", "status_panel", "style", "timeline", "trouble", "verify_a_file",
-    "views_popover", "waiting_files", "way_in",
+    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie",
+    "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape",
+    "export_button", "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness",
+    "hold", "hotkeys", "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen",
+    "messages_list", "mode_banner", "moment", "on_payments", "organiser_form", "palette", "payer_screen",
+    "payments_list", "plain", "preview_list", "problem", "qr", "reminder_form", "require", "share_link",
+    "shown_columns", "sign_out", "signed_in", "status_panel", "style", "terms_form", "till_receipt",
+    "timeline", "trouble", "verify_a_file", "views_popover", "waiting_files", "way_in",
 ]  # fmt: skip

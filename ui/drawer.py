@@ -15,9 +15,13 @@ from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
 from ui.claims import claims_list
 from ui.here import error_boundary, require
-from ui.lists import hotkeys, share, timeline
+from ui.link_history import came_late, new_link, newest, old_links
+from ui.lists import hotkeys, timeline
 from ui.money_steps import money_steps, waiting_requests
+from ui.organiser_form import receipts_of
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
+from ui.reminder_form import reminders_of
+from ui.sharing import share_link
 from ui.walk import Walk
 
 MONEY_ONLY = "Money only"
@@ -52,12 +56,15 @@ def _drawer() -> None:
     trail(journey(detail))
     waiting_requests(here, detail)
     next_steps(here, detail)
+    came_late(here, detail)
     if link := payable(detail):
         how_to_pay(here, detail, link)
-    receipts(detail)
+    old_links(detail)
+    receipts_of(here, detail)
     if here.may(Action.SEE_PROOFS, detail.event_id):
         claims_list(here, detail.row.reference)
     mails(here, detail)
+    reminders_of(here, detail)
     happened(detail)
 
 
@@ -123,6 +130,9 @@ def top(detail: PaymentDetail) -> None:
             "E-mail": row.payer_email,
             "Phone": row.payer_phone,
             "Received": str(row.received) if row.received else "nothing yet",
+            "Still owed": str(row.amount - row.received)
+            if 0 < row.received.minor < row.amount.minor
+            else None,
             "Returned": str(detail.refunded) if detail.refunded else None,
             "Method": words.method_word(row.method) if row.method else None,
             "Created": f"{moment(row.created_at)} by {detail.created_by}",
@@ -136,9 +146,8 @@ def top(detail: PaymentDetail) -> None:
 
 def payable(detail: PaymentDetail) -> LinkDetail | None:
     """The link a payer can use now: the newest, unless the money is here."""
-    if detail.row.status in SETTLED or not detail.links or detail.links[-1].state == "paid":
-        return None
-    return detail.links[-1]
+    link = newest(detail)
+    return link if link and link.state != "paid" and detail.row.status not in SETTLED else None
 
 
 def journey(detail: PaymentDetail) -> list[Stage]:
@@ -157,8 +166,8 @@ def journey(detail: PaymentDetail) -> list[Stage]:
 
 def gateway_word(here: Person, detail: PaymentDetail) -> None:
     """What the gateway last said."""
-    if detail.links:
-        link, waits = detail.links[-1], payable(detail) is not None
+    if link := newest(detail):
+        waits = payable(detail) is not None
         said = f" It said {link.answer_word}." if link.answer_word else ""
         if link.asked_at:
             still = ", still waiting" if waits else ""
@@ -197,7 +206,8 @@ def next_steps(here: Person, detail: PaymentDetail) -> None:
                         "Cancel it",
                         partial(cancel, detail),
                     )
-            if detail.row.status == "cancelled":
+            new_link(detail)
+            if detail.row.status in ("cancelled", "expired"):
                 with st.popover("Take it up again", icon=":material/undo:"):
                     wording("reopen", "Why is it wanted after all?", "Open it again", partial(reopen, detail))
         money_steps(here, detail)
@@ -262,34 +272,10 @@ def how_to_pay(here: Person, detail: PaymentDetail, link: LinkDetail) -> None:
         qr(link.url, f"QR code of the payment link for {link.amount}")
         st.code(link.url, language=None, wrap_lines=True)
         if here.may(Action.ISSUE_LINK):
-            share(
-                link.url,
-                f"{row.event_name}: please pay {link.amount} here:",
-                key="drawer_share",
-                phone=row.payer_phone,
-                email=row.payer_email,
-                tell=lambda how: tell_shared(here, row.reference, how),
-            )
-
-
-def tell_shared(here: Person, reference: str, how: str) -> None:
-    with error_boundary(), bootstrap.app().sessions.begin() as session:
-        links.shared(session, here, reference, how, now=bootstrap.app().now())
+            share_link(here, row, key="drawer_share")
 
 
 # -- its money, its mail, its history -----------------------------------------------------------------
-
-
-def receipts(detail: PaymentDetail) -> None:
-    if detail.receipts:
-        st.subheader("Money", anchor=False)
-    facts(
-        {
-            f"{moment(receipt.received_at)}": f"{receipt.amount} by {words.method_word(receipt.kind)}, "
-            f"{receipt.source_reference}, on the word of {receipt.recorded_by}"
-            for receipt in detail.receipts
-        }
-    )
 
 
 MAIL = {"queued": "waits to be sent", "failed": "could not be sent"}

@@ -1,4 +1,4 @@
-"""Lists, timelines and ways to share: components, real elements of the page, whose texts are set as text."""
+"""Lists, timelines and small helpers: components, real elements of the page, whose texts are set as text."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +30,7 @@ _COMPONENTS = (
     "cases",
     "lines",
     "live",
+    "payer",
 )
 
 
@@ -366,21 +367,6 @@ def _readable(raw: str) -> str:
         return raw
 
 
-def share(
-    url: str,
-    message: str,
-    *,
-    key: str,
-    phone: str = "",
-    email: str = "",
-    tell: Callable[[str], None] | None = None,
-) -> None:
-    """Copy a link, or send it by WhatsApp, SMS or e-mail. ``tell`` hears which way was used."""
-
-    ways = [{**_COPY, "word": "Copy link"}, *_apps(f"{message} {url}", "Your payment link", phone, email)]
-    _share(ways, url, key, tell)
-
-
 def share_text(
     text: str,
     *,
@@ -390,7 +376,8 @@ def share_text(
     email: str = "",
     tell: Callable[[str], None] | None = None,
 ) -> None:
-    """The same for a text: how to pay by EFT. It can be printed as well."""
+    """Copy a text, or send it by WhatsApp, SMS or e-mail, or print it: how to pay by EFT. ``tell`` hears
+    which way was used."""
     print_it = {"how": "print", "word": "Print", "icon": "print", "url": None}
     _share([{**_COPY, "word": "Copy all"}, *_apps(text, subject, phone, email), print_it], text, key, tell)
 

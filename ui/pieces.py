@@ -233,5 +233,10 @@ def file_link(address: str, word: str) -> None:
 
 def qr(url: str, about: str) -> None:
     """The code a payer's camera reads; white around it in every theme, or cameras do not find it."""
-    picture = segno.make(url, error="m").svg_data_uri(scale=8, border=2, light="#fff")
-    st.html(f'<img class="pd-qr" src="{html.escape(picture)}" alt="{html.escape(about)}">')
+    picture = html.escape(qr_picture(url))
+    st.html(f'<img class="pd-qr" src="{picture}" alt="{html.escape(about)}">')
+
+
+def qr_picture(url: str) -> str:
+    """The code as the address of a picture: black on white."""
+    return segno.make(url, error="m").svg_data_uri(scale=8, border=2, light="#fff")

@@ -18,11 +18,13 @@ from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
-from db.models.events import Category, Event
+from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models.receipts import Organiser, ReceiptPrint
+from db.models.reminders import OptOut, Reminder, ReminderPlan
 from db.models.sheets import SheetFile, SheetLine, SheetPayment
 from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
@@ -45,6 +47,7 @@ __all__ = [
     "DrawerCount",
     "Event",
     "EventAccount",
+    "EventTerms",
     "Export",
     "ExportPreset",
     "InboxEvent",
@@ -56,6 +59,8 @@ __all__ = [
     "MatchPart",
     "MatchRefusal",
     "Meta",
+    "OptOut",
+    "Organiser",
     "OutboxMail",
     "PaidHour",
     "Payment",
@@ -65,7 +70,10 @@ __all__ = [
     "Proof",
     "QuarantinedRow",
     "Receipt",
+    "ReceiptPrint",
     "Refund",
+    "Reminder",
+    "ReminderPlan",
     "Reversal",
     "SavedView",
     "SheetFile",

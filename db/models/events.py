@@ -50,3 +50,17 @@ class Category(Base):
         UniqueConstraint("event_id", "name"),
         CheckConstraint(f"price_minor BETWEEN 0 AND {LARGEST_MINOR}", name="price"),
     )
+
+
+class EventTerms(Base):
+    """How an event deals with its payers; one without a row has the usual terms."""
+
+    __tablename__ = "event_terms"
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    expire_days: Mapped[int | None] = mapped_column(Integer)  # after its last day; None: never by itself
+    language: Mapped[str] = mapped_column(String(2))
+    changed_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("expire_days BETWEEN 0 AND 365", name="expire_days"),
+        CheckConstraint("language IN ('en', 'af', 'zu', 'xh')", name="language"),
+    )

@@ -191,6 +191,9 @@ if opened is not None:
         edit(chosen)
         if chosen is not None:
             bank_account(chosen)
+            ui.terms_form(chosen)
+            ui.reminder_form(chosen)
+            ui.organiser_form(chosen)
 elif known:
     with st.grid(3, min_column_width=300):
         for event in known:

@@ -138,6 +138,11 @@ with right.container(border=True):
     st.subheader("What to tell iKhokha", anchor=False)
     addresses()
 with st.container(border=True):
+    st.subheader("What payers read", anchor=False)
+    ui.plain("English is the desk's own. The others are drafts until a speaker has read them.", "faint")
+    with ui.error_boundary():
+        ui.languages()
+with st.container(border=True):
     st.subheader("The latest messages of the gateway", anchor=False)
     with ui.error_boundary():
         latest_messages()

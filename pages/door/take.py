@@ -287,6 +287,7 @@ def receipt_panel(entry_id: int) -> None:
             width="stretch",
             shortcut="Enter",
         )
+        ui.till_receipt(person, entry_id)
         st.page_link("pages/door/shift.py", label="Correct it in my shift", icon=":material/undo:")
 
 
@@ -323,6 +324,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         detail = search.get(session, person, reference)
         link = links.current(session, person, reference) if detail.links else None
     row, over = detail.row, detail.row.status in SETTLED
+    ui.payer_screen(reference, key="take_payer", then=next_payer)
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
         ui.plain(str(link.amount if link else row.amount), "amount center")
@@ -330,20 +332,13 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
         if over or link is None:
             status_now(row.status, row.amount, row.payer_name, None)
-        elif link.url:
+        elif link.url and link.amount == row.amount - row.received:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
         if link is not None and not over:
             status_by_itself(reference)
         if link is not None and link.url and not over:
-            ui.share(
-                link.url,
-                f"{row.event_name}: please pay {link.amount} here:",
-                key="take_share",
-                phone=row.payer_phone,
-                email=row.payer_email,
-                tell=lambda how: tell_shared(reference, how),
-            )
+            ui.share_link(person, row, key="take_share")
             st.code(link.url, language=None, wrap_lines=True)
         if not over:
             by_eft(row, first=link is None)
@@ -368,11 +363,6 @@ def by_eft(row: PaymentRow, *, first: bool) -> None:
     )
     with place:
         ui.eft_sheet(person, row.reference, key="take_eft", phone=row.payer_phone, email=row.payer_email)
-
-
-def tell_shared(reference: str, how: str) -> None:
-    with ui.error_boundary(), app.sessions.begin() as session:
-        links.shared(session, person, reference, how, now=app.now())
 
 
 @st.fragment(run_every="2s")

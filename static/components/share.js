@@ -1,4 +1,4 @@
-// Ways to send a link on: copy it, or open the app that sends it. Each use is told to the desk.
+// Ways to send a link on: copy it, the phone's own sheet, or the app that sends it. Each use is told to the desk.
 import { icon, make, show } from "./dom.js";
 
 async function copy(text, parent) {
@@ -10,8 +10,20 @@ async function copy(text, parent) {
   box.remove();
 }
 
+// Whether it was sent on: whoever closes the sheet has shared nothing.
+async function share(data) {
+  try {
+    await navigator.share({ title: data.title, text: data.text });
+    return true;
+  } catch (error) {
+    if (error.name === "AbortError") return false;
+    throw error;
+  }
+}
+
 function draw(data) {
-  return [make("div", "ways", null, data.ways.map((way) => {
+  const ways = data.ways.filter((way) => way.how !== "device" || navigator.share);
+  return [make("div", "ways", null, ways.map((way) => {
     const node = make(way.url ? "a" : "button", "button", null, [icon(way.icon), make("span", "word", way.word)]);
     node.dataset.how = way.how;
     if (way.url) Object.assign(node, { href: way.url, target: "_blank", rel: "noopener noreferrer" });
@@ -25,6 +37,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.onclick = async (event) => {
     const node = event.target.closest("[data-how]");
     if (!node) return;
+    if (node.dataset.how === "device" && !(await share(data))) return;
     if (node.dataset.how === "copy") {
       await copy(data.copy, root);
       node.classList.add("done");

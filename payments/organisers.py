@@ -1,0 +1,60 @@
+"""Who an event's money is paid to, as it stands on its receipts, and whether they are registered for VAT."""
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.models import Organiser as Row
+from payments import audit, standstill, tallies
+from payments.errors import InvalidInput
+from payments.events import event_row
+from payments.people import Action, Person, check
+from payments.privacy import clean
+
+#: A South African VAT number is ten digits, the first a 4 (SARS).
+_VAT_NUMBER = re.compile("4[0-9]{9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Organiser:
+    name: str = ""
+    address: str = ""
+    vat_number: str = ""
+
+
+def of(session: Session, event_id: int) -> Organiser:
+    row = session.get(Row, event_id)
+    return Organiser(row.name, row.address, row.vat_number) if row is not None else Organiser()
+
+
+def save(session: Session, person: Person, event_code: str, wanted: Organiser, *, now: datetime) -> None:
+    """Say who the organiser is; receipts from now on show it. Raises NotAllowed, NotFound, InvalidInput."""
+    standstill.refuse(session)
+    event = event_row(session, person, event_code)
+    check(person, Action.MANAGE_EVENTS, event.id)
+    wanted, was = _checked(wanted), of(session, event.id)
+    if wanted == was:
+        return
+    row = session.get(Row, event.id) or Row(event_id=event.id)
+    for name, value in asdict(wanted).items():
+        setattr(row, name, value)
+    row.changed_at = now
+    session.add(row)
+    audit.record(
+        session, person, "change_organiser", event.code, now=now, event_id=event.id,
+        was=asdict(was), became=asdict(wanted),
+    )  # fmt: skip
+    tallies.bump(session, event.id)
+
+
+def _checked(wanted: Organiser) -> Organiser:
+    name = clean(wanted.name, field="The organiser's name", longest=120).replace("\n", " ")
+    address = clean(wanted.address, field="The address", longest=300)
+    vat_number = "".join(wanted.vat_number.split())
+    if vat_number and not _VAT_NUMBER.fullmatch(vat_number):
+        raise InvalidInput("A VAT number is ten digits, the first of them a 4. Leave it empty without one.")
+    if vat_number and not (name and address):
+        raise InvalidInput("A tax invoice shows name and address: give both with the VAT number.")
+    return Organiser(name, address, vat_number)

@@ -1,0 +1,56 @@
+"""Who has read what payers are told in a language: a speaker's word, kept with the texts they read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Meta
+from payments import audit, payer_words, standstill
+from payments.errors import InvalidInput
+from payments.payer_words import Language
+from payments.people import Action, Person, check
+from payments.privacy import clean
+
+_KEY = "texts_read:"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``speaker`` read the texts as they are now."""
+
+    speaker: str
+    at: datetime
+
+
+def readings(session: Session) -> Mapping[Language, Reading]:
+    """The languages whose texts a speaker has read as they stand; English is the desk's own, and not here."""
+    kept = session.execute(select(Meta.key, Meta.value).where(Meta.key.startswith(_KEY)))
+    found: dict[Language, Reading] = {}
+    for key, value in kept:
+        language, told = Language(key.removeprefix(_KEY)), json.loads(value)
+        if told["digest"] == payer_words.digest(language):
+            found[language] = Reading(told["speaker"], datetime.fromisoformat(told["at"]))
+    return found
+
+
+def is_read(session: Session, language: Language) -> bool:
+    return language is Language.ENGLISH or language in readings(session)
+
+
+def sign(session: Session, person: Person, language: Language, speaker: str, *, now: datetime) -> None:
+    """Somebody who speaks the language has read its texts and stands by them.
+
+    Raises NotAllowed, InvalidInput, Conflict (the desk stands still).
+    """
+    standstill.refuse(session)
+    check(person, Action.MANAGE_SETTINGS)
+    name = clean(speaker, field="The speaker's name", longest=120)
+    if not name:
+        raise InvalidInput("Who read it? Give the name of the speaker who stands by these texts.")
+    told = {"speaker": name, "at": now.isoformat(), "digest": payer_words.digest(language)}
+    session.merge(Meta(key=f"{_KEY}{language}", value=json.dumps(told)))
+    audit.record(session, person, "sign_texts", language, now=now, speaker=name, digest=told["digest"])

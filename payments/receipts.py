@@ -1,0 +1,152 @@
+"""Receipts as papers: what stands on one, its number, its VAT, and whether it is the original or a COPY.
+
+A receipt has the number it already has: that of its till's roll, or its payment's reference and which of its
+receipts it is. The first time it is handed out is the original; every further one says COPY.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import OutboxMail, Payment, Receipt, ReceiptPrint, Reversal, Shift, TillEntry
+from db.money import Money
+from payments import audit, lifecycle, organisers, references, standstill
+from payments.errors import NotFound
+from payments.lifecycle import Kind, Method, Source
+from payments.organisers import Organiser
+from payments.people import Action, Person, check
+
+#: Prices of a registered organiser hold VAT at the standard rate: 15 % since 1 April 2018 (VAT Act, s. 7).
+VAT_BP = 1_500
+_WHOLE_BP = 10_000
+#: Up to this, a tax invoice need not name the recipient's address and VAT number (VAT Act, s. 20(5)).
+ABRIDGED_UP_TO = Money(500_000)
+MAILS = "receipt:"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """All that stands on one. ``vat`` is what the amount holds, None where nobody is registered for it."""
+
+    title: str
+    number: str
+    copy: bool
+    organiser: Organiser
+    event: str
+    what: str
+    payer: str
+    reference: str
+    method: Method
+    amount: Money
+    vat: Money | None
+    owed: Money
+    balance: Money
+    received_at: datetime
+    taken_back: str
+    demo: bool
+
+    @property
+    def file_name(self) -> str:
+        plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in self.number)
+        return f"receipt-{plain}{'-copy' if self.copy else ''}.pdf"
+
+
+def vat_in(amount: Money) -> Money:
+    """The VAT that an amount holds, to the cent, half up."""
+    whole = _WHOLE_BP + VAT_BP
+    return Money((2 * amount.minor * VAT_BP + whole) // (2 * whole), amount.currency)
+
+
+def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime) -> Paper:
+    """A receipt for somebody at the desk; it is written down that they took it.
+
+    Raises NotFound, NotAllowed, Conflict (the desk stands still).
+    """
+    standstill.refuse(session)
+    receipt = session.get(Receipt, receipt_id)
+    if receipt is None or not person.may(Action.SEE, receipt.payment.event_id):
+        raise NotFound("There is no such receipt here.")
+    check(person, Action.ISSUE_LINK, receipt.payment.event_id)
+    payment = lifecycle.locked(session, receipt.payment_id)
+    copy = _print(session, receipt, None, by=person.name, now=now)
+    paper = _paper(session, payment, receipt, copy=copy)
+    told = f"Receipt {paper.number} was made as a PDF{', as a copy' if copy else ''}."
+    lifecycle.note(session, payment, Kind.NOTE, now=now, source=Source.DESK, actor=person.name, text=told)
+    audit.record(
+        session, person, "print_receipt", payment.reference, now=now, event_id=payment.event_id,
+        number=paper.number, copy=copy,
+    )  # fmt: skip
+    return paper
+
+
+def for_mail(session: Session, mail: OutboxMail, *, now: datetime) -> Sequence[Paper]:
+    """What goes with a payment's confirmation. Tried again it is the same; sent again it is a copy."""
+    assert mail.payment_id is not None
+    payment = lifecycle.locked(session, mail.payment_id)
+    papers = []
+    for receipt in payment.receipts:
+        if _taken_back(session, receipt):
+            continue
+        copy = _print(session, receipt, mail.key, by="Paydesk", now=now) or mail.sent_at is not None
+        papers.append(_paper(session, payment, receipt, copy=copy))
+    return papers
+
+
+def of_till_entry(session: Session, person: Person, entry_id: int) -> int:
+    """The id of the receipt that a till's entry wrote down. Raises NotFound."""
+    entry = session.get(TillEntry, entry_id)
+    if entry is None or not person.may(Action.SEE, entry.payment.event_id):
+        raise NotFound("There is no such receipt here.")
+    return entry.receipt_id
+
+
+def _print(session: Session, receipt: Receipt, mail_key: str | None, *, by: str, now: datetime) -> bool:
+    """Write down that it is handed out, and return whether that makes a copy. The payment's row is held."""
+    prints = select(func.min(ReceiptPrint.id)).where(ReceiptPrint.receipt_id == receipt.id)
+    first = session.scalar(prints)
+    known = session.scalar(prints.where(ReceiptPrint.mail_key == mail_key)) if mail_key else None
+    if known is None:
+        session.add(ReceiptPrint(receipt_id=receipt.id, mail_key=mail_key, at=now, by=by))
+        return first is not None
+    return known != first
+
+
+def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) -> Paper:
+    organiser = organisers.of(session, payment.event_id)
+    registered = bool(organiser.vat_number) and receipt.amount.currency == "ZAR"
+    invoice = registered and receipt.amount.minor <= ABRIDGED_UP_TO.minor
+    return Paper(
+        title="Tax invoice" if invoice else "Receipt",
+        number=_number(session, payment, receipt),
+        copy=copy,
+        organiser=organiser,
+        event=payment.event.name,
+        what=payment.category.name if payment.category else payment.note or payment.event.name,
+        payer=payment.payer_name,
+        reference=references.spoken(payment.reference),
+        method=Method(receipt.kind),
+        amount=receipt.amount,
+        vat=vat_in(receipt.amount) if registered else None,
+        owed=payment.amount,
+        balance=payment.amount - payment.received,
+        received_at=receipt.received_at,
+        taken_back=_taken_back(session, receipt),
+        demo=payment.mode == "demo",
+    )
+
+
+def _number(session: Session, payment: Payment, receipt: Receipt) -> str:
+    entry = session.scalar(
+        select(TillEntry).where(TillEntry.receipt_id == receipt.id, TillEntry.reverses_id.is_(None))
+    )
+    if entry is not None:
+        return f"{session.get_one(Shift, entry.shift_id).till.name} {entry.number:06d}"
+    nth = [one.id for one in payment.receipts].index(receipt.id) + 1
+    return f"{references.spoken(payment.reference)}-{nth}"
+
+
+def _taken_back(session: Session, receipt: Receipt) -> str:
+    return session.scalar(select(Reversal.why).where(Reversal.receipt_id == receipt.id)) or ""

@@ -1,0 +1,59 @@
+"""Who an event's organiser is, as receipts show it, under Events; and receipts in the drawer."""
+
+import streamlit as st
+
+import bootstrap
+import words
+from payments import organisers, receipts
+from payments.events import EventView
+from payments.organisers import Organiser
+from payments.people import Action, Person
+from payments.search import PaymentDetail
+from ui.here import error_boundary, require
+from ui.pieces import file_link, moment, plain
+
+
+def organiser_form(event: EventView) -> None:
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        kept = organisers.of(session, event.id)
+    with st.form("organiser"):
+        plain("On receipts", "title")
+        left, right = st.columns([3, 2])
+        name = left.text_input("Organiser", kept.name, key="organiser_name", placeholder="Example Events NPC")
+        vat_number = right.text_input(
+            "VAT number", kept.vat_number, key="organiser_vat",
+            help="Ten digits. With it, receipts up to R5 000 are tax invoices and show their VAT.",
+        )  # fmt: skip
+        address = st.text_area("Address", kept.address, key="organiser_address", height="content")
+        sent = st.form_submit_button("Save the organiser", icon=":material/check:")
+    if not sent:
+        return
+    with error_boundary():
+        wanted = Organiser(name or "", address or "", vat_number or "")
+        with app.sessions.begin() as session:
+            organisers.save(session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now())
+        st.success("The organiser is saved.", icon=":material/check:")
+
+
+def receipts_of(here: Person, detail: PaymentDetail) -> None:
+    """The money that came, each with its receipt as a file for who may hand it out."""
+    if detail.receipts:
+        st.subheader("Money", anchor=False)
+    for one in detail.receipts:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            how = words.method_word(one.kind)
+            plain(
+                f"{one.amount} by {how}, {moment(one.received_at)}\n"
+                f"{one.source_reference}, on the word of {one.recorded_by}",
+                "faint",
+            )
+            if here.may(Action.ISSUE_LINK, detail.event_id):
+                file_link(f"/receipt/{one.id}", "Receipt")
+
+
+def till_receipt(here: Person, entry_id: int) -> None:
+    """A link to the receipt of what was taken at a till."""
+    with bootstrap.app().sessions.read() as session:
+        receipt_id = receipts.of_till_entry(session, here, entry_id)
+    file_link(f"/receipt/{receipt_id}", "Receipt as PDF")
