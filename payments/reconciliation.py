@@ -6,11 +6,11 @@ the payments after it, by id.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -21,10 +21,11 @@ from db.models import (
     MatchRefusal,
     Payment,
     Receipt,
+    Reversal,
     StatementLine,
 )
 from db.money import Money
-from payments import audit, cases, lifecycle, reversals, tallies
+from payments import audit, cases, lifecycle, reversals, tallies, two_people
 from payments.book import PAYABLE
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -92,6 +93,7 @@ def write(session: Session, decided: Decided, *, how: str, by: str, source: Sour
     if line.state != OPEN:
         raise Conflict(_not_open(session, line))
     payments = _locked_payments(session, decided.parts)
+    decided = replace(decided, parts=tuple(_as_vouched(session, part) for part in decided.parts))
     _check_parts(session, line, decided, payments)
     match = Match(
         line_id=line.id, how=how, way=decided.way, rule=decided.rule, by=by, why=decided.why,
@@ -136,6 +138,32 @@ def standing_match(session: Session, line_id: int) -> Match | None:
     return session.scalar(select(Match).where(Match.line_id == line_id, Match.undone_at.is_(None)))
 
 
+def _as_vouched(session: Session, part: Part) -> Part:
+    """Surplus of a payment that two people marked as paid with just this much is that money, come at last."""
+    if part.target is Target.SURPLUS and part.payment_id and _vouched(session, part.payment_id, part.amount):
+        return replace(part, target=Target.PAYMENT)
+    return part
+
+
+def _vouched(session: Session, payment_id: int, amount: Money) -> Receipt | None:
+    """Money that two people said is here, of just this amount, and that no line of the bank has shown yet."""
+    shown = (
+        select(MatchPart.receipt_id)
+        .join(Match)
+        .where(Match.undone_at.is_(None), MatchPart.receipt_id.is_not(None))
+    )
+    query = select(Receipt).where(
+        Receipt.payment_id == payment_id,
+        Receipt.kind == Method.EFT,
+        Receipt.source_reference.startswith(two_people.VOUCHED, autoescape=True),
+        Receipt.amount_minor == amount.minor,
+        Receipt.amount_currency == amount.currency,
+        Receipt.id.not_in(shown),
+        ~exists().where(Reversal.receipt_id == Receipt.id),
+    )
+    return session.scalar(query.order_by(Receipt.id).limit(1))
+
+
 def _locked_payments(session: Session, parts: Iterable[Part]) -> dict[int, Payment]:
     ids = sorted({part.payment_id for part in parts if part.payment_id is not None})
     return {payment_id: lifecycle.locked(session, payment_id) for payment_id in ids}
@@ -155,6 +183,8 @@ def _check_parts(
     for part in decided.parts:
         if part.target is Target.PAYMENT:
             assert part.payment_id is not None
+            if part.written_off is None and _vouched(session, part.payment_id, part.amount):
+                continue  # it is here already, and this line shows it
             _check_payment(payments[part.payment_id], part, decided, given)
         elif part.target is Target.BATCH:
             _check_bag(session, part)
@@ -233,7 +263,8 @@ def _take(
         _note(session, payment, match, line, row, act)
         if part.target is Target.PAYMENT:
             payment.written_off_minor += row.written_off_minor
-            row.receipt_id = _receive(session, payment, part.amount, reference, act)
+            shown = None if part.written_off else _vouched(session, payment.id, part.amount)
+            row.receipt_id = shown.id if shown else _receive(session, payment, part.amount, reference, act)
     session.add(row)
 
 
@@ -296,14 +327,19 @@ def _take_back(
     _give_back(session, earlier, f"The bank took it back on {line.on:%d %b %Y}.", act)
 
 
-def _give_back(session: Session, match: Match, why: str, act: dict[str, Any]) -> None:
-    """Reverse what a match brought to its payments."""
+def _give_back(
+    session: Session, match: Match, why: str, act: dict[str, Any], *, keep_vouched: bool = False
+) -> None:
+    """Reverse what a match brought to its payments. What two people vouched for was here before it, and
+    only goes when the bank takes it back."""
     parts = sorted((part for part in match.parts if part.receipt_id), key=lambda part: part.payment_id or 0)
     for part in parts:
         assert part.payment_id is not None
         assert part.receipt_id is not None
         payment = lifecycle.locked(session, part.payment_id)
         receipt = session.get_one(Receipt, part.receipt_id)
+        if keep_vouched and receipt.source_reference.startswith(two_people.VOUCHED):
+            continue
         payment.written_off_minor -= part.written_off_minor
         reversals.reverse(session, payment, receipt, why, **act)
         _heal(session, payment, act)
@@ -357,7 +393,7 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     line.state, line.by_hand = OPEN, True
     session.flush()
-    _give_back(session, match, why, act)
+    _give_back(session, match, why, act, keep_vouched=True)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
         _note_undone(session, lifecycle.locked(session, payment_id), line, why, act, match=match.id)
     suggestion = dict(match.evidence)  # what spoke for it still does

@@ -22,6 +22,8 @@ from payments.people import Action, Person
 from payments.privacy import clean
 from payments.proofs.files import Prepared
 
+#: Receipts of money that two people said is here are called so, with the approval.
+VOUCHED = "approval-"
 #: How money can be given back without a till: cash goes back through the drawer it came into.
 RETURNS = (Method.GATEWAY, Method.EFT, Method.CARD_SLIP)
 
@@ -146,7 +148,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 def _paid(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
     assert used.amount is not None
     lifecycle.receive(
-        session, payment, kind=Method.EFT, source_reference=f"approval-{used.id}", amount=used.amount,
+        session, payment, kind=Method.EFT, source_reference=f"{VOUCHED}{used.id}", amount=used.amount,
         now=now, source=Source.DESK, actor=_both(used),
     )  # fmt: skip
 

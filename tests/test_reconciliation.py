@@ -18,7 +18,7 @@ from payments import (
     reconciliation,
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed
-from payments.lifecycle import Review, Source, Status
+from payments.lifecycle import Method, Review, Source, Status
 from payments.matching import Target
 from payments.people import Person, Role
 from payments.proposing import Reason
@@ -296,6 +296,27 @@ def test_a_bank_that_takes_a_line_back_reopens_what_it_paid(bench):
     assert taken.line_id == back
     bench.undo(taken.id)
     assert bench.status(one)[:2] == (Status.PAID, PRICE.minor)
+    bench.lawful()
+
+
+def test_money_that_two_people_vouched_for_is_shown_by_its_line_and_not_counted_twice(bench):
+    reference = bench.owes()
+    with bench.sessions.begin() as session:
+        lifecycle.receive(
+            session, payment_of(session, reference), kind=Method.EFT, source_reference="approval-7",
+            amount=PRICE, now=bench.now, source=Source.DESK, actor="Aisha and Farai",
+        )  # fmt: skip
+    line, again = bench.bank((f"EFT {bare(reference)}", "1500.00"), (f"AGAIN {bare(reference)}", "1500.00"))
+    assert bench.propose().waiting == {Reason.PAID_BEFORE: 2}
+    it = Part(Target.SURPLUS, PRICE, bench.id_of(reference))
+    match = bench.accept(line, it)
+    assert bench.status(reference) == ("paid", 150_000, 1)
+    bench.lawful()
+    with pytest.raises(InvalidInput, match="Say why"):
+        bench.accept(again, it)
+    bench.accept(again, it, why="They paid a second time.")
+    bench.undo(match)
+    assert bench.status(reference) == ("paid", 150_000, 1)
     bench.lawful()
 
 
