@@ -11,10 +11,11 @@ from datetime import datetime
 import xlsxwriter
 from sqlalchemy.orm import Session
 
-from payments import audit, sheets
+from payments import audit, payer_words, references, sheets, terms
 from payments.errors import NotFound
 from payments.exports.csv_file import line
 from payments.exports.layout import MEDIA_TYPES, Format
+from payments.payer_words import Language, Text
 from payments.people import Person
 from payments.sheets import Made, RowState
 
@@ -41,17 +42,22 @@ def take(session: Session, person: Person, sheet_id: int, format_: str, *, now: 
     audit.record(
         session, person, "take_sheet", f"sheet {sheet_id}", now=now, event_id=view.event_id, rows=len(rows)
     )
-    data = (as_csv if format_ == "csv" else as_xlsx)(headings, rows, view.event_name)
+    language = terms.of(session, view.event_id).language
+    data = (as_csv if format_ == "csv" else as_xlsx)(headings, rows, view.event_name, language)
     return File(f"{view.event_code}-links-{sheet_id}.{format_}", MEDIA_TYPES[Format(format_)], data)
 
 
-def as_csv(headings: Sequence[str], rows: Sequence[Made], event_name: str) -> bytes:
+def as_csv(
+    headings: Sequence[str], rows: Sequence[Made], event_name: str, language: Language = Language.ENGLISH
+) -> bytes:
     """UTF-8 with its mark, `;` between cells: Excel with South African settings opens it as a table."""
-    lines = [[*headings, *OURS], *(_cells(row, event_name) for row in rows)]
+    lines = [[*headings, *OURS], *(_cells(row, event_name, language) for row in rows)]
     return (_BOM + "".join(line(list(cells), ";") for cells in lines)).encode()
 
 
-def as_xlsx(headings: Sequence[str], rows: Sequence[Made], event_name: str) -> bytes:
+def as_xlsx(
+    headings: Sequence[str], rows: Sequence[Made], event_name: str, language: Language = Language.ENGLISH
+) -> bytes:
     """Every cell a text: numbers keep their zeros, and nothing is a formula or a link."""
     kept = io.BytesIO()
     book = xlsxwriter.Workbook(kept, {"in_memory": True})
@@ -61,21 +67,22 @@ def as_xlsx(headings: Sequence[str], rows: Sequence[Made], event_name: str) -> b
         page.write_string(0, column, heading, bold)
         page.set_column(column, column, 40 if heading in OURS[1:] else 18)
     for number, row in enumerate(rows, 1):
-        for column, text in enumerate(_cells(row, event_name)):
+        for column, text in enumerate(_cells(row, event_name, language)):
             page.write_string(number, column, text)
     page.freeze_panes(1, 0)
     book.close()
     return kept.getvalue()
 
 
-def _cells(row: Made, event_name: str) -> tuple[str, ...]:
+def _cells(row: Made, event_name: str, language: Language) -> tuple[str, ...]:
     problem = "" if row.url else row.why
     status = row.status or ("" if row.outcome is RowState.WRONG else row.outcome)
-    return (*row.cells, row.reference, row.url, status, problem, message(row, event_name))
+    return (*row.cells, row.reference, row.url, status, problem, message(row, event_name, language))
 
 
-def message(row: Made, event_name: str) -> str:
-    """What to write to whoever still has to pay; empty for everybody else."""
+def message(row: Made, event_name: str, language: Language) -> str:
+    """What to write to whoever still has to pay, in the event's language; empty for everybody else."""
     if not row.url or row.status not in ("created", "open", "failed") or row.amount is None:
         return ""
-    return f"Dear {row.name}, please pay {row.amount} for {event_name} here: {row.url}"
+    told = {"event": event_name, "amount": row.amount, "url": row.url}
+    return payer_words.say(language, Text.SHARE, **told, reference=references.spoken(row.reference))
