@@ -20,7 +20,7 @@ from payments.conditions import Filter
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports import presets, records, verify, xlsx_file
 from payments.exports.delivery import Delivery
-from payments.exports.layout import Format, Layout, Separator, Zone
+from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
 from payments.exports.run import BrokenOff, Children
 from payments.exports.verify import Word
 from payments.people import SYSTEM, Person, Role
@@ -326,10 +326,14 @@ def peak_mb(pid: int) -> float:
     return int(match[1]) / 1024 if match else 0.0
 
 
+#: All but who pays, which would take a second person.
+IMPERSONAL = Layout(columns=tuple(name for name in Layout().columns if not COLUMNS[name].personal))
+
+
 def peak_of(sessions: Sessions, children: Children, wanted: Filter, rows: int) -> float:
     """The most memory of the child that writes this file."""
     with sessions.begin() as session:
-        asked = records.ask(session, ADMIN, wanted, Layout(), demo=True, now=NOW)
+        asked = records.ask(session, ADMIN, wanted, IMPERSONAL, demo=True, now=NOW)
     delivery = Delivery(sessions, children, ADMIN, asked.reference, lambda: NOW)
     peak = max(peak_mb(delivery.child) for piece in delivery.pieces() if piece)
     assert delivery.contents is not None

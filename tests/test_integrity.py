@@ -368,8 +368,10 @@ POSSIBLE = {
     "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "integrity.accept",
-    "integrity.check_now", "links.opened", "people.disable_person", "people.is_active", "people.list_people",
-    "people.revoke_sessions", "replay.dry_run", "signin.change_password", "signin.make_sign_in_link",
+    "integrity.check_now", "links.ask", "links.new_link", "links.opened",
+    "people.disable_person", "people.is_active", "people.list_people",
+    "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
+    "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",
 }  # fmt: skip
 

@@ -322,9 +322,10 @@ def test_bank_lines_are_worked_through_as_fast_as_somebody_types(admin, desk):
     """What is pressed before the desk has answered waits its turn; the last one is undone by Ctrl+Z."""
     page = open_page(admin, desk, "workbench")
     lines = page.locator("ul.lines li[data-id]")
-    expect(lines).to_have_count(LINES)
+    expect(lines.nth(LINES - 2)).to_be_visible()  # one may have been split already
+    there = lines.count()
     page.keyboard.press("j")
-    for _ in range(LINES - 2):
+    for _ in range(there - 2):
         page.keyboard.press("a")
     expect(lines).to_have_count(2, timeout=SLOW_MS)
     expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()

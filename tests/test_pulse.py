@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 import requests
@@ -25,6 +26,9 @@ pytestmark = pytest.mark.processes
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://evil.example)"
 
 
+_NEW = count(1)
+
+
 @dataclass
 class Desk:
     """A door, and the events of it by their codes."""
@@ -34,7 +38,7 @@ class Desk:
 
     def come_in(self, role: Role, *codes: str) -> str:
         """The cookie of somebody new who sees these events, or all of them."""
-        email = f"{role}{time.monotonic_ns()}@example.org"
+        email = f"{role}.{next(_NEW)}@example.org"
         with self.door.app.sessions.begin() as session:
             people.create_person(
                 session, SYSTEM, name="Somebody", email=email, role=role, now=self.door.app.now(),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, Receipt, TimelineEntry
 from db.money import Money
-from payments import lifecycle, organisers, outbox, receipt_pdf, receipts, terms
+from payments import lifecycle, organisers, outbox, receipt_pdf, receipts, references, terms
 from payments.courier import Courier
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Source
@@ -216,5 +216,5 @@ def test_the_longest_texts_still_make_a_paper(sessions, link, now):
     """A thousand wide letters in one word do not fit a page of A5: a row goes on on the next one."""
     paper = hand_out(sessions, pay(sessions, link.reference, 10_000, now), now)
     wide = replace(paper, what="W" * 1_000, payer="W" * 120, organiser=Organiser("W" * 120, "W" * 300))
-    told = text_of(receipt_pdf.render(wide))
+    told = text_of(receipt_pdf.render(wide)).replace(references.spoken(link.reference), "")
     assert told.count("W") == 1_540

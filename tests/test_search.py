@@ -515,6 +515,12 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "what": "sent",
         "text": "Called.",
         "why": "Typed for the wrong person.",
+        "step": "asked",
+        "paid_on": "2026-11-23",
+        "on": "2026-11-23",
+        "way": "exact",
+        "light": "red",
+        "name": "Lerato",
     }
     for kind in Kind:
         title = timeline.title(kind, detail, "Thandi")

@@ -74,7 +74,7 @@ def seed(app: App, folder: Path, *, ends: datetime, payments: int = SMALL, **oth
 def seeded(
     shared_database_url: str, tmp_path_factory: pytest.TempPathFactory, now: datetime
 ) -> Iterator[Seeded]:
-    """A season for all who look at it; only the last one here pays something."""
+    """A season for all who only look at it."""
     folder = tmp_path_factory.mktemp("seeded")
     app = demo_app(shared_database_url, folder)
     yield seed(app, folder, ends=now)
@@ -337,7 +337,8 @@ def test_a_season_is_quick(tmp_path, sqlite_template, now):
 # -- and it goes on -------------------------------------------------------------------------------
 
 
-def test_a_seeded_link_can_still_be_paid_at_the_simulator(seeded, now):
+def test_a_seeded_link_can_still_be_paid_at_the_simulator(database_url, tmp_path, now):
+    seeded = seed(demo_app(database_url, tmp_path), tmp_path, ends=now, payments=40)
     config = Config(
         app_id="demo", secret_key="demo_secret", public_url="", now=lambda: now, control_token=None,
         state_file=seeded.state_file,
@@ -357,6 +358,7 @@ def test_a_seeded_link_can_still_be_paid_at_the_simulator(seeded, now):
         simulator.act(link.gateway_reference, "pay-eft")
         assert sync.ask(seeded.app.sessions, gateways, link.id, now=later) is Effect.PAID
     assert seeded.status_of(reference) == Status.PAID
+    seeded.app.sessions.engine.dispose()
 
 
 def _client(simulator: Running) -> dict[str, Gateway]:

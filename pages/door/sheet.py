@@ -40,10 +40,11 @@ def bring(open_events: list[EventView]) -> None:
         key=f"sheet_file_{st.session_state.setdefault('sheet_turn', 0)}",
     )
     if brought is None:
-        st.caption(
+        ui.plain(
             "The first row names the columns: name, email or phone for who pays; amount, or category as on "
             "the price list, for how much. A column id keeps two rows apart that are otherwise the same. "
-            "Further columns come back as they are."
+            "Further columns come back as they are.",
+            "faint",
         )
         st.download_button(
             "An example to fill in", EXAMPLE, "people.csv", "text/csv", icon=":material/description:",
