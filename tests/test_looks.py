@@ -108,16 +108,13 @@ def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: Browse
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
         assert page.evaluate(_SIDEWAYS) == [], path
         assert _serious(page) == [], path
-        day = page.evaluate(_PAPER)
+        paper = page.locator("[data-testid=stApp]")
+        day = paper.evaluate("paper => getComputedStyle(paper).backgroundColor")
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function(f"{_PAPER} !== {day!r}")
+        expect(paper).not_to_have_css("background-color", day)
         assert _serious(page) == [], f"{path} in the dark"
         page.close()
     assert strangers == []
-
-
-#: The colour of the paper: it tells day from night.
-_PAPER = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 
 
 #: What is cut off by the edge of the screen and cannot be scrolled to.
