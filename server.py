@@ -4,10 +4,11 @@ import base64
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -294,7 +295,20 @@ async def sheet_back(request: Request) -> Response:
     return await _small_file(request, make)
 
 
-async def _small_file(request: Request, make: Callable[[Person], File]) -> Response:
+_NONE: Mapping[str, str] = MappingProxyType({})
+#: What keeps a stranger's file from being anything but saved.
+_STRANGERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+async def _small_file(
+    request: Request,
+    make: Callable[[Person], File | ProofFile],
+    headers: Mapping[str, str] = _NONE,
+) -> Response:
     """A file that is made in memory, for whoever is here; what refuses it is a sentence."""
     here = await who(request, active=True)
     if here is None:  # the session ended between the gate and here
@@ -303,8 +317,8 @@ async def _small_file(request: Request, make: Callable[[Person], File]) -> Respo
         file = await anyio.to_thread.run_sync(make, here.person, limiter=_FILES)
     except PaymentsError as error:
         return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
-    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
-    return Response(file.data, headers=headers, media_type=file.media_type)
+    saved = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
+    return Response(file.data, headers={**headers, **saved}, media_type=file.media_type)
 
 
 _STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, CannotOpen: 500}
@@ -312,30 +326,17 @@ _STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, Cannot
 
 async def proof(request: Request) -> Response:
     """A proof of payment, to be saved: a stranger's file is never shown within the desk's own pages."""
-    here = await who(request, active=True)
-    if here is None:  # the session ended between the gate and here
-        return RedirectResponse("/signin", 303)
     if request.method == "HEAD":  # would stand in the record as having been read
         return Response(status_code=405, headers={"Allow": "GET"})
-    app, person, asked = bootstrap.app(), here.person, request.path_params["proof_id"]
+    asked = request.path_params["proof_id"]
     proof_id = int(asked) if re.fullmatch("[0-9]{1,18}", asked, re.ASCII) else 0
 
-    def work() -> ProofFile:
+    def make(person: Person) -> ProofFile:
+        app = bootstrap.app()
         with app.sessions.begin() as session:
             return claims.open_proof(session, person, proof_id, app.keys, now=app.now())
 
-    try:
-        opened = await anyio.to_thread.run_sync(work, limiter=LOOKS)
-    except PaymentsError as error:
-        return PlainTextResponse(str(error), _STATUS.get(type(error), 400))
-    headers = {
-        "Content-Disposition": f'attachment; filename="{opened.name}"',
-        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
-    }
-    return Response(opened.data, headers=headers, media_type=opened.media_type)
+    return await _small_file(request, make, _STRANGERS)
 
 
 async def receipt(request: Request) -> Response:

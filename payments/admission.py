@@ -90,10 +90,7 @@ def _has_word(name: str, start: str) -> bool:
 
 def guest(session: Session, person: Person, reference: str) -> Guest:
     """One payment at the door. Raises NotFound, NotAllowed."""
-    row = search.find_one(session, person, reference)
-    if row is None:
-        raise NotFound(f"There is no payment {reference} here.")
-    (found,) = _guests(session, [row])
+    (found,) = _guests(session, [_row(session, person, reference)])
     return found
 
 
@@ -213,12 +210,16 @@ def substitute(session: Session, person: Person, reference: str, name: str, *, n
     return guest(session, person, reference)
 
 
-def _held(session: Session, person: Person, reference: str) -> tuple[Payment, Guest]:
-    """The payment, held, and how it stands at the door."""
+def _row(session: Session, person: Person, reference: str) -> PaymentRow:
     row = search.find_one(session, person, reference)
     if row is None:
         raise NotFound(f"There is no payment {reference} here.")
-    payment = lifecycle.locked(session, row.id)
+    return row
+
+
+def _held(session: Session, person: Person, reference: str) -> tuple[Payment, Guest]:
+    """The payment, held, and how it stands at the door."""
+    payment = lifecycle.locked(session, _row(session, person, reference).id)
     check(person, Action.TAKE_MONEY, payment.event_id)
     return payment, guest(session, person, reference)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy import Exists, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.models import (
@@ -101,6 +101,16 @@ def _standing() -> Select[Any]:
     )
 
 
+def _taken_back() -> Exists:
+    """A later line of the bank took a match's line back."""
+    back, taking = aliased(MatchPart), aliased(Match)
+    return exists(
+        select(back.id)
+        .join(taking, taking.id == back.match_id)
+        .where(back.other_line_id == Match.line_id, taking.undone_at.is_(None))
+    )
+
+
 def _receipts(session: Session) -> Iterator[str]:
     """Each part for a payment has brought just its amount; it was reversed with its match, or taken back."""
     unfit = (
@@ -121,17 +131,11 @@ def _receipts(session: Session) -> Iterator[str]:
     loose = select(Receipt.source_reference).where(of_ours, ~reversed_, Receipt.id.not_in(_standing()))
     for reference in session.scalars(loose):
         yield f"receipt {reference}: no match that stands brought it"
-    back, taking = aliased(MatchPart), aliased(Match)
-    taken_back = exists(
-        select(back.id)
-        .join(taking, taking.id == back.match_id)
-        .where(back.other_line_id == Match.line_id, taking.undone_at.is_(None))
-    )
     lost = (
         select(MatchPart.id)
         .join(Match, Match.id == MatchPart.match_id)
         .join(Reversal, Reversal.receipt_id == MatchPart.receipt_id)
-        .where(Match.undone_at.is_(None), ~taken_back)
+        .where(Match.undone_at.is_(None), ~_taken_back())
     )
     for number in session.scalars(lost):
         yield f"part {number}: its match stands, and its money was reversed"
@@ -139,16 +143,10 @@ def _receipts(session: Session) -> Iterator[str]:
 
 def _written_off(session: Session) -> Iterator[str]:
     """What a payment was let off stands in the matches that did so, unless their line was taken back."""
-    back, taking = aliased(MatchPart), aliased(Match)
-    taken_back = exists(
-        select(back.id)
-        .join(taking, taking.id == back.match_id)
-        .where(back.other_line_id == Match.line_id, taking.undone_at.is_(None))
-    )
     off = (
         select(MatchPart.payment_id, func.sum(MatchPart.written_off_minor).label("minor"))
         .join(Match, Match.id == MatchPart.match_id)
-        .where(and_(Match.undone_at.is_(None), MatchPart.written_off_minor > 0, ~taken_back))
+        .where(and_(Match.undone_at.is_(None), MatchPart.written_off_minor > 0, ~_taken_back()))
         .group_by(MatchPart.payment_id)
         .subquery()
     )

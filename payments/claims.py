@@ -234,9 +234,7 @@ def open_proof(session: Session, person: Person, proof_id: int, keys: KeyRing, *
 
 def of_payment(session: Session, person: Person, reference: str, *, now: datetime) -> tuple[ClaimView, ...]:
     """What the payer of this payment said, the newest first. Raises NotFound."""
-    payment = session.scalar(select(Payment).where(Payment.reference == reference))
-    if payment is None or not person.may(Action.SEE, payment.event_id):
-        raise NotFound(f"There is no payment {reference} here.")
+    payment = obligations.seen(session, person, reference)
     rows = select(Claim).where(Claim.payment_id == payment.id).order_by(Claim.id.desc())
     return tuple(_view(session, person, claim, now) for claim in session.scalars(rows))
 

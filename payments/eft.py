@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, EventAccount, Payment
 from db.money import Money
 from payments import accounts, audit, dates, lifecycle, obligations, references, standstill
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
 from payments.obligations import Draft
@@ -127,9 +127,7 @@ def sheet(session: Session, person: Person, reference: str) -> Sheet:
 
     Raises NotFound; Conflict: it has its money, is closed, or its event has no account.
     """
-    payment = session.scalar(select(Payment).where(Payment.reference == reference))
-    if payment is None or not person.may(Action.SEE, payment.event_id):
-        raise NotFound(f"There is no payment {reference} here.")
+    payment = obligations.seen(session, person, reference)
     if payment.status in SETTLED | CLOSED:
         raise Conflict(f"{reference} is {payment.status.replace('_', ' ')}; nobody need pay it.")
     row = _active(session, payment.event_id)

@@ -5,8 +5,7 @@ from sqlalchemy.orm import Session
 from payments import likeness
 from payments.lifecycle import PENDING, Review
 from payments.likeness import Alike
-from payments.links import payment_row
-from payments.obligations import Draft
+from payments.obligations import Draft, seen
 from payments.people import Person
 
 
@@ -15,7 +14,7 @@ def offered_to(session: Session, person: Person, reference: str) -> tuple[Alike,
 
     None for a payment that was not paid late. Nothing is moved: a person decides.
     """
-    payment = payment_row(session, person, reference)
+    payment = seen(session, person, reference)
     if payment.review != Review.PAID_LATE:
         return ()
     draft = Draft(

@@ -110,7 +110,7 @@ def view(link: Link) -> LinkView:
 
 def current(session: Session, person: Person, reference: str) -> LinkView:
     """The link that its payer should use, as it stands now: the newest that the gateway made or may make."""
-    payment = payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     if not payment.links:
         raise NotFound(f"{reference} has no payment link.")
     return view(newest(payment))
@@ -125,7 +125,7 @@ def newest(payment: Payment) -> Link:
 def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
     """The link was sent on: it stands on the timeline, and the gateway is asked more often again."""
     standstill.refuse(session)
-    payment = payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if payment.links:
         link = lifecycle.locked_link(session, newest(payment).id)
@@ -135,7 +135,7 @@ def shared(session: Session, person: Person, reference: str, how: str, *, now: d
 
 def opened(session: Session, person: Person, reference: str, *, now: datetime) -> None:
     """Somebody looks at the payment: the gateway is asked within moments, once a minute at most."""
-    for link in payment_row(session, person, reference).links:
+    for link in obligations.seen(session, person, reference).links:
         if _stale(link, now):
             link.next_ask_at = now
 
@@ -355,13 +355,3 @@ def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[s
         if payment.status == Status.CREATED:
             stages.failed_for(session, payment, reason, now=by["now"])
             lifecycle.advance(session, payment, Status.FAILED, **by, why=why)
-
-
-# -- small look-ups ---------------------------------------------------------------------------------
-
-
-def payment_row(session: Session, person: Person, reference: str) -> Payment:
-    payment = session.scalar(select(Payment).where(Payment.reference == reference))
-    if payment is None or not person.may(Action.SEE, payment.event_id):
-        raise NotFound(f"There is no payment {reference} here.")
-    return payment

@@ -109,13 +109,17 @@ def held(session: Session, person: Person, action: Action, reference: str) -> Pa
 
     Raises NotFound, also for another event's; NotAllowed.
     """
-    found = session.execute(
-        select(Payment.id, Payment.event_id).where(Payment.reference == reference)
-    ).one_or_none()
-    if found is None or not person.may(Action.SEE, found.event_id):
+    payment = seen(session, person, reference)
+    check(person, action, payment.event_id)
+    return lifecycle.locked(session, payment.id)
+
+
+def seen(session: Session, person: Person, reference: str) -> Payment:
+    """The payment of exactly this reference. Raises NotFound, also for another event's."""
+    payment = session.scalar(select(Payment).where(Payment.reference == reference))
+    if payment is None or not person.may(Action.SEE, payment.event_id):
         raise NotFound(f"There is no payment {reference} here.")
-    check(person, action, found.event_id)
-    return lifecycle.locked(session, found.id)
+    return payment
 
 
 def same_intent(payment: Payment, event: Event, draft: Draft) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment
 from db.session import Sessions
-from payments import audit, lifecycle, links, standstill, sync
+from payments import audit, lifecycle, links, obligations, standstill, sync
 from payments.attention import reason_given
 from payments.errors import Conflict
 from payments.gateways import Gateway, LinkRequest
@@ -98,7 +98,7 @@ def _reserve(
 
 
 def _payment(session: Session, person: Person, reference: str) -> Payment:
-    payment = links.payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if not payment.links:
         raise Conflict(f"{reference} never had a link. Take a new payment instead.")

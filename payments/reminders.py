@@ -21,6 +21,7 @@ from payments import (
     dates,
     lifecycle,
     links,
+    obligations,
     outbox,
     payer_words,
     references,
@@ -95,7 +96,7 @@ def save_plan(session: Session, person: Person, event_code: str, plan: Plan, *, 
 
 def next_day(session: Session, person: Person, reference: str, *, now: datetime) -> date | None:
     """The next day on which a payment's payer may be reminded; None when none is planned. Raises NotFound."""
-    payment = links.payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     if why_not(session, payment, now=now):
         return None
     plan = plan_of(session, payment.event_id)
@@ -152,7 +153,7 @@ def _opt_out(session: Session, payment: Payment, *, now: datetime, source: Sourc
 
 def _reachable(session: Session, person: Person, reference: str) -> Payment:
     standstill.refuse(session)
-    payment = links.payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if not payment.payer_email:
         raise Conflict(f"{reference} has no e-mail address, so nobody is reminded.")

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Link, OutboxMail, Payment
-from payments import audit, links, outbox, payer_language, payer_words, references, terms
+from payments import audit, links, obligations, outbox, payer_language, payer_words, references, terms
 from payments.errors import Conflict, InvalidInput
 from payments.payer_words import Language, Text
 from payments.people import Action, Person, check
@@ -50,7 +50,7 @@ def mail(session: Session, person: Person, reference: str, *, now: datetime) -> 
 
 
 def _payable(session: Session, person: Person, reference: str) -> tuple[Payment, Link]:
-    payment = links.payment_row(session, person, reference)
+    payment = obligations.seen(session, person, reference)
     link = links.newest(payment) if payment.links else None
     if link is None or link.url is None:
         raise Conflict(f"{reference} has no link to share yet.")

@@ -6,7 +6,6 @@ a sheet whose columns could be meant in two ways is refused, and a row that is u
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -267,8 +266,3 @@ def _each_once(rows: Iterable[SheetRow]) -> Iterable[SheetRow]:
         else:
             first[row.wanted.key] = row.number
             yield row
-
-
-def faults(rows: Iterable[SheetRow]) -> Counter[str]:
-    """How many rows have each fault, the most frequent first."""
-    return Counter(row.fault for row in rows if row.fault)
