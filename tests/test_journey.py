@@ -89,8 +89,10 @@ def test_from_a_link_issued_to_a_row_exported(signed_in: BrowserContext, desk: D
     search = signed_in.new_page()
     search.goto(f"{desk.dashboard}/payments")
     for words in (reference, "nomvula", "1234.56", gateway_reference):
+        before = search.url
         search.get_by_label("Search").fill(words)
         search.get_by_label("Search").press("Enter")
+        expect(search).not_to_have_url(before, timeout=10_000)  # what follows is the answer to these words
         expect(search.get_by_text("1 payment", exact=False).first).to_be_visible(timeout=10_000)
         expect(search.get_by_text("Nomvula Dube").first).to_be_visible()
 
