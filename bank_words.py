@@ -36,7 +36,8 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
         "Nothing fits", "Search for the payer, or set it aside as no payment of ours."
     ),
     Reason.PAYOUT: ExceptionWords(
-        "Gateway payout", "A lump sum of the gateway. Hold it against its settlement, then set it aside."
+        "Gateway payout",
+        "A lump sum of the gateway. Say on Payouts what it is made of; the line is tied to it there.",
     ),
     Reason.CASH: ExceptionWords("Cash deposit", "Hold the slip against the bags of the tills."),
     Reason.CARD: ExceptionWords("Card machine", "Hold the batch against the machine's own total."),
@@ -50,6 +51,7 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
 PART: Mapping[str, str] = {
     "bag": "a bag of cash",
     "line": "the line it takes back",
+    "payout": "a payout of the gateway",
     "surplus": "surplus of the payer",
     "aside": "no payment of ours",
 }

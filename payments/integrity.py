@@ -40,7 +40,7 @@ from db.models import (
     TimelineEntry,
 )
 from db.session import Sessions
-from payments import audit, bank_books, standstill, tallies, tills, totals
+from payments import audit, bank_books, payout_books, standstill, tallies, tills, totals
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Method, Status
 from payments.people import Action, Person, check
@@ -367,6 +367,7 @@ RULES = (
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
     Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),
+    Rule("payouts", "A payout is not what its file, its captures or the bank say.", payout_books.broken),
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
     Rule("standings", "The totals by status are not what the payments add up to.", totals.standings),

@@ -97,6 +97,10 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     MATCHED = "matched"  # a line of a bank statement was found to be for it
     UNMATCHED = "unmatched"  # or, after all, not
+    SETTLED = "settled"  # the gateway paid it out, less its fee
+    UNSETTLED = "unsettled"  # or, after all, not
+    BANKED = "banked"  # its payout stands on the bank's statement
+    UNBANKED = "unbanked"  # or, after all, not
     CLAIM = "claim"
     REFUND = "refund"
     MOVED = "moved"

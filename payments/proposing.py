@@ -28,7 +28,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, dates, matching, standstill, tallies
+from payments import audit, banked, dates, matching, standstill, tallies
 from payments.book import SqlBook
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Source
@@ -117,7 +117,8 @@ def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[
     by_hand = {row.id for row, _ in rows if row.by_hand}
     book = SqlBook(session, bags(session))
     past = Past(refused=_refused(session), settled=_settled(session, now))
-    return matching.propose(lines, book, memory=_memory(session, now), past=past), by_hand
+    found = matching.propose(lines, book, memory=_memory(session, now), past=past)
+    return banked.propose(session, found), by_hand
 
 
 def line_of(row: StatementLine, account: str) -> Line:
@@ -225,6 +226,8 @@ def _other_part(target: Target, row_id: int | None, amount: Money) -> Part:
             return Part(target, amount, line_id=row_id)
         case Target.SURPLUS:
             return Part(target, amount, payment_id=row_id)
+        case Target.PAYOUT:
+            return Part(target, amount, payout_id=row_id)
     return Part(target, amount)
 
 

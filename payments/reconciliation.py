@@ -25,7 +25,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, cases, lifecycle, reversals, tallies, two_people
+from payments import audit, banked, cases, lifecycle, reversals, tallies, two_people
 from payments.book import PAYABLE
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -55,6 +55,7 @@ class Part:
     written_off: Money | None = None
     bag_id: int | None = None
     line_id: int | None = None
+    payout_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ def _check_parts(
             _check_bag(session, part)
         elif part.target is Target.LINE:
             _check_other(session, line, part)
+        elif part.target is Target.PAYOUT:
+            banked.check_tie(session, part.payout_id, part.amount)
     needs_reason = {Target.ASIDE, Target.SURPLUS} & {part.target for part in decided.parts}
     if needs_reason and not decided.rule and len(decided.why.strip()) < 5:
         raise InvalidInput("Say why, in a few words: what is set aside is for no payment.")
@@ -257,7 +260,10 @@ def _take(
         written_off_minor=part.written_off.minor if part.written_off else 0,
         bag_id=part.bag_id,
         other_line_id=part.line_id,
+        payout_id=part.payout_id,
     )
+    if part.payout_id is not None:
+        banked.note(session, part.payout_id, line.on, Kind.BANKED, act)
     if part.payment_id is not None:
         payment = payments[part.payment_id]
         _note(session, payment, match, line, row, act)
@@ -396,6 +402,8 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     _give_back(session, match, why, act, keep_vouched=True)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
         _note_undone(session, lifecycle.locked(session, payment_id), line, why, act, match=match.id)
+    for payout_id in sorted({part.payout_id for part in match.parts if part.payout_id}):
+        banked.note(session, payout_id, line.on, Kind.UNBANKED, act, why=why)
     suggestion = dict(match.evidence)  # what spoke for it still does
     session.add(
         LineException(
@@ -426,7 +434,7 @@ def part_of(row: MatchPart) -> Part:
     """A part as it was decided."""
     target = Target.BATCH if row.target == "bag" else Target(row.target)
     off = Money(row.written_off_minor, row.amount_currency) if row.written_off_minor else None
-    return Part(target, row.amount, row.payment_id, off, row.bag_id, row.other_line_id)
+    return Part(target, row.amount, row.payment_id, off, row.bag_id, row.other_line_id, row.payout_id)
 
 
 def refuse(

@@ -170,6 +170,13 @@ def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} said that the bank line of {detail['on']} {what}: {detail['why'] or 'no reason given'}"
 
 
+def _settled(detail: Mapping[str, Any], actor: str) -> str:
+    gross = Money(detail["gross_minor"], detail["currency"])
+    fee = detail["fee_minor"] + detail["vat_minor"]
+    less = f" less {Money(fee, detail['currency'])} fee" if fee else ""
+    return f"The gateway paid it out in payout {detail['payout']}: {gross}{less}."
+
+
 def _claim(detail: Mapping[str, Any], actor: str) -> str:
     match detail["step"]:
         case "claimed":
@@ -262,6 +269,16 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.APPROVAL: _approval,
     Kind.MATCHED: _matched,
     Kind.UNMATCHED: _unmatched,
+    Kind.SETTLED: _settled,
+    Kind.UNSETTLED: lambda detail, actor: (
+        f"{actor} took it out of payout {detail['payout']}: {detail['why']}"
+    ),
+    Kind.BANKED: lambda detail, actor: (
+        f"Its payout {detail['payout']} stands on the bank's statement of {detail['on']}."
+    ),
+    Kind.UNBANKED: lambda detail, actor: (
+        f"{actor} took payout {detail['payout']} off the bank's line of {detail['on']}: {detail['why']}"
+    ),
     Kind.CLAIM: _claim,
     Kind.REFUND: _refund,
     Kind.MOVED: lambda detail, actor: f"{actor} moved it from {detail['was']} to {detail['became']}.",

@@ -1,5 +1,6 @@
 """The tables come from migrations, on both databases, whole or not at all."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +59,9 @@ def schema(engine: Engine, *, beyond_the_models: bool) -> set[str]:
 
 
 def _in_one_order(sql: str) -> str:
-    """SQLite keeps the text of a CREATE TABLE: its constraints may stand in any order."""
+    """SQLite keeps the text of a CREATE TABLE: its constraints may stand in any order, and a table that was
+    made anew has its name in quotes."""
+    sql = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", sql)
     columns, *constraints = " ".join(sql.split()).removesuffix(" )").split(", CONSTRAINT ")
     return ", ".join([columns, *sorted(constraints)])
 

@@ -44,6 +44,7 @@ from payments import (
     reconciliation,
     reminders,
     replay,
+    settlements,
     shifts,
     timeline,
     two_people,
@@ -57,6 +58,7 @@ from payments.inbox import Message
 from payments.lifecycle import Kind, Method, Review, Source
 from payments.matching import Target
 from payments.obligations import Draft
+from payments.payouts.files import PayoutMapping
 from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
 from payments.reminders import Plan
@@ -123,6 +125,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "cases": _case,
     "bulk_rows": _bulk_row,
     "match_parts": _part,
+    "payout_lines": lambda _, row, views: _one(views, Kind.SETTLED, line=row.id),
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
     "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
@@ -223,6 +226,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         admission.let_in(session, ADMIN, open_.reference, why="Speaker", now=now)
     at_a_till(desk, now)
     at_the_bank(desk, gateway, now)
+    paid_out(desk, paid.reference, now)
     by_two_people(desk, gateway, paid.reference, now)
     to_all(desk, gateway, now)
     lost, seen = missing(desk)
@@ -279,6 +283,16 @@ def at_the_bank(desk, gateway, now) -> None:
         decided = reconciliation.Decided(2, (part,), "by hand", {})
         match = reconciliation.accept(session, ADMIN, decided, now=now)
         reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
+
+
+def paid_out(desk, reference, now) -> None:
+    """A file of the gateway names a payment that it paid out."""
+    heads = ("Date", "Reference", "Gross", "Fee", "VAT")
+    mapping = PayoutMapping("Plain", heads, on=0, reference=1, gross=2, fee=3, vat=4)
+    data = f"{','.join(heads)}\n{now:%Y-%m-%d},{reference},150.00,4.28,0.64\n".encode()
+    with desk.begin() as session:
+        told, _ = settlements.read(session, ADMIN, "payout.csv", data, mapping=mapping)
+        assert settlements.import_file(session, ADMIN, told, data, now=now).captures == 1
 
 
 def by_two_people(desk, gateway, reference, now) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import cancellation, links, notes, outbox, references, search, sync
+from payments import banked, cancellation, links, notes, outbox, references, search, sync
 from payments.errors import PaymentsError
 from payments.lifecycle import SETTLED
 from payments.people import Action, Person
@@ -157,11 +157,23 @@ def journey(detail: PaymentDetail) -> list[Stage]:
     paid = "reached" if row.received and not part else "part" if part else "waits"
     when = moment(row.paid_at) if row.paid_at else str(row.received) if part else "not yet"
     unknown = {name: Stage(name, "not yet known", "unknown") for name in ("Settled", "Banked", "Signed off")}
+    by_gateway = paid_out(row.reference) if row.received else banked.Travelled()
+    if by_gateway.settled_on:
+        unknown["Settled"] = Stage("Settled", f"payout {by_gateway.payout_id}", "reached")
+        on = by_gateway.banked_on
+        unknown["Banked"] = Stage(
+            "Banked", f"{on:%d %b %Y}" if on else "not yet", "reached" if on else "waits"
+        )
     by_bank = [one for one in detail.receipts if one.source_reference.startswith(BANK_LINE)]
     if row.received and len(by_bank) == len(detail.receipts):  # the bank's own lines brought all of it
         unknown["Settled"] = Stage("Settled", "paid by EFT", "reached")
         unknown["Banked"] = Stage("Banked", "on the statement", paid)
     return [Stage("Owed", str(row.amount), "reached"), Stage("Paid", when, paid), *unknown.values()]
+
+
+def paid_out(reference: str) -> banked.Travelled:
+    with bootstrap.app().sessions.read() as session:
+        return banked.travelled(session, reference)
 
 
 def gateway_word(here: Person, detail: PaymentDetail) -> None:

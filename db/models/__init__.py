@@ -22,6 +22,7 @@ from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
+from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.reminders import OptOut, Reminder, ReminderPlan
@@ -50,6 +51,7 @@ __all__ = [
     "EventTerms",
     "Export",
     "ExportPreset",
+    "FeeRates",
     "InboxEvent",
     "LineException",
     "LineSighting",
@@ -64,6 +66,10 @@ __all__ = [
     "OutboxMail",
     "PaidHour",
     "Payment",
+    "Payout",
+    "PayoutFile",
+    "PayoutLine",
+    "PayoutMapping",
     "PersonEvent",
     "PersonRow",
     "PersonSession",

@@ -116,7 +116,8 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
 
 def _plain(view: ExceptionView) -> bool:
     """Accepting needs no words: nothing of it is set apart or let off."""
-    return all(part.target in (Target.PAYMENT, Target.LINE, Target.BATCH) for part in view.parts)
+    plain = (Target.PAYMENT, Target.LINE, Target.BATCH, Target.PAYOUT)
+    return all(part.target in plain for part in view.parts)
 
 
 def candidate(view: ExceptionView, one: Candidate, key: str) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class Target(StrEnum):
     BATCH = "batch"
     LINE = "line"  # an earlier line that this one takes back
     SURPLUS = "surplus"  # nobody's yet: credit, refund, or another's
+    PAYOUT = "payout"  # of the gateway: many payments, less its fees
     ASIDE = "aside"  # no payment at all: the bank's own fees, say
 
 
