@@ -1,9 +1,10 @@
-"""What the words of reconciliation mean to people: why a line waits, what helps, how it was matched."""
+"""What the words of reconciliation mean to people: why a line waits, how it was matched, how far a day is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from payments.proposing import Reason
+from payments.sign_offs import DayState, State
 from words import Look
 
 
@@ -59,4 +60,21 @@ PART: Mapping[str, str] = {
 HOW: Mapping[str, Look] = {
     "auto": Look("By itself", "smart_toy", "blue"),
     "person": Look("By a person", "person", "green"),
+}
+#: How far a day is on its way to be closed.
+DAY: Mapping[DayState, Look] = {
+    DayState.QUIET: Look("Nothing booked", "remove", "gray"),
+    DayState.DRAFT: Look("Draft", "edit_note", "orange"),
+    DayState.READY: Look("Ready to sign", "draw", "blue"),
+    DayState.SIGNED: Look("Signed", "how_to_reg", "violet"),
+    DayState.APPROVED: Look("Approved", "lock", "green"),
+    DayState.REOPENING: Look("To be reopened", "lock_clock", "orange"),
+    DayState.REOPENED: Look("Reopened", "lock_open", "red"),
+}
+SIGN_OFF: Mapping[State, Look] = {
+    State.SIGNED: DAY[DayState.SIGNED],
+    State.REFUSED: Look("Refused", "block", "gray"),
+    State.APPROVED: DAY[DayState.APPROVED],
+    State.REOPENING: DAY[DayState.REOPENING],
+    State.REOPENED: DAY[DayState.REOPENED],
 }

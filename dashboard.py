@@ -26,6 +26,7 @@ MENU = {
     "Finance": [
         (Action.SEE_BANK, "finance/workbench", "Reconcile", "join"),
         (Action.SEE_BANK, "finance/statements", "Statements", "account_balance"),
+        (Action.SEE_BANK, "finance/closing", "Close", "lock"),
         (Action.EXPORT, "finance/exports", "Exports", "download"),
     ],
     "Door": [

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from commands import bank, demo, desk, exports, payments, people, run, statements
+from commands import bank, closing, demo, desk, exports, payments, people, run, statements
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -37,6 +37,7 @@ cli.command()(bank.propose)
 cli.command()(bank.accept)
 cli.command()(bank.undo)
 cli.command("exceptions")(bank.list_exceptions)
+cli.command()(closing.sign_off)
 cli.command(hidden=True)(bank.sample_statements)
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)

@@ -1,4 +1,5 @@
-"""What must hold of statements and matches: no row is lost, balances prove lines, parts add up."""
+"""What must hold of statements and matches: no row is lost, balances prove lines, parts add up, what was
+signed off is still what was signed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +15,12 @@ from db.models import (
     QuarantinedRow,
     Receipt,
     Reversal,
+    SignOff,
     StatementFile,
     StatementLine,
 )
+from payments.closed_days import LOCKING
+from payments.closing import figures_by_day, figures_of
 
 
 def files(session: Session) -> Iterator[str]:
@@ -158,3 +162,22 @@ def _written_off(session: Session) -> Iterator[str]:
     )
     for reference, minor, matched in session.execute(query):
         yield f"{reference}: {minor} written off, its matches say {matched}"
+
+
+def signed(session: Session) -> Iterator[str]:
+    """A day that is signed off holds what was signed, and a month only days that are."""
+    rows = session.scalars(
+        select(SignOff).where(SignOff.state.in_(LOCKING)).order_by(SignOff.account_id, SignOff.first_on)
+    ).all()
+    for account_id in sorted({row.account_id for row in rows}):
+        mine = [row for row in rows if row.account_id == account_id]
+        first, last = min(row.first_on for row in mine), max(row.last_on for row in mine)
+        there = figures_by_day(session, account_id, first, last)
+        days = {row.first_on: row for row in mine if row.period == "day"}
+        for on, row in days.items():
+            if figures_of(row.figures) != there.get(on):
+                yield f"sign-off {row.id}, {on}: the day is not what was signed"
+        for row in mine:
+            if row.period == "month":
+                loose = [on for on in there if row.first_on <= on <= row.last_on and on not in days]
+                yield from (f"sign-off {row.id}, {row.first_on:%B %Y}: {on} is not signed" for on in loose)

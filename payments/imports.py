@@ -28,6 +28,7 @@ from db.models import (
 )
 from db.money import Money
 from payments import accounts, audit, standstill, statements, tallies
+from payments.closed_days import ClosedDays, refuse_change
 from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError, UnknownLayout
 from payments.overlaps import GONE, OPEN, alike, insert_lines, pair, some_at_once
 from payments.people import Action, Person, check
@@ -288,16 +289,23 @@ def _keep_lines(session: Session, file: StatementFile, statement: Statement) -> 
     """Lines that are new, those that come back, and for every line where it stood. New and known ones."""
     pairs = pair(session, file.account_id, statement)
     sightings: list[tuple[int, int]] = [(at.id, line.row) for line, _, at in pairs if at]
-    back = [at.id for _, _, at in pairs if at and at.gone]
-    for some in some_at_once(back):
-        session.execute(update(StatementLine).where(StatementLine.id.in_(some)).values(state=OPEN))
+    back: dict[date | None, list[int]] = defaultdict(list)
+    closed = ClosedDays(session, file.account_id)
+    for line, _, at in pairs:
+        if at and at.gone:
+            back[closed.booked_on(line.date)].append(at.id)
+    for booked_on, ids in back.items():
+        for some in some_at_once(ids):
+            again = update(StatementLine).where(StatementLine.id.in_(some))
+            session.execute(again.values(state=OPEN, booked_on=booked_on))
     fresh = [(line, key) for line, key, at in pairs if at is None]
     sightings += insert_lines(session, file.account_id, fresh)
     table = Base.metadata.tables[LineSighting.__tablename__]
     for seen in some_at_once(sightings, _SIGHTINGS_AT_ONCE):
         rows = [{"file_id": file.id, "line_id": line_id, "row": row} for line_id, row in seen]
         session.connection().execute(table.insert(), rows)
-    return len(fresh) + len(back), len(pairs) - len(fresh) - len(back)
+    new = len(fresh) + sum(map(len, back.values()))
+    return new, len(pairs) - new
 
 
 def _keep_quarantined(session: Session, file: StatementFile, statement: Statement) -> None:
@@ -342,7 +350,8 @@ def undoing(session: Session, person: Person, file_id: int) -> Undoing:
 def undo(session: Session, person: Person, file_id: int, why: str, *, now: datetime) -> int:
     """Take an import back, whole; returns how many lines went. What other files tell of stays.
 
-    Raises Conflict while one of its lines is matched, or when it was undone before; InvalidInput, NotFound.
+    Raises Conflict while one of its lines is matched or in a day that is signed off, or when it was undone
+    before; InvalidInput, NotFound.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
@@ -355,7 +364,15 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
         raise Conflict(
             f"{len(matched)} of its lines are matched. Undo those matches first; the page lists them."
         )
-    mine = list(session.scalars(select(StatementLine.id).where(_only_in(file_id))))
+    rows = session.execute(
+        select(StatementLine.id, StatementLine.on, StatementLine.booked_on).where(_only_in(file_id))
+    )
+    mine = []
+    closed = ClosedDays(session, told.account_id)
+    for line_id, on, booked_on in rows:
+        if closed.holds(booked_on or on):
+            refuse_change(session, told.account_id, booked_on or on)
+        mine.append(line_id)
     file.undone_at, file.undone_by, file.undone_why = now, person.name, why
     for some in some_at_once(mine):
         session.execute(update(StatementLine).where(StatementLine.id.in_(some)).values(state=GONE))

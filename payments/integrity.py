@@ -53,11 +53,18 @@ _LAST, _ACCEPTED = "integrity", "integrity_accepted"
 _ADD_ONLY = (
     "timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports",
     "line_sightings", "match_parts", "match_refusals",
-    "claims", "claim_drops", "refunds",
+    "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
-_MORE_TRIGGERS = ("approvals_as_asked", "approvals_no_delete")
+_MORE_TRIGGERS = ("approvals_as_asked", "approvals_no_delete", "sign_offs_as_asked", "sign_offs_no_delete")
+#: What is signed off is locked, table by table.
+_LOCKED = {
+    "statement_lines": ("insert", "update", "delete"),
+    "matches": ("insert", "update", "delete"),
+    "match_parts": ("insert",),
+    "receipts": ("update", "delete"),
+}
 
 
 @dataclass(frozen=True)
@@ -314,10 +321,17 @@ def _guards(session: Session) -> Iterator[str]:
         )  # fmt: skip
         yield from (f"trigger {name} is missing" for name in wanted if name not in triggers)
     yield from (f"trigger {name} is missing" for name in _MORE_TRIGGERS if name not in triggers)
+    yield from (f"trigger {name} is missing" for name in _locks(session) if name not in triggers)
     kinds = (CheckConstraint, ForeignKeyConstraint, UniqueConstraint)
     for table_ in Base.metadata.sorted_tables:
         names = sorted(str(each.name) for each in table_.constraints if isinstance(each, kinds))
         yield from (f"constraint {name} is missing" for name in names if name not in constraints)
+
+
+def _locks(session: Session) -> Iterator[str]:
+    one = session.get_bind().dialect.name == "postgresql"
+    for table, verbs in _LOCKED.items():
+        yield from [f"{table}_locked"] if one else [f"{table}_{verb}_locked" for verb in verbs]
 
 
 def _guards_there(session: Session) -> tuple[set[str], set[str]]:
@@ -368,6 +382,7 @@ RULES = (
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
     Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),
     Rule("payouts", "A payout is not what its file, its captures or the bank say.", payout_books.broken),
+    Rule("signed", "A day or month that was signed off is not what was signed.", bank_books.signed),
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),
     Rule("standings", "The totals by status are not what the payments add up to.", totals.standings),

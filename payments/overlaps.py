@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Base, LineSighting, StatementFile, StatementLine
+from payments.closed_days import ClosedDays
 from payments.statements import Line, Statement
 
 #: A line that no file which stands tells of any more; it can come back.
@@ -128,8 +129,10 @@ def insert_lines(
     """Write new lines after their equals that are here; yields each one's id and row.
 
     The caller holds the account, so that nobody else adds lines to it meanwhile: what it gained, in the order
-    of ids, is what was written, in the order it was.
+    of ids, is what was written, in the order it was. Those of a day that is signed off are booked on the
+    first open one.
     """
+    closed = ClosedDays(session, account_id)
     last = _last_ordinals(session, account_id, fresh)
     newest = session.scalar(select(func.max(StatementLine.id))) or 0
     table = Base.metadata.tables[StatementLine.__tablename__]
@@ -137,7 +140,7 @@ def insert_lines(
         values = []
         for line, key in some:
             last[key] = last.get(key, 0) + 1
-            values.append(_values(account_id, line, key, last[key]))
+            values.append(_values(account_id, line, key, last[key], closed.booked_on(line.date)))
         session.connection().execute(table.insert(), values)
         written = session.execute(
             select(StatementLine.id, StatementLine.account_id)
@@ -160,7 +163,7 @@ def _last_ordinals(session: Session, account_id: int, fresh: Sequence[tuple[Line
     return {row.key: row.last for row in session.execute(asked.group_by(StatementLine.key))}
 
 
-def _values(account_id: int, line: Line, key: str, ordinal: int) -> dict[str, Any]:
+def _values(account_id: int, line: Line, key: str, ordinal: int, booked_on: date | None) -> dict[str, Any]:
     return {
         "account_id": account_id,
         "key": key,
@@ -174,6 +177,7 @@ def _values(account_id: int, line: Line, key: str, ordinal: int) -> dict[str, An
         "reference": line.reference,
         "state": OPEN,
         "by_hand": False,
+        "booked_on": booked_on,
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from db.models import (
+    BankAccount,
     CashMove,
     LineException,
     Match,
@@ -25,7 +26,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, banked, cases, lifecycle, reversals, tallies, two_people
+from payments import audit, banked, cases, closed_days, lifecycle, reversals, tallies, two_people
 from payments.book import PAYABLE
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -98,7 +99,7 @@ def write(session: Session, decided: Decided, *, how: str, by: str, source: Sour
     _check_parts(session, line, decided, payments)
     match = Match(
         line_id=line.id, how=how, way=decided.way, rule=decided.rule, by=by, why=decided.why,
-        evidence=dict(decided.evidence), at=now,
+        evidence=dict(decided.evidence), at=now, booked_on=closed_days.booked_on(session, line),
     )  # fmt: skip
     session.add(match)
     session.flush()
@@ -116,7 +117,12 @@ def write(session: Session, decided: Decided, *, how: str, by: str, source: Sour
 
 
 def locked_line(session: Session, line_id: int) -> StatementLine:
-    """The line as it is on disk now, held until the transaction ends. Raises NotFound."""
+    """The line as it is on disk now, held until the transaction ends; its account is not closed meanwhile.
+
+    Raises NotFound.
+    """
+    account = select(StatementLine.account_id).where(StatementLine.id == line_id).scalar_subquery()
+    session.execute(select(BankAccount.id).where(BankAccount.id == account).with_for_update(read=True)).all()
     line = session.scalar(
         select(StatementLine)
         .where(StatementLine.id == line_id)
@@ -318,6 +324,7 @@ def _take_back(
         pair = Match(
             line_id=other.id, how=match.how, way=match.way, rule=match.rule, by=match.by,
             why=match.why, evidence=match.evidence, at=match.at,
+            booked_on=closed_days.booked_on(session, other),
         )  # fmt: skip
         session.add(pair)
         session.flush()
@@ -367,7 +374,8 @@ def _heal(session: Session, payment: Payment, act: dict[str, Any]) -> None:
 def undo(session: Session, person: Person, match_id: int, why: str, *, now: datetime) -> int:
     """Take a match back, with the money it brought; the line waits again, for a person. Returns the line.
 
-    Raises Conflict (undone before, its line was taken back, its money was refunded), InvalidInput, NotFound.
+    Raises Conflict (undone before, its line was taken back, its money was refunded, its day is signed off),
+    InvalidInput, NotFound.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
@@ -396,6 +404,7 @@ def _cancels(match: Match, later: Match) -> bool:
 
 
 def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
+    closed_days.refuse_change(session, line.account_id, closed_days.day_of_match(match, line))
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     line.state, line.by_hand = OPEN, True
     session.flush()
@@ -422,6 +431,7 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     if any(part.other_line_id == line.id for part in match.parts):
         _undo_one(session, match, other, why, act)
         return
+    closed_days.refuse_change(session, other.account_id, closed_days.day_of_match(match, other))
     parts = tuple(part_of(part) for part in match.parts)
     decided = Decided(other.id, parts, match.way, match.evidence, match.rule, match.why or why)
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why

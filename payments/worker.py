@@ -1,5 +1,5 @@
-"""The worker's rounds: finish events, poll, let links expire, send mail, sweep the history once a day, and
-say that it is alive."""
+"""The worker's rounds: finish events, poll, let links expire, send mail, once a day sweep the history and
+draw up the days that can be signed, and say that it is alive."""
 
 import logging
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import clock, dates, lookout, outbox, sync
+from payments import clock, dates, lookout, night_drafts, outbox, sync
 from payments.courier import Courier
 from payments.errors import GatewayError
 from payments.expiry import Expiry
@@ -78,6 +78,7 @@ class Worker:
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
         self._sweep_at: datetime | None = None
+        self._draft_at: datetime | None = None
         self._look_at: datetime | None = None
         self._last: datetime | None = None
 
@@ -94,7 +95,7 @@ class Worker:
         """At the start, and when the clock was set back: nothing is waited for that it made us put off."""
         if self._last is None or now < self._last - clock.JUMP:
             clock.mend(self._sessions, now=now)
-            self._beat_at = self._sweep_at = self._look_at = None
+            self._beat_at = self._sweep_at = self._draft_at = self._look_at = None
             self._expiry.forget()
             if self._courier is not None:
                 self._courier.forget()
@@ -112,6 +113,7 @@ class Worker:
         if self._watch is not None:
             self._watch.look_around(now=now)
         self._look_around(now)
+        self._draw_up(now)
         errors += (*done.errors, *ended.errors)
         if ended.expired:
             log.info("expired payments=%d", ended.expired)
@@ -134,6 +136,16 @@ class Worker:
             if changed := lookout.look(self._sessions, now=now):
                 log.info("lookout cases=%d", changed)
             self._look_at = now + LOOK_EVERY
+
+    def _draw_up(self, now: datetime) -> None:
+        """Once a business day, soon after midnight: the days that are over, as they could be signed."""
+        if self._draft_at is not None and now < self._draft_at:
+            return
+        with self._sessions.read() as session:
+            due = night_drafts.due(session, now=now)
+        if due and (made := night_drafts.make(self._sessions, now=now)):
+            log.info("days drafted=%d", made)
+        self._draft_at = dates.day_span(dates.business_day(now)).end
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:
         """Once a business day, everything the gateway remembers of the last two; whether it was, and what

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import manage
 from payments import people
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
 from payments.people import Role
 from tests.desk import ADMIN, issue, payment_of
@@ -68,3 +68,33 @@ def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_pat
     file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n")
     with pytest.raises(InvalidInput, match="bank-account NAME"):
         run("import-statement", str(file))
+
+
+def test_a_day_is_signed_approved_and_reopened_by_two_people(desk, run, tmp_path):
+    with desk.sessions.begin() as session:
+        people.create_person(
+            session, ADMIN, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None,
+            now=desk.now,
+        )  # fmt: skip
+    exact = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    file = tmp_path / "march.csv"
+    file.write_text(f"Date,Description,Amount,Balance\n2026-11-20,EFT {exact},150.00,150.00\n")
+    run("bank-account", "Events")
+    run("import-statement", str(file))
+    told = run("sign-off", "2026-11-20")
+    assert (told["state"], told["closing_minor"]) == ("draft", 15_000)
+    assert "nobody asked yet" in told["in_the_way"][0]
+    run("propose")
+    assert run("sign-off", "2026-11-20")["state"] == "ready"
+    assert run("sign-off", "2026-11-20", "sign", "--why", "All there.")["state"] == "signed"
+    with pytest.raises(NotAllowed, match="another person"):
+        run("sign-off", "2026-11-20", "approve")
+    by_farai = ("--as", "farai@example.org")
+    told = run("sign-off", "2026-11-20", "approve", *by_farai)
+    assert (told["state"], told["signer"], told["approver"]) == ("approved", ADMIN.name, "Farai")
+    assert (told["matched"], told["in_the_way"]) == ({"count": 1, "minor": 15_000}, [])
+    assert "is not over" in run("sign-off", "2026-11-20", "--month")["in_the_way"][0]
+    assert run("sign-off", "2026-11-20", "reopen", "--why", "A fee is missing.")["state"] == "reopening"
+    assert run("sign-off", "2026-11-20", "allow-reopen", *by_farai)["state"] == "ready"
+    with pytest.raises(Conflict, match="is not signed"):
+        run("sign-off", "2026-11-20", "keep-closed", "--why", "It was right.")

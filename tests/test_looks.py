@@ -26,6 +26,7 @@ PAGES = [
     "inbox",
     "workbench",
     "statements",
+    "closing",
     "exports",
     "take",
     "board",

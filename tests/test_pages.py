@@ -40,6 +40,7 @@ PAGES = {
     "pages/monitor/inbox.py": Action.SEE_INBOX,
     "pages/finance/workbench.py": Action.SEE_BANK,
     "pages/finance/statements.py": Action.SEE_BANK,
+    "pages/finance/closing.py": Action.SEE_BANK,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
     "pages/door/board.py": Action.TAKE_MONEY,

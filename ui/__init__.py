@@ -3,6 +3,7 @@
 Pages say ``ui.something``; the rooms below import each other by name.
 """
 
+from ui.charts import Tile, calendar
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
@@ -59,13 +60,14 @@ from ui.terms_form import terms_form
 from ui.walk import Walk
 
 __all__ = [
-    "ORDERS", "Card", "Many", "Walk", "address", "announce", "arrive", "badge", "bars", "begin", "big",
-    "bulk_dialog", "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie",
-    "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape",
-    "export_button", "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness",
-    "hold", "hotkeys", "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen",
-    "messages_list", "mode_banner", "moment", "on_payments", "organiser_form", "palette", "payer_screen",
-    "payments_list", "plain", "preview_list", "problem", "qr", "reminder_form", "require", "share_link",
-    "shown_columns", "sign_out", "signed_in", "status_panel", "style", "terms_form", "till_receipt",
-    "timeline", "trouble", "verify_a_file", "views_popover", "waiting_files", "way_in",
+    "ORDERS", "Card", "Many", "Tile", "Walk", "address", "announce", "arrive", "badge", "bars", "begin",
+    "big", "bulk_dialog", "calendar", "cards", "cases_list", "checks", "clear_filters", "clock",
+    "columns_popover", "cookie", "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state",
+    "error_boundary", "escape", "export_button", "export_dialog", "export_list", "facts", "file_link",
+    "filter_bar", "freshness", "hold", "hotkeys", "id_in", "languages", "leave", "ledger", "lines_list",
+    "live_list", "mapping_screen", "messages_list", "mode_banner", "moment", "on_payments",
+    "organiser_form", "palette", "payer_screen", "payments_list", "plain", "preview_list", "problem", "qr",
+    "reminder_form", "require", "share_link", "shown_columns", "sign_out", "signed_in", "status_panel",
+    "style", "terms_form", "till_receipt", "timeline", "trouble", "verify_a_file", "views_popover",
+    "waiting_files", "way_in",
 ]  # fmt: skip

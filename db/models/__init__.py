@@ -16,6 +16,7 @@ from db.models.bank import (
 )
 from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
+from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event, EventTerms
@@ -44,7 +45,9 @@ __all__ = [
     "Choice",
     "Claim",
     "ClaimDrop",
+    "ClosingPaper",
     "Counter",
+    "DayDraft",
     "DrawerCount",
     "Event",
     "EventAccount",
@@ -88,6 +91,8 @@ __all__ = [
     "Shift",
     "SignInAttempt",
     "SignInLink",
+    "SignOff",
+    "SignOffStep",
     "Standing",
     "StatementFile",
     "StatementLine",

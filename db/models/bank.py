@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
-from db.models.base import Base, row_id
+from db.models.base import Base, partial_index, row_id
 from db.models.payments import Payment, Receipt
 from db.money import Money
 
@@ -98,7 +98,8 @@ class StatementLine(Base):
     """One movement on an account, however many files tell of it; two true identical lines have two ordinals.
 
     ``gone``: no file that stands tells of it any more. ``by_hand``: a person undid or refused something here,
-    so nothing is accepted for it by itself again.
+    so nothing is accepted for it by itself again. ``booked_on``: the day our books count it on, where its own
+    was signed off before it came.
     """
 
     __tablename__ = "statement_lines"
@@ -116,9 +117,11 @@ class StatementLine(Base):
     reference: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(7))
     by_hand: Mapped[bool] = mapped_column(Boolean, default=False)
+    booked_on: Mapped[date | None] = mapped_column(Date)
     account: Mapped[BankAccount] = relationship()
     __table_args__ = (
         UniqueConstraint("account_id", "key", "ordinal"),
+        partial_index("ix_statement_lines_booked", "booked_on", "booked_on IS NOT NULL"),
         CheckConstraint("state IN ('open', 'matched', 'gone')", name="state"),
         CheckConstraint("ordinal >= 1", name="ordinal"),
         Index(None, "account_id", "on", "id"),
@@ -161,6 +164,7 @@ class Match(Base):
     """What a line is for, decided by a person or by a rule. One that is undone stays, beside what came after.
 
     ``evidence`` is a snapshot: what spoke for and against it, and what else it might have been.
+    ``booked_on``: the day our books count it on, where its line's was signed off before it was decided.
     """
 
     __tablename__ = "matches"
@@ -176,12 +180,14 @@ class Match(Base):
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[str | None]
     undone_why: Mapped[str | None]
+    booked_on: Mapped[date | None] = mapped_column(Date)
     line: Mapped[StatementLine] = relationship()
     parts: Mapped[list["MatchPart"]] = relationship(
         back_populates="match", order_by="MatchPart.id", foreign_keys="MatchPart.match_id"
     )
     __table_args__ = (
         _one_standing("uq_matches_standing", "line_id", while_="undone_at IS NULL"),
+        partial_index("ix_matches_booked", "booked_on", "booked_on IS NOT NULL"),
         CheckConstraint("how IN ('auto', 'person')", name="how"),
         CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
     )

@@ -1,0 +1,334 @@
+"""Close: the days of a bank account, each as it can be signed; one signs, another approves, both reopen."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+import streamlit as st
+
+import bank_words
+import bootstrap
+import ui
+import words
+from payments import accounts, adjustments, closing, dates, night_drafts, sign_offs
+from payments.accounts import AccountView
+from payments.closing import Draft, Figures
+from payments.errors import PaymentsError
+from payments.people import Action, Person
+from payments.sign_offs import Day, DayState, Period, SignOffView, State
+
+person = ui.require(Action.SEE_BANK)
+app = bootstrap.app()
+PAGE = "closing"
+#: What a line that waits needs before its day can be signed is said by these pages.
+DOORS = {
+    "finance/workbench": ("Reconcile it", "join"),
+    "finance/statements": ("Open Statements", "account_balance"),
+    "finance/closing": ("Open the day", "event"),
+}
+
+WAITS = {
+    State.SIGNED: "signed, waits for a second person",
+    State.REOPENING: "to be reopened by a second person",
+}
+
+
+def act(said: str, deed: Callable[[], object]) -> None:
+    """What a button does; its outcome is told on the page, which is drawn anew after it."""
+    try:
+        deed()
+        st.session_state.closing_done = (said, False)
+    except PaymentsError as error:
+        st.session_state.closing_done = (str(error), True)
+
+
+def last_done() -> None:
+    if told := st.session_state.pop("closing_done", None):
+        (st.warning if told[1] else st.success)(ui.escape(told[0]))
+
+
+# -- which account, which month -----------------------------------------------------------------------
+
+
+def account_chosen(there: Sequence[AccountView]) -> AccountView:
+    by_id = {str(one.id): one for one in there}
+    asked = st.query_params.get("account", "")
+    if len(there) == 1:
+        return there[0]
+    options = list(by_id)
+    picked = st.selectbox(
+        "Account", options, format_func=lambda one: by_id[one].told, key="closing_account", width=340,
+        index=options.index(asked) if asked in by_id else 0,
+    )  # fmt: skip
+    return by_id[picked]
+
+
+def day_in(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def go(month: date) -> None:
+    st.query_params["month"] = month.isoformat()
+    st.query_params.pop("day", None)
+
+
+def month_chosen(chosen: date | None) -> date:
+    """The month on the strip, with the way to its neighbours."""
+    today = dates.business_day(app.now())
+    month = (chosen or day_in(st.query_params.get("month", "")) or today).replace(day=1)
+    with st.container(horizontal=True, vertical_alignment="center", key="closing_months"):
+        before = (month - timedelta(days=1)).replace(day=1)
+        after = sign_offs.month_of(month)[1] + timedelta(days=1)
+        st.button(
+            f"{before:%b %Y}", icon=":material/chevron_left:", on_click=go, args=(before,), key="before"
+        )
+        ui.plain(f"{month:%B %Y}", "title")
+        if after <= today:
+            st.button(
+                f"{after:%b %Y}", icon=":material/chevron_right:", on_click=go, args=(after,), key="after"
+            )
+    return month
+
+
+def tiles(account: AccountView, days: Sequence[Day], chosen: date | None) -> None:
+    shown = [day for day in days if day.state is not DayState.QUIET]
+    if not shown:
+        ui.empty_state(
+            "Nothing is booked in this month",
+            "Import the account's statement under Statements, or look at another month.",
+            "calendar_month",
+        )
+        return
+    ui.calendar([tile(account, day, chosen) for day in shown], "Days on which something is booked")
+
+
+def tile(account: AccountView, day: Day, chosen: date | None) -> ui.Tile:
+    look, lines = bank_words.DAY[day.state], day.figures.lines
+    query = (("account", str(account.id)), ("day", day.on.isoformat()))
+    told = f"{words.count(lines.count, 'line', 'lines')} · {lines.amount}"
+    return ui.Tile(
+        f"{day.on:%a %d %b}", look.word, look.icon, look.tone, told, PAGE, query, chosen=day.on == chosen
+    )
+
+
+# -- a day, or a month --------------------------------------------------------------------------------
+
+
+def figures_told(figures: Figures, one: Draft | None = None) -> None:
+    """The classes of the lines and their sum, and what the bank says in the morning and evening."""
+    rows = [
+        (f"Matched · {words.number(figures.matched.count)}", str(figures.matched.amount), ""),
+        (f"Explained · {words.number(figures.explained.count)}", str(figures.explained.amount), ""),
+        (f"Waiting · {words.number(figures.waiting.count)}", str(figures.waiting.amount), ""),
+        (f"All lines · {words.number(figures.lines.count)}", str(figures.lines.amount), "sum"),
+    ]
+    if figures.late_lines.count:
+        count = words.number(figures.late_lines.count)
+        rows.append((f"Of these came late, for earlier days · {count}", str(figures.late_lines.amount), ""))
+    if figures.late_matches.count:
+        count = words.number(figures.late_matches.count)
+        rows.append((f"Decided for lines of earlier days · {count}", str(figures.late_matches.amount), ""))
+    with st.container(width=600):
+        ui.ledger(rows)
+    if one is not None and one.balances.opening is not None and one.balances.closing is not None:
+        ui.plain(
+            f"The bank: {one.balances.opening} in the morning, {one.balances.closing} in the evening.",
+            "faint",
+        )
+
+
+def blockers(one: Draft) -> None:
+    """What is in the way, each with the page that helps."""
+    for number, blocker in enumerate(one.blockers):
+        with st.container(border=True, key=f"blocker_{number}"):
+            ui.plain(blocker.sentence)
+            if blocker.page is not None:
+                label, icon = DOORS[blocker.page]
+                st.page_link(
+                    f"pages/{blocker.page}.py", label=label, icon=f":material/{icon}:",
+                    query_params=dict(blocker.query),
+                )  # fmt: skip
+
+
+def waiting_lines(one: Draft) -> None:
+    for line in one.waiting:
+        if line.told:
+            ui.plain(f"{line.amount} · {line.text} · {line.owner}: {line.note}", "faint")
+
+
+def day_section(here: Person, account: AccountView, on: date) -> None:
+    with app.sessions.read() as session:
+        one = closing.draft(session, here, account.id, on, now=app.now())
+        known = sign_offs.history(session, here, account.id, Period.DAY, on)
+        night = night_drafts.last(session, here, account.id, on)
+        late = adjustments.listed(session, here, account.id, on, on)
+    standing = next((view for view in known if view.locks), None)
+    st.subheader(f"{on:%A %d %B %Y}", anchor=False)
+    if standing is not None:
+        figures_told(standing.figures)
+        signed(here, standing)
+    else:
+        figures_told(one.figures, one)
+        waiting_lines(one)
+        blockers(one)
+        if night is not None and night.figures != one.figures:
+            ui.plain(f"Changed since the worker drew it up {ui.moment(night.made_at)}.", "faint")
+        to_sign(here, one, Period.DAY)
+    for told in late:
+        ui.plain(f"Belongs to {told.on:%d %b %Y}: {told.amount} · {told.text} · {told.why}", "faint")
+    past(known)
+
+
+def month_section(here: Person, account: AccountView, month: date) -> None:
+    with app.sessions.read() as session:
+        one = sign_offs.month_draft(session, here, account.id, month, now=app.now())
+        known = sign_offs.history(session, here, account.id, Period.MONTH, month)
+    if not one.figures.lines.count and not known:
+        return
+    standing = next((view for view in known if view.locks), None)
+    state = bank_words.SIGN_OFF[standing.state].word if standing else "not signed"
+    with st.expander(f"The whole month · {state}", icon=":material/calendar_month:"):
+        figures_told(standing.figures if standing else one.figures, None if standing else one)
+        if standing is not None:
+            signed(here, standing)
+        else:
+            for blocker in one.blockers:
+                ui.plain(f"· {blocker.sentence}", "faint")
+            to_sign(here, one, Period.MONTH)
+        past(known)
+
+
+# -- signing ------------------------------------------------------------------------------------------
+
+
+def to_sign(here: Person, one: Draft, period: Period) -> None:
+    if not one.ready or not here.may(Action.RECONCILE):
+        return
+    word = f"{one.first_on:%B %Y}" if period is Period.MONTH else f"{one.first_on:%d %b %Y}"
+    with st.form(f"sign_{period}_{one.first_on}", border=False):
+        note = st.text_input("A note for whoever approves it, or nothing", max_chars=1000)
+        if st.form_submit_button(f"Sign {word}", type="primary", icon=":material/draw:"):
+            act(f"{word} is signed. Another person approves it.", lambda: sign(one, period, note))
+            st.rerun()
+
+
+def sign(one: Draft, period: Period, note: str) -> None:
+    here = ui.require(Action.RECONCILE)
+    with app.sessions.begin() as session:
+        sign_offs.sign(
+            session, here, one.account_id, period, one.first_on, one.digest, note, now=app.now()
+        )  # fmt: skip
+
+
+def decide(function: Callable[..., object], view: SignOffView, *why: str) -> None:
+    here = ui.require(Action.RECONCILE)
+    with app.sessions.begin() as session:
+        function(session, here, view.id, *why, now=app.now())
+
+
+def signed(here: Person, view: SignOffView) -> None:
+    """How far a sign-off is, and what this person can do about it."""
+    look = bank_words.SIGN_OFF[view.state]
+    st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
+    ui.facts(
+        {
+            "Signed by": view.signer, "Note": view.note, "Approved by": view.approver,
+            "To be reopened by": view.reopen_asker if view.state is State.REOPENING else None,
+            "Why": view.reopen_why if view.state is State.REOPENING else None,
+        }
+    )  # fmt: skip
+    if not here.may(Action.RECONCILE):
+        return
+    with st.container(horizontal=True, gap="small"):
+        if view.state is State.SIGNED:
+            second(view, sign_offs.approve, "Approve", "Approved, and locked.", own=here.id == view.signer_id)
+            own = "Take it back" if here.id == view.signer_id else "Refuse"
+            with_reason(view, sign_offs.refuse, own, "It is open again.", "undo")
+        elif view.state is State.APPROVED:
+            with_reason(
+                view, sign_offs.ask_reopen, "Reopen", "Asked for. A second person reopens it.", "lock_open"
+            )
+        else:
+            second(view, sign_offs.reopen, "Reopen it", "It is open.", own=here.id == view.reopen_asker_id)
+            with_reason(view, sign_offs.keep_closed, "Keep it closed", "It stays closed.", "lock")
+
+
+def second(view: SignOffView, function: Callable[..., object], word: str, said: str, *, own: bool) -> None:
+    """A second person's part; never that of whoever did the first."""
+    if own:
+        ui.plain("This was yours: another person of finance, or an admin, decides.", "faint")
+        return
+    st.button(
+        word, key=f"{word}_{view.id}", type="primary", icon=":material/check:", on_click=act,
+        args=(said, lambda: decide(function, view)),
+    )  # fmt: skip
+
+
+def with_reason(view: SignOffView, function: Callable[..., object], word: str, said: str, icon: str) -> None:
+    with st.popover(word, icon=f":material/{icon}:"), st.form(f"{word}_{view.id}", border=False):
+        why = st.text_area("Why, for whoever reads it later", key=f"{word}_why_{view.id}", max_chars=500)
+        if st.form_submit_button(word, type="primary", shortcut="Mod+Enter"):
+            act(said, lambda: decide(function, view, why))
+            st.rerun()
+
+
+def past(known: Sequence[SignOffView]) -> None:
+    """Who did what about it, the newest first."""
+    steps = [step for view in known for step in reversed(view.steps)]
+    if steps:
+        with st.expander("History", icon=":material/history:"):
+            for step in steps:
+                why = f": {step.why}" if step.why else ""
+                ui.plain(f"{ui.moment(step.at)} · {step.by} · {step.step}{why}", "faint")
+
+
+def waits_for_second(waiting: Sequence[SignOffView], names: int) -> None:
+    """What was signed, or asked to be reopened, on any account."""
+    if not waiting:
+        return
+    with st.container(key="lines_second"):
+        for view in waiting:
+            account = f"{view.account}, " if names > 1 else ""
+            on = view.first_on.isoformat()
+            query = {"account": str(view.account_id), "month" if view.period is Period.MONTH else "day": on}
+            st.page_link(
+                f"pages/finance/{PAGE}.py", label=ui.escape(f"{account}{view.told}: {WAITS[view.state]}"),
+                icon=f":material/{bank_words.SIGN_OFF[view.state].icon}:", query_params=query,
+            )  # fmt: skip
+
+
+WAITS = {
+    State.SIGNED: "signed, waits for a second person",
+    State.REOPENING: "to be reopened by a second person",
+}
+
+
+def page(here: Person) -> None:
+    with app.sessions.read() as session:
+        there = accounts.list_accounts(session, here)
+        waiting = sign_offs.waiting(session, here)
+    if not there:
+        ui.empty_state(
+            "No bank account yet", "Add one and import its statement under Statements.", "account_balance"
+        )
+        return
+    account = account_chosen(there)
+    waits_for_second(waiting, len(there))
+    chosen = day_in(st.query_params.get("day", ""))
+    month = month_chosen(chosen)
+    with app.sessions.read() as session:
+        days = sign_offs.strip(session, here, account.id, month, now=app.now())
+    tiles(account, days, chosen)
+    month_section(here, account, month)
+    if chosen is not None:
+        day_section(here, account, chosen)
+    elif any(day.state is not DayState.QUIET for day in days):
+        ui.plain("Choose a day to see what is in it, and to sign it.", "faint")
+
+
+st.title("Close", anchor=False)
+last_done()
+with ui.error_boundary():
+    page(person)

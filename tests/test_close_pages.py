@@ -1,0 +1,116 @@
+"""Close, as people of each role use it: the strip, a day's draft, one who signs and another who approves."""
+
+from datetime import timedelta
+
+import pytest
+
+import bootstrap
+from db.models import BankAccount
+from payments import exceptions, imports, people, sign_offs
+from payments.people import Role
+from payments.sign_offs import Period, State
+from tests.desk import ADMIN
+from tests.test_pages import Desk, all_html, desk, harmless
+from tests.test_reconcile_pages import banked, button, owes
+
+CLOSE = "pages/finance/closing.py"
+__all__ = ["desk"]
+
+
+@pytest.fixture
+def evening(desk: Desk, monkeypatch) -> Desk:
+    """The day after one on which a payment came and a stranger paid."""
+    desk.now += timedelta(days=1)
+    app = bootstrap.app()
+    monkeypatch.setattr(bootstrap, "app", lambda: bootstrap.App(
+        app.settings, app.sessions, app.gateways, lambda: desk.now
+    ))  # fmt: skip
+    one = owes(desk, "Zanele Mokoena")
+    banked(desk, (f"EFT {one.replace('_', '')}", "1500.00"), ("EFT <b>ABC</b>", "70.00"))
+    return desk
+
+
+def explain(desk: Desk) -> None:
+    """Whoever is at the desk owns what waits, and says what is known of it."""
+    with desk.sessions.begin() as session:
+        (view,) = exceptions.queue(session, ADMIN, now=desk.now)
+        (owner, *_) = exceptions.owners(session, ADMIN, now=desk.now)
+        exceptions.assign(
+            session, ADMIN, view.line_id, owner_id=owner, due_on=None, note="Asked by phone.", now=desk.now
+        )
+
+
+def signed(desk: Desk) -> list[sign_offs.SignOffView]:
+    with desk.sessions.read() as session:
+        account = session.query(BankAccount).one().id
+        return sign_offs.history(session, ADMIN, account, Period.DAY, (desk.now - timedelta(days=1)).date())
+
+
+def opened(desk: Desk):
+    at = desk.open(CLOSE, day="2026-11-23")
+    assert not at.exception
+    harmless(at)
+    return at
+
+
+def test_a_desk_without_an_account_or_a_booking_says_where_to_begin(desk):
+    desk.sign_in(Role.FINANCE)
+    assert "Add one and import its statement" in all_html(desk.open(CLOSE))
+    banked(desk, ("EFT", "1.00"))
+    assert "Nothing is booked in this month" in all_html(desk.open(CLOSE, month="2026-10-01"))
+
+
+def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening):
+    desk = evening
+    desk.sign_in(Role.FINANCE)
+    at = opened(desk)
+    shown = all_html(at)
+    assert "2 lines · R1\u00a0570.00" in shown
+    assert "Draft" in shown
+    assert "it waits, and lacks an owner and an explanation" in shown
+    assert not [one for one in at.button if one.label.startswith("Sign")]
+    explain(desk)
+    at = opened(desk)
+    assert "Ready to sign" in all_html(at)
+    button(at, "Sign 23 Nov 2026").click().run()
+    assert "is signed" in at.success[0].value
+    assert "This was yours" in all_html(at)
+    assert not [one for one in at.button if one.label == "Approve"]
+    desk.sign_in(Role.ADMIN)
+    at = opened(desk)
+    button(at, "Approve").click().run()
+    (view,) = signed(desk)
+    assert (view.state, view.signer, view.approver) == (State.APPROVED, "finance person", "admin person")
+    reason = f"Reopen_why_{view.id}"
+    at.text_area(key=reason).set_value("no")
+    button(at, "Reopen").click().run()
+    assert "Say why" in at.warning[0].value
+    at.text_area(key=reason).set_value("The bank sent a corrected statement.")
+    button(at, "Reopen").click().run()
+    assert "This was yours" in all_html(at)
+    desk.cookie = None
+    with desk.sessions.begin() as session:
+        finance = people.system_person(session, "finance@example.org")
+        sign_offs.reopen(session, finance, view.id, now=desk.now)
+    assert [one.state for one in signed(desk)] == [State.REOPENED]
+
+
+def test_an_auditor_sees_who_did_what_and_does_nothing(evening):
+    evening.sign_in(Role.FINANCE)
+    explain(evening)
+    at = opened(evening)
+    button(at, "Sign 23 Nov 2026").click().run()
+    with evening.sessions.begin() as session:
+        imports.import_file(
+            session, ADMIN, 1, "late.csv", b"Date,Text,Amount\n2026-11-23,EFT LATE,7.00\n", now=evening.now,
+            mapping=LATE,
+        )  # fmt: skip
+    evening.sign_in(Role.AUDITOR)
+    at = opened(evening)
+    assert "finance person · signed" in all_html(at)
+    assert not [one for one in at.button if one.label in ("Approve", "Refuse")]
+    told = all_html(evening.open(CLOSE, day="2026-11-24"))
+    assert "Belongs to 23 Nov 2026: R7.00 · EFT LATE · came after its day was signed" in told
+
+
+LATE = imports.Mapping(name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
