@@ -49,6 +49,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cuts", type=int, default=4, help="power cuts under load, so many; default: 4")
     parser.addoption("--stops", type=int, default=2, help="SIGTERM under load, so often; default: 2")
     parser.addoption("--bodies", type=int, default=1_000, help="mutated messages; default: 1000")
+    parser.addoption(
+        "--chaos", action="store_true", help="each round as often as was asked for; without it, a few"
+    )
+
+
+#: With ``--chaos`` each test of a gateway's fault plays so often.
+_EACH_FAULT = 20
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.config.getoption("--chaos") and metafunc.definition.get_closest_marker("each_fault"):
+        metafunc.fixturenames.append("time_of_twenty")
+        metafunc.parametrize("time_of_twenty", range(_EACH_FAULT))
+
+
+@pytest.fixture
+def so_often(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+    """``so_often(3, 20)``: thrice, and twenty times with ``--chaos``."""
+    return lambda few, asked: asked if pytestconfig.getoption("--chaos") else few
 
 
 _NEVER_SKIPPED = ("browser", "office", "postgres", "processes")

@@ -242,6 +242,7 @@ _UNKNOWN = [
 ]
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("behaviour", _UNKNOWN)
 def test_a_create_without_a_clear_answer_is_unknown_and_sent_once(behaviour: Behaviour) -> None:
     with FaultServer(behaviour) as server:
@@ -250,6 +251,7 @@ def test_a_create_without_a_clear_answer_is_unknown_and_sent_once(behaviour: Beh
         assert [seen.method for seen in server.seen] == ["POST"]
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "behaviour, code, text",
     [
@@ -271,6 +273,7 @@ def test_a_create_that_is_refused_tells_code_and_text(behaviour: Behaviour, code
     assert (refusal.value.code, refusal.value.text) == (code, text)
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "body, text",
     [
@@ -303,6 +306,7 @@ QUESTIONS: dict[str, Callable[[IKhokha], Any]] = {
 }
 
 
+@pytest.mark.each_fault
 def test_a_status_is_read_whole() -> None:
     body = sample("16") | {"externalTransactionID": "TRANS789", "currency": "ZAR", "extra": {"a": [1]}}
     with FaultServer(reply(200, body)) as server:
@@ -314,6 +318,7 @@ def test_a_status_is_read_whole() -> None:
     assert json.loads(status.raw) == body
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("question", [pytest.param(ask, id=name) for name, ask in QUESTIONS.items()])
 @pytest.mark.parametrize(
     "behaviour",
@@ -343,6 +348,7 @@ def test_a_question_without_a_clear_answer_is_no_answer(
         question(client(server.origin))
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("question", [pytest.param(ask, id=name) for name, ask in QUESTIONS.items()])
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_question_may_be_refused(question: Callable[[IKhokha], Any], status: int) -> None:
@@ -363,6 +369,7 @@ _MEANINGS = {
 }
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("word, meaning", _MEANINGS.items())
 def test_only_the_word_paid_means_paid(word: str, meaning: Answer) -> None:
     with FaultServer(reply(200, status_answer(status=word))) as server:
@@ -375,6 +382,7 @@ def test_every_known_word_is_in_the_table_of_meanings() -> None:
     assert set(WORDS) <= {word.strip().upper() for word in _MEANINGS}
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "text, minor",
     [
@@ -398,23 +406,27 @@ def test_an_amount_is_whole_cents_or_unknown(text: str, minor: int | None) -> No
         assert client(server.origin).status(LINK_ID).amount_minor == minor
 
 
+@pytest.mark.each_fault
 def test_a_missing_amount_is_unknown() -> None:
     with FaultServer(reply(200, status_answer(amount="(missing)"))) as server:
         assert client(server.origin).status(LINK_ID).amount_minor is None
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("created_at", ["yesterday", "", None, 5, "2024-02-20T12:00:56", "(missing)"])
 def test_a_moment_without_a_zone_is_no_moment(created_at: Any) -> None:
     with FaultServer(reply(200, status_answer(createdAt=created_at))) as server:
         assert client(server.origin).status(LINK_ID).created_at is None
 
 
+@pytest.mark.each_fault
 def test_a_reference_of_a_wrong_type_fits_nothing() -> None:
     with FaultServer(reply(200, status_answer(externalTransactionID=789, currency=["ZAR"]))) as server:
         status = client(server.origin).status(LINK_ID)
     assert (status.reference, status.currency) == ("789", "['ZAR']")
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -429,6 +441,7 @@ def test_a_reference_the_gateway_does_not_know_is_none(behaviour: Behaviour) -> 
         assert client(server.origin).status_by_reference("TRANS789") is None
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "behaviour, error",
     [
@@ -445,6 +458,7 @@ def test_nothing_else_is_taken_for_an_unknown_reference(behaviour: Behaviour, er
         client(server.origin).status_by_reference("TRANS789")
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize("under", ["", "payments", "data", "transactions", "content"])
 def test_a_history_is_a_list_wherever_it_stands(under: str) -> None:
     items = [sample("16") | {"method": "card"}, sample("17")]
@@ -454,6 +468,7 @@ def test_a_history_is_a_list_wherever_it_stands(under: str) -> None:
     assert json.loads(found[0].raw) == items[0]
 
 
+@pytest.mark.each_fault
 @pytest.mark.parametrize(
     "body",
     [

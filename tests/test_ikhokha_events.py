@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,59 @@ _BAD_SIGNATURES = {
 def test_any_other_signature_proves_nothing(signature: str) -> None:
     with pytest.raises(NotFromGateway):
         read(BODY, {"ik-appid": "IKTEST", "ik-sign": signature})
+
+
+def _spoilt() -> Iterator[str]:
+    """The right signature, spoilt at each of its places in each of these ways."""
+    for place, digit in enumerate(GOOD):
+        before, after = GOOD[:place], GOOD[place + 1 :]
+        for instead in ("", digit * 2, "g", " ", ",", chr(ord("０") + int(digit, 16)), "\0"):
+            yield before + instead + after
+        yield before + f"{int(digit, 16) ^ 8:x}" + after
+        yield GOOD[place:] + GOOD[:place] if place else GOOD[::-1]
+
+
+def test_no_spoilt_signature_proves_and_each_is_a_refusal_not_an_error() -> None:
+    spoilt = set(_spoilt())
+    assert len(spoilt) > 500
+    for signature in spoilt:
+        with pytest.raises(NotFromGateway):
+            read(BODY, {"ik-appid": "IKTEST", "ik-sign": signature})
+
+
+class _Unlooked(str):
+    """A text that may be matched whole and turned to bytes, and in no other way be compared."""
+
+    def strip(self, *_: Any) -> "_Unlooked":
+        return self
+
+    def lower(self) -> "_Unlooked":
+        return self
+
+    def encode(self, *_: Any) -> bytes:
+        return _UnlookedBytes(super().encode())
+
+    def _looked(self, *_: Any) -> bool:
+        raise AssertionError("a signature is compared in a time that tells where it differs")
+
+    __eq__ = __ne__ = __lt__ = __gt__ = __contains__ = startswith = endswith = find = _looked  # type: ignore[assignment]
+    __hash__ = str.__hash__
+
+
+class _UnlookedBytes(bytes):
+    __eq__ = __ne__ = __lt__ = __gt__ = __contains__ = startswith = endswith = find = _Unlooked._looked  # type: ignore[assignment]
+    __hash__ = bytes.__hash__
+
+
+@pytest.mark.parametrize("signature, proves", [(GOOD, True), (f"{int(GOOD, 16) ^ 1:064x}", False)])
+def test_a_signature_is_compared_in_constant_time_only(signature: str, proves: bool) -> None:
+    """By construction; how long comparing takes is told by ``benchmarks/signature.py``."""
+    sent = {"ik-appid": "IKTEST", "ik-sign": _Unlooked(signature)}
+    if proves:
+        assert read(BODY, sent).word == "SUCCESS"
+    else:
+        with pytest.raises(NotFromGateway):
+            read(BODY, sent)
 
 
 def test_one_flipped_bit_proves_nothing() -> None:

@@ -81,9 +81,10 @@ def sound(sessions) -> bool:
         return integrity.examine(session) == ()
 
 
-def test_webhook_poll_person_and_return_page_at_once_are_one_receipt(sessions, gateway, now):
-    gateways = {gateway.name: gateway}
-    for nth in range(ROUNDS):
+@pytest.mark.timeout(3_600)  # --chaos
+def test_webhook_poll_person_and_return_page_at_once_are_one_receipt(sessions, gateway, now, so_often):
+    gateways, rounds = {gateway.name: gateway}, so_often(ROUNDS, 500)
+    for nth in range(rounds):
         view = issue(sessions, gateway, now=now)
         gateway.says(view.gateway_reference, Answer.PAID, "PAID")
         bells = [keep(sessions, now, f"{nth} {word}".encode(), view.gateway_reference) for word in "ab"]
@@ -104,9 +105,9 @@ def test_webhook_poll_person_and_return_page_at_once_are_one_receipt(sessions, g
             payment = payment_of(session, view.reference)
             assert (payment.status, payment.received_minor, len(payment.receipts)) == ("paid", 15_000, 1)
     told = TimelineEntry.kind
-    assert count(sessions, OutboxMail.id) == ROUNDS
-    assert count(sessions, TimelineEntry.id, told == "receipt") == ROUNDS
-    assert count(sessions, TimelineEntry.id, told == "event") == 2 * ROUNDS
+    assert count(sessions, OutboxMail.id) == rounds
+    assert count(sessions, TimelineEntry.id, told == "receipt") == rounds
+    assert count(sessions, TimelineEntry.id, told == "event") == 2 * rounds
     assert count(sessions, InboxEvent.id, InboxEvent.handled_at.is_(None)) == 0
     assert sound(sessions)
 
@@ -122,8 +123,9 @@ def test_a_paid_link_that_somebody_saw_unpaid_is_asked_about_once_more_at_most(s
     assert count(sessions, Link.id, Link.next_ask_at.is_not(None)) == 0
 
 
-def test_two_links_of_one_payment_paid_at_once_are_two_receipts_and_a_flag(sessions, gateway, now):
-    for _ in range(ROUNDS // 2):
+@pytest.mark.timeout(3_600)  # --chaos
+def test_two_links_of_one_payment_paid_at_once_are_two_receipts_and_a_flag(sessions, gateway, now, so_often):
+    for _ in range(so_often(ROUNDS // 2, 500)):
         view = issue(sessions, gateway, now=now)
         twin = f"{view.gateway_reference}b"
         with sessions.begin() as session:
@@ -162,8 +164,11 @@ def test_two_links_of_one_payment_paid_at_once_are_two_receipts_and_a_flag(sessi
     assert sound(sessions)
 
 
-def test_a_hundred_copies_of_one_message_at_once_are_one_row_and_one_receipt(sessions, gateway, now):
-    for nth in range(3):
+@pytest.mark.timeout(3_600)  # --chaos
+def test_a_hundred_copies_of_one_message_at_once_are_one_row_and_one_receipt(
+    sessions, gateway, now, so_often
+):
+    for nth in range(so_often(3, 20)):
         view = issue(sessions, gateway, now=now)
         link, body = view.gateway_reference, f"copy {nth}".encode()
         gateway.says(link, Answer.PAID, "PAID")

@@ -33,6 +33,8 @@ from tests.fault_server import (
     truncated,
 )
 
+pytestmark = pytest.mark.each_fault
+
 LIMITS = Limits(connect_s=1, read_s=1, total_s=2, largest_bytes=1 << 20)
 
 

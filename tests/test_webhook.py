@@ -241,6 +241,18 @@ def test_no_signature_with_one_bit_changed_proves(busy_hook):
         assert all(reply.status == 401 for reply in senders.map(busy_hook.send, raws[:16]))
 
 
+def test_five_hundred_spoilt_signatures_are_each_a_401(busy_hook, so_often):
+    """At each of its 64 places a digit is missing, another, doubled, or none at all."""
+    raws = [
+        _raw([("ik-sign", SIGN[:place] + instead + SIGN[place + 1 :])], f"place {place} {nth}")
+        for place in range(0, 64, so_often(8, 1))
+        for nth, instead in enumerate(("", SIGN[place] * 2, "g", ",", "\xe9", ".", "-", "_"))
+    ]
+    assert len(raws) >= so_often(64, 500)
+    with ThreadPoolExecutor(8) as senders:
+        assert {reply.status for reply in senders.map(busy_hook.send, raws)} == {401}
+
+
 def test_the_previous_key_still_proves_after_a_rotation(database_url, now):
     body = event()
     settings = settings_for(database_url)

@@ -18,9 +18,11 @@ import webhook
 from db.models import InboxEvent
 from payments.intake import Intake
 from tests.hook import (
+    ENVIRON,
     PATH,
     event,
     free_port,
+    listens,
     process,
     read_reply,
     request,
@@ -28,7 +30,9 @@ from tests.hook import (
     said_by,
     serving,
     signed,
+    wait_until,
 )
+from tests.nursery import nursery
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
@@ -49,15 +53,17 @@ def test_kill_minus_nine_under_load_loses_no_acknowledged_event(
     dice = random.Random(2026)
     acknowledged: list[bytes] = []
     kills = pytestconfig.getoption("--kills")
-    for kill in range(kills if database_kind == "sqlite" else max(1, kills // 3)):
-        port = free_port()
-        with process(database_url, port) as child:
-            senders = Senders(port, f"kill{kill}")
-            time.sleep(0.05 + dice.random() / 3)
-            child.kill()
-            child.wait(10)
-            senders.stop()
-        acknowledged += senders.acknowledged
+    with nursery("webhook:main", **ENVIRON, DATABASE_URL=database_url) as hooks:
+        for kill in range(kills if database_kind == "sqlite" else max(1, kills // 3)):
+            port = free_port()
+            with hooks.child(WEBHOOK_PORT=str(port)) as child:
+                wait_until(lambda port=port: listens(port), seconds=90)
+                senders = Senders(port, f"kill{kill}")
+                time.sleep(0.05 + dice.random() / 3)
+                child.kill()
+                child.wait(10)
+                senders.stop()
+            acknowledged += senders.acknowledged
     print(f"{kill + 1} kills: {len(acknowledged)} acknowledged")
     assert len(acknowledged) > 5 * (kill + 1)
     assert set(acknowledged) <= bodies_kept(sessions)
