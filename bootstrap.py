@@ -18,6 +18,7 @@ from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
 from payments import chat, keyring
 from payments.alerts import ALWAYS_LOUD, QuietHours
+from payments.backups import Place
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
@@ -62,6 +63,8 @@ class Settings:
     alert_quiet_hours: QuietHours
     metrics_token: str = field(repr=False)
     keys: KeyRing = field(repr=False)
+    backup_folder: Path | None
+    postgres_bin: Path | None
 
     @property
     def demo(self) -> bool:
@@ -97,6 +100,10 @@ class App:
         """What encrypts. A demo desk that has no key set draws one, and keeps it beside its database."""
         settings = self.settings
         return _demo_keys(settings.data_dir) if settings.demo and not settings.keys.current else settings.keys
+
+    def backups_in(self, folder: Path) -> Place:
+        """Where backups go, and what they are made with."""
+        return Place(folder, self.settings.data_dir, self.keys, self.settings.postgres_bin)
 
 
 @cache
@@ -302,7 +309,14 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
         keys=_keys(reader),
+        backup_folder=_folder(reader, "BACKUP_FOLDER"),
+        postgres_bin=_folder(reader, "POSTGRES_BIN"),
     )
+
+
+def _folder(reader: _Reader, name: str) -> Path | None:
+    text = reader.text(name)
+    return Path(text) if text else None
 
 
 def _keys(reader: _Reader) -> KeyRing:
@@ -339,6 +353,11 @@ def _check_live(reader: _Reader, settings: Settings) -> None:
         )
     if settings.mail_url.startswith("smtp") and not settings.mail_from:
         reader.faults.append("MAIL_FROM is missing; mail needs a sender.")
+    if settings.backup_folder and not settings.keys.current:
+        reader.faults.append(
+            "BACKUP_FOLDER needs ENCRYPTION_KEYS: a backup holds names and addresses, and is only kept "
+            "encrypted. `manage.py new-key` draws a key."
+        )
     desk = _split(settings.dashboard_url)
     if desk and desk.scheme == "http" and desk.hostname not in LOOPBACK:
         reader.faults.append(

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from commands import bank, closing, demo, desk, exports, payments, people, run, statements
+from commands import backups, bank, closing, demo, desk, exports, payments, people, run, statements
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -23,6 +23,8 @@ cli.command("sync")(desk.sync_)
 cli.command()(desk.check)
 cli.command()(desk.status)
 cli.command()(desk.inbox)
+cli.command()(backups.backup)
+cli.command()(backups.restore)
 cli.command("new-key")(desk.new_key)
 cli.command()(payments.link)
 cli.command()(payments.payment)

@@ -20,6 +20,7 @@ from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
 from payments import audit, dates, integrity, keyring, outbox, sync, vitals
 from payments import worker as workers
+from payments.backups import Keeper
 from payments.chat import chat_of
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
@@ -64,14 +65,16 @@ def worker() -> None:
     watch = Watch(
         app.sessions, app.gateways["ikhokha"], app.now, settings.data_dir,
         chat=chat_of(settings.alert_urls), quiet=settings.alert_quiet_hours,
+        keeps_backups=settings.backup_folder is not None,
     )  # fmt: skip
+    keeper = Keeper(app.sessions, app.backups_in(settings.backup_folder)) if settings.backup_folder else None
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers:
         work = workers.Worker(
             app.sessions, app.gateways, transport, settings.mail_from, watch,
-            ask_each=askers.map, addresses=settings.addresses,
+            ask_each=askers.map, addresses=settings.addresses, keeper=keeper,
         )  # fmt: skip
         while not stop.is_set():
             began = time.monotonic()

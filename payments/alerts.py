@@ -37,6 +37,7 @@ class Kind(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     CLOCK = "clock"
     DISK = "disk"
+    BACKUP = "backup"
 
 
 class Severity(StrEnum):
@@ -55,6 +56,7 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.OUTCOME_UNKNOWN: "Everything else works. The links are looked up; do not make others for them.",
     Kind.CLOCK: "Payments are taken; times on the pages may be wrong, and the gateway may refuse to talk.",
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
+    Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",
 }
 
 

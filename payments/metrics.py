@@ -37,7 +37,7 @@ def _numbers(found: Health, now: datetime) -> dict[str, tuple[str, float | None]
     def age(moment: datetime | None) -> float | None:
         return (now - moment).total_seconds() if moment else None
 
-    reach, report = found.reach, found.report
+    reach, report, last = found.reach, found.report, found.backups.last
     return {
         "last_event_age_seconds": ("Since the newest message.", age(found.vitals.last_event_at)),
         "event_lag_seconds": (
@@ -55,6 +55,9 @@ def _numbers(found: Health, now: datetime) -> dict[str, tuple[str, float | None]
         "database_bytes": ("The size of the database.", found.database_bytes),
         "integrity_broken_rules": ("Rules that do not hold.", len(report.findings) if report else None),
         "integrity_age_seconds": ("Since the books were examined.", age(report.at if report else None)),
+        "last_backup_seconds": ("Since the last backup.", age(last.at if last else None)),
+        "last_backup_bytes": ("Its size.", last.size if last else None),
+        "backup_failing": ("1: the last try failed.", int(bool(found.backups.fault))),
         "read_only": ("1: nobody may change anything.", int(found.standstill is not None)),
     }
 

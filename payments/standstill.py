@@ -29,6 +29,8 @@ STILL_ALLOWED = frozenset(
         "export_broken",
         "snooze_alert",
         "open_proof",
+        "command_backup",
+        "restore_backup",
     }
 )
 

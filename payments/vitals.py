@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, OutboxMail, UnverifiedEvent
-from payments import alerts, health, integrity, stand_in, standstill, sync, watch, worker
+from payments import alerts, backups, health, integrity, stand_in, standstill, sync, watch, worker
 from payments.alerts import AlertView, Kind, Severity
 from payments.people import Action, Person, check
 
@@ -37,6 +37,7 @@ class Health:
     slowest: timedelta | None
     waited: timedelta | None
     database_bytes: int
+    backups: backups.State
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def healthy(session: Session, person: Person, *, now: datetime) -> Health:
         slowest=max(took, default=None),
         waited=health.oldest_due(session, now=now),
         database_bytes=_size(session),
+        backups=backups.state(session),
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link, Meta, Receipt, Tally, TimelineEntry, UnverifiedEvent
 from db.session import Sessions
-from payments import alerts, dates, health, integrity, lifecycle, rhythm, tallies
+from payments import alerts, backups, dates, health, integrity, lifecycle, rhythm, tallies
 from payments.alerts import Alarm, Kind, QuietHours, Severity
 from payments.chat import Chat, NotSent
 from payments.errors import GatewayError
@@ -36,6 +36,7 @@ UNTOLD_AFTER = timedelta(minutes=2)
 #: Failed proofs within so long, and how many of them are more than a stranger trying the door.
 FORGED_WITHIN, FORGED = timedelta(minutes=15), 5
 CLOCK_POOR, CLOCK_BAD = timedelta(seconds=60), timedelta(minutes=5)
+BACKUP_POOR, BACKUP_BAD = backups.PROMISE + timedelta(minutes=15), timedelta(hours=3)
 DISK_POOR, DISK_BAD = 2 * 1024**3, 512 * 1024**2
 #: A reference no payment has: an answer about it shows that the gateway is there and knows our keys.
 NOBODYS = "PAYDESK_CHECK"
@@ -72,6 +73,7 @@ class Watch:
         *,
         chat: Chat | None = None,
         quiet: QuietHours = alerts.ALWAYS_LOUD,
+        keeps_backups: bool = False,
     ) -> None:
         self._sessions = sessions
         self._gateway = gateway
@@ -79,6 +81,8 @@ class Watch:
         self._folder = folder
         self._chat = chat
         self._quiet = quiet
+        self._keeps_backups = keeps_backups
+        self._began: datetime | None = None
         self._looked_at: datetime | None = None
         self._examined_at: datetime | None = None
         self._learned_at: datetime | None = None
@@ -99,6 +103,7 @@ class Watch:
             self._look(now)
 
     def _look(self, now: datetime) -> None:
+        self._began = self._began or now
         reach = try_gateway(self._sessions, self._gateway, self._clock)
         disk = disk_of(self._folder)
         with self._sessions.read() as session:
@@ -110,6 +115,8 @@ class Watch:
                 *about_disk(disk),
                 *about_clock(reach, _skew(session, self._clock)),
             ]
+            if self._keeps_backups:
+                found += about_backups(backups.state(session), self._began, now=now)
         with self._sessions.begin() as session:
             alerts.settle(session, found, now=now)
         try:
@@ -336,3 +343,15 @@ def about_clock(reach: Reach, database_skew_s: int | None) -> Iterator[Alarm]:
                 f"This machine's clock is {abs(skew_s)} s {how} {whose}. Let it be set by NTP.",
                 key=whose.split()[-1].removesuffix("'s"),
             )
+
+
+def about_backups(state: backups.State, since: datetime, *, now: datetime) -> Iterator[Alarm]:
+    """``since`` then they are made: a desk that was closed for a day is in no trouble before it made one."""
+    started = since - backups.PROMISE
+    age = now - (max(state.last.at, started) if state.last else started)
+    if age <= (backups.PROMISE if state.fault else BACKUP_POOR):
+        return
+    severity = Severity.BAD if age > BACKUP_BAD else Severity.POOR
+    made = f"made {dates.say_moment(state.last.at, now=now)}" if state.last else "never made"
+    why = state.fault or "Look into the log of the worker."
+    yield Alarm(Kind.BACKUP, severity, f"The last backup was {made}. {why}")

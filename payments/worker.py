@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from db.models import Meta
 from db.session import Sessions
 from payments import clock, dates, lookout, night_drafts, outbox, sync
+from payments.backups import Keeper
 from payments.courier import Courier
 from payments.errors import GatewayError
 from payments.expiry import Expiry
@@ -64,14 +65,17 @@ class Worker:
         *,
         ask_each: AskEach = map,
         addresses: Addresses | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``addresses``: where reminders lead to; without them, or without ``transport``, none are sent."""
+        """``addresses``: where reminders lead to; without them, or without ``transport``, none are sent.
+        ``keeper``: makes backups; without one there are none."""
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
         self._sender = sender
         self._watch = watch
         self._ask_each = ask_each
+        self._keeper = keeper
         self._expiry = Expiry(sessions, gateways)
         self._courier = Courier(sessions, gateways, addresses) if addresses else None
         self._gateway_trouble = ""
@@ -110,6 +114,8 @@ class Worker:
         if self._transport is not None:
             sent = self._send_mail(self._transport, now)
         swept, errors = self._sweep(now)
+        if self._keeper is not None:
+            self._keeper.step(now=now)
         if self._watch is not None:
             self._watch.look_around(now=now)
         self._look_around(now)

@@ -42,6 +42,7 @@ PURE = (
     "privacy",
     "proofs",
     "references",
+    "sealing",
     "statements",
     "tariff",
 )

@@ -36,6 +36,7 @@ def parts(found: Health) -> Iterator[Line]:
     yield database(found)
     yield clock(found)
     yield disk()
+    yield backup(found)
     yield books(found)
 
 
@@ -118,6 +119,22 @@ def disk() -> Line:
     for alarm in watch.about_disk(free):
         return ("bad" if alarm.severity is Severity.BAD else "poor"), "Disk", alarm.sentence
     return "good", "Disk", told
+
+
+def backup(found: Health) -> Line:
+    last, fault = found.backups.last, found.backups.fault
+    if settings.backup_folder is None and last is None:
+        remedy = "None is made: this machine's disk is all there is. Set BACKUP_FOLDER, on another disk."
+        return ("good" if settings.demo else "poor"), "Backup", remedy
+    if last is None:
+        return "poor", "Backup", fault or "None was made yet. The worker makes one when it starts."
+    age = app.now() - last.at
+    size = max(1, last.size // 1024**2)
+    told = f"Made {ui.moment(last.at)}: {last.rows} rows, {size} MB, opened and examined."
+    if age <= watch.BACKUP_POOR:
+        return ("poor" if fault else "good"), "Backup", f"{told} {fault}".strip()
+    how = "bad" if age > watch.BACKUP_BAD else "poor"
+    return how, "Backup", f"{told} {fault or 'The next is overdue. Is the worker running?'}"
 
 
 def books(found: Health) -> Line:
