@@ -28,7 +28,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
-from payments import claims, filters, health, receipt_pdf, receipts, signin
+from payments import account_pdf, claims, filters, health, payer_account, receipt_pdf, receipts, signin
 from payments.claims import ProofFile
 from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
 from payments.exports import layout as layouts
@@ -353,6 +353,20 @@ async def receipt(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+async def account(request: Request) -> Response:
+    """A payer's statement of account as a PDF; that somebody took it is written down first."""
+    if request.method == "HEAD":  # would stand in the record as having been taken
+        return Response(status_code=405, headers={"Allow": "GET"})
+
+    def make(person: Person) -> File:
+        app, reference = bootstrap.app(), request.path_params["reference"]
+        with app.sessions.begin() as session:
+            told = payer_account.hand_out(session, person, reference, now=app.now())
+        return File(told.file_name, "application/pdf", account_pdf.render(told))
+
+    return await _small_file(request, make)
+
+
 class _Download(StreamingResponse):
     """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
     would take several times as long as the file itself."""
@@ -426,6 +440,7 @@ ROUTES = [
     Route("/pulse", pulse, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{receipt_id:int}", receipt, methods=["GET"]),
+    Route("/account/{reference}", account, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

@@ -5,7 +5,7 @@ lets somebody in against the light says why, and it stands on the payment's time
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,13 +13,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Admission, Payment
+from db.models import Admission, Payment, Place
 from db.money import Money
-from payments import audit, dates, lifecycle, search, search_text
+from payments import audit, dates, lifecycle, places, search, search_text
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Review, Source, Status
 from payments.people import Action, Person, check
+from payments.places import PlaceView
 from payments.privacy import clean, fold
 from payments.rows import PaymentRow
 from payments.search import Filter
@@ -48,25 +49,34 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Guest:
-    """A payment at the door. ``missing`` is a sentence, empty for green; ``owed`` what can be paid now."""
+    """A payment at the door, or one of the several people it is for: ``place`` is their number, else 0.
+
+    ``missing`` is a sentence, empty for green; ``owed`` what can be paid now.
+    """
 
     row: PaymentRow
     light: Light
     missing: str
     owed: Money
     entrance: Entrance | None
+    place: int = 0
+    name: str = ""
+    amount: Money | None = None  # of the place
 
 
 @dataclass(frozen=True)
 class Fullness:
-    """How full it is: people let in, of those whose money is here."""
+    """How full it is: people let in, of those on payments whose money is here."""
 
     let_in: int
     paid: int
 
 
 def look_up(session: Session, person: Person, event_code: str, text: str) -> tuple[Guest, ...]:
-    """Who it may be, the best fit first; at most ``MOST``. Raises InvalidInput, NotFound, NotAllowed."""
+    """Who it may be, the best fit first: at most ``MOST``, or all whom one payment is for.
+
+    Raises InvalidInput, NotFound, NotAllowed.
+    """
     event = event_row(session, person, event_code)
     check(person, Action.TAKE_MONEY, event.id)
     asked = " ".join(text.split())
@@ -74,8 +84,14 @@ def look_up(session: Session, person: Person, event_code: str, text: str) -> tup
         raise InvalidInput(f"Type {SHORTEST} letters of the name, or scan the reference.")
     words, letter = _begun(asked)
     page = search.page(session, person, Filter(events=(event.code,), text=words), size=_LOOKED_THROUGH)
-    rows = [row for row in page.rows if _has_word(row.payer_name, letter)] if letter else page.rows
-    return _guests(session, rows[:MOST])
+    if not letter:
+        return _found(_guests(session, page.rows[:MOST], words))
+    guests = _guests(session, page.rows, words)
+    return _found([each for each in guests if _has_word(each.name or each.row.payer_name, letter)])
+
+
+def _found(guests: Sequence[Guest]) -> tuple[Guest, ...]:
+    return tuple(guests if len({each.row.id for each in guests}) == 1 else guests[:MOST])
 
 
 def _begun(text: str) -> tuple[str, str]:
@@ -88,9 +104,12 @@ def _has_word(name: str, start: str) -> bool:
     return any(word.startswith(start) for word in fold(name).split())
 
 
-def guest(session: Session, person: Person, reference: str) -> Guest:
-    """One payment at the door. Raises NotFound, NotAllowed."""
-    (found,) = _guests(session, [_row(session, person, reference)])
+def guest(session: Session, person: Person, reference: str, place: int = 0) -> Guest:
+    """One payment at the door, or one of the people it is for. Raises NotFound, NotAllowed."""
+    guests = _guests(session, [_row(session, person, reference)])
+    found = next((each for each in guests if each.place == place or not place), None)
+    if found is None:
+        raise NotFound(f"{reference} has no place {place}.")
     return found
 
 
@@ -98,18 +117,37 @@ def fullness(session: Session, person: Person, event_code: str) -> Fullness:
     event = event_row(session, person, event_code)
     inside = select(func.count()).where(Admission.event_id == event.id, Admission.undone_at.is_(None))
     paid = search.count_at_once(session, person, Filter(events=(event.code,), statuses=tuple(_GREEN)))
-    return Fullness(session.scalar(inside) or 0, paid)
-
-
-def _guests(session: Session, rows: Sequence[PaymentRow]) -> tuple[Guest, ...]:
-    query = select(Admission).where(
-        Admission.payment_id.in_([row.id for row in rows]), Admission.undone_at.is_(None)
+    more = select(func.coalesce(func.sum(Payment.place_count - 1), 0)).where(
+        Payment.event_id == event.id, Payment.place_count > 0, Payment.status.in_(_GREEN)
     )
+    return Fullness(session.scalar(inside) or 0, paid + int(session.scalar(more) or 0))
+
+
+def _guests(session: Session, rows: Sequence[PaymentRow], text: str = "") -> list[Guest]:
+    """A guest for each payment; where it is for several, those whom the text names, else all of them."""
+    ids = [row.id for row in rows]
+    query = select(Admission).where(Admission.payment_id.in_(ids), Admission.undone_at.is_(None))
     inside = {
-        each.payment_id: Entrance(each.admitted_at, each.admitted_by, each.name, each.why)
+        (each.payment_id, each.place): Entrance(each.admitted_at, each.admitted_by, each.name, each.why)
         for each in session.scalars(query)
     }
-    return tuple(_guest(row, inside.get(row.id)) for row in rows)
+    several = select(Payment).where(Payment.id.in_(ids), Payment.place_count > 0)
+    people = places.of_many(session, session.scalars(several).all())
+    guests = []
+    for row in rows:
+        if row.id not in people:
+            guests.append(_guest(row, inside.get((row.id, 0))))
+            continue
+        named = [place for place in people[row.id] if _is_named(place.name, text)]
+        guests += [
+            _at_place(row, place, inside.get((row.id, place.number))) for place in named or people[row.id]
+        ]
+    return guests
+
+
+def _is_named(name: str, text: str) -> bool:
+    plain = fold(name)
+    return all(word in plain for word in fold(text).split())
 
 
 # -- the light ----------------------------------------------------------------------------------------
@@ -117,6 +155,7 @@ def _guests(session: Session, rows: Sequence[PaymentRow]) -> tuple[Guest, ...]:
 _GREEN = (Status.PAID, Status.WAIVED)
 #: What the books doubt, though the status says paid: the money may go back.
 _DOUBTED = (Review.GATEWAY_TOOK_IT_BACK, Review.AMOUNT_MISMATCH, Review.CURRENCY_MISMATCH)
+_DOUBT = "Paid, but a person must look at it first."
 _MISSING = {
     Status.CREATED: "The link is still being made; nothing is paid.",
     Status.OPEN: "Nothing has been paid.",
@@ -135,33 +174,53 @@ def _guest(row: PaymentRow, entrance: Entrance | None) -> Guest:
     owed = row.amount - row.received
     if row.status in _GREEN:
         if row.review in _DOUBTED:
-            return Guest(row, Light.AMBER, "Paid, but a person must look at it first.", Money(0), entrance)
+            return Guest(row, Light.AMBER, _DOUBT, Money(0), entrance)
         return Guest(row, Light.GREEN, "", Money(0), entrance)
     light = Light.AMBER if row.status in _AMBER else Light.RED
-    missing = f"{owed} is still owed." if row.status is Status.PART_PAID else _MISSING[row.status]
+    missing = f"{owed} is missing." if row.status is Status.PART_PAID else _MISSING[row.status]
     payable = row.status in lifecycle.PENDING | {Status.EXPIRED}
     return Guest(row, light, missing, owed if payable and owed.minor > 0 else Money(0), entrance)
+
+
+def _at_place(row: PaymentRow, place: PlaceView, entrance: Entrance | None) -> Guest:
+    """One of several people: what is paid of the whole payment may be enough for them."""
+    whole = replace(
+        _guest(row, entrance), place=place.number, name=place.name, amount=place.amount, entrance=entrance
+    )
+    if row.status is not Status.PART_PAID:
+        return replace(whole, owed=place.missing if whole.owed else whole.owed)
+    if place.missing:
+        light = Light.AMBER if place.paid else Light.RED
+        missing = f"{place.missing} is missing." if place.paid else "Nothing has been paid for this place."
+        return replace(whole, light=light, missing=missing, owed=place.missing)
+    doubted = row.review in _DOUBTED
+    light, missing = (Light.AMBER, _DOUBT) if doubted else (Light.GREEN, "")
+    return replace(whole, light=light, missing=missing, owed=Money(0))
 
 
 # -- in, and out again --------------------------------------------------------------------------------
 
 
-def let_in(session: Session, person: Person, reference: str, *, why: str = "", now: datetime) -> Guest:
-    """Let somebody in, once. Against the light it takes a reason.
+def let_in(
+    session: Session, person: Person, reference: str, *, place: int = 0, why: str = "", now: datetime
+) -> Guest:
+    """Let somebody in, once. Against the light it takes a reason; of several people ``place`` says who.
 
-    Raises NotFound, NotAllowed, InvalidInput (no reason), Conflict (let in already).
+    Raises NotFound, NotAllowed, InvalidInput (no reason, nobody chosen), Conflict (let in already).
     """
-    payment, found = _held(session, person, reference)
+    payment, found = _held(session, person, reference, place)
     if found.entrance is not None:
         raise Conflict(_already(found.entrance))
     reason = clean(why, field="The reason", longest=500)
     if found.light is not Light.GREEN and not reason:
         raise InvalidInput(f"{found.missing} Say why they come in all the same.")
+    name = found.name or payment.payer_name
     session.add(
         Admission(
             payment_id=payment.id,
+            place=place,
             event_id=payment.event_id,
-            name=payment.payer_name,
+            name=name,
             why=reason,
             admitted_at=now,
             admitted_by=person.name,
@@ -172,42 +231,52 @@ def let_in(session: Session, person: Person, reference: str, *, why: str = "", n
     try:
         session.flush()
     except IntegrityError as error:  # another helper was faster
-        raise Conflict(f"{payment.payer_name} was let in in this moment by somebody else.") from error
-    _tell(session, person, payment, Kind.ADMITTED, now, light=found.light, why=reason)
-    return guest(session, person, reference)
+        raise Conflict(f"{name} was let in in this moment by somebody else.") from error
+    _tell(session, person, payment, Kind.ADMITTED, now, **_who(found), light=found.light, why=reason)
+    return guest(session, person, reference, place)
 
 
-def undo(session: Session, person: Person, reference: str, *, now: datetime) -> Guest:
+def undo(session: Session, person: Person, reference: str, *, place: int = 0, now: datetime) -> Guest:
     """They are not in after all: the entrance stays, as undone. Raises NotFound, NotAllowed, Conflict."""
-    payment, _ = _held(session, person, reference)
+    payment, found = _held(session, person, reference, place)
     row = session.scalar(
-        select(Admission).where(Admission.payment_id == payment.id, Admission.undone_at.is_(None))
+        select(Admission).where(
+            Admission.payment_id == payment.id, Admission.place == place, Admission.undone_at.is_(None)
+        )
     )
     if row is None:
-        raise Conflict(f"{payment.payer_name} is not in.")
+        raise Conflict(f"{found.name or payment.payer_name} is not in.")
     row.undone_at, row.undone_by = now, person.name
-    _tell(session, person, payment, Kind.NOT_ADMITTED, now)
+    _tell(session, person, payment, Kind.NOT_ADMITTED, now, **_who(found))
     session.flush()
-    return guest(session, person, reference)
+    return guest(session, person, reference, place)
 
 
-def substitute(session: Session, person: Person, reference: str, name: str, *, now: datetime) -> Guest:
-    """Somebody else comes on this payment. What was paid stays; who it was stands on the timeline.
+def substitute(
+    session: Session, person: Person, reference: str, name: str, *, place: int = 0, now: datetime
+) -> Guest:
+    """Somebody else comes on this payment, or a place gets a name. What was paid stays; who it was stands on
+    the timeline.
 
     Raises NotFound, NotAllowed, InvalidInput (no name, or the same), Conflict (they are in already).
     """
-    payment, found = _held(session, person, reference)
+    payment, found = _held(session, person, reference, place)
     if found.entrance is not None:
         raise Conflict(f"{_already(found.entrance)} Undo that first.")
-    new = clean(name, field="The name", longest=120).replace("\n", " ")
-    if not new or new == payment.payer_name:
+    new, was = clean(name, field="The name", longest=120).replace("\n", " "), found.name or payment.payer_name
+    if not new or new == was:
         raise InvalidInput("Give the name of who comes instead.")
-    was, payment.payer_name = payment.payer_name, new
+    if place:
+        session.get_one(Place, (payment.id, place)).name = new
+        session.flush()
+        session.expire(payment, ["places"])
+    else:
+        payment.payer_name = new
     payment.updated_at = now
     payment.search_text = search_text.of(payment)
     _tell(session, person, payment, Kind.RENAMED, now, was=was, name=new)
     session.flush()
-    return guest(session, person, reference)
+    return guest(session, person, reference, place)
 
 
 def _row(session: Session, person: Person, reference: str) -> PaymentRow:
@@ -217,11 +286,18 @@ def _row(session: Session, person: Person, reference: str) -> PaymentRow:
     return row
 
 
-def _held(session: Session, person: Person, reference: str) -> tuple[Payment, Guest]:
+def _held(session: Session, person: Person, reference: str, place: int) -> tuple[Payment, Guest]:
     """The payment, held, and how it stands at the door."""
     payment = lifecycle.locked(session, _row(session, person, reference).id)
     check(person, Action.TAKE_MONEY, payment.event_id)
-    return payment, guest(session, person, reference)
+    if payment.place_count and not place:
+        raise InvalidInput(f"{reference} is for {payment.place_count} people. Choose who it is.")
+    return payment, guest(session, person, reference, place)
+
+
+def _who(guest: Guest) -> dict[str, str]:
+    """Who of several people it is about, as the timeline tells it."""
+    return {"name": guest.name} if guest.place else {}
 
 
 def _tell(

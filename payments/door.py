@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, Payment, Receipt, Shift, TillEntry
 from db.money import LARGEST_MINOR, Money
-from payments import audit, lifecycle, obligations, reversals, shifts
+from payments import audit, lifecycle, obligations, places, reversals, shifts
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import CLOSED, SETTLED, Effect, Method, Source
 from payments.obligations import Draft
@@ -34,7 +34,8 @@ class Taking:
     """Money on the table. ``key`` is drawn when the form is first shown: sent twice it is one receipt.
 
     ``owed`` is the reference of a payment that is there already, or the draft of a new one. Without
-    ``slip`` it is cash, and ``tendered`` is what the payer handed over.
+    ``slip`` it is cash, and ``tendered`` is what the payer handed over. ``place``: it is for this one of
+    several people alone.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Taking:
     amount: Money
     tendered: Money | None = None
     slip: Slip | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,18 +85,19 @@ def take(session: Session, person: Person, taking: Taking, *, now: datetime) -> 
         return _same_taking(session, known, taking)
     method = Method.CARD_SLIP if taking.slip else Method.CASH
     payment = _payment(session, person, shift, taking, now)
-    _checked_amount(payment, taking, shift)
+    _checked_amount(session, payment, taking, shift)
     slip = _checked_slip(taking.slip)
     entry = _entry(shift, payment, taking.key, method, taking.amount, person, now)
     entry.tendered_minor = taking.tendered.minor if taking.tendered else None
     if slip:
         entry.slip_number, entry.card_last4, entry.machine = slip.number, slip.last_four, slip.machine
-    entry.receipt_id = _receive(session, payment, entry, shift, taking.amount, person, now)
+    entry.receipt_id = _receive(session, payment, entry, shift, taking, person, now)
     session.add(entry)
     session.flush()
     audit.record(
         session, person, f"take_{method}", payment.reference, now=now, event_id=payment.event_id,
         till=shift.till.name, number=entry.number, amount_minor=taking.amount.minor,
+        **({"place": taking.place} if taking.place else {}),
     )  # fmt: skip
     return _taken(session, entry)
 
@@ -188,7 +191,7 @@ def _new(session: Session, person: Person, event: Event, draft: Draft, now: date
     return obligations.create(session, event, wanted, person=person, now=now, source=Source.DESK)
 
 
-def _checked_amount(payment: Payment, taking: Taking, shift: Shift) -> None:
+def _checked_amount(session: Session, payment: Payment, taking: Taking, shift: Shift) -> None:
     amount, balance = taking.amount, payment.amount - payment.received
     cash = taking.slip is None  # what a card machine has charged is written down whatever was owed
     if cash and payment.status in SETTLED:
@@ -201,8 +204,19 @@ def _checked_amount(payment: Payment, taking: Taking, shift: Shift) -> None:
         raise InvalidInput("How much is taken? More than nothing.")
     if cash and balance < amount:
         raise InvalidInput(f"{balance} is owed. Take that, and give the rest as change.")
+    if taking.place:
+        _checked_place(session, payment, taking)
     if cash and taking.tendered is not None and taking.tendered < amount:
         raise InvalidInput(f"{taking.tendered} was handed over, less than {amount}.")
+
+
+def _checked_place(session: Session, payment: Payment, taking: Taking) -> None:
+    """What a card machine has charged is written down whatever was owed; who is to have it must be there."""
+    place = places.one(session, payment, taking.place)
+    if taking.slip is None and taking.amount.minor > place.missing.minor:
+        raise InvalidInput(
+            f"{place.missing} is missing for {place.name}. Take that, or money for all of them."
+        )
 
 
 def _checked_slip(slip: Slip | None) -> Slip | None:
@@ -247,14 +261,14 @@ def _receive(
     payment: Payment,
     entry: TillEntry,
     shift: Shift,
-    amount: Money,
+    taking: Taking,
     person: Person,
     now: datetime,
 ) -> int:
     source = f"roll-{shift.till_id}-{entry.number:06d}"
     effect = lifecycle.receive(
-        session, payment, kind=entry.method, source_reference=source, amount=amount,
-        now=now, source=Source.DESK, actor=person.name,
+        session, payment, kind=entry.method, source_reference=source, amount=taking.amount,
+        now=now, source=Source.DESK, actor=person.name, place=taking.place,
     )  # fmt: skip
     assert effect is not Effect.NOTHING, "a till's number is given once"
     ours = select(Receipt.id).where(Receipt.kind == entry.method, Receipt.source_reference == source)

@@ -40,7 +40,16 @@ from db.models import (
     TimelineEntry,
 )
 from db.session import Sessions
-from payments import audit, bank_books, payout_books, standstill, tallies, tills, totals
+from payments import (
+    audit,
+    bank_books,
+    payout_books,
+    places,
+    standstill,
+    tallies,
+    tills,
+    totals,
+)
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Method, Status
 from payments.people import Action, Person, check
@@ -378,6 +387,7 @@ RULES = (
     Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
     Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
     Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),
+    Rule("places", "The places of a payment for several are not what it is for.", places.broken),
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
     Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),

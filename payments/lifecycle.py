@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, outbox, search_text, stages, tallies
+from payments import cases, outbox, places, search_text, stages, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
@@ -439,8 +439,9 @@ def receive(
     source: Source,
     actor: str,
     link: Link | None = None,
+    place: int = 0,
 ) -> Effect:
-    """Write down money that is here, and move the payment with it. The same money twice is one receipt."""
+    """Write down money that is here, once, and move the payment with it. ``place``: for this one alone."""
     known = select(Receipt.id).where(Receipt.kind == kind, Receipt.source_reference == source_reference)
     if session.scalar(known) is not None:
         return Effect.NOTHING
@@ -453,15 +454,18 @@ def receive(
         amount_currency=amount.currency,
         received_at=now,
         recorded_by=actor,
+        place=place,
     )
     session.add(receipt)
     payment.received_minor = (payment.received + amount).minor
     payment.method = payment.method or kind
     session.flush()
     by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
+    whose: dict[str, Any] = {"place": place} if place else {}
     note(
         session, payment, Kind.RECEIPT, **by, receipt=receipt.id, how=kind,
         amount_minor=amount.minor, currency=amount.currency, source_reference=source_reference,
+        **whose,
     )  # fmt: skip
     tallies.taken(session, payment, receipt)
     return _settle(session, payment, by)
@@ -494,6 +498,7 @@ def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) ->
         source_reference=link.gateway_reference,
         amount=link.amount,
         link=link,
+        place=link.place,
         **by,
     )
     newer = successor(payment, link)
@@ -507,7 +512,8 @@ def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) ->
 
 def successor(payment: Payment, link: Link) -> Link | None:
     """The newest link that took this one's place. The gateway's page of an old link stays payable."""
-    later = (one for one in payment.links if one.id > link.id and one.state not in NEVER_MADE)
+    made = (one for one in payment.links if one.id > link.id and one.state not in NEVER_MADE)
+    later = (one for one in made if not places.are_beside(one, link))
     return max(later, key=lambda one: one.id, default=None)
 
 

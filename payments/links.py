@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, lifecycle, obligations, references, search_text, stages, standstill
+from payments import audit, lifecycle, obligations, places, references, search_text, stages, standstill
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -53,6 +53,11 @@ class LinkView:
     url: str | None
     gateway_reference: str | None
     return_token: str
+    wire_reference: str
+    place: int  # of a payment for several: it is for this one alone
+    part: bool
+    is_paid: bool
+    fits: bool  # it asks for what is still owed
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,10 @@ def issue(
     if request is not None:
         ask(sessions, gateway, link_id, request, person=person, now=now, source=source)
     with sessions.read() as session:
-        return view(session.get_one(Link, link_id))
+        return view(session, session.get_one(Link, link_id))
 
 
-def view(link: Link) -> LinkView:
+def view(session: Session, link: Link) -> LinkView:
     payment = link.payment
     return LinkView(
         reference=payment.reference,
@@ -105,30 +110,39 @@ def view(link: Link) -> LinkView:
         url=link.url,
         gateway_reference=link.gateway_reference,
         return_token=link.return_token,
+        wire_reference=link.wire_reference,
+        place=link.place,
+        part=link.part,
+        is_paid=link.state == "paid",
+        fits=fits(session, link),
     )
 
 
-def current(session: Session, person: Person, reference: str) -> LinkView:
-    """The link that its payer should use, as it stands now: the newest that the gateway made or may make."""
+def current(session: Session, person: Person, reference: str, place: int = 0) -> LinkView:
+    """The link that its payer should use, or one of several people, as it stands now: the newest that the
+    gateway made or may make."""
     payment = obligations.seen(session, person, reference)
     if not payment.links:
         raise NotFound(f"{reference} has no payment link.")
-    return view(newest(payment))
+    return view(session, newest(payment, place))
 
 
-def newest(payment: Payment) -> Link:
-    """The newest link of a payment that has one; a refused one only when there is no other."""
+def newest(payment: Payment, place: int = 0) -> Link:
+    """The newest link of a payment, or of one of its places; one that the gateway never made, or one for
+    somebody else, only when there is no other."""
     made = [link for link in payment.links if link.state not in lifecycle.NEVER_MADE]
-    return (made or payment.links)[-1]
+    return ([link for link in made if link.place == place] or made or payment.links)[-1]
 
 
-def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
+def shared(
+    session: Session, person: Person, reference: str, how: str, *, place: int = 0, now: datetime
+) -> None:
     """The link was sent on: it stands on the timeline, and the gateway is asked more often again."""
     standstill.refuse(session)
     payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if payment.links:
-        link = lifecycle.locked_link(session, newest(payment).id)
+        link = lifecycle.locked_link(session, newest(payment, place).id)
         wake(link, now, within=timedelta(minutes=1))
     lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
 
@@ -150,14 +164,16 @@ def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkV
     if stages.is_before(link.payment, Stage.OPENED):
         payment = lifecycle.locked(session, link.payment_id)
         stages.came_to(session, payment, Stage.OPENED, now=now)
-    return view(link)
+    return view(session, link)
 
 
 def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     """What the return page shows. Raises NotFound for a token of no link."""
     link = link_by_token(session, token)
     payment = link.payment
-    return PayerView(payment.event.name, link.amount, Status(payment.status), _stale(link, now))
+    some = (link.place or link.part) and link.state == "paid"  # whoever paid it owes nothing more by it
+    status = Status.PAID if some and payment.status == Status.PART_PAID else Status(payment.status)
+    return PayerView(payment.event.name, link.amount, status, _stale(link, now))
 
 
 def page_of(session: Session, token: str) -> str | None:
@@ -165,15 +181,21 @@ def page_of(session: Session, token: str) -> str | None:
 
     None when nothing is to be paid there. Raises NotFound.
     """
-    payment = link_by_token(session, token).payment
+    of = link_by_token(session, token)
+    payment = of.payment
     waits = payment.status in (Status.OPEN, Status.FAILED, Status.PART_PAID)
-    link = newest(payment)
-    return link.url if waits and link.state == "open" and fits(link) else None
+    link = newest(payment, of.place)
+    return link.url if waits and link.state == "open" and fits(session, link) else None
 
 
-def fits(link: Link) -> bool:
-    """Whether it asks for what is still owed: a part payment since leaves it asking for too much."""
-    return link.amount_minor == link.payment.amount_minor - link.payment.received_minor
+def fits(session: Session, link: Link) -> bool:
+    """Whether it asks for what is still owed of what it is for: money that came another way since leaves it
+    asking for too much."""
+    payment = link.payment
+    if link.place:
+        return link.amount == places.one(session, payment, link.place).missing
+    rest = payment.amount_minor - payment.received_minor
+    return link.amount_minor <= rest if link.part else link.amount_minor == rest
 
 
 def link_by_token(session: Session, token: str) -> Link:
@@ -236,7 +258,7 @@ def _reserve(
                 session, person, "issue_link", payment.reference, now=now, event_id=event.id,
                 amount_minor=payment.amount_minor, currency=payment.amount_currency,
             )  # fmt: skip
-        link = new_link(session, payment, gateway, person=person, now=now, source=source)
+        link = new_link(session, payment, gateway, asks=draft.deposit, person=person, now=now, source=source)
         return link.id, request_of(payment, link, event, addresses)
 
 
@@ -245,19 +267,26 @@ def new_link(
     payment: Payment,
     gateway: Gateway,
     *,
+    asks: Money | None = None,
+    place: int = 0,
     person: Person,
     now: datetime,
     source: Source,
-    **told: str,
+    **told: str | int,
 ) -> Link:
-    """The row of one more link, for what is still owed; ``told`` stands on the timeline with it."""
+    """The row of one more link, for what is still owed, or for ``asks`` of it; ``told`` stands on the
+    timeline with it."""
+    rest = Money(payment.amount_minor - payment.received_minor, payment.amount_currency)
+    asked = asks or rest
     link = Link(
         payment_id=payment.id,
         gateway=gateway.name,
         wire_reference=references.wire_reference(payment.reference, len(payment.links) + 1),
         state="asked",
-        amount_minor=payment.amount_minor - payment.received_minor,
-        amount_currency=payment.amount_currency,
+        amount_minor=asked.minor,
+        amount_currency=asked.currency,
+        place=place,
+        part=not place and asked != rest,
         return_token=secrets.token_urlsafe(16),
         requested_at=now,
         active_at=now,
@@ -273,6 +302,7 @@ def new_link(
         source=source,
         actor=person.name,
         wire_reference=link.wire_reference,
+        **({"place": place} if place else {}),
         **told,
     )
     return link

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
-from payments import contacts, lifecycle, references, search_text, standstill, tallies
+from payments import contacts, lifecycle, places, references, search_text, standstill, tallies
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check
+from payments.places import PlaceDraft
 from payments.privacy import clean
 
 #: Who gave no name is called so.
@@ -22,7 +23,7 @@ WALK_IN = "Walk-in"
 @dataclass(frozen=True)
 class Draft:
     """What somebody is to pay. ``reference`` is drawn when the form is first shown, so that the same
-    form sent twice is the same payment."""
+    form sent twice is the same payment. ``places`` are the people it is for, when they are several."""
 
     reference: str
     event_code: str
@@ -32,6 +33,8 @@ class Draft:
     payer_phone: str = ""
     category_id: int | None = None
     note: str = ""
+    places: tuple[PlaceDraft, ...] = ()
+    deposit: Money | None = None  # what its first link asks for, when that is not all of it
 
 
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
@@ -59,7 +62,18 @@ def checked(draft: Draft) -> Draft:
         payer_phone=contacts.phone_number(draft.payer_phone),
         category_id=draft.category_id,
         note=clean(draft.note, field="The note", longest=1000),
+        places=places.checked(draft.places, draft.amount),
+        deposit=_checked_deposit(draft),
     )
+
+
+def _checked_deposit(draft: Draft) -> Money | None:
+    deposit = draft.deposit
+    if deposit is None or deposit == draft.amount:
+        return None
+    if deposit.currency != draft.amount.currency or not 1 <= deposit.minor < draft.amount.minor:
+        raise InvalidInput(f"A part is more than nothing, and less than {draft.amount}.")
+    return deposit
 
 
 def create(
@@ -88,18 +102,21 @@ def create(
         payer_email=draft.payer_email,
         payer_phone=draft.payer_phone,
         note=draft.note,
+        place_count=len(draft.places),
         created_by=person.name,
         created_at=now,
         updated_at=now,
         search_text="",
     )
-    payment.search_text = search_text.of(payment)
+    payment.search_text = search_text.of(payment, [place.name for place in draft.places])
     session.add(payment)
     session.flush()
+    places.write(session, payment, draft.places)
     tallies.moved(session, payment, None, now)
+    for_several = {"places": "; ".join(place.name for place in draft.places)} if draft.places else {}
     lifecycle.note(
         session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
-        amount_minor=payment.amount_minor, currency=payment.amount_currency,
+        amount_minor=payment.amount_minor, currency=payment.amount_currency, **for_several,
     )  # fmt: skip
     return payment
 
@@ -131,7 +148,8 @@ def same_intent(payment: Payment, event: Event, draft: Draft) -> None:
         payment.payer_email,
         payment.payer_phone,
     )
-    if kept != (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone):
+    sent = (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone)
+    if kept != sent or not places.same(payment, draft.places):
         raise Conflict(
             f"{payment.reference} was already issued to {payment.payer_name} for {payment.amount}. "
             f"Start a new payment for anything else."

@@ -31,7 +31,7 @@ def render(paper: Paper) -> bytes:
     from reportlab.lib.units import mm
     from reportlab.platypus import SimpleDocTemplate
 
-    _register()
+    register()
     out = BytesIO()
     page = SimpleDocTemplate(
         out, pagesize=A5, leftMargin=16 * mm, rightMargin=16 * mm, topMargin=16 * mm, bottomMargin=14 * mm,
@@ -42,7 +42,7 @@ def render(paper: Paper) -> bytes:
 
 
 @cache
-def _register() -> None:
+def register() -> None:
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
@@ -54,25 +54,25 @@ def _parts(paper: Paper) -> Iterator[Any]:
     from reportlab.platypus import Spacer
 
     if paper.demo:
-        yield _line("DEMO: no real money moved", 9, bold=True, color="#7a3e00")
+        yield line("DEMO: no real money moved", 9, bold=True, color="#7a3e00")
     if paper.copy:
-        yield _line("COPY", 20, bold=True, color="#a3120a")
-    yield _line(paper.title, 18, bold=True)
-    yield _line(f"No. {paper.number}", 10)
+        yield line("COPY", 20, bold=True, color="#a3120a")
+    yield line(paper.title, 18, bold=True)
+    yield line(f"No. {paper.number}", 10)
     if paper.taken_back:
-        yield _line(f"Taken back: {paper.taken_back}", 10, bold=True, color="#a3120a")
+        yield line(f"Taken back: {paper.taken_back}", 10, bold=True, color="#a3120a")
     yield Spacer(1, 10)
     for text in (paper.organiser.name, *paper.organiser.address.splitlines()):
-        yield _line(text, 10, bold=text == paper.organiser.name)
+        yield line(text, 10, bold=text == paper.organiser.name)
     if paper.organiser.vat_number:
-        yield _line(f"VAT number {paper.organiser.vat_number}", 10)
+        yield line(f"VAT number {paper.organiser.vat_number}", 10)
     yield Spacer(1, 12)
     yield _table(list(_facts(paper)))
     yield Spacer(1, 12)
     yield _table(list(_sums(paper)), sums=True)
     if paper.vat is not None and paper.title != "Tax invoice":
         yield Spacer(1, 8)
-        yield _line("Above R5 000 this is no full tax invoice: ask the organiser for one.", 8)
+        yield line("Above R5 000 this is no full tax invoice: ask the organiser for one.", 8)
 
 
 def _facts(paper: Paper) -> Iterator[tuple[str, str]]:
@@ -95,7 +95,7 @@ def _sums(paper: Paper) -> Iterator[tuple[str, str]]:
             yield "Still owed", str(paper.balance)
 
 
-def _line(text: str, size: int, *, bold: bool = False, color: str = "#000000", right: bool = False) -> Any:
+def line(text: str, size: int, *, bold: bool = False, color: str = "#000000", right: bool = False) -> Any:
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import Paragraph
 
@@ -112,7 +112,7 @@ def _table(rows: list[tuple[str, str]], *, sums: bool = False) -> Any:
 
     strong = {"Amount received", "Still owed"}
     cells = [
-        [_line(name, 10, bold=name in strong), _line(value, 10, bold=name in strong, right=sums)]
+        [line(name, 10, bold=name in strong), line(value, 10, bold=name in strong, right=sums)]
         for name, value in rows
     ]
     table = Table(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Payment, Receipt, ReceiptPrint, Reversal, Shift, TillEntry
 from db.money import Money
-from payments import audit, lifecycle, organisers, references, standstill
+from payments import audit, lifecycle, organisers, places, references, standstill
 from payments.errors import NotFound
 from payments.lifecycle import Kind, Method, Source
 from payments.organisers import Organiser
@@ -124,7 +124,7 @@ def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) 
         copy=copy,
         organiser=organiser,
         event=payment.event.name,
-        what=payment.category.name if payment.category else payment.note or payment.event.name,
+        what=_what(session, payment, receipt),
         payer=payment.payer_name,
         reference=references.spoken(payment.reference),
         method=Method(receipt.kind),
@@ -136,6 +136,14 @@ def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) 
         taken_back=_taken_back(session, receipt),
         demo=payment.mode == "demo",
     )
+
+
+def _what(session: Session, payment: Payment, receipt: Receipt) -> str:
+    """What it was paid for, and for whom of several people."""
+    what = payment.category.name if payment.category else payment.note or payment.event.name
+    if receipt.place:
+        return f"{what}: {places.one(session, payment, receipt.place).name}"
+    return f"{what}, for {payment.place_count} people" if payment.place_count else what
 
 
 def _number(session: Session, payment: Payment, receipt: Receipt) -> str:

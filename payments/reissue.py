@@ -53,7 +53,7 @@ def reissue(
         payment = _payment(session, person, reference)
         newest = links.newest(payment)
         if newest.wire_reference != replaces:
-            return links.view(newest)
+            return links.view(session, newest)
         _check_reissuable(payment)
         asked = [link.id for link in payment.links if link.state not in lifecycle.NEVER_MADE]
         gateway = gateways[newest.gateway]
@@ -66,7 +66,7 @@ def reissue(
             return links.current(session, person, reference)
     links.ask(sessions, gateway, *reserved, person=person, now=now, source=Source.DESK)
     with sessions.read() as session:
-        return links.view(session.get_one(Link, reserved[0]))
+        return links.view(session, session.get_one(Link, reserved[0]))
 
 
 def _reserve(

@@ -235,7 +235,7 @@ def why_not(session: Session, payment: Payment, *, now: datetime) -> str:
         return "they want no reminders"
     if not payment.links or links.newest(payment).state != "open":
         return "it has no link that can be paid"
-    if not links.fits(links.newest(payment)):
+    if not links.fits(session, links.newest(payment)):
         return "its link asks for more than is owed"
     if payment.event.state != "open":
         return f"the event is {payment.event.state}"

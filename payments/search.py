@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, OutboxMail, Payment
 from db.money import Money
-from payments import conditions, outbox, timeline
+from payments import conditions, outbox, places, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
 from payments.errors import NotFound
 from payments.found import (
@@ -63,6 +63,8 @@ class LinkDetail:
     asked_at: datetime | None
     answer_word: str | None
     next_ask_at: datetime | None
+    place: int
+    part: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class ReceiptDetail:
     amount: Money
     received_at: datetime
     recorded_by: str
+    place: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class PaymentDetail:
     receipts: tuple[ReceiptDetail, ...]
     mails: tuple[outbox.MailView, ...]
     timeline: tuple[timeline.TimelineView, ...]
+    places: tuple[places.PlaceView, ...]
 
 
 def page(
@@ -202,11 +206,12 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
         updated_at=payment.updated_at,
         links=tuple(_link_detail(link) for link in payment.links),
         receipts=tuple(
-            ReceiptDetail(r.id, r.kind, r.source_reference, r.amount, r.received_at, r.recorded_by)
+            ReceiptDetail(r.id, r.kind, r.source_reference, r.amount, r.received_at, r.recorded_by, r.place)
             for r in payment.receipts
         ),
         mails=tuple(outbox.view(mail) for mail in session.scalars(mails)),
         timeline=timeline.entries(session, payment),
+        places=places.of(session, payment),
     )
 
 
@@ -223,4 +228,6 @@ def _link_detail(link: Link) -> LinkDetail:
         asked_at=link.asked_at,
         answer_word=link.answer_word,
         next_ask_at=link.next_ask_at,
+        place=link.place,
+        part=link.part,
     )

@@ -7,8 +7,10 @@ from payments.privacy import fold
 from payments.references import spoken
 
 
-def of(payment: Payment) -> str:
-    """Everything somebody may know of a payment, folded, a field a line."""
+def of(payment: Payment, people: Iterable[str] | None = None) -> str:
+    """All that somebody may know of a payment, folded, a field a line. ``people``: of one not yet written."""
+    if people is None:
+        people = [place.name for place in payment.places] if payment.place_count else ()
     return folded(
         payment.reference,
         payment.payer_name,
@@ -16,15 +18,22 @@ def of(payment: Payment) -> str:
         payment.payer_phone,
         payment.note,
         [(link.wire_reference, link.gateway_reference) for link in payment.links],
+        people,
     )
 
 
 def folded(
-    reference: str, name: str, email: str, phone: str, note: str, links: Iterable[tuple[str, str | None]]
+    reference: str,
+    name: str,
+    email: str,
+    phone: str,
+    note: str,
+    links: Iterable[tuple[str, str | None]],
+    people: Iterable[str] = (),
 ) -> str:
     """A line break stands before and behind each field, so that its start and its end can be looked for."""
     links = list(links)
-    parts = [reference, spoken(reference), name, email, phone, note]
+    parts = [reference, spoken(reference), name, email, phone, note, *people]
     parts += [spoken(wire) for wire, _ in links]
     parts += [part for pair in links for part in pair if part]
     lines = dict.fromkeys(fold(part) for part in parts if part)

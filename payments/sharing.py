@@ -24,21 +24,23 @@ class Invitation:
     is_read: bool
 
 
-def invitation(session: Session, person: Person, reference: str) -> Invitation:
+def invitation(session: Session, person: Person, reference: str, place: int = 0) -> Invitation:
     """What a payer is sent with the link to use. Raises NotFound, Conflict (no link yet, or for too much)."""
-    return _invitation(session, *_payable(session, person, reference))
+    return _invitation(session, *_payable(session, person, reference, place))
 
 
-def mail(session: Session, person: Person, reference: str, *, now: datetime) -> None:
+def mail(session: Session, person: Person, reference: str, *, place: int = 0, now: datetime) -> None:
     """Mail the link to the payer from the desk; it stands on the timeline as shared.
 
     Raises NotFound, NotAllowed, InvalidInput (no address), Conflict (no link, or the last mail still waits).
     """
-    payment, link = _payable(session, person, reference)
+    payment, link = _payable(session, person, reference, place)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if not payment.payer_email:
         raise InvalidInput("There is no e-mail address of this payer. Share the link another way.")
-    links.shared(session, person, reference, "mail", now=now)  # holds the payment's row from here on
+    links.shared(
+        session, person, reference, "mail", place=place, now=now
+    )  # holds the payment's row from here on
     key = f"link:{link.wire_reference}:"
     sent = OutboxMail.key.startswith(key, autoescape=True)
     if session.scalar(select(OutboxMail.id).where(sent, OutboxMail.state == "queued").limit(1)) is not None:
@@ -49,12 +51,12 @@ def mail(session: Session, person: Person, reference: str, *, now: datetime) -> 
     audit.record(session, person, "mail_link", payment.reference, now=now, event_id=payment.event_id)
 
 
-def _payable(session: Session, person: Person, reference: str) -> tuple[Payment, Link]:
+def _payable(session: Session, person: Person, reference: str, place: int) -> tuple[Payment, Link]:
     payment = obligations.seen(session, person, reference)
-    link = links.newest(payment) if payment.links else None
+    link = links.newest(payment, place) if payment.links else None
     if link is None or link.url is None:
         raise Conflict(f"{reference} has no link to share yet.")
-    if not links.fits(link):
+    if not links.fits(session, link):
         raise Conflict(f"{payment.received} is here already. Make a new link, for the rest.")
     return payment, link
 

@@ -221,7 +221,12 @@ def _note(detail: Mapping[str, Any], actor: str) -> str:
 
 def _admitted(detail: Mapping[str, Any], actor: str) -> str:
     against = f" against {detail['light']}: {detail['why']}" if detail.get("why") else "."
-    return f"{actor} let them in{against}"
+    return f"{actor} let {detail.get('name', 'them')} in{against}"
+
+
+def _not_admitted(detail: Mapping[str, Any], actor: str) -> str:
+    who = f"{detail['name']} was" if detail.get("name") else "they were"
+    return f"{actor} took back that {who} let in."
 
 
 def _flagged(detail: Mapping[str, Any], actor: str) -> str:
@@ -285,7 +290,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.MAIL: _mail,
     Kind.NOTE: _note,
     Kind.ADMITTED: _admitted,
-    Kind.NOT_ADMITTED: lambda detail, actor: f"{actor} took back that they were let in.",
+    Kind.NOT_ADMITTED: _not_admitted,
     Kind.RENAMED: lambda detail, actor: f"{detail['name']} comes instead of {detail['was']}, said {actor}.",
 }
 

@@ -58,7 +58,7 @@ def deed(sessions, what, *args, **kwargs):
         ((), 0, None, Light.RED, "Nothing has been paid", 15_000),
         ((Status.FAILED,), 0, None, Light.RED, "last attempt failed", 15_000),
         ((Status.CLAIMED,), 0, None, Light.AMBER, "nobody has confirmed", 15_000),
-        ((Status.PART_PAID,), 5_000, None, Light.AMBER, "still owed", 10_000),
+        ((Status.PART_PAID,), 5_000, None, Light.AMBER, "is missing", 10_000),
         ((Status.PAID,), 15_000, None, Light.GREEN, "", 0),
         ((Status.PAID,), 20_000, Review.OVERPAID, Light.GREEN, "", 0),
         ((Status.PAID,), 15_000, Review.GATEWAY_TOOK_IT_BACK, Light.AMBER, "must look", 0),

@@ -193,7 +193,7 @@ def test_a_trigger_that_was_only_switched_off_is_missed_too(sessions, database_k
 def test_the_same_money_written_down_twice_is_named(sessions, books, database_kind):
     twice = (
         "INSERT INTO receipts SELECT 99, payment_id, link_id, kind, source_reference, amount_minor,"
-        " amount_currency, received_at, recorded_by FROM receipts WHERE id = 1"
+        " amount_currency, received_at, recorded_by, place FROM receipts WHERE id = 1"
     )
     if database_kind == "postgres":
         spoil(sessions, "ALTER TABLE receipts DROP CONSTRAINT uq_receipts_kind_source_reference", twice)

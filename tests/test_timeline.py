@@ -60,6 +60,7 @@ from payments.matching import Target
 from payments.obligations import Draft
 from payments.payouts.files import PayoutMapping
 from payments.people import SYSTEM, Role
+from payments.places import PlaceDraft
 from payments.proofs.files import Prepared
 from payments.reminders import Plan
 from payments.search import Filter
@@ -128,6 +129,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "payout_lines": lambda _, row, views: _one(views, Kind.SETTLED, line=row.id),
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
+    "places": lambda _, row, views: any(row.name in view.detail.get("places", "") for view in views),
     "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
@@ -260,7 +262,8 @@ def at_a_till(desk, now) -> None:
         )
         shift = shifts.open_shift(session, ADMIN, "devconf", "Main door", Money(0), now=now)
         reference = obligations.draft_reference(session, ADMIN, "devconf", demo=True)
-        draft = Draft(reference, "devconf", Money(15_000), "Zola", payer_email="zola@example.org")
+        two = PlaceDraft(Money(10_000), "Zola"), PlaceDraft(Money(5_000), "Themba")
+        draft = Draft(reference, "devconf", Money(15_000), "Zola", "zola@example.org", places=two)
         taken = door.take(session, ADMIN, Taking(reference, shift.id, draft, Money(15_000)), now=now)
     with desk.begin() as session:
         later = now + timedelta(minutes=1)

@@ -3,7 +3,9 @@
 Pages say ``ui.something``; the rooms below import each other by name.
 """
 
+from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.charts import Tile, calendar
+from ui.claims import amount_of
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
@@ -55,18 +57,20 @@ from ui.pieces import (
 )
 from ui.reminder_form import reminder_form
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
+from ui.several import ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
 from ui.terms_form import terms_form
 from ui.walk import Walk
 
 __all__ = [
-    "ORDERS", "Card", "Many", "Tile", "Walk", "address", "announce", "arrive", "badge", "bars", "begin",
-    "big", "bulk_dialog", "calendar", "cards", "cases_list", "checks", "clear_filters", "clock",
-    "columns_popover", "cookie", "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state",
-    "error_boundary", "escape", "export_button", "export_dialog", "export_list", "facts", "file_link",
-    "filter_bar", "freshness", "hold", "hotkeys", "id_in", "languages", "leave", "ledger", "lines_list",
-    "live_list", "mapping_screen", "messages_list", "mode_banner", "moment", "on_payments",
-    "organiser_form", "palette", "payer_screen", "payments_list", "plain", "preview_list", "problem", "qr",
+    "EXACT", "ORDERS", "Card", "Many", "Tile", "Walk", "address", "amount_of", "announce", "arrive",
+    "ask_several", "ask_slip", "ask_tendered", "badge", "bars", "begin", "big", "bulk_dialog", "calendar",
+    "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie", "copy",
+    "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape", "export_button",
+    "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "hotkeys",
+    "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen", "messages_list",
+    "mode_banner", "moment", "on_payments", "organiser_form", "palette", "part_form", "payer_screen",
+    "payments_list", "places_list", "plain", "preview_list", "price_now", "problem", "qr", "receipt_panel",
     "reminder_form", "require", "share_link", "shown_columns", "sign_out", "signed_in", "status_panel",
     "style", "terms_form", "till_receipt", "timeline", "trouble", "verify_a_file", "views_popover",
     "waiting_files", "way_in",

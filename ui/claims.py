@@ -50,7 +50,9 @@ def amount_of(text: str, currency: str) -> Money:
     try:
         return Money.parse(text, currency)
     except ValueError as error:
-        raise InvalidInput("How much is it? Write the amount like 150 or 1 500.00.") from error
+        raise InvalidInput(
+            f"{error}." if text else "How much is it? Write the amount like 150 or 1 500.00."
+        ) from error
 
 
 def claim_form(here: Person, reference: str, balance: Money, *, key: str) -> int | None:

@@ -21,6 +21,7 @@ from ui.money_steps import money_steps, waiting_requests
 from ui.organiser_form import receipts_of
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.reminder_form import reminders_of
+from ui.several import places_list
 from ui.sharing import share_link
 from ui.walk import Walk
 
@@ -60,6 +61,7 @@ def _drawer() -> None:
     if link := payable(detail):
         how_to_pay(here, detail, link)
     old_links(detail)
+    places_list(detail.places)
     receipts_of(here, detail)
     if here.may(Action.SEE_PROOFS, detail.event_id):
         claims_list(here, detail.row.reference)

@@ -17,7 +17,8 @@ from ui.pieces import escape, facts, moment, plain
 def newest(detail: PaymentDetail) -> LinkDetail | None:
     """The link a payer should use; a refused one only when there is no other."""
     made = [link for link in detail.links if link.state not in NEVER_MADE] or [*detail.links]
-    return made[-1] if made else None
+    for_all = [link for link in made if not link.place] or made
+    return for_all[-1] if for_all else None
 
 
 def new_link(detail: PaymentDetail) -> None:
@@ -54,12 +55,13 @@ def old_links(detail: PaymentDetail) -> None:
     old = [link for link in reversed(detail.links) if link is not at]
     if not old:
         return
-    with st.expander(words.count(len(old), "earlier link", "earlier links"), icon=":material/history:"):
+    with st.expander(words.count(len(old), "other link", "other links"), icon=":material/history:"):
         facts({link.wire_reference: _told(link) for link in old})
 
 
 def _told(link: LinkDetail) -> str:
-    made = f"{link.amount}, {moment(link.requested_at)}"
+    whose = f" for place {link.place}" if link.place else ""
+    made = f"{link.amount}{whose}, {moment(link.requested_at)}"
     if link.state in NEVER_MADE:
         return f"{made}: the gateway made no link"
     if link.state == "paid":

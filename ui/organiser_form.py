@@ -37,7 +37,7 @@ def organiser_form(event: EventView) -> None:
 
 
 def receipts_of(here: Person, detail: PaymentDetail) -> None:
-    """The money that came, each with its receipt as a file for who may hand it out."""
+    """The money that came, each with its receipt for who may hand it out, and the payer's account."""
     if detail.receipts:
         st.subheader("Money", anchor=False)
     for one in detail.receipts:
@@ -50,6 +50,8 @@ def receipts_of(here: Person, detail: PaymentDetail) -> None:
             )
             if here.may(Action.ISSUE_LINK, detail.event_id):
                 file_link(f"/receipt/{one.id}", "Receipt")
+    if here.may(Action.ISSUE_LINK, detail.event_id):
+        file_link(f"/account/{detail.row.reference}", "Statement of account")
 
 
 def till_receipt(here: Person, entry_id: int) -> None:

@@ -24,7 +24,7 @@ _SAYS = {"waiting": Text.SCAN, "failed": Text.FAILED, "paid": Text.PAID}
 
 @st.fragment(run_every="2s")
 @error_boundary()
-def payer_screen(reference: str, *, key: str, then: Callable[[], None]) -> None:
+def payer_screen(reference: str, place: int = 0, *, key: str, then: Callable[[], None]) -> None:
     """A button that opens it, and the screen, which looks every two seconds. ``then``: the next payer."""
     here = require(Action.ISSUE_LINK, active=False)
     if st.session_state.pop(f"{key}_next", None) == reference:
@@ -32,12 +32,12 @@ def payer_screen(reference: str, *, key: str, then: Callable[[], None]) -> None:
         st.rerun()
     with bootstrap.app().sessions.read() as session:
         detail = search.get(session, here, reference)
-        link = links.current(session, here, reference) if detail.links else None
+        link = links.current(session, here, reference, place) if detail.links else None
         language = terms.of(session, detail.event_id).language
     row = detail.row
     if link is None or link.url is None:
         return
-    if row.status not in SETTLED and link.amount != row.amount - row.received:
+    if not (row.status in SETTLED or link.is_paid or link.fits):
         return  # some of it is here: whoever scanned this would pay too much
     component("payer")(key=key, data=_shown(detail, link, language), on_next_change=partial(_next, key))
 
@@ -47,12 +47,13 @@ def _next(key: str) -> None:
 
 
 def _shown(detail: PaymentDetail, link: LinkView, language: payer_words.Language) -> dict[str, Any]:
-    state = "paid" if link.status in SETTLED else "failed" if link.status is Status.FAILED else "waiting"
-    row = detail.row
+    paid = link.status in SETTLED or link.is_paid
+    state = "paid" if paid else "failed" if link.status is Status.FAILED else "waiting"
+    row, whole = detail.row, not (link.place or link.part)
     return {
         "reference": row.reference,
         "state": state,
-        "amount": str(row.received if state == "paid" else link.amount),
+        "amount": str(row.received if paid and whole else link.amount),
         "name": row.payer_name,
         "event": row.event_name,
         "says": payer_words.say(language, _SAYS[state]),

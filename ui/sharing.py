@@ -17,12 +17,12 @@ from ui.pieces import plain
 WAYS = ("device", "whatsapp", "sms", "email", "copy")
 
 
-def share_link(here: Person, row: PaymentRow, *, key: str) -> None:
+def share_link(here: Person, row: PaymentRow, *, key: str, place: int = 0) -> None:
     """The ways for one payment's link, and a mail of it from the desk where there is an address."""
     app = bootstrap.app()
     try:
         with app.sessions.read() as session:
-            told = sharing.invitation(session, here, row.reference)
+            told = sharing.invitation(session, here, row.reference, place)
     except Conflict as why_not:
         plain(str(why_not), "faint")
         return
@@ -31,7 +31,7 @@ def share_link(here: Person, row: PaymentRow, *, key: str) -> None:
         how = st.session_state[key].shared
         if how in WAYS:
             with error_boundary(), app.sessions.begin() as session:
-                links.shared(session, here, row.reference, how, now=app.now())
+                links.shared(session, here, row.reference, how, place=place, now=app.now())
 
     text, phone = quote(told.text), row.payer_phone
     mail = f"mailto:{quote(row.payer_email)}?subject={quote(told.subject)}&body={text}"
@@ -51,7 +51,7 @@ def share_link(here: Person, row: PaymentRow, *, key: str) -> None:
             key=f"{key}_mail",
             icon=":material/forward_to_inbox:",
             on_click=mail_it,
-            args=(here, row.reference, key),
+            args=(here, row.reference, place, key),
             width="stretch",
         )
     if said := st.session_state.pop(f"{key}_said", None):
@@ -60,9 +60,9 @@ def share_link(here: Person, row: PaymentRow, *, key: str) -> None:
         plain(f"In {payer_words.NAMES[told.language]}, which no speaker has read yet.", "faint")
 
 
-def mail_it(here: Person, reference: str, key: str) -> None:
+def mail_it(here: Person, reference: str, place: int, key: str) -> None:
     app = bootstrap.app()
     with error_boundary():
         with app.sessions.begin() as session:
-            sharing.mail(session, here, reference, now=app.now())
+            sharing.mail(session, here, reference, place=place, now=app.now())
         st.session_state[f"{key}_said"] = "The mail waits to be sent."

@@ -25,6 +25,7 @@ from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models.places import Place
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.reminders import OptOut, Reminder, ReminderPlan
 from db.models.sheets import SheetFile, SheetLine, SheetPayment
@@ -76,6 +77,7 @@ __all__ = [
     "PersonEvent",
     "PersonRow",
     "PersonSession",
+    "Place",
     "Proof",
     "QuarantinedRow",
     "Receipt",

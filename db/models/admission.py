@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, row_id
@@ -23,7 +23,8 @@ class Admission(Base):
     admitted_by: Mapped[str]
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[str | None]
+    place: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # of a payment for several
     __table_args__ = (
         CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
-        Index("uq_admissions_in", "payment_id", unique=True, sqlite_where=_IN, postgresql_where=_IN),
+        Index("uq_admissions_in", "payment_id", "place", unique=True, sqlite_where=_IN, postgresql_where=_IN),
     )

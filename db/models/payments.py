@@ -3,11 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from db.models.base import Base, partial_index, row_id
 from db.models.events import Category, Event
+from db.models.places import Place
 from db.money import LARGEST_MINOR, Money
 from db.types import UtcDateTime
 
@@ -42,10 +53,14 @@ class Payment(Base):
     stage: Mapped[str] = mapped_column(String(9), default="asked", server_default="asked")
     failure: Mapped[str] = mapped_column(String(12), default="", server_default="")  # why it failed last
     written_off_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    place_count: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )  # 0: it is for one person
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")
     receipts: Mapped[list["Receipt"]] = relationship(back_populates="payment", order_by="Receipt.id")
+    places: Mapped[list[Place]] = relationship(order_by=Place.number, viewonly=True)
 
     @property
     def received(self) -> Money:
@@ -77,6 +92,7 @@ class Payment(Base):
         Index(None, "created_by", "id"),
         Index(None, "category_id", "id"),
         partial_index("ix_payments_review", "id", "review IS NOT NULL"),
+        partial_index("ix_payments_places", "event_id", "place_count > 0"),
     )
 
 
@@ -101,6 +117,8 @@ class Link(Base):
     answer: Mapped[str | None] = mapped_column(String(20))
     answer_word: Mapped[str | None]
     next_ask_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # None: known as paid
+    place: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # for one of its places alone
+    part: Mapped[bool] = mapped_column(default=False, server_default=false())  # for some of what is owed
     payment: Mapped[Payment] = relationship(back_populates="links")
     __table_args__ = (
         UniqueConstraint("gateway", "gateway_reference"),
@@ -124,6 +142,7 @@ class Receipt(Base):
     amount: Mapped[Money] = composite("amount_minor", "amount_currency")
     received_at: Mapped[datetime]
     recorded_by: Mapped[str]
+    place: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # for one of its places alone
     payment: Mapped[Payment] = relationship(back_populates="receipts")
     __table_args__ = (
         UniqueConstraint("kind", "source_reference"),

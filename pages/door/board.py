@@ -32,8 +32,8 @@ def next_guest() -> None:
     st.session_state.pop("board_open", None)
 
 
-def look_at(reference: str) -> None:
-    st.session_state.board_open = reference
+def look_at(reference: str, place: int) -> None:
+    st.session_state.board_open = (reference, place)
 
 
 def asked_anew() -> None:
@@ -47,29 +47,31 @@ def several(guests: tuple[Guest, ...]) -> None:
     for guest in guests:
         look, row = words.LIGHT[guest.light], guest.row
         inside = " · in already" if guest.entrance else ""
-        told = ui.escape(f"{row.payer_name} · {row.category or row.amount} · {look.word}{inside}")
+        who = f"{guest.name} ({row.payer_name})" if guest.place else row.payer_name
+        told = ui.escape(f"{who} · {row.category or row.amount} · {look.word}{inside}")
         st.button(
-            f":{look.tone}[:material/{look.icon}:] {told}", key=f"board_{row.reference}", on_click=look_at,
-            args=(row.reference,), width="stretch",
+            f":{look.tone}[:material/{look.icon}:] {told}", key=f"board_{row.reference}_{guest.place}",
+            on_click=look_at, args=(row.reference, guest.place), width="stretch",
         )  # fmt: skip
-    if len(guests) == admission.MOST:
+    if len(guests) == admission.MOST and len({guest.row.id for guest in guests}) > 1:
         ui.plain("There may be more: type more of the name.", "faint")
 
 
 def show(guest: Guest) -> None:
-    row = guest.row
+    row, who = guest.row, guest.name or guest.row.payer_name
     if guest.entrance:
         seen = f"In since {ui.moment(guest.entrance.at)}, let in by {guest.entrance.by}"
-        ui.big("Is in already", row.payer_name, seen, tone="grey")
-        ui.announce(f"{row.payer_name} is in already.", key="board_announce")
+        ui.big("Is in already", who, seen, tone="grey")
+        ui.announce(f"{who} is in already.", key="board_announce")
     else:
-        ui.big(words.LIGHT[guest.light].word, row.payer_name, guest.missing, tone=guest.light)
-        ui.announce(f"{words.LIGHT[guest.light].word}: {row.payer_name}.", key="board_announce")
+        ui.big(words.LIGHT[guest.light].word, who, guest.missing, tone=guest.light)
+        ui.announce(f"{words.LIGHT[guest.light].word}: {who}.", key="board_announce")
     what_next(guest)
     ui.facts(
         {
             "For": row.category,
-            "Amount": str(row.amount),
+            "Amount": str(guest.amount or row.amount),
+            "Paid for by": row.payer_name if guest.place else None,
             "Reference": row.reference,
             "Let in although": guest.entrance.why if guest.entrance else None,
         }
@@ -79,43 +81,44 @@ def show(guest: Guest) -> None:
 
 
 def what_next(guest: Guest) -> None:
-    reference = guest.row.reference
+    reference, place = guest.row.reference, guest.place
     with ui.error_boundary(), st.container(key="board_next", gap="small"):
         if guest.entrance:
             if st.button("Undo: not in", icon=":material/undo:", width="stretch", key="board_undo"):
                 with app.sessions.begin() as session:
-                    admission.undo(session, person, reference, now=app.now())
+                    admission.undo(session, person, reference, place=place, now=app.now())
                 st.rerun()
         elif guest.light is Light.GREEN:
             if st.button(  # no key of its own: Enter looks for the next, who is not the one shown here
                 "Let in", type="primary", icon=":material/door_open:", width="stretch", key="board_let_in"
             ):
-                let_in(reference, "")
+                let_in(guest, "")
         else:
             if guest.owed and st.button(
                 f"Take {guest.owed} now", type="primary", icon=":material/payments:", width="stretch",
                 key="board_take",
             ):  # fmt: skip
                 st.session_state.take_open = reference
+                st.session_state[f"part_place_{reference}"] = place
                 st.switch_page("pages/door/take.py")
-            against_the_light(reference)
+            against_the_light(guest)
         st.button(
             "Next", icon=":material/person_search:", on_click=next_guest, width="stretch", key="board_done"
         )
 
 
-def let_in(reference: str, why: str) -> None:
+def let_in(guest: Guest, why: str) -> None:
     with app.sessions.begin() as session:
-        guest = admission.let_in(session, person, reference, why=why, now=app.now())
-    st.session_state.board_said = f"{guest.row.payer_name} is in."
+        admission.let_in(session, person, guest.row.reference, place=guest.place, why=why, now=app.now())
+    st.session_state.board_said = f"{guest.name or guest.row.payer_name} is in."
     st.rerun()
 
 
-def against_the_light(reference: str) -> None:
+def against_the_light(guest: Guest) -> None:
     with st.expander("Let in all the same", icon=":material/door_open:"), st.form("board_why", border=False):
         why = st.text_input("Why?", key="board_reason", placeholder="Speaker; the office pays on Monday")
         if st.form_submit_button("Let in", width="stretch"):
-            let_in(reference, why or "")
+            let_in(guest, why or "")
 
 
 def somebody_else(guest: Guest) -> None:
@@ -127,8 +130,10 @@ def somebody_else(guest: Guest) -> None:
         name = st.text_input("Who comes", key="board_name", autocomplete="off")
         if st.form_submit_button("Change the name", width="stretch"):
             with app.sessions.begin() as session:
-                admission.substitute(session, person, guest.row.reference, name or "", now=app.now())
-            look_at(guest.row.reference)
+                admission.substitute(
+                    session, person, guest.row.reference, name or "", place=guest.place, now=app.now()
+                )
+            look_at(guest.row.reference, guest.place)
             st.rerun()
 
 
@@ -136,7 +141,7 @@ def find(code: str, text: str) -> None:
     with app.sessions.read() as session:
         opened = st.session_state.get("board_open")
         guests = (
-            (admission.guest(session, person, opened),)
+            (admission.guest(session, person, *opened),)
             if opened
             else admission.look_up(session, person, code, text)
         )

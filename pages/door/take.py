@@ -6,31 +6,44 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import contacts, dates, door, eft, events, likeness, links, obligations, search, shifts
-from payments.door import Slip, Taken, Taking
-from payments.errors import InvalidInput
+from payments import (
+    contacts,
+    dates,
+    door,
+    eft,
+    events,
+    likeness,
+    links,
+    obligations,
+    part_links,
+    search,
+    shifts,
+)
+from payments.door import Slip, Taking
 from payments.events import EventView, State
-from payments.lifecycle import SETTLED, Status
+from payments.lifecycle import CLOSED, SETTLED, Status
 from payments.likeness import Alike
 from payments.links import LinkView
 from payments.obligations import Draft
+from payments.part_links import Wanted
 from payments.people import Action
-from payments.search import PaymentRow
+from payments.search import PaymentDetail, PaymentRow
 from payments.shifts import ShiftView
+from ui.several import PartTaken
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
-EXACT = 0
 LINK, EFT, CASH, SLIP = "Link", "EFT", "Cash", "Card slip"
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
-#: What is handed over is the next round sum, in cents: the price up to one of these.
-ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 SENDS = {LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt"}
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
-FORM = ("draft", "open", "receipt", "guard", "who", "amount", "what_for", "tendered", "slip", "last_four")
+FORM = (
+    "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
+    "tendered", "slip", "last_four",
+)  # fmt: skip
 
 
 def next_payer() -> None:
@@ -38,9 +51,9 @@ def next_payer() -> None:
         st.session_state.pop(f"take_{field}", None)
 
 
-def reopen(reference: str) -> None:
+def reopen(reference: str, place: int = 0) -> None:
     next_payer()
-    st.session_state.take_open = reference
+    st.session_state.take_open, st.session_state.take_place = reference, place
 
 
 def draft_reference(event: EventView) -> str:
@@ -62,7 +75,7 @@ def choose_way() -> str:
         st.segmented_control(
             "How it is paid",
             list(icons),
-            format_func=lambda way: f":material/{icons[way]}: {way}",
+            format_func=lambda way: f":material/{icons[way]}: {'Card' if way == SLIP else way}",
             default=LINK,
             required=True,
             key="take_how",
@@ -115,6 +128,7 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     price = choose_price(event)
     category = next((line for line in event.categories if line.id == price), None)
     reference = draft_reference(event)
+    several = ui.ask_several(category.price if category else None, may_be_part=way != EFT)
     with st.form("take", border=False):
         typed, what_for = ("", "") if category else ask_amount()
         who = st.text_input(
@@ -123,8 +137,9 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
             placeholder="Name, badge number, phone or e-mail",
             autocomplete="off",
         )
-        tendered = ask_tendered(category.price if category else None) if way == CASH else EXACT
-        slip = ask_slip() if way == SLIP else None
+        expected = ui.price_now(several, category.price if category else None)
+        tendered = ui.ask_tendered(expected, key="take_tendered") if way == CASH else ui.EXACT
+        slip = ui.ask_slip() if way == SLIP else None
         sent = st.form_submit_button(
             {LINK: "Create link", EFT: "Show how to pay", CASH: "Take cash", SLIP: "Write the slip down"}[
                 way
@@ -136,20 +151,25 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     if not sent:
         return
     payer = contacts.payer(who or "")
+    each = category.price if category else ui.amount_of(typed, event.currency)
+    whole = several.whole(each)
+    asked = several.now(whole)
     draft = Draft(
         reference=reference,
         event_code=event.code,
-        amount=category.price if category else amount(typed, event.currency),
+        amount=whole,
         payer_name=payer.name,
         payer_email=payer.email,
         payer_phone=payer.phone,
         category_id=category.id if category else None,
         note=what_for,
+        places=several.places(each),
+        deposit=asked,
     )
     if shift is None:
         guarded(draft, way)
     else:
-        take(shift, draft, draft.amount, tendered, slip)
+        take(shift, draft, asked, tendered, slip)
 
 
 def ask_amount() -> tuple[str, str]:
@@ -157,36 +177,6 @@ def ask_amount() -> tuple[str, str]:
     typed = left.text_input("Amount in rand", key="take_amount", required=True, placeholder="150 or 1 500.00")
     what_for = right.text_input("What for", key="take_what_for", placeholder="Late workshop seat")
     return typed or "", what_for or ""
-
-
-def ask_tendered(price: Money | None) -> int:
-    """What was handed over, in minor units; EXACT when it needs no change."""
-    least = price.minor if price else 1
-    sums = sorted({-(-least // each) * each for each in ROUND} - {least})
-    labels = {EXACT: "Exact"} | {each: str(Money(each)) for each in sums}
-    chosen = st.pills(
-        "Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key="take_tendered"
-    )
-    return chosen if chosen in labels else EXACT
-
-
-def ask_slip() -> Slip:
-    left, right = st.columns(2)
-    number = left.text_input("Slip number", key="take_slip", required=True, autocomplete="off")
-    last_four = right.text_input("Card's last four", key="take_last_four", max_chars=4, autocomplete="off")
-    machine = st.text_input(
-        "Card machine", key="take_machine", placeholder="Speedpoint 2", persist_state="session"
-    )
-    return Slip(number or "", last_four or "", machine or "")
-
-
-def amount(text: str, currency: str) -> Money:
-    try:
-        return Money.parse(text, currency)
-    except ValueError as error:
-        raise InvalidInput(
-            f"{error}." if text else "How much is it? Write the amount like 150 or 1 500.00."
-        ) from error
 
 
 # -- the same person again --------------------------------------------------------------------------
@@ -251,7 +241,9 @@ def issue(draft: Draft) -> None:
 # -- money on the table -----------------------------------------------------------------------------
 
 
-def take(shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip: Slip | None) -> None:
+def take(
+    shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip: Slip | None, place: int = 0
+) -> None:
     """Sent twice it is one receipt: a draft by its reference, what is there already by the roll so far."""
     key = owed.reference if isinstance(owed, Draft) else f"{owed}-{shift.id}-{shift.receipts}"
     taking = Taking(
@@ -261,6 +253,7 @@ def take(shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip:
         amount=asked,
         tendered=None if slip else Money(tendered or asked.minor, asked.currency),
         slip=slip,
+        place=place,
     )
     with app.sessions.begin() as session:
         taken = door.take(session, person, taking, now=app.now())
@@ -269,91 +262,89 @@ def take(shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip:
     st.rerun()
 
 
-def receipt_panel(entry_id: int) -> None:
-    with app.sessions.read() as session:
-        taken = door.receipt(session, person, entry_id)
-    with st.container(border=True, key="take_done"):
-        if taken.change:
-            ui.big("Give back", str(taken.change), f"{taken.tendered} for {taken.amount}")
-        else:
-            ui.big(words.METHOD[taken.method], str(taken.amount), "nothing to give back")
-        ui.facts(receipt_facts(taken))
-        ui.announce(f"Taken: {taken.amount}.", key="take_announce", ring=True)
-        st.button(
-            "Next payer",
-            type="primary",
-            icon=":material/person_add:",
-            on_click=next_payer,
-            width="stretch",
-            shortcut="Enter",
+def money_for_this(detail: PaymentDetail, shift: ShiftView | None) -> None:
+    """A payment that is there already: paid at the till instead of by its link, in part or one by one."""
+    row = detail.row
+    balance = row.amount - row.received
+    at_till = shift is not None and shift.event_code == row.event_code and shift.counted_at is None
+    may_link = row.status not in CLOSED
+    if balance.minor <= 0 or not (at_till or may_link):
+        return
+    word = f"Paid here instead, in part or one by one: {balance}" if at_till else "A part, or one by one"
+    with st.expander(word, icon=":material/payments:"), ui.error_boundary():
+        chosen = ui.part_form(row.reference, balance, detail.places, at_till=at_till, may_link=may_link)
+        if chosen is None:
+            return
+        if chosen.way == LINK:
+            part_link(detail, chosen)
+        elif shift is not None:
+            take(shift, row.reference, chosen.amount, chosen.tendered, chosen.slip, chosen.place)
+
+
+def part_link(detail: PaymentDetail, chosen: PartTaken) -> None:
+    amount = None if chosen.place else chosen.amount
+    wanted = Wanted(detail.row.reference, len(detail.links), chosen.place, amount)
+    with st.spinner("The gateway makes the link …"):
+        part_links.make(
+            app.sessions, app.gateways, person, wanted, addresses=settings.addresses, now=app.now()
         )
-        ui.till_receipt(person, entry_id)
-        st.page_link("pages/door/shift.py", label="Correct it in my shift", icon=":material/undo:")
-
-
-def receipt_facts(taken: Taken) -> dict[str, str | None]:
-    slip = taken.slip
-    return {
-        "Receipt": taken.label,
-        "From": taken.payer_name,
-        "Event": taken.event_name,
-        "Reference": taken.reference,
-        "Slip": f"{slip.number} {slip.machine}".strip() if slip else None,
-        "Card": f"•••• {slip.last_four}" if slip and slip.last_four else None,
-        "Still owed": str(taken.balance) if taken.balance.minor > 0 else None,
-    }
-
-
-def money_for_this(reference: str, balance: Money, shift: ShiftView) -> None:
-    """A payment that is there already, paid at the till instead of by its link."""
-    with st.expander(f"Paid here instead: {balance}", icon=":material/payments:"), ui.error_boundary():
-        with st.form("take_here", border=False):
-            way = st.segmented_control("How", [CASH, SLIP], default=CASH, required=True, key="take_here_how")
-            tendered = ask_tendered(balance)
-            slip_number = st.text_input("Slip number, if by card", key="take_here_slip", autocomplete="off")
-            sent = st.form_submit_button("Take it", type="primary", width="stretch")
-        if sent:
-            take(shift, reference, balance, tendered, Slip(slip_number or "") if way == SLIP else None)
+    reopen(detail.row.reference, chosen.place)
+    st.rerun()
 
 
 # -- the link ---------------------------------------------------------------------------------------
 
 
 def panel(reference: str, shift: ShiftView | None) -> None:
+    place = st.session_state.get("take_place", 0)
     with app.sessions.read() as session:
         detail = search.get(session, person, reference)
-        link = links.current(session, person, reference) if detail.links else None
+        link = links.current(session, person, reference, place) if detail.links else None
     row, over = detail.row, detail.row.status in SETTLED
-    ui.payer_screen(reference, key="take_payer", then=next_payer)
+    done = over or (link is not None and link.is_paid)
+    ui.payer_screen(reference, place, key="take_payer", then=next_payer)
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
         ui.plain(str(link.amount if link else row.amount), "amount center")
-        ui.plain(row.payer_name, "name center")
+        ui.plain(whose(detail, link), "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
-        if over or link is None:
-            status_now(row.status, row.amount, row.payer_name, None)
-        elif link.url and link.amount == row.amount - row.received:
+        if done or link is None:
+            status_now(row.status, link.amount if link else row.amount, row.payer_name, link)
+        elif link.url and link.fits:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
-        if link is not None and not over:
-            status_by_itself(reference)
-        if link is not None and link.url and not over:
-            ui.share_link(person, row, key="take_share")
+        if link is not None and not done:
+            status_by_itself(reference, place)
+        if link is not None and link.url and not done:
+            ui.share_link(person, row, key="take_share", place=place)
             st.code(link.url, language=None, wrap_lines=True)
         if not over:
             by_eft(row, first=link is None)
-        ui.facts({"Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone})
         balance = row.amount - row.received
-        if not over and shift is not None and shift.event_code == row.event_code and balance.minor > 0:
-            money_for_this(reference, balance, shift)
+        ui.facts(
+            {
+                "Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone,
+                "Received": f"{row.received} of {row.amount}" if row.received and not over else None,
+                "Missing": str(balance) if row.received and not over else None,
+            }
+        )  # fmt: skip
+        ui.places_list(detail.places)
+        if not over:
+            money_for_this(detail, shift)
         st.button(
             "Next payer",
-            type="primary" if over else "secondary",
+            type="primary" if done else "secondary",
             icon=":material/person_add:",
             on_click=next_payer,
             width="stretch",
-            shortcut="Enter" if over else None,
+            shortcut="Enter" if done else None,
         )
+
+
+def whose(detail: PaymentDetail, link: LinkView | None) -> str:
+    """Who pays, and for whom of several people this link is."""
+    place = next((one for one in detail.places if link is not None and one.number == link.place), None)
+    return f"{place.name} ({detail.row.payer_name})" if place else detail.row.payer_name
 
 
 def by_eft(row: PaymentRow, *, first: bool) -> None:
@@ -367,18 +358,19 @@ def by_eft(row: PaymentRow, *, first: bool) -> None:
 
 @st.fragment(run_every="2s")
 @ui.error_boundary()
-def status_by_itself(reference: str) -> None:
+def status_by_itself(reference: str, place: int) -> None:
     """Looks every two seconds; once the money is here the page is drawn anew, and stops looking."""
     here = ui.require(Action.ISSUE_LINK, active=False)
     with app.sessions.read() as session:
-        link = links.current(session, here, reference)
-    if link.status in SETTLED:
+        link = links.current(session, here, reference, place)
+    if link.status in SETTLED or link.is_paid:
         st.rerun()
     status_now(link.status, link.amount, link.payer_name, link)
 
 
 def status_now(status: Status, asked: Money, payer: str, link: LinkView | None) -> None:
-    paid = status is Status.PAID
+    some = link is not None and link.is_paid and status is Status.PART_PAID
+    status, paid = (Status.PAID, True) if some else (status, status is Status.PAID)
     ui.status_panel(status, f"{asked} by {payer}" if paid else waiting_for(status, link))
     ui.announce(f"Paid: {asked} by {payer}." if paid else "", key="take_announce", ring=True)
 
@@ -390,6 +382,8 @@ def waiting_for(status: Status, link: LinkView | None) -> str:
         return "It is paid by EFT; the bank's line is found by its reference."
     if link.url is None:
         return "The gateway is making the link. It shows here as soon as it is known; do not create another."
+    if not link.fits:
+        return "Some of it is here, so that this link asks for too much. Make one for what is missing."
     if status is Status.FAILED:
         return "The last attempt failed. The same code can be paid again."
     return "The code can be scanned now. This turns green by itself."
@@ -438,7 +432,7 @@ with app.sessions.read() as session:
     open_events = events.list_events(session, person, states=(State.OPEN,))
     my_shift = shifts.mine(session, person)
 if receipt_id := st.session_state.get("take_receipt"):
-    receipt_panel(receipt_id)
+    ui.receipt_panel(person, receipt_id, then=next_payer)
 elif opened := st.session_state.get("take_open"):
     panel(opened, my_shift)
     todays_links()

@@ -1,0 +1,74 @@
+"""Money on the table: what was handed over, what a card machine printed, and what was taken in the end."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import bootstrap
+import words
+from db.money import Money
+from payments import door
+from payments.door import Slip, Taken
+from payments.people import Person
+from ui.lists import announce
+from ui.organiser_form import till_receipt
+from ui.pieces import big, facts
+
+EXACT = 0
+#: What is handed over is the next round sum, in cents: the price up to one of these.
+_ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+
+
+def ask_tendered(price: Money | None, *, key: str) -> int:
+    """What was handed over, in minor units; EXACT when it needs no change."""
+    least = price.minor if price else 1
+    sums = sorted({-(-least // each) * each for each in _ROUND} - {least})
+    labels = {EXACT: "Exact"} | {each: str(Money(each)) for each in sums}
+    chosen = st.pills("Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key=key)
+    return chosen if chosen in labels else EXACT
+
+
+def ask_slip() -> Slip:
+    left, right = st.columns(2)
+    number = left.text_input("Slip number", key="take_slip", required=True, autocomplete="off")
+    last_four = right.text_input("Card's last four", key="take_last_four", max_chars=4, autocomplete="off")
+    machine = st.text_input(
+        "Card machine", key="take_machine", placeholder="Speedpoint 2", persist_state="session"
+    )
+    return Slip(number or "", last_four or "", machine or "")
+
+
+def receipt_panel(here: Person, entry_id: int, *, then: Callable[[], None]) -> None:
+    """What was taken just now, and the change to give back."""
+    with bootstrap.app().sessions.read() as session:
+        taken = door.receipt(session, here, entry_id)
+    with st.container(border=True, key="take_done"):
+        if taken.change:
+            big("Give back", str(taken.change), f"{taken.tendered} for {taken.amount}")
+        else:
+            big(words.METHOD[taken.method], str(taken.amount), "nothing to give back")
+        facts(_receipt_facts(taken))
+        announce(f"Taken: {taken.amount}.", key="take_announce", ring=True)
+        st.button(
+            "Next payer",
+            type="primary",
+            icon=":material/person_add:",
+            on_click=then,
+            width="stretch",
+            shortcut="Enter",
+        )
+        till_receipt(here, entry_id)
+        st.page_link("pages/door/shift.py", label="Correct it in my shift", icon=":material/undo:")
+
+
+def _receipt_facts(taken: Taken) -> dict[str, str | None]:
+    slip = taken.slip
+    return {
+        "Receipt": taken.label,
+        "From": taken.payer_name,
+        "Event": taken.event_name,
+        "Reference": taken.reference,
+        "Slip": f"{slip.number} {slip.machine}".strip() if slip else None,
+        "Card": f"•••• {slip.last_four}" if slip and slip.last_four else None,
+        "Still owed": str(taken.balance) if taken.balance.minor > 0 else None,
+    }
