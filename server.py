@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +29,17 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
-from payments import account_pdf, claims, filters, health, payer_account, receipt_pdf, receipts, signin
+from payments import (
+    account_pdf,
+    claims,
+    closing_papers,
+    filters,
+    health,
+    payer_account,
+    receipt_pdf,
+    receipts,
+    signin,
+)
 from payments.claims import ProofFile
 from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
 from payments.exports import layout as layouts
@@ -367,6 +378,29 @@ async def account(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+async def paper(request: Request) -> Response:
+    """A reconciliation statement or a journal; that it was made, and its hash, is written down first."""
+    if request.method == "HEAD":
+        return Response(status_code=405, headers={"Allow": "GET"})
+    asked = request.path_params
+    if asked["kind"] not in (closing_papers.STATEMENT, closing_papers.JOURNAL):
+        return PlainTextResponse("There is no such paper.", 404)
+    try:
+        first, last = date.fromisoformat(asked["first"]), date.fromisoformat(asked["last"])
+    except ValueError:
+        return PlainTextResponse("There is no such day.", 404)
+
+    def make(person: Person) -> File:
+        app, number = bootstrap.app(), asked["account_id"]
+        more: dict[str, Any] = {"demo": app.settings.demo, "now": app.now()}
+        with app.sessions.begin() as session:
+            if asked["kind"] == closing_papers.JOURNAL:
+                return closing_papers.make_journal(session, person, number, (first, last), **more)
+            return closing_papers.make_statement(session, person, number, last, **more)
+
+    return await _small_file(request, make)
+
+
 class _Download(StreamingResponse):
     """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
     would take several times as long as the file itself."""
@@ -441,6 +475,7 @@ ROUTES = [
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{receipt_id:int}", receipt, methods=["GET"]),
     Route("/account/{reference}", account, methods=["GET"]),
+    Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]
 
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file

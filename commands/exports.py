@@ -67,7 +67,7 @@ def verify_export(
     as_email: AsEmail = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a file is one of this desk's exports, unchanged; exit 1 when it is not."""
+    """Say whether a file is an export, statement or journal of this desk, unchanged; exit 1 when not."""
     app = open_desk()
     try:
         with file.open("rb") as brought, app.sessions.read() as session:
@@ -143,6 +143,9 @@ def _show(verdict: verify.Verdict) -> None:
     export = verdict.export
     if export is not None and verdict.word is verify.Word.GENUINE:
         console.print(f"Genuine and unchanged: {export.reference}, {export.file_name}, by {export.actor}.")
+    elif verdict.word is verify.Word.GENUINE:
+        paper = f", {verdict.paper.file_name}, by {verdict.paper.by}" if verdict.paper else ""
+        console.print(f"Genuine and unchanged: {verdict.claims}{paper}.", markup=False)
     elif export is not None:
         console.print(f"Changed. It claims to be {export.reference}, exported by {export.actor}.")
         for difference in verdict.differences:

@@ -3,7 +3,7 @@
 It changes nothing for anybody else, so it is neither audited nor refused while the desk stands still.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from db.models import Choice
 from payments.people import Action, Person, check
+from payments.privacy import clean
 
 #: What was opened last: so many are remembered.
 RECENT = 8
-_RECENT_KEY = "recent"
+_RECENT_KEY, _LEDGER_KEY = "recent", "ledger"
 
 
 def columns(session: Session, person: Person, of: str) -> tuple[str, ...]:
@@ -35,6 +36,19 @@ def opened(session: Session, person: Person, what: str) -> None:
     """Remember what somebody opened; ``what`` is one line without a payer's name in it."""
     before = [one for one in recent(session, person) if one != what]
     _keep(session, person, _RECENT_KEY, "\n".join([what, *before][:RECENT]))
+
+
+def ledger(session: Session, person: Person) -> Mapping[str, str]:
+    """What somebody's accounting package calls its accounts, as they said it last."""
+    return dict(line.partition("=")[::2] for line in _names(session, person, _LEDGER_KEY, "\n"))
+
+
+def keep_ledger(session: Session, person: Person, names: Mapping[str, str]) -> None:
+    """Raises InvalidInput for a name that is too long, or a card number."""
+    told = {
+        key: clean(value, field="The name", longest=80).replace("\n", " ") for key, value in names.items()
+    }
+    _keep(session, person, _LEDGER_KEY, "\n".join(f"{key}={value}" for key, value in told.items()))
 
 
 def _names(session: Session, person: Person, key: str, separator: str) -> tuple[str, ...]:

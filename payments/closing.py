@@ -214,6 +214,21 @@ def _waiting(session: Session, account_id: int, on: date) -> Iterator[Waiting]:
         )
 
 
+def decided_lines(session: Session, person: Person, account_id: int, on: date) -> list[int]:
+    """The lines whose match is booked on a day, the newest match first."""
+    check(person, Action.SEE_BANK)
+    rows = session.scalars(
+        select(StatementLine.id)
+        .join(Match, Match.line_id == StatementLine.id)
+        .where(
+            StatementLine.account_id == account_id, StatementLine.state != GONE, Match.undone_at.is_(None),
+            or_(Match.booked_on == on, and_(Match.booked_on.is_(None), within(on, on))),
+        )
+        .order_by(Match.id.desc())
+    )  # fmt: skip
+    return list(rows)
+
+
 # -- what is in the way -------------------------------------------------------------------------------
 
 RECONCILE, STATEMENTS = "finance/workbench", "finance/statements"

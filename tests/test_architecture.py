@@ -35,6 +35,7 @@ PURE = (
     "dates",
     "errors",
     "gateways",
+    "journal",
     "keyring",
     "matching",
     "payer_words",

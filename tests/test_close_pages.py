@@ -67,6 +67,8 @@ def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening)
     shown = all_html(at)
     assert "2 lines · R1\u00a0570.00" in shown
     assert "Draft" in shown
+    assert "R1\u00a0500.00 · EFT" in shown
+    assert "by Paydesk" in shown
     assert "it waits, and lacks an owner and an explanation" in shown
     assert not [one for one in at.button if one.label.startswith("Sign")]
     explain(desk)

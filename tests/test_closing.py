@@ -10,9 +10,19 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import StatementLine
 from db.money import Money
-from payments import adjustments, bank_books, closing, exceptions, imports, night_drafts, sign_offs
+from payments import (
+    adjustments,
+    bank_books,
+    closing,
+    exceptions,
+    imports,
+    last_stage,
+    night_drafts,
+    sign_offs,
+)
 from payments.closing import Figures, Piece
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.last_stage import SignedOff
 from payments.lifecycle import Status
 from payments.matching import Target
 from payments.people import Person, Role
@@ -21,6 +31,7 @@ from payments.sign_offs import DayState, Period, State
 from payments.worker import Worker
 from tests.test_approvals import somebody
 from tests.test_reconciliation import PRICE, Bench, bare
+from tests.test_settlements import Bench as Payouts
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 WHY = "The bank sent a corrected statement."
@@ -452,6 +463,35 @@ def test_the_worker_draws_up_each_open_day_once_a_night(matched):
         assert night_drafts.due(session, now=matched.now + timedelta(days=1))
     matched.close()
     assert night_drafts.make(matched.sessions, now=matched.now + timedelta(days=1)) == 0
+
+
+def test_a_payment_is_signed_off_once_its_day_is_approved_and_no_more_when_it_is_reopened(matched):
+    def stage():
+        with matched.sessions.read() as session:
+            told = last_stage.signed_off(session, matched.paid)
+        return told.banked, told.signed, told.whole, told.last_on
+
+    assert stage() == (1, 0, False, None)
+    number = matched.sign()
+    assert stage() == (1, 0, False, None), "one person's signature closes nothing"
+    matched.do(sign_offs.approve, matched.gugu, number)
+    assert stage() == (1, 1, True, MONDAY)
+    matched.reopen(number)
+    assert stage() == (1, 0, False, None)
+    (match,) = matched.matches()
+    matched.undo(match.id)
+    assert stage() == (0, 0, False, None)
+
+
+def test_money_of_a_payout_is_signed_off_with_the_day_of_its_line(sessions, now):
+    """The way of a gateway's payment ends where its payout stands on the statement."""
+    bench = Payouts(sessions, now)
+    one = bench.paid()
+    bench.bring(bench.row(one))
+    bench.bank(bench.net())
+    bench.propose()
+    with sessions.read() as session:
+        assert last_stage.signed_off(session, one) == SignedOff(1, 1, 0, None)
 
 
 # -- the sum law, of any day -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Payment
-from payments import claims, lifecycle, people
+from payments import accounts, claims, closing_papers, imports, lifecycle, people
 from payments.claims import ClaimDraft
 from payments.dates import business_day
 from payments.lifecycle import Source
@@ -183,6 +183,31 @@ def test_a_receipt_is_a_file_for_who_may_hand_it_out_and_then_a_copy(door: Serve
     names = [reply.headers["Content-Disposition"] for reply in (first, second)]
     assert ["copy" in name for name in names] == [False, True]
     assert door.ask("/receipt/999999", token).status_code == 404
+
+
+def test_a_reconciliation_statement_is_a_file_for_who_sees_the_bank_and_is_known_again(door: Served) -> None:
+    finance = person(door, "Closer", Role.FINANCE)
+    with door.app.sessions.begin() as session:
+        account = accounts.create(session, SYSTEM, name="Papers", now=door.app.now()).id
+        rows = b"Date,Description,Amount,Balance\n2026-01-20,EFT,5.00,15.00\n"
+        imports.import_file(session, SYSTEM, account, "a.csv", rows, now=door.app.now())
+    address = f"/paper/statement/{account}/2026-01-20/2026-01-20"
+    assert door.ask(address, door.come_in(person(door, "Gate", Role.ORGANISER))).status_code == 403
+    token = door.come_in(finance)
+    assert door.ask(address, token, method="HEAD").status_code == 405
+    file = door.ask(address, token)
+    assert file.content.startswith(b"%PDF-")
+    with door.app.sessions.read() as session:
+        (made,) = closing_papers.made(session, SYSTEM, account)
+    assert made.sha256 == hashlib.sha256(file.content).hexdigest()
+    for wrong, says in (
+        (f"/paper/statement/{account}/2026-01-19/2026-01-19", 409),
+        (f"/paper/journal/{account}/2026-01-20/2026-01-20", 409),
+        ("/paper/statement/999/2026-01-20/2026-01-20", 404),
+        (f"/paper/statement/{account}/soon/never", 404),
+        (f"/paper/else/{account}/2026-01-20/2026-01-20", 404),
+    ):
+        assert door.ask(wrong, token).status_code == says, wrong
 
 
 def test_a_reader_who_leaves_frees_the_export(door: Served) -> None:

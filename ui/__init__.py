@@ -3,6 +3,7 @@
 Pages say ``ui.something``; the rooms below import each other by name.
 """
 
+from ui import closing_papers
 from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.charts import Tile, calendar
 from ui.claims import amount_of
@@ -65,7 +66,8 @@ from ui.walk import Walk
 __all__ = [
     "EXACT", "ORDERS", "Card", "Many", "Tile", "Walk", "address", "amount_of", "announce", "arrive",
     "ask_several", "ask_slip", "ask_tendered", "badge", "bars", "begin", "big", "bulk_dialog", "calendar",
-    "cards", "cases_list", "checks", "clear_filters", "clock", "columns_popover", "cookie", "copy",
+    "cards", "cases_list", "checks", "clear_filters", "clock",
+    "closing_papers", "columns_popover", "cookie", "copy",
     "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape", "export_button",
     "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "hotkeys",
     "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen", "messages_list",

@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import banked, cancellation, links, notes, outbox, references, search, sync
+from payments import banked, cancellation, last_stage, links, notes, outbox, references, search, sync
 from payments.errors import PaymentsError
 from payments.lifecycle import SETTLED
 from payments.people import Action, Person
@@ -170,7 +170,22 @@ def journey(detail: PaymentDetail) -> list[Stage]:
     if row.received and len(by_bank) == len(detail.receipts):  # the bank's own lines brought all of it
         unknown["Settled"] = Stage("Settled", "paid by EFT", "reached")
         unknown["Banked"] = Stage("Banked", "on the statement", paid)
+    if row.received:
+        unknown["Signed off"] = signed_off(row.reference)
     return [Stage("Owed", str(row.amount), "reached"), Stage("Paid", when, paid), *unknown.values()]
+
+
+def signed_off(reference: str) -> Stage:
+    """Only days that two people closed count; what no bank line shows yet cannot be in one."""
+    with bootstrap.app().sessions.read() as session:
+        told = last_stage.signed_off(session, reference)
+    if told.whole:
+        return Stage("Signed off", f"{told.last_on:%d %b %Y}", "reached")
+    if told.signed:
+        return Stage("Signed off", f"{told.signed} of {told.receipts}", "part")
+    return Stage("Signed off", "not yet", "waits") if told.banked else Stage(
+        "Signed off", "not yet known", "unknown"
+    )  # fmt: skip
 
 
 def paid_out(reference: str) -> banked.Travelled:

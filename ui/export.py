@@ -7,8 +7,9 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import overview, search
+from payments import dates, overview, search
 from payments.approvals import State
+from payments.closing_papers import PaperView
 from payments.exports import layout as layouts
 from payments.exports import presets, records, run, verify
 from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
@@ -335,8 +336,8 @@ def verify_a_file(here: Person) -> None:
     """Somebody brings a file: is it one of ours, as it left?"""
     st.subheader("Verify a file", anchor=False)
     brought = st.file_uploader(
-        "A CSV or Excel file that somebody sent you",
-        type=["csv", "xlsx"],
+        "A file that somebody sent you: an export, a journal or a reconciliation statement",
+        type=["csv", "xlsx", "pdf"],
         max_upload_size=LARGEST_PROVED_MB,
         key="verify_file",
     )
@@ -350,6 +351,19 @@ def verify_a_file(here: Person) -> None:
         plain(f"· {difference}")
     if verdict.export:
         facts(_told(verdict.export))
+    if verdict.paper:
+        facts(_paper_told(verdict.paper))
+
+
+def _paper_told(paper: PaperView) -> dict[str, str | None]:
+    return {
+        "Paper": f"{paper.reference}, {paper.kind}",
+        "Account": paper.account,
+        "Days": dates.say_days(paper.first_on, paper.last_on),
+        "File": paper.file_name,
+        "Made": f"{moment(paper.at)} by {paper.by}",
+        "SHA-256": paper.sha256,
+    }
 
 
 def _remedy(verdict: verify.Verdict) -> str:

@@ -9,16 +9,17 @@ import bank_words
 import bootstrap
 import ui
 import words
-from payments import accounts, adjustments, closing, dates, night_drafts, sign_offs
+from payments import accounts, adjustments, closing, dates, exceptions, night_drafts, sign_offs
 from payments.accounts import AccountView
 from payments.closing import Draft, Figures
 from payments.errors import PaymentsError
+from payments.exceptions import PartView
 from payments.people import Action, Person
 from payments.sign_offs import Day, DayState, Period, SignOffView, State
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
-PAGE = "closing"
+PAGE, SHOWN = "closing", 40
 #: What a line that waits needs before its day can be signed is said by these pages.
 DOORS = {
     "finance/workbench": ("Reconcile it", "join"),
@@ -152,6 +153,38 @@ def blockers(one: Draft) -> None:
                 )  # fmt: skip
 
 
+def decided(here: Person, account: AccountView, on: date) -> None:
+    """What was decided of lines on this day, each with the payments it is for."""
+    with app.sessions.read() as session:
+        ids = closing.decided_lines(session, here, account.id, on)
+        views = exceptions.matched(session, here, line_ids=ids[:SHOWN], limit=2 * SHOWN)
+    standing = [view for view in views if view.undone_at is None]
+    if not standing:
+        return
+    with (
+        st.expander(f"What its lines are for · {words.number(len(ids))}", icon=":material/join:"),
+        st.container(key="lines_decided"),
+    ):
+        for view in standing:
+            ui.plain(
+                f"{view.amount} · {view.text} · by {view.by}{f': {view.why}' if view.why else ''}", "faint"
+            )
+            for part in view.parts:
+                part_told(part)
+        if len(ids) > SHOWN:
+            ui.plain(f"The newest {SHOWN} of {words.number(len(ids))}; Reconcile lists all.", "faint")
+
+
+def part_told(part: PartView) -> None:
+    if part.reference is None:
+        ui.plain(f"{part.amount} for {bank_words.PART.get(part.target, part.target)}", "faint")
+        return
+    st.page_link(
+        "pages/monitor/payments.py", label=ui.escape(f"{part.amount} · {part.payer} · {part.reference}"),
+        query_params={"payment": part.reference},
+    )  # fmt: skip
+
+
 def waiting_lines(one: Draft) -> None:
     for line in one.waiting:
         if line.told:
@@ -169,6 +202,8 @@ def day_section(here: Person, account: AccountView, on: date) -> None:
     if standing is not None:
         figures_told(standing.figures)
         signed(here, standing)
+        if standing.state is State.APPROVED:
+            ui.closing_papers.journal(here, account.id, on, on)
     else:
         figures_told(one.figures, one)
         waiting_lines(one)
@@ -176,6 +211,7 @@ def day_section(here: Person, account: AccountView, on: date) -> None:
         if night is not None and night.figures != one.figures:
             ui.plain(f"Changed since the worker drew it up {ui.moment(night.made_at)}.", "faint")
         to_sign(here, one, Period.DAY)
+    decided(here, account, on)
     for told in late:
         ui.plain(f"Belongs to {told.on:%d %b %Y}: {told.amount} · {told.text} · {told.why}", "faint")
     past(known)
@@ -193,6 +229,8 @@ def month_section(here: Person, account: AccountView, month: date) -> None:
         figures_told(standing.figures if standing else one.figures, None if standing else one)
         if standing is not None:
             signed(here, standing)
+            if standing.state is State.APPROVED:
+                ui.closing_papers.journal(here, account.id, standing.first_on, standing.last_on)
         else:
             for blocker in one.blockers:
                 ui.plain(f"· {blocker.sentence}", "faint")
@@ -324,6 +362,9 @@ def page(here: Person) -> None:
     month_section(here, account, month)
     if chosen is not None:
         day_section(here, account, chosen)
+        ui.closing_papers.statement(here, account.id, chosen)
+        ui.closing_papers.on_its_way(here, chosen)
+        ui.closing_papers.papers(here, account.id)
     elif any(day.state is not DayState.QUIET for day in days):
         ui.plain("Choose a day to see what is in it, and to sign it.", "faint")
 

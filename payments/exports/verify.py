@@ -16,6 +16,8 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from sqlalchemy.orm import Session
 
+from payments import closing_papers
+from payments.closing_papers import PaperView
 from payments.exports import records
 from payments.exports.layout import SIGNS
 from payments.exports.records import ExportView
@@ -44,13 +46,15 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """``export`` is the record the file is, or claims to be, as far as the person may see it."""
+    """``export`` is the record the file is, or claims to be, as far as the person may see it; ``paper`` the
+    statement or journal it is."""
 
     word: Word
     sha256: str
     claims: str | None
     export: ExportView | None
     differences: tuple[str, ...]
+    paper: PaperView | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ def verify(session: Session, person: Person, file: BinaryIO, name: str) -> Verdi
     sha256 = _sha256(file)
     if (genuine := records.of_hash(session, sha256)) is not None:
         return Verdict(Word.GENUINE, sha256, genuine.reference, genuine, ())
+    if (paper := closing_papers.of_hash(session, sha256)) is not None:
+        seen = paper if person.may(Action.SEE_BANK) else None
+        return Verdict(Word.GENUINE, sha256, paper.reference, None, (), seen)
     claims = _claims(file, name)
     export = records.sees(session, person, claims) if claims else None
     if export is None:

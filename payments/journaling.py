@@ -1,0 +1,165 @@
+"""What a day that is signed off comes to as journal entries: one for each payout, one for all else."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.models import (
+    Event,
+    Match,
+    MatchPart,
+    Payment,
+    Payout,
+    PayoutLine,
+    SignOff,
+    StatementLine,
+)
+from payments import accounts, fees, journal
+from payments.closed_days import match_day, within
+from payments.errors import Conflict
+from payments.journal import Book, Entry, Posting
+from payments.overlaps import GONE
+from payments.people import Action, Person, check
+
+
+def entries(session: Session, person: Person, account_id: int, first: date, last: date) -> list[Entry]:
+    """The entries of the days that are booked from ``first`` to ``last``, by day.
+
+    Raises NotFound; Conflict unless each of them is signed off by two people: a journal is of what stays.
+    """
+    check(person, Action.SEE_BANK)
+    account = accounts.row(session, account_id)
+    signed = session.scalars(
+        select(SignOff.first_on).where(
+            SignOff.account_id == account_id, SignOff.period == "day", SignOff.state == "approved",
+            SignOff.first_on.between(first, last),
+        )
+    ).all()  # fmt: skip
+    days = _days(session, account_id, first, last)
+    if not days:
+        raise Conflict("Nothing is booked on these days, so there is no journal of them.")
+    for day in days:
+        if day not in signed:
+            raise Conflict(f"{day:%d %b %Y} of {account.name} is not signed off. Sign and approve it first.")
+    return [entry for day in days for entry in _of_day(session, account_id, day)]
+
+
+def _days(session: Session, account_id: int, first: date, last: date) -> list[date]:
+    lines = select(func.coalesce(StatementLine.booked_on, StatementLine.on)).where(
+        StatementLine.account_id == account_id, StatementLine.state != GONE, within(first, last)
+    )
+    late = (
+        select(Match.booked_on)
+        .join(StatementLine, StatementLine.id == Match.line_id)
+        .where(
+            StatementLine.account_id == account_id, Match.undone_at.is_(None),
+            Match.booked_on.between(first, last),
+        )
+    )  # fmt: skip
+    return sorted({day for day in (*session.scalars(lines), *session.scalars(late)) if day is not None})
+
+
+def _of_day(session: Session, account_id: int, day: date) -> Iterator[Entry]:
+    """Payouts each by themselves. The rest: what the bank moved against what it was for, suspense between."""
+    number = f"PD-{account_id}-{day:%Y%m%d}"
+    others: list[Posting] = []
+    for line in session.scalars(
+        select(StatementLine)
+        .where(StatementLine.account_id == account_id, StatementLine.state != GONE, within(day, day))
+        .order_by(StatementLine.id)
+    ):
+        others += [
+            Posting(Book.BANK, line.amount_minor, "Bank, lines of the day"),
+            Posting(Book.SUSPENSE, -line.amount_minor, "Not matched on this day"),
+        ]
+    for part, _ in _parts(session, account_id, day):
+        if part.payout_id is not None:
+            one = _payout(session, part.payout_id)
+            yield journal.payout_entry(one, f"{number}-P{part.payout_id}", day)
+            others += [
+                Posting(Book.BANK, -one.net, "Bank, lines of the day"),
+                Posting(Book.SUSPENSE, one.net, "Not matched on this day"),
+            ]
+            continue
+        others.append(Posting(Book.SUSPENSE, part.amount_minor, "Not matched on this day"))
+        others += _for(session, part)
+    rest = journal.summed(number, day, f"Bank lines of {day:%d %b %Y}", others)
+    if rest is not None:
+        yield rest
+
+
+def _parts(session: Session, account_id: int, day: date) -> list[tuple[MatchPart, StatementLine]]:
+    rows = session.execute(
+        select(MatchPart, StatementLine)
+        .join(Match, Match.id == MatchPart.match_id)
+        .join(StatementLine, StatementLine.id == Match.line_id)
+        .where(StatementLine.account_id == account_id, Match.undone_at.is_(None), match_day() == day)
+        .order_by(MatchPart.id)
+    )
+    return [(part, line) for part, line in rows]
+
+
+def _for(session: Session, part: MatchPart) -> Iterator[Posting]:
+    """What a part of a line is for; what it takes back is booked as its line was, the other way."""
+    minor = part.amount_minor
+    match part.target:
+        case "payment":
+            yield Posting(Book.CLEARING, -minor, "Payments by EFT", _event(session, part.payment_id))
+        case "surplus":
+            yield Posting(Book.SURPLUS, -minor, "Surplus of payers", _event(session, part.payment_id))
+        case "bag":
+            yield Posting(Book.CASH, -minor, "Cash from the tills")
+        case "line":
+            yield from _taken_back(session, part)
+        case _:
+            yield Posting(Book.SUSPENSE, -minor, "Set apart: for no payment of ours")
+
+
+def _taken_back(session: Session, part: MatchPart) -> Iterable[Posting]:
+    earlier = session.scalars(
+        select(MatchPart)
+        .join(Match, Match.id == MatchPart.match_id)
+        .where(Match.line_id == part.other_line_id, Match.undone_at.is_(None))
+        .order_by(MatchPart.id)
+    ).all()
+    if sum(one.amount_minor for one in earlier) != -part.amount_minor or any(
+        one.target in ("line", "payout") for one in earlier
+    ):
+        return [Posting(Book.SUSPENSE, -part.amount_minor, "Lines that cancel each other out")]
+    return [
+        Posting(one.book, -one.minor, f"Taken back: {one.text}", one.event)
+        for each in earlier
+        for one in _for(session, each)
+    ]
+
+
+def _event(session: Session, payment_id: int | None) -> str:
+    code = select(Event.code).join(Payment, Payment.event_id == Event.id).where(Payment.id == payment_id)
+    return session.scalar(code) or ""
+
+
+def _payout(session: Session, payout_id: int) -> journal.Payout:
+    """VAT on the payout's own fee is told apart where the rates of its day say that it is in it."""
+    row = session.get_one(Payout, payout_id)
+    gross: dict[str, int] = defaultdict(int)
+    inside = (
+        select(Event.code, func.sum(PayoutLine.gross_minor))
+        .join(Payment, Payment.id == PayoutLine.payment_id)
+        .join(Event, Event.id == Payment.event_id)
+        .where(
+            PayoutLine.payout_id == payout_id, PayoutLine.kind == "capture", PayoutLine.state == "stands"
+        )
+        .group_by(Event.code)
+    )  # fmt: skip
+    for code, minor in session.execute(inside):
+        gross[code] += int(minor)
+    gross[""] += row.gross_minor - sum(gross.values())
+    fee, vat = row.fee_minor + row.payout_fee_minor, row.vat_minor
+    if row.last_on is not None:
+        own = fees.tariff(session).payout_fee(row.last_on)
+        if own.total_minor == row.payout_fee_minor:
+            fee, vat = row.fee_minor + own.fee_minor, vat + own.vat_minor
+    return journal.Payout(row.id, row.net_minor, dict(gross), fee, vat, row.less_minor, row.difference_minor)

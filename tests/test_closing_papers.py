@@ -1,0 +1,262 @@
+"""The reconciliation statement leads from the bank to the books, journals balance, both are known again."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from db.money import Money
+from payments import choices, closing_papers, journal, journaling, last_stage, reconciled, sign_offs, transit
+from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.exports import verify
+from payments.exports.verify import Word
+from payments.journal import Book, Chart, Entry, Package, Payout, Posting
+from payments.matching import Target
+from payments.people import Role
+from payments.reconciliation import Part
+from payments.sign_offs import Period
+from tests.desk import ADMIN
+from tests.test_approvals import somebody
+from tests.test_closing import MONDAY, PRICE, TUESDAY, Desk, explain
+from tests.test_reconciliation import bare
+from tests.test_settlements import Bench as Payouts
+
+FRIDAY = MONDAY - timedelta(days=3)
+NAMES = {book: f"{1000 + 10 * nth}" for nth, book in enumerate(Book)}
+CHART = Chart(NAMES)
+
+
+@pytest.fixture
+def desk(sessions, now):
+    """A day with a payment, a fee set apart, and a stranger's money explained; then a line that came late."""
+    desk = Desk(sessions, now)
+    desk.paid = desk.owes()
+    desk.statement(
+        100_00,
+        (MONDAY, f"EFT {bare(desk.paid)}", PRICE.minor),
+        (MONDAY, "BANK FEE", -500),
+        (MONDAY, "ABC", 700),
+    )
+    desk.propose()
+    _, fee, stranger = desk.lines()
+    desk.accept(fee.id, Part(Target.ASIDE, Money(-500)), why="The bank's monthly fee.")
+    explain(desk, stranger.id)
+    desk.number = desk.close()
+    desk.bank(("LATE", "70.00"))
+    return desk
+
+
+def told(desk, on=MONDAY, person=None):
+    with desk.sessions.read() as session:
+        return reconciled.statement(session, person or desk.audra, desk.account, on)
+
+
+def entries(desk, first=MONDAY, last=MONDAY):
+    with desk.sessions.read() as session:
+        return journaling.entries(session, desk.audra, desk.account, first, last)
+
+
+# -- the statement ------------------------------------------------------------------------------------
+
+
+def test_the_statement_leads_from_the_bank_to_the_books_without_a_difference(desk):
+    one = told(desk)
+    # the late line is not in the file that told the evening's balance: this is what it brought
+    assert {entry.name: entry.amount.minor for entry in one.adjustments} == {
+        "Balance before the first statement here": 100_00,
+        "Not matched yet": 700,
+        "Came late, booked on a later day": 7000,
+        "Set apart: for no payment of ours": -500,
+    }
+    assert {entry.name: entry.amount for entry in one.books} == {"Payments received by EFT": PRICE}
+    assert (one.bank, one.total) == (Money(100_00 + PRICE.minor + 200), PRICE)
+    (gap,) = one.named
+    assert (gap.text, gap.amount) == ("Lines here that the bank's balance does not count", Money(-7000))
+    assert one.difference == gap.amount
+    late = next(entry for entry in one.adjustments if entry.name.startswith("Came late"))
+    assert [(row.on, row.text, row.line_id) for row in late.rows] == [(MONDAY, "LATE", desk.lines()[-1].id)]
+
+
+def test_every_difference_has_a_name_and_the_names_are_the_difference(desk):
+    """A receipt that says less than its line, behind the back of every guard."""
+    with desk.sessions.begin() as session:
+        if desk.sessions.engine.dialect.name == "postgresql":
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+        else:
+            session.execute(text("DROP TRIGGER receipts_update_locked"))
+        session.execute(text("UPDATE receipts SET amount_minor = amount_minor - 300"))
+    one = told(desk)
+    assert sorted(row.amount.minor for row in one.named) == [-7000, 300]
+    assert one.difference.minor == sum(row.amount.minor for row in one.named) == -6700
+
+
+def test_the_statement_of_a_day_stays_when_a_line_is_matched_later(desk):
+    before = told(desk)
+    one = desk.owes("Sipho Dlamini", Money(700))
+    _, _, stranger, _ = desk.lines()
+    desk.accept(stranger.id, Part(Target.PAYMENT, Money(700), desk.id_of(one)))
+    assert told(desk) == before
+    later = told(desk, TUESDAY)
+    assert "Not matched yet" not in {entry.name: entry for entry in later.adjustments} or all(
+        row.text != "ABC" for entry in later.adjustments for row in entry.rows
+    )
+    assert later.total == PRICE + Money(700)
+
+
+def test_without_a_balance_of_the_bank_there_is_no_statement(desk):
+    with pytest.raises(Conflict, match="tells its balance by 22 Nov 2026"):
+        told(desk, MONDAY - timedelta(days=1))
+
+
+# -- journals -----------------------------------------------------------------------------------------
+
+
+def test_a_signed_day_is_a_journal_by_account_and_event(desk):
+    (entry,) = entries(desk)
+    assert {(one.book, one.event): one.minor for one in entry.postings if one.book is not Book.SUSPENSE} == {
+        (Book.BANK, ""): PRICE.minor + 200,
+        (Book.CLEARING, "devconf"): -PRICE.minor,
+    }
+    assert sum(one.minor for one in entry.postings if one.book is Book.SUSPENSE) == -200
+    with pytest.raises(Conflict, match="24 Nov 2026 of Events is not signed off"):
+        entries(desk, MONDAY, TUESDAY)
+    with pytest.raises(Conflict, match="Nothing is booked"):
+        entries(desk, date(2026, 11, 1), date(2026, 11, 2))
+
+
+def test_what_is_decided_later_moves_from_suspense_and_touches_no_bank(desk, now):
+    one = desk.owes("Sipho Dlamini", Money(700))
+    _, _, stranger, late = desk.lines()
+    desk.accept(stranger.id, Part(Target.PAYMENT, Money(700), desk.id_of(one)))
+    desk.accept(late.id, Part(Target.ASIDE, Money(7000)), why="A refund of our own.")
+    desk.now = now + timedelta(days=3)
+    desk.statement(100_00 + PRICE.minor + 200 + 7000, (date(2026, 11, 25), "EFT", 5))
+    desk.close(TUESDAY)
+    (entry,) = entries(desk, TUESDAY, TUESDAY)
+    sums = Counter[Book]()
+    for one in entry.postings:
+        sums[one.book] += one.minor
+    assert sums == {Book.BANK: 7000, Book.CLEARING: -700, Book.SUSPENSE: 700 - 7000}
+
+
+def test_a_payout_is_bank_fees_and_vat_against_what_payers_paid_and_leaves_what_is_on_its_way(sessions, now):
+    bench = Payouts(sessions, now)
+    one, other = bench.paid(), bench.paid(Money(450_00))
+    bench.bring(bench.row(one), bench.row(other, 450_00, "instant EFT"))
+    bench.bank(bench.net())
+    bench.propose()
+    late = bench.paid(Money(300_00), at=now)
+    assert [rolled(bench, day) for day in (FRIDAY, FRIDAY + timedelta(days=1), MONDAY)] == [
+        (0, 1950_00, 0, 1950_00), (1950_00, 0, 0, 1950_00), (1950_00, 300_00, 1950_00, 300_00),
+    ]  # fmt: skip
+    with sessions.read() as session:
+        assert last_stage.signed_off(session, late).banked == 0, "what is left is what no payout brought"
+    bench.now = now + timedelta(days=1)
+    with sessions.begin() as session:
+        people = [somebody(session, name, Role.FINANCE, now=now) for name in ("Farai", "Gugu")]
+        digest = sign_offs.closing.draft(session, people[0], bench.account, MONDAY, now=bench.now).digest
+        session.execute(text("UPDATE statement_files SET imported_at = '2026-11-24 10:00:00'"))
+        view = sign_offs.sign(
+            session, people[0], bench.account, Period.DAY, MONDAY, digest, "", now=bench.now
+        )
+        sign_offs.approve(session, people[1], view.id, now=bench.now)
+        (entry,) = journaling.entries(session, people[0], bench.account, MONDAY, MONDAY)
+    # R42.75 and R9.00 of the captures, R2.50 of the payout; VAT of each: R6.41, R1.35 and 38 cents
+    assert {(one.book, one.event): one.minor for one in entry.postings} == {
+        (Book.BANK, ""): 1887_61, (Book.FEES, ""): 54_25, (Book.VAT, ""): 8_14,
+        (Book.CLEARING, "devconf"): -1950_00,
+    }  # fmt: skip
+
+
+def rolled(bench, day):
+    with bench.sessions.read() as session:
+        told = transit.roll_forward(session, ADMIN, day)
+    return tuple(money.minor for money in (told.opening, told.captured, told.banked, told.closing))
+
+
+MINOR = st.integers(-(10**9), 10**9)
+PAYOUTS = st.builds(
+    lambda number, gross, fee, vat, less, difference: Payout(
+        number, sum(gross.values()) - fee - vat - less + difference, gross, fee, vat, less, difference
+    ),
+    st.integers(1, 99), st.dictionaries(st.sampled_from(["", "devconf", "gala"]), MINOR, min_size=1),
+    st.integers(0, 10**6), st.integers(0, 10**6), MINOR, MINOR,
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(payouts=st.lists(PAYOUTS, max_size=6), package=st.sampled_from(Package), month_first=st.booleans())
+def test_debits_are_credits_in_every_journal_of_every_file(payouts, package, month_first):
+    made = []
+    for nth, one in enumerate(payouts):
+        try:
+            made.append(journal.payout_entry(one, f"PD-{nth}", MONDAY))
+        except ValueError:  # nothing moved: then there is nothing to write
+            assert not any((one.net, one.fee, one.vat, one.less, one.difference, *one.gross.values()))
+    data = journal.render(package, made, CHART, month_first=month_first).decode()
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in csv.DictReader(io.StringIO(data)):
+        name = next(row[key] for key in ("*Narration", "Reference", "Journal No") if key in row)
+        plus = row.get("*Amount") or row.get("Debit") or row.get("Debits") or "0"
+        minus = row.get("Credit") or row.get("Credits") or "0"
+        sums[name] += Decimal(plus) - Decimal(minus)
+    assert len(sums) == len(made)
+    assert not any(sums.values())
+
+
+def test_an_entry_that_does_not_balance_cannot_be_made():
+    with pytest.raises(ValueError, match="differ by 1"):
+        Entry("PD-1", MONDAY, "x", (Posting(Book.BANK, 100, "x"), Posting(Book.CLEARING, -99, "x")))
+    with pytest.raises(ValueError, match="differ"):
+        Entry("PD-1", MONDAY, "x", ())
+
+
+def test_a_file_takes_what_its_package_calls_each_account_and_no_more_lines_than_it_reads():
+    one = Entry(
+        "PD-1", MONDAY, "x", (Posting(Book.BANK, 100, "=x"), Posting(Book.CLEARING, -100, "y", "gala"))
+    )
+    with pytest.raises(InvalidInput, match="bank, clearing"):
+        journal.render(Package.SAGE, [one], Chart({}))
+    with pytest.raises(InvalidInput, match="Xero takes 300 lines"):
+        journal.render(Package.XERO, [one] * 151, CHART)
+    assert journal.render(Package.XERO, [one], CHART).decode().splitlines()[1:] == [
+        "x (PD-1),23/11/2026,'=x,1000,No VAT,1.00,,,,",
+        "x (PD-1),23/11/2026,y,1010,No VAT,-1.00,Event,gala,,",
+    ]
+    assert journal.render(Package.QUICKBOOKS, [one], CHART, month_first=True).decode().splitlines()[2] == (
+        "PD-1,11/23/2026,1010,,1.00,y,gala"
+    )
+
+
+# -- papers ---------------------------------------------------------------------------------------------
+
+
+def test_a_paper_is_known_again_by_its_bytes_and_one_changed_is_not(desk):
+    more = {"demo": True, "now": desk.now}
+    with desk.sessions.begin() as session:
+        choices.keep_ledger(session, desk.farai, {**NAMES, "package": Package.SAGE})
+        pdf = closing_papers.make_statement(session, desk.farai, desk.account, MONDAY, **more)
+        book = closing_papers.make_journal(session, desk.farai, desk.account, (MONDAY, MONDAY), **more)
+    assert pdf.data.startswith(b"%PDF")
+    assert book.data.startswith(b"Reference,Date,Description,Ledger Account Number")
+    with desk.sessions.begin() as session:
+        organiser = somebody(session, "Aisha", Role.ORGANISER, now=desk.now)
+    with desk.sessions.read() as session:
+        for file in (pdf, book):
+            verdict = verify.verify(session, desk.audra, io.BytesIO(file.data), file.name)
+            assert verdict.word is Word.GENUINE
+            assert verdict.paper is not None
+            assert (verdict.paper.file_name, verdict.paper.by) == (file.name, "Farai")
+            theirs = verify.verify(session, organiser, io.BytesIO(file.data), file.name)
+            assert (theirs.word, theirs.paper) == (Word.GENUINE, None)
+            changed = verify.verify(session, desk.audra, io.BytesIO(file.data + b"\n"), file.name)
+            assert changed.word is Word.UNKNOWN
+        assert len(closing_papers.made(session, desk.audra, desk.account)) == 2
+    with pytest.raises(NotAllowed), desk.sessions.begin() as session:
+        closing_papers.make_statement(session, organiser, desk.account, MONDAY, **more)
