@@ -3,6 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from payments.matching.rules import (
+    Account,
+    All,
+    AnyOf,
+    Between,
+    Condition,
+    Contains,
+    Field,
+    Matches,
+    Says,
+    Sign,
+)
+from payments.matching.rules import State as RuleState
+from payments.payout_watch import DayState as PayoutDay
 from payments.proposing import Reason
 from payments.sign_offs import DayState, State
 from words import Look
@@ -78,3 +92,96 @@ SIGN_OFF: Mapping[State, Look] = {
     State.REOPENING: DAY[DayState.REOPENING],
     State.REOPENED: DAY[DayState.REOPENED],
 }
+
+
+# -- payouts ----------------------------------------------------------------------------------------
+
+#: What was taken off a payout besides fees.
+PAYOUT_LINE: Mapping[str, str] = {
+    "refund": "Refunds",
+    "chargeback": "Chargebacks",
+    "deduction": "Deductions",
+}
+LINE_KIND: Mapping[str, str] = {
+    "capture": "Payment",
+    "refund": "Refund",
+    "chargeback": "Chargeback",
+    "deduction": "Deduction",
+    "payout_fee": "Fee of the payout",
+    "rollup": "Whole day",
+}
+#: Who told of a payout.
+PAYOUT_SOURCE: Mapping[str, str] = {
+    "settlement": "iKhokha's file",
+    "rollup": "iKhokha's daily statement",
+    "bank": "the bank's line alone",
+}
+#: How it is known which payments are in it.
+EXPLAINED: Mapping[str, str] = {
+    "": "not yet",
+    "file": "named by iKhokha's file",
+    "auto": "found by itself, the only likely explanation",
+    "person": "chosen by a person",
+}
+PAYOUT_DAY: Mapping[PayoutDay, str] = {
+    PayoutDay.WAITS: "On its way",
+    PayoutDay.ON_THE_WAY: "Told, not banked",
+    PayoutDay.BANKED: "Banked",
+    PayoutDay.LATE: "Late",
+    PayoutDay.SMALL: "Waits for the next",
+}
+_METHOD: Mapping[str, str] = {
+    "card": "Card",
+    "instant_eft": "Instant EFT",
+    "international_card": "International card",
+}
+
+
+def paid_by(method: str) -> str:
+    """How a settlement line says that somebody paid; ``gateway`` and "" are not told."""
+    return _METHOD.get(method, "Not told")
+
+
+# -- rules ------------------------------------------------------------------------------------------
+
+SAYS: Mapping[Says, str] = {
+    Says.PAYOUT: "it is a payout of iKhokha",
+    Says.CASH: "it is a cash deposit",
+    Says.CARD: "it is a card machine's batch",
+    Says.FOREIGN: "it came from abroad",
+    Says.ASIDE: "it is no payment",
+    Says.PAYER: "it pays for",
+}
+RULE_STATE: Mapping[RuleState, Look] = {
+    RuleState.OFF: Look("Off", "power_settings_new", "gray"),
+    RuleState.SHADOW: Look("In the shadow", "visibility", "orange"),
+    RuleState.LIVE: Look("Live", "bolt", "green"),
+}
+
+
+def condition(one: Condition) -> str:
+    """A condition as the end of a sentence."""
+    match one:
+        case Contains():
+            return f"{_where(one.field)} has “{one.text}”"
+        case Matches():
+            return f"{_where(one.field)} fits “{one.pattern}”"
+        case Between():
+            return f"the amount is {one.least} to {one.most}"
+        case Sign():
+            return "money came in" if one.money_in else "money went out"
+        case Account():
+            return f"the account is {one.account}"
+        case All():
+            return " and ".join(_grouped(each) for each in one.conditions)
+        case AnyOf():
+            return " or ".join(_grouped(each) for each in one.conditions)
+
+
+def _where(field: Field) -> str:
+    return "the text" if field is Field.TEXT else f"the {field}"
+
+
+def _grouped(one: Condition) -> str:
+    told = condition(one)
+    return f"({told})" if isinstance(one, All | AnyOf) and len(one.conditions) > 1 else told

@@ -27,6 +27,8 @@ MENU = {
         (Action.SEE_BANK, "finance/workbench", "Reconcile", "join"),
         (Action.SEE_BANK, "finance/statements", "Statements", "account_balance"),
         (Action.SEE_BANK, "finance/closing", "Close", "lock"),
+        (Action.SEE_BANK, "finance/payouts", "Payouts", "savings"),
+        (Action.SEE_BANK, "finance/rules", "Rules", "rule"),
         (Action.EXPORT, "finance/exports", "Exports", "download"),
     ],
     "Door": [

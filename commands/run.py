@@ -126,7 +126,7 @@ def _seed_when_empty(app: App) -> None:
 
 def seed_with_progress(app: App, *, payments: int | None = None, seed: int | None = None) -> int:
     """Seed the demo year, and say so; returns how many payments there are."""
-    from commands import samples, season
+    from commands import samples, season, settled
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
     with Progress(*columns, TimeRemainingColumn(), console=aside) as bar:
@@ -140,6 +140,7 @@ def seed_with_progress(app: App, *, payments: int | None = None, seed: int | Non
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     samples.write(app)
+    settled.write(app, state_file(app.settings))
     return len(played.payers)
 
 

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     CLOCK = "clock"
     DISK = "disk"
     BACKUP = "backup"
+    PAYOUT_LATE = "payout_late"
+    PAYOUT_SHORT = "payout_short"
 
 
 class Severity(StrEnum):
@@ -55,6 +57,8 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.QUEUE_AGE: "Links can be made and paid, and messages are kept; they show late.",
     Kind.OUTCOME_UNKNOWN: "Everything else works. The links are looked up; do not make others for them.",
     Kind.CLOCK: "Payments are taken; times on the pages may be wrong, and the gateway may refuse to talk.",
+    Kind.PAYOUT_LATE: "Everything works: payments stay paid, and their money is on its way or asked for.",
+    Kind.PAYOUT_SHORT: "Everything works: payments stay paid. What is missing can be asked back.",
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
     Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",
 }

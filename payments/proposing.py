@@ -28,7 +28,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, banked, dates, matching, standstill, tallies
+from payments import audit, banked, dates, matching, rule_book, standstill, tallies
 from payments.book import SqlBook
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Source
@@ -84,8 +84,10 @@ class Run:
 def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: int | None = None) -> Run:
     """Ask about every open line, or those of one account. Raises NotAllowed, Conflict while read-only."""
     check(person, Action.RECONCILE)
-    with sessions.read() as session:
+    with sessions.begin() as session:
         standstill.refuse(session)
+        rule_book.review(session, now=now, lines=_open_lines(session, account_id))
+    with sessions.read() as session:
         proposals, by_hand = _ask(session, account_id, now)
     run = Run(len(proposals))
     # What takes a line back comes last: then the line has found what it was for.
@@ -103,7 +105,11 @@ def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: in
     return run
 
 
-def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[Proposal], set[int]]:
+def _open_lines(session: Session, account_id: int | None) -> list[Line]:
+    return [line_of(row, account) for row, account in session.execute(_open(account_id))]
+
+
+def _open(account_id: int | None) -> Any:
     wanted = (
         select(StatementLine, BankAccount.name)
         .join(BankAccount, BankAccount.id == StatementLine.account_id)
@@ -112,12 +118,18 @@ def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[
     )
     if account_id is not None:
         wanted = wanted.where(StatementLine.account_id == account_id)
-    rows = session.execute(wanted).all()
+    return wanted
+
+
+def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[Proposal], set[int]]:
+    rows = session.execute(_open(account_id)).all()
     lines = [line_of(row, account) for row, account in rows]
     by_hand = {row.id for row, _ in rows if row.by_hand}
     book = SqlBook(session, bags(session))
     past = Past(refused=_refused(session), settled=_settled(session, now))
-    found = matching.propose(lines, book, memory=_memory(session, now), past=past)
+    found = matching.propose(
+        lines, book, rules=rule_book.live(session), memory=_memory(session, now), past=past
+    )
     return banked.propose(session, found), by_hand
 
 

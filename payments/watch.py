@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link, Meta, Receipt, Tally, TimelineEntry, UnverifiedEvent
 from db.session import Sessions
-from payments import alerts, backups, dates, health, integrity, lifecycle, rhythm, tallies
+from payments import alerts, backups, dates, health, integrity, lifecycle, payout_watch, rhythm, tallies
 from payments.alerts import Alarm, Kind, QuietHours, Severity
 from payments.chat import Chat, NotSent
 from payments.errors import GatewayError
@@ -131,6 +131,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from _failures(session, now)
     yield from _forged(session, now)
     yield from _waiting(session, now)
+    yield from payout_watch.alarms(session, now=now)
 
 
 def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:

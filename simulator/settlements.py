@@ -42,9 +42,13 @@ class Payout:
 
 
 def net_minor(capture: Capture) -> int:
-    gross = Decimal(capture.gross.minor) / 100
-    fee = _cents(gross * FEES[capture.method] / 100)
-    return int((gross - fee - _cents(fee * VAT)) * 100)
+    return capture.gross.minor - sum(fee_minor(capture.gross.minor, capture.method))
+
+
+def fee_minor(gross_minor: int, method: str) -> tuple[int, int]:
+    """The fee of a capture, and the VAT on it."""
+    fee = _cents(Decimal(gross_minor) / 100 * FEES[method] / 100)
+    return int(fee * 100), int(_cents(fee * VAT) * 100)
 
 
 def _cents(amount: Decimal) -> Decimal:

@@ -32,6 +32,7 @@ from payments.claims import ClaimDraft
 from payments.errors import PaymentsError
 from payments.keyring import KeyRing
 from payments.lifecycle import Status
+from payments.matching.rules import Contains
 from payments.people import Person, Role
 from payments.proofs.files import Prepared
 from payments.proofs.pdf import Told
@@ -126,6 +127,7 @@ class World:
         named = {
             "event_code": ["devconf", "gala"], "category_id": [None], "limit": [10], "wanted_codes": [()],
             "key": ["another"], "method": ["eft"], "payer_email": ["zanele@example.org"], "code": ["devconf"],
+            "condition": [Contains(self.reference)],
         }  # fmt: skip
         if name in named:
             return named[name]

@@ -370,6 +370,7 @@ POSSIBLE = {
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
+    "payout_watch.days", "rule_book.try_out",
     "people.disable_person", "people.is_active", "people.list_people",
     "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin.make_sign_in_link",

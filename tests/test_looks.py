@@ -27,6 +27,8 @@ PAGES = [
     "workbench",
     "statements",
     "closing",
+    "payouts",
+    "rules",
     "exports",
     "take",
     "board",

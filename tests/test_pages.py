@@ -41,6 +41,8 @@ PAGES = {
     "pages/finance/workbench.py": Action.SEE_BANK,
     "pages/finance/statements.py": Action.SEE_BANK,
     "pages/finance/closing.py": Action.SEE_BANK,
+    "pages/finance/payouts.py": Action.SEE_BANK,
+    "pages/finance/rules.py": Action.SEE_BANK,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/door/take.py": Action.ISSUE_LINK,
     "pages/door/board.py": Action.TAKE_MONEY,

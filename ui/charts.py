@@ -6,6 +6,7 @@ money is divided into anything that is not whole.
 """
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 import words
+from db.money import Money
 from payments import filters
 from payments.figures import Figure
 from payments.search import Filter
@@ -256,6 +258,80 @@ def table(
 def _cell(figure: Figure, label: str, *, as_money: bool) -> str:
     shown = words.sums(figure.sums) if as_money else words.number(figure.count)
     return f"<td>{link(figure, shown, about=f'{label}: {told(figure)}') if figure.count else '–'}</td>"
+
+
+@dataclass(frozen=True)
+class Fall:
+    """A step of a waterfall: what it is, how much, and its look: ``whole`` stands on the ground, ``off``
+    takes away from what is left, ``back`` adds to it."""
+
+    label: str
+    amount: Money
+    look: str
+    note: str = ""
+
+
+def waterfall(steps: Sequence[Fall], *, alt: str) -> str:
+    """From a gross sum to what is left of it, one step below the other, so that it reads on a phone too.
+
+    A step too small to be seen is drawn a little wider than it is; its words tell the cent.
+    """
+    widest = max(1, *(abs(step.amount.minor) for step in steps))
+    at, rows = 0, []
+    for step in steps:
+        size = abs(step.amount.minor)
+        if step.look == "whole":
+            left, at = 0, step.amount.minor
+        elif step.look == "off":
+            at -= size
+            left = at
+        else:
+            left, at = at, at + size
+        start, width = max(0, left) * 1000 // widest, max(size * 1000 // widest, 6)
+        start = min(start, 1000 - width)
+        sign = {"off": "−", "back": "+"}.get(step.look, "")
+        note = f'<span class="pd-below">{html.escape(step.note)}</span>' if step.note else ""
+        rows.append(
+            f'<li class="{html.escape(step.look)}"><span>{html.escape(step.label)}{note}</span>'
+            f'<span class="pd-number">{sign}{html.escape(str(Money(size, step.amount.currency)))}</span>'
+            f'<span class="pd-fall" aria-hidden="true"><span style="margin-left:{start // 10}.{start % 10}%;'
+            f'width:{width // 10}.{width % 10}%"></span></span></li>'
+        )
+    return f'<ol class="pd-falls" aria-label="{html.escape(alt)}">{"".join(rows)}</ol>'
+
+
+#: A cell of a sheet: its words, and the address it leads to ("" for none).
+Cell = tuple[str, str]
+
+
+def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> str:
+    """Rows of words and amounts, some of which lead somewhere; on a phone each row is a card of its own."""
+    there = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
+    looks = ["" if all(_AMOUNT.match(row[nth][0]) for row in there) else "words" for nth in range(len(heads))]
+    head = "".join(
+        f'<th scope="col" class="{look}">{html.escape(title)}</th>'
+        for title, look in zip(heads, looks, strict=True)
+    )
+    drawn = []
+    for row in there:
+        first, *rest = (_sheet_cell(*cell) for cell in row)
+        cells = "".join(
+            f'<td class="{look}" data-label="{html.escape(title)}">{cell}</td>'
+            for cell, title, look in zip(rest, heads[1:], looks[1:], strict=True)
+        )
+        drawn.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    return (
+        f'<div class="pd-scroll"><table class="pd-table pd-sheet"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(drawn)}</tbody></table></div>"
+    )
+
+
+_AMOUNT = re.compile(r"[−-]?(?:R?[0-9]|–$)")
+
+
+def _sheet_cell(text: str, where: str) -> str:
+    told = html.escape(text)
+    return f'<a class="pd-door" href="{html.escape(where)}">{told}</a>' if where else told
 
 
 def doors(key: str, opened: Any) -> None:

@@ -28,6 +28,7 @@ from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, 
 from db.models.places import Place
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.reminders import OptOut, Reminder, ReminderPlan
+from db.models.rules import MatchRule, MatchRuleVersion
 from db.models.sheets import SheetFile, SheetLine, SheetPayment
 from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
@@ -64,6 +65,8 @@ __all__ = [
     "Match",
     "MatchPart",
     "MatchRefusal",
+    "MatchRule",
+    "MatchRuleVersion",
     "Meta",
     "OptOut",
     "Organiser",

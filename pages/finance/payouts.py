@@ -1,0 +1,506 @@
+"""Payouts: what iKhokha pays out, what is in each payout, when the next is due, and what it all cost."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import streamlit as st
+
+import bank_words
+import bootstrap
+import ui
+import words
+from db.money import Money
+from payments import dates, explaining, fees, payout_list, payout_watch, reconciliation
+from payments.errors import PaymentsError
+from payments.explaining import Unexplained
+from payments.payout_list import PayoutDetail, PayoutRow
+from payments.payout_watch import DayState, DayView
+from payments.payouts import Explanation
+from payments.people import Action, Person
+from payments.tariff import METHODS, Rates
+from ui import charts
+from ui.charts import Fall
+from ui.payout_files import bring, imports_list, unread_rows
+
+person = ui.require(Action.SEE_BANK)
+app = bootstrap.app()
+PAYOUTS, EXPECTED, FEES, FILES = "Payouts", "Expected", "Fees", "Files"
+PAGES = {"payments": "pages/monitor/payments.py", "payouts": "pages/finance/payouts.py"}
+SHOWN = 6  # explanations of one sum; what is as good beyond that tells nothing new
+
+
+def tell(sentence: str, *, bad: bool = False) -> None:
+    st.session_state.payouts_done = (sentence, bad)
+
+
+def last_done() -> None:
+    if said := st.session_state.pop("payouts_done", None):
+        (st.warning if said[1] else st.success)(ui.escape(said[0]))
+
+
+def open_door(href: str) -> None:
+    parts = urlsplit(href)
+    if page := PAGES.get(parts.path.lstrip("/")):
+        st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
+
+
+def days_of(row: PayoutRow) -> str:
+    return dates.say_days(row.first_on, row.last_on)
+
+
+def total(amounts: Iterable[Money]) -> str:
+    """What some amounts in rand come to."""
+    return str(Money(sum(one.minor for one in amounts)))
+
+
+def day_told(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+# -- what matters now ---------------------------------------------------------------------------------
+
+
+def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.FeesTold) -> None:
+    waits = [one for one in days if one.state in (DayState.WAITS, DayState.ON_THE_WAY)]
+    late = [one for one in days if one.state is DayState.LATE]
+    due = min((one.latest_on for one in waits), default=None)
+    short = [one.short for one in rows if one.short is not None]
+    ui.cards(
+        [
+            ui.Card(
+                "On its way", "local_shipping", total([one.least for one in waits]),
+                note=f"at least, of {words.count(len(waits), 'day', 'days')}"
+                + (f"; the next by {day_told(due)}" if due else ""),
+            ),
+            ui.Card(
+                "Late", "event_busy", total([one.least for one in late]),
+                note=words.count(len(late), "day", "days"), better=False if late else None,
+            ),
+            ui.Card(
+                "Short", "trending_down", total(short),
+                note=f"{words.count(len(short), 'payout', 'payouts')} of those listed",
+            ),
+            ui.Card(
+                "Charged too much", "request_quote", str(month.overcharged),
+                note=f"of {words.count(month.checked, 'payment', 'payments')} in 60 days",
+            ),
+        ]
+    )  # fmt: skip
+
+
+# -- the list -----------------------------------------------------------------------------------------
+
+
+def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
+    to_explain(here)
+    if not rows:
+        ui.empty_state(
+            "No payout yet",
+            "Import a file of iKhokha's under Files, paste its daily statement there, or import the bank's "
+            "statement: its payout lines are explained here.",
+            "savings",
+        )
+        return
+    charts.draw(
+        charts.sheet(
+            f"The newest {words.count(len(rows), 'payout', 'payouts')}; open one for what is in it",
+            [
+                "Trading day",
+                "Payout",
+                "Gross",
+                "Fees with VAT",
+                "Taken off",
+                "Net",
+                "Payments",
+                "At the bank",
+            ],
+            [row_cells(row) for row in rows],
+        ),
+        live="payouts",
+    )
+
+
+def row_cells(row: PayoutRow) -> list[charts.Cell | str]:
+    paid = row.fee + row.vat + row.payout_fee
+    inside = words.number(row.captures) if row.explained else "not known yet"
+    strangers = f", {row.strangers} not ours" if row.strangers else ""
+    bank = f"{row.banked_on.day} {row.banked_on:%b}" if row.banked_on else "not yet"
+    return [
+        days_of(row), (f"Payout {row.id}", f"/payouts?payout={row.id}"), str(row.gross), str(paid),
+        str(row.less) if row.less else "–", str(row.net), f"{inside}{strangers}",
+        f"{bank}, {row.short} short" if row.short else bank,
+    ]  # fmt: skip
+
+
+# -- what nobody told the captures of -----------------------------------------------------------------
+
+
+def to_explain(here: Person) -> None:
+    with app.sessions.read() as session:
+        waits = explaining.waiting(session, here)
+    if not waits:
+        st.session_state.pop("explained", None)
+        return
+    with st.container(border=True):
+        ui.plain(
+            f"{words.count(len(waits), 'lump sum', 'lump sums')} of iKhokha's that no file told the payments "
+            f"of, {total([one.amount for one in waits])}",
+            "title",
+        )
+        if here.may(Action.RECONCILE):
+            st.button(
+                "Find what is in them", key="explain", type="primary", icon=":material/manage_search:",
+                on_click=find_out,
+            )  # fmt: skip
+        keys = {one.key for one in waits}
+        for one in st.session_state.get("explained", ()):
+            if one.key in keys:
+                one_lump(here, one)
+
+
+def find_out() -> None:
+    """What is sure is taken at once; the rest is shown with all that is as good."""
+    try:
+        here = ui.require(Action.RECONCILE)
+        with st.spinner("Weighing which captures make up each sum …"):
+            run = explaining.run(app.sessions, here, now=app.now())
+            with app.sessions.read() as session:
+                st.session_state.explained = explaining.explain(session, here)
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return
+    tell(
+        f"{run.explained} of {run.asked} explained by themselves. {run.tied} may be several things, "
+        f"{run.unexplained} nothing explains to the cent."
+    )
+
+
+def one_lump(here: Person, one: Unexplained) -> None:
+    with st.expander(ui.escape(f"{one.on:%d %b %Y} · {one.amount} · {one.text}"), expanded=True):
+        if not one.found:
+            ui.plain("No trading day with captures fits its date.", "faint")
+            return
+        if not one.found[0].is_whole:
+            st.warning(
+                f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
+            )
+        elif len(one.found) > 1:
+            ui.plain(
+                f"{len(one.found)} explanations are as good as each other; none was chosen for you.", "faint"
+            )
+        with st.form(f"choose_{one.key}", border=False):
+            shown = one.found[:SHOWN]
+            choice = st.radio(
+                "What is in it?", range(len(shown)), index=None if len(shown) > 1 else 0,
+                format_func=lambda nth: ui.escape(said(shown[nth])), key=f"choice_{one.key}",
+            )  # fmt: skip
+            why = "" if one.found[0].is_whole else st.text_input("Why it is accepted so", max_chars=500)
+            if st.form_submit_button("It is this", disabled=not here.may(Action.RECONCILE)):
+                chosen(one, choice, why)
+
+
+def said(one: Explanation) -> str:
+    days = ", ".join(dates.say_days(day, day) for day in one.days)
+    held = f"; {len(one.held)} of {len(one.captures) + len(one.held)} held back" if one.held else ""
+    back = f"; {len(one.released)} held before" if one.released else ""
+    return f"{days}: {words.count(len(one.captures), 'payment', 'payments')}, {one.says}{held}{back}"
+
+
+def chosen(one: Unexplained, choice: int | None, why: str) -> None:
+    with ui.error_boundary():
+        if choice is None:
+            ui.problem("Choose one of them first.")
+            return
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            number = explaining.accept(session, here, one, choice, now=app.now(), why=why)
+        tell(f"Payout {number} is written down, with your name.")
+        st.rerun()
+
+
+# -- one payout ---------------------------------------------------------------------------------------
+
+
+def one_payout(here: Person, number: int) -> None:
+    st.button(
+        "All payouts", icon=":material/arrow_back:", on_click=st.query_params.pop, args=("payout", None)
+    )
+    with app.sessions.read() as session:
+        detail = payout_list.detail(session, here, number)
+    row = detail.row
+    st.subheader(f"Payout {row.id}, {days_of(row)}", anchor=False)
+    left, right = st.columns([2, 1])
+    with left:
+        charts.draw(
+            charts.block(
+                "From gross to net", charts.waterfall(falls(detail), alt="From gross sales to what was paid")
+            ),
+            live="falls",
+        )
+    with right:
+        ui.facts(facts_of(detail))
+        bank_check(row)
+    inside(detail)
+    take_back(here, row)
+
+
+def falls(detail: PayoutDetail) -> list[Fall]:
+    """gross → fees → VAT → payout fee → refunds, chargebacks, deductions → net, without what is nothing."""
+    row = detail.row
+    inside = f"{words.count(row.captures, 'payment', 'payments')}" if row.explained else "payments not known"
+    steps = [Fall("Gross sales", row.gross, "whole", inside), Fall("Fees", row.fee, "off")]
+    steps.append(Fall("VAT on the fees", row.vat, "off"))
+    told = "" if row.payout_fee_told else "by the tariff"
+    steps.append(Fall("Fee of the payout", row.payout_fee, "off", told))
+    parts = [(name, detail.off(kind)) for kind, name in bank_words.PAYOUT_LINE.items()]
+    known = sum(amount.minor for _, amount in parts)
+    parts.append(("Other deductions", Money(row.less.minor - known, row.less.currency)))
+    steps += [Fall(name, amount, "off" if amount.minor > 0 else "back") for name, amount in parts]
+    rounding = row.difference.minor
+    steps.append(Fall("Rounding, or not explained", row.difference, "back" if rounding > 0 else "off"))
+    return [*(step for step in steps if step.amount), Fall("Paid out", row.net, "whole")]
+
+
+def facts_of(detail: PayoutDetail) -> dict[str, str | None]:
+    row = detail.row
+    told = bank_words.PAYOUT_SOURCE[row.source]
+    as_good = detail.explanation.get("as_good", 1)
+    return {
+        "Told by": f"{told}: {detail.file}" if detail.file else told,
+        "Captures known": bank_words.EXPLAINED[row.explained]
+        + (f", one of {as_good} that were as good" if as_good > 1 else ""),
+        "Why": detail.explanation.get("why"),
+        "Due": dates.say_days(dates.next_bank_day(row.last_on), dates.next_bank_day(row.last_on, 3)),
+        "Paid on": f"{row.paid_on:%d %b %Y}" if row.paid_on else None,
+        "Written down": f"{ui.moment(detail.made_at)} by {detail.made_by}",
+    }
+
+
+def bank_check(row: PayoutRow) -> None:
+    if row.banked is None:
+        ui.checks(
+            [("poor", "Not on the bank's statement yet", f"The bank should show {row.net}. Import it.")]
+        )
+    elif row.short is not None:
+        ui.checks(
+            [("bad", f"{row.short} short", f"The bank shows {row.banked} on {row.banked_on:%d %b %Y}.")]
+        )
+    else:
+        on = f"{row.banked_on:%d %b %Y}"
+        ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])
+
+
+def inside(detail: PayoutDetail) -> None:
+    if detail.held:
+        rows = [
+            [
+                day_told(one.on),
+                (one.reference, f"/payments?payment={one.reference}"),
+                one.payer,
+                str(one.amount),
+            ]
+            for one in detail.held
+        ]
+        title = f"{words.count(len(detail.held), 'capture', 'captures')} of these days not in any payout"
+        charts.draw(charts.sheet(title, ["Day", "Reference", "Payer", "Amount"], rows), live="payout_held")
+    if not detail.lines:
+        return
+    heads = ["Day", "What", "Reference", "Payer", "Method", "Gross", "Fee", "VAT", "Net", "Odd about it"]
+    rows = [
+        [
+            day_told(one.on) if one.on else "–", bank_words.LINE_KIND[one.kind],
+            (one.reference, f"/payments?payment={one.reference}" if one.is_ours else ""), one.payer or "–",
+            bank_words.paid_by(one.method) if one.method else "–", str(one.gross),
+            str(one.fee) if one.fee else "–", str(one.vat) if one.vat else "–", str(one.net),
+            one.reason or "–",
+        ]
+        for one in detail.lines
+    ]  # fmt: skip
+    charts.draw(charts.sheet("What is in it", heads, rows), live="payout_lines")
+    if len(detail.lines) == payout_list.MOST_LINES:
+        ui.plain(f"The first {words.number(payout_list.MOST_LINES)} rows.", "faint")
+
+
+def take_back(here: Person, row: PayoutRow) -> None:
+    """Undo what people may undo: the tie to the bank's line, then the explanation."""
+    explained = row.explained in (reconciliation.AUTO, reconciliation.PERSON)
+    if not here.may(Action.RECONCILE) or (row.match_id is None and not explained):
+        return
+    with st.expander("Take it back", icon=":material/undo:"), st.form(f"payout_back_{row.id}", border=False):
+        what = "The line of the bank waits again" if row.match_id else "Its payments count as not paid out"
+        ui.plain(f"{what}{', and its payments count as not paid out' if row.match_id and explained else ''}.")
+        why = st.text_input("Why", max_chars=500, key=f"payout_why_{row.id}")
+        if not st.form_submit_button("Take it back"):
+            return
+        with ui.error_boundary():
+            me = ui.require(Action.RECONCILE)
+            with app.sessions.begin() as session:
+                if row.match_id is not None:
+                    reconciliation.undo(session, me, row.match_id, why, now=app.now())
+                if explained:
+                    explaining.undo(session, me, row.id, why, now=app.now())
+            tell("Taken back; both stay in the history.")
+            st.query_params.pop("payout", None)
+            st.rerun()
+
+
+# -- what is expected ---------------------------------------------------------------------------------
+
+
+def expected_days(days: Sequence[DayView]) -> None:
+    if not days:
+        ui.empty_state(
+            "Nothing is on its way", "Days with payments by iKhokha's links show here until they are paid.",
+            "local_shipping",
+        )  # fmt: skip
+        return
+    rows = [
+        [
+            day_told(one.day), words.number(one.captures) if one.captures else "–", str(one.gross),
+            str(one.least) if one.least == one.most else f"{one.least} – {one.most}", day_told(one.due_on),
+            day_told(one.latest_on), (bank_words.PAYOUT_DAY[one.state], f"/payouts?payout={one.payout_id}")
+            if one.payout_id else bank_words.PAYOUT_DAY[one.state],
+        ]
+        for one in days
+    ]  # fmt: skip
+    heads = ["Trading day", "Payments", "Gross", "Should bring", "Expected", "At the latest", "Now"]
+    title = "South African bank days: weekends and public holidays bring nothing"
+    charts.draw(charts.sheet(title, heads, rows), live="payout_days")
+    ui.plain(
+        "While nobody told how a payer paid, a day's money is a range. A day is late an hour after the "
+        "bank's cut-off of its last day, 18:00; below R10 nothing is paid out.",
+        "faint",
+    )
+
+
+# -- what it cost -------------------------------------------------------------------------------------
+
+
+def costs(here: Person, found: fees.FeesTold, first: date, last: date) -> None:
+    tariff_form(here)
+    if not found.checked:
+        ui.empty_state(
+            "No fee is known yet", "Only iKhokha's own files tell what a payment cost. Bring one in Files.",
+            "request_quote",
+        )  # fmt: skip
+        return
+    rows = [
+        [
+            f"{one.month:%B %Y}", bank_words.paid_by(one.method), str(one.gross), str(one.charged),
+            f"{one.rate_bp // 100}.{one.rate_bp % 100:02d} %",
+        ]
+        for one in found.rates
+    ]  # fmt: skip
+    heads = ["Month", "Method", "Gross", "Fees with VAT", "Effective rate"]
+    charts.draw(charts.sheet("What it really cost, by month and method", heads, rows), live="payout_rates")
+    variances(found)
+    letter = fees.claim_letter(found, desk="Events desk", first=first, last=last)
+    if letter:
+        st.subheader("A letter to claim it back", anchor=False)
+        st.text_area("Draft", letter, height=260, key="claim_letter")
+        with st.container(horizontal=True):
+            ui.copy(st.session_state.claim_letter, key="claim_copy")
+            st.download_button(
+                "Save the letter", st.session_state.claim_letter, f"claim-{last}.txt", "text/plain",
+                icon=":material/download:",
+            )  # fmt: skip
+
+
+def variances(found: fees.FeesTold) -> None:
+    if not found.variances:
+        ui.checks([("good", "Every fee is as the tariff says", f"{found.checked} payments were looked at.")])
+        return
+    rows = [
+        [
+            day_told(one.check.charged.captured_on),
+            (one.reference, f"/payments?payment={one.reference}"), one.payer,
+            bank_words.paid_by(one.check.charged.method or "gateway"), str(one.check.charged.gross),
+            str(Money(one.check.charged.charged_minor)), str(Money(one.check.expected.most.total_minor)),
+            f"{one.off}{', rounding' if one.is_rounding else ''}",
+        ]
+        for one in found.variances[:200]
+    ]  # fmt: skip
+    heads = ["Day", "Reference", "Payer", "Method", "Amount", "Charged", "Expected", "Too much"]
+    charts.draw(charts.sheet("Fees that differ by a cent or more", heads, rows), live="payout_variances")
+
+
+def tariff_form(here: Person) -> None:
+    with app.sessions.read() as session:
+        kept = fees.rates(session, here)
+    since = f"The tariff since {kept[0].valid_from:%d %b %Y}"
+    with st.expander(ui.escape(f"{since}: {percents(kept[0])}, without VAT")):
+        for one in kept[1:]:
+            told = percents(one)
+            ui.plain(f"Since {one.valid_from:%d %b %Y}: {told}", "faint")
+        if here.may(Action.RECONCILE):
+            new_rates(kept[0])
+
+
+def percents(one: Rates) -> str:
+    told = (f"{bank_words.paid_by(name)} {bp // 100}.{bp % 100:02d} %" for name, bp in one.rate_bp.items())
+    return " · ".join(told)
+
+
+def new_rates(now_valid: Rates) -> None:
+    with st.form("new_rates", border=False):
+        since = st.date_input("New rates hold from", format="DD/MM/YYYY")
+        places = st.columns(4)
+        typed = {
+            name: place.text_input(
+                f"{bank_words.paid_by(name)}, %", str(Money(now_valid.rate_bp.get(name, 0)).decimal)
+            )
+            for name, place in zip(METHODS, places, strict=False)
+        }
+        own = places[3].text_input("Each payout, R", Money(now_valid.payout_fee_minor).decimal)
+        if st.form_submit_button("Add these rates", icon=":material/add:"):
+            with ui.error_boundary():
+                me = ui.require(Action.RECONCILE)
+                rate_bp = {
+                    name: reconciliation.amount_typed(text, "ZAR").minor for name, text in typed.items()
+                }
+                with app.sessions.begin() as session:
+                    fees.add_rates(
+                        session, me, valid_from=since, rate_bp=rate_bp,
+                        payout_fee_minor=reconciliation.amount_typed(own, "ZAR").minor, now=app.now(),
+                    )  # fmt: skip
+                tell("The rates are written down; every fee is held against those of its day.")
+                st.rerun()
+
+
+# -- the page -----------------------------------------------------------------------------------------
+
+
+def page(here: Person) -> None:
+    last = dates.business_day(app.now())
+    first = (last - timedelta(days=60)).replace(day=1)
+    with app.sessions.read() as session:
+        days = payout_watch.days(session, here, now=app.now())
+        rows = payout_list.listing(session, here)
+        cost = fees.told(session, here, first, last)
+    headline(days, rows, cost)
+    asked = st.query_params.get("show")
+    chosen_part = st.segmented_control(
+        "Which", [PAYOUTS, EXPECTED, FEES, FILES], required=True, key="payouts_which",
+        default=asked if asked in (EXPECTED, FEES, FILES) else PAYOUTS, label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen_part == EXPECTED:
+        expected_days(days)
+    elif chosen_part == FEES:
+        costs(here, cost, first, last)
+    elif chosen_part == FILES:
+        bring(here, tell)
+        unread_rows(here, tell)
+        imports_list(here, tell)
+    else:
+        listed(here, rows)
+
+
+st.title("Payouts", anchor=False)
+last_done()
+with ui.error_boundary():
+    if opened := ui.id_in(st.query_params.get("payout", "")):
+        one_payout(person, opened)
+    else:
+        page(person)
+charts.doors("payout_doors", open_door)

@@ -1,0 +1,204 @@
+"""Rules: what a line of the bank is, in your words; tried on a year of lines before they may act."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+import bank_words
+import bootstrap
+import ui
+import words
+from payments import accounts, rule_book
+from payments.errors import InvalidInput, PaymentsError
+from payments.matching.rules import State
+from payments.people import Action, Person
+from payments.rule_book import RuleDraft, RuleView, Tried
+from ui.rule_form import rule_form
+
+person = ui.require(Action.SEE_BANK)
+app = bootstrap.app()
+SHOWN = 10
+NEW = "new"
+
+
+def tell(sentence: str, *, bad: bool = False) -> None:
+    st.session_state.rules_done = (sentence, bad)
+
+
+def last_done() -> None:
+    if said := st.session_state.pop("rules_done", None):
+        (st.warning if said[1] else st.success)(ui.escape(said[0]))
+
+
+def edit(which: str | int | None) -> None:
+    """Open the form, with nothing left in it of what was written before."""
+    st.session_state.rule_edit = which
+    for key in [key for key in st.session_state if str(key).startswith("rule_form")]:
+        del st.session_state[key]
+
+
+# -- writing ------------------------------------------------------------------------------------------
+
+
+def editor(which: str | int, views: list[RuleView]) -> None:
+    view = next((one for one in views if one.id == which), None)
+    with st.container(border=True):
+        st.subheader(f"Another version of {view.rule.name}" if view else "A new rule", anchor=False)
+        with app.sessions.read() as session:
+            names = [one.name for one in accounts.list_accounts(session, person)]
+        draft = rule_form(f"rule_form_{which}", rule_book.copy_of(view) if view else None, names)
+        if draft is not None:
+            live_count(draft)
+        with st.container(horizontal=True):
+            st.button(
+                "Save it", type="primary", icon=":material/save:", key="rule_save", disabled=draft is None,
+                on_click=save, args=(draft, view.id if view else None),
+            )  # fmt: skip
+            st.button("Leave it", key="rule_leave", on_click=edit, args=(None,))
+
+
+def live_count(draft: RuleDraft) -> None:
+    try:
+        with app.sessions.read() as session:
+            told(rule_book.try_out(session, person, draft, now=app.now()))
+    except InvalidInput as error:
+        ui.problem(str(error))
+
+
+def told(tried: Tried) -> None:
+    """Would it have been right? Each line where people did otherwise stands below."""
+    good = tried.test.may_go_live
+    state = "good" if good else "bad" if tried.test.disagreed or tried.test.examples else "poor"
+    remedy = " ".join(tried.test.examples) or (
+        "People did otherwise with these:" if tried.test.disagreed else "It may be right; few lines judge it."
+    )
+    ui.checks([(state, tried.says, "Nothing speaks against it." if good else remedy)])
+    for one in tried.test.disagreed[:SHOWN]:
+        ui.plain(
+            f"{one.line.on:%d %b %Y} · {one.line.amount} · {one.line.text.strip()} · people said: "
+            f"{bank_words.SAYS.get(one.says, 'something else') if one.says else 'something else'}",
+            "faint",
+        )
+    if len(tried.test.disagreed) > SHOWN:
+        ui.plain(f"And {words.number(len(tried.test.disagreed) - SHOWN)} more.", "faint")
+
+
+def save(draft: RuleDraft, rule_id: int | None) -> None:
+    try:
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id)
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return
+    tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
+    edit(None)
+
+
+# -- the list -----------------------------------------------------------------------------------------
+
+
+def listed(here: Person, view: RuleView) -> None:
+    rule = view.rule
+    look = bank_words.RULE_STATE[rule.state]
+    with st.container(border=True, key=f"rule_{view.id or rule.name.replace(' ', '_')}"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            ui.plain(f"{rule.order} · {rule.name}", "title")
+            st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
+        says = bank_words.SAYS[rule.says]
+        ui.plain(
+            f"When {bank_words.condition(rule.condition)}, {says}{f': {rule.value}' if rule.value else ''}."
+        )
+        if view.id is None:
+            ui.plain("Every desk has it. It only says how money came.", "faint")
+            return
+        since = f" since {ui.moment(view.since)}, by {view.by}" if view.since else ""
+        ui.plain(f"Version {rule.version}, {look.word.lower()}{since}. {view.why}", "faint")
+        if rule.state is State.SHADOW and view.since:
+            ends = view.since + timedelta(days=view.shadow_days)
+            ui.plain(f"It does nothing until {ui.moment(ends)}; then it may go live.", "faint")
+        if here.may(Action.RECONCILE):
+            deeds(view)
+
+
+def deeds(view: RuleView) -> None:
+    state, number = view.rule.state, view.id
+    with st.container(horizontal=True):
+        st.button("Edit", key=f"rule_edit_{number}", icon=":material/edit:", on_click=edit, args=(number,))
+        st.button(
+            "Try it on the last year", key=f"rule_try_{number}", icon=":material/science:", on_click=try_it,
+            args=(view,),
+        )  # fmt: skip
+        if state is State.OFF:
+            with st.popover("Start its shadow", icon=":material/visibility:"):
+                days = st.number_input("Days", 1, 365, view.shadow_days, key=f"rule_days_{number}")
+                st.button("Start", key=f"rule_shadow_{number}", on_click=shadow, args=(number, int(days)))
+        else:
+            with st.popover("Switch it off", icon=":material/power_settings_new:"):
+                why = st.text_input("Why", key=f"rule_why_{number}", max_chars=500)
+                st.button("Switch off", key=f"rule_off_{number}", on_click=off, args=(number, why))
+        if state is State.SHADOW:
+            st.button(
+                "Go live", key=f"rule_live_{number}", icon=":material/bolt:", on_click=live, args=(number,)
+            )
+    if st.session_state.get("rule_tried", (None, None))[0] == number:
+        told(st.session_state.rule_tried[1])
+
+
+def try_it(view: RuleView) -> None:
+    try:
+        with app.sessions.read() as session:
+            tried = rule_book.try_out(session, person, rule_book.copy_of(view), now=app.now())
+        st.session_state.rule_tried = (view.id, tried)
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+def shadow(number: int, days: int) -> None:
+    try:
+        with app.sessions.begin() as session:
+            here = ui.require(Action.RECONCILE)
+            tried = rule_book.start_shadow(session, here, number, days=days, now=app.now())
+        tell(f"In the shadow for {words.count(days, 'day', 'days')}. {tried.says}")
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+def live(number: int) -> None:
+    try:
+        with app.sessions.begin() as session:
+            tried = rule_book.go_live(session, ui.require(Action.RECONCILE), number, now=app.now())
+        tell(f"It acts from now on. {tried.says}")
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+def off(number: int, why: str) -> None:
+    try:
+        with app.sessions.begin() as session:
+            rule_book.switch_off(session, ui.require(Action.RECONCILE), number, why, now=app.now())
+        tell("It is off; what it matched stays.")
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+
+
+st.title("Rules", anchor=False)
+last_done()
+with ui.error_boundary():
+    ui.plain(
+        "A rule says what a line is. What people decided, and a reference that is exact, outrank it; the "
+        "amount alone never decides. It acts only after its days in the shadow, and switches itself off "
+        "under 99.5 %.",
+        "faint",
+    )
+    with app.sessions.read() as session:
+        found = rule_book.rules(session, person)
+    opened = st.session_state.get("rule_edit")
+    if opened is not None and person.may(Action.RECONCILE):
+        editor(opened, found)
+    elif person.may(Action.RECONCILE):
+        st.button(
+            "New rule", type="primary", icon=":material/add:", key="rule_new", on_click=edit, args=(NEW,)
+        )
+    for one in found:
+        listed(person, one)

@@ -1,0 +1,241 @@
+"""Payouts as people of each role use them, and what is late or short told by itself."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from db.money import Money
+from payments import payout_watch
+from payments.alerts import Kind
+from payments.payout_watch import DayState
+from payments.people import Role
+from tests.desk import ADMIN
+from tests.test_pages import Desk, all_html, desk, everything, harmless
+from tests.test_settlements import HEADS, STATEMENT, Bench
+
+PAGE = "pages/finance/payouts.py"
+__all__ = ["desk"]
+
+
+class There(Bench):
+    """The same bench on a desk that has its event already."""
+
+    def __init__(self, desk: Desk) -> None:
+        from payments import accounts
+
+        self.sessions, self.now, self.gateway = desk.sessions, desk.now, desk.gateway
+        self.friday = desk.now - timedelta(days=3)
+        self.files = 0
+        with desk.sessions.begin() as session:
+            self.account = accounts.create(session, ADMIN, name="Events", now=desk.now).id
+
+
+def days(bench, now):
+    with bench.sessions.read() as session:
+        return {one.day: one for one in payout_watch.days(session, ADMIN, now=now)}
+
+
+def alarms(bench, now):
+    with bench.sessions.read() as session:
+        return list(payout_watch.alarms(session, now=now))
+
+
+def test_an_empty_page_says_how_payouts_come(desk):
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE)
+    assert not at.exception
+    assert "Import a file of iKhokha's under Files" in all_html(at)
+
+
+@pytest.mark.parametrize("role", [Role.FINANCE, Role.AUDITOR])
+def test_a_payout_is_a_picture_with_its_rows(desk, role):
+    bench = There(desk)
+    one = bench.paid(name="**Zanele** <b>M</b>")
+    bench.bring(bench.row(one), "2026-11-20,Refund,WEBSHOP-1,,-100.00,,,,P1", "what is this")
+    bench.bank(bench.net())
+    bench.propose()
+    desk.sign_in(role)
+    at = desk.open(PAGE)
+    assert not at.exception
+    harmless(at)
+    assert "/payouts?payout=1" in all_html(at)
+    at = desk.open(PAGE, payout="1")
+    harmless(at)
+    told = all_html(at)
+    for words in ("Gross sales", "VAT on the fees", "Refunds", "Paid out", "to the cent", one):
+        assert words in told
+    assert bool([each for each in at.button if "Take it back" in each.label]) is (role is Role.FINANCE)
+
+
+def test_what_is_tied_is_taken_back_with_a_reason(desk):
+    bench = There(desk)
+    one = bench.paid()
+    bench.bring(bench.row(one))
+    bench.bank(bench.net())
+    bench.propose()
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, payout="1")
+    at.text_input(key="payout_why_1").set_value("Another payout.")
+    next(each for each in at.button if each.label == "Take it back").click().run()
+    assert not at.error
+    assert bench.came(one)[0].banked_on is None
+    assert "settled_on=datetime" in repr(bench.came(one)[0])
+    bench.lawful()
+
+
+def test_a_lump_sum_is_explained_on_the_page(desk):
+    bench = There(desk)
+    for minor in (1500_00, 450_00, 900_00):
+        bench.paid(Money(minor))
+    bench.bank("2753.72")
+    bench.propose()
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE)
+    at.button(key="explain").click().run()
+    assert "1 of 1 explained by themselves" in at.success[0].value
+    assert "/payouts?payout=1" in all_html(at)
+
+
+def test_a_file_is_mapped_on_the_page_and_remembered(desk, tmp_path):
+    bench = There(desk)
+    one, other = bench.paid(), bench.paid()
+    (tmp_path / "payouts").mkdir()
+    heads = ",".join(HEADS)
+    for name, row in (("first", bench.row(one)), ("second", bench.row(other, number="P2"))):
+        (tmp_path / "payouts" / f"{name}.csv").write_text(f"{heads}\n{row}\n")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, show="Files")
+    at.button(key="payout_sample_first").click().run()
+    assert at.selectbox(key="payout_map_gross").value == 4
+    at.button(key="keep_payouts").click().run()
+    assert "1 payout written down, 1 payments settled" in at.success[0].value.replace("\\", "")
+    at.button(key="payout_sample_second").click().run()
+    assert not [each for each in at.selectbox if each.key == "payout_map_gross"]  # it is remembered
+    at.button(key="keep_payouts").click().run()
+    assert bench.came(other)[0].payout_id == 2
+    bench.lawful()
+
+
+def test_a_pasted_statement_is_kept(desk):
+    bench = There(desk)
+    bench.paid(Money(2850_00))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, show="Files")
+    at.text_area(key="pasted_statement").set_value(STATEMENT)
+    next(each for each in at.button if each.label == "Read and keep it").click().run()
+    assert not at.error
+    assert bench.net() == "2753.72"
+
+
+def test_what_was_charged_too_much_becomes_a_letter(desk):
+    bench = There(desk)
+    one = bench.paid()
+    bench.bring(bench.row(one, more=500))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, show="Fees")
+    assert not at.exception
+    assert one in at.text_area(key="claim_letter").value
+    assert "R5.75" in "".join(everything(at))
+
+
+# -- due, late, short ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "at, state",
+    [
+        pytest.param(datetime(2026, 11, 25, 15, 59, tzinfo=UTC), DayState.WAITS, id="a minute before"),
+        pytest.param(datetime(2026, 11, 25, 16, 0, tzinfo=UTC), DayState.LATE, id="cut-off and an hour"),
+    ],
+)
+def test_a_day_is_late_an_hour_after_the_cut_off_of_its_last_bank_day(bench, at, state):
+    """Friday the 20th: Monday to Wednesday are its three bank days."""
+    bench.paid()
+    told = days(bench, at)[date(2026, 11, 20)]
+    assert (told.due_on, told.latest_on, told.state) == (date(2026, 11, 23), date(2026, 11, 25), state)
+    assert told.least < told.most  # by card from abroad, or by instant EFT
+
+
+def test_nothing_is_late_on_a_desk_that_follows_no_payouts(bench):
+    bench.paid()
+    late = datetime(2026, 12, 3, 12, 0, tzinfo=UTC)
+    assert alarms(bench, late) == []
+    thursday = bench.paid(at=bench.friday - timedelta(days=1))
+    bench.bring(bench.row(thursday).replace("2026-11-20", "2026-11-19"))
+    bench.bank(bench.net())
+    bench.propose()
+    (alarm,) = alarms(bench, late)
+    assert alarm.kind is Kind.PAYOUT_LATE
+    assert "20 Nov 2026" in alarm.sentence
+    assert days(bench, late)[date(2026, 11, 19)].state is DayState.BANKED
+
+
+def test_what_is_told_and_does_not_come_is_late_too(bench):
+    bench.bring(bench.row(bench.paid()))
+    soon, late = datetime(2026, 11, 24, 12, 0, tzinfo=UTC), datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    assert days(bench, soon)[date(2026, 11, 20)].state is DayState.ON_THE_WAY
+    assert alarms(bench, soon) == []
+    assert [alarm.kind for alarm in alarms(bench, late)] == [Kind.PAYOUT_LATE]
+
+
+def test_a_short_payout_is_told_at_once_with_what_is_missing(bench):
+    bench.bring(bench.row(bench.paid()))
+    bench.bank(Money(Money.parse(bench.net()).minor - 500).decimal)
+    bench.propose()
+    (alarm,) = alarms(bench, bench.now)
+    assert alarm.kind is Kind.PAYOUT_SHORT
+    assert "R5.00 short" in alarm.sentence
+
+
+def test_a_lump_sum_that_nothing_explains_is_told_with_the_nearest_attempt(bench):
+    for minor in (1500_00, 1200_00):
+        bench.paid(Money(minor))
+    bench.bank("2000.00")
+    bench.propose()
+    bench.explain()
+    bench.bring(bench.row("NOBODY").replace("2026-11-20", "2026-11-02"))  # payouts are followed here
+    short = [alarm for alarm in alarms(bench, bench.now) if alarm.kind is Kind.PAYOUT_SHORT]
+    assert [("R2" in alarm.sentence, "unexplained" in alarm.sentence) for alarm in short] == [(True, True)]
+
+
+@pytest.fixture
+def bench(sessions, now):
+    return Bench(sessions, now)
+
+
+# -- rules --------------------------------------------------------------------------------------------
+
+RULES = "pages/finance/rules.py"
+
+
+def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
+    bench = There(desk)
+    bench.bank("12.00", "**HALL** REFUND <b>1</b>")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(RULES)
+    assert "gateway payout" in all_html(at)  # every desk's own
+    at.button(key="rule_new").click().run()
+    at.text_input(key="rule_form_new_name").set_value("hall")
+    at.text_input(key="rule_form_new_value").set_value("hire comes back")
+    at.text_input(key="rule_form_new_0_value").set_value("hall | venue")
+    at.text_area(key="rule_form_new_must").set_value("HALL REFUND ; 12.00")
+    at.text_area(key="rule_form_new_must_not").set_value("EFT SIPHO").run()
+    assert "It would have matched 1 of 1 lines of the last 12 months" in all_html(at)
+    at.button(key="rule_save").click().run()
+    assert not at.exception
+    told = all_html(at)
+    assert "the text has “hall”" in told
+    harmless(at)
+    at.button(key="rule_shadow_1").click().run()
+    assert "In the shadow for 14 days" in at.success[0].value
+    at.button(key="rule_edit_1").click().run()
+    assert at.text_input(key="rule_form_1_0_value").value == "hall | venue"
+    assert at.text_area(key="rule_form_1_must").value == "HALL REFUND ; 12.00"
+
+
+def test_an_auditor_reads_rules_and_changes_none(desk):
+    There(desk)
+    desk.sign_in(Role.AUDITOR)
+    at = desk.open(RULES)
+    assert not at.exception
+    assert [each.label for each in at.button if each.label == "New rule"] == []

@@ -1,0 +1,199 @@
+"""A rule as a form: conditions joined by and/or, lines it must fit, and lines it must leave alone."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import streamlit as st
+
+from db.money import Money
+from payments.errors import InvalidInput
+from payments.matching import Line
+from payments.matching.rules import (
+    Account,
+    All,
+    AnyOf,
+    Between,
+    Condition,
+    Contains,
+    Field,
+    Matches,
+    Says,
+    Sign,
+)
+from payments.rule_book import RuleDraft
+from ui.pieces import problem
+
+TEXT, PATTERN, AMOUNT, WAY, ACCOUNT = "Text has", "Expression fits", "Amount is", "Money goes", "Account is"
+_KINDS = [TEXT, PATTERN, AMOUNT, WAY, ACCOUNT]
+_ALL, _ANY = "All of them", "Any of them"
+_FIELDS = {Field.TEXT: "anywhere", Field.DESCRIPTION: "description", Field.REFERENCE: "reference"}
+_SAYS = {
+    Says.ASIDE: "it is no payment",
+    Says.PAYER: "it pays for one person",
+    Says.PAYOUT: "it is a payout of iKhokha",
+    Says.CASH: "it is a cash deposit",
+    Says.CARD: "it is a card machine's batch",
+    Says.FOREIGN: "it came from abroad",
+}
+MOST_ROWS = 8
+
+
+def rule_form(key: str, draft: RuleDraft | None, accounts: Sequence[str]) -> RuleDraft | None:
+    """The rule as answered so far; None while it cannot be one, which is said on the page."""
+    left, middle, right = st.columns([3, 1, 2])
+    name = left.text_input("Name", draft.name if draft else "", max_chars=60, key=f"{key}_name")
+    order = middle.number_input(
+        "Place", 1, 9999, draft.order if draft else 100, key=f"{key}_order",
+        help="Rules are asked in this order; the first that fits decides.",
+    )  # fmt: skip
+    says = right.selectbox(
+        "It says that", list(_SAYS), index=list(_SAYS).index(draft.says) if draft else 0,
+        format_func=lambda one: _SAYS[one], key=f"{key}_says",
+    )  # fmt: skip
+    value = draft.value if draft else ""
+    if says is Says.ASIDE:
+        value = st.text_input("Why it is no payment", value, max_chars=200, key=f"{key}_value")
+    elif says is Says.PAYER:
+        label = "E-mail address or phone number of whom it pays for"
+        value = st.text_input(label, value, max_chars=200, key=f"{key}_value")
+    conditions = _conditions(key, draft.condition if draft else None, accounts)
+    must, must_not = st.columns(2)
+    fits = _examples(must, "Lines it must fit, one a row", draft.must if draft else (), f"{key}_must")
+    leaves = _examples(
+        must_not, "Lines it must leave alone", draft.must_not if draft else (), f"{key}_must_not"
+    )
+    st.caption(r"A line may end with its amount: `CASH FEE ; -12.50`. Without one it is R100.00 in.")
+    if conditions is None or fits is None or leaves is None:
+        return None
+    return RuleDraft(name.strip(), int(order), conditions, says, value.strip(), fits, leaves)
+
+
+def _conditions(key: str, told: Condition | None, accounts: Sequence[str]) -> Condition | None:
+    """Rows joined by and, or by or; a row of texts may name several with | between them."""
+    known = _rows(told)
+    count = st.session_state.setdefault(f"{key}_rows", max(1, len(known)))
+    joined = st.radio(
+        "It fits when", [_ALL, _ANY], index=1 if isinstance(told, AnyOf) else 0, horizontal=True,
+        key=f"{key}_joined",
+    )  # fmt: skip
+    found: list[Condition] = []
+    faults = []
+    for nth in range(count):
+        try:
+            found.append(_row(f"{key}_{nth}", known[nth] if nth < len(known) else None, accounts))
+        except (InvalidInput, ValueError) as error:
+            faults.append(str(error))
+    with st.container(horizontal=True):
+        st.button(
+            "Another condition", icon=":material/add:", key=f"{key}_more", disabled=count >= MOST_ROWS,
+            on_click=_count, args=(key, 1),
+        )  # fmt: skip
+        st.button(
+            "Take the last away", icon=":material/remove:", key=f"{key}_less", disabled=count <= 1,
+            on_click=_count, args=(key, -1),
+        )  # fmt: skip
+    for fault in faults:
+        problem(fault)
+    if faults:
+        return None
+    return All(tuple(found)) if joined == _ALL else AnyOf(tuple(found))
+
+
+def _count(key: str, by: int) -> None:
+    st.session_state[f"{key}_rows"] += by
+
+
+def _rows(told: Condition | None) -> list[tuple[str, str, Field]]:
+    """What was written before, as rows: kind, value, field."""
+    if told is None:
+        return []
+    some = told.conditions if isinstance(told, All | AnyOf) else (told,)
+    return [_as_row(one) for one in some]
+
+
+def _as_row(one: Condition) -> tuple[str, str, Field]:
+    match one:
+        case Contains():
+            return TEXT, one.text, one.field
+        case AnyOf() if all(isinstance(each, Contains) for each in one.conditions):
+            texts = [each for each in one.conditions if isinstance(each, Contains)]
+            return TEXT, " | ".join(each.text for each in texts), texts[0].field
+        case Matches():
+            return PATTERN, one.pattern, one.field
+        case Between():
+            return AMOUNT, f"{one.least.decimal} – {one.most.decimal}", Field.TEXT
+        case Sign():
+            return WAY, "in" if one.money_in else "out", Field.TEXT
+        case Account():
+            return ACCOUNT, one.account, Field.TEXT
+    raise InvalidInput("This rule has groups that this form cannot show; write it anew.")
+
+
+def _row(key: str, told: tuple[str, str, Field] | None, accounts: Sequence[str]) -> Condition:
+    kind_at, value_at, field_at = st.columns([2, 4, 2])
+    kind = kind_at.selectbox(
+        "Condition", _KINDS, index=_KINDS.index(told[0]) if told else 0, key=f"{key}_kind",
+    )  # fmt: skip
+    value = told[1] if told and told[0] == kind else ""
+    if kind == WAY:
+        way = value_at.selectbox("Which way", ["in", "out"], index=int(value == "out"), key=f"{key}_way")
+        return Sign(money_in=way == "in")
+    if kind == ACCOUNT:
+        there = [*accounts] or [value]
+        place = there.index(value) if value in there else 0
+        return Account(value_at.selectbox("Which account", there, index=place, key=f"{key}_account") or "")
+    hints = {TEXT: "Texts; several with | between them", PATTERN: "Regular expression", AMOUNT: "From – to"}
+    text = value_at.text_input(hints[kind], value, key=f"{key}_value", max_chars=200).strip()
+    if kind == AMOUNT:
+        return _between(text)
+    field = field_at.selectbox(
+        "Where", list(_FIELDS), index=list(_FIELDS).index(told[2]) if told else 0,
+        format_func=lambda one: _FIELDS[one], key=f"{key}_field",
+    )  # fmt: skip
+    if not text:
+        raise InvalidInput("Write what the line must have.")
+    if kind == PATTERN:
+        return Matches(text, field)
+    texts = [part.strip() for part in text.split("|") if part.strip()]
+    if len(texts) == 1:
+        return Contains(texts[0], field)
+    return AnyOf(tuple(Contains(part, field) for part in texts))
+
+
+def _between(text: str) -> Between:
+    least, dash, most = text.replace("—", "–").replace(" - ", "–").partition("–")
+    if not dash:
+        most = least
+    try:
+        return Between(Money.parse(least), Money.parse(most))
+    except ValueError as error:
+        raise InvalidInput(f"An amount is written 100 – 250.50: {error}.") from error
+
+
+def _examples(
+    place: "st.delta_generator.DeltaGenerator", label: str, told: Sequence[Line], key: str
+) -> tuple[Line, ...] | None:
+    usual = "\n".join(_example_told(one) for one in told)
+    found = []
+    for row in place.text_area(label, usual, key=key, height=110).splitlines():
+        if not row.strip():
+            continue
+        text, _, amount = row.partition(";")
+        try:
+            minor = _signed(amount) if amount.strip() else 100_00
+        except ValueError as error:
+            problem(f"{row.strip()}: {error}.")
+            return None
+        found.append(Line(0, date(2026, 1, 5), Money(minor), text.strip()))
+    return tuple(found)
+
+
+def _example_told(line: Line) -> str:
+    return line.description if line.amount == Money(100_00) else f"{line.description} ; {line.amount.decimal}"
+
+
+def _signed(text: str) -> int:
+    plain = text.strip()
+    minus = plain[:1] in ("-", "−")
+    minor = Money.parse(plain[1:] if minus else plain).minor
+    return -minor if minus else minor
