@@ -30,6 +30,7 @@ MENU = {
         (Action.SEE_BANK, "finance/payouts", "Payouts", "savings"),
         (Action.SEE_BANK, "finance/rules", "Rules", "rule"),
         (Action.EXPORT, "finance/exports", "Exports", "download"),
+        (Action.SEE_BANK, "finance/legacy", "Earlier records", "archive"),
     ],
     "Door": [
         (Action.ISSUE_LINK, "door/take", "Take a payment", "qr_code_2"),

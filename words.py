@@ -10,7 +10,6 @@ from payments.admission import Light
 from payments.approvals import State, What
 from payments.cases import Decision, Reason
 from payments.deeds import Deed
-from payments.exports.layout import Format, Separator, Zone
 from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.overview import AttentionItem
@@ -88,6 +87,11 @@ ROLE: Mapping[Role, tuple[str, str]] = {
     Role.AUDITOR: ("Auditor", "Sees everything, the record of changes too, for a time."),
 }
 
+
+#: What a record of the earlier system wears wherever it is listed.
+OLD = Look("Earlier record", "history", "gray")
+#: Where a payment comes from.
+ORIGIN: Mapping[str, str] = {"desk": "This desk", "legacy": "Earlier records"}
 
 MOVE: Mapping[Move, str] = {
     Move.DROP: "Into a bag",
@@ -278,51 +282,6 @@ BOUND: Mapping[str, str] = {
 }
 
 
-# -- files ------------------------------------------------------------------------------------------
-
-#: Headings of a file's columns, as people choose them.
-COLUMN: Mapping[str, str] = {
-    "reference": "Reference",
-    "event": "Event code",
-    "event_name": "Event",
-    "category": "Category",
-    "payer": "Payer",
-    "email": "E-mail",
-    "phone": "Phone",
-    "amount": "Amount",
-    "received": "Received",
-    "refunded": "Refunded",
-    "currency": "Currency",
-    "payment_status": "Status",
-    "payment_method": "Method",
-    "payment_id": "Gateway id",
-    "transaction_reference": "Reference at the gateway",
-    "payment_date": "Paid",
-    "created": "Created",
-    "created_sast": "Created, SAST",
-    "created_utc": "Created, UTC",
-    "paid_sast": "Paid, SAST",
-    "paid_utc": "Paid, UTC",
-    "mode": "Demo or live",
-    "review": "Flag",
-    "note": "Note",
-}
-FORMAT: Mapping[Format, str] = {Format.CSV: "CSV", Format.XLSX: "Excel"}
-SEPARATOR: Mapping[Separator, str] = {
-    Separator.COMMA: "Comma  ,",
-    Separator.SEMICOLON: "Semicolon  ; (Excel with South African settings)",
-    Separator.TAB: "Tab",
-    Separator.PIPE: "Pipe  |",
-}
-ZONE: Mapping[Zone, str] = {Zone.SAST: "SAST", Zone.UTC: "UTC"}
-EXPORT: Mapping[str, Look] = {
-    "asked": Look("Not fetched", "hourglass_empty", "gray"),
-    "running": Look("Being written", "sync", "blue"),
-    "whole": Look("Whole", "check_circle", "green"),
-    "broken": Look("Broken off", "error", "red"),
-}
-
-
 # -- what happened to a payment ---------------------------------------------------------------------
 
 LIGHT: Mapping[Light, Look] = {
@@ -395,6 +354,7 @@ SOURCE: Mapping[str, str] = {
     Source.PAYER: "the payer",
     Source.WORKER: "by itself",
     Source.SEED: "demo data",
+    Source.LEGACY: "an earlier record",
 }
 
 
@@ -445,6 +405,7 @@ _FIELD = {
     "organisers": "Asked for by",
     "stages": "Came to",
     "failures": "Failed for",
+    "origins": "Comes from",
 }
 
 
@@ -464,6 +425,8 @@ def _value(field: str, value: str) -> str:
         return STAGE[Stage(value)][0]
     if field == "failures":
         return failure(value)[0]
+    if field == "origins":
+        return ORIGIN[value]
     return method_word(value) if field == "methods" else value
 
 

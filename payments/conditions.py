@@ -37,6 +37,9 @@ from payments.people import Action, Person, check
 from payments.privacy import fold
 from payments.stages import Stage
 
+#: Where a payment comes from.
+DESK, LEGACY = "desk", "legacy"
+ORIGINS = (DESK, LEGACY)
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
 
@@ -70,6 +73,7 @@ class Filter:
     organisers: tuple[str, ...] = ()  # whoever asked for it
     stages: tuple[Stage, ...] = ()  # how far its payer came
     failures: tuple[str, ...] = ()  # why it failed last: the gateway's code, or a word of ``payments.stages``
+    origins: tuple[str, ...] = ()  # ``ORIGINS``: made at this desk, or a record of the earlier system
     mode: str | None = None
     amount_from: Money | None = None
     amount_to: Money | None = None
@@ -86,6 +90,7 @@ class Filter:
     not_organisers: tuple[str, ...] = ()
     not_stages: tuple[Stage, ...] = ()
     not_failures: tuple[str, ...] = ()
+    not_origins: tuple[str, ...] = ()
 
 
 def words_part(wanted: Filter) -> Filter:
@@ -263,8 +268,18 @@ def _words_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield Payment.stage.in_(_values(wanted.stages))
     if wanted.failures:
         yield Payment.failure.in_(wanted.failures)
+    yield from _origins(wanted)
     if wanted.mode:
         yield Payment.mode == wanted.mode
+
+
+def _origins(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """Of two, what is not the one is the other. Written out, as its partial index is."""
+    asked = {origin for origin in ORIGINS if origin in (wanted.origins or ORIGINS)} - set(wanted.not_origins)
+    if not asked:
+        yield false()
+    elif len(asked) == 1:
+        yield Payment.origin == literal_column(f"'{asked.pop()}'")
 
 
 def _words_not_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:

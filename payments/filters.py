@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from db.money import NBSP, Money
 from payments import grammar
-from payments.conditions import Filter, minus, words_part
+from payments.conditions import ORIGINS, Filter, minus, words_part
 from payments.conditions import parts as conditions
 from payments.dates import Span
 from payments.errors import InvalidInput
@@ -36,6 +36,7 @@ _SEVERAL = {
     "by": "organisers",
     "stage": "stages",
     "failure": "failures",
+    "origin": "origins",
     "not_status": "not_statuses",
     "not_method": "not_methods",
     "not_event": "not_events",
@@ -43,6 +44,7 @@ _SEVERAL = {
     "not_by": "not_organisers",
     "not_stage": "not_stages",
     "not_failure": "not_failures",
+    "not_origin": "not_origins",
 }
 
 
@@ -80,8 +82,14 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
 
 
 def _values(name: str, given: list[str]) -> tuple[str, ...]:
-    meant = {"statuses": Status, "methods": Method, "stages": Stage}.get(name.removeprefix("not_"), str)
-    return tuple(meant(word) for word in given)
+    meant = {"statuses": Status, "methods": Method, "stages": Stage, "origins": _origin}
+    return tuple(meant.get(name.removeprefix("not_"), str)(word) for word in given)
+
+
+def _origin(word: str) -> str:
+    if word not in ORIGINS:
+        raise ValueError(word)
+    return word
 
 
 def _field(name: str, text: str) -> Money | Span | bool | str:

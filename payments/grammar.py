@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import CURRENCIES, Money
-from payments.conditions import Filter
+from payments.conditions import ORIGINS, Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
@@ -192,6 +192,12 @@ def _failures(word: str) -> tuple[str, ...]:
     return (word[len(_CODE) :] if plain.startswith(_CODE) else word,)
 
 
+def _origins(word: str) -> tuple[str, ...]:
+    if word.lower() not in ORIGINS:
+        raise InvalidInput(f"“{word}” is no origin. There are {_listed(ORIGINS)}.")
+    return (word.lower(),)
+
+
 def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str] = ()) -> Any:
     try:
         return enum(plain)
@@ -328,6 +334,7 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
     "by": ("organisers", _as_is),
     "stage": ("stages", _stages),
     "failure": ("failures", _failures),
+    "origin": ("origins", _origins),
 }
 _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "amount": _put_between,

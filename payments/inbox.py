@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.models import InboxEvent, Link, UnverifiedEvent
 from db.session import Sessions
 from db.types import UtcDateTime
-from payments import lifecycle, standstill, tallies
+from payments import dates, lifecycle, standstill, tallies
 from payments.errors import GatewayError
 from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
 from payments.lifecycle import Effect, Kind, Review, Source
@@ -319,7 +319,7 @@ def link_of(session: Session, row: InboxEvent) -> Link | None:
 
 
 def _worth_asking(link: Link | None, now: datetime) -> bool:
-    return link is not None and link.state != "paid" and not lifecycle.asked_lately(link, now)
+    return link is not None and link.state != "paid" and not dates.lately(link.asked_at, now)
 
 
 def _is_success(row: InboxEvent) -> bool:

@@ -6,7 +6,7 @@ or ``advance`` here: one conditional update, one receipt by unique key, one time
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -72,6 +72,7 @@ class Source(StrEnum):
     PAYER = "payer"
     WORKER = "worker"
     SEED = "seed"
+    LEGACY = "legacy"  # a record of the earlier system
 
 
 class Kind(StrEnum):
@@ -315,14 +316,6 @@ def locked(session: Session, payment_id: int) -> Payment:
     return payment
 
 
-def asked_lately(link: Link, now: datetime) -> bool:
-    """The gateway was asked about this link within the last minute: often enough for whatever hurries us.
-
-    By a clock that was set back since, it was asked in a time to come: that is not lately.
-    """
-    return link.asked_at is not None and abs(now - link.asked_at) < timedelta(minutes=1)
-
-
 def locked_link(session: Session, link_id: int) -> Link:
     """A link as it is on disk now, held until the transaction ends; its payment first, as everywhere.
 
@@ -393,7 +386,7 @@ def apply_answer(
     status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
     link = locked_link(session, link_id)
     payment = link.payment
-    first_time = link.answer != status.answer or link.answer_word != status.word
+    first_time = (link.answer, link.answer_word) != (status.answer, status.word)
     link.asked_at, link.answer, link.answer_word = now, status.answer, status.word
     if first_time and link.state != "paid":
         note(

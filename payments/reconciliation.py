@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -30,6 +30,7 @@ from payments import audit, banked, cases, closed_days, lifecycle, reversals, ta
 from payments.book import PAYABLE
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
+from payments.legacy import OLD_RECEIPT
 from payments.lifecycle import Kind, Method, Review, Source, Status
 from payments.matching import Target, Way
 from payments.overlaps import MATCHED, OPEN
@@ -44,6 +45,8 @@ AUTO, PERSON = "auto", "person"
 BY_ITSELF = "Paydesk"
 #: Receipts of matched lines are called so, with the match and the part.
 BANK_LINE = "match-"
+#: Receipts of money that people said is here, and that a line of the bank may still show.
+_VOUCHED = (two_people.VOUCHED, OLD_RECEIPT)
 
 
 @dataclass(frozen=True)
@@ -146,14 +149,15 @@ def standing_match(session: Session, line_id: int) -> Match | None:
 
 
 def _as_vouched(session: Session, part: Part) -> Part:
-    """Surplus of a payment that two people marked as paid with just this much is that money, come at last."""
+    """Surplus of a payment that people marked as paid with just this much is that money, come at last."""
     if part.target is Target.SURPLUS and part.payment_id and _vouched(session, part.payment_id, part.amount):
         return replace(part, target=Target.PAYMENT)
     return part
 
 
 def _vouched(session: Session, payment_id: int, amount: Money) -> Receipt | None:
-    """Money that two people said is here, of just this amount, and that no line of the bank has shown yet."""
+    """Money that people said is here, two of the desk or one of the earlier system, of just this amount, and
+    that no line of the bank has shown yet."""
     shown = (
         select(MatchPart.receipt_id)
         .join(Match)
@@ -162,7 +166,7 @@ def _vouched(session: Session, payment_id: int, amount: Money) -> Receipt | None
     query = select(Receipt).where(
         Receipt.payment_id == payment_id,
         Receipt.kind == Method.EFT,
-        Receipt.source_reference.startswith(two_people.VOUCHED, autoescape=True),
+        or_(*(Receipt.source_reference.startswith(one, autoescape=True) for one in _VOUCHED)),
         Receipt.amount_minor == amount.minor,
         Receipt.amount_currency == amount.currency,
         Receipt.id.not_in(shown),
@@ -351,7 +355,7 @@ def _give_back(
         assert part.receipt_id is not None
         payment = lifecycle.locked(session, part.payment_id)
         receipt = session.get_one(Receipt, part.receipt_id)
-        if keep_vouched and receipt.source_reference.startswith(two_people.VOUCHED):
+        if keep_vouched and receipt.source_reference.startswith(_VOUCHED):
             continue
         payment.written_off_minor -= part.written_off_minor
         reversals.reverse(session, payment, receipt, why, **act)

@@ -37,6 +37,7 @@ class PaymentRow:
     asked_at: datetime | None
     mode: str
     note: str
+    origin: str
 
 
 def fetch(session: Session, ids: Sequence[int]) -> list[PaymentRow]:
@@ -63,6 +64,7 @@ _COLUMNS = (
     Payment.paid_at,
     Payment.mode,
     Payment.note,
+    Payment.origin,
     Event.code.label("event_code"),
     Event.name.label("event_name"),
     Category.name.label("category"),
@@ -113,4 +115,5 @@ def _row(payment: Any) -> PaymentRow:
         asked_at=payment.asked_at,
         mode=payment.mode,
         note=payment.note,
+        origin=payment.origin,
     )

@@ -18,8 +18,14 @@ def of(payment: Payment, people: Iterable[str] | None = None) -> str:
         payment.payer_phone,
         payment.note,
         [(link.wire_reference, link.gateway_reference) for link in payment.links],
-        people,
+        [*people, *_old(payment)],
     )
+
+
+def _old(payment: Payment) -> Iterable[str]:
+    """What the earlier system called it. Looked up for its payments alone: others have none."""
+    record = payment.legacy if payment.origin == "legacy" else None
+    return [*record.texts["references"], *record.texts["extra"]] if record else []
 
 
 def folded(
@@ -29,12 +35,13 @@ def folded(
     phone: str,
     note: str,
     links: Iterable[tuple[str, str | None]],
-    people: Iterable[str] = (),
+    more: Iterable[str] = (),
 ) -> str:
     """A line break stands before and behind each field, so that its start and its end can be looked for."""
     links = list(links)
-    parts = [reference, spoken(reference), name, email, phone, note, *people]
+    parts = [reference, spoken(reference), name, email, phone, note]
     parts += [spoken(wire) for wire, _ in links]
     parts += [part for pair in links for part in pair if part]
+    parts += more
     lines = dict.fromkeys(fold(part) for part in parts if part)
     return "\n".join(("", *lines, ""))

@@ -14,8 +14,8 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, their open live pages
   ask ``pulse.py``, gateways come by ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no
   rules, and each begins by asking who is there.
-- **words** and **bank_words** say in plain English what enums mean to people; **ui.pieces** and
-  **ui.charts** alone write HTML. What payers typed is never Markdown.
+- **words**, **bank_words** and **file_words** say in plain English what enums mean to people; **ui.pieces**
+  and **ui.charts** alone write HTML. What payers typed is never Markdown.
 
 Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above as a table.
 """
@@ -74,7 +74,8 @@ MAY_IMPORT = {
     },
     "words": {"db.money", "payments"},
     "bank_words": {"payments", "words"},
-    "ui": {"bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
+    "file_words": {"payments", "words"},
+    "ui": {"bootstrap", "db.money", "file_words", "payments", "streamlit", "pandas", "ui", "words"},
     "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui", "words"},
     "pages": {"bank_words", "bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
     "manage": {"commands", "db.session", "payments.errors"},
@@ -116,7 +117,7 @@ OURS = {
     "manage",
     "commands",
 }
-OURS |= {"simulator", "words", "bank_words", "tests", "benchmarks", "test_ikhokha_payment"}
+OURS |= {"simulator", "words", "bank_words", "file_words", "tests", "benchmarks", "test_ikhokha_payment"}
 LAYERS = {"sqlalchemy", "alembic", "requests", "streamlit", "pandas", "starlette", "uvicorn"}
 
 

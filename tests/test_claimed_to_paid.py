@@ -9,6 +9,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import json
 import pkgutil
 import shutil
 import types
@@ -128,10 +129,20 @@ class World:
             "event_code": ["devconf", "gala"], "category_id": [None], "limit": [10], "wanted_codes": [()],
             "key": ["another"], "method": ["eft"], "payer_email": ["zanele@example.org"], "code": ["devconf"],
             "condition": [Contains(self.reference)],
+            "data": [b"", self.old_record()], "currency": ["ZAR"],
         }  # fmt: skip
         if name in named:
             return named[name]
         return self._by_kind(name, kind)
+
+    def old_record(self) -> bytes:
+        """A record of the earlier system that says of this very payment that a person approved it."""
+        fields_ = {
+            "transaction_reference": self.reference,
+            "payment_status": "approved",
+            "total_amount": 1500,
+        }
+        return json.dumps([fields_]).encode()
 
     def _by_kind(self, name: str, kind: Any) -> list[Any]:
         given = {
@@ -174,6 +185,8 @@ class World:
             return self.gateway
         if origin in (Mapping, dict):
             return {}
+        if origin is Callable:
+            return lambda *told: None
         if origin in (Sequence, list, tuple, frozenset, set) or origin is not None:
             return [self.values(name, typing.get_args(kind)[0])[0]] if typing.get_args(kind) else []
         return None

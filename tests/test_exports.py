@@ -161,7 +161,12 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
     with sessions.read() as session:
         assert read_back(written(session, Filter())) == [expected]
         every = Layout(columns=tuple(COLUMNS), zone=Zone.UTC)
-        utc = {"payment_date": "2026-11-23T21:59:59Z", "created": "2026-11-22T22:30:05Z", "refunded": "0.07"}
+        utc = {
+            "payment_date": "2026-11-23T21:59:59Z",
+            "created": "2026-11-22T22:30:05Z",
+            "refunded": "0.07",
+            "origin": "desk",
+        }
         assert read_back(written(session, Filter(), every)) == [expected | utc]
 
 

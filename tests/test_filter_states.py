@@ -17,6 +17,7 @@ from db.models import Case, Category, Event, Link, OutboxMail, Payment
 from db.money import Money
 from db.session import Sessions
 from payments import conditions, needle, search
+from payments.conditions import ORIGINS
 from payments.dates import Span
 from payments.exports.layout import Layout
 from payments.lifecycle import Method, Status
@@ -129,6 +130,8 @@ def random_filter(dice: Random, now: datetime) -> Filter:
         organisers=maybe(0.15, some(("Aisha", "Sipho Dube", "Nobody")), ()),
         stages=maybe(0.1, some(tuple(Stage), 4), ()),
         not_failures=maybe(0.05, ("",), ()),
+        origins=maybe(0.05, some(ORIGINS), ()),
+        not_origins=maybe(0.03, some(ORIGINS, 1), ()),
         mode=maybe(0.1, dice.choice(("demo", "demo", "live")), None),
         amount_from=maybe(0.15, Money(dice.choice((0, 1, 15_000, 150_000)), currency), None),
         amount_to=maybe(0.15, Money(dice.choice((1, 15_000, 150_000, 99_999_999)), currency), None),
@@ -170,6 +173,7 @@ def fits(one: Known, wanted: Filter) -> bool:
             chosen(wanted.organisers, wanted.not_organisers, payment.created_by),
             chosen(wanted.stages, wanted.not_stages, payment.stage),
             chosen(wanted.failures, wanted.not_failures, payment.failure),
+            chosen(wanted.origins, wanted.not_origins, payment.origin),
             wanted.mode in (None, payment.mode),
             bounded(wanted.amount_from, wanted.amount_from or amount, amount),
             bounded(wanted.amount_to, amount, wanted.amount_to or amount),

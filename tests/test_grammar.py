@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import words
 from db.money import CURRENCIES, Money
 from payments import grammar
-from payments.conditions import Filter
+from payments.conditions import ORIGINS, Filter
 from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
@@ -68,6 +68,7 @@ PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
             id="days",
         ),
         pytest.param("stage:attempted", Filter(stages=(Stage.ATTEMPTED,)), id="how far its payer came"),
+        pytest.param("origin:legacy", Filter(origins=("legacy",)), id="records of the earlier system"),
         pytest.param("-stage:paid", Filter(not_stages=(Stage.PAID,)), id="not so far"),
         pytest.param("failure:declined", Filter(failures=("05",)), id="why it failed, as people say it"),
         pytest.param("failure:no_reason,51", Filter(failures=(NO_CODE, "51")), id="or by the gateway's code"),
@@ -144,6 +145,7 @@ _FAILURES = st.lists(
     max_size=3,
     unique=True,
 ).map(tuple)
+_ORIGINS = st.lists(st.sampled_from(ORIGINS), max_size=2, unique=True).map(tuple)
 _MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
 _SPANS = st.one_of(
     st.none(),
@@ -170,6 +172,7 @@ def filters(draw: st.DrawFn) -> Filter:
         organisers=draw(_NAMES),
         stages=draw(_STAGES),
         failures=draw(_FAILURES),
+        origins=draw(_ORIGINS),
         mode=draw(st.sampled_from((None, "demo", "live"))),
         amount_from=draw(amounts),
         amount_to=draw(amounts),
@@ -186,6 +189,7 @@ def filters(draw: st.DrawFn) -> Filter:
         not_organisers=draw(_NAMES),
         not_stages=draw(_STAGES),
         not_failures=draw(_FAILURES),
+        not_origins=draw(_ORIGINS),
     )
 
 

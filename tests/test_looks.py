@@ -29,6 +29,7 @@ PAGES = [
     "closing",
     "payouts",
     "rules",
+    "legacy",
     "exports",
     "take",
     "board",

@@ -521,6 +521,10 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "way": "exact",
         "light": "red",
         "name": "Lerato",
+        "gross_minor": 1,
+        "fee_minor": 0,
+        "vat_minor": 0,
+        "payout": "2026-11-23",
     }
     for kind in Kind:
         title = timeline.title(kind, detail, "Thandi")

@@ -37,6 +37,7 @@ from payments import (
     imports,
     inbox,
     keyring,
+    legacy,
     lifecycle,
     links,
     obligations,
@@ -135,6 +136,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
     "refunds": lambda _, row, views: _one(views, Kind.REFUND, approval=row.approval_id),
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
+    "legacy_records": lambda _, row, views: any(view.source == Source.LEGACY for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
 }
 
@@ -231,6 +233,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     paid_out(desk, paid.reference, now)
     by_two_people(desk, gateway, paid.reference, now)
     to_all(desk, gateway, now)
+    legacy.import_file(desk, ADMIN, "old.json", b'[{"full_name": "Thandi"}]', "ZAR", demo=False, now=now)
     lost, seen = missing(desk)
     assert lost == []
     assert {name for name in RULES if not seen[name]} == set(), "nothing wrote to these"

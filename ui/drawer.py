@@ -18,6 +18,7 @@ from ui.here import error_boundary, require
 from ui.link_history import came_late, new_link, newest, old_links
 from ui.lists import hotkeys, timeline
 from ui.money_steps import money_steps, waiting_requests
+from ui.old_record import old_record
 from ui.organiser_form import receipts_of
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.reminder_form import reminders_of
@@ -53,6 +54,7 @@ def _drawer() -> None:
     with bootstrap.app().sessions.read() as session:
         detail = search.get(session, here, reference)
     top(detail)
+    old_record(here, detail.row)
     gateway_word(here, detail)
     trail(journey(detail))
     waiting_requests(here, detail)
@@ -121,6 +123,8 @@ def top(detail: PaymentDetail) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         plain(row.reference, "reference")
         badge(row.status)
+        if row.origin == "legacy":
+            st.badge(words.OLD.word, icon=f":material/{words.OLD.icon}:", color="gray")
     plain(str(row.amount), "amount")
     plain(row.payer_name, "name")
     if row.review:

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 import bootstrap
+import file_words
 import words
 from payments import dates, overview, search
 from payments.approvals import State
@@ -99,7 +100,7 @@ def _layout(kept: list[Preset]) -> Layout:
     st.segmented_control(
         "Format",
         list(Format),
-        format_func=words.FORMAT.__getitem__,
+        format_func=file_words.FORMAT.__getitem__,
         required=True,
         key="export_format",
         **changed,
@@ -107,7 +108,7 @@ def _layout(kept: list[Preset]) -> Layout:
     st.multiselect(
         "Columns, in this order",
         list(COLUMNS),
-        format_func=words.COLUMN.__getitem__,
+        format_func=file_words.COLUMN.__getitem__,
         placeholder="Choose at least one",
         key="export_columns",
         **changed,
@@ -125,7 +126,7 @@ def _options(*, csv: bool, changed: dict[str, Any]) -> None:
     st.segmented_control(
         "Clock of the columns Paid and Created, and of the file's name",
         list(Zone),
-        format_func=words.ZONE.__getitem__,
+        format_func=file_words.ZONE.__getitem__,
         required=True,
         key="export_zone",
         **changed,
@@ -133,7 +134,7 @@ def _options(*, csv: bool, changed: dict[str, Any]) -> None:
     st.selectbox(
         "Between the cells",
         list(Separator),
-        format_func=words.SEPARATOR.__getitem__,
+        format_func=file_words.SEPARATOR.__getitem__,
         disabled=not csv,
         key="export_separator",
         **changed,
@@ -174,7 +175,7 @@ def _chosen() -> Layout:
 
 def _ready(here: Person, wanted: Filter, chosen: Layout, rows: int) -> None:
     if taken := layouts.personal(chosen.columns):
-        told = ", ".join(words.COLUMN[name].lower() for name in taken)
+        told = ", ".join(file_words.COLUMN[name].lower() for name in taken)
         st.caption(f":material/person: The file tells of people ({told}). Keep it where few can read it.")
     if chosen.format is Format.XLSX and rows > SLOW_IN_EXCEL:
         st.caption(":material/schedule: So many rows take a few minutes as an Excel file; CSV takes seconds.")
@@ -383,7 +384,7 @@ def export_list(here: Person) -> None:
     if not found:
         empty_state("No files yet", "Open Payments, filter, and choose Export.", "download")
     for view in found:
-        look = words.EXPORT[_state(view)]
+        look = file_words.EXPORT[_state(view)]
         rows = words.count(view.contents.rows, "payment", "payments") if view.contents else look.word
         label = f"{moment(view.asked_at)} · {rows} · {view.actor}"
         with st.expander(escape(label), icon=f":material/{look.icon}:"):
@@ -397,7 +398,7 @@ def _state(view: ExportView) -> str:
 
 
 def _told(view: ExportView) -> dict[str, str | None]:
-    columns = " · ".join(words.COLUMN[name] for name in view.layout.columns)
+    columns = " · ".join(file_words.COLUMN[name] for name in view.layout.columns)
     size = f"{words.number(view.size_bytes)} bytes" if view.size_bytes is not None else None
     return {
         "Export": view.reference,

@@ -258,6 +258,7 @@ def _rarer(person: Person, wanted: Filter) -> None:
     _choose("Asked for by", "organisers", list(organisers), wanted)
     _choose("Its payer came to", "stages", list(Stage), wanted, told=lambda stage: words.STAGE[stage][0])
     _choose("Failed for", "failures", list(words.FAILURE), wanted, told=lambda why: words.failure(why)[0])
+    _choose("Comes from", "origins", list(words.ORIGIN), wanted, told=lambda origin: words.ORIGIN[origin])
     _amount("Amount from", "amount_from", wanted)
     _amount("Amount up to", "amount_to", wanted)
     _dated(wanted)
@@ -317,7 +318,11 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
         "not_events": [],
     }
     known |= {"not_categories": list(categories), "not_organisers": list(organisers)}
-    known |= {"not_stages": list(Stage), "not_failures": list(words.FAILURE)}
+    known |= {
+        "not_stages": list(Stage),
+        "not_failures": list(words.FAILURE),
+        "not_origins": list(words.ORIGIN),
+    }
     now = [(field, value) for field in known for value in getattr(wanted, field)]
     options = [(field, value) for field, values in known.items() for value in values]
 

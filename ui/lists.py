@@ -212,6 +212,7 @@ def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
         "flag": {"word": words.REVIEW[row.review][0], "icon": "flag", "tone": "orange"}
         if row.review
         else None,
+        "old": words.OLD.__dict__ if row.origin == "legacy" else None,
         "payer": row.payer_name,
         "contact": contact,
         "event": row.event_name,

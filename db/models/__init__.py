@@ -22,6 +22,7 @@ from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEnt
 from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
+from db.models.legacy import LegacyImport, LegacyIssue, LegacyRecord
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
@@ -58,6 +59,9 @@ __all__ = [
     "ExportPreset",
     "FeeRates",
     "InboxEvent",
+    "LegacyImport",
+    "LegacyIssue",
+    "LegacyRecord",
     "LineException",
     "LineSighting",
     "Link",

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from db.models.base import Base, partial_index, row_id
 from db.models.events import Category, Event
+from db.models.legacy import LegacyRecord
 from db.models.places import Place
 from db.money import LARGEST_MINOR, Money
 from db.types import UtcDateTime
@@ -56,11 +57,13 @@ class Payment(Base):
     place_count: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0"
     )  # 0: it is for one person
+    origin: Mapped[str] = mapped_column(String(6), default="desk", server_default="desk")  # or legacy
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")
     receipts: Mapped[list["Receipt"]] = relationship(back_populates="payment", order_by="Receipt.id")
     places: Mapped[list[Place]] = relationship(order_by=Place.number, viewonly=True)
+    legacy: Mapped[LegacyRecord | None] = relationship(viewonly=True)
 
     @property
     def received(self) -> Money:
@@ -93,6 +96,7 @@ class Payment(Base):
         Index(None, "category_id", "id"),
         partial_index("ix_payments_review", "id", "review IS NOT NULL"),
         partial_index("ix_payments_places", "event_id", "place_count > 0"),
+        partial_index("ix_payments_legacy", "id", "origin = 'legacy'"),
     )
 
 

@@ -92,6 +92,7 @@ COLUMNS: Mapping[str, Column] = {
     "note": Column(Kind.TEXT, personal=True),
     "created": Column(Kind.ZONE),
     "refunded": Column(Kind.MONEY),
+    "origin": Column(Kind.WORD),
 }
 #: What a file has always held; the columns after these are there to be chosen.
 DEFAULT_COLUMNS = tuple(COLUMNS)[: tuple(COLUMNS).index("note") + 1]

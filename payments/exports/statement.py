@@ -47,6 +47,7 @@ _FIELDS: Mapping[str, Any] = {
     "mode": Payment.mode,
     "review": Payment.review,
     "note": Payment.note,
+    "origin": Payment.origin,
 }
 _OF_LINKS = {"payment_id", "transaction_reference"}
 

@@ -59,7 +59,7 @@ function second(text, marks) {
 const CELLS = {
   when: (row) => [make("span", "number", row.when)],
   amount: (row) => [make("span", "number", row.amount)].concat(row.received ? [make("span", "second", row.received)] : []),
-  status: (row) => [badge(row.status)].concat(row.flag ? [" ", badge(row.flag)] : []),
+  status: (row) => [badge(row.status)].concat([row.flag, row.old].filter(Boolean).flatMap((more) => [" ", badge(more)])),
   payer: (row, marks) => [marked("span", "", row.payer, marks), ...[row.contact, row.found].filter(Boolean).map((text) => second(text, marks))],
   event: (row, marks) => [marked("span", "", row.event, marks)].concat(row.category ? [make("span", "second", row.category)] : []),
   method: (row) => [make("span", "", row.method)],

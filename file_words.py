@@ -1,0 +1,49 @@
+"""Words about files that people take: their columns, kinds, separators, clocks, and how far a file is."""
+
+from collections.abc import Mapping
+
+from payments.exports.layout import Format, Separator, Zone
+from words import Look
+
+#: Headings of a file's columns, as people choose them.
+COLUMN: Mapping[str, str] = {
+    "reference": "Reference",
+    "event": "Event code",
+    "event_name": "Event",
+    "category": "Category",
+    "payer": "Payer",
+    "email": "E-mail",
+    "phone": "Phone",
+    "amount": "Amount",
+    "received": "Received",
+    "refunded": "Refunded",
+    "currency": "Currency",
+    "payment_status": "Status",
+    "payment_method": "Method",
+    "payment_id": "Gateway id",
+    "transaction_reference": "Reference at the gateway",
+    "payment_date": "Paid",
+    "created": "Created",
+    "created_sast": "Created, SAST",
+    "created_utc": "Created, UTC",
+    "paid_sast": "Paid, SAST",
+    "paid_utc": "Paid, UTC",
+    "mode": "Demo or live",
+    "review": "Flag",
+    "note": "Note",
+    "origin": "Comes from",
+}
+FORMAT: Mapping[Format, str] = {Format.CSV: "CSV", Format.XLSX: "Excel"}
+SEPARATOR: Mapping[Separator, str] = {
+    Separator.COMMA: "Comma  ,",
+    Separator.SEMICOLON: "Semicolon  ; (Excel with South African settings)",
+    Separator.TAB: "Tab",
+    Separator.PIPE: "Pipe  |",
+}
+ZONE: Mapping[Zone, str] = {Zone.SAST: "SAST", Zone.UTC: "UTC"}
+EXPORT: Mapping[str, Look] = {
+    "asked": Look("Not fetched", "hourglass_empty", "gray"),
+    "running": Look("Being written", "sync", "blue"),
+    "whole": Look("Whole", "check_circle", "green"),
+    "broken": Look("Broken off", "error", "red"),
+}
