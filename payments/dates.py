@@ -75,7 +75,7 @@ def say_age(age: timedelta) -> str:
     return f"{days} day" if days == 1 else f"{days} days"
 
 
-def lately(asked_at: datetime | None, now: datetime) -> bool:
+def lately(asked_at: datetime | None, *, now: datetime) -> bool:
     """The gateway was asked within the last minute: often enough for whatever hurries us.
 
     By a clock that was set back since, it was asked in a time to come: that is not lately.

@@ -79,7 +79,7 @@ class Expiry:
             links = [
                 link.id
                 for link in payment.links
-                if link.state in ("asked", "open") and not dates.lately(link.asked_at, now)
+                if link.state in ("asked", "open") and not dates.lately(link.asked_at, now=now)
             ]
         for link_id in links:
             sync.ask(self._sessions, self._gateways, link_id, now=now)
@@ -103,7 +103,7 @@ class Expiry:
         if any(link.state == "asked" for link in payment.links):
             return False  # nobody knows yet whether it exists
         told = self._gateways[payment.links[-1].gateway].told_time()
-        asked = all(dates.lately(link.asked_at, now) for link in payment.links if link.state == "open")
+        asked = all(dates.lately(link.asked_at, now=now) for link in payment.links if link.state == "open")
         return asked and told is not None and min(dates.business_day(told), dates.business_day(now)) > last
 
 

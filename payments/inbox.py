@@ -319,7 +319,7 @@ def link_of(session: Session, row: InboxEvent) -> Link | None:
 
 
 def _worth_asking(link: Link | None, now: datetime) -> bool:
-    return link is not None and link.state != "paid" and not dates.lately(link.asked_at, now)
+    return link is not None and link.state != "paid" and not dates.lately(link.asked_at, now=now)
 
 
 def _is_success(row: InboxEvent) -> bool:

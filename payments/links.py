@@ -208,7 +208,7 @@ def link_by_token(session: Session, token: str) -> Link:
 def _stale(link: Link, now: datetime) -> bool:
     """No question is under way, and the last one is a minute old. Never for a paid or refused link."""
     waits = link.next_ask_at is not None and link.next_ask_at > now
-    return waits and not dates.lately(link.asked_at, now)
+    return waits and not dates.lately(link.asked_at, now=now)
 
 
 def wake(link: Link, now: datetime, *, within: timedelta) -> bool:
