@@ -13,7 +13,16 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.models import LineException, Payment, Payout, PayoutLine, Receipt, Refund, Reversal, StatementLine
+from db.models import (
+    LineException,
+    Payment,
+    Payout,
+    PayoutLine,
+    Receipt,
+    Refund,
+    Reversal,
+    StatementLine,
+)
 from db.money import Money
 from db.session import Sessions
 from payments import audit, banked, dates, fees, payouts, standstill, tallies

@@ -46,7 +46,7 @@ from payments.matching import (
     Way,
 )
 from payments.overlaps import GONE, MATCHED, OPEN, some_at_once
-from payments.people import Action, Person, check
+from payments.people import SYSTEM, Action, Person, check
 from payments.reconciliation import AUTO, BY_ITSELF, Decided, Part, write
 
 #: How far back matches teach who pays for whom, and lines may be taken back.
@@ -103,6 +103,16 @@ def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: in
         )  # fmt: skip
         tallies.bump(session)
     return run
+
+
+def by_night(sessions: Sessions, *, now: datetime) -> Run | None:
+    """The same, asked by the worker: lines that waited may have found what came meanwhile. None when nothing
+    is open, or the desk stands still."""
+    with sessions.read() as session:
+        idle = session.scalar(select(StatementLine.id).where(StatementLine.state == OPEN).limit(1)) is None
+        if idle or standstill.current(session) is not None:
+            return None
+    return propose(sessions, SYSTEM, now=now)
 
 
 def _open_lines(session: Session, account_id: int | None) -> list[Line]:

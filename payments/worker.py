@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import clock, dates, lookout, night_drafts, outbox, sync
+from payments import clock, dates, lookout, night_drafts, outbox, proposing, sync
 from payments.backups import Keeper
 from payments.courier import Courier
 from payments.errors import GatewayError
@@ -144,13 +144,17 @@ class Worker:
             self._look_at = now + LOOK_EVERY
 
     def _draw_up(self, now: datetime) -> None:
-        """Once a business day, soon after midnight: the days that are over, as they could be signed."""
+        """Once a business day, soon after midnight: lines that wait are asked about again, and the days that
+        are over are drawn up as they could be signed."""
         if self._draft_at is not None and now < self._draft_at:
             return
         with self._sessions.read() as session:
             due = night_drafts.due(session, now=now)
-        if due and (made := night_drafts.make(self._sessions, now=now)):
-            log.info("days drafted=%d", made)
+        if due:
+            if run := proposing.by_night(self._sessions, now=now):
+                log.info("lines asked=%d matched=%d", run.lines, sum(run.accepted.values()))
+            if made := night_drafts.make(self._sessions, now=now):
+                log.info("days drafted=%d", made)
         self._draft_at = dates.day_span(dates.business_day(now)).end
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:

@@ -83,6 +83,25 @@ def test_what_is_tied_is_taken_back_with_a_reason(desk):
     bench.lawful()
 
 
+def test_a_short_line_is_tied_on_the_page_with_a_reason(desk):
+    bench = There(desk)
+    one = bench.paid()
+    bench.bring(bench.row(one))
+    bench.bank(Money(Money.parse(bench.net()).minor - 500).decimal)
+    bench.propose()
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, payout="1")
+    at.radio(key="tie_line_1").set_value(0)
+    next(each for each in at.button if each.label == "This is its line").click().run()
+    assert "Say why" in at.error[0].value
+    at.text_input(key="tie_why_1").set_value("R5 short; iKhokha was asked.")
+    next(each for each in at.button if each.label == "This is its line").click().run()
+    assert not at.error
+    assert "R5.00 short" in all_html(at)
+    assert bench.came(one)[0].banked_on == date(2026, 11, 23)
+    bench.lawful()
+
+
 def test_a_lump_sum_is_explained_on_the_page(desk):
     bench = There(desk)
     for minor in (1500_00, 450_00, 900_00):

@@ -16,6 +16,7 @@ from payments import (
     lifecycle,
     proposing,
     reconciliation,
+    standstill,
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Method, Review, Source, Status
@@ -128,6 +129,20 @@ def test_a_line_with_its_reference_and_amount_pays_by_itself(bench):
     assert {sign.kind for sign in match.signs if sign.agrees} >= {"reference", "amount"}
     bench.lawful()
     assert bench.propose().lines == 0
+
+
+def test_by_night_lines_are_asked_about_again_and_not_while_the_desk_stands_still(bench):
+    assert proposing.by_night(bench.sessions, now=bench.now) is None  # nothing waits
+    one = bench.owes()
+    bench.bank((f"EFT {bare(one)}", "1500.00"))
+    with bench.sessions.begin() as session:
+        standstill.begin(session, "The books do not add up.", now=bench.now)
+    assert proposing.by_night(bench.sessions, now=bench.now) is None
+    with bench.sessions.begin() as session:
+        standstill.end(session)
+    assert dict(proposing.by_night(bench.sessions, now=bench.now).accepted) == {"exact reference": 1}
+    assert bench.status(one)[0] == Status.PAID
+    bench.lawful()
 
 
 def test_equal_prices_alone_pay_nothing(bench):

@@ -20,6 +20,7 @@ from payments import (
     proposing,
     reconciliation,
     settlements,
+    tying,
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
 from payments.gateways import Answer
@@ -341,6 +342,15 @@ def test_two_payouts_of_one_sum_are_a_tie(bench):
     with bench.sessions.read() as session:
         (waits,) = exceptions.queue(session, ADMIN, now=bench.now)
     assert (waits.reason, waits.tie) == (Reason.PAYOUT, True)
+    with bench.sessions.begin() as session:
+        (line,) = tying.lines_for(session, ADMIN, 2)
+        assert not line.off
+        tying.tie(session, ADMIN, 2, line.line_id, now=bench.now)
+        with pytest.raises(Conflict, match="not open any more"):
+            tying.tie(session, ADMIN, 1, line.line_id, now=bench.now)
+    assert bench.came(other)[0].banked_on == date(2026, 11, 23)
+    assert bench.came(one)[0].banked_on is None
+    bench.lawful()
 
 
 def test_a_short_line_is_tied_only_with_its_difference_apart_and_a_reason(bench):

@@ -11,26 +11,25 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import dates, explaining, fees, payout_list, payout_watch, reconciliation
-from payments.errors import PaymentsError
-from payments.explaining import Unexplained
+from payments import dates, explaining, fees, payout_list, payout_watch, reconciliation, tying
 from payments.payout_list import PayoutDetail, PayoutRow
 from payments.payout_watch import DayState, DayView
-from payments.payouts import Explanation
 from payments.people import Action, Person
 from payments.tariff import METHODS, Rates
+from payments.tying import LineChoice
 from ui import charts
 from ui.charts import Fall
+from ui.lump_sums import lump_sums
 from ui.payout_files import bring, imports_list, unread_rows
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
 PAYOUTS, EXPECTED, FEES, FILES = "Payouts", "Expected", "Fees", "Files"
 PAGES = {"payments": "pages/monitor/payments.py", "payouts": "pages/finance/payouts.py"}
-SHOWN = 6  # explanations of one sum; what is as good beyond that tells nothing new
+SHOWN = 6  # lines of the bank offered for one payout
 
 
-def tell(sentence: str, *, bad: bool = False) -> None:
+def tell(sentence: str, bad: bool = False) -> None:
     st.session_state.payouts_done = (sentence, bad)
 
 
@@ -93,7 +92,7 @@ def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.Fee
 
 
 def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
-    to_explain(here)
+    lump_sums(here, tell)
     if not rows:
         ui.empty_state(
             "No payout yet",
@@ -133,92 +132,6 @@ def row_cells(row: PayoutRow) -> list[charts.Cell | str]:
     ]  # fmt: skip
 
 
-# -- what nobody told the captures of -----------------------------------------------------------------
-
-
-def to_explain(here: Person) -> None:
-    with app.sessions.read() as session:
-        waits = explaining.waiting(session, here)
-    if not waits:
-        st.session_state.pop("explained", None)
-        return
-    with st.container(border=True):
-        ui.plain(
-            f"{words.count(len(waits), 'lump sum', 'lump sums')} of iKhokha's that no file told the payments "
-            f"of, {total([one.amount for one in waits])}",
-            "title",
-        )
-        if here.may(Action.RECONCILE):
-            st.button(
-                "Find what is in them", key="explain", type="primary", icon=":material/manage_search:",
-                on_click=find_out,
-            )  # fmt: skip
-        keys = {one.key for one in waits}
-        for one in st.session_state.get("explained", ()):
-            if one.key in keys:
-                one_lump(here, one)
-
-
-def find_out() -> None:
-    """What is sure is taken at once; the rest is shown with all that is as good."""
-    try:
-        here = ui.require(Action.RECONCILE)
-        with st.spinner("Weighing which captures make up each sum …"):
-            run = explaining.run(app.sessions, here, now=app.now())
-            with app.sessions.read() as session:
-                st.session_state.explained = explaining.explain(session, here)
-    except PaymentsError as error:
-        tell(str(error), bad=True)
-        return
-    tell(
-        f"{run.explained} of {run.asked} explained by themselves. {run.tied} may be several things, "
-        f"{run.unexplained} nothing explains to the cent."
-    )
-
-
-def one_lump(here: Person, one: Unexplained) -> None:
-    with st.expander(ui.escape(f"{one.on:%d %b %Y} · {one.amount} · {one.text}"), expanded=True):
-        if not one.found:
-            ui.plain("No trading day with captures fits its date.", "faint")
-            return
-        if not one.found[0].is_whole:
-            st.warning(
-                f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
-            )
-        elif len(one.found) > 1:
-            ui.plain(
-                f"{len(one.found)} explanations are as good as each other; none was chosen for you.", "faint"
-            )
-        with st.form(f"choose_{one.key}", border=False):
-            shown = one.found[:SHOWN]
-            choice = st.radio(
-                "What is in it?", range(len(shown)), index=None if len(shown) > 1 else 0,
-                format_func=lambda nth: ui.escape(said(shown[nth])), key=f"choice_{one.key}",
-            )  # fmt: skip
-            why = "" if one.found[0].is_whole else st.text_input("Why it is accepted so", max_chars=500)
-            if st.form_submit_button("It is this", disabled=not here.may(Action.RECONCILE)):
-                chosen(one, choice, why)
-
-
-def said(one: Explanation) -> str:
-    days = ", ".join(dates.say_days(day, day) for day in one.days)
-    held = f"; {len(one.held)} of {len(one.captures) + len(one.held)} held back" if one.held else ""
-    back = f"; {len(one.released)} held before" if one.released else ""
-    return f"{days}: {words.count(len(one.captures), 'payment', 'payments')}, {one.says}{held}{back}"
-
-
-def chosen(one: Unexplained, choice: int | None, why: str) -> None:
-    with ui.error_boundary():
-        if choice is None:
-            ui.problem("Choose one of them first.")
-            return
-        here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            number = explaining.accept(session, here, one, choice, now=app.now(), why=why)
-        tell(f"Payout {number} is written down, with your name.")
-        st.rerun()
-
-
 # -- one payout ---------------------------------------------------------------------------------------
 
 
@@ -241,6 +154,7 @@ def one_payout(here: Person, number: int) -> None:
     with right:
         ui.facts(facts_of(detail))
         bank_check(row)
+        tie_it(here, row)
     inside(detail)
     take_back(here, row)
 
@@ -289,6 +203,40 @@ def bank_check(row: PayoutRow) -> None:
     else:
         on = f"{row.banked_on:%d %b %Y}"
         ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])
+
+
+def tie_it(here: Person, row: PayoutRow) -> None:
+    """The bank's lines that may be it, for a person to say which."""
+    if row.banked is not None or not here.may(Action.RECONCILE):
+        return
+    with app.sessions.read() as session:
+        lines = tying.lines_for(session, here, row.id)
+    if not lines:
+        return
+    with st.form(f"tie_{row.id}", border=False):
+        choice = st.radio(
+            "A line of the bank that may be it", range(len(lines[:SHOWN])), index=None,
+            key=f"tie_line_{row.id}", format_func=lambda nth: ui.escape(line_said(lines[nth])),
+        )  # fmt: skip
+        why = st.text_input("Why it differs, if it does", max_chars=500, key=f"tie_why_{row.id}")
+        if not st.form_submit_button("This is its line", icon=":material/link:"):
+            return
+        with ui.error_boundary():
+            if choice is None:
+                ui.problem("Choose the line first.")
+                return
+            me = ui.require(Action.RECONCILE)
+            with app.sessions.begin() as session:
+                tying.tie(session, me, row.id, lines[choice].line_id, now=app.now(), why=why)
+            tell(f"Payout {row.id} stands on the bank's line, with your name.")
+            st.rerun()
+
+
+def line_said(one: LineChoice) -> str:
+    off = (
+        "to the cent" if not one.off else f"{one.off} beyond it" if one.off.minor > 0 else f"{-one.off} short"
+    )
+    return f"{one.on:%d %b} · {one.amount} · {one.text} · {off}"
 
 
 def inside(detail: PayoutDetail) -> None:

@@ -1,0 +1,108 @@
+"""Lump sums of the gateway that nobody told the payments of: asked about, and chosen by a person."""
+
+from collections.abc import Callable, Iterable
+
+import streamlit as st
+
+import bootstrap
+import words
+from db.money import Money
+from payments import dates, explaining
+from payments.errors import PaymentsError
+from payments.explaining import Unexplained
+from payments.payouts import Explanation
+from payments.people import Action, Person
+from ui.here import error_boundary, require
+from ui.pieces import escape, plain, problem
+
+#: Says what was done: a sentence, and whether it went wrong.
+Tell = Callable[..., None]
+SHOWN = 6  # explanations of one sum; what is as good beyond that tells nothing new
+
+
+def lump_sums(here: Person, tell: Tell) -> None:
+    """What waits, and what may be in it once somebody asked."""
+    with bootstrap.app().sessions.read() as session:
+        waits = explaining.waiting(session, here)
+    if not waits:
+        st.session_state.pop("explained", None)
+        return
+    with st.container(border=True):
+        plain(
+            f"{words.count(len(waits), 'lump sum', 'lump sums')} of iKhokha's that no file told the payments "
+            f"of, {_total(waits)}",
+            "title",
+        )
+        if here.may(Action.RECONCILE):
+            st.button(
+                "Find what is in them", key="explain", type="primary", icon=":material/manage_search:",
+                on_click=_find_out, args=(tell,),
+            )  # fmt: skip
+        keys = {one.key for one in waits}
+        for one in st.session_state.get("explained", ()):
+            if one.key in keys:
+                _lump(here, one, tell)
+
+
+def _find_out(tell: Tell) -> None:
+    """What is sure is taken at once; the rest is shown with all that is as good."""
+    try:
+        app, here = bootstrap.app(), require(Action.RECONCILE)
+        with st.spinner("Weighing which captures make up each sum …"):
+            run = explaining.run(app.sessions, here, now=app.now())
+            with app.sessions.read() as session:
+                st.session_state.explained = explaining.explain(session, here)
+    except PaymentsError as error:
+        tell(str(error), True)
+        return
+    tell(
+        f"{run.explained} of {run.asked} explained by themselves. {run.tied} may be several things, "
+        f"{run.unexplained} nothing explains to the cent."
+    )
+
+
+def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
+    with st.expander(escape(f"{one.on:%d %b %Y} · {one.amount} · {one.text}"), expanded=True):
+        if not one.found:
+            plain("No trading day with captures fits its date.", "faint")
+            return
+        if not one.found[0].is_whole:
+            st.warning(
+                f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
+            )
+        elif len(one.found) > 1:
+            plain(
+                f"{len(one.found)} explanations are as good as each other; none was chosen for you.", "faint"
+            )
+        with st.form(f"choose_{one.key}", border=False):
+            shown = one.found[:SHOWN]
+            choice = st.radio(
+                "What is in it?", range(len(shown)), index=None if len(shown) > 1 else 0,
+                format_func=lambda nth: escape(_said(shown[nth])), key=f"choice_{one.key}",
+            )  # fmt: skip
+            why = "" if one.found[0].is_whole else st.text_input("Why it is accepted so", max_chars=500)
+            if st.form_submit_button("It is this", disabled=not here.may(Action.RECONCILE)):
+                _chosen(one, choice, why, tell)
+
+
+def _said(one: Explanation) -> str:
+    days = ", ".join(dates.say_days(day, day) for day in one.days)
+    held = f"; {len(one.held)} of {len(one.captures) + len(one.held)} held back" if one.held else ""
+    back = f"; {len(one.released)} held before" if one.released else ""
+    return f"{days}: {words.count(len(one.captures), 'payment', 'payments')}, {one.says}{held}{back}"
+
+
+def _chosen(one: Unexplained, choice: int | None, why: str, tell: Tell) -> None:
+    with error_boundary():
+        if choice is None:
+            problem("Choose one of them first.")
+            return
+        app, here = bootstrap.app(), require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            number = explaining.accept(session, here, one, choice, now=app.now(), why=why)
+        tell(f"Payout {number} is written down, with your name.")
+        st.rerun()
+
+
+def _total(some: Iterable[Unexplained]) -> Money:
+    return Money(sum(one.amount.minor for one in some))
