@@ -21,14 +21,16 @@ class ClosedDays:
 
     def __init__(self, session: Session, account_id: int) -> None:
         rows = session.execute(
-            select(SignOff.first_on, SignOff.last_on)
-            .where(SignOff.account_id == account_id, SignOff.state.in_(LOCKING))
-            .order_by(SignOff.first_on)
+            select(SignOff.first_on, SignOff.last_on).where(
+                SignOff.account_id == account_id, SignOff.state.in_(LOCKING)
+            )
         )
-        self._spans = [(first, last) for first, last in rows]
+        self._days = {
+            first + timedelta(days=nth) for first, last in rows for nth in range((last - first).days + 1)
+        }
 
     def holds(self, day: date) -> bool:
-        return any(first <= day <= last for first, last in self._spans)
+        return day in self._days
 
     def booked_on(self, day: date) -> date | None:
         """The first open day after a locked one; None when the day itself is open."""
@@ -53,10 +55,11 @@ def match_day() -> ColumnElement[date]:
     return func.coalesce(Match.booked_on, StatementLine.booked_on, StatementLine.on)
 
 
-def within(first: date, last: date) -> ColumnElement[bool]:
-    """Lines that are booked on these days, by what an index can find."""
-    own = and_(StatementLine.booked_on.is_(None), StatementLine.on.between(first, last))
-    return or_(own, StatementLine.booked_on.between(first, last))
+def within(account_id: int, first: date, last: date) -> ColumnElement[bool]:
+    """Lines of an account that are booked on these days; each way of being so is found by an index."""
+    mine = StatementLine.account_id == account_id
+    own = and_(mine, StatementLine.booked_on.is_(None), StatementLine.on.between(first, last))
+    return or_(own, and_(mine, StatementLine.booked_on.between(first, last)))
 
 
 def booked_on(session: Session, line: StatementLine) -> date | None:

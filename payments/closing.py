@@ -8,7 +8,7 @@ booked on; the signed day goes on showing it as it was.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from db.models import (
 )
 from db.money import Money
 from payments import accounts, dates
-from payments.balances import Balances, balances
+from payments.balances import Balances, BankDays
 from payments.closed_days import within
 from payments.imports import WAITS
 from payments.overlaps import GONE
@@ -131,14 +131,24 @@ class Draft:
 
 def draft(session: Session, person: Person, account_id: int, on: date, *, now: datetime) -> Draft:
     """A day as it stands now, with what is in the way of signing it. Raises NotFound."""
+    return drafts(session, person, account_id, [on], now=now)[on]
+
+
+def drafts(
+    session: Session, person: Person, account_id: int, days: Sequence[date], *, now: datetime
+) -> dict[date, Draft]:
+    """Several days, with what they share read once. Raises NotFound."""
     check(person, Action.SEE_BANK)
     currency = accounts.row(session, account_id).currency
-    found = figures_by_day(session, account_id, on, on)
-    waits = tuple(_waiting(session, account_id, on))
-    one = Draft(
-        account_id, on, on, found.get(on, nothing(currency)), balances(session, account_id, on), waits, ()
-    )
-    return replace(one, blockers=tuple(_blockers(session, one, now)))
+    if not days:
+        return {}
+    figures = figures_by_day(session, account_id, min(days), max(days))
+    bank, found = BankDays(session, account_id), {}
+    for on in days:
+        waits = tuple(_waiting(session, account_id, on))
+        one = Draft(account_id, on, on, figures.get(on, nothing(currency)), bank.of(on), waits, ())
+        found[on] = replace(one, blockers=tuple(_blockers(session, one, now)))
+    return found
 
 
 def nothing(currency: str) -> Figures:
@@ -170,7 +180,7 @@ def _classes(account_id: int, first: date, last: date) -> Any:
     return (
         select(day, class_, late, func.count(), func.sum(StatementLine.amount_minor))
         .outerjoin(Match, _in_its_own_day())
-        .where(StatementLine.account_id == account_id, StatementLine.state != GONE, within(first, last))
+        .where(StatementLine.state != GONE, within(account_id, first, last))
         .group_by(day, class_, late)
     )
 
@@ -193,8 +203,12 @@ def _late_matches(account_id: int, first: date, last: date) -> Any:
 
 
 def _waiting(session: Session, account_id: int, on: date) -> Iterator[Waiting]:
+    line = StatementLine
     rows = session.execute(
-        select(StatementLine, LineException, PersonRow.name)
+        select(
+            line.id, line.amount_minor, line.amount_currency, line.description, line.reference,
+            LineException.reason, LineException.note, PersonRow.name,
+        )
         .outerjoin(Match, _in_its_own_day())
         .outerjoin(
             LineException,
@@ -202,16 +216,14 @@ def _waiting(session: Session, account_id: int, on: date) -> Iterator[Waiting]:
         )
         .outerjoin(PersonRow, PersonRow.id == LineException.owner_id)
         .where(
-            StatementLine.account_id == account_id, StatementLine.state != GONE, within(on, on),
+            StatementLine.state != GONE, within(account_id, on, on),
             Match.id.is_(None),
         )
         .order_by(StatementLine.id)
     )  # fmt: skip
-    for line, row, owner in rows:
-        text = f"{line.description} {line.reference}".strip()
-        yield Waiting(
-            line.id, line.amount, text, row.reason if row else None, owner, row.note.strip() if row else ""
-        )
+    for number, minor, currency, described, reference, reason, note, owner in rows:
+        text = f"{described} {reference}".strip()
+        yield Waiting(number, Money(minor, currency), text, reason, owner, (note or "").strip())
 
 
 def decided_lines(session: Session, person: Person, account_id: int, on: date) -> list[int]:
@@ -222,7 +234,7 @@ def decided_lines(session: Session, person: Person, account_id: int, on: date) -
         .join(Match, Match.line_id == StatementLine.id)
         .where(
             StatementLine.account_id == account_id, StatementLine.state != GONE, Match.undone_at.is_(None),
-            or_(Match.booked_on == on, and_(Match.booked_on.is_(None), within(on, on))),
+            or_(Match.booked_on == on, and_(Match.booked_on.is_(None), within(account_id, on, on))),
         )
         .order_by(Match.id.desc())
     )  # fmt: skip

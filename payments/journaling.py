@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -18,7 +18,7 @@ from db.models import (
     StatementLine,
 )
 from payments import accounts, fees, journal
-from payments.closed_days import match_day, within
+from payments.closed_days import within
 from payments.errors import Conflict
 from payments.journal import Book, Entry, Posting
 from payments.overlaps import GONE
@@ -49,7 +49,7 @@ def entries(session: Session, person: Person, account_id: int, first: date, last
 
 def _days(session: Session, account_id: int, first: date, last: date) -> list[date]:
     lines = select(func.coalesce(StatementLine.booked_on, StatementLine.on)).where(
-        StatementLine.account_id == account_id, StatementLine.state != GONE, within(first, last)
+        StatementLine.state != GONE, within(account_id, first, last)
     )
     late = (
         select(Match.booked_on)
@@ -68,7 +68,7 @@ def _of_day(session: Session, account_id: int, day: date) -> Iterator[Entry]:
     others: list[Posting] = []
     for line in session.scalars(
         select(StatementLine)
-        .where(StatementLine.account_id == account_id, StatementLine.state != GONE, within(day, day))
+        .where(StatementLine.state != GONE, within(account_id, day, day))
         .order_by(StatementLine.id)
     ):
         others += [
@@ -96,7 +96,11 @@ def _parts(session: Session, account_id: int, day: date) -> list[tuple[MatchPart
         select(MatchPart, StatementLine)
         .join(Match, Match.id == MatchPart.match_id)
         .join(StatementLine, StatementLine.id == Match.line_id)
-        .where(StatementLine.account_id == account_id, Match.undone_at.is_(None), match_day() == day)
+        .where(
+            StatementLine.account_id == account_id,
+            Match.undone_at.is_(None),
+            or_(Match.booked_on == day, and_(Match.booked_on.is_(None), within(account_id, day, day))),
+        )
         .order_by(MatchPart.id)
     )
     return [(part, line) for part, line in rows]

@@ -13,7 +13,7 @@ from db.models import BankAccount, DayDraft, Meta
 from db.session import Sessions
 from payments import closing, dates
 from payments.closed_days import ClosedDays
-from payments.closing import Figures
+from payments.closing import Draft, Figures
 from payments.people import SYSTEM, Action, Person, check
 
 #: How far back a day is still drawn up; older ones wait for whoever opens them.
@@ -43,19 +43,18 @@ def make(sessions: Sessions, *, now: datetime) -> int:
         for account_id in session.scalars(select(BankAccount.id).where(BankAccount.retired_at.is_(None))):
             closed = ClosedDays(session, account_id)
             found = closing.figures_by_day(session, account_id, today - BACK, today - timedelta(days=1))
-            for day in sorted(found):
-                if not closed.holds(day):
-                    _keep(session, account_id, day, now)
-                    made += 1
+            days = [day for day in sorted(found) if not closed.holds(day)]
+            for day, one in closing.drafts(session, SYSTEM, account_id, days, now=now).items():
+                _keep(session, day, one, now)
+            made += len(days)
         session.merge(Meta(key=_MADE, value=today.isoformat()))
     return made
 
 
-def _keep(session: Session, account_id: int, day: date, now: datetime) -> None:
-    one = closing.draft(session, SYSTEM, account_id, day, now=now)
+def _keep(session: Session, day: date, one: Draft, now: datetime) -> None:
     session.merge(
         DayDraft(
-            account_id=account_id, on=day, made_at=now, figures=closing.to_plain(one),
+            account_id=one.account_id, on=day, made_at=now, figures=closing.to_plain(one),
             blockers=len(one.blockers),
         )
     )  # fmt: skip

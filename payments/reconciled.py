@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.models import CashMove, Match, MatchPart, Payout, Receipt, StatementLine
 from db.money import Money
 from payments import accounts
-from payments.balances import balances
+from payments.balances import BankDays
 from payments.closed_days import match_day
 from payments.errors import Conflict
 from payments.overlaps import GONE
@@ -68,8 +68,9 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
     check(person, Action.SEE_BANK)
     account = accounts.row(session, account_id)
     first, last = _span(session, account_id, on)
-    opening = balances(session, account_id, first).opening if first else None
-    closing = balances(session, account_id, last).closing if last else None
+    bank = BankDays(session, account_id)
+    opening = bank.of(first).opening if first else None
+    closing = bank.of(last).closing if last else None
     if first is None or opening is None or closing is None:
         raise Conflict(
             f"No statement of {account.name} tells its balance by {on:%d %b %Y}: import one that does."

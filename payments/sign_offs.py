@@ -7,7 +7,7 @@ database as well refuses one person who does two people's part.
 import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonRow, SignOff, SignOffStep
 from payments import accounts, audit, closing, dates, standstill, tallies
-from payments.balances import Balances, balances
+from payments.balances import Balances, BankDays
 from payments.closed_days import LOCKING
 from payments.closing import Blocker, Draft, Figures
 from payments.errors import Conflict, NotAllowed, NotFound
@@ -119,14 +119,17 @@ def strip(session: Session, person: Person, account_id: int, on: date, *, now: d
     currency = accounts.row(session, account_id).currency
     figures = closing.figures_by_day(session, account_id, first, last)
     newest = _newest(session, account_id, first, last)
-    days = []
-    for number in range(1, last.day + 1):
-        day = first.replace(day=number)
-        if day > dates.business_day(now):
-            break
-        state = _state(session, person, account_id, day, newest.get(day), figures.get(day), now)
-        days.append(Day(day, state, figures.get(day, closing.nothing(currency))))
-    return days
+    until = min(last, dates.business_day(now))
+    days = [first + timedelta(days=nth) for nth in range((until - first).days + 1)]
+    unsigned = [day for day in days if day in figures and day not in newest]
+    drafts = closing.drafts(session, person, account_id, unsigned, now=now)
+    found = []
+    for day in days:
+        state = DayState(newest[day]) if day in newest else DayState.QUIET
+        if day in drafts:
+            state = DayState.READY if drafts[day].ready else DayState.DRAFT
+        found.append(Day(day, state, figures.get(day, closing.nothing(currency))))
+    return found
 
 
 def _newest(session: Session, account_id: int, first: date, last: date) -> dict[date, State]:
@@ -142,23 +145,6 @@ def _newest(session: Session, account_id: int, first: date, last: date) -> dict[
     return {on: State(state) for on, state in rows}
 
 
-def _state(
-    session: Session,
-    person: Person,
-    account_id: int,
-    day: date,
-    signed: State | None,
-    figures: Figures | None,
-    now: datetime,
-) -> DayState:
-    if signed is not None:
-        return DayState(signed)
-    if figures is None:
-        return DayState.QUIET
-    ready = closing.draft(session, person, account_id, day, now=now).ready
-    return DayState.READY if ready else DayState.DRAFT
-
-
 def month_draft(session: Session, person: Person, account_id: int, on: date, *, now: datetime) -> Draft:
     """A month as the sum of its days, and what is in the way of signing it."""
     check(person, Action.SEE_BANK)
@@ -170,8 +156,8 @@ def month_draft(session: Session, person: Person, account_id: int, on: date, *, 
     days = sorted(figures)
     edges = Balances(None, None)
     if days:
-        opening = balances(session, account_id, days[0]).opening
-        edges = Balances(opening, balances(session, account_id, days[-1]).closing)
+        bank = BankDays(session, account_id)
+        edges = Balances(bank.of(days[0]).opening, bank.of(days[-1]).closing)
     signed = _newest(session, account_id, first, last)
     blockers = []
     if last >= dates.business_day(now):

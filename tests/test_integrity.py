@@ -364,7 +364,7 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 #: Take a person and a moment and change nothing of the books: who looks, who is let in or shut out, and
 #: what deals with the standstill itself. What is done to many goes through the rooms that do it to one.
 POSSIBLE = {
-    "closing.draft", "sign_offs.month_draft", "sign_offs.strip",
+    "closing.draft", "closing.drafts", "sign_offs.month_draft", "sign_offs.strip",
     "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
     "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
