@@ -505,6 +505,17 @@ DEED: Mapping[Deed, DeedWords] = {
     ),
     Deed.RESEND: DeedWords("Send the confirmation again", "To the same address, where one was due."),
     Deed.NOTE: DeedWords("Add a note", "On the timeline of each.", "The note"),
+    Deed.WAIVE: DeedWords(
+        "Waive",
+        "Asks a second person, for each; once they approve, nobody is asked to pay.",
+        "Why is it not asked for any more?",
+    ),
+    Deed.MOVE: DeedWords(
+        "Move to another event",
+        "Amount, status, receipts and dates stay; both events' totals follow.",
+        "Why do they belong there?",
+    ),
+    Deed.APPROVE: DeedWords("Approve", "What others asked for. Each is done at once, as it was asked."),
     Deed.ASSIGN: DeedWords("Give an owner and a due date", "What you leave empty stays as it is."),
     Deed.DECIDE: DeedWords("Decide", "Takes them off the queue.", "Why, for whoever reads it later"),
 }

@@ -92,9 +92,8 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
         doing += 1
         if len(first) < 5:
             first.append(subject.reference)
-        if subject.amount is not None:
-            currency = subject.amount.currency
-            sums[currency] = sums.get(currency, Money(0, currency)) + subject.amount
+        if (worth := deeds.worth(deed, subject)) is not None:
+            sums[worth.currency] = sums.get(worth.currency, Money(0, worth.currency)) + worth
     return Preview(deed, doing + skipped.total(), doing, sums, dict(skipped.most_common()), tuple(first))
 
 
@@ -109,7 +108,9 @@ def start(
     subject = "case_id" if deed in ON_CASES else "payment_id"
     count = 0
     for some in _batches(_subjects(session, person, deed, target)):
-        rows = [_row(run.id, subject, one, deeds.obstacle(person, deed, one, given), now) for one in some]
+        rows = [
+            _row(run.id, deed, subject, one, deeds.obstacle(person, deed, one, given), now) for one in some
+        ]
         session.execute(insert(BulkRow), rows)
         count += len(rows)
     if not count:
@@ -209,14 +210,17 @@ def _batches(things: Iterable[_T]) -> Iterator[list[_T]]:
         yield some
 
 
-def _row(run_id: int, subject: str, one: Subject, why: str | None, now: datetime) -> dict[str, Any]:
-    at = {"payment_id": None, "case_id": None, subject: one.id}
+def _row(
+    run_id: int, deed: Deed, subject: str, one: Subject, why: str | None, now: datetime
+) -> dict[str, Any]:
+    at: dict[str, Any] = {"payment_id": None, "case_id": None, subject: one.id}
     known = (
         {"outcome": "skipped", "why": why, "done_at": now}
         if why
         else {"outcome": "waiting", "why": "", "done_at": None}
     )
-    return {"run_id": run_id, "was": None, **at, **known}
+    was = {"asked": one.asked_id} if deed is Deed.APPROVE else None  # that one, and none that comes later
+    return {"run_id": run_id, "was": was, **at, **known}
 
 
 def _subject(session: Session, person: Person, row: BulkRow) -> Subject:
@@ -240,6 +244,8 @@ def _doing(person: Person, deed: Deed, given: Given, now: datetime) -> _Work:
     def work(session: Session, subject: Subject, row: BulkRow) -> tuple[str, Was]:
         if why := deeds.obstacle(person, deed, subject, given):
             raise Conflict(why)
+        if deed is Deed.APPROVE and (row.was or {}).get("asked") != subject.asked_id:
+            raise Conflict("another request about it waits by now")
         return deeds.do(session, person, deed, subject, given, now=now)
 
     return work

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Case, Link, OutboxMail, Payment
+from db.models import Approval, Case, Event, Link, OutboxMail, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import attention, cancellation, notes, outbox, sync
+from payments import approvals, attention, cancellation, moves, notes, outbox, sync, two_people
+from payments.approvals import What
 from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import InvalidInput
 from payments.gateways import Gateway
@@ -30,13 +31,16 @@ class Deed(StrEnum):
     NOTE = "note"
     ASSIGN = "assign"
     DECIDE = "decide"
+    WAIVE = "waive"
+    MOVE = "move"
+    APPROVE = "approve"
 
 
 #: Deeds on cases; the others are on payments.
 ON_CASES = frozenset({Deed.ASSIGN, Deed.DECIDE})
 #: Deeds that talk to the gateway: they take as long as it takes.
 SLOW = frozenset({Deed.ASK, Deed.CANCEL})
-UNDOABLE = frozenset({Deed.CANCEL, Deed.ASSIGN, Deed.DECIDE})
+UNDOABLE = frozenset({Deed.CANCEL, Deed.ASSIGN, Deed.DECIDE, Deed.WAIVE, Deed.MOVE})
 #: What one needs to be allowed, before any row is looked at.
 NEEDS: Mapping[Deed, Action] = {
     Deed.ASK: Action.ASK_GATEWAY,
@@ -45,21 +49,32 @@ NEEDS: Mapping[Deed, Action] = {
     Deed.NOTE: Action.ISSUE_LINK,
     Deed.ASSIGN: Action.DECIDE,
     Deed.DECIDE: Action.DECIDE,
+    Deed.WAIVE: Action.RECORD,
+    Deed.MOVE: Action.RECORD,
+    Deed.APPROVE: Action.APPROVE,
 }
+#: What a second person can allow of many payments at once.
+APPROVABLE = (What.WAIVE, What.MARK_PAID, What.RECORD_REFUND)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a person says with a deed: ``text`` is the note, or why. ``owner_id`` 0 is nobody."""
+    """What a person says with a deed: ``text`` is the note, or why. ``owner_id`` 0 is nobody; ``event_code``
+    where they move to; ``what`` the only kind of request that is approved."""
 
     text: str = ""
     decision: Decision | None = None
     owner_id: int | None = None
     due_on: date | None = None
+    event_code: str = ""
+    what: What | None = None
 
     def plain(self) -> dict[str, Any]:
         due = self.due_on.isoformat() if self.due_on else None
-        return {"text": self.text, "decision": self.decision, "owner_id": self.owner_id, "due_on": due}
+        return {
+            "text": self.text, "decision": self.decision, "owner_id": self.owner_id, "due_on": due,
+            "event_code": self.event_code, "what": self.what,
+        }  # fmt: skip
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Given":
@@ -68,12 +83,17 @@ class Given:
             decision=Decision(plain["decision"]) if plain["decision"] else None,
             owner_id=plain["owner_id"],
             due_on=date.fromisoformat(plain["due_on"]) if plain["due_on"] else None,
+            event_code=plain.get("event_code", ""),  # a run that was started before there was any
+            what=What(plain["what"]) if plain.get("what") else None,
         )
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One payment or case, as far as a deed looks at it. ``id`` is the case's when there is one."""
+    """One payment or case, as far as a deed looks at it. ``id`` is the case's when there is one.
+
+    ``asked_*`` are of the request about it that has waited longest for a second person.
+    """
 
     id: int
     reference: str
@@ -85,16 +105,31 @@ class Subject:
     mail_state: str | None = None
     reason: Reason | None = None
     closed: bool = False
+    event_code: str = ""
+    category_id: int | None = None
+    asked_id: int | None = None
+    asked_what: What | None = None
+    asked_by: int | None = None
+    asked_amount: Money | None = None
+
+
+def worth(deed: Deed, subject: Subject) -> Money | None:
+    """The money that a deed is about."""
+    return subject.asked_amount if deed is Deed.APPROVE else subject.amount
 
 
 def check_given(deed: Deed, given: Given) -> None:
     """Raises InvalidInput when what must be said with a deed was not said."""
-    if deed in (Deed.CANCEL, Deed.DECIDE):
+    if deed in (Deed.CANCEL, Deed.DECIDE, Deed.WAIVE, Deed.MOVE):
         attention.reason_given(given.text)
     if deed is Deed.NOTE:
         notes.text_given(given.text)
     if deed is Deed.DECIDE and given.decision is None:
         raise InvalidInput("Choose what is decided.")
+    if deed is Deed.MOVE and not given.event_code:
+        raise InvalidInput("Choose the event they move to.")
+    if deed is Deed.APPROVE and given.what not in APPROVABLE:
+        raise InvalidInput("Choose what is approved.")
     if deed is Deed.ASSIGN and given.owner_id is None and given.due_on is None:
         raise InvalidInput("Choose an owner or a day.")
 
@@ -109,6 +144,15 @@ def obstacle(person: Person, deed: Deed, subject: Subject, given: Given) -> str 
             return "it has no link that waits for money"
         case Deed.CANCEL if subject.status is not None:
             return cancellation.obstacle(subject.status)
+        case Deed.WAIVE if subject.status is not None:
+            asked = subject.asked_what is What.WAIVE
+            return "it was asked for already" if asked else two_people.why_not_waived(subject.status)
+        case Deed.MOVE if subject.event_code.lower() == given.event_code.lower():
+            return "it is there already"
+        case Deed.APPROVE if subject.asked_what is not given.what:
+            return "nothing of the kind waits for a second person"
+        case Deed.APPROVE if subject.asked_by == person.id:
+            return "you asked for it yourself"
         case Deed.RESEND if subject.mail_id is None:
             return "it has no mail yet"
         case Deed.RESEND if subject.mail_state == "queued":
@@ -160,6 +204,16 @@ def do(
             return "decided", {}
         case Deed.ASSIGN:
             return _assign(session, person, subject, given, now)
+        case Deed.WAIVE:
+            asked = two_people.ask_waiver(session, person, subject.reference, given.text, now=now)
+            return "asked; a second person decides", {"approval": asked.id}
+        case Deed.MOVE:
+            moves.move(session, person, subject.reference, given.event_code, given.text, now=now)
+            return "moved", {"event_code": subject.event_code, "category_id": subject.category_id}
+        case Deed.APPROVE:
+            assert subject.asked_id is not None
+            two_people.approve(session, person, subject.asked_id, now=now)
+            return "approved, and done", None
     raise AssertionError(deed)
 
 
@@ -171,6 +225,15 @@ def undo(session: Session, person: Person, deed: Deed, subject: Subject, was: Wa
             cancellation.reopen(session, person, subject.reference, why, now=now)
         case Deed.DECIDE:
             attention.reopen(session, person, subject.id, why, now=now)
+        case Deed.WAIVE:
+            assert was is not None
+            approvals.withdraw(session, person, was["approval"], now=now)
+        case Deed.MOVE:
+            assert was is not None
+            moves.move(
+                session, person, subject.reference, was["event_code"], why, now=now,
+                category_id=was["category_id"],
+            )  # fmt: skip
         case Deed.ASSIGN:
             assert was is not None
             case = attention.get(session, person, subject.id, now=now)
@@ -204,16 +267,42 @@ def payments(session: Session, person: Person, ids: Sequence[int]) -> Iterable[S
     check(person, Action.SEE)
     link = select(func.max(Link.id)).where(Link.payment_id == Payment.id, Link.state.in_(["asked", "open"]))
     mail = select(func.max(OutboxMail.id)).where(OutboxMail.payment_id == Payment.id)
+    waits = select(func.min(Approval.id)).where(
+        Approval.payment_id == Payment.id, Approval.state == approvals.State.WAITING
+    )
     query = (
-        select(Payment, link.correlate(Payment).scalar_subquery(), OutboxMail.id, OutboxMail.state)
+        select(
+            Payment,
+            link.correlate(Payment).scalar_subquery(),
+            OutboxMail.id,
+            OutboxMail.state,
+            Event.code,
+            Approval,
+        )
+        .join(Event, Event.id == Payment.event_id)
+        .outerjoin(Approval, Approval.id == waits.correlate(Payment).scalar_subquery())
         .outerjoin(OutboxMail, OutboxMail.id == mail.correlate(Payment).scalar_subquery())
         .where(Payment.id.in_(ids), *_ours(person))
         .order_by(Payment.id.desc())
     )
-    for row, link_id, mail_id, state in session.execute(query):
+    for row, link_id, mail_id, state, code, asked in session.execute(query):
         yield Subject(
-            row.id, row.reference, row.event_id, row.amount, Status(row.status), link_id, mail_id, state
-        )
+            row.id, row.reference, row.event_id, row.amount, Status(row.status), link_id, mail_id, state,
+            event_code=code, category_id=row.category_id, **_asked(asked),
+        )  # fmt: skip
+
+
+def _asked(row: Approval | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    minor, currency = row.amount_minor, row.amount_currency
+    amount = Money(minor, currency) if minor is not None and currency is not None else None
+    return {
+        "asked_id": row.id,
+        "asked_what": What(row.what),
+        "asked_by": row.requester_id,
+        "asked_amount": amount,
+    }
 
 
 def cases(session: Session, person: Person, ids: Sequence[int]) -> Iterable[Subject]:

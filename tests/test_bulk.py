@@ -7,7 +7,19 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, BulkRow, Case, OutboxMail, TimelineEntry
 from db.money import Money
-from payments import attention, bulk, cancellation, lookout, notes, outbox, standstill
+from payments import (
+    approvals,
+    attention,
+    bulk,
+    cancellation,
+    integrity,
+    lookout,
+    notes,
+    outbox,
+    standstill,
+    two_people,
+)
+from payments.approvals import What
 from payments.bulk import Filter
 from payments.cases import Decision, Reason
 from payments.deeds import NEEDS, ON_CASES, UNDOABLE, Deed, Given
@@ -124,6 +136,9 @@ def test_more_than_one_run_takes_is_refused_and_never_cut(sessions, finance, ref
         pytest.param(Deed.NOTE, Given("card 4111 1111 1111 1111"), id="a card number"),
         pytest.param(Deed.DECIDE, Given(WHY), id="no decision"),
         pytest.param(Deed.ASSIGN, Given(), id="nobody and no day"),
+        pytest.param(Deed.WAIVE, Given("no"), id="waive without a reason"),
+        pytest.param(Deed.MOVE, Given(WHY), id="move nowhere"),
+        pytest.param(Deed.APPROVE, Given(), id="approve anything"),
     ],
 )
 def test_what_must_be_said_is_asked_for_before_anything_is_written(
@@ -409,3 +424,68 @@ def test_a_case_ages_from_bucket_to_bucket_with_its_money(sessions, finance, stu
     assert [one.age for one in told] == list(attention.Age)
     assert {one.age: one.count for one in told if one.count} == {bucket: 3}
     assert next(one.at_risk for one in told if one.count) == {"ZAR": Money(45_000)}
+
+
+# -- what takes a second person, and another event ----------------------------------------------------
+
+
+def test_many_are_waived_once_a_second_person_approves_them_all(sessions, gateway, finance, references, now):
+    second = another(sessions, now)
+    asked = run(sessions, gateway, finance, Deed.WAIVE, now, given=Given(WHY))
+    assert asked.outcomes == {"done": 3, "skipped": 1}
+    assert statuses(sessions, references) == ["open", "open", "open", "paid"]
+    given = Given(what=What.WAIVE)
+    assert look(sessions, finance, Deed.APPROVE, given=given).skipped["you asked for it yourself"] == 3
+    told = look(sessions, second, Deed.APPROVE, given=given)
+    assert (told.doing, told.sums) == (3, {"ZAR": Money(45_000)})
+    assert look(sessions, second, Deed.APPROVE, given=Given(what=What.MARK_PAID)).doing == 0
+    done = run(sessions, gateway, second, Deed.APPROVE, now, given=given)
+    assert (done.outcomes, done.undoable) == ({"done": 3, "skipped": 1}, 0)
+    assert statuses(sessions, references) == ["waived", "waived", "waived", "paid"]
+
+
+def another(sessions, now):
+    with sessions.begin() as session:
+        return create_person(
+            session, SYSTEM, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None, now=now
+        )
+
+
+def test_a_request_that_came_after_the_list_was_made_is_not_approved_with_it(
+    sessions, gateway, finance, references, now
+):
+    second = another(sessions, now)
+    run(sessions, gateway, finance, Deed.WAIVE, now, given=Given(WHY))
+    waits = start(sessions, second, Deed.APPROVE, now, given=Given(what=What.WAIVE))
+    with sessions.begin() as session:
+        first = approvals.open_requests(session, finance, now=now)[0]
+        approvals.withdraw(session, finance, first.id, now=now)
+        two_people.ask_waiver(session, finance, first.subject, "Another reason altogether.", now=now)
+    finish(sessions, gateway, second, waits, now)
+    assert results(sessions, second, waits)[first.subject] == (
+        "skipped", "another request about it waits by now",
+    )  # fmt: skip
+    assert sorted(statuses(sessions, references)) == ["open", "paid", "waived", "waived"]
+
+
+def test_what_was_asked_for_many_is_taken_back_while_nobody_has_decided(
+    sessions, gateway, finance, references, now
+):
+    another(sessions, now)
+    asked = run(sessions, gateway, finance, Deed.WAIVE, now, given=Given(WHY))
+    assert bulk.undo_step(sessions, finance, asked.id, now=now).outcomes["undone"] == 3
+    with sessions.read() as session:
+        assert approvals.open_requests(session, finance, now=now) == ()
+
+
+def test_many_move_to_another_event_and_back(sessions, gateway, finance, references, now):
+    with sessions.begin() as session:
+        make_event(session, "gala", now=now)
+    told = run(sessions, gateway, finance, Deed.MOVE, now, given=Given(WHY, event_code="gala"))
+    assert told.outcomes == {"done": 4}
+    assert look(sessions, finance, Deed.MOVE, given=Given(WHY, event_code="gala")).doing == 0
+    assert look(sessions, finance, Deed.NOTE, Filter(events=("gala",)), Given("Moved.")).doing == 4
+    assert bulk.undo_step(sessions, finance, told.id, now=now).outcomes == {"undone": 4}
+    assert look(sessions, finance, Deed.NOTE, Filter(events=("devconf",)), Given("Back.")).doing == 4
+    with sessions.read() as session:
+        assert integrity.examine(session) == ()

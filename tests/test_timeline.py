@@ -108,6 +108,9 @@ def _bulk_row(session: Session, row: BulkRow, views: Views) -> bool:
         Deed.CANCEL: lambda: _one(views, Kind.STATUS, became="cancelled", why=run.given["text"]),
         Deed.RESEND: lambda: _one(views, Kind.MAIL),
         Deed.NOTE: lambda: _one(views, Kind.NOTE, text=run.given["text"]),
+        Deed.WAIVE: lambda: _one(views, Kind.APPROVAL, step="asked"),
+        Deed.MOVE: lambda: _one(views, Kind.MOVED, why=run.given["text"]),
+        Deed.APPROVE: lambda: _one(views, Kind.APPROVAL, step="approved"),
     }
     return shows[run.deed]()
 

@@ -8,17 +8,21 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import bulk
+from payments import bulk, events
 from payments.bulk import Preview, Progress, Target
 from payments.cases import Decision
-from payments.deeds import NEEDS, UNDOABLE, Deed, Given
+from payments.deeds import APPROVABLE, NEEDS, UNDOABLE, Deed, Given
 from payments.errors import PaymentsError
+from payments.events import State
 from payments.people import Action, Person
 from payments.search import COUNT_CAP, Filter
 from ui.here import error_boundary, require
 from ui.pieces import empty_state, escape, plain, problem
 
 SHOWN = 200
+_ON_PAYMENTS = (
+    Deed.ASK, Deed.NOTE, Deed.RESEND, Deed.CANCEL, Deed.WAIVE, Deed.MOVE, Deed.APPROVE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Many:
 
 def on_payments(person: Person, wanted: Filter, count: int) -> None:
     """The button over a list of payments: all that match, not one page of them."""
-    deeds = tuple(deed for deed in (Deed.ASK, Deed.NOTE, Deed.RESEND, Deed.CANCEL) if person.may(NEEDS[deed]))
+    deeds = tuple(deed for deed in _ON_PAYMENTS if person.may(NEEDS[deed]))
     if deeds and count:
         some = f"more than {words.number(COUNT_CAP)}" if count > COUNT_CAP else words.number(count)
         told = f"All {some} {'payment' if count == 1 else 'payments'} that match"
@@ -118,6 +122,18 @@ def _wording(deed: Deed, many: Many) -> None:
             key="bulk_owner",
         )  # fmt: skip
         right.date_input("Due on", None, format="DD/MM/YYYY", key="bulk_due")
+    if deed is Deed.MOVE:
+        with bootstrap.app().sessions.read() as session:
+            there = events.list_events(session, require(Action.SEE), states=(State.OPEN, State.DRAFT))
+        names = {event.code: event.name for event in there}
+        st.selectbox(
+            "To which event", list(names), index=None, format_func=names.__getitem__, key="bulk_event",
+            placeholder="Choose one",
+        )  # fmt: skip
+    if deed is Deed.APPROVE:
+        st.selectbox(
+            "What is approved", APPROVABLE, format_func=lambda what: words.ASKED[what][0], key="bulk_what"
+        )
     if question := words.DEED[deed].asks:
         st.text_area(question, key="bulk_text", max_chars=1000)
 
@@ -131,6 +147,8 @@ def _ask() -> None:
         decision=state.get("bulk_decision") if deed is Deed.DECIDE else None,
         owner_id=state.get("bulk_owner") if deed is Deed.ASSIGN else None,
         due_on=state.get("bulk_due") if deed is Deed.ASSIGN else None,
+        event_code=(state.get("bulk_event") or "") if deed is Deed.MOVE else "",
+        what=state.get("bulk_what") if deed is Deed.APPROVE else None,
     )
     state.bulk["asked"] = (deed, given)
 
