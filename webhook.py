@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import bootstrap
 from bootstrap import App
 from deadlines import HurriedHttp
-from payments import health, inbox, links, outbox, reminders
+from payments import health, inbox, links, outbox, payer_pages, reminders
 from payments.chat import chat_of
 from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
@@ -43,6 +43,8 @@ from payments.inbox import Message
 from payments.intake import Bells, Intake, Quota, Throttle
 from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
+from payments.payer_pages import Page, Word
+from payments.payer_words import Language
 from payments.stand_in import StandIn
 
 HOOKS = "/webhooks/"
@@ -256,24 +258,29 @@ class Door:
             with suppress(NotKept):  # the page is shown all the same, and the poll asks anyway
                 await self._intake.write(lambda session: links.returned(session, token, page, now=now))
         demo = self._app.settings.demo
-        return _show(PAYER_READS[view.status], view=view, demo=demo, looks=_looks(request))
+        says = _says(*PAYER_READS[view.status], view.language)
+        return _show(says, language=view.language, view=view, demo=demo, looks=_looks(request))
 
     async def pay_page(self, request: Request) -> Response:
         """Where a reminder leads to: on to the gateway's newest page, unless nothing is owed any more."""
         token, _, view = await self._visit(request)
         url = await self._read(partial(self._page_of, token))
-        demo = self._app.settings.demo
+        demo, language = self._app.settings.demo, view.language
         if url is None:
-            return _show(PAYER_READS[view.status], view=view, demo=demo)
-        return _show(PAY, view=view, demo=demo, again=False, onward=(url, f"Pay {view.amount}"))
+            says = _says(*PAYER_READS[view.status], language)
+            return _show(says, language=language, view=view, demo=demo)
+        word = payer_pages.WORDS[language][Word.PAY_NOW].format(amount=view.amount)
+        says = _says("wait", Page.PAY, language)
+        return _show(says, language=language, view=view, demo=demo, again=False, onward=(url, word))
 
     async def stop_page(self, request: Request) -> Response:
         """No more reminders for this payer: asked on a page, or by a mail program's own button (RFC 8058)."""
-        token, now, _ = await self._visit(request)
+        token, now, view = await self._visit(request)
+        language = view.language
         if request.method == "GET":  # mail programs look at links too: looking stops nothing
-            return _show(STOP, again=False, stop=True)
+            return _show(_says("wait", Page.STOP, language), language=language, again=False, stop=True)
         await self._intake.write(lambda session: reminders.opt_out_by_token(session, token, now=now))
-        return _show(STOPPED, again=False)
+        return _show(_says("good", Page.STOPPED, language), language=language, again=False)
 
     async def _visit(self, request: Request) -> tuple[str, datetime, links.PayerView]:
         """A payer's token, the moment, and what they may see. Raises HTTPException."""
@@ -441,27 +448,21 @@ class Says:
     text: str
 
 
-_WAITING = "We are asking the payment service. This page looks again by itself; you need not pay again."
-_CLOSED = "If you have paid just now, it will be noticed. The organisers can help with any question."
-PAYER_READS: Mapping[Status, Says] = {
-    Status.CREATED: Says("wait", "Waiting for confirmation", _WAITING),
-    Status.OPEN: Says("wait", "Waiting for confirmation", _WAITING),
-    Status.CLAIMED: Says("wait", "Waiting for confirmation", _WAITING),
-    Status.FAILED: Says("bad", "This attempt did not go through", "You can try again with the same link."),
-    Status.PART_PAID: Says("wait", "Part of the amount is here", _WAITING),
-    Status.PAID: Says("good", "Paid", "Thank you. You can close this page."),
-    Status.EXPIRED: Says("bad", "This payment link has ended", _CLOSED),
-    Status.CANCELLED: Says("bad", "This payment was cancelled", _CLOSED),
-    Status.WAIVED: Says("good", "Nothing to pay", "The organisers ask no payment for this."),
-    Status.PART_REFUNDED: Says("good", "Partly refunded", "The organisers can tell you more."),
-    Status.REFUNDED: Says("good", "Refunded", "The organisers can tell you more."),
-    Status.DISPUTED: Says("wait", "Being looked into", "The organisers can tell you more."),
+#: The colour of each status's page, and which of the pages it is.
+PAYER_READS: Mapping[Status, tuple[str, Page]] = {
+    Status.CREATED: ("wait", Page.WAITING),
+    Status.OPEN: ("wait", Page.WAITING),
+    Status.CLAIMED: ("wait", Page.WAITING),
+    Status.FAILED: ("bad", Page.FAILED),
+    Status.PART_PAID: ("wait", Page.PART_PAID),
+    Status.PAID: ("good", Page.PAID),
+    Status.EXPIRED: ("bad", Page.EXPIRED),
+    Status.CANCELLED: ("bad", Page.CANCELLED),
+    Status.WAIVED: ("good", Page.WAIVED),
+    Status.PART_REFUNDED: ("good", Page.PART_REFUNDED),
+    Status.REFUNDED: ("good", Page.REFUNDED),
+    Status.DISPUTED: ("wait", Page.DISPUTED),
 }
-PAY = Says("wait", "Pay for this event", "You go on to iKhokha, where you choose how to pay.")
-STOP = Says("wait", "No more reminders?", "You can still pay with the link that you were sent.")
-STOPPED = Says(
-    "good", "No more reminders", "You are sent none from now on. You can still pay with your link."
-)
 PLAIN_PAGES: Mapping[int, Says] = {
     404: Says("bad", "There is nothing here", "Open the link that you were given, or ask the organisers."),
     429: Says("wait", "One moment", "Many people are looking just now. Load this page again in a minute."),
@@ -474,9 +475,14 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+def _says(tone: str, page: Page, language: Language) -> Says:
+    return Says(tone, *payer_pages.PAGES[language][page])
+
+
 def _show(
     says: Says,
     *,
+    language: Language = Language.ENGLISH,
     view: links.PayerView | None = None,
     demo: bool = False,
     looks: int = 0,
@@ -501,7 +507,15 @@ def _show(
     if again and looks < MOST_LOOKS:
         all_headers["Refresh"] = f"{LOOK_AGAIN_S}; url=?look={looks + 1}"
     page = _TEMPLATES.get_template("return.html").render(
-        says=says, view=view, demo=demo, again=again, onward=onward, stop=stop, nonce=nonce
+        says=says,
+        view=view,
+        demo=demo,
+        again=again,
+        onward=onward,
+        stop=stop,
+        nonce=nonce,
+        lang=language.value,
+        words=payer_pages.WORDS[language],
     )
     return HTMLResponse(page, status, all_headers)
 

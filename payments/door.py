@@ -57,6 +57,7 @@ class Taken:
     method: Method
     reference: str
     payer_name: str
+    payer_phone: str
     event_name: str
     amount: Money
     tendered: Money | None
@@ -300,6 +301,7 @@ def _taken(session: Session, entry: TillEntry) -> Taken:
         method=Method(entry.method),
         reference=payment.reference,
         payer_name=payment.payer_name,
+        payer_phone=payment.payer_phone,
         event_name=payment.event.name,
         amount=entry.amount,
         tendered=tendered,

@@ -12,7 +12,18 @@ from sqlalchemy.orm import Session
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, dates, lifecycle, obligations, places, references, search_text, stages, standstill
+from payments import (
+    audit,
+    dates,
+    lifecycle,
+    obligations,
+    places,
+    references,
+    search_text,
+    stages,
+    standstill,
+    terms,
+)
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -25,6 +36,7 @@ from payments.events import event_row
 from payments.gateways import Gateway, IssuedLink, LinkRequest
 from payments.lifecycle import SETTLED, Kind, Source, Status
 from payments.obligations import Draft
+from payments.payer_words import Language
 from payments.people import Action, Person, check
 from payments.stages import Stage
 
@@ -62,12 +74,14 @@ class LinkView:
 
 @dataclass(frozen=True)
 class PayerView:
-    """What a payer's browser may see: no name, no reference. ``stale``: asking again could tell more."""
+    """What a payer's browser may see: no name, no reference. ``stale``: asking again could tell more.
+    ``language`` is the event's."""
 
     event: str
     amount: Money
     status: Status
     stale: bool
+    language: Language
 
 
 def issue(
@@ -173,7 +187,8 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     payment = link.payment
     some = (link.place or link.part) and link.state == "paid"  # whoever paid it owes nothing more by it
     status = Status.PAID if some and payment.status == Status.PART_PAID else Status(payment.status)
-    return PayerView(payment.event.name, link.amount, status, _stale(link, now))
+    language = terms.of(session, payment.event_id).language
+    return PayerView(payment.event.name, link.amount, status, _stale(link, now), language)
 
 
 def page_of(session: Session, token: str) -> str | None:

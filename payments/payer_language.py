@@ -1,5 +1,6 @@
 """Who has read what payers are told in a language: a speaker's word, kept with the texts they read."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Meta
-from payments import audit, payer_words, standstill
+from payments import audit, payer_pages, payer_words, standstill
 from payments.errors import InvalidInput
 from payments.payer_words import Language
 from payments.people import Action, Person, check
@@ -26,13 +27,19 @@ class Reading:
     at: datetime
 
 
+def digest(language: Language) -> str:
+    """Which texts a speaker has read: changed ones, of a message or of a page, are not read yet."""
+    told = [payer_words.digest(language), *payer_pages.told(language)]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
+
+
 def readings(session: Session) -> Mapping[Language, Reading]:
     """The languages whose texts a speaker has read as they stand; English is the desk's own, and not here."""
     kept = session.execute(select(Meta.key, Meta.value).where(Meta.key.startswith(_KEY)))
     found: dict[Language, Reading] = {}
     for key, value in kept:
         language, told = Language(key.removeprefix(_KEY)), json.loads(value)
-        if told["digest"] == payer_words.digest(language):
+        if told["digest"] == digest(language):
             found[language] = Reading(told["speaker"], datetime.fromisoformat(told["at"]))
     return found
 
@@ -51,6 +58,6 @@ def sign(session: Session, person: Person, language: Language, speaker: str, *, 
     name = clean(speaker, field="The speaker's name", longest=120)
     if not name:
         raise InvalidInput("Who read it? Give the name of the speaker who stands by these texts.")
-    told = {"speaker": name, "at": now.isoformat(), "digest": payer_words.digest(language)}
+    told = {"speaker": name, "at": now.isoformat(), "digest": digest(language)}
     session.merge(Meta(key=f"{_KEY}{language}", value=json.dumps(told)))
     audit.record(session, person, "sign_texts", language, now=now, speaker=name, digest=told["digest"])

@@ -27,6 +27,8 @@ class Text(StrEnum):
     REMINDER = "reminder"
     RECEIPT_SUBJECT = "receipt_subject"
     RECEIPT = "receipt"
+    RECEIPT_SHARE = "receipt_share"
+    RECEIPT_REST = "receipt_rest"
 
 
 L, T = Language, Text
@@ -60,6 +62,11 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Reference: {reference}\nConfirmed: {when} (SAST)\n\n"
             "Keep this mail as your confirmation. Questions? Reply, and name the reference."
         ),
+        T.RECEIPT_SHARE: (
+            "{event}: we received {amount} for {what} on {when}. "
+            "Receipt {number}, reference {reference}. Thank you."
+        ),
+        T.RECEIPT_REST: "Still to be paid: {balance}.",
     },
     L.AFRIKAANS: {
         T.SHARE: "{event}: betaal asseblief {amount} hier: {url} U verwysing: {reference}",
@@ -83,6 +90,11 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Verwysing: {reference}\nBevestig: {when} (SAST)\n\n"
             "Hou hierdie pos as u bevestiging. Vrae? Antwoord, en noem die verwysing."
         ),
+        T.RECEIPT_SHARE: (
+            "{event}: ons het {amount} vir {what} op {when} ontvang. "
+            "Kwitansie {number}, verwysing {reference}. Dankie."
+        ),
+        T.RECEIPT_REST: "Nog uitstaande: {balance}.",
     },
     L.ZULU: {
         T.SHARE: "{event}: sicela ukhokhe u-{amount} lapha: {url} Ireferensi yakho: {reference}",
@@ -106,6 +118,11 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Ireferensi: {reference}\nKuqinisekisiwe: {when} (SAST)\n\n"
             "Gcina le imeyili njengobufakazi. Unemibuzo? Phendula, ubhale ireferensi."
         ),
+        T.RECEIPT_SHARE: (
+            "{event}: sithole u-{amount} we-{what} ngo-{when}. "
+            "Irisidi {number}, ireferensi {reference}. Siyabonga."
+        ),
+        T.RECEIPT_REST: "Okusele okumele kukhokhwe: {balance}.",
     },
     L.XHOSA: {
         T.SHARE: "{event}: nceda uhlawule i-{amount} apha: {url} Ireferensi yakho: {reference}",
@@ -129,6 +146,11 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Ireferensi: {reference}\nKuqinisekisiwe: {when} (SAST)\n\n"
             "Gcina le imeyile njengobungqina. Unemibuzo? Phendula, ubhale ireferensi."
         ),
+        T.RECEIPT_SHARE: (
+            "{event}: siyifumene i-{amount} ye-{what} ngo-{when}. "
+            "Irisithi {number}, ireferensi {reference}. Enkosi."
+        ),
+        T.RECEIPT_REST: "Okusaza kuhlawulwa: {balance}.",
     },
 }
 

@@ -13,10 +13,21 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Payment, Receipt, ReceiptPrint, Reversal, Shift, TillEntry
 from db.money import Money
-from payments import audit, lifecycle, organisers, places, references, standstill
+from payments import (
+    audit,
+    dates,
+    lifecycle,
+    organisers,
+    payer_words,
+    places,
+    references,
+    standstill,
+    terms,
+)
 from payments.errors import NotFound
-from payments.lifecycle import Kind, Method, Source
+from payments.lifecycle import Kind, Method, Source, Status
 from payments.organisers import Organiser
+from payments.payer_words import Text
 from payments.people import Action, Person, check
 
 #: Prices of a registered organiser hold VAT at the standard rate: 15 % since 1 April 2018 (VAT Act, s. 7).
@@ -66,10 +77,7 @@ def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime
     Raises NotFound, NotAllowed, Conflict (the desk stands still).
     """
     standstill.refuse(session)
-    receipt = session.get(Receipt, receipt_id)
-    if receipt is None or not person.may(Action.SEE, receipt.payment.event_id):
-        raise NotFound("There is no such receipt here.")
-    check(person, Action.ISSUE_LINK, receipt.payment.event_id)
+    receipt = _seen(session, person, receipt_id)
     payment = lifecycle.locked(session, receipt.payment_id)
     copy = _print(session, receipt, None, by=person.name, now=now)
     paper = _paper(session, payment, receipt, copy=copy)
@@ -80,6 +88,46 @@ def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime
         number=paper.number, copy=copy,
     )  # fmt: skip
     return paper
+
+
+def message(session: Session, person: Person, receipt_id: int) -> str:
+    """A receipt as a message, in the language of its event; handed out before, it says COPY.
+
+    Raises NotFound, NotAllowed.
+    """
+    receipt = _seen(session, person, receipt_id)
+    payment = receipt.payment
+    first = select(func.min(ReceiptPrint.id)).where(ReceiptPrint.receipt_id == receipt.id)
+    paper = _paper(session, payment, receipt, copy=session.scalar(first) is not None)
+    language = terms.of(session, payment.event_id).language
+    said = payer_words.say(
+        language, Text.RECEIPT_SHARE, event=paper.event, amount=paper.amount, what=paper.what,
+        when=dates.say_moment(paper.received_at), number=paper.number, reference=paper.reference,
+    )  # fmt: skip
+    owes = paper.balance.minor > 0 and payment.status == Status.PART_PAID
+    rest = payer_words.say(language, Text.RECEIPT_REST, balance=paper.balance) if owes else ""
+    gone = f"Taken back: {paper.taken_back}." if paper.taken_back else ""
+    marks = ("DEMO" if paper.demo else "", "COPY" if paper.copy else "", gone)
+    return " ".join(filter(None, (*marks, said, rest)))
+
+
+def sent(session: Session, person: Person, receipt_id: int, how: str, *, now: datetime) -> None:
+    """The message was sent on: the receipt is handed out by it. Raises NotFound, NotAllowed, Conflict."""
+    standstill.refuse(session)
+    receipt = _seen(session, person, receipt_id)
+    payment = lifecycle.locked(session, receipt.payment_id)
+    _print(session, receipt, None, by=person.name, now=now)
+    lifecycle.note(
+        session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how, what="receipt"
+    )
+
+
+def _seen(session: Session, person: Person, receipt_id: int) -> Receipt:
+    receipt = session.get(Receipt, receipt_id)
+    if receipt is None or not person.may(Action.SEE, receipt.payment.event_id):
+        raise NotFound("There is no such receipt here.")
+    check(person, Action.ISSUE_LINK, receipt.payment.event_id)
+    return receipt
 
 
 def for_mail(session: Session, mail: OutboxMail, *, now: datetime) -> Sequence[Paper]:

@@ -218,3 +218,39 @@ def test_the_longest_texts_still_make_a_paper(sessions, link, now):
     wide = replace(paper, what="W" * 1_000, payer="W" * 120, organiser=Organiser("W" * 120, "W" * 300))
     told = text_of(receipt_pdf.render(wide)).replace(references.spoken(link.reference), "")
     assert told.count("W") == 1_540
+
+
+# -- as a message -------------------------------------------------------------------------------------
+
+
+def test_a_receipt_goes_as_a_message_in_the_events_language_and_then_says_copy(
+    sessions, gateway, people, now
+):
+    link = issue(sessions, gateway, now=now)
+    receipt = pay(sessions, link.reference, 5_000, now)
+    with sessions.read() as session:
+        told = receipts.message(session, ADMIN, receipt)
+    assert told.replace("\xa0", " ") == (
+        "DEMO Devconf 2026: we received R50.00 for Devconf 2026 on 23 Nov 2026, 12:00. "
+        f"Receipt {references.spoken(link.reference)}-1, reference {references.spoken(link.reference)}. "
+        "Thank you. Still to be paid: R100.00."
+    )
+    with sessions.begin() as session:
+        receipts.sent(session, ADMIN, receipt, "whatsapp", now=now)
+        terms.save(session, ADMIN, "devconf", Terms(language=Language.AFRIKAANS), now=now)
+    with sessions.read() as session:
+        again = receipts.message(session, ADMIN, receipt)
+        last = session.scalars(select(TimelineEntry).order_by(TimelineEntry.id.desc())).first()
+    assert again.startswith("DEMO COPY Devconf 2026: ons het R50.00")
+    assert "Nog uitstaande" in again
+    assert (last.kind, last.detail["what"], last.detail["how"]) == ("shared", "receipt", "whatsapp")
+    assert hand_out(sessions, receipt, now).copy
+
+
+def test_who_may_not_hand_receipts_out_sends_none(sessions, gateway, people, now):
+    receipt = pay(sessions, issue(sessions, gateway, now=now).reference, 15_000, now)
+    for person, error in ((people["viewer"], NotAllowed), (people["stranger"], NotFound)):
+        with pytest.raises(error), sessions.begin() as session:
+            receipts.message(session, person, receipt)
+        with pytest.raises(error), sessions.begin() as session:
+            receipts.sent(session, person, receipt, "sms", now=now)

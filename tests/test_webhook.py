@@ -10,14 +10,15 @@ from sqlalchemy import func, select, update
 
 import webhook
 from db.models import InboxEvent, Link, Payment, TimelineEntry, UnverifiedEvent
-from payments import inbox, intake, lifecycle, reminders
+from payments import inbox, intake, lifecycle, payer_pages, reminders, terms
 from payments.errors import NotKept
 from payments.gateways import Answer, GatewayEvent
 from payments.gateways.ikhokha import sign
 from payments.inbox import Message
 from payments.intake import Intake
 from payments.lifecycle import SETTLED, Source, Status
-from tests.desk import issue, make_event, payment_of
+from payments.payer_words import Language
+from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.hook import PATH, Hook, Reply, event, request, run_apart, serving, settings_for, signed, wait_until
 
 LINK = "link00000000001"
@@ -616,7 +617,7 @@ def test_a_return_page_is_throttled_by_address(busy_hook, monkeypatch):
 
 def test_every_status_has_words_for_the_payer_and_only_paid_ones_are_green():
     assert set(webhook.PAYER_READS) == set(Status)
-    green = {status for status, says in webhook.PAYER_READS.items() if says.tone == "good"}
+    green = {status for status, (tone, _) in webhook.PAYER_READS.items() if tone == "good"}
     assert green == (SETTLED - {Status.DISPUTED}) | {Status.WAIVED}
 
 
@@ -656,3 +657,26 @@ def test_every_answer_is_small_and_guarded(busy_hook):
         )
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert reply.headers["cache-control"] == "no-store"
+
+
+# -- in the payer's language ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", Language)
+def test_each_language_has_every_page_and_word_with_the_same_places_to_fill(language):
+    english = payer_pages.told(Language.ENGLISH)
+    told = payer_pages.told(language)
+    assert all(text.strip() for text in told)
+    assert [re.findall(r"{\w+}", text) for text in told] == [re.findall(r"{\w+}", text) for text in english]
+
+
+def test_the_pages_speak_the_language_of_their_event(hook, reference, now):
+    with hook.sessions.begin() as session:
+        terms.save(session, ADMIN, "devconf", terms.Terms(language=Language.AFRIKAANS), now=now)
+    token = _token(hook, reference)
+    back, pay, stop = (hook.get(f"/return/{token}{page}").body.decode() for page in ("", "/pay", "/stop"))
+    assert '<html lang="af">' in back
+    assert "Wag vir bevestiging" in back
+    assert "Kyk weer" in back
+    assert "Betaal R" in pay
+    assert "Stuur geen herinnerings meer nie" in stop

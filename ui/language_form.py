@@ -3,7 +3,7 @@
 import streamlit as st
 
 import bootstrap
-from payments import payer_language, payer_words
+from payments import payer_language, payer_pages, payer_words
 from payments.payer_words import Language, Text
 from payments.people import Action
 from ui.here import error_boundary, require
@@ -20,6 +20,8 @@ USED_FOR = {
     Text.REMINDER: "A reminder",
     Text.RECEIPT_SUBJECT: "The subject of a confirmation",
     Text.RECEIPT: "A confirmation",
+    Text.RECEIPT_SHARE: "A receipt as a message",
+    Text.RECEIPT_REST: "Behind it, when some is still owed",
 }
 
 
@@ -36,6 +38,9 @@ def languages() -> None:
             if reading:
                 plain(f"{reading.speaker} read these texts, {moment(reading.at)}.", "faint")
             facts({what: payer_words.TEXTS[language][text] for text, what in USED_FOR.items()})
+            plain("On the pages that payers come back to", "title")
+            english = payer_pages.told(Language.ENGLISH)
+            facts(dict(zip(english, payer_pages.told(language), strict=True)))
             if reading is None:
                 signing(language)
 

@@ -4,12 +4,13 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import organisers, receipts
+from payments import door, organisers, receipts
 from payments.events import EventView
 from payments.organisers import Organiser
 from payments.people import Action, Person
 from payments.search import PaymentDetail
 from ui.here import error_boundary, require
+from ui.lists import share_text
 from ui.pieces import file_link, moment, plain
 
 
@@ -50,12 +51,34 @@ def receipts_of(here: Person, detail: PaymentDetail) -> None:
             )
             if here.may(Action.ISSUE_LINK, detail.event_id):
                 file_link(f"/receipt/{one.id}", "Receipt")
+    if detail.receipts and here.may(Action.ISSUE_LINK, detail.event_id):
+        with st.expander("Send the last receipt as a message", icon=":material/chat:"):
+            receipt_message(here, detail.receipts[-1].id, detail.row.payer_phone, detail.row.payer_email)
     if here.may(Action.ISSUE_LINK, detail.event_id):
         file_link(f"/account/{detail.row.reference}", "Statement of account")
+
+
+def receipt_message(here: Person, receipt_id: int, phone: str = "", email: str = "") -> None:
+    """A receipt by WhatsApp, SMS or e-mail, or copied; sent once, it says COPY from then on."""
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        text = receipts.message(session, here, receipt_id)
+
+    def tell(how: str) -> None:
+        with error_boundary(), app.sessions.begin() as session:
+            receipts.sent(session, here, receipt_id, how, now=app.now())
+
+    plain(text, "faint")
+    share_text(
+        text, key=f"receipt_message_{receipt_id}", subject="Receipt", phone=phone, email=email, tell=tell
+    )
 
 
 def till_receipt(here: Person, entry_id: int) -> None:
     """A link to the receipt of what was taken at a till."""
     with bootstrap.app().sessions.read() as session:
         receipt_id = receipts.of_till_entry(session, here, entry_id)
+        payer = door.receipt(session, here, entry_id)
     file_link(f"/receipt/{receipt_id}", "Receipt as PDF")
+    with st.expander("Send it as a message", icon=":material/chat:"):
+        receipt_message(here, receipt_id, payer.payer_phone)
