@@ -93,6 +93,7 @@ class _Api:
 
     async def create(self, request: Request) -> Response:
         fault = self._world.switches.create
+        await asyncio.sleep(self._world.switches.answer_ms / 1_000)
         if fault == "code-99":
             return _error("99", "The payment link could not be created", 200)
         if fault in ("400", "403", "429", "500"):
@@ -154,6 +155,7 @@ class _Api:
 
     async def _status_fault(self, request: Request) -> Response | None:
         fault = self._world.switches.status
+        await asyncio.sleep(self._world.switches.answer_ms / 1_000)
         if fault in ("403", "429", "500"):
             return _error(fault, "Refused by a switch of the simulator", int(fault))
         if fault == "html":

@@ -36,6 +36,7 @@ class Switches:
     create: str = "ok"
     status: str = "ok"  # of both status calls and the history
     slow_s: int = 20
+    answer_ms: int = 0  # before each answer, as a gateway far away takes
     bad_signature_status: int = 401
     unknown_reference_status: int = 404
     verify: str = "canonical"  # which body the signature is checked over: re-serialised, as sent, either
