@@ -20,6 +20,8 @@ from db.models import (
     LineException,
     Match,
     MatchPart,
+    PayoutFile,
+    PayoutLine,
     PersonRow,
     QuarantinedRow,
     StatementFile,
@@ -243,7 +245,7 @@ def decided_lines(session: Session, person: Person, account_id: int, on: date) -
 
 # -- what is in the way -------------------------------------------------------------------------------
 
-RECONCILE, STATEMENTS = "finance/workbench", "finance/statements"
+RECONCILE, STATEMENTS, PAYOUTS = "finance/workbench", "finance/statements", "finance/payouts"
 
 
 def _blockers(session: Session, one: Draft, now: datetime) -> Iterator[Blocker]:
@@ -257,6 +259,7 @@ def _blockers(session: Session, one: Draft, now: datetime) -> Iterator[Blocker]:
         yield Blocker("The lines of the day do not add up to what they are for.", RECONCILE)
     yield from (Blocker(sentence, STATEMENTS) for sentence in one.balances.faults)
     yield from _unread(session, one.account_id, on)
+    yield from _unread_of_payouts(session, on)
     yield from _not_whole(session, one.account_id, on)
     yield from _untold(one)
 
@@ -281,6 +284,29 @@ def _unread(session: Session, account_id: int, on: date) -> Iterator[Blocker]:
     )  # fmt: skip
     for name, row in rows:
         yield Blocker(f"{name}, row {row}, could not be read. Repair it, or set it aside.", STATEMENTS)
+
+
+def _unread_of_payouts(session: Session, on: date) -> Iterator[Blocker]:
+    """Rows of the gateway's files that could not be read. What they tell of stands on a bank's statement some
+    day after it was taken, so they keep each day open from the first of their file on."""
+    first = (
+        select(PayoutLine.file_id, func.min(PayoutLine.on).label("day"))
+        .group_by(PayoutLine.file_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(PayoutFile.name, PayoutLine.row)
+        .join(PayoutFile, PayoutFile.id == PayoutLine.file_id)
+        .join(first, first.c.file_id == PayoutLine.file_id)
+        .where(
+            PayoutLine.state == WAITS, PayoutFile.undone_at.is_(None),
+            or_(first.c.day.is_(None), first.c.day <= on),
+        )
+        .order_by(PayoutLine.id)
+        .limit(_TOLD)
+    )  # fmt: skip
+    for name, row in rows:
+        yield Blocker(f"{name}, row {row}, could not be read. Look at it, and set it aside.", PAYOUTS)
 
 
 def _not_whole(session: Session, account_id: int, on: date) -> Iterator[Blocker]:

@@ -18,6 +18,7 @@ from payments import (
     imports,
     last_stage,
     night_drafts,
+    settlements,
     sign_offs,
 )
 from payments.closing import Figures, Piece
@@ -29,6 +30,7 @@ from payments.people import Person, Role
 from payments.reconciliation import Part
 from payments.sign_offs import DayState, Period, State
 from payments.worker import Worker
+from tests.desk import ADMIN
 from tests.test_approvals import somebody
 from tests.test_reconciliation import PRICE, Bench, bare
 from tests.test_settlements import Bench as Payouts
@@ -188,6 +190,23 @@ def test_a_row_that_could_not_be_read_keeps_its_day_open(desk):
     with desk.sessions.begin() as session:
         imports.import_file(session, desk.farai, desk.account, "odd.csv", data.encode(), now=desk.now)
     assert "odd.csv, row 3, could not be read" in desk.says()
+
+
+def test_a_row_of_a_payout_that_could_not_be_read_keeps_the_day_of_its_money_open(sessions, now):
+    bench = Payouts(sessions, now)
+    bench.bring(bench.row(bench.paid()), "2026-11-20,Lottery,A,card,100.00,2.85,0.43,,P1", name="odd.csv")
+    bench.bank(bench.net())
+
+    def says() -> str:
+        with sessions.read() as session:
+            drawn = closing.draft(session, ADMIN, bench.account, MONDAY, now=now + timedelta(days=1))
+            return " ".join(one.sentence for one in drawn.blockers)
+
+    assert "odd.csv, row 3, could not be read" in says()
+    with sessions.begin() as session:
+        (waits,) = settlements.unread(session, ADMIN)
+        settlements.set_aside(session, ADMIN, waits.id, "A line of the shop's.", now=now)
+    assert "could not be read" not in says()
 
 
 def test_lines_that_do_not_lead_from_morning_to_evening_keep_a_day_open(matched):

@@ -30,7 +30,8 @@ FINDING: Mapping[Finding, str] = {
     Finding.EDITED: "It was changed after it was made, or made by a program that changes files",
     Finding.UNREADABLE: "Its text could not be read",
 }
-KINDS = ["jpg", "jpeg", "png", "pdf"]
+#: Pictures of an iPhone are chosen as well, so that it is said in words why not.
+KINDS = ["jpg", "jpeg", "png", "pdf", "heic", "heif"]
 
 
 def ask_proof(key: str, label: str = "Proof: a photo, screenshot or PDF") -> UploadedFile | None:

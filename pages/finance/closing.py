@@ -24,6 +24,7 @@ PAGE, SHOWN = "closing", 40
 DOORS = {
     "finance/workbench": ("Reconcile it", "join"),
     "finance/statements": ("Open Statements", "account_balance"),
+    "finance/payouts": ("Open Payouts", "savings"),
     "finance/closing": ("Open the day", "event"),
 }
 
