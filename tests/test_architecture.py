@@ -77,7 +77,17 @@ MAY_IMPORT = {
     "file_words": {"payments", "words"},
     "ui": {"bootstrap", "db.money", "file_words", "payments", "streamlit", "pandas", "ui", "words"},
     "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui", "words"},
-    "pages": {"bank_words", "bootstrap", "db.money", "payments", "streamlit", "pandas", "ui", "words"},
+    "pages": {
+        "bank_words",
+        "bootstrap",
+        "db.money",
+        "file_words",
+        "payments",
+        "streamlit",
+        "pandas",
+        "ui",
+        "words",
+    },
     "manage": {"commands", "db.session", "payments.errors"},
     "commands": {
         "bank_words",

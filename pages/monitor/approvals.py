@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
+import file_words
 import ui
 import words
 from payments import approvals, events, two_people
@@ -42,7 +43,7 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     """All that the request is bound to: nothing that is approved stays unseen."""
     scope = request.scope
     names_of = words.BOUND
-    told = {names_of.get(name, name): told_value(value) for name, value in request.bound.items()}
+    told = {names_of.get(name, name): told_value(name, value) for name, value in request.bound.items()}
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
     return {
@@ -58,10 +59,11 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     }
 
 
-def told_value(value: object) -> str | None:
-    """What is empty is left out."""
+def told_value(name: str, value: object) -> str | None:
+    """What is empty is left out; columns of a file are called as its reader will see them."""
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
+        called = file_words.COLUMN if name == "columns" else {}
+        return ", ".join(called.get(str(each), str(each)) for each in value)
     return None if value is None or value == "" else str(value)
 
 
