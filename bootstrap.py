@@ -202,6 +202,10 @@ class _Reader:
             self.faults.append(f"{name} must be yes or no, not {text!r}.")
         return text == "yes"
 
+    def folder(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text) if text else None
+
     def url(self, name: str, default: str, *, https: bool) -> str:
         text = self.text(name, default).rstrip("/")
         parts = _split(text)
@@ -309,14 +313,9 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
         keys=_keys(reader),
-        backup_folder=_folder(reader, "BACKUP_FOLDER"),
-        postgres_bin=_folder(reader, "POSTGRES_BIN"),
+        backup_folder=reader.folder("BACKUP_FOLDER"),
+        postgres_bin=reader.folder("POSTGRES_BIN"),
     )
-
-
-def _folder(reader: _Reader, name: str) -> Path | None:
-    text = reader.text(name)
-    return Path(text) if text else None
 
 
 def _keys(reader: _Reader) -> KeyRing:

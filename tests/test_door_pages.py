@@ -230,7 +230,7 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
     press(page, "Take cash")
     expect(page.get_by_text("Give back")).to_be_visible(timeout=20_000)
     print(f"from the tap to the change: {time.monotonic() - began:.1f} s")
-    expect(page.get_by_text("Main door 000001")).to_be_visible()
+    expect(page.get_by_text("Main door 000001", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
     follow(page, "Correct it in my shift")

@@ -37,6 +37,7 @@ WANTED = [
             not_organisers=("Sipho", "Thandi"),
             not_stages=(Stage.PAID,),
             not_failures=("05",),
+            not_origins=("legacy",),
         ),
         id="what it must not be",
     ),
@@ -44,6 +45,7 @@ WANTED = [
         Filter(stages=(Stage.OPENED, Stage.ATTEMPTED), failures=(NO_CODE, "05", "Z-9")),
         id="how far its payer came, and why it failed",
     ),
+    pytest.param(Filter(origins=("legacy",)), id="records of the earlier system"),
     pytest.param(Filter(attention=True), id="needs a decision"),
     pytest.param(Filter(review_only=True, outcome_unknown=True, mail_failed=True), id="troubles"),
 ]

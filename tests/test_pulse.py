@@ -76,7 +76,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def test_what_is_known_is_not_told_again_and_what_changed_is(desk):
     admin = desk.come_in(Role.ADMIN)
     told = desk.ask(admin).json()
-    same = desk.ask(admin, told["key"])
+    if (same := desk.ask(admin, told["key"])).status_code == 200:  # a minute or an hour began between the two
+        told = same.json()
+        same = desk.ask(admin, told["key"])
     assert (same.status_code, same.content) == (204, b"")
     assert re.fullmatch("[0-9]{2}:[0-9]{2}:[0-9]{2}", same.headers["X-At"])
     desk.pay("expo", "Zanele Mokoena")
@@ -107,10 +109,11 @@ def test_a_key_of_others_is_nobodys_answer(desk):
 
 def test_what_payers_typed_stands_in_no_html(desk):
     admin = desk.come_in(Role.ADMIN)
-    desk.pay("expo", HOSTILE)
+    payer = HOSTILE.replace("onerror", "onpayer")  # an event of another test may have the other name
+    desk.pay("expo", payer)
     told = desk.ask(admin).json()
-    assert told["newest"]["rows"][0]["payer"] == HOSTILE
-    assert "onerror" not in json.dumps(told["parts"])
+    assert told["newest"]["rows"][0]["payer"] == payer
+    assert "onpayer" not in json.dumps(told["parts"])
 
 
 def test_an_events_name_is_text(desk):
