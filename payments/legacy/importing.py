@@ -8,11 +8,11 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, LegacyImport, LegacyIssue, LegacyRecord
@@ -66,8 +66,10 @@ class Report:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The records of a file, told apart by whether they are here."""
+    """The records of a file, told apart by whether they are here, and the events that new ones name."""
 
+    sha256: str
+    events: Mapping[tuple[str, str], "_Wanted"]
     new: tuple[Known, ...]
     known: int
     changed: tuple[tuple[int, Entry], ...]  # the record that is here, and what the file says now
@@ -77,7 +79,7 @@ class _Plan:
 def look(session: Session, person: Person, name: str, data: bytes, currency: str) -> Report:
     """What an import would do; changes nothing. Raises InvalidInput, Conflict, NotAllowed."""
     plan = _plan(session, person, name, data, currency)
-    return _report(session, plan, name, data, currency)
+    return _report(plan, name, currency)
 
 
 def import_file(
@@ -99,9 +101,9 @@ def import_file(
     with sessions.begin() as session:
         standstill.refuse(session)
         plan = _plan(session, person, name, data, currency)
-        report = _report(session, plan, name, data, currency)
+        report = _report(plan, name, currency)
         import_id = _begin(session, person, report, now)
-        places = _places(session, plan.new, currency, now)
+        places = _places(session, plan.events, currency, now)
         for record_id, _entry in plan.changed:
             _tell_changed(session, record_id)
     for start in range(0, len(plan.new), AT_ONCE):
@@ -121,7 +123,8 @@ def _plan(session: Session, person: Person, name: str, data: bytes, currency: st
         raise InvalidInput(
             f"Say what the amounts are in: {', '.join(CURRENCIES)}. {currency!r} is none of them."
         )
-    _refuse_other_currency(session, data, currency)
+    sha256 = hashlib.sha256(data).hexdigest()
+    _refuse_other_currency(session, sha256, currency)
     here: dict[str, tuple[int, str]] = {
         key: (record_id, digest)
         for key, record_id, digest in session.execute(
@@ -131,15 +134,15 @@ def _plan(session: Session, person: Person, name: str, data: bytes, currency: st
     found = entries(name, data)
     new = [entry for entry in found if entry.key not in here]
     changed = [(here[e.key][0], e) for e in found if e.key in here and here[e.key][1] != e.digest]
-    read_ = [_known(entry, currency) for entry in new]
+    read_ = tuple(_with_twins(session, [_known(entry, currency) for entry in new]))
     return _Plan(
-        tuple(_with_twins(session, read_)), len(found) - len(new) - len(changed), tuple(changed), len(found)
-    )
+        sha256, _wanted_events(session, read_), read_, len(found) - len(new) - len(changed), tuple(changed),
+        len(found),
+    )  # fmt: skip
 
 
-def _refuse_other_currency(session: Session, data: bytes, currency: str) -> None:
+def _refuse_other_currency(session: Session, sha256: str, currency: str) -> None:
     """The same file cannot be in rand today and in dollars tomorrow."""
-    sha256 = hashlib.sha256(data).hexdigest()
     was = session.scalar(select(LegacyImport.currency).where(LegacyImport.sha256 == sha256).limit(1))
     if was is not None and was != currency:
         raise Conflict(f"This file was imported before, as {was}. Its records keep that currency.")
@@ -168,16 +171,12 @@ def _with_twins(session: Session, new: Sequence[Known]) -> Iterator[Known]:
 
 def _tell_changed(session: Session, record_id: int) -> None:
     """Once is enough, however often the changed file comes."""
-    of_it = select(func.count(), func.max(LegacyIssue.number)).where(LegacyIssue.record_id == record_id)
-    told = session.scalar(
-        select(func.count()).where(LegacyIssue.record_id == record_id, LegacyIssue.fault == Fault.CHANGED)
-    )
-    if told:
-        return
-    _count, last = session.execute(of_it).one()
-    session.add(
-        LegacyIssue(record_id=record_id, number=(last or 0) + 1, fault=Fault.CHANGED, sentence=_CHANGED)
-    )
+    of_it = select(LegacyIssue.fault).where(LegacyIssue.record_id == record_id)
+    told = session.scalars(of_it).all()
+    if Fault.CHANGED not in told:
+        session.add(
+            LegacyIssue(record_id=record_id, number=len(told) + 1, fault=Fault.CHANGED, sentence=_CHANGED)
+        )
 
 
 _CHANGED = "A later file says something else of it. What came first stands."
@@ -186,7 +185,7 @@ _CHANGED = "A later file says something else of it. What came first stands."
 # -- the report ---------------------------------------------------------------------------------------
 
 
-def _report(session: Session, plan: _Plan, name: str, data: bytes, currency: str) -> Report:
+def _report(plan: _Plan, name: str, currency: str) -> Report:
     paying = [known.old for known in plan.new if known.is_payment and known.old]
     sums: dict[Status, Money] = defaultdict(lambda: Money(0, currency))
     for old in paying:
@@ -196,7 +195,7 @@ def _report(session: Session, plan: _Plan, name: str, data: bytes, currency: str
     shapes = Counter(known.old.shape if known.old else "none" for known in plan.new)
     return Report(
         file=name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=plan.sha256,
         currency=currency,
         records=plan.total,
         new=len(plan.new),
@@ -207,7 +206,7 @@ def _report(session: Session, plan: _Plan, name: str, data: bytes, currency: str
         shapes=dict(sorted(shapes.items())),
         statuses=Counter(old.status for old in paying),
         sums=dict(sums),
-        events=tuple(wanted.code for wanted in _wanted_events(session, plan.new).values() if wanted.is_new),
+        events=tuple(wanted.code for wanted in plan.events.values() if wanted.is_new),
         issues=tuple(issues),
     )
 
@@ -242,7 +241,7 @@ class _Wanted:
     is_new: bool
     first: date | None = None
     last: date | None = None
-    categories: dict[str, None] | None = None
+    categories: dict[str, None] = field(default_factory=dict)  # names, in the order they were met
 
 
 def _event_key(old: OldRecord) -> tuple[str, str]:
@@ -282,23 +281,23 @@ def _tell(wanted: _Wanted, old: OldRecord) -> None:
         day = business_day(old.made_at)
         wanted.first, wanted.last = min(wanted.first or day, day), max(wanted.last or day, day)
     if old.category:
-        wanted.categories = {**(wanted.categories or {}), old.category: None}
+        wanted.categories[old.category] = None
 
 
 def _places(
-    session: Session, new: Sequence[Known], currency: str, now: datetime
+    session: Session, named: Mapping[tuple[str, str], _Wanted], currency: str, now: datetime
 ) -> dict[tuple[str, str], int]:
     """The id of the event of each name; events that are not here are made, closed and without prices to sell.
 
     Their days are those of their records, since no record says when its conference was.
     """
     found: dict[tuple[str, str], int] = {}
-    for key, wanted in _wanted_events(session, new).items():
+    for key, wanted in named.items():
         if wanted.is_new and not any(
             each.code == wanted.code for each in events.list_events(session, SYSTEM)
         ):
             today = business_day(now)
-            names = {name.casefold(): name[:120] for name in wanted.categories or {}}
+            names = {name.casefold(): name[:120] for name in wanted.categories}
             prices = [Price(name, Money(0, currency), active=False) for name in names.values()]
             events.save_event(
                 session,

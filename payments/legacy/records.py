@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import LegacyImport, LegacyIssue, LegacyRecord, Payment
-from payments.errors import NotFound
+from payments import obligations
 from payments.legacy.reading import Fault, Proof, Way
 from payments.people import Action, Person, check
 
@@ -92,10 +92,7 @@ def issues(
 
 def of_payment(session: Session, person: Person, reference: str) -> RecordView | None:
     """The record a payment came from; None when it did not. Raises NotFound, also for another event's."""
-    payment = session.scalar(select(Payment).where(Payment.reference == reference))
-    if payment is None or not person.may(Action.SEE, payment.event_id):
-        raise NotFound(f"There is no payment {reference} here.")
-    record = payment.legacy
+    record = obligations.seen(session, person, reference).legacy
     if record is None:
         return None
     said = session.scalars(
