@@ -413,7 +413,7 @@ def apply_answer(
             return _take(session, payment, link, by)
         case Answer.ATTEMPT_FAILED:
             stages.came_to(session, payment, Stage.ATTEMPTED, now=now)
-            return _fail(session, payment, by, first_time, status.word, stages.failure_of(code))
+            return _fail(session, link, by, first_time, status.word, stages.failure_of(code))
         case Answer.UNCLEAR:
             flag(session, payment, Review.UNCLEAR_STATUS, **by, word=status.word, raw=status.raw)
             return Effect.FLAGGED
@@ -511,9 +511,15 @@ def successor(payment: Payment, link: Link) -> Link | None:
 
 
 def _fail(
-    session: Session, payment: Payment, by: dict[str, Any], first_time: bool, word: str, failure: str
+    session: Session, link: Link, by: dict[str, Any], first_time: bool, word: str, failure: str
 ) -> Effect:
-    """The message may come after the poll that found the failure: what it tells of the reason is kept."""
+    """The message may come after the poll that found the failure: what it tells of the reason is kept.
+
+    That one of several people could not pay is told on their own link; the others' payment has not failed.
+    """
+    payment = link.payment
+    if link.place:
+        return Effect.NOTHING
     if first_time or failure != stages.NO_CODE:
         stages.failed_for(session, payment, failure, now=by["now"])
     if not first_time or payment.status not in (S.CREATED, S.OPEN):

@@ -33,7 +33,7 @@ from payments.errors import (
     OutcomeUnknown,
 )
 from payments.events import event_row
-from payments.gateways import Gateway, IssuedLink, LinkRequest
+from payments.gateways import Answer, Gateway, IssuedLink, LinkRequest
 from payments.lifecycle import SETTLED, Kind, Source, Status
 from payments.obligations import Draft
 from payments.payer_words import Language
@@ -44,6 +44,8 @@ from payments.stages import Stage
 ON_ITS_WAY = timedelta(seconds=20)
 #: A new link that is open has its payer awaited again.
 REOPENED_BY_A_LINK = (Status.CREATED, Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+#: While it stands so, an attempt on one link says nothing of the payment's other links.
+_TRIED_BY_LINK = (Status.OPEN, Status.FAILED, Status.PART_PAID)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Addresses:
 
 @dataclass(frozen=True)
 class LinkView:
+    """``status``: how it stands for whoever pays by this link (``standing``)."""
+
     reference: str
     status: Status
     amount: Money
@@ -118,7 +122,7 @@ def view(session: Session, link: Link) -> LinkView:
     payment = link.payment
     return LinkView(
         reference=payment.reference,
-        status=Status(payment.status),
+        status=standing(link),
         amount=link.amount,
         payer_name=payment.payer_name,
         url=link.url,
@@ -130,6 +134,19 @@ def view(session: Session, link: Link) -> LinkView:
         is_paid=link.state == "paid",
         fits=fits(session, link),
     )
+
+
+def standing(link: Link) -> Status:
+    """How the payment stands for whoever pays by this link. Of several links each may have failed by itself,
+    and whoever paid theirs owes nothing more by it."""
+    status = Status(link.payment.status)
+    if link.state == "paid" and (link.place or link.part) and status is Status.PART_PAID:
+        return Status.PAID
+    if link.state != "open" or status not in _TRIED_BY_LINK:
+        return status
+    if link.answer == Answer.ATTEMPT_FAILED:
+        return Status.FAILED
+    return Status.OPEN if status is Status.FAILED else status
 
 
 def current(session: Session, person: Person, reference: str, place: int = 0) -> LinkView:
@@ -185,10 +202,8 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     """What the return page shows. Raises NotFound for a token of no link."""
     link = link_by_token(session, token)
     payment = link.payment
-    some = (link.place or link.part) and link.state == "paid"  # whoever paid it owes nothing more by it
-    status = Status.PAID if some and payment.status == Status.PART_PAID else Status(payment.status)
     language = terms.of(session, payment.event_id).language
-    return PayerView(payment.event.name, link.amount, status, _stale(link, now), language)
+    return PayerView(payment.event.name, link.amount, standing(link), _stale(link, now), language)
 
 
 def page_of(session: Session, token: str) -> str | None:

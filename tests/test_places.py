@@ -66,7 +66,11 @@ def part_link(sessions, gateway, wanted, now, person=ADMIN):
 
 
 def pays(sessions, gateway, link, now):
-    gateway.says(link.gateway_reference, Answer.PAID, "PAID")
+    return asks(sessions, gateway, link, Answer.PAID, "PAID", now)
+
+
+def asks(sessions, gateway, link, answer, word, now):
+    gateway.says(link.gateway_reference, answer, word)
     with sessions.read() as session:
         link_id = next(
             one.id for one in payment_of(session, link.reference).links
@@ -181,6 +185,32 @@ def test_links_for_places_stand_beside_each_other_and_none_is_late(sessions, peo
         assert links.page_of(session, first.return_token) == first.url
     with pytest.raises(Conflict, match="Zanele is paid"):
         part_link(sessions, gateway, Wanted(reference, 3, place=4), later)
+    assert sound(sessions) == ()
+
+
+def test_one_who_could_not_pay_fails_by_themselves_and_the_group_goes_on(sessions, people, gateway, now):
+    whole = links.issue(sessions, gateway, group(sessions, ADMIN), person=ADMIN, addresses=ADDRESSES, now=now)
+    second = part_link(sessions, gateway, Wanted(whole.reference, 1, place=2), now)
+    third = part_link(sessions, gateway, Wanted(whole.reference, 2, place=3), now)
+    later = now + timedelta(minutes=2)
+
+    def told(*links_):
+        with sessions.read() as session:
+            standing = [links.for_payer(session, link.return_token, now=later).status for link in links_]
+            assert [links.page_of(session, link.return_token) for link in links_] == [
+                link.url for link in links_
+            ]
+            return Status(payment_of(session, whole.reference).status), standing
+
+    asks(sessions, gateway, second, Answer.ATTEMPT_FAILED, "FAILED", later)
+    assert told(whole, second, third) == (Status.OPEN, [Status.OPEN, Status.FAILED, Status.OPEN])
+    asks(sessions, gateway, whole, Answer.ATTEMPT_FAILED, "FAILED", later)
+    assert told(whole, second, third) == (Status.FAILED, [Status.FAILED, Status.FAILED, Status.OPEN])
+    pays(sessions, gateway, third, later + timedelta(minutes=2))
+    assert paid(sessions, whole.reference) == (Status.PART_PAID, [0, 0, 30_000, 0, 0])
+    assert told(second) == (Status.PART_PAID, [Status.FAILED])
+    with sessions.read() as session:
+        assert links.for_payer(session, third.return_token, now=later).status is Status.PAID
     assert sound(sessions) == ()
 
 

@@ -309,7 +309,9 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         ui.plain(whose(detail, link), "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
         if done or link is None:
-            status_now(row.status, link.amount if link else row.amount, row.payer_name, link)
+            status_now(
+                link.status if link else row.status, link.amount if link else row.amount, row.payer_name, link
+            )
         elif link.url and link.fits:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
@@ -369,8 +371,7 @@ def status_by_itself(reference: str, place: int) -> None:
 
 
 def status_now(status: Status, asked: Money, payer: str, link: LinkView | None) -> None:
-    some = link is not None and link.is_paid and status is Status.PART_PAID
-    status, paid = (Status.PAID, True) if some else (status, status is Status.PAID)
+    paid = status is Status.PAID
     ui.status_panel(status, f"{asked} by {payer}" if paid else waiting_for(status, link))
     ui.announce(f"Paid: {asked} by {payer}." if paid else "", key="take_announce", ring=True)
 
