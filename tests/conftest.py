@@ -50,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stops", type=int, default=2, help="SIGTERM under load, so often; default: 2")
     parser.addoption("--bodies", type=int, default=1_000, help="mutated messages; default: 1000")
     parser.addoption(
+        "--mutations",
+        type=int,
+        default=100,
+        help="damaged statement files to import, and twenty times as many to read; default: 100",
+    )
+    parser.addoption(
         "--chaos", action="store_true", help="each round as often as was asked for; without it, a few"
     )
 

@@ -1,12 +1,13 @@
 """The sample files, what a reader makes of one as plain JSON, and thousands of ways to damage them.
 
 Every name, account and amount in ``samples/`` is invented; ``samples/README.md`` says where each layout is
-described. The damage is the same in every run: nothing here is drawn by chance.
+described. The damage is the same in every run; which of it a run looks at is drawn from its seed.
 """
 
 import csv
 import io
 import json
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,21 @@ def mutations(sample: Sample) -> Iterator[Mutation]:
         yield Mutation(name, file, damaged, same)
     for name, changed in _text_damaged(text):
         yield Mutation(name, file, changed.encode("utf-8", "surrogatepass"), False)
+
+
+def drawn(count: int, dice: random.Random) -> Iterator[tuple[Sample, list[Mutation]]]:
+    """So many of all mutations there are, or all of them: every sample in turn, with what was drawn of it."""
+    parents = samples()
+    total = sum(1 for sample in parents for _ in mutations(sample))
+    chosen = set(dice.sample(range(total), min(count, total)))
+    number = 0
+    for sample in parents:
+        some = []
+        for mutation in mutations(sample):
+            if number in chosen:
+                some.append(mutation)
+            number += 1
+        yield sample, some
 
 
 def _bytes_damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
