@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,16 @@ class Desk:
         try:
             with app.sessions.read() as session:
                 yield session
+        finally:
+            app.sessions.engine.dispose()
+
+    @contextmanager
+    def changing(self) -> Iterator[tuple[Session, datetime]]:
+        """A session on the desk's database whose changes are kept, and the desk's now."""
+        app = bootstrap.build(bootstrap.read_settings(self.environ, None))
+        try:
+            with app.sessions.begin() as session:
+                yield session, app.now()
         finally:
             app.sessions.engine.dispose()
 

@@ -57,7 +57,11 @@ def amount_of(text: str, currency: str) -> Money:
 
 
 def claim_form(here: Person, reference: str, balance: Money, *, key: str) -> int | None:
-    """What they say they paid, when, and with which reference; returns the claim once it is written down."""
+    """What they say they paid, when, and with which reference; returns the claim once it is written down.
+
+    What was typed, and a proof that was chosen, stay with this payment: the next one has fields of its own.
+    """
+    key = f"{key}_{reference}"
     form_key = st.session_state.setdefault(f"{key}_key", secrets.token_urlsafe(16))
     app = bootstrap.app()
     today = dates.business_day(app.now())

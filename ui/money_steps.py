@@ -30,7 +30,9 @@ def money_steps(here: Person, detail: PaymentDetail) -> None:
     if not forms:
         return
     with st.popover("Money", icon=":material/account_balance:"):
-        chosen = st.pills("What about its money", list(forms), key="money_step", label_visibility="collapsed")
+        chosen = st.pills(
+            "What about its money", list(forms), key=_key(detail, "money"), label_visibility="collapsed"
+        )
         if chosen is None:
             plain("Choose what happened. Nothing is changed yet.", "faint")
             return
@@ -77,6 +79,11 @@ def _waits(here: Person, request: ApprovalView) -> None:
 # -- the forms --------------------------------------------------------------------------------------
 
 
+def _key(detail: PaymentDetail, field: str) -> str:
+    """What was typed for one payment is not there for the next: an amount would be sent for the wrong one."""
+    return f"{field}_{detail.row.reference}"
+
+
 def _balance(detail: PaymentDetail) -> Money:
     return detail.row.amount - detail.row.received
 
@@ -90,8 +97,12 @@ def _claim(here: Person, detail: PaymentDetail) -> str | None:
 def _paid(here: Person, detail: PaymentDetail) -> str | None:
     plain(words.ASKED[approvals.What.MARK_PAID][1], "faint")
     with st.form("ask_paid", border=False):
-        typed = st.text_input("How much", _balance(detail).decimal, key="ask_paid_amount", required=True)
-        why = st.text_area("How do you know that it is here?", key="ask_paid_why", max_chars=1000)
+        typed = st.text_input(
+            "How much", _balance(detail).decimal, key=_key(detail, "ask_paid_amount"), required=True
+        )
+        why = st.text_area(
+            "How do you know that it is here?", key=_key(detail, "ask_paid_why"), max_chars=1000
+        )
         if not st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             return None
     amount, app = amount_of(typed or "", detail.row.amount.currency), bootstrap.app()
@@ -103,7 +114,9 @@ def _paid(here: Person, detail: PaymentDetail) -> str | None:
 def _waive(here: Person, detail: PaymentDetail) -> str | None:
     plain(words.ASKED[approvals.What.WAIVE][1], "faint")
     with st.form("ask_waive", border=False):
-        why = st.text_area("Why is it not asked for any more?", key="ask_waive_why", max_chars=1000)
+        why = st.text_area(
+            "Why is it not asked for any more?", key=_key(detail, "ask_waive_why"), max_chars=1000
+        )
         if not st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             return None
     app = bootstrap.app()
@@ -119,14 +132,23 @@ def _refund(here: Person, detail: PaymentDetail) -> str | None:
     with st.form("ask_refund", border=False):
         left, right = st.columns(2)
         typed = left.text_input(
-            "How much", (detail.row.received - detail.refunded).decimal, key="refund_amount", required=True
+            "How much",
+            (detail.row.received - detail.refunded).decimal,
+            key=_key(detail, "refund_amount"),
+            required=True,
         )
-        on = right.date_input("Given back on", today, max_value=today, format="DD/MM/YYYY", key="refund_on")
-        how = left.selectbox("How", RETURNS, format_func=words.METHOD.__getitem__, key="refund_how")
-        done_by = right.text_input("By whom", here.name, key="refund_by", required=True)
-        theirs = st.text_input("Reference there (optional)", key="refund_reference", autocomplete="off")
-        upload = ask_proof("refund_proof")
-        why = st.text_area("Why was it given back?", key="refund_why", max_chars=1000)
+        on = right.date_input(
+            "Given back on", today, max_value=today, format="DD/MM/YYYY", key=_key(detail, "refund_on")
+        )
+        how = left.selectbox(
+            "How", RETURNS, format_func=words.METHOD.__getitem__, key=_key(detail, "refund_how")
+        )
+        done_by = right.text_input("By whom", here.name, key=_key(detail, "refund_by"), required=True)
+        theirs = st.text_input(
+            "Reference there (optional)", key=_key(detail, "refund_reference"), autocomplete="off"
+        )
+        upload = ask_proof(_key(detail, "refund_proof"))
+        why = st.text_area("Why was it given back?", key=_key(detail, "refund_why"), max_chars=1000)
         if not st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             return None
     amount = amount_of(typed or "", detail.row.amount.currency)
@@ -151,15 +173,15 @@ def _move(here: Person, detail: PaymentDetail) -> str | None:
         plain("There is no other event here that takes this currency.")
         return None
     code = st.selectbox(
-        "To which event", list(others), format_func=lambda one: others[one].name, key="move_to"
+        "To which event", list(others), format_func=lambda one: others[one].name, key=_key(detail, "move_to")
     )
     prices = {line.id: f"{line.name}, {line.price}" for line in others[code].categories if line.active}
     with st.form("move", border=False):
         price = st.selectbox(
-            "There for", list(prices), format_func=prices.__getitem__, index=None, key=f"move_price_{code}",
-            placeholder="No line of its price list",
+            "There for", list(prices), format_func=prices.__getitem__, index=None,
+            key=_key(detail, f"move_price_{code}"), placeholder="No line of its price list",
         )  # fmt: skip
-        why = st.text_area("Why does it belong there?", key="move_why", max_chars=1000)
+        why = st.text_area("Why does it belong there?", key=_key(detail, "move_why"), max_chars=1000)
         if not st.form_submit_button("Move it", type="primary", shortcut="Mod+Enter"):
             return None
     with app.sessions.begin() as session:

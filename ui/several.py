@@ -127,13 +127,16 @@ def part_form(
         else 0
     )
     missing = next((one.missing for one in places if one.number == place), balance)
+    this = f"{reference}_{place}_{missing.minor}"  # what was typed for something else is not taken for this
     with st.form("part", border=False):
-        way = st.segmented_control("How", ways, default=ways[0], required=True, key="part_how")
-        typed = st.text_input("How much", missing.decimal, key=f"part_amount_{place}", required=True)
+        way = st.segmented_control("How", ways, default=ways[0], required=True, key=f"part_how_{reference}")
+        typed = st.text_input("How much", missing.decimal, key=f"part_amount_{this}", required=True)
         tendered, number = EXACT, ""
         if at_till:
-            tendered = ask_tendered(missing, key="part_tendered")
-            number = st.text_input("Slip number, if by card", key="part_slip", autocomplete="off")
+            tendered = ask_tendered(missing, key=f"part_tendered_{this}")
+            number = st.text_input(
+                "Slip number, if by card", key=f"part_slip_{reference}", autocomplete="off"
+            )
         if not st.form_submit_button("Go on", type="primary", width="stretch"):
             return None
     amount = amount_of(typed or "", balance.currency)

@@ -173,8 +173,9 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
 
 
 def ask_amount() -> tuple[str, str]:
+    """Not ``required``: a browser far away would hold back the press of who has chosen a price just now."""
     left, right = st.columns(2)
-    typed = left.text_input("Amount in rand", key="take_amount", required=True, placeholder="150 or 1 500.00")
+    typed = left.text_input("Amount in rand", key="take_amount", placeholder="150 or 1 500.00")
     what_for = right.text_input("What for", key="take_what_for", placeholder="Late workshop seat")
     return typed or "", what_for or ""
 
