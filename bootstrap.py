@@ -62,6 +62,7 @@ class Settings:
     alert_urls: tuple[str, ...] = field(repr=False)
     alert_quiet_hours: QuietHours
     metrics_token: str = field(repr=False)
+    notify_loopback: bool
     keys: KeyRing = field(repr=False)
     backup_folder: Path | None
     postgres_bin: Path | None
@@ -312,6 +313,7 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_urls=_alert_urls(reader),
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
+        notify_loopback=reader.switch("NOTIFY_LOOPBACK") or demo,
         keys=_keys(reader),
         backup_folder=reader.folder("BACKUP_FOLDER"),
         postgres_bin=reader.folder("POSTGRES_BIN"),

@@ -41,6 +41,7 @@ MENU = {
     "Admin": [
         (Action.MANAGE_EVENTS, "admin/events", "Events", "event"),
         (Action.MANAGE_PEOPLE, "admin/people", "People", "group"),
+        (Action.MANAGE_EVENTS, "admin/systems", "Other systems", "webhook"),
         (Action.MANAGE_SETTINGS, "admin/health", "Health", "monitor_heart"),
         (Action.MANAGE_SETTINGS, "admin/settings", "Settings", "settings"),
     ],

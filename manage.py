@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from commands import backups, bank, closing, demo, desk, exports, legacy, payments, people, run, statements
+from commands import (
+    backups,
+    bank,
+    closing,
+    demo,
+    desk,
+    exports,
+    legacy,
+    payments,
+    people,
+    run,
+    statements,
+    systems,
+)
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
 
@@ -41,6 +54,8 @@ cli.command()(bank.undo)
 cli.command("exceptions")(bank.list_exceptions)
 cli.command()(closing.sign_off)
 cli.command()(legacy.import_legacy)
+cli.command()(systems.api_key)
+cli.command()(systems.notify)
 cli.command(hidden=True)(bank.sample_statements)
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)

@@ -28,10 +28,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import bootstrap
+from api import Api
+from api_description import ROOT
 from bootstrap import App
 from deadlines import HurriedHttp
 from payments import health, inbox, links, outbox, payer_pages, reminders
@@ -124,6 +126,7 @@ def create_app(app: App) -> Starlette:
         Route("/healthz", door.healthz),
         Route("/readyz", door.readyz),
         Route("/metrics", door.metrics),
+        Mount(ROOT, app=door.api.starlette()),
         *(Route(f"{path}/{{token}}", door.return_page) for path in door.pages),
         Route(f"{door.public}/{{token}}/pay", door.pay_page, methods=["GET"]),
         Route(f"{door.public}/{{token}}/stop", door.stop_page, methods=["GET", "POST"]),
@@ -176,6 +179,7 @@ class Door:
             transport=lambda: outbox.transport_of(settings.mail_url) if settings.mail_url else None,
             chat=lambda: chat_of(settings.alert_urls),
         )  # fmt: skip
+        self.api = Api(app, self._intake, self._address)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
         self._quota = Quota()
         self._forgers = Throttle(FORGERIES_A_MINUTE)
@@ -203,6 +207,7 @@ class Door:
         await asyncio.to_thread(self._bells.close)
         await asyncio.to_thread(self._stand_in.close)
         self._readers.shutdown(wait=False, cancel_futures=True)
+        self.api.close()
 
     # -- the hook ------------------------------------------------------------------------------------
 
@@ -259,7 +264,8 @@ class Door:
                 await self._intake.write(lambda session: links.returned(session, token, page, now=now))
         demo = self._app.settings.demo
         says = _says(*PAYER_READS[view.status], view.language)
-        return _show(says, language=view.language, view=view, demo=demo, looks=_looks(request))
+        back = (view.back, payer_pages.WORDS[view.language][Word.BACK]) if view.back else None
+        return _show(says, language=view.language, view=view, demo=demo, looks=_looks(request), onward=back)
 
     async def pay_page(self, request: Request) -> Response:
         """Where a reminder leads to: on to the gateway's newest page, unless nothing is owed any more."""

@@ -331,6 +331,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.ADMITTED: ("door_open", "green"),
     Kind.NOT_ADMITTED: ("door_front", "orange"),
     Kind.RENAMED: ("swap_horiz", "blue"),
+    Kind.NOTIFIED: ("webhook", "gray"),
     UNVERIFIED: ("gpp_bad", "orange"),
 }
 #: What moved money, or says whether it will.
@@ -349,6 +350,7 @@ MONEY_KINDS = frozenset(
 SOURCE: Mapping[str, str] = {
     Source.DESK: "at the desk",
     Source.CLI: "on the command line",
+    Source.API: "through the API",
     Source.WEBHOOK: "by webhook",
     Source.POLL: "when asked",
     Source.PAYER: "the payer",

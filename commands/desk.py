@@ -5,27 +5,32 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, integrity, keyring, outbox, sync, vitals
+from payments import audit, dates, egress, integrity, keyring, outbox, sync, vitals
 from payments import worker as workers
 from payments.backups import Keeper
 from payments.chat import chat_of
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
+from payments.notifying import Deliverer
 from payments.vitals import MessageView, Vitals
 from payments.watch import NOBODYS, Watch
+
+log = logging.getLogger("paydesk.worker")
 
 PROJECT = Path(__file__).parent.parent
 #: The worker's rounds begin a second apart, or when the last one ends; the poll's calls are counted by round.
@@ -71,7 +76,11 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers:
+    deliverer = Deliverer(app.sessions, app.keys, loopback=settings.notify_loopback)
+    with (
+        ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers,
+        _delivering(deliverer, app.now, stop),
+    ):
         work = workers.Worker(
             app.sessions, app.gateways, transport, settings.mail_from, watch,
             ask_each=askers.map, addresses=settings.addresses, keeper=keeper,
@@ -80,6 +89,28 @@ def worker() -> None:
             began = time.monotonic()
             work.round(now=app.now())
             stop.wait(began + ROUND_S - time.monotonic())
+
+
+@contextmanager
+def _delivering(deliverer: Deliverer, now: Callable[[], datetime], stop: threading.Event) -> Iterator[None]:
+    """Notifications go out beside the rounds: whoever they go to may be slow."""
+
+    def rounds() -> None:
+        while not stop.wait(ROUND_S):
+            try:
+                deliverer.step(now=now())
+            except OperationalError as error:  # nothing was lost: it is sent again
+                log.warning("notifications wait for the database: %s", error.orig)
+            except Exception:
+                log.exception("notifications could not be sent")
+
+    thread = threading.Thread(target=rounds, name="notifying")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(egress.WHOLE_S)
 
 
 def sync_(

@@ -37,6 +37,7 @@ def cancel(
     why: str,
     *,
     now: datetime,
+    source: Source = Source.DESK,
 ) -> None:
     """Cancel a payment, after the gateway was asked about each of its links.
 
@@ -55,7 +56,7 @@ def cancel(
         _check_cancellable(payment)
         if any(link.state == "asked" for link in payment.links):
             raise Conflict("The gateway has not said whether it made the link: it is looked up first.")
-        _move(session, person, payment, Status.CANCELLED, "cancel_payment", reason, now)
+        _move(session, person, payment, Status.CANCELLED, "cancel_payment", reason, now, source)
 
 
 def reopen(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> None:
@@ -87,7 +88,14 @@ def _check_cancellable(payment: Payment) -> None:
 
 
 def _move(
-    session: Session, person: Person, payment: Payment, to: Status, deed: str, why: str, now: datetime
+    session: Session,
+    person: Person,
+    payment: Payment,
+    to: Status,
+    deed: str,
+    why: str,
+    now: datetime,
+    source: Source = Source.DESK,
 ) -> None:
-    lifecycle.advance(session, payment, to, now=now, source=Source.DESK, actor=person.name, why=why)
+    lifecycle.advance(session, payment, to, now=now, source=source, actor=person.name, why=why)
     audit.record(session, person, deed, payment.reference, now=now, event_id=payment.event_id, why=why)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, outbox, places, search_text, stages, tallies
+from payments import cases, notifications, outbox, places, search_text, stages, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict, NotFound
 from payments.gateways import Answer, LinkStatus
@@ -67,6 +67,7 @@ class Source(StrEnum):
 
     DESK = "desk"
     CLI = "cli"
+    API = "api"  # another system, by its key
     WEBHOOK = "webhook"
     POLL = "poll"
     PAYER = "payer"
@@ -110,6 +111,7 @@ class Kind(StrEnum):
     ADMITTED = "admitted"  # let in at the door
     NOT_ADMITTED = "not_admitted"  # or, after all, not
     RENAMED = "renamed"  # somebody else comes on it
+    NOTIFIED = "notified"  # the system that registered it is told, or could not be
 
 
 class Effect(StrEnum):
@@ -171,6 +173,7 @@ def note(
     entry = TimelineEntry(payment_id=payment.id, at=now, kind=kind, source=source, actor=actor, detail=detail)
     session.add(entry)
     tallies.bump(session, payment.event_id)
+    tallies.touch(session, payment)
 
 
 def advance(
@@ -213,6 +216,7 @@ def advance(
     session.refresh(payment)
     tallies.moved(session, payment, before, now)
     note(session, payment, Kind.STATUS, now=now, source=source, actor=actor, was=was, became=to, **detail)
+    notifications.status_changed(session, payment, reopening=reopening, now=now)
     if to is S.PAID:
         outbox.queue_receipt(session, payment, now=now)
 

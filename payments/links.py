@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Event, Link, Payment
+from db.models import Event, Link, Payment, Registration
 from db.money import Money
 from db.session import Sessions
 from payments import (
@@ -79,13 +79,14 @@ class LinkView:
 @dataclass(frozen=True)
 class PayerView:
     """What a payer's browser may see: no name, no reference. ``stale``: asking again could tell more.
-    ``language`` is the event's."""
+    ``language`` is the event's; ``back`` a page of the system that registered the payment, or ""."""
 
     event: str
     amount: Money
     status: Status
     stale: bool
     language: Language
+    back: str = ""
 
 
 def issue(
@@ -203,7 +204,15 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     link = link_by_token(session, token)
     payment = link.payment
     language = terms.of(session, payment.event_id).language
-    return PayerView(payment.event.name, link.amount, standing(link), _stale(link, now), language)
+    back = select(Registration.return_url).where(Registration.reference == payment.reference)
+    return PayerView(
+        payment.event.name,
+        link.amount,
+        standing(link),
+        _stale(link, now),
+        language,
+        session.scalar(back) or "",
+    )
 
 
 def page_of(session: Session, token: str) -> str | None:

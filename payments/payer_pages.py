@@ -29,6 +29,7 @@ class Word(StrEnum):
     AGAIN = "again"
     STOP_THEM = "stop_them"
     PAY_NOW = "pay_now"
+    BACK = "back"
 
 
 L, P, W = Language, Page, Word
@@ -122,16 +123,20 @@ PAGES: Mapping[Language, Mapping[Page, Says]] = {
 WORDS: Mapping[Language, Mapping[Word, str]] = {
     L.ENGLISH: {
         W.AGAIN: "Look again", W.STOP_THEM: "Send no more reminders", W.PAY_NOW: "Pay {amount}",
+        W.BACK: "Back to the registration",
     },
     L.AFRIKAANS: {
         W.AGAIN: "Kyk weer", W.STOP_THEM: "Stuur geen herinnerings meer nie", W.PAY_NOW: "Betaal {amount}",
+        W.BACK: "Terug na die registrasie",
     },
     L.ZULU: {
         W.AGAIN: "Bheka futhi", W.STOP_THEM: "Ungabe usathumela izikhumbuzo", W.PAY_NOW: "Khokha u-{amount}",
+        W.BACK: "Buyela ekubhaliseni",
     },
     L.XHOSA: {
         W.AGAIN: "Jonga kwakhona", W.STOP_THEM: "Musa ukuthumela ezinye izikhumbuzo",
         W.PAY_NOW: "Hlawula i-{amount}",
+        W.BACK: "Buyela ekubhaliseni",
     },
 }  # fmt: skip
 

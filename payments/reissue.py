@@ -39,6 +39,7 @@ def reissue(
     replaces: str,
     addresses: Addresses,
     now: datetime,
+    source: Source = Source.DESK,
 ) -> LinkView:
     """Give a payment another link, for what is still owed, after the gateway was asked about the old ones.
 
@@ -60,11 +61,11 @@ def reissue(
     for link_id in asked:
         sync.ask_for(sessions, gateways, person, link_id, now=now)
     with sessions.begin() as session:
-        reserved = _reserve(session, person, reference, reason, replaces, gateway, addresses, now)
+        reserved = _reserve(session, person, reference, reason, replaces, gateway, addresses, now, source)
     if reserved is None:
         with sessions.read() as session:
             return links.current(session, person, reference)
-    links.ask(sessions, gateway, *reserved, person=person, now=now, source=Source.DESK)
+    links.ask(sessions, gateway, *reserved, person=person, now=now, source=source)
     with sessions.read() as session:
         return links.view(session, session.get_one(Link, reserved[0]))
 
@@ -78,6 +79,7 @@ def _reserve(
     gateway: Gateway,
     addresses: Addresses,
     now: datetime,
+    source: Source,
 ) -> tuple[int, LinkRequest] | None:
     """The row of the new link, while nobody else can touch the payment; None: somebody was faster."""
     standstill.refuse(session)
@@ -88,7 +90,7 @@ def _reserve(
         return None
     _check_reissuable(payment)
     link = links.new_link(
-        session, payment, gateway, person=person, now=now, source=Source.DESK, replaces=replaces, why=why
+        session, payment, gateway, person=person, now=now, source=source, replaces=replaces, why=why
     )
     audit.record(
         session, person, "reissue_link", payment.reference, now=now, event_id=payment.event_id,

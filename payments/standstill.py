@@ -24,6 +24,8 @@ STILL_ALLOWED = frozenset(
         "make_sign_in_link",
         "revoke_sessions",
         "disable_person",
+        "revoke_api_key",
+        "api_call",
         "export",
         "export_whole",
         "export_broken",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import String, cast, event, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -22,6 +22,7 @@ from db.models import (
     PaidHour,
     Payment,
     Receipt,
+    Registration,
     Reversal,
     Standing,
     Tally,
@@ -60,6 +61,7 @@ class _Pending:
     made: dict[tuple[datetime, int, str, str, str, str], Sums[str]] = field(default_factory=dict)
     paid: dict[tuple[datetime, int, str, str], Sums[str]] = field(default_factory=dict)
     counters: set[str] = field(default_factory=lambda: {CHANGES})
+    touched: set[str] = field(default_factory=set)
 
 
 def place(payment: Payment) -> Place:
@@ -135,6 +137,12 @@ def bump(session: Session, event_id: int | None = None) -> None:
         counters.add(_OF_ALL if event_id is None else f"{CHANGES}:{event_id}")
 
 
+def touch(session: Session, payment: Payment) -> None:
+    """Something happened to this payment. If another system registered it, that system is to read of it: its
+    change has the number of the event's, which rise in the order of commits."""
+    _pending(session).touched.add(payment.reference)
+
+
 def version(session: Session, scope: frozenset[int] | None = None) -> int:
     """Rises with every committed change of these events; None is all of them."""
     names = [CHANGES] if scope is None else [_OF_ALL, *(f"{CHANGES}:{event_id}" for event_id in scope)]
@@ -169,11 +177,26 @@ def _write(session: Session) -> None:
     _upsert(session, MadeHour, _MADE, pending.made)
     _upsert(session, PaidHour, ("hour", "event_id", "method", "currency"), pending.paid)
     _upsert(session, Counter, ("name",), {(name,): {"value": 1} for name in pending.counters})
+    if pending.touched:
+        _number(session, pending.touched)
 
 
 @event.listens_for(Session, "after_soft_rollback")
 def _forget(session: Session, _transaction: SessionTransaction) -> None:
     session.info.pop(_Pending, None)
+
+
+def _number(session: Session, references: set[str]) -> None:
+    """Give these registrations the number their event's counter has now: whoever wrote it holds it until the
+    commit, so that nobody who read up to a number missed a lower one."""
+    name = literal(f"{CHANGES}:") + cast(Registration.event_id, String)
+    value = select(Counter.value).where(Counter.name == name).scalar_subquery()
+    session.execute(
+        update(Registration)
+        .where(Registration.reference.in_(sorted(references)))
+        .values(change=func.coalesce(value, 0))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dict[Any, Any]) -> None:

@@ -215,6 +215,18 @@ def _mail(detail: Mapping[str, Any], actor: str) -> str:
     return f"Mail “{detail['subject']}”: {detail['what']}."
 
 
+def _notified(detail: Mapping[str, Any], actor: str) -> str:
+    """``told`` is ``payment.paid`` and the like."""
+    what = _words(detail["told"].removeprefix("payment."))
+    match detail["step"]:
+        case "queued":
+            return f"The system that registered it is to be told: {what}."
+        case "delivered":
+            return f"The system that registered it was told: {what}."
+        case _:
+            return f"The system that registered it could not be told: {what}; {detail['why']}"
+
+
 def _note(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
 
@@ -291,6 +303,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.NOTE: _note,
     Kind.ADMITTED: _admitted,
     Kind.NOT_ADMITTED: _not_admitted,
+    Kind.NOTIFIED: _notified,
     Kind.RENAMED: lambda detail, actor: f"{detail['name']} comes instead of {detail['was']}, said {actor}.",
 }
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment, Refund
 from db.money import Money
-from payments import approvals, audit, claims, dates, lifecycle, obligations, standstill
+from payments import approvals, audit, claims, dates, lifecycle, notifications, obligations, standstill
 from payments.approvals import ApprovalView, Ask, What
 from payments.errors import Conflict, InvalidInput
 from payments.keyring import KeyRing
@@ -181,6 +181,8 @@ def _refunded(session: Session, person: Person, payment: Payment, used: Approval
     to = Status.REFUNDED if whole else Status.PART_REFUNDED
     if payment.status != to:
         lifecycle.advance(session, payment, to, **by)
+    else:  # some more of it: who was told of the first part is told of this one too
+        notifications.queue(session, payment, notifications.REFUNDED, now=now)
 
 
 _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime], None]] = {

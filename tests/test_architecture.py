@@ -12,8 +12,8 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
   what they say can be tested as a table. The others take ``session`` first and never commit.
 - **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py`` and ``pages/``, their open live pages
-  ask ``pulse.py``, gateways come by ``webhook.py``, operators by ``manage.py``. Pages hold no SQL and no
-  rules, and each begins by asking who is there.
+  ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its process, operators
+  by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
 - **words**, **bank_words** and **file_words** say in plain English what enums mean to people; **ui.pieces**
   and **ui.charts** alone write HTML. What payers typed is never Markdown.
 
@@ -57,7 +57,18 @@ MAY_IMPORT = {
     "payments.gateways.transport": {"payments.errors", "payments.gateways", "requests"},
     "payments": {"db", "payments", "sqlalchemy"},
     "bootstrap": {"db", "payments", "sqlalchemy"},
-    "webhook": {"bootstrap", "db.session", "deadlines", "payments", "starlette", "uvicorn"},
+    "webhook": {
+        "api",
+        "api_description",
+        "bootstrap",
+        "db.session",
+        "deadlines",
+        "payments",
+        "starlette",
+        "uvicorn",
+    },
+    "api": {"api_description", "bootstrap", "db.money", "payments", "starlette"},
+    "api_description": {"db.money", "payments"},
     "deadlines": {"uvicorn"},
     "gate": {"bootstrap", "payments", "starlette", "streamlit"},
     "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
@@ -114,6 +125,8 @@ MAY_IMPORT = {
 OURS = {
     "db",
     "payments",
+    "api",
+    "api_description",
     "bootstrap",
     "deadlines",
     "webhook",

@@ -37,6 +37,7 @@ PAGES = [
     "shift",
     "events",
     "people",
+    "systems",
     "settings",
 ]
 #: Streamlit's own: its sectioned navigation puts lists in lists.

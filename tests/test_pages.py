@@ -51,6 +51,7 @@ PAGES = {
     "pages/door/shift.py": Action.TAKE_MONEY,
     "pages/admin/events.py": Action.MANAGE_EVENTS,
     "pages/admin/people.py": Action.MANAGE_PEOPLE,
+    "pages/admin/systems.py": Action.MANAGE_EVENTS,
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
 }

@@ -23,6 +23,7 @@ from db.models import (
     OutboxMail,
     Payment,
     Receipt,
+    Registration,
     UnverifiedEvent,
 )
 from db.money import Money
@@ -40,6 +41,7 @@ from payments import (
     legacy,
     lifecycle,
     links,
+    notifying,
     obligations,
     people,
     reconciliation,
@@ -141,6 +143,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
     "legacy_records": lambda _, row, views: any(view.source == Source.LEGACY for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
+    "notifications": lambda _, row, views: _one(views, Kind.NOTIFIED, message=row.message_id, step="queued"),
 }
 
 
@@ -208,6 +211,20 @@ def remind(desk, gateway, now):
     assert Courier(desk, {"ikhokha": gateway}, ADDRESSES).remind(now=now, limit=5) == 1
 
 
+def registered(desk, reference, now):
+    """Another system asked for it, and is to be told what becomes of it."""
+    with desk.begin() as session:
+        event_id = payment_of(session, reference).event_id
+        session.add(
+            Registration(
+                event_id=event_id, registration_id="R1", number=1, reference=reference, return_url="",
+                created_at=now,
+            )
+        )  # fmt: skip
+        keys, url = keyring.read(keyring.new_key("test")), "https://register.example.org/told"
+        notifying.add(session, ADMIN, "devconf", url, keys, loopback=False, now=now)
+
+
 def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     """A desk by hand: a link paid, one flagged, messages waiting and ignored, a till and its correction."""
     gateway = FakeGateway()
@@ -215,6 +232,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         make_event(session, now=now)
     paid, open_, ignored = (issue(desk, gateway, now=now) for _ in range(3))
     remind(desk, gateway, now)
+    registered(desk, paid.reference, now)
     gateway.says(paid.gateway_reference, Answer.PAID, "PAID")
     for link, acted_on in ((paid, True), (open_, False), (ignored, False)):
         inbox_id = came(desk, gateway, f"{link.gateway_reference} SUCCESS", now)

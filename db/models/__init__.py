@@ -1,6 +1,7 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
 from db.models.admission import Admission
+from db.models.api import ApiKey, ApiRequest, Notification, NotificationTry, NotifyEndpoint, Registration
 from db.models.approvals import Approval
 from db.models.bank import (
     BankAccount,
@@ -36,6 +37,8 @@ from db.models.work import BulkRow, BulkRun, Choice, SavedView
 __all__ = [
     "Admission",
     "Alert",
+    "ApiKey",
+    "ApiRequest",
     "Approval",
     "AuditEntry",
     "BankAccount",
@@ -72,6 +75,9 @@ __all__ = [
     "MatchRule",
     "MatchRuleVersion",
     "Meta",
+    "Notification",
+    "NotificationTry",
+    "NotifyEndpoint",
     "OptOut",
     "Organiser",
     "OutboxMail",
@@ -90,6 +96,7 @@ __all__ = [
     "Receipt",
     "ReceiptPrint",
     "Refund",
+    "Registration",
     "Reminder",
     "ReminderPlan",
     "Reversal",

@@ -1,0 +1,378 @@
+"""What the API takes and answers, written down once: requests are checked by it, and callers read it.
+
+``OPERATIONS`` and ``SCHEMAS`` make the OpenAPI description, the routes and the checks of bodies and
+parameters, so that none of them can say what another does not do.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from db.money import CURRENCIES, LARGEST_MINOR
+from payments.api_keys import Scope
+from payments.lifecycle import Status
+from payments.registered import MOST_CHANGES
+
+Schema = Mapping[str, Any]
+
+VERSION = "1.0.0"
+ROOT = "/api/v1"
+
+_TEXT: Schema = {"type": "string"}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_OWN_ID: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$",
+    "description": "Your own id of the registration. The same id again is the same payment.",
+    "examples": ["2026-0417"],
+}
+_REFERENCE: Schema = {
+    "type": "string",
+    "pattern": "^[A-Z0-9_]{4,24}$",
+    "description": "The payment's reference at this desk.",
+    "examples": ["DEMO_REG_7K2MPQ4"],
+}
+_MINOR: Schema = {"type": "integer", "minimum": 0, "description": "In cents."}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _object(properties: Mapping[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+SCHEMAS: Mapping[str, Schema] = {
+    "PaymentRequest": _object(
+        {
+            "registration_id": _OWN_ID,
+            "amount_minor": {
+                "type": "integer", "minimum": 1, "maximum": LARGEST_MINOR,
+                "description": "What is to be paid, in cents.", "examples": [150_000],
+            },
+            "currency": {"type": "string", "enum": list(CURRENCIES), "examples": ["ZAR"]},
+            "payer_name": {"type": "string", "minLength": 1, "maxLength": 120, "examples": ["Thandi Nkosi"]},
+            "payer_email": {"type": "string", "maxLength": 254, "examples": ["thandi@example.org"]},
+            "payer_phone": {"type": "string", "maxLength": 40, "examples": ["082 123 4567"]},
+            "category": {
+                "type": "string", "minLength": 1, "maxLength": 200,
+                "description": "A name on the event's price list. What is asked is amount_minor.",
+            },
+            "note": {"type": "string", "maxLength": 500, "description": "For the people at the desk."},
+            "return_url": {
+                "type": "string", "minLength": 1, "maxLength": 500,
+                "description": "An https page of yours that our own page leads the payer back to.",
+            },
+        },
+        optional=("payer_email", "payer_phone", "category", "note", "return_url"),
+    ),
+    "CancelRequest": _object(
+        {"reason": {"type": "string", "minLength": 5, "maxLength": 500, "examples": ["Withdrew their paper"]}}
+    ),
+    "Payment": _object(
+        {
+            "reference": _REFERENCE,
+            "registration_id": _OWN_ID,
+            "event": _TEXT,
+            "mode": {"type": "string", "enum": ["demo", "live"]},
+            "status": {"type": "string", "enum": [str(status) for status in Status]},
+            "complete": {
+                "type": "boolean",
+                "description": "Nothing more is owed: the registration can be confirmed. Go by this.",
+            },
+            "amount_minor": _MINOR,
+            "received_minor": _MINOR,
+            "refunded_minor": _MINOR,
+            "currency": {"type": "string", "enum": list(CURRENCIES)},
+            "link": {
+                "type": ["string", "null"], "format": "uri",
+                "description": "Send the payer here. Null when it cannot be paid online now.",
+            },
+            "return_token": {
+                "type": ["string", "null"],
+                "description": "Part of status_url; it proves nothing.",
+            },
+            "status_url": {
+                "type": ["string", "null"], "format": "uri",
+                "description": "Our page that tells a payer how their payment stands.",
+            },
+            "replaces": {
+                **_or_null(_REFERENCE),
+                "description": "The payment that was cancelled for this one, when the amount changed.",
+            },
+            "created_at": _MOMENT,
+            "paid_at": _or_null(_MOMENT),
+        }
+    ),
+    "Changes": _object(
+        {
+            "payments": {"type": "array", "items": {"$ref": "#/components/schemas/Payment"}},
+            "next": {"type": "string", "description": "Send it as `after` to read on."},
+            "more": {"type": "boolean", "description": "There is more already."},
+        }
+    ),
+    "Event": _object(
+        {
+            "code": _TEXT,
+            "name": _TEXT,
+            "mode": {"type": "string", "enum": ["demo", "live"]},
+            "state": {"type": "string", "enum": ["draft", "open", "closed"]},
+            "currency": {"type": "string", "enum": list(CURRENCIES)},
+            "starts_on": {"type": "string", "format": "date"},
+            "ends_on": {"type": "string", "format": "date"},
+            "categories": {
+                "type": "array",
+                "items": _object({"name": _TEXT, "amount_minor": _MINOR}),
+            },
+        }
+    ),
+    "Problem": {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "const": "about:blank"},
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "A sentence that says what to do."},
+            "errors": {
+                "type": "array",
+                "items": _object({"field": _TEXT, "detail": _TEXT}),
+            },
+        },
+        "required": ["type", "title", "status", "detail"],
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    where: str  # path, query or header
+    schema: Schema
+    description: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``answers`` are those of success: status → what it says. Its refusals follow from the rest.
+
+    ``scope`` None: anybody may ask. ``gateway``: it asks the gateway, which may be away.
+    """
+
+    id: str
+    method: str
+    path: str
+    scope: Scope | None
+    summary: str
+    description: str
+    answers: Mapping[int, str]
+    schema: str
+    parameters: tuple[Parameter, ...] = ()
+    body: str = ""
+    gateway: bool = False
+
+
+_BY_REFERENCE = Parameter("reference", "path", _REFERENCE)
+OPERATIONS = (
+    Operation(
+        "putPayment", "POST", "/payments", Scope.WRITE,
+        "Ask for a registration's payment, or bring it up to date",
+        "Creates the payment of a registration and its link, or finds the one that is there. Send the whole "
+        "registration each time. Another amount before anything was paid cancels the payment and answers "
+        "with a new one; later it is refused. A request whose answer was lost is sent again with the same "
+        "Idempotency-Key, as often as you like.",
+        {
+            200: "It was there already.",
+            201: "It is new: send the payer to its link.",
+            202: "The gateway has not said yet whether it made the link. Read the payment again in a minute.",
+        },
+        "Payment",
+        (
+            Parameter(
+                "Idempotency-Key", "header",
+                {"type": "string", "pattern": "^[!-~]{1,100}$", "examples": ["7d0ff4e6-registration-417"]},
+                "Drawn by you for each wish, and sent again with each repetition of it.",
+            ),
+        ),
+        body="PaymentRequest", gateway=True,
+    ),
+    Operation(
+        "listPayments", "GET", "/payments", Scope.READ,
+        "List what has changed",
+        "The registered payments of the event that changed since a cursor, in the order of the changes, each "
+        "as it stands now. None is left out; one may come again.",
+        {200: "The next ones."}, "Changes",
+        (
+            Parameter(
+                "after", "query", {"type": "string", "pattern": "^[0-9]{1,18}\\.[0-9]{1,18}$"},
+                "The `next` of the answer before; without it from the beginning.", required=False,
+            ),
+            Parameter(
+                "limit", "query", {"type": "integer", "minimum": 1, "maximum": MOST_CHANGES},
+                "So many at most; 100 unless you say.", required=False,
+            ),
+            Parameter(
+                "registration_id", "query", _OWN_ID, "Only those of this registration.", required=False,
+            ),
+        ),
+    ),
+    Operation(
+        "getPayment", "GET", "/payments/{reference}", Scope.READ, "Read one payment",
+        "As it stands at the desk now; the gateway is asked by the desk, not by this call.",
+        {200: "The payment."}, "Payment", (_BY_REFERENCE,),
+    ),
+    Operation(
+        "cancelPayment", "POST", "/payments/{reference}/cancel", Scope.WRITE, "Cancel a payment",
+        "After the gateway was asked whether it was paid. The gateway's page cannot be closed: money that "
+        "still comes is kept and told of. Cancelling twice is the same as once.",
+        {200: "It is cancelled."}, "Payment", (_BY_REFERENCE,), body="CancelRequest", gateway=True,
+    ),
+    Operation(
+        "getEvent", "GET", "/event", Scope.READ, "Read the key's event",
+        "Which event the key is for, and its price list.", {200: "The event."}, "Event",
+    ),
+)  # fmt: skip
+
+_REFUSALS: Mapping[int, str] = {
+    400: "The request cannot be read.",
+    401: "No key, a wrong one, or one that was revoked.",
+    403: "The key may not do this.",
+    404: "There is no such payment for this key.",
+    409: "Understood, but not as things are; the sentence says why.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "Something in it cannot be used; the sentence says what.",
+    429: "Too many requests in a minute.",
+    502: "The gateway refused to make a link.",
+    503: "Not now: the gateway or the database is away. Send it again.",
+}
+
+
+def refusals(operation: Operation) -> tuple[int, ...]:
+    """The statuses with which it may be refused."""
+    found = {400, 401, 403, 404, 422, 429, 503}
+    if operation.body:
+        found |= {409, 413, 415}
+    if operation.gateway:
+        found.add(502)
+    return tuple(sorted(found))
+
+
+# -- the description that callers read --------------------------------------------------------------
+
+
+def describe(origin: str) -> dict[str, Any]:
+    """The OpenAPI description of the API at ``origin``."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(ROOT + operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Paydesk",
+            "version": VERSION,
+            "description": "Ask for payments by your own registration ids, and hear of them by notifications "
+            "after the Standard Webhooks specification.",
+        },
+        "servers": [{"url": origin}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "webhooks": _webhooks(),
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": SCHEMAS,
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    answer = _content("application/json", operation.schema)
+    told: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": f"{operation.description} The key needs the scope {operation.scope}.",
+        "parameters": [
+            {
+                "name": one.name, "in": one.where, "required": one.required,
+                "schema": one.schema, "description": one.description,
+            }
+            for one in operation.parameters
+        ],
+        "responses": {
+            **{str(status): {"description": says, **answer} for status, says in operation.answers.items()},
+            **{str(status): _refusal(status) for status in refusals(operation)},
+        },
+    }  # fmt: skip
+    if operation.body:
+        told["requestBody"] = {"required": True, **_content("application/json", operation.body)}
+    return told
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    return {"description": _REFUSALS[status], **_content("application/problem+json", "Problem")}
+
+
+def _content(kind: str, schema: str) -> dict[str, Any]:
+    return {"content": {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+def _webhooks() -> dict[str, Any]:
+    return {}
+
+
+# -- what requests are checked by --------------------------------------------------------------------
+
+
+def faults(schema: Schema, value: Any, field: str = "") -> Iterator[tuple[str, str]]:
+    """Which fields of a value do not fit, each with a sentence. Knows what is used of JSON Schema above."""
+    kind = schema["type"]
+    if kind == "object":
+        yield from _object_faults(schema, value, field)
+    elif kind == "integer":
+        yield from _integer_faults(schema, value, field)
+    elif not isinstance(value, str):
+        yield field, "It must be a text."
+    else:
+        yield from _text_faults(schema, value, field)
+
+
+def _object_faults(schema: Schema, value: Any, field: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, dict):
+        yield field, "It must be a JSON object."
+        return
+    known: Mapping[str, Schema] = schema["properties"]
+    for name in schema["required"]:
+        if name not in value:
+            yield name, "It is missing."
+    for name, one in value.items():
+        if name not in known:
+            yield name[:100], f"There is no such field. There are {', '.join(known)}."
+        else:
+            yield from faults(known[name], one, name)
+
+
+def _integer_faults(schema: Schema, value: Any, field: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield field, "It must be a whole number, without a fraction: money is in cents."
+    elif value < schema["minimum"]:
+        yield field, f"It must be {schema['minimum']} or more."
+    elif "maximum" in schema and value > schema["maximum"]:
+        yield field, f"It must be {schema['maximum']} or less."
+
+
+def _text_faults(schema: Schema, value: str, field: str) -> Iterator[tuple[str, str]]:
+    if "enum" in schema and value not in schema["enum"]:
+        yield field, f"It is one of {', '.join(schema['enum'])}."
+    elif len(value) < schema.get("minLength", 0):
+        yield field, f"It has {schema['minLength']} characters or more."
+    elif len(value) > schema.get("maxLength", len(value)):
+        yield field, f"It has {schema['maxLength']} characters at most."
+    elif "pattern" in schema and not re.fullmatch(schema["pattern"].removesuffix("$"), value, re.ASCII):
+        yield field, f"It must fit {schema['pattern']}"

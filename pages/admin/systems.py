@@ -1,0 +1,228 @@
+"""Other systems: the keys they call with, where they are told of payments, and what became of it."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import bootstrap
+import ui
+import words
+from payments import api_keys, events, notifying
+from payments.api_keys import KeyView, Scope
+from payments.errors import PaymentsError
+from payments.events import EventView
+from payments.notifying import EndpointView, NotificationView
+from payments.people import Action
+
+person = ui.require(Action.MANAGE_EVENTS)
+app = bootstrap.app()
+#: How a message stands: its word, colour and sign.
+STATE = {
+    "waiting": ("On its way", "blue", "schedule_send"),
+    "delivered": ("Arrived", "green", "check"),
+    "failed": ("Given up", "red", "error"),
+}
+SCOPES = {
+    "Read and write": (Scope.READ, Scope.WRITE),
+    "Read only": (Scope.READ,),
+}
+
+
+def act(done: str, change: Callable[..., object], *args: object) -> None:
+    """Run one change as the person who is here, and say what came of it at the top of the page."""
+    try:
+        with app.sessions.begin() as session:
+            change(session, person, *args, now=app.now())
+        st.session_state.systems_done = done
+    except PaymentsError as error:
+        st.session_state.systems_failed = str(error)
+
+
+def shown_once(what: str, secret: str) -> None:
+    """A secret that only its hash, or what encrypts it, is kept of: it is here until the next click."""
+    with st.container(border=True):
+        ui.plain(f"{what} Copy it now: it is not shown again.", "title")
+        ui.copy(secret, key="systems_secret")
+
+
+# -- keys ---------------------------------------------------------------------------------------------
+
+
+def key_form(known: list[EventView]) -> None:
+    with st.form("new_key", clear_on_submit=True):
+        left, middle, right = st.columns(3)
+        event = left.selectbox("Event", known, format_func=lambda one: one.name, key="key_event")
+        name = middle.text_input("For which system", placeholder="Registration site", required=True)
+        scopes = right.selectbox("It may", list(SCOPES), key="key_scopes")
+        if st.form_submit_button("Make a key", type="primary", icon=":material/key:"):
+            with ui.error_boundary(), app.sessions.begin() as session:
+                st.session_state.systems_secret = (
+                    f"The key of {name}.",
+                    api_keys.make(
+                        session, person, event.code, name or "", SCOPES[scopes],
+                        demo=app.settings.demo, now=app.now(),
+                    ),
+                )  # fmt: skip
+            if "systems_secret" in st.session_state:
+                st.rerun()
+
+
+def key_card(key: KeyView) -> None:
+    with st.container(border=True, height="stretch"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            ui.plain(key.name, "title")
+            if key.revoked_at:
+                st.badge("Revoked", icon=":material/block:", color="red")
+            else:
+                st.badge(" and ".join(key.scopes).capitalize(), icon=":material/key:", color="blue")
+        ui.facts(
+            {
+                "Event": key.event_name,
+                "Begins": f"pd_{app.settings.mode}_{key.handle}_…",
+                "Made": f"{ui.moment(key.created_at)} by {key.created_by}",
+                "Last used": ui.moment(key.used_at) if key.used_at else "never",
+                "Revoked": f"{ui.moment(key.revoked_at)} by {key.revoked_by}" if key.revoked_at else None,
+            }
+        )
+        if not key.revoked_at:
+            st.space("stretch")
+            with st.popover("Revoke", key=f"revoke_{key.id}", icon=":material/block:"):
+                ui.plain("Whoever uses it is shut out at once. What was done with it stays.", "faint")
+                st.button(
+                    "Revoke this key", key=f"revoke_sure_{key.id}", type="primary", on_click=act,
+                    args=(f"The key of {key.name} is revoked.", api_keys.revoke, key.id),
+                )  # fmt: skip
+
+
+# -- notifications --------------------------------------------------------------------------------------
+
+
+def endpoint_form(known: list[EventView]) -> None:
+    with st.form("new_endpoint", clear_on_submit=True):
+        left, right = st.columns([1, 2])
+        event = left.selectbox("Event", known, format_func=lambda one: one.name, key="endpoint_event")
+        url = right.text_input("Address", placeholder="https://register.example.org/paydesk", required=True)
+        if st.form_submit_button("Send notifications there", type="primary", icon=":material/webhook:"):
+            with ui.error_boundary(), app.sessions.begin() as session:
+                st.session_state.systems_secret = (
+                    "The secret that signs what is sent there.",
+                    notifying.add(
+                        session, person, event.code, url or "", app.keys,
+                        loopback=app.settings.notify_loopback, now=app.now(),
+                    ),
+                )  # fmt: skip
+            if "systems_secret" in st.session_state:
+                st.rerun()
+
+
+def endpoint_card(one: EndpointView) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            ui.plain(one.url, "title")
+            if one.stopped_at:
+                st.badge("Stopped", icon=":material/block:", color="red")
+            elif one.failed:
+                st.badge(f"{one.failed} given up", icon=":material/error:", color="red")
+            else:
+                st.badge("In use", icon=":material/check:", color="green")
+        ui.facts(
+            {
+                "Event": one.event_name,
+                "Added": f"{ui.moment(one.created_at)} by {one.created_by}",
+                "Stopped": f"{ui.moment(one.stopped_at)}: {one.stopped_why}" if one.stopped_at else None,
+                "Arrived": str(one.delivered),
+                "On their way": str(one.waiting) if one.waiting else None,
+                "Given up": str(one.failed) if one.failed else None,
+            }
+        )
+        if not one.stopped_at:
+            endpoint_buttons(one)
+        if one.delivered or one.waiting or one.failed:
+            messages(one)
+
+
+def endpoint_buttons(one: EndpointView) -> None:
+    with st.container(horizontal=True):
+        if one.failed:
+            done = (f"What was given up is sent to {one.url} again.", notifying.resend_failed, one.id)
+            st.button(
+                "Send again what was given up", key=f"again_{one.id}", icon=":material/replay:",
+                on_click=act, args=done,
+            )  # fmt: skip
+        with st.popover("Remove", key=f"remove_{one.id}", icon=":material/delete:"):
+            ui.plain("Nothing is sent there any more; what is on its way is given up.", "faint")
+            st.button(
+                "Remove this address", key=f"remove_sure_{one.id}", type="primary", on_click=act,
+                args=(f"Nothing is sent to {one.url} any more.", notifying.remove, one.id),
+            )  # fmt: skip
+
+
+def messages(one: EndpointView) -> None:
+    """The newest messages, looked up only when somebody wants to see them."""
+    if not st.toggle("Show the messages", key=f"messages_{one.id}"):
+        return
+    with app.sessions.read() as session:
+        found = notifying.recent(session, person, one.id)
+    for each in found:
+        word, colour, icon = STATE[each.state]
+        head = f":{colour}[:material/{icon}:] {word} · {each.kind} · {each.reference}"
+        with st.expander(f"{head} · {ui.moment(each.created_at)}"):
+            message(each, stopped=one.stopped_at is not None)
+
+
+def message(each: NotificationView, *, stopped: bool) -> None:
+    ui.facts(
+        {
+            "Id": each.message_id,
+            "Tried": words.count(len(each.tries), "time", "times"),
+            "Tried again": ui.moment(each.next_try_at) if each.next_try_at else None,
+        }
+    )
+    for one in reversed(each.tries):
+        answered = f"answered {one.status}" if one.status else "no answer"
+        ui.plain(f"{ui.moment(one.at)}: {answered} in {one.took_ms} ms", "faint")
+        if one.told:
+            st.code(one.told, language=None, wrap_lines=True)
+    st.code(each.body, language="json", wrap_lines=True)
+    if not stopped:
+        st.button(
+            "Send again", key=f"resend_{each.id}", icon=":material/replay:", on_click=act,
+            args=(f"{each.kind} of {each.reference} is sent again.", notifying.resend, each.id),
+        )  # fmt: skip
+
+
+# -- the page -------------------------------------------------------------------------------------------
+
+with app.sessions.read() as session:
+    known_events = events.list_events(session, person)
+    keys = api_keys.list_keys(session, person)
+    endpoints = notifying.list_endpoints(session, person)
+st.title("Other systems", anchor=False)
+ui.plain("A registration site asks for payments with a key, and is told when they are paid.", "faint")
+if done := st.session_state.pop("systems_done", None):
+    st.success(ui.escape(done), icon=":material/check:")
+if failed := st.session_state.pop("systems_failed", None):
+    ui.problem(failed)
+if secret := st.session_state.pop("systems_secret", None):
+    shown_once(*secret)
+if not known_events:
+    ui.empty_state("No events yet", "A key is for one event. Create it under Events first.", "event")
+else:
+    st.subheader("Keys", anchor=False)
+    key_form(known_events)
+    if keys:
+        with st.grid(3, min_column_width=300):
+            for key in keys:
+                key_card(key)
+    else:
+        ui.empty_state("No keys yet", "Make one for each system, and give it to whoever runs it.", "key")
+    st.subheader("Notifications", anchor=False)
+    endpoint_form(known_events)
+    for endpoint in endpoints:
+        endpoint_card(endpoint)
+    if not endpoints:
+        ui.empty_state(
+            "Nobody is told yet",
+            "Give the address of a system that wants to hear of its payments.",
+            "webhook",
+        )

@@ -1,0 +1,379 @@
+"""Payments by the caller's own registration id: what another system asks for, reads, and is told of.
+
+The same registration again is the same payment: its reference is drawn before anything else is done, so that
+neither a lost answer nor fifty requests at once make two. Another amount before anything was paid cancels the
+payment and asks anew; after that it is refused, since somebody must decide what becomes of the difference.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.models import ApiKey, ApiRequest, Base, Category, Event, Payment, Registration
+from db.money import Money
+from db.session import Sessions
+from payments import (
+    audit,
+    cancellation,
+    lifecycle,
+    links,
+    obligations,
+    references,
+    registered,
+    reissue,
+    search_text,
+    standstill,
+)
+from payments.errors import Conflict, InvalidInput, NotAllowed, OutcomeUnknown
+from payments.events import event_row
+from payments.gateways import Gateway
+from payments.lifecycle import NEVER_MADE, Kind, Source, Status
+from payments.links import Addresses
+from payments.obligations import Draft
+from payments.people import Action, Person, check
+from payments.privacy import clean
+from payments.registered import Registered
+
+#: Nothing of these was paid or promised: another amount may still be asked for.
+CHANGEABLE = frozenset({Status.CREATED, Status.OPEN, Status.FAILED, Status.EXPIRED, Status.CANCELLED})
+_UNSEEN = re.compile(r"[\x00-\x20\x7f]")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller asks for. ``category`` is a name on the event's price list, ``return_url`` a page of the
+    caller's that the payer finds on ours."""
+
+    registration_id: str
+    amount: Money
+    payer_name: str = ""
+    payer_email: str = ""
+    payer_phone: str = ""
+    category: str = ""
+    note: str = ""
+    return_url: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Of all that it asks for."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    CHANGED = "changed"  # another amount: the earlier payment is cancelled
+    KEPT = "kept"  # it was there, or its payer's details changed
+    REPEATED = "repeated"  # this very request was acted on before
+    UNKNOWN = "unknown"  # the gateway has not said whether it made the link: it is looked up
+
+
+# -- asking for one ---------------------------------------------------------------------------------
+
+
+def put(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    person: Person,
+    event_code: str,
+    wanted: Wanted,
+    idempotency_key: str,
+    *,
+    key_id: int,
+    addresses: Addresses,
+    demo: bool,
+    now: datetime,
+) -> tuple[Registered, Outcome]:
+    """Create the payment of a registration, or bring it to what is wanted now.
+
+    Raises InvalidInput, NotFound, NotAllowed, Conflict, GatewayRefused, GatewayUnavailable.
+    """
+    with sessions.begin() as session:
+        standstill.refuse(session)
+        event = event_row(session, person, event_code)
+        check(person, Action.ISSUE_LINK, event.id)
+        wanted, category_id = _checked(session, event, wanted, demo=demo)
+        step = _take_up(session, person, event, wanted, idempotency_key, key_id, demo=demo, now=now)
+    if step.outcome is Outcome.REPEATED:
+        return _read(sessions, person, step.reference), Outcome.REPEATED
+    by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.API}
+    outcome: Outcome = step.outcome
+    reference = step.reference
+    if outcome is Outcome.CHANGED:
+        reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
+    if outcome is not Outcome.KEPT or step.wants_link:
+        draft = _draft(reference, event_code, wanted, category_id)
+        outcome = _linked(sessions, gateways, draft, step, outcome, by)
+    return _read(sessions, person, reference), outcome
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is to be done for a request, as it was found when it was written down."""
+
+    outcome: Outcome
+    reference: str
+    registration: int
+    request: int
+    wants_link: bool = False
+    replaces: str = ""  # the wire reference of a link that a closed payment had
+
+
+def _take_up(
+    session: Session,
+    person: Person,
+    event: Event,
+    wanted: Wanted,
+    idempotency_key: str,
+    key_id: int,
+    *,
+    demo: bool,
+    now: datetime,
+) -> _Step:
+    """Write the request down, once, and see what it means for the registration as it is."""
+    key = session.get(ApiKey, key_id)
+    if key is None or key.event_id != event.id:
+        raise NotAllowed("This key is not for this event.")
+    asked = {"key_id": key_id, "idempotency_key": idempotency_key, "digest": wanted.digest, "at": now}
+    new = _insert_once(session, ApiRequest, ApiRequest.id, asked)
+    request = session.scalars(
+        select(ApiRequest).where(ApiRequest.key_id == key_id, ApiRequest.idempotency_key == idempotency_key)
+    ).one()
+    if request.digest != wanted.digest:
+        raise InvalidInput(
+            "This Idempotency-Key stood for another request before. Send a new key with every new wish."
+        )
+    kept = _reserve(session, person, event, wanted, demo=demo, now=now)
+    payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
+    if not new and payment is not None and kept.request_id != request.id:
+        return _Step(Outcome.REPEATED, kept.reference, kept.id, request.id)  # a later request came since
+    kept.request_id, kept.return_url = request.id, wanted.return_url
+    session.flush()
+    if payment is None:
+        return _Step(Outcome.CREATED, kept.reference, kept.id, request.id)
+    if payment.event_id != event.id:
+        raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
+    payment = lifecycle.locked(session, payment.id)
+    if payment.amount == wanted.amount:
+        _bring_up_to_date(session, person, payment, wanted, now)
+        return _to_keep(payment, kept, request.id)
+    if payment.status not in CHANGEABLE or payment.received_minor:
+        raise Conflict(
+            f"{payment.reference} is {payment.status.replace('_', ' ')} for {payment.amount}: "
+            f"its amount cannot be changed any more. Ask the organisers about the difference."
+        )
+    return _Step(Outcome.CHANGED, kept.reference, kept.id, request.id)
+
+
+def _to_keep(payment: Payment, kept: Registration, request: int) -> _Step:
+    """A payment of the amount that is wanted: it needs a link when it has none, or was closed."""
+    made = [link for link in payment.links if link.state not in NEVER_MADE]
+    closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
+    waits = payment.status in (Status.CREATED, Status.FAILED) and not made
+    replaces = made[-1].wire_reference if closed and made else ""
+    return _Step(Outcome.KEPT, kept.reference, kept.id, request, waits or bool(replaces), replaces)
+
+
+def _reserve(
+    session: Session, person: Person, event: Event, wanted: Wanted, *, demo: bool, now: datetime
+) -> Registration:
+    """The newest row of a registration; a new one has its reference from now on."""
+    kept = _newest(session, event.id, wanted.registration_id)
+    if kept is None:
+        _add(session, person, event, wanted, 1, demo=demo, now=now)
+        kept = _newest(session, event.id, wanted.registration_id)
+        assert kept is not None
+    return kept
+
+
+def _add(
+    session: Session, person: Person, event: Event, wanted: Wanted, number: int, *, demo: bool, now: datetime
+) -> None:
+    row = {
+        "event_id": event.id, "registration_id": wanted.registration_id, "number": number,
+        "reference": obligations.draft_reference(session, person, event.code, demo=demo),
+        "return_url": wanted.return_url, "change": 0, "created_at": now,
+    }  # fmt: skip
+    _insert_once(session, Registration, Registration.id, row)
+
+
+def _bring_up_to_date(
+    session: Session, person: Person, payment: Payment, wanted: Wanted, now: datetime
+) -> None:
+    """Who pays, as the caller knows it now: it changes no money, and so may be changed at any time."""
+    told = ("payer_name", "payer_email", "payer_phone")
+    changed = [name for name in told if getattr(payment, name) != getattr(wanted, name)]
+    if not changed:
+        return
+    for name in changed:
+        setattr(payment, name, getattr(wanted, name))
+    payment.updated_at = now
+    payment.search_text = search_text.of(payment)
+    said = ", ".join(name.removeprefix("payer_") for name in changed)
+    lifecycle.note(
+        session, payment, Kind.NOTE, now=now, source=Source.API, actor=person.name,
+        text=f"The payer's {said} changed.",
+    )  # fmt: skip
+    audit.record(
+        session, person, "change_payer", payment.reference, now=now, event_id=payment.event_id, changed=said
+    )
+
+
+def _other_amount(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    event_code: str,
+    wanted: Wanted,
+    step: _Step,
+    by: dict[str, Any],
+) -> str:
+    """Cancel what was asked for before, once the gateway has said that nothing was paid on it; returns the
+    reference of what takes its place."""
+    person, now = by["person"], by["now"]
+    with sessions.read() as session:
+        status = obligations.seen(session, person, step.reference).status
+    if status != Status.CANCELLED:
+        why = f"Another amount was asked for: {wanted.amount}."
+        cancellation.cancel(sessions, gateways, person, step.reference, why, now=now, source=Source.API)
+    with sessions.begin() as session:
+        event = event_row(session, person, event_code)
+        before = session.get_one(Registration, step.registration)
+        demo = before.reference.startswith("DEMO_")
+        _add(session, person, event, wanted, before.number + 1, demo=demo, now=now)
+        kept = _newest(session, event.id, wanted.registration_id)
+        assert kept is not None
+        kept.request_id = step.request
+        return kept.reference
+
+
+def _linked(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    draft: Draft,
+    step: _Step,
+    outcome: Outcome,
+    by: dict[str, Any],
+) -> Outcome:
+    """Have the gateway asked for a link, the first or another one."""
+    try:
+        if step.replaces and outcome is Outcome.KEPT:
+            why = "The registration was asked for again."
+            reissue.reissue(
+                sessions, gateways, by["person"], draft.reference, why, replaces=step.replaces,
+                addresses=by["addresses"], now=by["now"], source=Source.API,
+            )  # fmt: skip
+        else:
+            links.issue(sessions, gateways["ikhokha"], draft, **by)
+    except OutcomeUnknown:
+        return Outcome.UNKNOWN
+    return outcome
+
+
+def _draft(reference: str, event_code: str, wanted: Wanted, category_id: int | None) -> Draft:
+    note = f"Registration {wanted.registration_id}"
+    return Draft(
+        reference, event_code, wanted.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
+        category_id, f"{note}\n{wanted.note}" if wanted.note else note,
+    )  # fmt: skip
+
+
+# -- cancelling one ---------------------------------------------------------------------------
+
+
+def cancel(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    person: Person,
+    reference: str,
+    why: str,
+    *,
+    now: datetime,
+) -> Registered:
+    """Cancel a registered payment; one that is cancelled already stays so.
+
+    Raises InvalidInput, NotFound, NotAllowed, GatewayError, Conflict (it has money).
+    """
+    with sessions.read() as session:
+        standstill.refuse(session)
+        _, payment = registered.row_of(session, person, reference)
+        check(person, Action.ISSUE_LINK, payment.event_id)
+        status = payment.status
+    if status != Status.CANCELLED:
+        cancellation.cancel(sessions, gateways, person, reference, why, now=now, source=Source.API)
+    return _read(sessions, person, reference)
+
+
+def _read(sessions: Sessions, person: Person, reference: str) -> Registered:
+    with sessions.read() as session:
+        return registered.get(session, person, reference)
+
+
+# -- what is asked for --------------------------------------------------------------------------------
+
+
+def _checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tuple[Wanted, int | None]:
+    """With its texts cleaned, and its price. Raises InvalidInput naming what to change."""
+    own = wanted.registration_id
+    if not own or len(own) > 100 or _UNSEEN.search(own) or own != clean(own, field="registration_id"):
+        raise InvalidInput("registration_id is 1 to 100 characters, without spaces.")
+    if wanted.amount.currency != event.currency:
+        raise InvalidInput(f"{event.name} is priced in {event.currency}, not in {wanted.amount.currency}.")
+    nobodys = references.draw(demo=demo)  # only its texts and its amount are looked at
+    draft = obligations.checked(
+        Draft(
+            nobodys, event.code, wanted.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
+            None, wanted.note,
+        )
+    )  # fmt: skip
+    category_id = _category(session, event, wanted.category) if wanted.category else None
+    tidy = replace(
+        wanted, payer_name=draft.payer_name, payer_email=draft.payer_email, payer_phone=draft.payer_phone,
+        note=draft.note, return_url=_page(wanted.return_url, demo=demo),
+    )  # fmt: skip
+    return tidy, category_id
+
+
+def _category(session: Session, event: Event, name: str) -> int:
+    found = session.scalars(select(Category).where(Category.event_id == event.id, Category.active)).all()
+    for line in found:
+        if line.name.casefold() == name.strip().casefold():
+            return line.id
+    names = ", ".join(line.name for line in found) or "empty"
+    raise InvalidInput(f"There is no such category on the price list of {event.name}: it is {names}.")
+
+
+def _page(url: str, *, demo: bool) -> str:
+    """A page that payers may be led on to: of https, or in demo mode of this machine."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        good = bool(parts.hostname) and not parts.username and not _UNSEEN.search(url) and url.isascii()
+        local = demo and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
+    except ValueError:
+        good = local = False
+    if not good or not (local or parts.scheme == "https"):
+        raise InvalidInput("return_url must be a whole https address of a page of yours.")
+    return url
+
+
+def _newest(session: Session, event_id: int, registration_id: str) -> Registration | None:
+    query = select(Registration).where(
+        Registration.event_id == event_id, Registration.registration_id == registration_id
+    )
+    return session.scalars(query.order_by(Registration.number.desc()).limit(1)).first()
+
+
+def _insert_once(session: Session, table: type[Base], key: Any, values: dict[str, Any]) -> bool:
+    """Whether the row is new: whatever is unique about it decides, also between two at once."""
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(table)
+    return session.scalar(insert.values(**values).on_conflict_do_nothing().returning(key)) is not None
