@@ -65,6 +65,7 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
 #: What a part of a line is for, when it is for no payment.
 PART: Mapping[str, str] = {
     "bag": "a bag of cash",
+    "card": "a card machine's batch",
     "line": "the line it takes back",
     "payout": "a payout of the gateway",
     "surplus": "surplus of the payer",

@@ -5,7 +5,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import approvals, standstill
+from payments import approvals, sign_offs, standstill
 from payments.people import Action
 
 st.set_page_config(page_title="Paydesk", page_icon="static/favicon.svg", layout="wide")
@@ -54,6 +54,7 @@ def desk() -> None:
     with bootstrap.app().sessions.read() as session:
         standing = standstill.current(session)
         waits = approvals.waiting_for(session, person, now=bootstrap.app().now())
+        waits += len(sign_offs.waiting_for(session, person))
     if standing is not None:
         ui.trouble(
             f"The desk is read-only since {ui.moment(standing.since)}.",

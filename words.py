@@ -252,6 +252,10 @@ ASKED: Mapping[What, tuple[str, str]] = {
     What.MARK_PAID: ("Mark as paid", "The payment counts as paid, by EFT, on the word of two people."),
     What.WAIVE: ("Waive", "The payment is not asked for any more. It is no revenue."),
     What.RECORD_REFUND: ("Record a refund", "The money counts as given back to the payer."),
+    What.WRITE_OFF: (
+        "Write off",
+        "The bank line is matched so, and the payment counts as whole: the rest is not asked for.",
+    ),
     What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
 }
 APPROVAL: Mapping[State, Look] = {
@@ -275,6 +279,12 @@ BOUND: Mapping[str, str] = {
     "done_by": "Who gave it back",
     "their_reference": "Reference there",
     "proof": "Proof",
+    "line": "Bank line",
+    "came": "What came",
+    "for": "It is for",
+    "amounts": "Of the line",
+    "let_off": "Written off",
+    "left_over": "What is left over",
     "columns": "Columns",
     "rows": "Rows",
     "filter": "Filter",

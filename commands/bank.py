@@ -18,8 +18,8 @@ from db.money import Money
 from payments import accounts, audit, exceptions, imports, proposing, reconciliation, references
 from payments.errors import InvalidInput, NotFound
 from payments.matching import Target
+from payments.parts import Decided, Part
 from payments.people import Person
-from payments.reconciliation import Decided, Part
 
 _SHOWN = 50
 _PART = re.compile(r"(?P<reference>[^=]+)(?:=(?P<amount>.+))?")

@@ -21,9 +21,9 @@ from db.money import Money
 from payments import accounts, dates, imports, people, proposing, reconciliation, settlements
 from payments.exceptions import queue
 from payments.matching import Target
+from payments.parts import Decided, Part
 from payments.payouts.files import PayoutMapping
 from payments.people import Person
-from payments.reconciliation import Decided, Part
 from payments.statements import Mapping
 
 DAYS = 24

@@ -29,6 +29,8 @@ from payments.privacy import clean
 #: A request is good for so long, from when it was asked for: to be decided, and to be used.
 GOOD_FOR = timedelta(hours=24)
 SHORTEST_WHY = 10
+#: Receipts of money that two people said is here are called so, with the approval.
+VOUCHED = "approval-"
 
 
 class What(StrEnum):
@@ -37,6 +39,7 @@ class What(StrEnum):
     MARK_PAID = "mark_paid"
     WAIVE = "waive"
     RECORD_REFUND = "record_refund"
+    WRITE_OFF = "write_off"
     EXPORT_PERSONAL = "export_personal"
 
 
@@ -54,6 +57,7 @@ TO_ASK: Mapping[What, Action] = {
     What.MARK_PAID: Action.TAKE_MONEY,
     What.WAIVE: Action.RECORD,
     What.RECORD_REFUND: Action.RECORD,
+    What.WRITE_OFF: Action.RECONCILE,
     What.EXPORT_PERSONAL: Action.EXPORT,
 }
 

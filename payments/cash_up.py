@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import DrawerCount, Shift, Till, TillEntry, ZReport
+from db.models import CardBatch, DrawerCount, Shift, Till, TillEntry, ZReport
 from db.money import Money
 from payments import audit, dates, shifts, tallies
 from payments.errors import Conflict, InvalidInput
@@ -239,6 +239,10 @@ def _report(
     )
     till.next_report += 1
     session.add(report)
+    session.flush()
+    for machine in found.machines:
+        if machine.counted:
+            session.add(CardBatch(z_report_id=report.id, machine=machine.name, amount=machine.counted))
     return report
 
 

@@ -25,10 +25,10 @@ from payments.attention import Age
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.matching import Target
 from payments.overlaps import OPEN
+from payments.parts import TAKES_MONEY, Part
 from payments.people import Action, Person, check, is_active, person_of
 from payments.privacy import clean
 from payments.proposing import Reason
-from payments.reconciliation import TAKES_MONEY, Part
 from payments.search import Filter
 
 

@@ -31,11 +31,12 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
 from payments.matching import Target, Way
 from payments.overlaps import OPEN
+from payments.parts import Decided, Part, locked_line
 from payments.payouts import Capture, Explanation, Item, Less, Lump
 from payments.payouts.files import apart
 from payments.people import Action, Person, check
 from payments.privacy import reason
-from payments.reconciliation import AUTO, BY_ITSELF, PERSON, Decided, Part, locked_line, write
+from payments.reconciliation import AUTO, BY_ITSELF, PERSON, write
 from payments.tariff import METHODS, Tariff
 
 #: How far back a capture may lie that a payout still brings.

@@ -61,7 +61,7 @@ SHORTEST_REASON = 10
 _LAST, _ACCEPTED = "integrity", "integrity_accepted"
 _ADD_ONLY = (
     "timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports",
-    "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
+    "card_batches", "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
     "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import (
+    CardBatch,
     Event,
     Match,
     MatchPart,
@@ -116,10 +117,20 @@ def _for(session: Session, part: MatchPart) -> Iterator[Posting]:
             yield Posting(Book.SURPLUS, -minor, "Surplus of payers", _event(session, part.payment_id))
         case "bag":
             yield Posting(Book.CASH, -minor, "Cash from the tills")
+        case "card":
+            yield from _card(session, part)
         case "line":
             yield from _taken_back(session, part)
         case _:
             yield Posting(Book.SUSPENSE, -minor, "Set apart: for no payment of ours")
+
+
+def _card(session: Session, part: MatchPart) -> Iterator[Posting]:
+    """A machine's batch as it was counted, and what its bank kept of it."""
+    counted = session.get_one(CardBatch, part.card_batch_id).amount_minor
+    yield Posting(Book.CLEARING, -counted, "Card machines")
+    if kept := counted - part.amount_minor:
+        yield Posting(Book.FEES, kept, "Kept by a card machine's bank")
 
 
 def _taken_back(session: Session, part: MatchPart) -> Iterable[Posting]:

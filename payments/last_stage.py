@@ -2,11 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import select, union
+from sqlalchemy import and_, select, union
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, Payment, PayoutLine, Receipt, Reversal, SignOff, StatementLine
+from db.models import (
+    CardBatch,
+    Match,
+    MatchPart,
+    Payment,
+    PayoutLine,
+    Receipt,
+    Reversal,
+    SignOff,
+    StatementLine,
+    TillEntry,
+    ZReport,
+)
 from payments.closed_days import match_day
 
 #: Approved; whoever asked to reopen it has not opened it yet.
@@ -59,7 +72,16 @@ def _days(session: Session, receipts: set[int]) -> list[tuple[int, int, date]]:
         .join(StatementLine, StatementLine.id == Match.line_id)
         .where(PayoutLine.receipt_id.in_(receipts), PayoutLine.state == "stands", stands)
     )
-    found = session.execute(union(by_line, by_payout))
+    by_batch = (
+        select(TillEntry.receipt_id, StatementLine.account_id, match_day())
+        .join(ZReport, ZReport.shift_id == TillEntry.shift_id)
+        .join(CardBatch, and_(CardBatch.z_report_id == ZReport.id, CardBatch.machine == TillEntry.machine))
+        .join(MatchPart, MatchPart.card_batch_id == CardBatch.id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .join(StatementLine, StatementLine.id == Match.line_id)
+        .where(TillEntry.receipt_id.in_(receipts), TillEntry.method == "card_slip", stands)
+    )
+    found: list[Any] = list(session.execute(union(by_line, by_payout, by_batch)))
     return [(receipt, account, day) for receipt, account, day in found if receipt is not None]
 
 

@@ -4,6 +4,7 @@ The asking is ``matching``'s and writes nothing; the database is read in one pic
 looked at once more, under lock, as if a person had accepted it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from db.models import (
     BankAccount,
+    CardBatch,
     CashMove,
     LineException,
     Match,
@@ -25,6 +27,7 @@ from db.models import (
     Shift,
     StatementLine,
     Till,
+    ZReport,
 )
 from db.money import Money
 from db.session import Sessions
@@ -46,8 +49,9 @@ from payments.matching import (
     Way,
 )
 from payments.overlaps import GONE, MATCHED, OPEN, some_at_once
+from payments.parts import Decided, Part
 from payments.people import SYSTEM, Action, Person, check
-from payments.reconciliation import AUTO, BY_ITSELF, Decided, Part, write
+from payments.reconciliation import AUTO, BY_ITSELF, write
 
 #: How far back matches teach who pays for whom, and lines may be taken back.
 MEMORY_DAYS, REVERSAL_DAYS = 400, 60
@@ -135,7 +139,7 @@ def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[
     rows = session.execute(_open(account_id)).all()
     lines = [line_of(row, account) for row, account in rows]
     by_hand = {row.id for row, _ in rows if row.by_hand}
-    book = SqlBook(session, bags(session))
+    book = SqlBook(session, [*bags(session), *card_batches(session)])
     past = Past(refused=_refused(session), settled=_settled(session, now))
     found = matching.propose(
         lines, book, rules=rule_book.live(session), memory=_memory(session, now), past=past
@@ -162,6 +166,31 @@ def bags(session: Session) -> list[Batch]:
         Batch(bag.id, BatchKind.BAG, bag.bag_number, till, bag.amount, dates.business_day(bag.at))
         for bag, till in session.execute(query)
     ]
+
+
+def card_batches(session: Session) -> list[Batch]:
+    """What card machines counted at the end of a shift and is in no line yet. A machine's number, where its
+    name holds one, is what the bank may write."""
+    banked = (
+        select(MatchPart.card_batch_id)
+        .join(Match)
+        .where(Match.undone_at.is_(None), MatchPart.card_batch_id.is_not(None))
+    )
+    query = (
+        select(CardBatch, ZReport.business_day)
+        .join(ZReport, ZReport.id == CardBatch.z_report_id)
+        .where(CardBatch.id.not_in(banked))
+        .order_by(CardBatch.id)
+    )
+    return [
+        Batch(one.id, BatchKind.CARD, _number_in(one.machine), one.machine, one.amount, day)
+        for one, day in session.execute(query)
+    ]
+
+
+def _number_in(name: str) -> str:
+    found = re.search("[0-9]{3,}", name)
+    return found.group() if found else ""
 
 
 def _refused(session: Session) -> frozenset[tuple[int, int]]:
@@ -244,6 +273,8 @@ def _other_part(target: Target, row_id: int | None, amount: Money) -> Part:
     match target:
         case Target.BATCH:
             return Part(target, amount, bag_id=row_id)
+        case Target.CARD:
+            return Part(target, amount, card_batch_id=row_id)
         case Target.LINE:
             return Part(target, amount, line_id=row_id)
         case Target.SURPLUS:

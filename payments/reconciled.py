@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import CashMove, Match, MatchPart, Payout, Receipt, StatementLine
+from db.models import CardBatch, CashMove, Match, MatchPart, Payout, Receipt, StatementLine
 from db.money import Money
 from payments import accounts
 from payments.balances import BankDays
@@ -96,6 +96,7 @@ _BOOKS = {
     "payment": "Payments received by EFT",
     "payout": "Payouts of the gateway, net",
     "bag": "Cash from the tills",
+    "card": "Card machines, as counted",
     "surplus": "Surplus, owed to payers",
     "line": "Taken back by the bank",
 }
@@ -165,8 +166,12 @@ _SOURCE = case(
     (MatchPart.target == "payment", Receipt.amount_minor),
     (MatchPart.target == "payout", Payout.net_minor),
     (MatchPart.target == "bag", CashMove.amount_minor),
+    (MatchPart.target == "card", CardBatch.amount_minor),
     else_=MatchPart.amount_minor,
 )
+
+
+_OTHERWISE = "Part {} of a line is not what it stands for"
 
 
 def _parts(account_id: int, on: date, *columns: Any) -> Any:
@@ -178,6 +183,7 @@ def _parts(account_id: int, on: date, *columns: Any) -> Any:
         .outerjoin(Receipt, Receipt.id == MatchPart.receipt_id)
         .outerjoin(Payout, Payout.id == MatchPart.payout_id)
         .outerjoin(CashMove, CashMove.id == MatchPart.bag_id)
+        .outerjoin(CardBatch, CardBatch.id == MatchPart.card_batch_id)
         .where(
             StatementLine.account_id == account_id, StatementLine.state != GONE, Match.undone_at.is_(None),
             match_day() <= on,
@@ -216,8 +222,17 @@ def _named(session: Session, account_id: int, on: date, opening: Money, closing:
         lacks = "Lines the bank counts and no file here tells of"
         yield Row(on, lacks if gap.minor > 0 else "Lines here that the bank's balance does not count", gap)
     query = _parts(
-        account_id, on, StatementLine.on, MatchPart.id, MatchPart.amount_minor, _SOURCE.label("source")
+        account_id,
+        on,
+        StatementLine.on,
+        MatchPart.id,
+        MatchPart.target,
+        MatchPart.amount_minor,
+        _SOURCE.label("source"),
     ).where(or_(MatchPart.amount_minor != _SOURCE, _SOURCE.is_(None)))
-    for day, part, minor, source in session.execute(query.order_by(MatchPart.id)):
+    for day, part, target, minor, source in session.execute(query.order_by(MatchPart.id)):
         off = Money(minor - (source or 0), opening.currency)
-        yield Row(day, f"Part {part} of a line is not what it stands for", off)
+        says = (
+            "Kept by a card machine's bank" if target == "card" and off.minor < 0 else _OTHERWISE.format(part)
+        )
+        yield Row(day, says, off)

@@ -6,72 +6,37 @@ the payments after it, by id.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import (
-    BankAccount,
-    CashMove,
     LineException,
     Match,
     MatchPart,
     MatchRefusal,
     Payment,
     Receipt,
-    Reversal,
     StatementLine,
 )
 from db.money import Money
-from payments import audit, banked, cases, closed_days, lifecycle, reversals, tallies, two_people
-from payments.book import PAYABLE
+from payments import audit, banked, cases, closed_days, lifecycle, parts, reversals, tallies
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.legacy import OLD_RECEIPT
-from payments.lifecycle import Kind, Method, Review, Source, Status
+from payments.lifecycle import Kind, Method, Review, Source
 from payments.matching import Target, Way
 from payments.overlaps import MATCHED, OPEN
+from payments.parts import Decided, Part, locked_line, taken_back, vouched
 from payments.people import Action, Person, check
 from payments.privacy import reason
 
-#: What one person may write off of a payment, or of what came too much.
-WRITE_OFF_LIMIT = Money(50_00)
-#: Money may be allocated to these; what is paid already can only be given a surplus.
-TAKES_MONEY = frozenset({*PAYABLE, Status.WAIVED})
 AUTO, PERSON = "auto", "person"
 BY_ITSELF = "Paydesk"
 #: Receipts of matched lines are called so, with the match and the part.
 BANK_LINE = "match-"
-#: Receipts of money that people said is here, and that a line of the bank may still show.
-_VOUCHED = (two_people.VOUCHED, OLD_RECEIPT)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a line and what it is for. ``written_off`` is what its payment is let off with it."""
-
-    target: Target
-    amount: Money
-    payment_id: int | None = None
-    written_off: Money | None = None
-    bag_id: int | None = None
-    line_id: int | None = None
-    payout_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What is accepted for a line, and on what grounds."""
-
-    line_id: int
-    parts: tuple[Part, ...]
-    way: str
-    evidence: Mapping[str, Any]
-    rule: str = ""
-    why: str = ""
 
 
 # -- accepting ----------------------------------------------------------------------------------------
@@ -81,9 +46,11 @@ def accept(session: Session, person: Person, decided: Decided, *, now: datetime)
     """A person's word for what a line is; returns the match.
 
     Raises Conflict (the line or a payment is not as it was), InvalidInput (parts that do not add up, more
-    written off than one person may), NotFound, NotAllowed.
+    written off than one person may: see ``two_people.ask_write_off``), NotFound, NotAllowed.
     """
     check(person, Action.RECONCILE)
+    if decided.way == Way.FOREIGN:
+        _check_foreign(session, decided)
     match = write(session, decided, how=PERSON, by=person.name, source=Source.DESK, now=now)
     audit.record(
         session, person, "accept_match", f"line {decided.line_id}", now=now, match=match.id,
@@ -92,14 +59,39 @@ def accept(session: Session, person: Person, decided: Decided, *, now: datetime)
     return match.id
 
 
-def write(session: Session, decided: Decided, *, how: str, by: str, source: Source, now: datetime) -> Match:
-    """Write a match and move what it is for; everything is looked at before anything is changed."""
+def _check_foreign(session: Session, decided: Decided) -> None:
+    """What banks abroad kept has no limit of its own: it is the desk's finding, and never a person's word."""
+    suggested = session.scalar(
+        select(LineException.suggestion).where(
+            LineException.line_id == decided.line_id, LineException.closed_at.is_(None)
+        )
+    )
+    off = sum(part.written_off.minor for part in decided.parts if part.written_off)
+    found = suggested is not None and suggested.get("way") == Way.FOREIGN
+    if off > 0 and not (found and suggested is not None and suggested.get("short_minor") == off):
+        raise InvalidInput(
+            "Bank charges from abroad are let off only as they were found. Write it off instead."
+        )
+
+
+def write(
+    session: Session,
+    decided: Decided,
+    *,
+    how: str,
+    by: str,
+    source: Source,
+    now: datetime,
+    two: bool = False,
+) -> Match:
+    """Write a match and move what it is for; everything is looked at before anything is changed. ``two``: two
+    people decided it, so that there is no limit to what is written off."""
     line = locked_line(session, decided.line_id)
     if line.state != OPEN:
         raise Conflict(_not_open(session, line))
-    payments = _locked_payments(session, decided.parts)
-    decided = replace(decided, parts=tuple(_as_vouched(session, part) for part in decided.parts))
-    _check_parts(session, line, decided, payments)
+    payments = locked_payments(session, decided.parts)
+    decided = replace(decided, parts=tuple(_asvouched(session, part) for part in decided.parts))
+    parts.check(session, line, decided, payments, two=two)
     match = Match(
         line_id=line.id, how=how, way=decided.way, rule=decided.rule, by=by, why=decided.why,
         evidence=dict(decided.evidence), at=now, booked_on=closed_days.booked_on(session, line),
@@ -119,24 +111,6 @@ def write(session: Session, decided: Decided, *, how: str, by: str, source: Sour
     return match
 
 
-def locked_line(session: Session, line_id: int) -> StatementLine:
-    """The line as it is on disk now, held until the transaction ends; its account is not closed meanwhile.
-
-    Raises NotFound.
-    """
-    account = select(StatementLine.account_id).where(StatementLine.id == line_id).scalar_subquery()
-    session.execute(select(BankAccount.id).where(BankAccount.id == account).with_for_update(read=True)).all()
-    line = session.scalar(
-        select(StatementLine)
-        .where(StatementLine.id == line_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if line is None:
-        raise NotFound("There is no such line.")
-    return line
-
-
 def _not_open(session: Session, line: StatementLine) -> str:
     match = standing_match(session, line.id)
     if match is None:
@@ -148,107 +122,16 @@ def standing_match(session: Session, line_id: int) -> Match | None:
     return session.scalar(select(Match).where(Match.line_id == line_id, Match.undone_at.is_(None)))
 
 
-def _as_vouched(session: Session, part: Part) -> Part:
+def _asvouched(session: Session, part: Part) -> Part:
     """Surplus of a payment that people marked as paid with just this much is that money, come at last."""
-    if part.target is Target.SURPLUS and part.payment_id and _vouched(session, part.payment_id, part.amount):
+    if part.target is Target.SURPLUS and part.payment_id and vouched(session, part.payment_id, part.amount):
         return replace(part, target=Target.PAYMENT)
     return part
 
 
-def _vouched(session: Session, payment_id: int, amount: Money) -> Receipt | None:
-    """Money that people said is here, two of the desk or one of the earlier system, of just this amount, and
-    that no line of the bank has shown yet."""
-    shown = (
-        select(MatchPart.receipt_id)
-        .join(Match)
-        .where(Match.undone_at.is_(None), MatchPart.receipt_id.is_not(None))
-    )
-    query = select(Receipt).where(
-        Receipt.payment_id == payment_id,
-        Receipt.kind == Method.EFT,
-        or_(*(Receipt.source_reference.startswith(one, autoescape=True) for one in _VOUCHED)),
-        Receipt.amount_minor == amount.minor,
-        Receipt.amount_currency == amount.currency,
-        Receipt.id.not_in(shown),
-        ~exists().where(Reversal.receipt_id == Receipt.id),
-    )
-    return session.scalar(query.order_by(Receipt.id).limit(1))
-
-
-def _locked_payments(session: Session, parts: Iterable[Part]) -> dict[int, Payment]:
+def locked_payments(session: Session, parts: Iterable[Part]) -> dict[int, Payment]:
     ids = sorted({part.payment_id for part in parts if part.payment_id is not None})
     return {payment_id: lifecycle.locked(session, payment_id) for payment_id in ids}
-
-
-def _check_parts(
-    session: Session, line: StatementLine, decided: Decided, payments: Mapping[int, Payment]
-) -> None:
-    total = sum(part.amount.minor for part in decided.parts)
-    if not decided.parts or total != line.amount_minor:
-        raise InvalidInput(
-            f"The parts come to {Money(total, line.amount_currency)}, and the line is {line.amount}."
-        )
-    if any(part.amount.currency != line.amount_currency or not part.amount for part in decided.parts):
-        raise InvalidInput(f"Each part is an amount in {line.amount_currency}, and not nothing.")
-    given: dict[int, int] = {}
-    for part in decided.parts:
-        if part.target is Target.PAYMENT:
-            assert part.payment_id is not None
-            if part.written_off is None and _vouched(session, part.payment_id, part.amount):
-                continue  # it is here already, and this line shows it
-            _check_payment(payments[part.payment_id], part, decided, given)
-        elif part.target is Target.BATCH:
-            _check_bag(session, part)
-        elif part.target is Target.LINE:
-            _check_other(session, line, part)
-        elif part.target is Target.PAYOUT:
-            banked.check_tie(session, part.payout_id, part.amount)
-    needs_reason = {Target.ASIDE, Target.SURPLUS} & {part.target for part in decided.parts}
-    if needs_reason and not decided.rule and len(decided.why.strip()) < 5:
-        raise InvalidInput("Say why, in a few words: what is set aside is for no payment.")
-
-
-def _check_payment(payment: Payment, part: Part, decided: Decided, given: dict[int, int]) -> None:
-    rest = payment.owed_minor - payment.received_minor - given.get(payment.id, 0)
-    off = part.written_off.minor if part.written_off else 0
-    if payment.amount_currency != part.amount.currency:
-        raise InvalidInput(f"{payment.reference} is asked in {payment.amount_currency}.")
-    if payment.status not in TAKES_MONEY:
-        raise Conflict(
-            f"{payment.reference} is {payment.status.replace('_', ' ')}. Set the money aside as surplus."
-        )
-    if part.amount.minor < 0 or part.amount.minor + off > rest:
-        left = Money(max(rest, 0), payment.amount_currency)
-        raise Conflict(f"{payment.reference} waits for {left} now. What is more than that is surplus.")
-    if off and part.amount.minor + off != rest:
-        raise InvalidInput(f"Only all that {payment.reference} still lacks can be written off.")
-    if off > WRITE_OFF_LIMIT.minor and decided.way != Way.FOREIGN:
-        raise InvalidInput(f"At most {WRITE_OFF_LIMIT} of a payment can be written off.")
-    if off and not decided.rule and decided.way != Way.FOREIGN and len(decided.why.strip()) < 5:
-        raise InvalidInput("Say why it is written off, in a few words.")
-    given[payment.id] = given.get(payment.id, 0) + part.amount.minor + off
-
-
-def _check_bag(session: Session, part: Part) -> None:
-    assert part.bag_id is not None
-    if session.get(CashMove, part.bag_id) is None:
-        raise NotFound("There is no such bag.")
-    banked = (
-        select(Match.id)
-        .join(MatchPart, MatchPart.match_id == Match.id)
-        .where(MatchPart.bag_id == part.bag_id, Match.undone_at.is_(None))
-    )
-    if session.scalar(banked) is not None:
-        raise Conflict("This bag was found in another line already.")
-
-
-def _check_other(session: Session, line: StatementLine, part: Part) -> None:
-    assert part.line_id is not None
-    other = locked_line(session, part.line_id)
-    if other.account_id != line.account_id or other.amount_minor != -line.amount_minor:
-        raise InvalidInput("A line is taken back by one of the same amount on the same account.")
-    if other.state not in (OPEN, MATCHED) or _taken_back(session, other.id) is not None:
-        raise Conflict("That line was taken back already.")
 
 
 def _take(
@@ -271,6 +154,7 @@ def _take(
         bag_id=part.bag_id,
         other_line_id=part.line_id,
         payout_id=part.payout_id,
+        card_batch_id=part.card_batch_id,
     )
     if part.payout_id is not None:
         banked.note(session, part.payout_id, line.on, Kind.BANKED, act)
@@ -279,7 +163,7 @@ def _take(
         _note(session, payment, match, line, row, act)
         if part.target is Target.PAYMENT:
             payment.written_off_minor += row.written_off_minor
-            shown = None if part.written_off else _vouched(session, payment.id, part.amount)
+            shown = None if part.written_off else vouched(session, payment.id, part.amount)
             row.receipt_id = shown.id if shown else _receive(session, payment, part.amount, reference, act)
     session.add(row)
 
@@ -306,16 +190,6 @@ def _note(
 
 
 # -- money taken back ---------------------------------------------------------------------------------
-
-
-def _taken_back(session: Session, line_id: int) -> Match | None:
-    """The match, of another line, by which this line was taken back."""
-    return session.scalar(
-        select(Match)
-        .join(MatchPart, MatchPart.match_id == Match.id)
-        .where(MatchPart.other_line_id == line_id, Match.undone_at.is_(None))
-        .limit(1)
-    )
 
 
 def _take_back(
@@ -349,13 +223,13 @@ def _give_back(
 ) -> None:
     """Reverse what a match brought to its payments. What two people vouched for was here before it, and
     only goes when the bank takes it back."""
-    parts = sorted((part for part in match.parts if part.receipt_id), key=lambda part: part.payment_id or 0)
-    for part in parts:
+    paid = sorted((part for part in match.parts if part.receipt_id), key=lambda part: part.payment_id or 0)
+    for part in paid:
         assert part.payment_id is not None
         assert part.receipt_id is not None
         payment = lifecycle.locked(session, part.payment_id)
         receipt = session.get_one(Receipt, part.receipt_id)
-        if keep_vouched and receipt.source_reference.startswith(_VOUCHED):
+        if keep_vouched and receipt.source_reference.startswith(parts.VOUCHED):
             continue
         payment.written_off_minor -= part.written_off_minor
         reversals.reverse(session, payment, receipt, why, **act)
@@ -390,7 +264,7 @@ def undo(session: Session, person: Person, match_id: int, why: str, *, now: date
     session.refresh(match)
     if match.undone_at is not None:
         raise Conflict(f"{match.undone_by} undid this match already.")
-    if (later := _taken_back(session, line.id)) is not None and not _cancels(match, later):
+    if (later := taken_back(session, line.id)) is not None and not _cancels(match, later):
         raise Conflict("The bank took this line back; undo that match first.")
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
     _undo_one(session, match, line, why, act)
@@ -448,7 +322,10 @@ def part_of(row: MatchPart) -> Part:
     """A part as it was decided."""
     target = Target.BATCH if row.target == "bag" else Target(row.target)
     off = Money(row.written_off_minor, row.amount_currency) if row.written_off_minor else None
-    return Part(target, row.amount, row.payment_id, off, row.bag_id, row.other_line_id, row.payout_id)
+    return Part(
+        target, row.amount, row.payment_id, off, row.bag_id, row.other_line_id, row.payout_id,
+        row.card_batch_id,
+    )  # fmt: skip
 
 
 def refuse(

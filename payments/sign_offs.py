@@ -201,6 +201,17 @@ def waiting(session: Session, person: Person) -> list[SignOffView]:
     return _views(session, rows)
 
 
+def waiting_for(session: Session, person: Person) -> list[SignOffView]:
+    """What of these this person may decide about: signed, or asked to be reopened, by somebody else."""
+    if not person.may(Action.RECONCILE):
+        return []
+    return [
+        view
+        for view in waiting(session, person)
+        if person.id != (view.reopen_asker_id if view.state is State.REOPENING else view.signer_id)
+    ]
+
+
 # -- signing ------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Money that takes two people: marked as paid, waived, given back. One asks, another approves, it is done.
+"""Money that takes two people: marked as paid, waived, given back, written off. One asks, another approves.
 
 What is asked for is bound to the payment as it is then: its amounts, status and version. When any of it
 has changed before somebody approves, nothing is done.
@@ -9,22 +9,37 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Payment, Refund
+from db.models import Payment, Refund, StatementLine
 from db.money import Money
-from payments import approvals, audit, claims, dates, lifecycle, notifications, obligations, standstill
+from payments import (
+    approvals,
+    audit,
+    claims,
+    dates,
+    lifecycle,
+    notifications,
+    obligations,
+    parts,
+    reconciliation,
+    standstill,
+)
 from payments.approvals import ApprovalView, Ask, What
 from payments.errors import Conflict, InvalidInput
 from payments.keyring import KeyRing
 from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Kind, Method, Source, Status
-from payments.people import Action, Person
+from payments.matching import Target
+from payments.overlaps import OPEN
+from payments.parts import Decided, Part, locked_line
+from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.proofs.files import Prepared
 
-#: Receipts of money that two people said is here are called so, with the approval.
-VOUCHED = "approval-"
 #: How money can be given back without a till: cash goes back through the drawer it came into.
+#: How a line was matched whose rest two people wrote off.
+BY_TWO = "by two people"
 RETURNS = (Method.GATEWAY, Method.EFT, Method.CARD_SLIP)
 
 
@@ -97,6 +112,49 @@ def ask_refund(
     return approvals.ask(session, person, wanted, why, now=now)
 
 
+def ask_write_off(session: Session, person: Person, decided: Decided, *, now: datetime) -> ApprovalView:
+    """Ask that a line is matched as ``decided``, whose one payment is let off more than one person may.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict.
+    """
+    standstill.refuse(session)
+    check(person, Action.RECONCILE)
+    line = locked_line(session, decided.line_id)
+    if line.state != OPEN:
+        raise Conflict("This line does not wait any more.")
+    payments = reconciliation.locked_payments(session, decided.parts)
+    parts.check(session, line, decided, payments, two=True)
+    large = [
+        part
+        for part in decided.parts
+        if part.written_off and part.written_off.minor > parts.WRITE_OFF_LIMIT.minor
+    ]
+    if len(large) != 1 or large[0].payment_id is None:
+        raise InvalidInput("A second person decides about one payment at a time.")
+    payment = payments[large[0].payment_id]
+    obligations.held(session, person, Action.RECONCILE, payment.reference)
+    told = _as_told(line, decided, payments)
+    return approvals.ask(
+        session, person, _bound(payment, What.WRITE_OFF, large[0].written_off, told), decided.why, now=now
+    )
+
+
+def _as_told(line: StatementLine, decided: Decided, payments: Mapping[int, Payment]) -> dict[str, Any]:
+    """A line in parts, in plain values that people can read and ``_written_off`` can do."""
+    of_payments = [part for part in decided.parts if part.target is Target.PAYMENT and part.payment_id]
+    rest = {str(part.target) for part in decided.parts} - {str(Target.PAYMENT)}
+    if rest - {"surplus", "aside"} or len(rest) > 1 or len(of_payments) + len(rest) != len(decided.parts):
+        raise InvalidInput("Beside payments, such a line holds surplus or what is no payment of ours.")
+    return {
+        "line": line.id,
+        "came": f"{line.amount} on {line.on:%d %b %Y}",
+        "for": [payments[part.payment_id or 0].reference for part in of_payments],
+        "amounts": [part.amount.decimal for part in of_payments],
+        "let_off": [part.written_off.decimal if part.written_off else "0.00" for part in of_payments],
+        "left_over": next(iter(rest), ""),
+    }
+
+
 def why_not_paid(status: str) -> str | None:
     """Why a payment of this status cannot be marked as paid; None when it can."""
     if status in SETTLED:
@@ -124,6 +182,9 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 
     Raises NotFound, NotAllowed, Conflict (decided, expired, or the payment has changed since).
     """
+    asked = approvals.get(session, person, approval_id, now=now)
+    if asked.what is What.WRITE_OFF:  # a line is held before its payments, everywhere
+        locked_line(session, asked.bound["line"])
     request = approvals.approve(session, person, approval_id, now=now)
     do = _DEEDS.get(request.what)
     if do is None:
@@ -148,8 +209,8 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 def _paid(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
     assert used.amount is not None
     lifecycle.receive(
-        session, payment, kind=Method.EFT, source_reference=f"{VOUCHED}{used.id}", amount=used.amount,
-        now=now, source=Source.DESK, actor=_both(used),
+        session, payment, kind=Method.EFT, source_reference=f"{approvals.VOUCHED}{used.id}",
+        amount=used.amount, now=now, source=Source.DESK, actor=_both(used),
     )  # fmt: skip
 
 
@@ -185,17 +246,49 @@ def _refunded(session: Session, person: Person, payment: Payment, used: Approval
         notifications.queue(session, payment, notifications.REFUNDED, now=now)
 
 
+def _written_off(
+    session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime
+) -> None:
+    told, currency = used.bound, payment.amount_currency
+    line = locked_line(session, told["line"])
+    found = select(Payment.id, Payment.reference).where(Payment.reference.in_(told["for"]))
+    ids = {reference: payment_id for payment_id, reference in session.execute(found)}
+    some = [
+        Part(
+            Target.PAYMENT, Money.parse(amount, currency), ids[reference], Money.parse(off, currency) or None
+        )
+        for reference, amount, off in zip(told["for"], told["amounts"], told["let_off"], strict=True)
+    ]
+    if told["left_over"]:
+        left = line.amount_minor - sum(part.amount.minor for part in some)
+        some.append(
+            Part(
+                Target(told["left_over"]),
+                Money(left, currency),
+                payment.id if told["left_over"] == "surplus" else None,
+            )
+        )
+    decided = Decided(line.id, tuple(some), BY_TWO, {}, why=used.why)
+    reconciliation.write(
+        session, decided, how=reconciliation.PERSON, by=_both(used), source=Source.DESK, now=now, two=True
+    )
+
+
 _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime], None]] = {
     What.MARK_PAID: _paid,
     What.WAIVE: _waived,
     What.RECORD_REFUND: _refunded,
+    What.WRITE_OFF: _written_off,
 }
 
 
 # -- inside -----------------------------------------------------------------------------------------
 
 #: What a request holds beside the payment itself.
-_TOLD = ("how", "on", "done_by", "their_reference", "proof")
+_TOLD = (
+    "how", "on", "done_by", "their_reference", "proof",
+    "line", "came", "for", "amounts", "let_off", "left_over",
+)  # fmt: skip
 
 
 def _bound(payment: Payment, what: What, amount: Money | None, more: Mapping[str, Any] | None = None) -> Ask:

@@ -13,8 +13,9 @@ from payments.errors import Conflict, NotFound
 from payments.lifecycle import Source
 from payments.matching import Target, Way
 from payments.overlaps import OPEN
+from payments.parts import Decided, Part
 from payments.people import Action, Person, check
-from payments.reconciliation import PERSON, Decided, Part, write
+from payments.reconciliation import PERSON, write
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,12 @@ def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening)
     assert "This was yours" in all_html(at)
     assert not [one for one in at.button if one.label == "Approve"]
     desk.sign_in(Role.ADMIN)
+    waits = desk.open("pages/monitor/approvals.py")
+    assert "23 Nov 2026" in all_html(waits)
+    assert "finance person" in all_html(waits)
+    with desk.sessions.read() as session:
+        two = [people.system_person(session, f"{role}@example.org") for role in (Role.FINANCE, Role.ADMIN)]
+        assert [len(sign_offs.waiting_for(session, one)) for one in two] == [0, 1]
     at = opened(desk)
     button(at, "Approve").click().run()
     (view,) = signed(desk)

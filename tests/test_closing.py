@@ -26,8 +26,8 @@ from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.last_stage import SignedOff
 from payments.lifecycle import Status
 from payments.matching import Target
+from payments.parts import Part
 from payments.people import Person, Role
-from payments.reconciliation import Part
 from payments.sign_offs import DayState, Period, State
 from payments.worker import Worker
 from tests.desk import ADMIN

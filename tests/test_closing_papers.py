@@ -18,8 +18,8 @@ from payments.exports import verify
 from payments.exports.verify import Word
 from payments.journal import Book, Chart, Entry, Package, Payout, Posting
 from payments.matching import Target
+from payments.parts import Part
 from payments.people import Role
-from payments.reconciliation import Part
 from payments.sign_offs import Period
 from tests.desk import ADMIN
 from tests.test_approvals import somebody

@@ -55,6 +55,10 @@ SAME_BAG = Batch(3, BatchKind.BAG, "118800", "SANDTON", Money(7350_00), DAY - ti
 CARDS = Batch(4, BatchKind.CARD, "0042", "MACHINE 1", Money(18_222_15), DAY - timedelta(days=1))
 
 
+#: A machine whose name holds no number; its row has the number of a bag's.
+NAMELESS = replace(CARDS, id=1, number="", expected=Money(7350_00))
+
+
 def line(text: str, minor: int = PRICE, typed: str = "", *, number: int = 1, on: date = DAY) -> Line:
     return Line(number, on, Money(minor), text, typed)
 
@@ -298,13 +302,21 @@ def test_one_deposit_is_taken_back_once():
         ),
         pytest.param("CASH DEP", 11550_00, (BAG, OTHER_BAG), False, [1, 2], id="two bags, by their sum only"),
         pytest.param("CARD SETTLEMENT BATCH 42", 18_222_15, (CARDS, BAG), True, [4], id="a card batch"),
+        pytest.param("CARD SETTLEMENT", 17_677_31, (CARDS, BAG), False, [4], id="less what the bank kept"),
+        pytest.param("CARD SETTLEMENT", 17_000_00, (CARDS, BAG), False, [], id="too little to be a batch"),
+        pytest.param("CARD SETTLEMENT", 18_222_16, (CARDS, BAG), False, [], id="more than was counted"),
+        pytest.param(
+            "CARD SETTLEMENT", 7350_00, (NAMELESS, BAG), True, [1], id="a batch and a bag of one number"
+        ),
         pytest.param("CASH DEP", 18_222_15, (CARDS, BAG), False, [], id="a card batch is no cash"),
     ],
 )
 def test_bags_and_batches_find_their_lines(text, minor, batches, safe, ids):
     found = one(line(text, minor), book=MemoryBook(EVERYBODY, batches))
     assert found.safe is safe
-    assert sorted(part.id for part in found.allocations if part.target is Target.BATCH) == ids
+    assert sorted(part.id for part in found.allocations) == ids
+    target = Target.CARD if text.startswith("CARD") else Target.BATCH
+    assert {part.target for part in found.allocations} <= {target}
 
 
 def test_a_batch_is_banked_once():

@@ -20,10 +20,10 @@ from payments import (
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Method, Review, Source, Status
-from payments.matching import Target
+from payments.matching import Target, Way
+from payments.parts import Decided, Part
 from payments.people import Person, Role
 from payments.proposing import Reason
-from payments.reconciliation import Decided, Part
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)
@@ -252,8 +252,10 @@ def test_more_than_the_limit_is_not_written_off_by_one_person(bench):
     one = bench.owes()
     (line,) = bench.bank(("EFT A", "1449.99"))
     part = Part(Target.PAYMENT, Money(1449_99), bench.id_of(one), Money(50_01))
-    with pytest.raises(InvalidInput, match="At most"):
+    with pytest.raises(InvalidInput, match="one person may write off"):
         bench.accept(line, part, why="Let us be nice.")
+    with pytest.raises(InvalidInput, match="only as they were found"):  # nor by calling it another thing
+        bench.accept(line, part, why="Let us be nice.", way=Way.FOREIGN)
 
 
 def test_what_a_person_undid_is_not_accepted_by_itself_again(bench):

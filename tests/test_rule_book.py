@@ -13,8 +13,8 @@ from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.matching import Line, Target
 from payments.matching.rule_json import condition_from_json, condition_to_json
 from payments.matching.rules import All, AnyOf, Between, Contains, Field, Matches, Says, Sign, State
+from payments.parts import Part
 from payments.people import Person, Role
-from payments.reconciliation import Part
 from payments.rule_book import RuleDraft
 from tests.desk import ADMIN
 from tests.test_reconciliation import Bench, bare

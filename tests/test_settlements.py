@@ -27,11 +27,11 @@ from payments.gateways import Answer
 from payments.inbox import Message
 from payments.lifecycle import Method
 from payments.matching import Target
+from payments.parts import Decided, Part
 from payments.payouts import files
 from payments.payouts.files import PayoutMapping
 from payments.people import Person, Role
 from payments.proposing import Reason
-from payments.reconciliation import Decided, Part
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)

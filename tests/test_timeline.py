@@ -43,6 +43,7 @@ from payments import (
     links,
     notifying,
     obligations,
+    parts,
     people,
     reconciliation,
     reminders,
@@ -306,8 +307,8 @@ def at_the_bank(desk, gateway, now) -> None:
         imports.import_file(session, ADMIN, account, "a.csv", csv.encode(), now=now)
         payment = payment_of(session, link.reference).id
         reconciliation.refuse(session, ADMIN, 1, payment, "Another Zanele.", now=now)
-        part = reconciliation.Part(Target.PAYMENT, Money(15_000), payment)
-        decided = reconciliation.Decided(2, (part,), "by hand", {})
+        part = parts.Part(Target.PAYMENT, Money(15_000), payment)
+        decided = parts.Decided(2, (part,), "by hand", {})
         match = reconciliation.accept(session, ADMIN, decided, now=now)
         reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
 

@@ -180,7 +180,9 @@ class _Desk:
                     parts.append((part.id, part.amount.minor))
                     self._learn(line, part.id, by_person=False)
                 case Target.BATCH if part.id is not None:
-                    self._book.banked(part.id)
+                    self._book.banked(BatchKind.BAG, part.id)
+                case Target.CARD if part.id is not None:
+                    self._book.banked(BatchKind.CARD, part.id)
                 case Target.LINE if part.id is not None:
                     self._take_back(part.id)
         self._booked[line.id] = tuple(parts)
@@ -190,9 +192,9 @@ class _Desk:
         for number, minor in truth.parts:
             self._receive(number, minor, closes=truth.channel == "foreign")
             self._learn(line, number, by_person=True)
-        for number in truth.takings:
-            if any(batch.id == number for batch in self._book.batches()):
-                self._book.banked(number)
+        for batch in list(self._book.batches()):
+            if batch.id in truth.takings:
+                self._book.banked(batch.kind, batch.id)
         if truth.takes_back is not None:
             self._take_back(truth.takes_back)
         self._booked[line.id] = truth.parts
@@ -310,7 +312,7 @@ def _is_right(proposal: Proposal, truth: Truth) -> bool:
     surplus = sum(minor for _, minor in told.pop(Target.SURPLUS, []))
     if Target.ASIDE in told:
         return truth.channel == "none" and len(told) == 1
-    parts, batches = told.pop(Target.PAYMENT, []), told.pop(Target.BATCH, [])
+    parts, batches = told.pop(Target.PAYMENT, []), told.pop(Target.BATCH, []) + told.pop(Target.CARD, [])
     back = [number for number, _ in told.pop(Target.LINE, [])]
     return (
         sorted(parts) == sorted(truth.parts)

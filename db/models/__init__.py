@@ -19,7 +19,7 @@ from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
 from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
-from db.models.door import CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
+from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
@@ -45,6 +45,7 @@ __all__ = [
     "Base",
     "BulkRow",
     "BulkRun",
+    "CardBatch",
     "Case",
     "CashMove",
     "Category",

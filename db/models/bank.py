@@ -212,13 +212,17 @@ class MatchPart(Base):
     bag_id: Mapped[int | None] = mapped_column(ForeignKey("cash_moves.id"), index=True)
     other_line_id: Mapped[int | None] = mapped_column(ForeignKey("statement_lines.id"), index=True)
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id"), index=True)
+    card_batch_id: Mapped[int | None] = mapped_column(ForeignKey("card_batches.id"), index=True)
     match: Mapped[Match] = relationship(back_populates="parts", foreign_keys=[match_id])
     payment: Mapped[Payment | None] = relationship()
     receipt: Mapped[Receipt | None] = relationship()
     __table_args__ = (
-        CheckConstraint("target IN ('payment', 'bag', 'line', 'surplus', 'aside', 'payout')", name="target"),
+        CheckConstraint(
+            "target IN ('payment', 'bag', 'card', 'line', 'surplus', 'aside', 'payout')", name="target"
+        ),
         CheckConstraint("target <> 'payment' OR receipt_id IS NOT NULL", name="receipt"),
         CheckConstraint("(target = 'bag') = (bag_id IS NOT NULL)", name="bag"),
+        CheckConstraint("(target = 'card') = (card_batch_id IS NOT NULL)", name="card"),
         CheckConstraint("(target = 'line') = (other_line_id IS NOT NULL)", name="line"),
         CheckConstraint("(target = 'payout') = (payout_id IS NOT NULL)", name="payout"),
         CheckConstraint(

@@ -163,3 +163,20 @@ class ZReport(Base):
     at: Mapped[datetime]
     by: Mapped[str]
     __table_args__ = (UniqueConstraint("till_id", "number"),)
+
+
+class CardBatch(Base):
+    """A card machine's own total when a shift was closed: its bank pays it in as one sum, whole or less what
+    it keeps. Only ever added."""
+
+    __tablename__ = "card_batches"
+    id: Mapped[int] = row_id()
+    z_report_id: Mapped[int] = mapped_column(ForeignKey("z_reports.id"))
+    machine: Mapped[str] = mapped_column(String(40))
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    amount_currency: Mapped[str] = mapped_column(String(3))
+    amount: Mapped[Money] = composite("amount_minor", "amount_currency")
+    __table_args__ = (
+        UniqueConstraint("z_report_id", "machine"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )

@@ -10,13 +10,13 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, exceptions, proposing, reconciliation
+from payments import accounts, exceptions, proposing, reconciliation, two_people
 from payments.attention import Age
 from payments.errors import PaymentsError
 from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
 from payments.matching import Target
+from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
-from payments.reconciliation import Decided, Part
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -116,7 +116,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
 
 def _plain(view: ExceptionView) -> bool:
     """Accepting needs no words: nothing of it is set apart or let off."""
-    plain = (Target.PAYMENT, Target.LINE, Target.BATCH, Target.PAYOUT)
+    plain = (Target.PAYMENT, Target.LINE, Target.BATCH, Target.CARD, Target.PAYOUT)
     return all(part.target in plain for part in view.parts)
 
 
@@ -346,20 +346,38 @@ def split(here: Person, view: ExceptionView) -> None:
             key=f"rest_{view.line_id}",
         )  # fmt: skip
         off = st.checkbox(
-            f"Write off what a payment still lacks, up to {reconciliation.WRITE_OFF_LIMIT}",
+            f"Write off what a payment still lacks; more than {WRITE_OFF_LIMIT} takes a second person",
             key=f"off_{view.line_id}",
         )
         why = st.text_input("Why", key=f"split_why_{view.line_id}", max_chars=500)
         if st.form_submit_button("Accept", type="primary", icon=":material/check:", shortcut="Mod+Enter"):
             with ui.error_boundary():
                 surplus = Target.SURPLUS if rest.startswith("Surplus") else Target.ASIDE
-                parts = list(parts_typed(view, amounts, found, surplus, off=off))
-                if fault := accept(view, parts, BY_HAND, why):
+                typed = list(parts_typed(view, amounts, found, surplus, off=off))
+                if fault := accept_typed(view, typed, why):
                     ui.problem(fault)
                 else:
-                    tell(f"Accepted: {view.amount}, {view.text}.")
                     close_line()
                     st.rerun()
+
+
+def accept_typed(view: ExceptionView, typed: list[Part], why: str) -> str | None:
+    """Match the line, or ask a second person where more is written off than one may; returns what kept it."""
+    if not any(each.written_off and each.written_off.minor > WRITE_OFF_LIMIT.minor for each in typed):
+        if fault := accept(view, typed, BY_HAND, why):
+            return fault
+        tell(f"Accepted: {view.amount}, {view.text}.")
+        return None
+    try:
+        here = ui.require(Action.RECONCILE)
+        with app.sessions.begin() as session:
+            two_people.ask_write_off(
+                session, here, Decided(view.line_id, tuple(typed), BY_HAND, {}, why=why), now=app.now()
+            )
+    except PaymentsError as error:
+        return str(error)
+    tell("Asked: a second person decides under Approvals. The line waits here until then.")
+    return None
 
 
 def parts_typed(

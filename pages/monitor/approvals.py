@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
+import bank_words
 import bootstrap
 import file_words
 import ui
 import words
-from payments import approvals, events, two_people
+from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
 from payments.people import Action
+from payments.sign_offs import Period
 
 person = ui.require(Action.SEE_APPROVALS)
 app = bootstrap.app()
@@ -125,6 +127,29 @@ def listed(requests: tuple[ApprovalView, ...], names: dict[int, str]) -> None:
         show(request, names)
 
 
+def sign_offs_waiting() -> bool:
+    """Days and months that somebody else signed or asked to reopen; they are decided where they are shown."""
+    with app.sessions.read() as session:
+        waiting = sign_offs.waiting_for(session, person)
+    for view in waiting:
+        with st.container(border=True, key=f"sign_off_{view.id}"):
+            look = bank_words.SIGN_OFF[view.state]
+            with st.container(
+                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+            ):
+                ui.plain(f"{view.told}, {view.account}", "title")
+                st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)
+            asked = view.reopen_asker or view.signer
+            ui.facts({"By": asked, "Why": view.reopen_why or view.note or None})
+            on = "month" if view.period is Period.MONTH else "day"
+            query = {"account": str(view.account_id), on: view.first_on.isoformat()}
+            st.page_link(
+                "pages/finance/closing.py", label="Look at it and decide", icon=":material/lock:",
+                query_params=query,
+            )  # fmt: skip
+    return bool(waiting)
+
+
 st.title("Approvals", anchor=False)
 if said := st.session_state.pop("approval_said", None):
     st.success(said, icon=":material/check:")
@@ -135,13 +160,16 @@ with app.sessions.read() as session:
     names = {event.id: event.name for event in events.list_events(session, person)}
     look = approvals.open_requests if chosen == OPEN else approvals.ended
     found = look(session, person, now=app.now())
+signed = sign_offs_waiting() if chosen == OPEN else False
 if found:
     listed(found, names)
+elif signed:
+    pass
 elif chosen == OPEN:
     ui.empty_state(
         "Nothing waits for a second person",
-        "Marking as paid without the bank's word, waivers and refunds are asked for at the payment. "
-        "They wait here until somebody else decides.",
+        "Marking as paid without the bank's word, waivers, refunds and larger write-offs are asked for where "
+        "they arise. They wait here until somebody else decides, and so do days that are signed.",
         "how_to_reg",
     )
 else:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from payments.matching.evidence import Batch, Obligation
+from payments.matching.evidence import Batch, BatchKind, Obligation
 from payments.matching.names import surname
 
 #: No more payments than this are looked at for one question: more is no evidence of anything.
@@ -64,7 +64,7 @@ class MemoryBook:
         self._sorted: list[str] | None = None
         self._by_name: dict[tuple[int, str], dict[int, None]] = defaultdict(dict)
         self._by_contact: dict[str, dict[int, None]] = defaultdict(dict)
-        self._batches = {batch.id: batch for batch in batches}
+        self._batches = {(batch.kind, batch.id): batch for batch in batches}
         self._heads: dict[str, None] = {}
         self._under: dict[str, dict[str, None]] = defaultdict(dict)
         self._quoted: dict[int, None] = {}
@@ -98,10 +98,10 @@ class MemoryBook:
         return self._by_id[payment_id]
 
     def put_batch(self, batch: Batch) -> None:
-        self._batches[batch.id] = batch
+        self._batches[batch.kind, batch.id] = batch
 
-    def banked(self, batch_id: int) -> None:
-        del self._batches[batch_id]
+    def banked(self, kind: BatchKind, batch_id: int) -> None:
+        del self._batches[kind, batch_id]
 
     def heads(self) -> Collection[str]:
         return self._heads

@@ -88,7 +88,8 @@ class Evidence:
 
 class Target(StrEnum):
     PAYMENT = "payment"
-    BATCH = "batch"
+    BATCH = "batch"  # a bag of cash
+    CARD = "card"  # a card machine's batch
     LINE = "line"  # an earlier line that this one takes back
     SURPLUS = "surplus"  # nobody's yet: credit, refund, or another's
     PAYOUT = "payout"  # of the gateway: many payments, less its fees
