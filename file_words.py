@@ -32,6 +32,8 @@ COLUMN: Mapping[str, str] = {
     "review": "Flag",
     "note": "Note",
     "origin": "Comes from",
+    "people": "How many people",
+    "people_names": "Who they are",
 }
 FORMAT: Mapping[Format, str] = {Format.CSV: "CSV", Format.XLSX: "Excel"}
 SEPARATOR: Mapping[Separator, str] = {

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, EventAccount, Payment
 from db.money import Money
-from payments import accounts, audit, dates, lifecycle, obligations, references, standstill
+from payments import accounts, audit, dates, lifecycle, obligations, places, references, standstill
 from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
@@ -43,7 +43,8 @@ class Account:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a payer needs. ``spoken`` is the reference without its underscore, which bank apps refuse."""
+    """What a payer needs. ``spoken`` is the reference without its underscore, which bank apps refuse.
+    ``whom`` is who of several people it is for; else it is for all of them."""
 
     reference: str
     spoken: str
@@ -52,13 +53,15 @@ class Sheet:
     due_on: date
     payer_name: str
     event_name: str
+    whom: str = ""
 
     @property
     def text(self) -> str:
         """The sheet in one message."""
         to, until = self.account, dates.say_days(self.due_on, self.due_on)
+        of = f"{self.event_name}, {self.whom}" if self.whom else self.event_name
         return (
-            f"{self.event_name}: please pay {self.amount} by EFT until {until} to {to.holder}, {to.bank}, "
+            f"{of}: please pay {self.amount} by EFT until {until} to {to.holder}, {to.bank}, "
             f"account {to.number}, branch {to.branch_code}. Write exactly this as reference: {self.spoken}"
         )
 
@@ -122,8 +125,8 @@ def ask(session: Session, person: Person, draft: Draft, *, now: datetime) -> str
     return payment.reference
 
 
-def sheet(session: Session, person: Person, reference: str) -> Sheet:
-    """How to pay what is still owed of a payment.
+def sheet(session: Session, person: Person, reference: str, place: int = 0) -> Sheet:
+    """How to pay what is still owed of a payment, or of one of several people on it.
 
     Raises NotFound; Conflict: it has its money, is closed, or its event has no account.
     """
@@ -133,24 +136,33 @@ def sheet(session: Session, person: Person, reference: str) -> Sheet:
     row = _active(session, payment.event_id)
     if row is None:
         raise Conflict(f"{payment.event.name} has no bank account yet. An admin adds it under Events.")
+    amount, whom = Money(payment.owed_minor - payment.received_minor, payment.amount_currency), ""
+    if place:
+        one = places.one(session, payment, place)
+        if not one.missing:
+            raise Conflict(f"{one.name} is paid already.")
+        amount, whom = one.missing, one.name
     return Sheet(
-        reference=payment.reference,
-        spoken=references.spoken(payment.reference),
+        reference=references.of_place(payment.reference, place),
+        spoken=references.of_place(references.spoken(payment.reference), place),
         account=_account(row),
-        amount=Money(payment.owed_minor - payment.received_minor, payment.amount_currency),
+        amount=amount,
         due_on=due_on(payment.event, payment.created_at),
         payer_name=payment.payer_name,
         event_name=payment.event.name,
+        whom=whom,
     )
 
 
-def shared(session: Session, person: Person, reference: str, how: str, *, now: datetime) -> None:
+def shared(
+    session: Session, person: Person, reference: str, how: str, *, place: int = 0, now: datetime
+) -> None:
     """The sheet was given to the payer: it stands on the timeline. Raises NotFound, NotAllowed, Conflict."""
     standstill.refuse(session)
     payment = obligations.held(session, person, Action.ISSUE_LINK, reference)
     lifecycle.note(
         session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how,
-        what="bank details",
+        what="bank details", **({"place": place} if place else {}),
     )  # fmt: skip
 
 

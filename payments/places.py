@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Admission, Link, Payment, Place, Receipt, Reversal
 from db.money import Money
+from payments import references
 from payments.errors import InvalidInput, NotFound
 from payments.privacy import clean
 
@@ -107,6 +108,12 @@ def one(session: Session, payment: Payment, number: int) -> PlaceView:
     if found is None:
         raise NotFound(f"{payment.reference} has no place {number}.")
     return found
+
+
+def said_by(session: Session, payment: Payment, text: str) -> int:
+    """Whose money a bank's text says it is, by number; 0 when it names nobody who is there."""
+    said = references.place_in(text, payment.reference) if payment.place_count else 0
+    return said if said <= payment.place_count else 0
 
 
 def are_beside(one: Link, other: Link) -> bool:

@@ -23,7 +23,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, banked, cases, closed_days, lifecycle, parts, reversals, tallies
+from payments import audit, banked, cases, closed_days, lifecycle, parts, places, reversals, tallies
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Review, Source
@@ -164,7 +164,8 @@ def _take(
         if part.target is Target.PAYMENT:
             payment.written_off_minor += row.written_off_minor
             shown = None if part.written_off else vouched(session, payment.id, part.amount)
-            row.receipt_id = shown.id if shown else _receive(session, payment, part.amount, reference, act)
+            said = act | {"place": places.said_by(session, payment, f"{line.description} {line.reference}")}
+            row.receipt_id = shown.id if shown else _receive(session, payment, part.amount, reference, said)
     session.add(row)
 
 

@@ -97,6 +97,19 @@ def spoken(reference: str) -> str:
     return reference.replace("_", "").replace("-", "")
 
 
+def of_place(reference: str, place: int) -> str:
+    """What one of several people writes into their bank's app: ``REG7K2MPQ4 P4``."""
+    return f"{reference} P{place}" if place else reference
+
+
+def place_in(text: str, reference: str) -> int:
+    """Whose money a bank's text says it is (``of_place``), by the place's number; 0: nobody's of several."""
+    signs = spoken(reference.removeprefix(DEMO_PREFIX))
+    pattern = r"[\s_\-.]*".join(map(re.escape, signs)) + r"[\s_\-.]*P\s?([1-9][0-9]{0,2})(?![0-9])"
+    found = set(re.findall(pattern, text.upper()))
+    return int(found.pop()) if len(found) == 1 else 0
+
+
 def wire_reference(reference: str, nth: int) -> str:
     """What the gateway is told: the payment's own reference for its first link, then ``-2``, ``-3`` …"""
     return reference if nth == 1 else f"{reference}-{nth}"

@@ -166,6 +166,8 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
             "created": "2026-11-22T22:30:05Z",
             "refunded": "0.07",
             "origin": "desk",
+            "people": "1",
+            "people_names": "",
         }
         assert read_back(written(session, Filter(), every)) == [expected | utc]
 

@@ -14,24 +14,29 @@ from payments import (
     admission,
     cancellation,
     door,
+    eft,
     integrity,
+    lifecycle,
     links,
     obligations,
     part_links,
     payer_account,
     places,
+    references,
     sync,
 )
 from payments.admission import Light
 from payments.door import Slip, Taking
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
-from payments.lifecycle import Status
+from payments.lifecycle import Source, Status
 from payments.obligations import Draft
 from payments.part_links import Wanted
 from payments.people import Role
 from payments.places import PlaceDraft
+from payments.references import spoken
 from tests.desk import ADDRESSES, ADMIN, issue, payment_of
+from tests.test_claims import ACCOUNT
 from tests.test_door import corrected, opened, people, sound
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
@@ -250,6 +255,47 @@ def test_who_may_not_ask_for_money_makes_no_part_link(sessions, people, gateway,
     for person, error in ((people["viewer"], NotAllowed), (people["stranger"], NotFound)):
         with pytest.raises(error):
             part_link(sessions, gateway, Wanted(whole.reference, 1, amount=Money(100)), now, person)
+
+
+def test_one_of_several_pays_by_eft_and_the_banks_line_says_whose_it_is(sessions, people, now):
+    draft = group(sessions, ADMIN)
+    with sessions.begin() as session:
+        eft.set_account(session, ADMIN, "devconf", ACCOUNT, now=now)
+        reference = eft.ask(session, ADMIN, draft, now=now)
+        sheet = eft.sheet(session, ADMIN, reference, 4)
+        eft.shared(session, ADMIN, reference, "copy", place=4, now=now)
+        with pytest.raises(NotFound, match="no place 6"):
+            eft.sheet(session, ADMIN, reference, 6)
+    assert (sheet.amount, sheet.whom, sheet.spoken) == (PRICE, "Zanele", f"{spoken(reference)} P4")
+    assert "Zanele: please pay" in sheet.text
+    with sessions.begin() as session:
+        payment = payment_of(session, reference)
+        line = f"IB PAYMENT FROM Z MOKOENA {sheet.spoken}"
+        lifecycle.receive(
+            session, payment, kind="eft", source_reference="line 1", amount=PRICE, now=now,
+            source=Source.DESK, actor="Farai", place=places.said_by(session, payment, line),
+        )  # fmt: skip
+    assert paid(sessions, reference) == (Status.PART_PAID, [0, 0, 0, 30_000, 0])
+    with sessions.read() as session, pytest.raises(Conflict, match="Zanele is paid already"):
+        eft.sheet(session, ADMIN, reference, 4)
+
+
+@pytest.mark.parametrize(
+    "text, place",
+    [
+        ("DEMOREG7K2MPQ4 P4", 4),
+        ("REG7K2MPQ4P4", 4),
+        ("reg-7k2mpq4-p12 Thandi", 12),
+        ("FNB APP DEMO_REG_7K2MPQ4 P 4", 4),
+        ("REG7K2MPQ4", 0),
+        ("REG7K2MPQ4 PAYMENT 4", 0),
+        ("REG7K2MPQ4 P4 REG7K2MPQ4 P5", 0),
+        ("REG7K2MPQ4 P1234", 0),
+        ("REG7K2MPQ9 P4", 0),
+    ],
+)
+def test_whose_money_a_banks_text_says_it_is(text, place):
+    assert references.place_in(text, "DEMO_REG_7K2MPQ4") == place
 
 
 # -- at the door ------------------------------------------------------------------------------------

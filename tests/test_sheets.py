@@ -129,6 +129,40 @@ def test_the_same_row_twice_is_one_payment_unless_each_has_an_id():
     assert "same as row 2" in read("id,name,amount\n1,Thandi,100\n1,Sipho,50\n").rows[1].fault
 
 
+@pytest.mark.parametrize(
+    ("cells", "people", "minor"),
+    [
+        ("Regular,,Sipho;Lerato Zulu", ("Sipho", "Lerato Zulu"), 300_000),
+        (',3000.00,"Sipho\nLerato Zulu\n"', ("Sipho", "Lerato Zulu"), 300_000),
+        ("Student,1350.00,3", ("", "", ""), 135_000),
+        (",100,Sipho", (), 10_000),
+        (",100,1", (), 10_000),
+        (",100,", (), 10_000),
+    ],
+    ids=["names and a price each", "lines and an amount for all", "how many", "one name", "one", "none"],
+)
+def test_a_row_may_be_for_several_people(cells, people, minor):
+    (row,) = read(f"name,category,amount,people\nExample School,{cells}\n").rows
+    assert row.wanted is not None, row.fault
+    assert (row.wanted.people, row.wanted.amount.minor) == (people, minor)
+    assert sum(place.amount.minor for place in row.wanted.places) == (minor if people else 0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "fault"),
+    [
+        (",100,3", "does not divide among 3 people"),
+        ("Student,450.00,2", "R450.00 for each of 2"),
+        (",100,101", "100 at most"),
+        (",100,0", "is nobody"),
+        (",100,;", "is nobody"),
+    ],
+)
+def test_several_people_who_cannot_be_meant_are_told(cells, fault):
+    (row,) = read(f"name,category,amount,people\nExample School,{cells}\n").rows
+    assert fault in row.fault.replace("\xa0", " ")
+
+
 def test_which_column_is_what_is_told():
     sheet = read("Naam,Bedrag,T-shirt\nThandi,100,L\n")
     assert sheet.meant == {Column.NAME: "Naam", Column.AMOUNT: "Bedrag"}
@@ -208,6 +242,21 @@ def test_each_row_gets_a_link_and_the_sheet_comes_back_with_them(sessions, gatew
     assert "nobody" in told[3]["paydesk_problem"]
     page = openpyxl.load_workbook(io.BytesIO(back.as_xlsx(headings, rows, "Devconf 2026"))).active
     assert [cell.value for cell in page[2]][:4] == ["0", "Payer 0", "payer0@example.org", "100"]
+
+
+def test_a_group_of_a_sheet_is_one_link_with_a_place_for_each(sessions, gateway, event, now):
+    text = "name,amount,people\nExample School,300,Sipho;Lerato\nThandi,100,\n"
+    sheet_id = begin(sessions, text, now=now)
+    make_all(sessions, gateway, sheet_id, now)
+    with sessions.read() as session:
+        school = session.scalars(select(Payment).where(Payment.payer_name == "Example School")).one()
+        assert [(place.name, place.amount.minor) for place in school.places] == [
+            ("Sipho", 15_000), ("Lerato", 15_000),
+        ]  # fmt: skip
+        assert [link.amount for link in school.links] == [Money(30_000)]
+        assert session.scalar(select(func.count(Payment.id))) == 2
+    assert {each.outcome for each in looked(sessions, text).rows} == {RowState.KNOWN}
+    assert len(gateway.links) == 2
 
 
 @pytest.mark.parametrize("with_ids", [True, False], ids=["ids", "no ids"])

@@ -7,18 +7,21 @@ from payments import dates, eft
 from payments.eft import Sheet
 from payments.errors import PaymentsError
 from payments.people import Action, Person
+from payments.search import PaymentDetail
 from ui.claims import claim_form
 from ui.here import error_boundary, require
 from ui.lists import copy, share_text
 from ui.pieces import facts, plain
 
 
-def eft_sheet(here: Person, reference: str, *, key: str, phone: str = "", email: str = "") -> None:
-    """The sheet of a payment, and the form for who says they have paid."""
-    app = bootstrap.app()
+def eft_sheet(here: Person, detail: PaymentDetail, place: int = 0, *, key: str) -> None:
+    """The sheet of a payment, or of one of several people on it, and the form for who says they have paid."""
+    app, row = bootstrap.app(), detail.row
+    reference = row.reference
+    place = _for_whom(detail, place, key=key)
     try:
         with app.sessions.read() as session:
-            sheet = eft.sheet(session, here, reference)
+            sheet = eft.sheet(session, here, reference, place)
     except PaymentsError as refusal:
         plain(str(refusal), "faint")
         return
@@ -28,8 +31,8 @@ def eft_sheet(here: Person, reference: str, *, key: str, phone: str = "", email:
     copy(sheet.spoken, key=f"{key}_copy")
     if here.may(Action.ISSUE_LINK):
         share_text(
-            sheet.text, key=f"{key}_share", subject=f"{sheet.event_name}: how to pay", phone=phone,
-            email=email, tell=lambda how: _tell(reference, how),
+            sheet.text, key=f"{key}_share", subject=f"{sheet.event_name}: how to pay",
+            phone=row.payer_phone, email=row.payer_email, tell=lambda how: _tell(reference, place, how),
         )  # fmt: skip
     if here.may(Action.TAKE_MONEY):
         with st.expander("They say they paid", icon=":material/front_hand:"), error_boundary():
@@ -37,9 +40,21 @@ def eft_sheet(here: Person, reference: str, *, key: str, phone: str = "", email:
                 st.rerun()
 
 
+def _for_whom(detail: PaymentDetail, place: int, *, key: str) -> int:
+    """Of several people each can pay their own: the bank's line then says whose it is."""
+    whom = {0: "All of it"} | {one.number: one.name for one in detail.places if one.missing}
+    if len(whom) == 1:
+        return 0
+    return st.selectbox(
+        "Who pays by EFT", list(whom), index=list(whom).index(place if place in whom else 0),
+        format_func=whom.__getitem__, key=f"{key}_whom_{detail.row.reference}_{place}",
+    )  # fmt: skip
+
+
 def _shown(sheet: Sheet) -> None:
     plain(str(sheet.amount), "amount")
-    plain(f"{sheet.event_name} · {sheet.payer_name}", "faint")
+    who = f"{sheet.whom} ({sheet.payer_name})" if sheet.whom else sheet.payer_name
+    plain(f"{sheet.event_name} · {who}", "faint")
     facts(
         {
             "Reference": f"{sheet.spoken}  (or {sheet.reference})",
@@ -57,7 +72,7 @@ def _shown(sheet: Sheet) -> None:
     )
 
 
-def _tell(reference: str, how: str) -> None:
+def _tell(reference: str, place: int, how: str) -> None:
     app = bootstrap.app()
     with error_boundary(), app.sessions.begin() as session:
-        eft.shared(session, require(Action.ISSUE_LINK), reference, how, now=app.now())
+        eft.shared(session, require(Action.ISSUE_LINK), reference, how, place=place, now=app.now())

@@ -12,14 +12,15 @@ from payments.errors import PaymentsError
 from payments.events import EventView, State
 from payments.people import Action
 from payments.sheets import Preview, RowState, SheetView
-from payments.sheets.reading import MOST_ROWS, Sheet
+from payments.sheets.reading import MOST_ROWS, Sheet, SheetRow
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 SHOWN = 200
 EXAMPLE = (
-    "id,name,email,phone,category,amount,note\r\n"
-    "1001,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,Workshop seat\r\n"
+    "id,name,email,phone,category,amount,people,note\r\n"
+    "1001,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,,Workshop seat\r\n"
+    "1002,Example School,school@example.org,,,3000.00,Sipho Nkosi; Lerato Zulu,Two pupils\r\n"
 )
 
 
@@ -42,8 +43,9 @@ def bring(open_events: list[EventView]) -> None:
     if brought is None:
         ui.plain(
             "The first row names the columns: name, email or phone for who pays; amount, or category as on "
-            "the price list, for how much. A column id keeps two rows apart that are otherwise the same. "
-            "Further columns come back as they are.",
+            "the price list, for how much. A column people names several, with ; between, or says how many: "
+            "a price is for each of them, an amount for all. A column id keeps two rows apart that are "
+            "otherwise the same. Further columns come back as they are.",
             "faint",
         )
         st.download_button(
@@ -113,7 +115,7 @@ def show_rows(preview: Preview) -> None:
             {
                 "Row": each.row.number,
                 "What becomes of it": words.SHEET_ROW[each.outcome].word,
-                "Who": each.row.wanted.name if each.row.wanted else " ".join(each.row.cells)[:80],
+                "Who": who(each.row),
                 "Amount": str(each.row.wanted.amount) if each.row.wanted else "",
                 "Why": each.why,
             }
@@ -122,6 +124,13 @@ def show_rows(preview: Preview) -> None:
         hide_index=True,
         height="content" if len(rows) < 12 else 420,
     )
+
+
+def who(row: SheetRow) -> str:
+    if row.wanted is None:
+        return " ".join(row.cells)[:80]
+    several = row.wanted.people
+    return f"{row.wanted.name}, for {len(several)} people" if several else row.wanted.name
 
 
 def another() -> None:

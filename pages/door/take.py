@@ -27,7 +27,7 @@ from payments.links import LinkView
 from payments.obligations import Draft
 from payments.part_links import Wanted
 from payments.people import Action
-from payments.search import PaymentDetail, PaymentRow
+from payments.search import PaymentDetail
 from payments.shifts import ShiftView
 from ui.several import PartTaken
 
@@ -322,7 +322,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
             ui.share_link(person, row, key="take_share", place=place)
             st.code(link.url, language=None, wrap_lines=True)
         if not over:
-            by_eft(row, first=link is None)
+            by_eft(detail, place, first=link is None)
         balance = row.amount - row.received
         ui.facts(
             {
@@ -350,13 +350,10 @@ def whose(detail: PaymentDetail, link: LinkView | None) -> str:
     return f"{place.name} ({detail.row.payer_name})" if place else detail.row.payer_name
 
 
-def by_eft(row: PaymentRow, *, first: bool) -> None:
+def by_eft(detail: PaymentDetail, place: int, *, first: bool) -> None:
     """How to pay without the gateway: at once where there is no link, else for whoever asks."""
-    place = (
-        st.container(border=True) if first else st.expander("Pay by EFT", icon=":material/account_balance:")
-    )
-    with place:
-        ui.eft_sheet(person, row.reference, key="take_eft", phone=row.payer_phone, email=row.payer_email)
+    with st.container(border=True) if first else st.expander("Pay by EFT", icon=":material/account_balance:"):
+        ui.eft_sheet(person, detail, place, key="take_eft")
 
 
 @st.fragment(run_every="2s")

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     PHONE = "phone"
     WORD = "word"
     MONEY = "money"
+    COUNT = "count"
     SAST = "sast"
     UTC = "utc"
     ZONE = "zone"
@@ -93,6 +94,8 @@ COLUMNS: Mapping[str, Column] = {
     "created": Column(Kind.ZONE),
     "refunded": Column(Kind.MONEY),
     "origin": Column(Kind.WORD),
+    "people": Column(Kind.COUNT),
+    "people_names": Column(Kind.TEXT, personal=True),
 }
 #: What a file has always held; the columns after these are there to be chosen.
 DEFAULT_COLUMNS = tuple(COLUMNS)[: tuple(COLUMNS).index("note") + 1]

@@ -9,10 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Select, case, func, literal, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import Session
 
-from db.models import Category, Event, Link, Payment
+from db.models import Category, Event, Link, Payment, Place
 from payments import conditions
 from payments.conditions import Filter
 from payments.exports import cells, lines
@@ -21,6 +32,19 @@ from payments.found import NEWEST, OLDEST, Found, joined, of_links
 from payments.people import Person
 
 _HUNDRED: ColumnElement[int] = literal_column("100")
+
+
+def _people() -> ColumnElement[int]:
+    """Whom a payment is for: one, or several with a place each."""
+    return case((Payment.place_count > 0, Payment.place_count), else_=literal_column("1"))
+
+
+def _people_names() -> ColumnElement[str]:
+    """The names of several people in their order; of one person the payer's column tells."""
+    ours = select(Place.name).where(Place.payment_id == Payment.id).order_by(Place.number)
+    named = ours.correlate(Payment).subquery("named")
+    return select(func.aggregate_strings(named.c.name, "; ")).scalar_subquery()
+
 
 _FIELDS: Mapping[str, Any] = {
     "reference": Payment.reference,
@@ -48,6 +72,8 @@ _FIELDS: Mapping[str, Any] = {
     "review": Payment.review,
     "note": Payment.note,
     "origin": Payment.origin,
+    "people": _people(),
+    "people_names": _people_names(),
 }
 _OF_LINKS = {"payment_id", "transaction_reference"}
 
@@ -134,6 +160,8 @@ class _Sqlite:
                 return case((field.op("GLOB")("+[0-9]*"), func.concat(lines.PHONE, field)), else_=field)
             case Kind.MONEY if self._csv:
                 return func.format("%d.%02d", field.op("/")(_HUNDRED), field.op("%")(_HUNDRED))
+            case Kind.COUNT if self._csv:
+                return cast(field, Text)
             case Kind.SAST | Kind.UTC | Kind.ZONE:
                 return self._moment(field, utc=kind is Kind.UTC or (kind is Kind.ZONE and self._utc))
         return field
@@ -162,6 +190,8 @@ class _Postgres:
                 return self._guarded(field)
             case Kind.MONEY if self._csv:
                 return func.text(field * literal_column("0.01"))  # a decimal number: exact
+            case Kind.COUNT if self._csv:
+                return func.text(field)
             case Kind.SAST | Kind.UTC | Kind.ZONE:
                 return self._moment(field, utc=kind is Kind.UTC or (kind is Kind.ZONE and self._utc))
         return field

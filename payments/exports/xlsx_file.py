@@ -84,6 +84,8 @@ class _Sheets:
                 continue
             if kind == "money":
                 done = self._sheet.write_number(self._row, place, Decimal(value).scaleb(-2), money)
+            elif kind == "count":
+                done = self._sheet.write_number(self._row, place, value)
             elif kind in ("sast", "utc", "zone"):
                 done = self._sheet.write_datetime(self._row, place, datetime.fromisoformat(value), self._date)
             else:

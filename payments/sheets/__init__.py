@@ -202,7 +202,7 @@ def _in_parts(things: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]
 def _draft(reference: str, event: Event, wanted: Wanted) -> Draft:
     return Draft(
         reference, event.code, wanted.amount, wanted.name, wanted.email, wanted.phone,
-        wanted.category_id, wanted.note,
+        wanted.category_id, wanted.note, wanted.places,
     )  # fmt: skip
 
 
@@ -252,6 +252,7 @@ def _line(sheet_id: int, each: Looked, outcome: RowState) -> SheetLine:
     plain = {
         "name": wanted.name, "email": wanted.email, "phone": wanted.phone,
         "amount_minor": wanted.amount.minor, "category_id": wanted.category_id, "note": wanted.note,
+        "people": list(wanted.people),
     } if wanted else {}  # fmt: skip
     return SheetLine(
         sheet_id=sheet_id, number=each.row.number, cells={"cells": list(each.row.cells)}, wanted=plain,
@@ -327,7 +328,7 @@ def _wanted(row: SheetLine, currency: str) -> Wanted:
     plain: dict[str, Any] = row.wanted
     return Wanted(
         plain["name"], plain["email"], plain["phone"], Money(plain["amount_minor"], currency),
-        plain["category_id"], plain["note"], row.key or "",
+        plain["category_id"], plain["note"], row.key or "", tuple(plain.get("people", ())),
     )  # fmt: skip
 
 

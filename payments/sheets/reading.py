@@ -14,6 +14,8 @@ from itertools import islice
 from db.money import LARGEST_MINOR, Money
 from payments import contacts
 from payments.errors import InvalidInput, StatementFormatError
+from payments.places import MOST as MOST_PEOPLE
+from payments.places import PlaceDraft
 from payments.privacy import clean, fold
 from payments.statements import kinds, workbook
 from payments.statements.tables import Table, decode, is_blank, shown_name, tables
@@ -34,6 +36,7 @@ class Column(StrEnum):
     PHONE = "phone"
     CATEGORY = "category"
     AMOUNT = "amount"
+    PEOPLE = "people"
     NOTE = "note"
 
 
@@ -47,6 +50,8 @@ _SAID = {
     "whatsapp, whatsapp number, selfoon, telefoon",
     Column.CATEGORY: "category, ticket, ticket type, registration type, price name, kategorie",
     Column.AMOUNT: "amount, amount due, price, fee, total, bedrag, prys",
+    Column.PEOPLE: "people, names, persons, attendees, delegates, participants, group members, "
+    "number of people, mense",
     Column.NOTE: "note, notes, for, what for, description, nota",
 }
 _KNOWN = {heading: column for column, said in _SAID.items() for heading in said.split(", ")}
@@ -65,7 +70,7 @@ class PriceLine:
 @dataclass(frozen=True)
 class Wanted:
     """What one row asks for. ``key`` says whether it was here before: by the sheet's own number when it has
-    one, else by everything that counts."""
+    one, else by everything that counts. ``people``: by name, or empty, the several it is for."""
 
     name: str
     email: str
@@ -74,6 +79,15 @@ class Wanted:
     category_id: int | None
     note: str
     key: str
+    people: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[PlaceDraft, ...]:
+        """Each of several people with their share of the amount, which ``_Reader`` saw to be whole cents."""
+        if not self.people:
+            return ()
+        each = Money(self.amount.minor // len(self.people), self.amount.currency)
+        return tuple(PlaceDraft(each, name) for name in self.people)
 
 
 @dataclass(frozen=True)
@@ -192,12 +206,30 @@ class _Reader:
         name = clean(whole, field="The name", longest=120).replace("\n", " ") or email or phone
         if not name:
             raise InvalidInput("It says nobody: give a name, an e-mail address or a phone number.")
+        people = self._people(self.cell(cells, Column.PEOPLE))
         line = self._line(self.cell(cells, Column.CATEGORY))
-        amount = self._amount(self.cell(cells, Column.AMOUNT), line)
+        amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1)
         note = clean(self.cell(cells, Column.NOTE), field="The note", longest=1000)
         own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
-        same = ("id", own) if own else (name, email, phone, amount.minor, line.id if line else 0, note)
-        return Wanted(name, email, phone, amount, line.id if line else None, note, _key(same))
+        counts = (name, email, phone, amount.minor, line.id if line else 0, note, *people)
+        key = _key(("id", own) if own else counts)
+        return Wanted(name, email, phone, amount, line.id if line else None, note, key, people)
+
+    def _people(self, said: str) -> tuple[str, ...]:
+        """By name, one a line or with a semicolon between, or how many; none for one person."""
+        if re.fullmatch("[0-9]{1,4}", said):
+            names, count = [], int(said)
+        else:
+            names = [" ".join(name.split()) for name in re.split("[;\n]", said) if name.strip()]
+            count = len(names)
+        if count > MOST_PEOPLE:
+            raise InvalidInput(f"It is for {count} people; one payment is for {MOST_PEOPLE} at most.")
+        if said and not count:
+            raise InvalidInput(
+                f"{said!r} is nobody. Write their names, with ; between, or how many they are."
+            )
+        named = [clean(name, field="A name of its people", longest=120) for name in names] or [""] * count
+        return tuple(named) if count > 1 else ()
 
     def _line(self, said: str) -> PriceLine | None:
         if not said:
@@ -212,20 +244,24 @@ class _Reader:
             )
         return line
 
-    def _amount(self, said: str, line: PriceLine | None) -> Money:
+    def _amount(self, said: str, line: PriceLine | None, people: int) -> Money:
+        """A price of the list is for each of the people; an amount is for all of them together."""
         if not said:
             if line is None:
                 raise InvalidInput("It says no amount.")
-            return self._payable(line.price)
+            return self._payable(line.price * people)
         if self.is_workbook and re.fullmatch(r"[0-9]+\.[0-9]", said):
             said += "0"  # a number's last zero is not kept in a workbook
         try:
             amount = Money.parse(said, self.currency)
         except ValueError as error:
             raise InvalidInput(f"{error}.") from error
-        if line and line.price != amount:
+        if line and line.price * people != amount:
+            costs = f"{line.price} for each of {people}" if people > 1 else str(line.price)
+            raise InvalidInput(f"It says {amount}, and {line.name} costs {costs}. Leave one of the two out.")
+        if amount.minor % people:
             raise InvalidInput(
-                f"It says {amount}, and {line.name} costs {line.price}. Leave one of the two out."
+                f"{amount} does not divide among {people} people. Give each a row of their own."
             )
         return self._payable(amount)
 
