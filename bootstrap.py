@@ -16,9 +16,10 @@ from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
-from payments import chat, keyring
+from payments import chain, chat, keyring
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.backups import Place
+from payments.chain import Chain
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
@@ -64,6 +65,7 @@ class Settings:
     metrics_token: str = field(repr=False)
     notify_loopback: bool
     keys: KeyRing = field(repr=False)
+    audit_keys: KeyRing = field(repr=False)
     backup_folder: Path | None
     postgres_bin: Path | None
 
@@ -100,7 +102,11 @@ class App:
     def keys(self) -> KeyRing:
         """What encrypts. A demo desk that has no key set draws one, and keeps it beside its database."""
         settings = self.settings
-        return _demo_keys(settings.data_dir) if settings.demo and not settings.keys.current else settings.keys
+        return (
+            _drawn_keys(settings.data_dir, "demo")
+            if settings.demo and not settings.keys.current
+            else settings.keys
+        )
 
     def backups_in(self, folder: Path) -> Place:
         """Where backups go, and what they are made with."""
@@ -119,17 +125,23 @@ def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
     engine = open_engine(settings.database_url, busy_timeout_s=busy_timeout_s)
     if engine.dialect.name == "postgresql":
         check_postgres(engine)
-    return App(settings, Sessions(engine), gateways_of(settings), utc_now)
+    return App(settings, Sessions(engine, {chain.CARRIED: _chain(settings)}), gateways_of(settings), utc_now)
 
 
-def _demo_keys(data_dir: Path) -> KeyRing:
-    """The key of a demo desk, drawn by whichever process needs it first."""
-    path = data_dir / "demo.keys"
+def _chain(settings: Settings) -> Chain:
+    """What the audit is chained with; where nobody set a key one is drawn."""
+    folder, ring = settings.data_dir, settings.audit_keys
+    return Chain(lambda: ring if ring.current else _drawn_keys(folder, "audit"), folder / "audit.anchors")
+
+
+def _drawn_keys(data_dir: Path, name: str) -> KeyRing:
+    """A key that nobody set, drawn by whichever process needs it first."""
+    path = data_dir / f"{name}.keys"
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = data_dir / f"demo.keys.{secrets.token_hex(4)}"
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = data_dir / f"{name}.keys.{secrets.token_hex(4)}"
         draft.touch(mode=0o600, exist_ok=False)
-        draft.write_text(keyring.new_key("demo"))
+        draft.write_text(keyring.new_key(name))
         with suppress(FileExistsError):
             os.link(draft, path)  # whole or not at all, and never over another one
         draft.unlink()
@@ -165,7 +177,8 @@ def gateways_of(settings: Settings) -> dict[str, Gateway]:
 
 
 def claim_mode(sessions: Sessions, mode: str) -> None:
-    """A database serves one mode for life: the first start writes it down, every later one must agree."""
+    """A database serves one mode for life: the first start writes it down, every later one must agree.
+    So it is with the keys of its audit."""
     with sessions.begin() as session:
         kept = session.scalar(select(Meta.value).where(Meta.key == "mode"))
         if kept is None:
@@ -175,6 +188,7 @@ def claim_mode(sessions: Sessions, mode: str) -> None:
                 f"This database holds {kept} payments and the settings say {mode}. "
                 f"Demo and live never mix: point DATABASE_URL at another database."
             )
+    chain.claim_keys(sessions, now=utc_now())
 
 
 # -- reading the settings ---------------------------------------------------------------------------
@@ -196,6 +210,13 @@ class _Reader:
             self.faults.append(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}.")
             return default
         return int(text)
+
+    def keys(self, name: str) -> KeyRing:
+        try:
+            return keyring.read(self.text(name))
+        except InvalidInput as error:
+            self.faults.append(f"{name}: {error}.")
+            return KeyRing()
 
     def switch(self, name: str) -> bool:
         text = self.text(name, "no").lower()
@@ -314,18 +335,11 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
         notify_loopback=reader.switch("NOTIFY_LOOPBACK") or demo,
-        keys=_keys(reader),
+        keys=reader.keys("ENCRYPTION_KEYS"),
+        audit_keys=reader.keys("AUDIT_KEYS"),
         backup_folder=reader.folder("BACKUP_FOLDER"),
         postgres_bin=reader.folder("POSTGRES_BIN"),
     )
-
-
-def _keys(reader: _Reader) -> KeyRing:
-    try:
-        return keyring.read(reader.text("ENCRYPTION_KEYS"))
-    except InvalidInput as error:
-        reader.faults.append(f"ENCRYPTION_KEYS: {error}.")
-        return KeyRing()
 
 
 def _alert_urls(reader: _Reader) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ MENU = {
         (Action.MANAGE_EVENTS, "admin/events", "Events", "event"),
         (Action.MANAGE_PEOPLE, "admin/people", "People", "group"),
         (Action.MANAGE_EVENTS, "admin/systems", "Other systems", "webhook"),
+        (Action.SEE_AUDIT, "admin/audit", "Audit", "history_edu"),
         (Action.MANAGE_SETTINGS, "admin/health", "Health", "monitor_heart"),
         (Action.MANAGE_SETTINGS, "admin/settings", "Settings", "settings"),
     ],

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from commands import (
+    audit,
     backups,
     bank,
     closing,
@@ -38,6 +39,7 @@ cli.command()(desk.status)
 cli.command()(desk.inbox)
 cli.command()(backups.backup)
 cli.command()(backups.restore)
+cli.command("verify-audit")(audit.verify_audit)
 cli.command("new-key")(desk.new_key)
 cli.command()(payments.link)
 cli.command()(payments.payment)

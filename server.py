@@ -31,6 +31,7 @@ import bootstrap
 from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
 from payments import (
     account_pdf,
+    audit_book,
     claims,
     closing_papers,
     filters,
@@ -40,6 +41,7 @@ from payments import (
     receipts,
     signin,
 )
+from payments.audit_book import Wanted
 from payments.claims import ProofFile
 from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
 from payments.exports import layout as layouts
@@ -401,6 +403,26 @@ async def paper(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+async def audit_file(request: Request) -> Response:
+    """Entries of the audit as a CSV file; that somebody took them is written down first."""
+    if request.method == "HEAD":
+        return Response(status_code=405, headers={"Allow": "GET"})
+    asked = request.query_params
+    who_, action, subject = (asked.get(name, "")[:200] for name in ("who", "action", "subject"))
+    try:
+        first, last = (date.fromisoformat(asked[day]) if day in asked else None for day in ("first", "last"))
+    except ValueError:
+        return PlainTextResponse("There is no such day.", 404)
+    wanted = Wanted(who_, action, subject, first, last)
+
+    def make(person: Person) -> File:
+        app = bootstrap.app()
+        with app.sessions.begin() as session:
+            return audit_book.take(session, person, wanted, now=app.now())
+
+    return await _small_file(request, make)
+
+
 class _Download(StreamingResponse):
     """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
     would take several times as long as the file itself."""
@@ -475,6 +497,7 @@ ROUTES = [
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{receipt_id:int}", receipt, methods=["GET"]),
     Route("/account/{reference}", account, methods=["GET"]),
+    Route("/audit.csv", audit_file, methods=["GET"]),
     Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]
 

@@ -104,6 +104,11 @@ def method_word(method: str | None) -> str:
     return METHOD[Method(method)] if method else "–"
 
 
+def action(name: str) -> str:
+    """What somebody did, as the audit keeps it, for people: ``issue_link`` is *Issue link*."""
+    return name.replace("_", " ").capitalize()
+
+
 def number(value: int) -> str:
     """``1 204``, with a space that does not break."""
     return f"{value:,}".replace(",", "\u00a0")

@@ -50,7 +50,7 @@ def restore(
     place = app.backups_in(file.parent)
     with aside.status("Opening and examining the backup …"):
         manifest = restoring.restore(
-            app.sessions.engine, command_line(), place, file, mode=app.settings.mode, now=app.now()
+            app.sessions, command_line(), place, file, mode=app.settings.mode, now=app.now()
         )
     told = {"made_at": manifest.made_at, "rows": sum(manifest.rows.values())}
 

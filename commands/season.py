@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -80,7 +80,7 @@ def seed(
     if not app.settings.demo:
         raise Conflict("Only a demo desk is seeded; this one is live.")
     season = plan(seed=seed, ends=ends, payments=payments)
-    with _HastySessions(app.settings.database_url) as sessions:
+    with _HastySessions(app.settings.database_url, app.sessions.carried) as sessions:
         if not is_empty(sessions):
             raise Conflict("This database is not empty; a demo year needs one of its own.")
         state_file.unlink(missing_ok=True)
@@ -102,9 +102,9 @@ class _HastySessions(Sessions):
     Production's functions run as they are; a year that is broken off leaves nothing behind.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(open_engine(url))
-        self._session = Session(self.engine, expire_on_commit=False)
+    def __init__(self, url: str, carried: Mapping[str, Any]) -> None:
+        super().__init__(open_engine(url), carried)
+        self._session = Session(self.engine, expire_on_commit=False, info=dict(carried))
 
     def __enter__(self) -> Self:
         return self

@@ -8,10 +8,11 @@ is what survives a power cut in WAL mode.
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -52,15 +53,17 @@ class Sessions:
     sleep, neither prompt nor fair. Whoever waits too long for their turn asks the database itself.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, carried: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """``carried``: what each session has in its ``info``, for rules that need a key."""
         self.engine = engine
+        self.carried = carried
         self._turn = Lock() if engine.dialect.name == "sqlite" else None
         self._reader = engine.execution_options(**_PICTURE[engine.dialect.name])
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A writing session: commits at the end of the block, rolls back when it raises."""
-        with self._in_turn() as bind, Session(bind, expire_on_commit=False) as session, session.begin():
+        with self._in_turn() as bind, self._open(bind, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -77,10 +80,13 @@ class Sessions:
                 if mine:
                     self._turn.release()
 
+    def _open(self, bind: Engine | Connection, **options: Any) -> Session:
+        return Session(bind, info=dict(self.carried), **options)
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A reading session: one consistent picture; closing it keeps nothing."""
-        with Session(self._reader, autoflush=False) as session:
+        with self._open(self._reader, autoflush=False) as session:
             yield session
 
 

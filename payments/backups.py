@@ -26,7 +26,7 @@ from db import backup as copies
 from db import migrate
 from db.models import Meta
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import dates, integrity, sealing
+from payments import chain, dates, integrity, sealing
 from payments.errors import CannotOpen, Conflict, PaymentsError
 from payments.keyring import KeyRing
 
@@ -146,7 +146,7 @@ def _examined(sessions: Sessions, plain: Path, counts: copies.Counts | None, now
         mode, report = session.get(Meta, "mode"), integrity.last(session)
     findings = tuple(finding.name for finding in report.findings) if report else ()
     if counts is None:
-        counts, findings = _looked_into(plain)
+        counts, findings = _looked_into(sessions, plain)
     return Manifest(
         made_at=now.isoformat(),
         mode=mode.value if mode else "",
@@ -159,13 +159,13 @@ def _examined(sessions: Sessions, plain: Path, counts: copies.Counts | None, now
     )
 
 
-def _looked_into(copy: Path) -> tuple[copies.Counts, tuple[str, ...]]:
+def _looked_into(sessions: Sessions, copy: Path) -> tuple[copies.Counts, tuple[str, ...]]:
     """The rows of an SQLite database, and the rules that do not hold in it."""
     engine = open_engine(f"sqlite:///{copy}")
     try:
         with engine.connect() as connection:
             counts = copies.count(connection)
-        with Sessions(engine).read() as session:
+        with chain.beside(sessions, engine).read() as session:
             return counts, tuple(finding.name for finding in integrity.examine(session))
     finally:
         engine.dispose()

@@ -43,6 +43,7 @@ from db.session import Sessions
 from payments import (
     audit,
     bank_books,
+    chain,
     payout_books,
     places,
     standstill,
@@ -379,6 +380,7 @@ def _pages(session: Session) -> Iterator[str]:
 
 RULES = (
     Rule("database", "The database's own check finds damage.", _pages),
+    Rule("audit", "An entry of the audit is not as it was written, or is gone.", chain.broken_by),
     Rule("guards", "The database has lost a rule by which it refuses what is wrong.", _guards),
     Rule("orphans", "A row points to another that is not there.", _orphans),
     Rule("one_receipt", "The same money was written down twice.", _one_receipt),

@@ -29,6 +29,7 @@ STILL_ALLOWED = frozenset(
         "export",
         "export_whole",
         "export_broken",
+        "export_audit",
         "snooze_alert",
         "open_proof",
         "command_backup",

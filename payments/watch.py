@@ -18,7 +18,18 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link, Meta, Receipt, Tally, TimelineEntry, UnverifiedEvent
 from db.session import Sessions
-from payments import alerts, backups, dates, health, integrity, lifecycle, payout_watch, rhythm, tallies
+from payments import (
+    alerts,
+    backups,
+    chain,
+    dates,
+    health,
+    integrity,
+    lifecycle,
+    payout_watch,
+    rhythm,
+    tallies,
+)
 from payments.alerts import Alarm, Kind, QuietHours, Severity
 from payments.chat import Chat, NotSent
 from payments.errors import GatewayError
@@ -95,6 +106,8 @@ class Watch:
             report = integrity.run(self._sessions, now=now)
             for finding in report.findings:
                 log.error("integrity %s: %s %s", finding.name, finding.sentence, "; ".join(finding.rows))
+            if all(finding.name != "audit" for finding in report.findings):
+                chain.drop_anchor(self._sessions, now=now)
 
     def look_around(self, *, now: datetime) -> None:
         """When it is time to, after what was due is done: what waited while nobody ran is no trouble."""

@@ -43,7 +43,7 @@ def desk(sessions, gateway, now) -> Sessions:
 
 
 def put_back(engine, place, file, *, now, mode="demo"):
-    return restoring.restore(engine, ADMIN, place, file, mode=mode, now=now)
+    return restoring.restore(Sessions(engine), ADMIN, place, file, mode=mode, now=now)
 
 
 def statuses(sessions) -> list[tuple[str, str]]:
@@ -198,7 +198,7 @@ def test_a_backup_whose_books_do_not_add_up_is_put_back_only_if_they_did_not_the
 ):
     with desk.begin() as session:
         session.execute(update(Tally).values(count=Tally.count + 1))
-    monkeypatch.setattr(backups, "_looked_into", lambda copy: (_counts(copy), ()))  # as if nothing was found
+    monkeypatch.setattr(backups, "_looked_into", lambda _, copy: (_counts(copy), ()))  # as if nothing was found
     file = place.folder / backups.make(desk, place, now=now).file
     other = elsewhere(desk, new_database, place)
     with pytest.raises(Conflict, match="do not add up"):

@@ -30,6 +30,7 @@ PAGES = [
     "payouts",
     "rules",
     "legacy",
+    "audit",
     "exports",
     "take",
     "board",

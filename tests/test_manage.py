@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -241,6 +242,21 @@ def test_check_names_what_is_wrong_and_exits_1(environ):
     assert done.returncode == 1
     assert told["fit"] is False
     assert {one["check"] for one in told["checks"] if not one["ok"]} == {"gateway", "worker"}
+
+
+def test_an_audit_that_somebody_changed_is_named_and_exits_1(environ, tmp_path):
+    whole = answer(environ, "verify-audit")
+    assert (whole["whole"], whole["broken"]) == (True, None)
+    assert whole["entries"] == whole["last"] > 40
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(Path(environ["DATA_DIR"], "paydesk.db")) as base:
+        base.execute(f"VACUUM INTO '{copy}'")
+    with sqlite3.connect(copy) as base:
+        base.execute("DROP TRIGGER audit_no_update")
+        base.execute("UPDATE audit SET actor = 'somebody@example.org' WHERE id = 7")
+    done = manage(dict(environ) | {"DATABASE_URL": f"sqlite:///{copy}"}, "verify-audit", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["whole"], told["broken"]["entry"]) == (1, False, 7)
 
 
 def test_without_settings_every_command_but_run_refuses(tmp_path):

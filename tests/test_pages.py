@@ -52,6 +52,7 @@ PAGES = {
     "pages/admin/events.py": Action.MANAGE_EVENTS,
     "pages/admin/people.py": Action.MANAGE_PEOPLE,
     "pages/admin/systems.py": Action.MANAGE_EVENTS,
+    "pages/admin/audit.py": Action.SEE_AUDIT,
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
 }

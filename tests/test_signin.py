@@ -410,6 +410,7 @@ def test_signing_in_and_out_is_written_down(sessions: Sessions, now: datetime) -
     token = signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now)
     with sessions.begin() as session:
         signin.sign_out(session, token, now=now)
+    with sessions.read() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()[1:]
     assert [(entry.action, entry.actor) for entry in entries] == [
         ("sign_in_refused", "Paydesk"),

@@ -24,6 +24,7 @@ from ui.lists import (
     messages_list,
     payments_list,
     preview_list,
+    record,
     timeline,
 )
 from ui.many import Many, begin, bulk_dialog, on_payments
@@ -66,14 +67,13 @@ from ui.walk import Walk
 __all__ = [
     "EXACT", "ORDERS", "Card", "Many", "Tile", "Walk", "address", "amount_of", "announce", "arrive",
     "ask_several", "ask_slip", "ask_tendered", "badge", "bars", "begin", "big", "bulk_dialog", "calendar",
-    "cards", "cases_list", "checks", "clear_filters", "clock",
-    "closing_papers", "columns_popover", "cookie", "copy",
-    "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape", "export_button",
-    "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold", "hotkeys",
-    "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen", "messages_list",
-    "mode_banner", "moment", "on_payments", "organiser_form", "palette", "part_form", "payer_screen",
-    "payments_list", "places_list", "plain", "preview_list", "price_now", "problem", "qr", "receipt_panel",
-    "reminder_form", "require", "share_link", "shown_columns", "sign_out", "signed_in", "status_panel",
-    "style", "terms_form", "till_receipt", "timeline", "trouble", "verify_a_file", "views_popover",
-    "waiting_files", "way_in",
+    "cards", "cases_list", "checks", "clear_filters", "clock", "closing_papers", "columns_popover", "cookie",
+    "copy", "date_order_asked", "drawer", "eft_sheet", "empty_state", "error_boundary", "escape",
+    "export_button", "export_dialog", "export_list", "facts", "file_link", "filter_bar", "freshness", "hold",
+    "hotkeys", "id_in", "languages", "leave", "ledger", "lines_list", "live_list", "mapping_screen",
+    "messages_list", "mode_banner", "moment", "on_payments", "organiser_form", "palette", "part_form",
+    "payer_screen", "payments_list", "places_list", "plain", "preview_list", "price_now", "problem", "qr",
+    "receipt_panel", "record", "reminder_form", "require", "share_link", "shown_columns", "sign_out",
+    "signed_in", "status_panel", "style", "terms_form", "till_receipt", "timeline", "trouble",
+    "verify_a_file", "views_popover", "waiting_files", "way_in",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentM
 
 import words
 from payments import dates, needle, search
+from payments.audit_book import EntryView
 from payments.lifecycle import Status
 from payments.replay import MessageRow
 from payments.search import PaymentRow
@@ -341,6 +342,30 @@ def timeline(entries: Sequence[TimelineView], *, key: str) -> None:
         for day, group in groupby(newest_first, key=lambda entry: dates.business_day(entry.at))
     ]
     component("timeline")(key=key, data={"days": days})
+
+
+def record(entries: Sequence[EntryView], *, key: str) -> None:
+    """Entries of the audit, by day; they come newest first."""
+    days = [
+        {"day": dates.say_days(day, day), "entries": [_entry(entry) for entry in group]}
+        for day, group in groupby(entries, key=lambda entry: dates.business_day(entry.at))
+    ]
+    component("timeline")(key=key, data={"days": days})
+
+
+def _entry(entry: EntryView) -> dict[str, Any]:
+    told = {"entry": entry.id, "event": entry.event or None, **entry.detail}
+    return {
+        "at": clock(entry.at),
+        "title": f"{words.action(entry.action)} · {entry.subject}",
+        "who": entry.actor,
+        "icon": "link" if entry.chained else "link_off",
+        "tone": "gray",
+        "detail": "\n".join(
+            f"{name.replace('_', ' ')}: {value}" for name, value in told.items() if value is not None
+        ),
+        "raw": None,
+    }
 
 
 def _happening(entry: TimelineView) -> dict[str, Any]:

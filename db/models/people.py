@@ -75,7 +75,8 @@ class SignInAttempt(Base):
 
 
 class AuditEntry(Base):
-    """Who changed what, when, why. Rows are only ever added."""
+    """Who changed what, when, why. Rows are only ever added. ``mac`` chains a row to the one before it,
+    with the key named ``mac_key``; without one it is from before there was a chain."""
 
     __tablename__ = "audit"
     id: Mapped[int] = row_id()
@@ -85,3 +86,5 @@ class AuditEntry(Base):
     subject: Mapped[str]
     event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
     detail: Mapped[dict[str, Any]]
+    mac: Mapped[str | None] = mapped_column(String(64))
+    mac_key: Mapped[str | None] = mapped_column(String(20))
