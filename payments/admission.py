@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Admission, Payment, Place
 from db.money import Money
-from payments import audit, dates, lifecycle, places, search, search_text
+from payments import audit, dates, holding, lifecycle, places, search, search_text
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Review, Source, Status
@@ -288,7 +288,7 @@ def _row(session: Session, person: Person, reference: str) -> PaymentRow:
 
 def _held(session: Session, person: Person, reference: str, place: int) -> tuple[Payment, Guest]:
     """The payment, held, and how it stands at the door."""
-    payment = lifecycle.locked(session, _row(session, person, reference).id)
+    payment = holding.payment(session, _row(session, person, reference).id)
     check(person, Action.TAKE_MONEY, payment.event_id)
     if payment.place_count and not place:
         raise InvalidInput(f"{reference} is for {payment.place_count} people. Choose who it is.")

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
 from db.money import Money
-from payments import audit, lifecycle, tallies
+from payments import audit, holding, lifecycle, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
 from payments.people import Action, Person, check, is_active, person_of
@@ -146,7 +146,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
         state=State.WAITING,
     )
     if wanted.payment_id is not None:
-        lifecycle.locked(session, wanted.payment_id)
+        holding.payment(session, wanted.payment_id)
     _make_room(session, wanted.digest, now)
     session.add(row)
     try:
@@ -327,7 +327,7 @@ def _locked(session: Session, person: Person, approval_id: int) -> Approval:
     if known is None or not _sees(person, known):
         raise NotFound("There is no such request here.")
     if known.payment_id is not None:
-        lifecycle.locked(session, known.payment_id)
+        holding.payment(session, known.payment_id)
     query = select(Approval).where(Approval.id == approval_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -391,7 +391,7 @@ def _tell(
         {"amount_minor": row.amount_minor, "currency": row.amount_currency} if row.amount_currency else {}
     )
     lifecycle.note(
-        session, lifecycle.locked(session, row.payment_id), Kind.APPROVAL, now=now, source=Source.DESK,
+        session, holding.payment(session, row.payment_id), Kind.APPROVAL, now=now, source=Source.DESK,
         actor=person.name, step=step, what=row.what, approval=row.id, why=why, **amount,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Payment, PersonRow
 from db.money import Money
-from payments import audit, dates, inbox, lifecycle, tallies
+from payments import audit, dates, holding, inbox, lifecycle, tallies
 from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Source, Status
@@ -152,7 +152,7 @@ def assign(
     case.owner_id, case.due_on, case.note = owner_id, due_on, clean(note, field="The note", longest=1000)
     tallies.bump(session)
     if moved and case.payment_id is not None:
-        payment, due = lifecycle.locked(session, case.payment_id), f"{due_on:%d %b %Y}" if due_on else None
+        payment, due = holding.payment(session, case.payment_id), f"{due_on:%d %b %Y}" if due_on else None
         lifecycle.note(
             session, payment, Kind.ASSIGNED, now=now, source=Source.DESK, actor=person.name,
             reason=case.reason, owner=owner, due=due,

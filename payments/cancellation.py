@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment
 from db.session import Sessions
-from payments import audit, lifecycle, links, sync
+from payments import audit, holding, lifecycle, links, sync
 from payments.attention import reason_given
 from payments.errors import Conflict, NotFound
 from payments.gateways import Gateway
@@ -52,7 +52,7 @@ def cancel(
     for link_id in asked:
         sync.ask_for(sessions, gateways, person, link_id, now=now)
     with sessions.begin() as session:
-        payment = lifecycle.locked(session, _payment(session, person, reference).id)
+        payment = holding.payment(session, _payment(session, person, reference).id)
         _check_cancellable(payment)
         if any(link.state == "asked" for link in payment.links):
             raise Conflict("The gateway has not said whether it made the link: it is looked up first.")
@@ -63,7 +63,7 @@ def reopen(session: Session, person: Person, reference: str, why: str, *, now: d
     """Undo ``cancel`` or an expiry: the payment waits for its payer again. Its links never stopped working,
     and are asked about more often again. Raises InvalidInput, NotFound, NotAllowed, Conflict."""
     reason = reason_given(why)
-    payment = lifecycle.locked(session, _payment(session, person, reference).id)
+    payment = holding.payment(session, _payment(session, person, reference).id)
     if payment.status not in (Status.CANCELLED, Status.EXPIRED):
         raise Conflict(f"{payment.reference} is not cancelled, and has not expired.")
     if not any(link.state == "open" for link in payment.links):

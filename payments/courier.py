@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 from db.models import OutboxMail, Payment
 from db.session import Sessions
-from payments import dates, lifecycle, links, receipt_pdf, receipts, reminders, standstill, sync
+from payments import dates, holding, links, receipt_pdf, receipts, reminders, standstill, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.links import Addresses
@@ -76,7 +76,7 @@ class Courier:
         except GatewayError:
             return Hold("The gateway cannot be asked now.", until=now + ASK_AGAIN)
         with self._sessions.begin() as session:
-            payment = lifecycle.locked(session, payment_id)
+            payment = holding.payment(session, payment_id)
             plan = reminders.plan_of(session, payment.event_id)
             if plan.quiet.holds(now):
                 return Hold("It is quiet now.", until=_loud_again(plan.quiet.end, now))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, Payment, Receipt, Shift, TillEntry
 from db.money import LARGEST_MINOR, Money
-from payments import audit, lifecycle, obligations, places, reversals, shifts
+from payments import audit, holding, lifecycle, obligations, places, reversals, shifts
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import CLOSED, SETTLED, Effect, Method, Source
 from payments.obligations import Draft
@@ -130,7 +130,7 @@ def correct(
 def _corrected(
     session: Session, person: Person, shift: Shift, wrong: TillEntry, why: str, key: str, now: datetime
 ) -> Taken:
-    payment = lifecycle.locked(session, wrong.payment_id)
+    payment = holding.payment(session, wrong.payment_id)
     receipt = session.get_one(Receipt, wrong.receipt_id)
     reversals.reverse(session, payment, receipt, why, now=now, source=Source.DESK, actor=person.name)
     entry = _entry(shift, payment, key, Method(wrong.method), -wrong.amount, person, now)
@@ -177,7 +177,7 @@ def _payment(session: Session, person: Person, shift: Shift, taking: Taking, now
         raise NotFound(f"There is no payment {taking.owed} here.")
     if found.event_id != event.id:
         raise Conflict(f"{taking.owed} is for another event than this till's.")
-    return lifecycle.locked(session, found.id)
+    return holding.payment(session, found.id)
 
 
 def _new(session: Session, person: Person, event: Event, draft: Draft, now: datetime) -> Payment:
@@ -188,7 +188,7 @@ def _new(session: Session, person: Person, event: Event, draft: Draft, now: date
     known = session.scalar(select(Payment).where(Payment.reference == wanted.reference))
     if known is not None:
         obligations.same_intent(known, event, wanted)
-        return lifecycle.locked(session, known.id)
+        return holding.payment(session, known.id)
     return obligations.create(session, event, wanted, person=person, now=now, source=Source.DESK)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, EventTerms, Link, Payment
 from db.session import Sessions
-from payments import dates, lifecycle, standstill, sync, terms
+from payments import dates, holding, lifecycle, standstill, sync, terms
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.lifecycle import Source, Status
@@ -88,7 +88,7 @@ class Expiry:
     def _end(self, payment_id: int, now: datetime) -> bool:
         """As it is on disk now: the answers may have been money."""
         with self._sessions.begin() as session:
-            payment = lifecycle.locked(session, payment_id)
+            payment = holding.payment(session, payment_id)
             last = _last_day(payment, terms.of(session, payment.event_id))
             if last is None or payment.status not in ENDABLE or not self._is_over(payment, last, now):
                 return False

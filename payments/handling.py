@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, defer
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import inbox, lifecycle
+from payments import holding, inbox
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.inbox import Question
@@ -112,7 +112,7 @@ def _together(sessions: Sessions, bells: Sequence[_Bell], said: _Said, now: date
     alone: list[_Bell] = []
     try:
         with sessions.begin() as session:
-            links = lifecycle.hold_free(session, _links_of(bells))
+            links = holding.free(session, _links_of(bells))
             rows = _read(session, bells)  # only now: another may have acted on them
             for bell in bells:
                 link = links.get(bell.question.link_id or 0)
@@ -133,7 +133,7 @@ def _alone(sessions: Sessions, bell: _Bell, said: _Said, now: datetime) -> Effec
     try:
         with sessions.begin() as session:
             link_id = bell.question.link_id
-            link = None if link_id is None else lifecycle.locked_link(session, link_id)
+            link = None if link_id is None else holding.link(session, link_id)
             return _act(session, session.get_one(InboxEvent, bell.inbox_id), link, bell, said, now)
     except OperationalError:
         raise

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.models import InboxEvent, Link, UnverifiedEvent
 from db.session import Sessions
 from db.types import UtcDateTime
-from payments import dates, lifecycle, standstill, tallies
+from payments import dates, holding, lifecycle, standstill, tallies
 from payments.errors import GatewayError
 from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
 from payments.lifecycle import Effect, Kind, Review, Source
@@ -206,7 +206,7 @@ def conclude(
     if isinstance(said, GatewayError):
         _try_later(session, row, now, None, str(said))
         return Effect.NOTHING
-    lifecycle.locked_link(session, question.link_id)
+    holding.link(session, question.link_id)
     session.refresh(row)  # another may have acted on it while we waited
     return act(session, row, question.link_id, said, now=now)
 
@@ -254,7 +254,7 @@ def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, 
     link = session.get_one(Link, link_id)
     by: dict[str, Any] = {"now": now, "source": Source.WEBHOOK, "actor": "iKhokha"}
     if row.reference is not None and row.reference != link.wire_reference:
-        payment = lifecycle.locked(session, link.payment_id)
+        payment = holding.payment(session, link.payment_id)
         lifecycle.flag(session, payment, Review.REFERENCE_MISMATCH, **by, told=row.reference, inbox=row.id)
         return _handled(session, row, Effect.FLAGGED, now)
     effect = lifecycle.apply_answer(session, link_id, status, now=now, source=Source.WEBHOOK, code=row.code)
@@ -268,7 +268,7 @@ def _unconfirmed(session: Session, row: InboxEvent, link: Link, by: dict[str, An
     if row.attempts + 1 < TRIES_TO_CONFIRM:
         _try_later(session, row, by["now"], UNCONFIRMED)
         return Effect.NOTHING
-    payment = lifecycle.locked(session, link.payment_id)
+    payment = holding.payment(session, link.payment_id)
     lifecycle.flag(session, payment, Review.SUCCESS_UNCONFIRMED, **by, inbox=row.id)
     return _handled(session, row, Effect.FLAGGED, by["now"])
 

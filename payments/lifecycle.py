@@ -4,20 +4,20 @@ However many of webhook, poll, till and person race for one payment, each goes t
 or ``advance`` here: one conditional update, one receipt by unique key, one timeline entry.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import event, select, update
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, notifications, outbox, places, search_text, stages, tallies
+from payments import cases, holding, notifications, outbox, places, search_text, stages, tallies
 from payments.cases import Decision, Reason
-from payments.errors import Conflict, NotFound
+from payments.errors import Conflict
 from payments.gateways import Answer, LinkStatus
 from payments.privacy import mask_card_numbers
 from payments.stages import Stage
@@ -261,7 +261,7 @@ def locked_case(session: Session, case_id: int) -> Case:
     """A case as it is on disk now, held until the transaction ends; its payment first, as everywhere."""
     payment_id = session.scalar(select(Case.payment_id).where(Case.id == case_id))
     if payment_id is not None:
-        locked(session, payment_id)
+        holding.payment(session, payment_id)
     query = select(Case).where(Case.id == case_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -273,7 +273,7 @@ def close_case(
     cases.close(session, case, decision, why, by=actor, now=now)
     if case.payment_id is None:
         return
-    payment = locked(session, case.payment_id)
+    payment = holding.payment(session, case.payment_id)
     if payment.review is not None:
         payment.review = cases.newest_open(session, payment.id, tuple(Review))
         payment.updated_at = now
@@ -292,7 +292,7 @@ def reopen_case(session: Session, case: Case, why: str, *, now: datetime, source
     if again is None:
         raise Conflict("This is on the queue already.")
     if case.payment_id is not None:
-        payment = locked(session, case.payment_id)
+        payment = holding.payment(session, case.payment_id)
         if case.reason in tuple(Review):
             payment.review, payment.updated_at = case.reason, now
         note(
@@ -300,76 +300,6 @@ def reopen_case(session: Session, case: Case, why: str, *, now: datetime, source
             reason=case.reason, reopened=why,
         )  # fmt: skip
     return again
-
-
-def locked(session: Session, payment_id: int) -> Payment:
-    """The payment's row, held until the transaction ends, as it is on disk now."""
-    held = _held(session).payments
-    if payment_id in held:  # nobody else can have changed it since
-        return held[payment_id]
-    query = (
-        select(Payment)
-        .where(Payment.id == payment_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    payment = session.scalar(query)
-    if payment is None:
-        raise NotFound("There is no such payment.")
-    held[payment_id] = payment
-    return payment
-
-
-def locked_link(session: Session, link_id: int) -> Link:
-    """A link as it is on disk now, held until the transaction ends; its payment first, as everywhere.
-
-    Whoever changes a link, or a payment's timeline and then its payment, begins so: two who took
-    payment and link in different order would wait for each other for ever.
-    """
-    held = _held(session).links
-    if link_id in held:
-        return held[link_id]
-    link = session.get_one(Link, link_id)
-    locked(session, link.payment_id)
-    session.refresh(link)
-    held[link_id] = link
-    return link
-
-
-def hold_free(session: Session, link_ids: Collection[int]) -> Mapping[int, Link]:
-    """``locked_link`` for many, but for those whose payment somebody else holds: they are left out.
-
-    Who holds one payment waits for no other here, and so nobody can wait for us for ever.
-    """
-    wanted = select(Link.payment_id).where(Link.id.in_(link_ids))
-    free = select(Payment).where(Payment.id.in_(wanted)).with_for_update(skip_locked=True)
-    fresh: dict[str, Any] = {"populate_existing": True}
-    payments = {payment.id: payment for payment in session.scalars(free, execution_options=fresh)}
-    ours = select(Link).where(Link.id.in_(link_ids), Link.payment_id.in_(payments))
-    links = {link.id: link for link in session.scalars(ours, execution_options=fresh)}
-    held = _held(session)
-    held.payments.update(payments)
-    held.links.update(links)
-    return links
-
-
-@dataclass
-class _Held:
-    """The rows that a transaction holds, as read since it does, by their id."""
-
-    payments: dict[int, Payment] = field(default_factory=dict)
-    links: dict[int, Link] = field(default_factory=dict)
-
-
-def _held(session: Session) -> _Held:
-    held: _Held = session.info.setdefault(_Held, _Held())
-    return held
-
-
-@event.listens_for(Session, "after_transaction_end")
-def _let_go(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:  # else it is that of a flush
-        session.info.pop(_Held, None)
 
 
 def apply_answer(
@@ -388,7 +318,7 @@ def apply_answer(
     Saying the same again changes nothing. ``code`` is why an attempt failed, as its message told.
     """
     status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
-    link = locked_link(session, link_id)
+    link = holding.link(session, link_id)
     payment = link.payment
     first_time = (link.answer, link.answer_word) != (status.answer, status.word)
     link.asked_at, link.answer, link.answer_word = now, status.answer, status.word

@@ -15,6 +15,7 @@ from db.session import Sessions
 from payments import (
     audit,
     dates,
+    holding,
     lifecycle,
     obligations,
     places,
@@ -174,7 +175,7 @@ def shared(
     payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
     if payment.links:
-        link = lifecycle.locked_link(session, newest(payment, place).id)
+        link = holding.link(session, newest(payment, place).id)
         wake(link, now, within=timedelta(minutes=1))
     lifecycle.note(session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how)
 
@@ -189,12 +190,12 @@ def opened(session: Session, person: Person, reference: str, *, now: datetime) -
 def returned(session: Session, token: str, page: str, *, now: datetime) -> LinkView:
     """The payer's browser came back to a return page. That proves nothing; it is a reason to ask soon."""
     link = link_by_token(session, token)
-    if _stale(link, now) and wake(lifecycle.locked_link(session, link.id), now, within=timedelta(0)):
+    if _stale(link, now) and wake(holding.link(session, link.id), now, within=timedelta(0)):
         lifecycle.note(
             session, link.payment, Kind.RETURNED, now=now, source=Source.PAYER, actor="Payer", page=page
         )
     if stages.is_before(link.payment, Stage.OPENED):
-        payment = lifecycle.locked(session, link.payment_id)
+        payment = holding.payment(session, link.payment_id)
         stages.came_to(session, payment, Stage.OPENED, now=now)
     return view(session, link)
 
@@ -399,7 +400,7 @@ def ask(
 def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[str, Any]) -> None:
     with sessions.begin() as session:
         link = session.get_one(Link, link_id)
-        payment = lifecycle.locked(session, link.payment_id)
+        payment = holding.payment(session, link.payment_id)
         session.refresh(link)
         link.url = issued.url
         if link.gateway_reference is None:
@@ -418,7 +419,7 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
 def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[str, Any]) -> None:
     with sessions.begin() as session:
         link = session.get_one(Link, link_id)
-        payment = lifecycle.locked(session, link.payment_id)
+        payment = holding.payment(session, link.payment_id)
         link.state, link.next_ask_at = "refused", None
         lifecycle.note(session, payment, Kind.LINK_REFUSED, **by, why=why)
         if payment.status == Status.CREATED:

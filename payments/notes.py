@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from payments import audit, lifecycle
+from payments import audit, holding, lifecycle
 from payments.errors import InvalidInput, NotFound
 from payments.lifecycle import Kind, Source
 from payments.people import Action, Person, check
@@ -18,7 +18,7 @@ def add(session: Session, person: Person, reference: str, text: str, *, now: dat
     if row is None:
         raise NotFound(f"There is no payment {reference} here.")
     kept = text_given(text)
-    payment = lifecycle.locked(session, row.id)
+    payment = holding.payment(session, row.id)
     check(person, Action.ISSUE_LINK, payment.event_id)
     lifecycle.note(session, payment, Kind.NOTE, now=now, source=Source.DESK, actor=person.name, text=kept)
     audit.record(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
-from payments import contacts, lifecycle, places, references, search_text, standstill, tallies
+from payments import contacts, holding, lifecycle, places, references, search_text, standstill, tallies
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Source, Status
@@ -128,7 +128,7 @@ def held(session: Session, person: Person, action: Action, reference: str) -> Pa
     """
     payment = seen(session, person, reference)
     check(person, action, payment.event_id)
-    return lifecycle.locked(session, payment.id)
+    return holding.payment(session, payment.id)
 
 
 def seen(session: Session, person: Person, reference: str) -> Payment:

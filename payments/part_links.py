@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.models import Link, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, lifecycle, links, obligations, places, standstill, sync
+from payments import audit, holding, lifecycle, links, obligations, places, standstill, sync
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway, LinkRequest
 from payments.lifecycle import CLOSED, SETTLED, Source
@@ -59,7 +59,7 @@ def make(
         sync.ask_for(sessions, gateways, person, link_id, now=now)
     with sessions.begin() as session:
         standstill.refuse(session)
-        payment = lifecycle.locked(session, _payment(session, person, wanted.reference).id)
+        payment = holding.payment(session, _payment(session, person, wanted.reference).id)
         session.refresh(payment, ["links"])
         if (known := _known(payment, wanted)) is not None:  # somebody was faster
             return links.view(session, known)

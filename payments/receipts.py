@@ -16,6 +16,7 @@ from db.money import Money
 from payments import (
     audit,
     dates,
+    holding,
     lifecycle,
     organisers,
     payer_words,
@@ -78,7 +79,7 @@ def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime
     """
     standstill.refuse(session)
     receipt = _seen(session, person, receipt_id)
-    payment = lifecycle.locked(session, receipt.payment_id)
+    payment = holding.payment(session, receipt.payment_id)
     copy = _print(session, receipt, None, by=person.name, now=now)
     paper = _paper(session, payment, receipt, copy=copy)
     told = f"Receipt {paper.number} was made as a PDF{', as a copy' if copy else ''}."
@@ -115,7 +116,7 @@ def sent(session: Session, person: Person, receipt_id: int, how: str, *, now: da
     """The message was sent on: the receipt is handed out by it. Raises NotFound, NotAllowed, Conflict."""
     standstill.refuse(session)
     receipt = _seen(session, person, receipt_id)
-    payment = lifecycle.locked(session, receipt.payment_id)
+    payment = holding.payment(session, receipt.payment_id)
     _print(session, receipt, None, by=person.name, now=now)
     lifecycle.note(
         session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how, what="receipt"
@@ -133,7 +134,7 @@ def _seen(session: Session, person: Person, receipt_id: int) -> Receipt:
 def for_mail(session: Session, mail: OutboxMail, *, now: datetime) -> Sequence[Paper]:
     """What goes with a payment's confirmation. Tried again it is the same; sent again it is a copy."""
     assert mail.payment_id is not None
-    payment = lifecycle.locked(session, mail.payment_id)
+    payment = holding.payment(session, mail.payment_id)
     papers = []
     for receipt in payment.receipts:
         if _taken_back(session, receipt):

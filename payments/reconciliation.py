@@ -23,7 +23,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, banked, cases, closed_days, lifecycle, parts, places, reversals, tallies
+from payments import audit, banked, cases, closed_days, holding, lifecycle, parts, places, reversals, tallies
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Review, Source
@@ -131,7 +131,7 @@ def _asvouched(session: Session, part: Part) -> Part:
 
 def locked_payments(session: Session, parts: Iterable[Part]) -> dict[int, Payment]:
     ids = sorted({part.payment_id for part in parts if part.payment_id is not None})
-    return {payment_id: lifecycle.locked(session, payment_id) for payment_id in ids}
+    return {payment_id: holding.payment(session, payment_id) for payment_id in ids}
 
 
 def _take(
@@ -228,7 +228,7 @@ def _give_back(
     for part in paid:
         assert part.payment_id is not None
         assert part.receipt_id is not None
-        payment = lifecycle.locked(session, part.payment_id)
+        payment = holding.payment(session, part.payment_id)
         receipt = session.get_one(Receipt, part.receipt_id)
         if keep_vouched and receipt.source_reference.startswith(parts.VOUCHED):
             continue
@@ -289,7 +289,7 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     session.flush()
     _give_back(session, match, why, act, keep_vouched=True)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
-        _note_undone(session, lifecycle.locked(session, payment_id), line, why, act, match=match.id)
+        _note_undone(session, holding.payment(session, payment_id), line, why, act, match=match.id)
     for payout_id in sorted({part.payout_id for part in match.parts if part.payout_id}):
         banked.note(session, payout_id, line.on, Kind.UNBANKED, act, why=why)
     suggestion = dict(match.evidence)  # what spoke for it still does
@@ -335,7 +335,7 @@ def refuse(
     """This line is not for this payment; it is not proposed again. Raises NotFound, NotAllowed."""
     check(person, Action.RECONCILE)
     line = locked_line(session, line_id)
-    payment = lifecycle.locked(session, payment_id)
+    payment = holding.payment(session, payment_id)
     known = select(MatchRefusal.id).where(
         MatchRefusal.line_id == line_id, MatchRefusal.payment_id == payment_id
     )

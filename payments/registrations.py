@@ -25,6 +25,7 @@ from db.session import Sessions
 from payments import (
     audit,
     cancellation,
+    holding,
     lifecycle,
     links,
     obligations,
@@ -162,7 +163,7 @@ def _take_up(
         return _Step(Outcome.CREATED, kept.reference, kept.id, request.id)
     if payment.event_id != event.id:
         raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
-    payment = lifecycle.locked(session, payment.id)
+    payment = holding.payment(session, payment.id)
     if payment.amount == wanted.amount:
         _bring_up_to_date(session, person, payment, wanted, now)
         return _to_keep(payment, kept, request.id)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment
 from db.session import Sessions
-from payments import audit, lifecycle, links, obligations, standstill, sync
+from payments import audit, holding, lifecycle, links, obligations, standstill, sync
 from payments.attention import reason_given
 from payments.errors import Conflict
 from payments.gateways import Gateway, LinkRequest
@@ -83,7 +83,7 @@ def _reserve(
 ) -> tuple[int, LinkRequest] | None:
     """The row of the new link, while nobody else can touch the payment; None: somebody was faster."""
     standstill.refuse(session)
-    payment = lifecycle.locked(session, _payment(session, person, reference).id)
+    payment = holding.payment(session, _payment(session, person, reference).id)
     session.refresh(payment, ["links"])
     newest = links.newest(payment)
     if newest.wire_reference != replaces:

@@ -19,6 +19,7 @@ from db.models import Event, Link, OptOut, Payment, Reminder, ReminderPlan
 from payments import (
     audit,
     dates,
+    holding,
     lifecycle,
     links,
     obligations,
@@ -209,7 +210,7 @@ def _may(session: Session, email: str, today: date) -> bool:
 
 def queue(session: Session, payment_id: int, step: int, addresses: Addresses, *, now: datetime) -> bool:
     """Queue one, as things stand on disk now; whether it was."""
-    payment = lifecycle.locked(session, payment_id)
+    payment = holding.payment(session, payment_id)
     if why_not(session, payment, now=now):
         return False
     link = links.newest(payment)

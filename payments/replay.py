@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, InboxEvent, Link, Payment, UnverifiedEvent
 from db.session import Sessions
-from payments import audit, inbox, lifecycle, lookout
+from payments import audit, holding, inbox, lifecycle, lookout
 from payments.attention import reason_given
 from payments.cases import Decision
 from payments.dates import Span
@@ -234,7 +234,7 @@ def ignore(session: Session, person: Person, inbox_id: int, why: str, *, now: da
     for case in session.scalars(select(Case).where(Case.inbox_id == inbox_id, Case.closed_at.is_(None))):
         lifecycle.close_case(session, case, Decision.IGNORED, reason, **by)
     if row.payment_id is not None:
-        payment = lifecycle.locked(session, row.payment_id)
+        payment = holding.payment(session, row.payment_id)
         text = f"A message of the gateway is ignored: {reason}"
         lifecycle.note(session, payment, Kind.NOTE, **by, text=text, inbox=row.id)
     audit.record(session, person, "ignore_message", f"message {inbox_id}", now=now, why=reason)

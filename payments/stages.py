@@ -30,7 +30,7 @@ _CODE = re.compile("[A-Za-z0-9-]{1,12}")
 
 
 def came_to(session: Session, payment: Payment, stage: Stage, *, now: datetime) -> None:
-    """The payer was seen at a stage. The payment's row must be held (``lifecycle.locked``)."""
+    """The payer was seen at a stage. The payment's row must be held (``holding.payment``)."""
     if not is_before(payment, stage):
         return
     was = tallies.place(payment)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import audit, dates, handling, lifecycle, stages, standstill
+from payments import audit, dates, handling, holding, lifecycle, stages, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.handling import AskEach
@@ -102,10 +102,10 @@ def ask(
         status = _question(gateways[gateway], gateway_reference, wire_reference)
     except GatewayError:
         with sessions.begin() as session:
-            _reschedule(lifecycle.locked_link(session, link_id), now)
+            _reschedule(holding.link(session, link_id), now)
         raise
     with sessions.begin() as session:
-        link = lifecycle.locked_link(session, link_id)
+        link = holding.link(session, link_id)
         _reschedule(link, now)
         if status is None:
             return _not_there(session, link, now, source)
@@ -120,7 +120,7 @@ def ask_for(
     Raises NotAllowed, Conflict (the desk stands still), GatewayError.
     """
     with sessions.begin() as session:
-        payment = lifecycle.locked_link(session, link_id).payment
+        payment = holding.link(session, link_id).payment
         check(person, Action.ASK_GATEWAY, payment.event_id)
         lifecycle.note(session, payment, Kind.ASKED, now=now, source=Source.DESK, actor=person.name)
         audit.record(session, person, "ask_gateway", payment.reference, now=now, event_id=payment.event_id)
@@ -181,7 +181,7 @@ def _reschedule(link: Link, now: datetime) -> None:
 
 def _not_there(session: Session, link: Link, now: datetime, source: Source) -> Effect:
     """The gateway knows no link for our reference. It may still be making it; later we believe it."""
-    payment = lifecycle.locked(session, link.payment_id)
+    payment = holding.payment(session, link.payment_id)
     link.asked_at = now
     if link.state != "asked" or now - link.requested_at < BELIEVE_MISSING_AFTER:
         return Effect.NOTHING

@@ -70,7 +70,7 @@ GUARDS = (
     ),
     Guard(
         "the payment's row is held while it changes",
-        "payments/lifecycle.py",
+        "payments/holding.py",
         "        .with_for_update()\n        .execution_options(populate_existing=True)\n",
         "        .execution_options(populate_existing=True)\n",
         "tests/test_races.py -k 'at_once and postgres'",
@@ -78,7 +78,7 @@ GUARDS = (
     Guard(
         "payment first, then link",
         "payments/sync.py",
-        "        link = lifecycle.locked_link(session, link_id)\n        _reschedule(link, now)\n",
+        "        link = holding.link(session, link_id)\n        _reschedule(link, now)\n",
         "        link = session.get_one(Link, link_id)\n        _reschedule(link, now)\n",
         "tests/test_races.py -k 'poll and postgres'",
     ),
@@ -91,7 +91,7 @@ GUARDS = (
     ),
     Guard(
         "who waits holds no other payment",
-        "payments/lifecycle.py",
+        "payments/holding.py",
         ".with_for_update(skip_locked=True)",
         ".with_for_update()",
         "tests/test_handling.py -k 'own_messages_only'",
@@ -99,10 +99,10 @@ GUARDS = (
     Guard(
         "what waits together is read once its links are held",
         "payments/handling.py",
-        "            links = lifecycle.hold_free(session, _links_of(bells))\n"
+        "            links = holding.free(session, _links_of(bells))\n"
         "            rows = _read(session, bells)  # only now: another may have acted on them\n",
         "            rows = _read(session, bells)\n"
-        "            links = lifecycle.hold_free(session, _links_of(bells))\n",
+        "            links = holding.free(session, _links_of(bells))\n",
         "tests/test_handling.py -k 'acted_on_again'",
     ),
     Guard(
@@ -250,9 +250,9 @@ GUARDS = (
     Guard(
         "the link is written down before it is asked for",
         "payments/links.py",
-        "        return link.id, _request(payment, link, event, addresses)\n",
-        "        gateway.issue(_request(payment, link, event, addresses))\n"
-        "        return link.id, _request(payment, link, event, addresses)\n",
+        "        return link.id, request_of(payment, link, event, addresses)\n",
+        "        gateway.issue(request_of(payment, link, event, addresses))\n"
+        "        return link.id, request_of(payment, link, event, addresses)\n",
         "tests/test_links.py -k 'lost_answer and sqlite'",
     ),
     Guard(

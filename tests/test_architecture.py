@@ -27,6 +27,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import guards
+
 ROOT = Path(__file__).parent.parent
 
 #: Rooms of ``payments`` that import neither the database nor the network.
@@ -337,3 +339,8 @@ def test_a_function_fits_a_screen_and_a_file_a_sitting(path):
     assert long == []
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= 550
+
+
+@pytest.mark.parametrize("guard", [pytest.param(one, id=one.name) for one in guards.GUARDS])
+def test_what_make_guards_takes_away_stands_where_it_says(guard):
+    assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.stands) == 1

@@ -198,7 +198,7 @@ def test_a_backup_whose_books_do_not_add_up_is_put_back_only_if_they_did_not_the
 ):
     with desk.begin() as session:
         session.execute(update(Tally).values(count=Tally.count + 1))
-    monkeypatch.setattr(backups, "_looked_into", lambda _, copy: (_counts(copy), ()))  # as if nothing was found
+    monkeypatch.setattr(backups, "_looked_into", lambda _, copy: (_counts(copy), ()))  # as if all were well
     file = place.folder / backups.make(desk, place, now=now).file
     other = elsewhere(desk, new_database, place)
     with pytest.raises(Conflict, match="do not add up"):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from db.models import InboxEvent, Link, OutboxMail, Receipt, TimelineEntry
-from payments import handling, inbox, integrity, lifecycle, sync
+from payments import handling, holding, inbox, integrity, lifecycle, sync
 from payments.gateways import Answer, GatewayEvent
 from payments.handling import TOGETHER
 from payments.inbox import Message
@@ -194,7 +194,7 @@ on_postgres = pytest.mark.parametrize(
 @on_postgres
 def test_what_another_acted_on_meanwhile_is_not_acted_on_again(sessions, gateway, views, now, monkeypatch):
     rush(sessions, now, views[:1], 0, 1)
-    hold = lifecycle.hold_free
+    hold = holding.free
 
     def late(session, link_ids):
         monkeypatch.undo()
@@ -219,7 +219,7 @@ def test_a_payment_that_somebody_holds_holds_up_its_own_messages_only(sessions, 
             return payment_of(session, view.reference).status
 
     with sessions.begin() as session:
-        lifecycle.locked(session, payment_of(session, held.reference).id)
+        holding.payment(session, payment_of(session, held.reference).id)
         acting.start()
         wait_until(lambda: status(free) == "paid")
         assert status(held) == "open"

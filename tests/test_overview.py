@@ -23,7 +23,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import lifecycle, overview, search, tallies, totals
+from payments import holding, lifecycle, overview, search, tallies, totals
 from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
 from payments.overview import Attention
 from tests.desk import ADMIN, make_event
@@ -158,7 +158,7 @@ def test_opposite_moves_at_the_same_moment_wait_for_each_other_and_not_for_ever(
     def move(ids: list[int], to: Status) -> None:
         for payment_id in ids:
             with sessions.begin() as session:
-                lifecycle.advance(session, lifecycle.locked(session, payment_id), to, now=now, **BY)
+                lifecycle.advance(session, holding.payment(session, payment_id), to, now=now, **BY)
 
     with ThreadPoolExecutor() as pool:
         for moved in [pool.submit(move, up, Status.FAILED), pool.submit(move, down, Status.OPEN)]:
