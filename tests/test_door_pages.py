@@ -5,24 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from db.models import Payment, PersonRow
 from db.money import Money
-from payments import cash_up, contacts, eft, likeness, my_day, obligations, shifts
+from payments import cash_up, contacts, eft, keyring, likeness, my_day, obligations, shifts
 from payments.contacts import Payer
 from payments.dates import business_day, day_span
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
-from payments.people import Person, Role
+from payments.people import SYSTEM, Person, Role
 from payments.references import spoken
 from tests.desk import ADMIN, issue
+from tests.far_phone import WAIT_MS, FarPhone
 from tests.running import ADMIN as DESK_ADMIN
 from tests.running import ORGANISER, Desk, running
 from tests.slow_network import far_away
-from tests.test_claims import ACCOUNT
+from tests.test_claims import ACCOUNT, pdf, photo
 from tests.test_door import opened, people, sold
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
@@ -211,7 +211,8 @@ def test_what_was_typed_for_one_payment_is_not_there_for_the_next(page_desk):
 
 @pytest.fixture(scope="module")
 def running_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with running(tmp_path_factory.mktemp("door")) as desk:
+    keys = keyring.new_key("door")
+    with running(tmp_path_factory.mktemp("door"), ENCRYPTION_KEYS=keys) as desk:
         yield desk
 
 
@@ -282,59 +283,6 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
 
 # -- far away -----------------------------------------------------------------------------------------
 
-#: Written down where it happens: each tap with the size of what it hit, and how large a field's letters are.
-_HAND = """
-window.taps = []; window.letters = [];
-addEventListener("pointerdown", event => {
-  const hit = event.target.closest("button, a, summary, label, [data-testid=stTextInputRootElement]");
-  const box = (hit ?? event.target).getBoundingClientRect();
-  window.taps.push([Math.round(box.width), Math.round(box.height), (hit ?? event.target).textContent]);
-}, true);
-addEventListener("focusin", event => {
-  if (event.target.matches("input, textarea"))
-    window.letters.push(parseFloat(getComputedStyle(event.target).fontSize));
-}, true);
-"""
-
-
-#: Four times the longest that a person may wait (``benchmarks/door.py`` measures what it is).
-WAIT_MS = 40_000
-
-
-class FarPhone:
-    """A page on a phone from which every byte takes 200 ms to the desk, and 200 ms back."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.page = context.new_page()
-        self.page.add_init_script(_HAND)
-        self.asked = 0
-        self.page.on("websocket", lambda socket: socket.on("framesent", self._ask))
-
-    def _ask(self, frame: bytes) -> None:
-        """A person's doing, not one of the looks that a page takes by itself."""
-        self.asked += not BackMsg.FromString(frame).rerun_script.is_auto_rerun
-
-    def starts(self) -> None:
-        """From here on the person works."""
-        self.asked = 0
-        self.page.evaluate("window.taps = []; window.letters = []")
-
-    def tap(self, what: Locator) -> None:
-        what.click(timeout=WAIT_MS)
-
-    def see(self, what: Locator) -> None:
-        expect(what).to_be_visible(timeout=WAIT_MS)
-
-    def worked(self, *, taps: int) -> None:
-        """How often a thumb went down. The desk is asked no more often: each time is a trip to wait for."""
-        done = self.page.evaluate("window.taps")
-        assert len(done) == taps, done
-        assert self.asked <= taps
-        assert all(wide >= 44 and high >= 44 for wide, high, _ in done), done
-        letters = self.page.evaluate("window.letters")
-        assert all(size >= 16 for size in letters), "smaller ones make a phone zoom"
-        assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
 
 @pytest.fixture
 def far_phone(browser: Browser, running_desk: Desk) -> Iterator[FarPhone]:
@@ -399,3 +347,54 @@ def test_link_cash_and_board_take_few_taps_and_few_trips_on_a_phone_far_away(
     page.keyboard.press("Enter")
     at.see(page.locator(".st-key-board [data-testid=stButton]", has_text="Come in"))
     at.worked(taps=1)
+
+
+# -- a proof of payment -------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_a_proof_is_brought_at_the_door_as_photo_or_pdf_and_nothing_else_is_kept(
+    phone: BrowserContext, running_desk: Desk
+) -> None:
+    with running_desk.changing() as (session, now):
+        eft.set_account(session, SYSTEM, "DEVCONF", ACCOUNT, now=now)
+        admin = session.scalars(select(PersonRow.id).where(PersonRow.email == DESK_ADMIN)).one()
+        who = Person(admin, "Thandi Nkosi", DESK_ADMIN, Role.ADMIN, None)
+        reference = obligations.draft_reference(session, who, "DEVCONF", demo=True)
+        eft.ask(session, who, Draft(reference, "DEVCONF", Money(150_000), "Naledi Botha"), now=now)
+    page = phone.new_page()
+    page.goto(f"{running_desk.dashboard}/take")
+    page.get_by_role("button", name=f"Open {reference}").click(timeout=WAIT_MS)
+    page.locator("summary", has_text="They say they paid").click(timeout=WAIT_MS)
+    chosen = page.locator("input[type=file]")
+    refused = {
+        "IMG_0042.heic": ("image/heic", b"\0\0\0\x18ftypheic\0\0\0\0", "Share it as JPEG"),
+        "slip.pdf": ("application/pdf", b"MZ a program, whatever its name says", "this file is none of them"),
+    }
+    for name, (kind, data, says) in refused.items():
+        chosen.set_input_files({"name": name, "mimeType": kind, "buffer": data})
+        expect(page.get_by_text(name)).to_be_visible(timeout=WAIT_MS)
+        press(page, "They say they paid")
+        expect(page.get_by_text(says)).to_be_visible(timeout=WAIT_MS)
+        page.get_by_role("button", name=f"Remove {name}").click()
+        expect(page.get_by_text(name)).to_have_count(0, timeout=WAIT_MS)
+    chosen.set_input_files({"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": b"x" * (8 * 2**20 + 1)})
+    expect(page.get_by_text("File must be 8.0MB or smaller.")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("button", name="Remove huge.jpg").click()
+
+    taken = photo(size=(3_000, 4_000), exif=b"Exif\0\0taken in hall 2")
+    for name, kind, data, told in (
+        ("IMG_0043.jpg", "image/jpeg", taken, "Picture"), ("bank.pdf", "application/pdf", pdf(), "PDF"),
+    ):  # fmt: skip
+        chosen.set_input_files({"name": name, "mimeType": kind, "buffer": data})
+        expect(page.get_by_text(name)).to_be_visible(timeout=WAIT_MS)
+        press(page, "They say they paid")
+        expect(page.locator(".pd-plain", has_text=f"{told}, ")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("money usually here by")).to_have_count(2)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save the proof").last.click()
+    picture = saved.value.path().read_bytes()
+    assert picture.startswith(b"\xff\xd8\xff")
+    assert b"hall 2" not in picture
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

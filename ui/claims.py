@@ -59,10 +59,12 @@ def amount_of(text: str, currency: str) -> Money:
 def claim_form(here: Person, reference: str, balance: Money, *, key: str) -> int | None:
     """What they say they paid, when, and with which reference; returns the claim once it is written down.
 
-    What was typed, and a proof that was chosen, stay with this payment: the next one has fields of its own.
+    What was typed, and a proof that was chosen, stay with this claim: the next payment, and the next claim,
+    have fields of their own.
     """
-    key = f"{key}_{reference}"
-    form_key = st.session_state.setdefault(f"{key}_key", secrets.token_urlsafe(16))
+    kept = f"{key}_{reference}_key"
+    form_key = st.session_state.setdefault(kept, secrets.token_urlsafe(16))
+    key = f"{key}_{form_key}"
     app = bootstrap.app()
     today = dates.business_day(app.now())
     with st.form(f"{key}_form", border=False):
@@ -85,7 +87,7 @@ def claim_form(here: Person, reference: str, balance: Money, *, key: str) -> int
     proof = prepared(upload)
     with app.sessions.begin() as session:
         claim = claims.record(session, here, draft, proof, app.keys, now=app.now())
-    st.session_state.pop(f"{key}_key", None)
+    st.session_state.pop(kept, None)
     return claim
 
 
@@ -102,6 +104,19 @@ def claims_list(here: Person, reference: str) -> None:
     for claim in found:
         with st.container(border=True):
             _claim(here, claim)
+
+
+def claims_told(here: Person, reference: str) -> None:
+    """Of each claim that is believed: when, how much, and until when to wait."""
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        found = claims.of_payment(session, here, reference, now=app.now())
+    for claim in found:
+        if claim.dropped is None:
+            by = dates.say_days(claim.due_on, claim.due_on)
+            plain(f"Claimed {moment(claim.at)}: {claim.amount}, money usually here by {by}", "title")
+            for proof in claim.proofs:
+                proof_line(here, proof)
 
 
 def _claim(here: Person, claim: ClaimView) -> None:

@@ -8,7 +8,7 @@ from payments.eft import Sheet
 from payments.errors import PaymentsError
 from payments.people import Action, Person
 from payments.search import PaymentDetail
-from ui.claims import claim_form
+from ui.claims import claim_form, claims_told
 from ui.here import error_boundary, require
 from ui.lists import copy, share_text
 from ui.pieces import facts, plain
@@ -38,6 +38,7 @@ def eft_sheet(here: Person, detail: PaymentDetail, place: int = 0, *, key: str) 
         with st.expander("They say they paid", icon=":material/front_hand:"), error_boundary():
             if claim_form(here, reference, sheet.amount, key=f"{key}_claim") is not None:
                 st.rerun()
+    claims_told(here, reference)
 
 
 def _for_whom(detail: PaymentDetail, place: int, *, key: str) -> int:
