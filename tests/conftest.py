@@ -5,6 +5,7 @@ A PostgreSQL that cannot start fails those tests; it never skips them.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from itertools import count
@@ -74,6 +75,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def so_often(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
     """``so_often(3, 20)``: thrice, and twenty times with ``--chaos``."""
     return lambda few, asked: asked if pytestconfig.getoption("--chaos") else few
+
+
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a browser or a desk of processes go first, then those with the most tests: each is one
+    worker's, and one that comes last keeps it at work long after the others have ended."""
+    slow = {item.path for item in items if _is_slow(item)}
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -counts[item.path]))
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return "browser" in fixtures or any(item.get_closest_marker(mark) for mark in ("browser", "processes"))
 
 
 _NEVER_SKIPPED = ("browser", "office", "postgres", "processes")
