@@ -346,6 +346,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.ADMITTED: ("door_open", "green"),
     Kind.NOT_ADMITTED: ("door_front", "orange"),
     Kind.RENAMED: ("swap_horiz", "blue"),
+    Kind.DETAILS: ("contact_phone", "gray"),
     Kind.NOTIFIED: ("webhook", "gray"),
     UNVERIFIED: ("gpp_bad", "orange"),
 }

@@ -111,6 +111,7 @@ class Kind(StrEnum):
     ADMITTED = "admitted"  # let in at the door
     NOT_ADMITTED = "not_admitted"  # or, after all, not
     RENAMED = "renamed"  # somebody else comes on it
+    DETAILS = "details"  # more is known of its payer
     NOTIFIED = "notified"  # the system that registered it is told, or could not be
 
 

@@ -304,6 +304,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.ADMITTED: _admitted,
     Kind.NOT_ADMITTED: _not_admitted,
     Kind.NOTIFIED: _notified,
+    Kind.DETAILS: lambda detail, actor: f"{actor} wrote down the payer's {detail['changed']}.",
     Kind.RENAMED: lambda detail, actor: f"{detail['name']} comes instead of {detail['was']}, said {actor}.",
 }
 

@@ -1,5 +1,6 @@
 """Cash and card slips at the door: numbered without gaps, corrected by adding, tied to the ledger."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.models import PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
+from db.models import Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
 from db.money import Money
 from payments import cash_up, door, integrity, links, obligations, overview, shifts, timeline
 from payments.door import Slip, Taking
@@ -347,5 +348,11 @@ def test_a_day_of_six_hundred_walk_ins_by_eight_people_at_once_adds_up(sessions,
             select(func.sum(Reversal.amount_minor))
         )
         assert rolls == ledger == sum(map(sum, truth))
+        told = [json.loads(report.body) for report in session.scalars(select(ZReport))]
+        closed_cash = sum(body["cash_sales_minor"] + body["cash_corrections_minor"] for body in told)
+        assert len(told) == 8
+        for method, sum_minor in (("cash", closed_cash), ("card_slip", sum(card for _, card in truth))):
+            received = select(func.sum(Payment.received_minor)).where(Payment.method == method)
+            assert session.scalar(received) == sum_minor, method
         assert session.scalar(select(func.count()).select_from(Till)) == 8
     assert sound(sessions) == ()

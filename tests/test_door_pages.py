@@ -8,16 +8,29 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
-from db.models import Payment, PersonRow
+from db.models import AuditEntry, Payment, PersonRow
 from db.money import Money
-from payments import cash_up, contacts, eft, keyring, likeness, my_day, obligations, shifts
+from payments import (
+    cash_up,
+    contacts,
+    eft,
+    keyring,
+    likeness,
+    my_day,
+    obligations,
+    payer_details,
+    search,
+    shifts,
+    timeline,
+)
 from payments.contacts import Payer
 from payments.dates import business_day, day_span
+from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
 from payments.people import SYSTEM, Person, Role
 from payments.references import spoken
-from tests.desk import ADMIN, issue
+from tests.desk import ADMIN, issue, payment_of
 from tests.far_phone import WAIT_MS, FarPhone
 from tests.running import ADMIN as DESK_ADMIN
 from tests.running import ORGANISER, Desk, running
@@ -85,6 +98,34 @@ def test_the_same_person_is_shown_before_a_second_payment(sessions, people, now,
     assert [one.by for one in found] == ([by] if by else [])
     if by:
         assert (found[0].reference, found[0].status) == (first.reference, Status.PAID)
+
+
+# -- what is known later ----------------------------------------------------------------------------
+
+
+def test_who_came_as_a_badge_number_can_be_reached_later(sessions, people, now):
+    aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
+    reference = sold(sessions, aisha, shift, now).reference
+    with sessions.begin() as session:
+        kept = payer_details.add(session, aisha, reference, "Nomvula 082 555 0101, N@example.org", now=now)
+        assert kept == ("name", "e-mail address", "phone number")
+        assert payer_details.add(session, aisha, reference, "083 555 0101", now=now) == ("phone number",)
+        for nothing in ("", "Nomvula", "n@example.org"):
+            with pytest.raises(InvalidInput, match="not there yet"):
+                payer_details.add(session, aisha, reference, nothing, now=now)
+    with sessions.read() as session:
+        (row,) = search.page(session, aisha, search.Filter(text="nomvula"), size=9).rows
+        assert (row.payer_name, row.payer_email, row.payer_phone) == (
+            "Nomvula", "n@example.org", "+27835550101",
+        )  # fmt: skip
+        told = [entry.title for entry in timeline.entries(session, payment_of(session, reference))]
+        assert "Aisha wrote down the payer's phone number." in told
+        details = session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "add_payer_details"))
+        assert not any("example.org" in str(detail) for detail in details), "the audit is never erased"
+    with sessions.begin() as session:
+        for who, error in ((people["viewer"], NotAllowed), (people["stranger"], NotFound)):
+            with pytest.raises(error):
+                payer_details.add(session, who, reference, "Somebody", now=now)
 
 
 # -- what I took ------------------------------------------------------------------------------------

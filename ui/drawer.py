@@ -20,6 +20,7 @@ from ui.lists import hotkeys, timeline
 from ui.money_steps import money_steps, waiting_requests
 from ui.old_record import old_record
 from ui.organiser_form import receipts_of
+from ui.payer_details import details_form
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.reminder_form import reminders_of
 from ui.several import places_list
@@ -227,6 +228,10 @@ def next_steps(here: Person, detail: PaymentDetail) -> None:
                 wording(
                     "note", "What should the next colleague know?", "Keep the note", partial(add_note, detail)
                 )
+            with st.popover("Payer", icon=":material/contact_phone:"), error_boundary():
+                if (said := details_form(detail.row.reference)) is not None:
+                    st.session_state.drawer_said = said
+                    st.rerun(scope="fragment")
             if cancellation.obstacle(detail.row.status) is None:
                 with st.popover("Cancel", icon=":material/cancel:"):
                     plain(

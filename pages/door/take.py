@@ -331,6 +331,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
                 "Missing": str(balance) if row.received and not over else None,
             }
         )  # fmt: skip
+        ui.details_later(reference)
         ui.places_list(detail.places)
         if not over:
             money_for_this(detail, shift)

@@ -1,0 +1,43 @@
+"""What becomes known of a payer later: who came as a nickname or a badge number can still be reached."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from payments import audit, contacts, lifecycle, obligations, search_text, standstill
+from payments.errors import InvalidInput
+from payments.lifecycle import Kind, Source
+from payments.people import Action, Person
+
+
+def add(session: Session, person: Person, reference: str, said: str, *, now: datetime) -> tuple[str, ...]:
+    """Keep what one line says of the payer: a name, an e-mail address, a phone number (``contacts.payer``).
+
+    What the line does not say stays as it is. Returns which of them changed; the timeline and the audit tell
+    that, and not what they are. Raises NotFound, NotAllowed, InvalidInput (nothing that is new), Conflict.
+    """
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.ISSUE_LINK, reference)
+    payer = contacts.payer(said)
+    name = "" if payer.name in (payer.email, payer.phone) else payer.name
+    told = {"payer_name": name, "payer_email": payer.email, "payer_phone": payer.phone}
+    new = {field: value for field, value in told.items() if value and value != getattr(payment, field)}
+    if not new:
+        raise InvalidInput("Write a name, an e-mail address or a phone number that is not there yet.")
+    for field, value in new.items():
+        setattr(payment, field, value)
+    payment.updated_at = now
+    payment.search_text = search_text.of(payment)
+    fields = tuple(_WORDS[field] for field in new)
+    changed = ", ".join(fields)
+    lifecycle.note(
+        session, payment, Kind.DETAILS, now=now, source=Source.DESK, actor=person.name, changed=changed
+    )
+    audit.record(
+        session, person, "add_payer_details", reference, now=now, event_id=payment.event_id, changed=changed
+    )
+    session.flush()
+    return fields
+
+
+_WORDS = {"payer_name": "name", "payer_email": "e-mail address", "payer_phone": "phone number"}
