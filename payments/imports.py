@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.many import insert_plain
 from db.models import (
     BankAccount,
-    Base,
     LineException,
     LineSighting,
     Match,
@@ -38,8 +38,8 @@ from payments.statements.tables import shown_name
 
 WAITS, REPAIRED = "waits", "repaired"
 _SIGHTINGS_AT_ONCE = 20_000
-#: Room for a card number within a row.
-_LONG_NUMBER = re.compile(rb"[0-9](?:[^0-9A-Za-z\r\n]{0,3}[0-9]){12}")
+#: Room for a card number within a row: thirteen digits that begin as one of any network does.
+_LONG_NUMBER = re.compile(rb"(?<![0-9])[2-6](?:[^0-9A-Za-z\r\n]{0,3}[0-9]){12}")
 
 
 @dataclass(frozen=True)
@@ -300,10 +300,9 @@ def _keep_lines(session: Session, file: StatementFile, statement: Statement) -> 
             session.execute(again.values(state=OPEN, booked_on=booked_on))
     fresh = [(line, key) for line, key, at in pairs if at is None]
     sightings += insert_lines(session, file.account_id, fresh)
-    table = Base.metadata.tables[LineSighting.__tablename__]
     for seen in some_at_once(sightings, _SIGHTINGS_AT_ONCE):
-        rows = [{"file_id": file.id, "line_id": line_id, "row": row} for line_id, row in seen]
-        session.connection().execute(table.insert(), rows)
+        rows = [(file.id, line_id, row) for line_id, row in seen]
+        insert_plain(session.connection(), LineSighting.__table__, ("file_id", "line_id", "row"), rows)
     new = len(fresh) + sum(map(len, back.values()))
     return new, len(pairs) - new
 

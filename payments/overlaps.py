@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Base, LineSighting, StatementFile, StatementLine
+from db.many import insert_plain
+from db.models import LineSighting, StatementFile, StatementLine
 from payments.closed_days import ClosedDays
 from payments.statements import Line, Statement
 
@@ -135,13 +136,12 @@ def insert_lines(
     closed = ClosedDays(session, account_id)
     last = _last_ordinals(session, account_id, fresh)
     newest = session.scalar(select(func.max(StatementLine.id))) or 0
-    table = Base.metadata.tables[StatementLine.__tablename__]
     for some in some_at_once(fresh, _WRITTEN_AT_ONCE):
         values = []
         for line, key in some:
             last[key] = last.get(key, 0) + 1
             values.append(_values(account_id, line, key, last[key], closed.booked_on(line.date)))
-        session.connection().execute(table.insert(), values)
+        insert_plain(session.connection(), StatementLine.__table__, _COLUMNS, values)
         written = session.execute(
             select(StatementLine.id, StatementLine.account_id)
             .where(StatementLine.id > newest)
@@ -163,22 +163,22 @@ def _last_ordinals(session: Session, account_id: int, fresh: Sequence[tuple[Line
     return {row.key: row.last for row in session.execute(asked.group_by(StatementLine.key))}
 
 
-def _values(account_id: int, line: Line, key: str, ordinal: int, booked_on: date | None) -> dict[str, Any]:
-    return {
-        "account_id": account_id,
-        "key": key,
-        "ordinal": ordinal,
-        "on": line.date,
-        "amount_minor": line.amount.minor,
-        "amount_currency": line.amount.currency,
-        "fee_minor": line.fee.minor,
-        "balance_minor": line.balance.minor if line.balance is not None else None,
-        "description": line.description,
-        "reference": line.reference,
-        "state": OPEN,
-        "by_hand": False,
-        "booked_on": booked_on,
-    }
+_COLUMNS = (
+    "account_id", "key", "ordinal", "on", "amount_minor", "amount_currency", "fee_minor", "balance_minor",
+    "description", "reference", "state", "by_hand", "booked_on",
+)  # fmt: skip
+
+
+def _values(
+    account_id: int, line: Line, key: str, ordinal: int, booked_on: date | None
+) -> tuple[object, ...]:
+    """A row in the order of ``_COLUMNS``."""
+    amount, balance = line.amount, line.balance
+    return (
+        account_id, key, ordinal, line.date, amount.minor, amount.currency, line.fee.minor,
+        balance.minor if balance is not None else None, line.description, line.reference, OPEN, False,
+        booked_on,
+    )  # fmt: skip
 
 
 def some_at_once(many: Sequence[_T], size: int = _AT_ONCE) -> Iterator[Sequence[_T]]:

@@ -53,6 +53,8 @@ class TableReader:
     date_order: str | None = None
     draft: Draft = field(init=False)
     mixed_signs: bool = field(init=False, default=False)
+    #: Columns for account, currency or status: a row may then say more than a line.
+    is_told: bool = field(default=False, init=False)
     account_in_name: str = field(init=False, default="")
     last_account: str = field(init=False, default="")
     dated: dict[str, bool] = field(init=False, default_factory=dict)
@@ -64,6 +66,8 @@ class TableReader:
             self.table.file, layout.name, layout.currency, layout.account, fees_on_top=layout.fees_on_top
         )
         self.date_order = self.date_order or layout.date_order
+        columns = layout.columns
+        self.is_told = any(one is not None for one in (columns.account, columns.currency, columns.status))
 
     def read(self) -> Statement:
         self.look_through()
@@ -249,6 +253,8 @@ class TableReader:
 
     def _place(self, entry: Entry, cells: list[str]) -> None:
         """What may stand in a column of its own: account, currency, and that the bank has yet to book it."""
+        if not self.is_told:
+            return
         columns = self.layout.columns
         if number := _cell(cells, columns.account):
             self._account(entry.row, number)
@@ -344,7 +350,9 @@ class TableReader:
         return True
 
     def _text(self, cells: list[str], places: tuple[int, ...]) -> str:
-        words = " ".join(_cell(cells, place) for place in places)
+        if not places:
+            return ""
+        words = " ".join([_cell(cells, place) for place in places]) if places[1:] else _cell(cells, places[0])
         return masked(" ".join(words.split()))
 
 
