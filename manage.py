@@ -14,7 +14,9 @@ from commands import (
     exports,
     legacy,
     payments,
+    payouts,
     people,
+    rules,
     run,
     statements,
     systems,
@@ -59,6 +61,8 @@ cli.command()(legacy.import_legacy)
 cli.command()(systems.api_key)
 cli.command()(systems.notify)
 cli.command(hidden=True)(bank.sample_statements)
+cli.add_typer(payouts.app, name="payouts")
+cli.add_typer(rules.app, name="rules")
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)
 cli.command(hidden=True)(demo.traffic)

@@ -25,7 +25,7 @@ _SHOWN = 50
 _PART = re.compile(r"(?P<reference>[^=]+)(?:=(?P<amount>.+))?")
 
 
-def _person(app: App, session: Session, email: str | None, command: str, about: str) -> Person:
+def acting_as(app: App, session: Session, email: str | None, command: str, about: str) -> Person:
     """Who moves money; that a command did it is written down beside."""
     person = acting(session, app.settings, email)
     audit.record(session, command_line(), command, about, now=app.now(), acting_as=person.email)
@@ -43,7 +43,7 @@ def account(
     """Add a bank account, to import its statements into."""
     app = open_desk()
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_account", name)
+        person = acting_as(app, session, as_email, "command_account", name)
         made = accounts.create(
             session, person, name=name, number=number, bank=bank, currency=currency, now=app.now()
         )
@@ -67,7 +67,7 @@ def import_statement(
     app = open_desk()
     data, chosen = bytes_of(file), mapping_of(mapping) if mapping else None
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_import", file.name)
+        person = acting_as(app, session, as_email, "command_import", file.name)
         into = _account_of(session, person, account_name, file.name, data, date_order)
         came = imports.import_file(
             session, person, into.id, file.name, data, now=app.now(), mapping=chosen, date_order=date_order
@@ -103,7 +103,7 @@ def undo_import(
     """Take an import back, whole. What is matched of it must be undone first, and is listed."""
     app = open_desk()
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_undo_import", str(number))
+        person = acting_as(app, session, as_email, "command_undo_import", str(number))
         gone = imports.undo(session, person, number, why, now=app.now())
     answer({"file": number, "lines": gone}, as_json, lambda: console.print(f"{gone} lines are gone."))
 
@@ -112,7 +112,7 @@ def propose(as_email: AsEmail = None, as_json: AsJson = False) -> None:
     """Ask what every open line is for; what is safe is accepted, the rest waits for a person."""
     app = open_desk()
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_propose", "bank lines")
+        person = acting_as(app, session, as_email, "command_propose", "bank lines")
     run = proposing.propose(app.sessions, person, now=app.now())
     told = {
         "lines": run.lines,
@@ -137,7 +137,7 @@ def accept(
     """Say what a bank line is for, or take what is suggested."""
     app = open_desk()
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_accept", f"line {line}")
+        person = acting_as(app, session, as_email, "command_accept", f"line {line}")
         view = exceptions.get(session, person, line, now=app.now())
         parts = _parts(session, view, payment or (), aside=aside) if payment or aside else view.parts
         if not parts:
@@ -183,7 +183,7 @@ def undo(
     """Take a match back, with the money it brought to payments; its line waits again."""
     app = open_desk()
     with app.sessions.begin() as session:
-        person = _person(app, session, as_email, "command_undo", f"match {match}")
+        person = acting_as(app, session, as_email, "command_undo", f"match {match}")
         line = reconciliation.undo(session, person, match, why, now=app.now())
     answer({"match": match, "line": line}, as_json, lambda: console.print(f"Line {line} waits again."))
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -30,6 +30,9 @@ from payments.people import Action, Person, check, is_active, person_of
 from payments.privacy import clean
 from payments.proposing import Reason
 from payments.search import Filter
+
+#: No line should wait longer: what does is told beside the trend.
+TARGET_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,44 @@ def summary(session: Session, person: Person, *, now: datetime) -> Summary:
         {one: _standing(ages.get(one, ())) for one in Age},
         _standing([each for some in reasons.values() for each in some]),
     )
+
+
+@dataclass(frozen=True)
+class Evening:
+    """What waited in the evening of a day, by our clock: ``old`` of these lines longer than three days."""
+
+    on: date
+    waiting: int
+    old: int
+    at_risk: Mapping[str, Money]
+
+
+def trend(session: Session, person: Person, *, now: datetime, days: int = 14) -> list[Evening]:
+    """The last evenings, the oldest first, and this moment as the last of them."""
+    check(person, Action.SEE_BANK)
+    today = dates.business_day(now)
+    first = today - timedelta(days=days - 1)
+    rows = session.execute(
+        select(
+            LineException.opened_at, LineException.closed_at, StatementLine.on, StatementLine.amount_minor,
+            StatementLine.amount_currency,
+        )
+        .join(StatementLine, StatementLine.id == LineException.line_id)
+        .where(
+            (LineException.closed_at.is_(None)) | (LineException.closed_at >= dates.day_span(first).end)
+        )
+    ).all()  # fmt: skip
+    return [_evening(first + timedelta(days=nth), rows) for nth in range(days)]
+
+
+def _evening(on: date, rows: Iterable[Any]) -> Evening:
+    end = dates.day_span(on).end
+    open_then = [
+        row for row in rows if row.opened_at < end and (row.closed_at is None or row.closed_at >= end)
+    ]
+    told = _standing((1, abs(row.amount_minor), row.amount_currency) for row in open_then)
+    old = sum((on - row.on).days > TARGET_DAYS for row in open_then)
+    return Evening(on, told.count, old, told.at_risk)
 
 
 def _standing(some: Iterable[tuple[int, int, str]]) -> Standing:

@@ -250,6 +250,20 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
     at.button(key="rule_edit_1").click().run()
     assert at.text_input(key="rule_form_1_0_value").value == "hall | venue"
     assert at.text_area(key="rule_form_1_must").value == "HALL REFUND ; 12.00"
+    for _ in range(2):
+        at.button(key="rule_form_1_more").click().run()
+    for nth in (1, 2):
+        at.selectbox(key=f"rule_form_1_{nth}_group").set_value("group A")
+    at.selectbox(key="rule_form_1_2_kind").set_value("Amount is").run()
+    at.text_input(key="rule_form_1_1_value").set_value("refund")
+    at.text_input(key="rule_form_1_2_value").set_value("900 – 1000").run()
+    at.button(key="rule_save").click().run()
+    grouped = "(the text has “refund” or the amount is R900.00 to R1\u00a0000.00)"
+    assert f"(the text has “hall” or the text has “venue”) and {grouped}" in all_html(at)
+    at.button(key="rule_edit_1").click().run()
+    assert [at.selectbox(key=f"rule_form_1_{nth}_group").value for nth in range(3)] == [
+        "alone", "group A", "group A",
+    ]  # fmt: skip
 
 
 def test_an_auditor_reads_rules_and_changes_none(desk):

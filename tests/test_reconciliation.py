@@ -450,3 +450,43 @@ def test_a_match_that_does_not_fit_its_money_is_named(bench, statement, told):
         session.execute(text(statement))
     with bench.sessions.read() as session:
         assert any(told in each for each in bank_books.matches(session))
+
+
+def test_who_pays_for_whom_is_forgotten_when_somebody_refuses_it_and_learned_anew(bench):
+    def confirmed(at) -> None:
+        (line,) = bench.bank((f"EFT KAROO HOLDINGS {at:%H%M}", "1500.00"))
+        part = Part(Target.PAYMENT, PRICE, bench.id_of(bench.owes("Zola Ndlovu")))
+        with bench.sessions.begin() as session:
+            reconciliation.accept(session, ADMIN, Decided(line, (part,), "by hand", {}), now=at)
+
+    def known() -> bool:
+        with bench.sessions.read() as session:
+            memory = proposing.remembered(session, bench.now)
+        return bool(memory.recall("EFT KAROO HOLDINGS", bench.now.date()))
+
+    confirmed(bench.now)
+    assert known()
+    (line,) = bench.bank(("EFT KAROO HOLDINGS", "1500.00"))
+    hers = bench.id_of(bench.owes("Zola Ndlovu"))
+    with bench.sessions.begin() as session:
+        later = bench.now + timedelta(minutes=1)
+        reconciliation.refuse(session, ADMIN, line, hers, "She left the company.", now=later)
+    assert not known()
+    confirmed(bench.now + timedelta(minutes=2))
+    assert known()
+
+
+def test_the_trend_tells_what_waited_each_evening_and_what_is_too_old(bench):
+    bench.bank(("EFT A", "100.00"), ("EFT B", "50.00"))
+    bench.propose()
+    (one, *_) = bench.waits()
+    later = bench.now + timedelta(days=5)
+    with bench.sessions.begin() as session:
+        decided = Decided(one.line_id, (Part(Target.ASIDE, one.amount),), "by hand", {}, why="Not ours.")
+        reconciliation.accept(session, ADMIN, decided, now=later)
+    with bench.sessions.read() as session:
+        evenings = exceptions.trend(session, ADMIN, now=later, days=7)
+    assert [(each.waiting, each.old) for each in evenings] == [
+        (0, 0), (2, 0), (2, 0), (2, 0), (2, 0), (2, 2), (1, 1),
+    ]  # fmt: skip
+    assert evenings[1].at_risk == {"ZAR": Money(150_00)}

@@ -1,4 +1,8 @@
-"""A rule as a form: conditions joined by and/or, lines it must fit, and lines it must leave alone."""
+"""A rule as a form: conditions joined by and/or, lines it must fit, and lines it must leave alone.
+
+Conditions stand alone or in a group. The groups are joined as the rest is, and what is within one the other
+way: *all of* A, and *any of* B or C. Deeper than that is no form, and hardly a rule.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -36,6 +40,10 @@ _SAYS = {
     Says.FOREIGN: "it came from abroad",
 }
 MOST_ROWS = 8
+ALONE = "alone"
+_GROUPS = [ALONE, "group A", "group B", "group C"]
+#: A condition as it was written before: kind, value, field, group.
+_Row = tuple[str, str, Field, str]
 
 
 def rule_form(key: str, draft: RuleDraft | None, accounts: Sequence[str]) -> RuleDraft | None:
@@ -69,14 +77,14 @@ def rule_form(key: str, draft: RuleDraft | None, accounts: Sequence[str]) -> Rul
 
 
 def _conditions(key: str, told: Condition | None, accounts: Sequence[str]) -> Condition | None:
-    """Rows joined by and, or by or; a row of texts may name several with | between them."""
+    """Rows joined by and, or by or, groups of them the other way; a row of texts may name several with |."""
     known = _rows(told)
     count = st.session_state.setdefault(f"{key}_rows", max(1, len(known)))
     joined = st.radio(
         "It fits when", [_ALL, _ANY], index=1 if isinstance(told, AnyOf) else 0, horizontal=True,
         key=f"{key}_joined",
     )  # fmt: skip
-    found: list[Condition] = []
+    found: list[tuple[str, Condition]] = []
     faults = []
     for nth in range(count):
         try:
@@ -96,26 +104,55 @@ def _conditions(key: str, told: Condition | None, accounts: Sequence[str]) -> Co
         problem(fault)
     if faults:
         return None
-    return All(tuple(found)) if joined == _ALL else AnyOf(tuple(found))
+    return _joined(found, every=joined == _ALL)
+
+
+def _joined(found: Sequence[tuple[str, Condition]], *, every: bool) -> Condition:
+    """Each group where its first condition stands."""
+    outer, inner = (All, AnyOf) if every else (AnyOf, All)
+    some: list[Condition] = []
+    for place, (group, condition) in enumerate(found):
+        together = tuple(one for of, one in found if of == group)
+        if group == ALONE or len(together) == 1:
+            some.append(condition)
+        elif all(of != group for of, _ in found[:place]):
+            some.append(inner(together))
+    return outer(tuple(some))
 
 
 def _count(key: str, by: int) -> None:
     st.session_state[f"{key}_rows"] += by
 
 
-def _rows(told: Condition | None) -> list[tuple[str, str, Field]]:
-    """What was written before, as rows: kind, value, field."""
+def _rows(told: Condition | None) -> list[_Row]:
     if told is None:
         return []
-    some = told.conditions if isinstance(told, All | AnyOf) else (told,)
-    return [_as_row(one) for one in some]
+    groups = iter(_GROUPS[1:])
+    rows: list[_Row] = []
+    for one in told.conditions if isinstance(told, All | AnyOf) else (told,):
+        if isinstance(one, All | AnyOf) and not _is_texts(one):
+            group = next(groups, None)
+            if group is None:
+                raise InvalidInput("This rule has more groups than this form can show; write it anew.")
+            rows += [(*_as_row(each), group) for each in one.conditions]
+        else:
+            rows.append((*_as_row(one), ALONE))
+    return rows
+
+
+def _is_texts(one: Condition) -> bool:
+    """Several texts in one place: one row holds them."""
+    return isinstance(one, AnyOf) and (
+        all(isinstance(each, Contains) for each in one.conditions)
+        and len({each.field for each in one.conditions if isinstance(each, Contains)}) == 1
+    )
 
 
 def _as_row(one: Condition) -> tuple[str, str, Field]:
     match one:
         case Contains():
             return TEXT, one.text, one.field
-        case AnyOf() if all(isinstance(each, Contains) for each in one.conditions):
+        case AnyOf() if _is_texts(one):
             texts = [each for each in one.conditions if isinstance(each, Contains)]
             return TEXT, " | ".join(each.text for each in texts), texts[0].field
         case Matches():
@@ -129,8 +166,22 @@ def _as_row(one: Condition) -> tuple[str, str, Field]:
     raise InvalidInput("This rule has groups that this form cannot show; write it anew.")
 
 
-def _row(key: str, told: tuple[str, str, Field] | None, accounts: Sequence[str]) -> Condition:
-    kind_at, value_at, field_at = st.columns([2, 4, 2])
+def _row(key: str, told: _Row | None, accounts: Sequence[str]) -> tuple[str, Condition]:
+    kind_at, value_at, field_at, group_at = st.columns([2, 4, 2, 2])
+    group = group_at.selectbox(
+        "Stands", _GROUPS, index=_GROUPS.index(told[3]) if told else 0, key=f"{key}_group",
+        help="Conditions of one group are joined the other way: any of them, where all must fit.",
+    )  # fmt: skip
+    return group, _condition(key, told, accounts, (kind_at, value_at, field_at))
+
+
+def _condition(
+    key: str,
+    told: _Row | None,
+    accounts: Sequence[str],
+    places: "tuple[st.delta_generator.DeltaGenerator, ...]",
+) -> Condition:
+    kind_at, value_at, field_at = places
     kind = kind_at.selectbox(
         "Condition", _KINDS, index=_KINDS.index(told[0]) if told else 0, key=f"{key}_kind",
     )  # fmt: skip

@@ -70,6 +70,26 @@ def head(here: Person, told: Summary, unasked: int) -> None:
                 ui.plain(f"{words.count(unasked, 'line', 'lines')} not asked about yet.", "faint")
 
 
+def trend(here: Person) -> None:
+    """Is the list getting shorter? Each evening of two weeks, and what is older than it should be."""
+    with st.expander("The last two weeks", icon=":material/trending_down:"):
+        with app.sessions.read() as session:
+            evenings = exceptions.trend(session, here, now=app.now())
+        most = max(1, *(one.waiting for one in evenings))
+        ui.bars(
+            (
+                f"{one.on:%a %d %b}",
+                f"{words.count(one.waiting, 'line', 'lines')}, {words.sums(one.at_risk) or 'nothing'}, "
+                f"{one.old} too old",
+                100 * one.waiting // most,
+            )
+            for one in evenings
+        )
+        old = evenings[-1].old
+        told = words.count(old, "line waits", "lines wait") if old else "No line waits"
+        ui.plain(f"Target: none longer than {exceptions.TARGET_DAYS} days. {told} longer.")
+
+
 def ask_all() -> None:
     try:
         run = proposing.propose(app.sessions, ui.require(Action.RECONCILE), now=app.now())
@@ -493,6 +513,7 @@ def page(here: Person) -> None:
         matched(here)
         return
     age = age_pills(told_of) if told_of.total.count else None
+    trend(here)
     with app.sessions.read() as session:
         views = exceptions.queue(
             session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
