@@ -33,7 +33,7 @@ def verified(here: Person) -> None:
         ui.trouble(f"Entry {verdict.broken.entry} {verdict.broken.sentence}", told, bad=True)
         return
     early = f" The first {words.number(verdict.early)} are from before the chain." if verdict.early else ""
-    remedy = f"Each follows the one before it, and the last is what was written down outside.{early}"
+    remedy = f"Each follows the one before it, and what was written down outside is among them.{early}"
     ui.checks([("good", f"All {words.count(verdict.entries, 'entry is', 'entries are')} as written", remedy)])
 
 
