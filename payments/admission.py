@@ -66,7 +66,7 @@ class Guest:
 
 @dataclass(frozen=True)
 class Fullness:
-    """How full it is: people let in, of those on payments whose money is here."""
+    """How full it is: people let in, of those whose money is here."""
 
     let_in: int
     paid: int
@@ -117,10 +117,14 @@ def fullness(session: Session, person: Person, event_code: str) -> Fullness:
     event = event_row(session, person, event_code)
     inside = select(func.count()).where(Admission.event_id == event.id, Admission.undone_at.is_(None))
     paid = search.count_at_once(session, person, Filter(events=(event.code,), statuses=tuple(_GREEN)))
+    several = (Payment.event_id == event.id, Payment.place_count > 0)
     more = select(func.coalesce(func.sum(Payment.place_count - 1), 0)).where(
-        Payment.event_id == event.id, Payment.place_count > 0, Payment.status.in_(_GREEN)
+        *several, Payment.status.in_(_GREEN)
     )
-    return Fullness(session.scalar(inside) or 0, paid + int(session.scalar(more) or 0))
+    partly = session.scalars(select(Payment).where(*several, Payment.status == Status.PART_PAID)).all()
+    each = (place for people in places.of_many(session, partly).values() for place in people)
+    ready = sum(not place.missing for place in each)
+    return Fullness(session.scalar(inside) or 0, paid + int(session.scalar(more) or 0) + ready)
 
 
 def _guests(session: Session, rows: Sequence[PaymentRow], text: str = "") -> list[Guest]:

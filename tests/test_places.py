@@ -329,7 +329,8 @@ def test_each_of_a_group_has_their_own_light_and_comes_in_once(sessions, people,
         admission.let_in(session, aisha, draft.reference, place=2, why="Pays at noon", now=now)
         assert admission.undo(session, aisha, draft.reference, place=2, now=now).entrance is None
     with sessions.read() as session:
-        assert admission.fullness(session, aisha, "devconf").let_in == 1
+        full = admission.fullness(session, aisha, "devconf")
+        assert (full.let_in, full.paid) == (1, 1), "Thandi, whose money is here, though not the others'"
     assert thandi.place == 1
     assert sound(sessions) == ()
 

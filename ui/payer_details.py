@@ -13,7 +13,7 @@ def details_form(reference: str) -> str | None:
     with st.form(f"details_{reference}", border=False):
         said = st.text_input(
             "Name, e-mail or phone", key=f"details_said_{reference}", autocomplete="off",
-            placeholder="082 123 4567, nomvula@example.org",
+            placeholder="082 123 4567",
         )  # fmt: skip
         if not st.form_submit_button("Keep it", icon=":material/contact_phone:", width="stretch"):
             return None

@@ -48,7 +48,7 @@ def several(guests: tuple[Guest, ...]) -> None:
         look, row = words.LIGHT[guest.light], guest.row
         inside = " · in already" if guest.entrance else ""
         who = f"{guest.name} ({row.payer_name})" if guest.place else row.payer_name
-        told = ui.escape(f"{who} · {row.category or row.amount} · {look.word}{inside}")
+        told = ui.escape(f"{who} · {row.category or guest.amount or row.amount} · {look.word}{inside}")
         st.button(
             f":{look.tone}[:material/{look.icon}:] {told}", key=f"board_{row.reference}_{guest.place}",
             on_click=look_at, args=(row.reference, guest.place), width="stretch",
