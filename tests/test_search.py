@@ -525,6 +525,8 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "fee_minor": 0,
         "vat_minor": 0,
         "payout": "2026-11-23",
+        "changed": "phone",
+        "told": "payment.paid",
     }
     for kind in Kind:
         title = timeline.title(kind, detail, "Thandi")
