@@ -51,8 +51,8 @@ NAME, PRICE, FRESH = "Zanele Mokoena", Money(15_000), references.with_check("REG
 #: What whoever works for the event does see: that the others do not is no accident of this test's.
 SEEN = {
     "look", "link", "invitation", "account", "eft", "bank", "claims", "proof", "board", "full", "guest",
-    "tills", "shift", "roll", "till receipt", "report", "receipt", "receipt sent", "sheet", "sheet back", "sheet read",
-    "drawn", "alike",
+    "tills", "shift", "roll", "till receipt", "report", "receipt", "receipt sent", "sheet", "sheet back",
+    "sheet read", "drawn", "alike",
 }  # fmt: skip
 
 
