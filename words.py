@@ -74,6 +74,10 @@ REVIEW: Mapping[Review, tuple[str, str]] = {
         "Decide whether the place is still free.",
     ),
     Review.GATEWAY_TOOK_IT_BACK: ("Taken back", "The gateway said paid and now says otherwise. Ask iKhokha."),
+    Review.BANK_TOOK_IT_BACK: (
+        "Taken back by the bank",
+        "The bank reversed the EFT that paid it: nothing is paid. Ask the payer, and look for their badge.",
+    ),
     Review.SUCCESS_UNCONFIRMED: (
         "Not confirmed",
         "A message said paid, the gateway's status does not. It is asked again.",

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     OVERPAID = "overpaid"
     PAID_LATE = "paid_late"
     GATEWAY_TOOK_IT_BACK = "gateway_took_it_back"
+    BANK_TOOK_IT_BACK = "bank_took_it_back"
     SUCCESS_UNCONFIRMED = "success_unconfirmed"
     DUPLICATE = "duplicate"  # the same payer paid the same amount for the same event twice
     STUCK_PENDING = "stuck_pending"
@@ -65,6 +66,7 @@ DECISIONS: Mapping[Reason, tuple[Decision, ...]] = {
     Reason.OVERPAID: _SPARE_MONEY,
     Reason.PAID_LATE: (D.ACCEPTED, *_SPARE_MONEY),
     Reason.GATEWAY_TOOK_IT_BACK: (D.GATEWAY_CONFIRMED, D.ACCEPTED),
+    Reason.BANK_TOOK_IT_BACK: (D.LEAVE_OPEN, D.ACCEPTED),
     Reason.SUCCESS_UNCONFIRMED: (D.GATEWAY_CONFIRMED, D.LEAVE_OPEN),
     Reason.DUPLICATE: (D.BOTH_MEANT, *_SPARE_MONEY),
     Reason.STUCK_PENDING: (D.LEAVE_OPEN, D.GATEWAY_CONFIRMED),

@@ -59,6 +59,7 @@ class Review(StrEnum):
     OVERPAID = "overpaid"
     PAID_LATE = "paid_late"
     GATEWAY_TOOK_IT_BACK = "gateway_took_it_back"
+    BANK_TOOK_IT_BACK = "bank_took_it_back"  # an EFT that was counted was reversed: it waits for money again
     SUCCESS_UNCONFIRMED = "success_unconfirmed"  # a proved message says success, the status does not
 
 

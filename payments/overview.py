@@ -203,6 +203,7 @@ _WHY: Mapping[Reason, str] = {
     Reason.OVERPAID: "more came than was asked for",
     Reason.PAID_LATE: "paid after it was closed",
     Reason.GATEWAY_TOOK_IT_BACK: "the gateway said paid, and now says otherwise",
+    Reason.BANK_TOOK_IT_BACK: "the bank took the money back",
     Reason.SUCCESS_UNCONFIRMED: "a message said paid, and the gateway's status does not",
     Reason.DUPLICATE: "the same payer may have paid twice",
     Reason.STUCK_PENDING: "open for longer than is usual",

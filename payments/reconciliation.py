@@ -217,6 +217,15 @@ def _take_back(
         _close_exception(session, other.id, match.by, act["now"])
         return
     _give_back(session, earlier, f"The bank took it back on {line.on:%d %b %Y}.", act)
+    for payment_id in _paid_by(earlier):
+        payment = holding.payment(session, payment_id)
+        lifecycle.flag(
+            session, payment, Review.BANK_TOOK_IT_BACK, **act, line=line.id, on=line.on.isoformat()
+        )
+
+
+def _paid_by(match: Match) -> list[int]:
+    return sorted({part.payment_id for part in match.parts if part.payment_id and part.receipt_id})
 
 
 def _give_back(
@@ -317,6 +326,10 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     other.state = OPEN
     session.flush()
     write(session, decided, how=match.how, by=match.by, source=act["source"], now=act["now"])
+    for payment_id in _paid_by(match):
+        case = cases.find_open(session, payment_id, cases.Reason.BANK_TOOK_IT_BACK)
+        if case is not None:
+            lifecycle.close_case(session, case, Decision.HEALED, "The bank did not take it back.", **act)
 
 
 def part_of(row: MatchPart) -> Part:

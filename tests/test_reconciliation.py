@@ -68,6 +68,10 @@ class Bench:
             payment = payment_of(session, reference)
             return payment.status, payment.received_minor, len(payment.receipts)
 
+    def review(self, reference) -> str | None:
+        with self.sessions.read() as session:
+            return payment_of(session, reference).review
+
     def id_of(self, reference) -> int:
         with self.sessions.read() as session:
             return payment_of(session, reference).id
@@ -306,6 +310,7 @@ def test_a_bank_that_takes_a_line_back_reopens_what_it_paid(bench):
     (back,) = bench.bank((f"RETURNED DEBIT T MOKOENA {bare(one)}", "-1500.00"))
     assert dict(bench.propose().accepted) == {"taken back": 1}
     assert bench.status(one)[:2] == (Status.OPEN, 0)
+    assert bench.review(one) == Review.BANK_TOOK_IT_BACK
     bench.lawful()
     taken, paid = bench.matches()
     with pytest.raises(Conflict, match="undo that match first"):
@@ -313,6 +318,7 @@ def test_a_bank_that_takes_a_line_back_reopens_what_it_paid(bench):
     assert taken.line_id == back
     bench.undo(taken.id)
     assert bench.status(one)[:2] == (Status.PAID, PRICE.minor)
+    assert bench.review(one) is None
     bench.lawful()
 
 
