@@ -49,8 +49,8 @@ LARGEST_BODY = 16 * 1024
 #: Requests a minute, of a key; and of an address that has no good one.
 CALLS_A_MINUTE = 600
 STRANGERS_A_MINUTE = 60
-#: So many wait for the gateway, or read, at the same moment.
-AT_ONCE = 4
+#: So many wait for the gateway at the same moment, and so many read: they do not wait for those.
+AT_ONCE, READERS = 4, 2
 
 T = TypeVar("T")
 _GUARDS = {
@@ -89,6 +89,7 @@ class Api:
         self._address_of = address_of
         self._calls, self._strangers = Throttle(CALLS_A_MINUTE), Throttle(STRANGERS_A_MINUTE)
         self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="api")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="api-reader")
         #: One request about a registration at a time: the others wait for what came of it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         public = urlsplit(app.settings.webhook_url)
@@ -119,7 +120,8 @@ class Api:
         return starlette
 
     def close(self) -> None:
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._workers, self._readers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     # -- what every call goes through ----------------------------------------------------------------
 
@@ -141,13 +143,14 @@ class Api:
     async def _caller(self, request: Request) -> Caller:
         """Who calls. A wrong key is as good as none."""
         now, address = self._app.now(), self._address_of(request)
+        if self._strangers.spent(address, now):  # before anything is looked up for them
+            raise Problem(429, "Too many requests without a good key. Wait a minute.")
         scheme, _, whole = request.headers.get("authorization", "").partition(" ")
         caller = None
         if scheme.lower() == "bearer" and whole:
             caller = await self._read(lambda session: api_keys.find(session, whole.strip()))
         if caller is None:
-            if not self._strangers.allows(address, now):
-                raise Problem(429, "Too many requests without a good key. Wait a minute.")
+            self._strangers.allows(address, now)
             raise Problem(401, "Send a key of this desk: Authorization: Bearer pd_… An admin makes one.")
         if not self._calls.allows(str(caller.key_id), now):
             raise Problem(429, f"More than {CALLS_A_MINUTE} requests in a minute. Wait for the next one.")
@@ -241,7 +244,7 @@ class Api:
             with self._app.sessions.read() as session:
                 return read(session)
 
-        return await self._work(work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def _work(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.money import CURRENCIES, LARGEST_MINOR
+from payments import notifications
 from payments.api_keys import Scope
+from payments.attention import SHORTEST_WHY
 from payments.lifecycle import Status
 from payments.registered import MOST_CHANGES
 
@@ -74,7 +76,12 @@ SCHEMAS: Mapping[str, Schema] = {
         optional=("payer_email", "payer_phone", "category", "note", "return_url"),
     ),
     "CancelRequest": _object(
-        {"reason": {"type": "string", "minLength": 5, "maxLength": 500, "examples": ["Withdrew their paper"]}}
+        {
+            "reason": {
+                "type": "string", "minLength": SHORTEST_WHY, "maxLength": 500,
+                "description": "For whoever reads it later.", "examples": ["Withdrew their paper"],
+            }
+        }
     ),
     "Payment": _object(
         {
@@ -133,6 +140,13 @@ SCHEMAS: Mapping[str, Schema] = {
             },
         }
     ),
+    "Notification": _object(
+        {
+            "type": {"type": "string", "enum": list(notifications.KINDS)},
+            "timestamp": _MOMENT,
+            "data": {"$ref": "#/components/schemas/NotifiedPayment"},
+        }
+    ),
     "Problem": {
         "type": "object",
         "properties": {
@@ -148,6 +162,16 @@ SCHEMAS: Mapping[str, Schema] = {
         "required": ["type", "title", "status", "detail"],
     },
 }  # fmt: skip
+
+
+#: What only serves paying is not told of in a notification.
+_FOR_PAYING = ("link", "return_token", "status_url", "replaces")
+SCHEMAS = {
+    **SCHEMAS,
+    "NotifiedPayment": _object(
+        {name: one for name, one in SCHEMAS["Payment"]["properties"].items() if name not in _FOR_PAYING}
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -240,6 +264,16 @@ OPERATIONS = (
     ),
 )  # fmt: skip
 
+#: What is told of, and when.
+_KINDS: Mapping[str, str] = {
+    notifications.PAID: "All of it is here.",
+    notifications.FAILED: "An attempt failed. The same link can still be paid.",
+    notifications.REFUNDED: "Some or all of it was given back: refunded_minor says how much.",
+    notifications.EXPIRED: "The desk let its link expire. Money that still comes is told of as paid.",
+    notifications.CANCELLED: "It was cancelled. Money that still comes is told of as paid.",
+    notifications.WAIVED: "Nothing is asked for any more, by decision.",
+    notifications.REOPENED: "Money that was here was taken back: it is owed again.",
+}
 _REFUSALS: Mapping[int, str] = {
     400: "The request cannot be read.",
     401: "No key, a wrong one, or one that was revoked.",
@@ -324,7 +358,16 @@ def _content(kind: str, schema: str) -> dict[str, Any]:
 
 
 def _webhooks() -> dict[str, Any]:
-    return {}
+    """What ``notifying`` sends. Any answer of 2xx says that it arrived."""
+    told = {
+        "requestBody": {"required": True, **_content("application/json", "Notification")},
+        "responses": {"2XX": {"description": "It arrived."}},
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": _TEXT}
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        ],
+    }
+    return {kind: {"post": {**told, "summary": says}} for kind, says in _KINDS.items()}
 
 
 # -- what requests are checked by --------------------------------------------------------------------

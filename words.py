@@ -95,7 +95,7 @@ ROLE: Mapping[Role, tuple[str, str]] = {
 #: What a record of the earlier system wears wherever it is listed.
 OLD = Look("Earlier record", "history", "gray")
 #: Where a payment comes from.
-ORIGIN: Mapping[str, str] = {"desk": "This desk", "legacy": "Earlier records"}
+ORIGIN: Mapping[str, str] = {"desk": "This desk", "api": "Another system", "legacy": "Earlier records"}
 
 MOVE: Mapping[Move, str] = {
     Move.DROP: "Into a bag",

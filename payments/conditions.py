@@ -38,8 +38,8 @@ from payments.privacy import fold
 from payments.stages import Stage
 
 #: Where a payment comes from.
-DESK, LEGACY = "desk", "legacy"
-ORIGINS = (DESK, LEGACY)
+DESK, API, LEGACY = "desk", "api", "legacy"
+ORIGINS = (DESK, API, LEGACY)
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
 
@@ -73,7 +73,7 @@ class Filter:
     organisers: tuple[str, ...] = ()  # whoever asked for it
     stages: tuple[Stage, ...] = ()  # how far its payer came
     failures: tuple[str, ...] = ()  # why it failed last: the gateway's code, or a word of ``payments.stages``
-    origins: tuple[str, ...] = ()  # ``ORIGINS``: made at this desk, or a record of the earlier system
+    origins: tuple[str, ...] = ()  # ``ORIGINS``: this desk, another system, the earlier one
     mode: str | None = None
     amount_from: Money | None = None
     amount_to: Money | None = None
@@ -274,12 +274,14 @@ def _words_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 
 
 def _origins(wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    """Of two, what is not the one is the other. Written out, as its partial index is."""
+    """Those that are left. One alone is written out, as its partial index is."""
     asked = {origin for origin in ORIGINS if origin in (wanted.origins or ORIGINS)} - set(wanted.not_origins)
     if not asked:
         yield false()
     elif len(asked) == 1:
         yield Payment.origin == literal_column(f"'{asked.pop()}'")
+    elif len(asked) < len(ORIGINS):
+        yield Payment.origin.in_(sorted(asked))
 
 
 def _words_not_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:

@@ -184,12 +184,19 @@ class Throttle:
         self._counts: Counter[str] = Counter()
 
     def allows(self, address: str, now: datetime) -> bool:
+        key = self._key(address, now)
+        self._counts[key] += 1
+        return self._counts[key] <= self._limit
+
+    def spent(self, address: str, now: datetime) -> bool:
+        """Whether the next one would not be allowed; it is not counted."""
+        return self._counts[self._key(address, now)] >= self._limit
+
+    def _key(self, address: str, now: datetime) -> str:
         minute = int(now.timestamp() // 60)
         if minute != self._minute:
             self._minute, self._counts = minute, Counter()
-        key = address if address in self._counts or len(self._counts) < self.MOST else "others"
-        self._counts[key] += 1
-        return self._counts[key] <= self._limit
+        return address if address in self._counts or len(self._counts) < self.MOST else "others"
 
 
 def _give_up(done: asyncio.Future[Any]) -> None:

@@ -205,14 +205,15 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     link = link_by_token(session, token)
     payment = link.payment
     language = terms.of(session, payment.event_id).language
-    back = select(Registration.return_url).where(Registration.reference == payment.reference)
+    of_it = select(Registration.return_url).where(Registration.reference == payment.reference)
+    back = session.scalar(of_it) if payment.origin == "api" else None
     return PayerView(
         payment.event.name,
         link.amount,
         standing(link),
         _stale(link, now),
         language,
-        session.scalar(back) or "",
+        back or "",
     )
 
 

@@ -44,6 +44,8 @@ def status_changed(session: Session, payment: Payment, *, reopening: bool, now: 
 
 def queue(session: Session, payment: Payment, kind: str, *, now: datetime) -> None:
     """A message for each endpoint of the event, when the payment is a registration's."""
+    if payment.origin != "api":
+        return
     endpoints = _endpoints(session, payment.event_id)
     if not endpoints:
         return

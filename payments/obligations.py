@@ -103,6 +103,7 @@ def create(
         payer_phone=draft.payer_phone,
         note=draft.note,
         place_count=len(draft.places),
+        origin="api" if source is Source.API else "desk",
         created_by=person.name,
         created_at=now,
         updated_at=now,

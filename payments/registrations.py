@@ -155,15 +155,17 @@ def _take_up(
         )
     kept = _reserve(session, person, event, wanted, demo=demo, now=now)
     payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
-    if not new and payment is not None and kept.request_id != request.id:
-        return _Step(Outcome.REPEATED, kept.reference, kept.id, request.id)  # a later request came since
+    if payment is not None:  # before its registration's row is touched, as ``tallies`` does when it commits
+        payment = holding.payment(session, payment.id)
+        session.refresh(kept)
+        if not new and kept.request_id != request.id:
+            return _Step(Outcome.REPEATED, kept.reference, kept.id, request.id)  # a later request came since
+        if payment.event_id != event.id:
+            raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
     kept.request_id, kept.return_url = request.id, wanted.return_url
     session.flush()
     if payment is None:
         return _Step(Outcome.CREATED, kept.reference, kept.id, request.id)
-    if payment.event_id != event.id:
-        raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
-    payment = holding.payment(session, payment.id)
     if payment.amount == wanted.amount:
         _bring_up_to_date(session, person, payment, wanted, now)
         return _to_keep(payment, kept, request.id)
@@ -179,7 +181,7 @@ def _to_keep(payment: Payment, kept: Registration, request: int) -> _Step:
     """A payment of the amount that is wanted: it needs a link when it has none, or was closed."""
     made = [link for link in payment.links if link.state not in NEVER_MADE]
     closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
-    waits = payment.status in (Status.CREATED, Status.FAILED) and not made
+    waits = (closed or payment.status in (Status.CREATED, Status.FAILED)) and not made
     replaces = made[-1].wire_reference if closed and made else ""
     return _Step(Outcome.KEPT, kept.reference, kept.id, request, waits or bool(replaces), replaces)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import String, cast, event, func, literal, select, update
+from sqlalchemy import String, bindparam, cast, event, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -140,7 +140,8 @@ def bump(session: Session, event_id: int | None = None) -> None:
 def touch(session: Session, payment: Payment) -> None:
     """Something happened to this payment. If another system registered it, that system is to read of it: its
     change has the number of the event's, which rise in the order of commits."""
-    _pending(session).touched.add(payment.reference)
+    if payment.origin == "api":
+        _pending(session).touched.add(payment.reference)
 
 
 def version(session: Session, scope: frozenset[int] | None = None) -> int:
@@ -186,17 +187,26 @@ def _forget(session: Session, _transaction: SessionTransaction) -> None:
     session.info.pop(_Pending, None)
 
 
+#: Made once: SQLAlchemy takes longer to put it together than the database to do it.
+_REGISTERED = Registration.__table__
+_NUMBER = (
+    update(_REGISTERED)  # type: ignore[arg-type]
+    .where(_REGISTERED.c.reference.in_(bindparam("touched", expanding=True)))
+    .values(
+        change=func.coalesce(
+            select(Counter.value)
+            .where(Counter.name == literal(f"{CHANGES}:") + cast(_REGISTERED.c.event_id, String))
+            .scalar_subquery(),
+            0,
+        )
+    )
+)
+
+
 def _number(session: Session, references: set[str]) -> None:
     """Give these registrations the number their event's counter has now: whoever wrote it holds it until the
     commit, so that nobody who read up to a number missed a lower one."""
-    name = literal(f"{CHANGES}:") + cast(Registration.event_id, String)
-    value = select(Counter.value).where(Counter.name == name).scalar_subquery()
-    session.execute(
-        update(Registration)
-        .where(Registration.reference.in_(sorted(references)))
-        .values(change=func.coalesce(value, 0))
-        .execution_options(synchronize_session=False)
-    )
+    session.connection().execute(_NUMBER, {"touched": sorted(references)})
 
 
 def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dict[Any, Any]) -> None:

@@ -26,6 +26,7 @@ from payments import (
     health,
     integrity,
     lifecycle,
+    notify_watch,
     payout_watch,
     rhythm,
     tallies,
@@ -145,6 +146,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from _forged(session, now)
     yield from _waiting(session, now)
     yield from payout_watch.alarms(session, now=now)
+    yield from notify_watch.alarms(session, now=now)
 
 
 def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:

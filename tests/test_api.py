@@ -2,18 +2,19 @@
 
 import json
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import requests
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 import api
 from api_description import OPERATIONS, ROOT, SCHEMAS, describe
 from db.models import ApiKey, AuditEntry, Link, Payment, Registration
 from db.session import Sessions, open_engine
-from payments import api_keys, lifecycle, standstill, sync
+from payments import api_keys, holding, lifecycle, notifications, standstill, sync
 from payments.api_keys import Scope
 from payments.errors import GatewayRefused, GatewayUnavailable, InvalidInput, NotAllowed, OutcomeUnknown
 from payments.gateways import Answer
@@ -237,6 +238,40 @@ def test_a_lost_answer_of_the_gateway_makes_no_second_link(desk, site, now):
     assert len(desk.gateway.requests) == 1
 
 
+def test_a_registration_cancelled_before_it_had_a_link_gets_one_when_it_comes_again(desk, site):
+    desk.gateway.failing = GatewayRefused("99", "no")
+    problem(site.put(), 502)
+    desk.gateway.failing = None
+    reference = rows(desk, Payment)[0].reference
+    assert site.cancel(reference).json()["status"] == "cancelled"
+    again = site.put(key="second").json()
+    assert (again["reference"], again["status"]) == (reference, "open")
+    assert again["link"]
+
+
+def test_who_changes_a_payment_and_who_asks_for_it_again_wait_in_one_order(desk, site, now):
+    """Once the API touched the registration first, and the worker last: each held the other."""
+    reference = site.put().json()["reference"]
+    if desk.sessions.engine.dialect.name != "postgresql":
+        return  # there is one writer at a time
+
+    def somebody_waits() -> bool:
+        """Looked at anew: a transaction sees the others as they were when it first looked."""
+        query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        with desk.sessions.read() as looking:
+            return bool(looking.scalar(query))
+
+    with ThreadPoolExecutor(1) as other:
+        with desk.sessions.begin() as session:
+            payment = holding.payment(session, payment_of(session, reference).id)
+            by = {"now": now, "source": lifecycle.Source.DESK, "actor": "Thandi"}
+            lifecycle.note(session, payment, lifecycle.Kind.NOTE, **by, text="Called.")
+            session.flush()
+            asked = other.submit(site.put, key="second", payer_name="Sipho Dlamini")
+            hook.wait_until(somebody_waits)
+        assert asked.result().status_code == 200
+
+
 # -- reading on -----------------------------------------------------------------------------------------
 
 
@@ -272,7 +307,7 @@ def test_changes_have_the_number_of_their_commit_not_of_their_beginning(sessions
             payment = Payment(
                 reference=f"DEMO_REG_{nth}", event_id=event_id, mode="demo", status="created",
                 amount_minor=100, amount_currency="ZAR", payer_name="Z", created_by="x", created_at=now,
-                updated_at=now, search_text="",
+                updated_at=now, search_text="", origin="api",
             )  # fmt: skip
             session.add(payment)
             session.flush()
@@ -368,6 +403,33 @@ def test_a_key_asks_so_often_and_no_more(desk, site, monkeypatch):
         answers = [client.get("/event") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[-1].headers["Retry-After"] == "60"
+
+
+def test_who_has_no_good_key_is_heard_so_often_and_no_more(desk, site, monkeypatch):
+    monkeypatch.setattr(api, "STRANGERS_A_MINUTE", 3)
+    with hook.serving(desk.sessions.engine.url.render_as_string(hide_password=False)) as other:
+        strangers = [Client(other.port, "pd_demo_made-up").get("/event").status_code for _ in range(5)]
+    assert strangers == [401, 401, 401, 429, 429]
+
+
+def test_reading_does_not_wait_for_those_who_wait_for_the_gateway(desk, site):
+    """Five ask for links while the gateway keeps them waiting: one more than may wait at once."""
+    reference = site.put(key="first").json()["reference"]
+    answers, issue_ = threading.Event(), desk.gateway.issue
+
+    def slowly(request):
+        assert answers.wait(20)
+        return issue_(request)
+
+    desk.gateway.issue = slowly
+    with ThreadPoolExecutor(5) as crowd:
+        asked = [crowd.submit(site.put, key=f"k{nth}", registration_id=f"r{nth}") for nth in range(5)]
+        read = site.get(f"/payments/{reference}")
+        waiting = [one for one in asked if not one.done()]
+        answers.set()
+    assert read.status_code == 200
+    assert len(waiting) == 5
+    assert [one.result().status_code for one in asked] == [201] * 5
 
 
 def test_while_the_desk_stands_still_the_api_only_reads(desk, site, now):
@@ -487,3 +549,4 @@ def test_the_description_is_served_to_anybody_and_names_every_operation(quiet):
     assert told == json.loads(json.dumps(describe("http://127.0.0.1:8000")))
     ids = {one["operationId"] for path in told["paths"].values() for one in path.values()}
     assert ids == {operation.id for operation in OPERATIONS}
+    assert set(told["webhooks"]) == set(notifications.KINDS)

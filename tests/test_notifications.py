@@ -16,7 +16,17 @@ from standardwebhooks import Webhook
 from api_description import SCHEMAS
 from db.models import Notification, NotificationTry, NotifyEndpoint, Registration, TimelineEntry
 from db.money import Money
-from payments import cancellation, egress, keyring, lifecycle, notifications, notifying, sync, two_people
+from payments import (
+    cancellation,
+    egress,
+    keyring,
+    lifecycle,
+    notifications,
+    notify_watch,
+    notifying,
+    sync,
+    two_people,
+)
 from payments.egress import Answer, NotSent
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.gateways import Answer as Said
@@ -70,7 +80,8 @@ def desk(sessions, gateway, now):
 def registered(sessions, gateway, now, own="R1"):
     link = issue(sessions, gateway, now=now)
     with sessions.begin() as session:
-        event_id = payment_of(session, link.reference).event_id
+        payment = payment_of(session, link.reference)
+        payment.origin, event_id = "api", payment.event_id
         session.add(
             Registration(
                 event_id=event_id, registration_id=own, number=1, reference=link.reference, return_url="",
@@ -117,8 +128,8 @@ def test_a_paid_registration_is_told_of_once_signed_and_in_the_apis_words(sessio
     told = json.loads(body)
     assert (told["type"], told["data"]["registration_id"]) == ("payment.paid", "R1")
     assert told["data"]["complete"] is True
-    only_for_paying = {"link", "return_token", "status_url", "replaces"}
-    assert set(told["data"]) == set(SCHEMAS["Payment"]["properties"]) - only_for_paying
+    assert set(told) == set(SCHEMAS["Notification"]["properties"])
+    assert set(told["data"]) == set(SCHEMAS["NotifiedPayment"]["properties"])
 
 
 def test_failed_expired_cancelled_and_taken_back_are_told_too(sessions, gateway, desk, site, now):
@@ -196,6 +207,9 @@ def test_an_endpoint_that_is_down_for_an_hour_hears_of_it_once(sessions, gateway
         deliver(sessions, site, at)
         tried.append(at - now)
         (row,) = kept(sessions)
+        with sessions.read() as session:
+            told = list(notify_watch.alarms(session, now=at))
+        assert bool(told) is (at - now > notify_watch.LATE and not site.got)
         assert len(tried) < 10
         at = row.next_try_at or at
     assert tried[-1] < timedelta(hours=2)
@@ -220,11 +234,15 @@ def test_it_is_tried_for_three_days_then_given_up_and_sent_again_by_a_person(
     with sessions.read() as session:
         (view,) = notifying.list_endpoints(session, ADMIN)
         (message,) = notifying.recent(session, ADMIN, view.id)
+        (alarm,) = notify_watch.alarms(session, now=at)
     assert (view.failed, view.waiting, message.tries[-1].status) == (1, 0, 500)
+    assert "Messages given up: 1" in alarm.sentence
     site.answers, site.got = 200, []
     with sessions.begin() as session:
         assert notifying.resend_failed(session, ADMIN, view.id, now=at) == 1
     assert deliver(sessions, site, at) == 1
+    with sessions.read() as session:
+        assert list(notify_watch.alarms(session, now=at)) == []
     assert site.got[0][1]["webhook-id"] == row.message_id, "the same message, so that it counts once"
     steps = [entry.detail["step"] for entry in kept(sessions, TimelineEntry) if entry.kind == "notified"]
     assert steps == ["queued", "given up", "delivered"]

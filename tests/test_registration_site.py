@@ -14,12 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 from werkzeug.serving import BaseWSGIServer, make_server
 
-import bootstrap
 from db.models import Notification, Payment
-from payments import api_keys, notifying, people
-from payments.api_keys import Scope
 from tests.hook import wait_until
-from tests.running import ADMIN, PROJECT, Desk, free_ports, running
+from tests.running import PROJECT, Desk, free_ports, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -62,14 +59,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _keys(desk: Desk, url: str) -> dict[str, str]:
-    app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
-    with app.sessions.begin() as session:
-        admin, now = people.system_person(session, ADMIN), app.now()
-        both = (Scope.READ, Scope.WRITE)
-        key = api_keys.make(session, admin, "DEVCONF", "Registration site", both, demo=True, now=now)
-        secret = notifying.add(session, admin, "DEVCONF", url, app.keys, loopback=True, now=now)
-    app.sessions.engine.dispose()
-    return {"PAYDESK_KEY": key, "PAYDESK_SECRET": secret}
+    key = desk.manage("api-key", "DEVCONF", "Registration site")["key"]
+    return {"PAYDESK_KEY": key, "PAYDESK_SECRET": desk.manage("notify", "DEVCONF", url)["secret"]}
 
 
 def _served(settings: dict[str, str], port: int) -> BaseWSGIServer:

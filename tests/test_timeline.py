@@ -215,7 +215,8 @@ def remind(desk, gateway, now):
 def registered(desk, reference, now):
     """Another system asked for it, and is to be told what becomes of it."""
     with desk.begin() as session:
-        event_id = payment_of(session, reference).event_id
+        payment = payment_of(session, reference)
+        payment.origin, event_id = "api", payment.event_id
         session.add(
             Registration(
                 event_id=event_id, registration_id="R1", number=1, reference=reference, return_url="",

@@ -57,7 +57,7 @@ class Payment(Base):
     place_count: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0"
     )  # 0: it is for one person
-    origin: Mapped[str] = mapped_column(String(6), default="desk", server_default="desk")  # or legacy
+    origin: Mapped[str] = mapped_column(String(6), default="desk", server_default="desk")  # api, legacy
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")

@@ -175,7 +175,7 @@ def message(each: NotificationView, *, stopped: bool) -> None:
         {
             "Id": each.message_id,
             "Tried": words.count(len(each.tries), "time", "times"),
-            "Tried again": ui.moment(each.next_try_at) if each.next_try_at else None,
+            "Next try": ui.moment(each.next_try_at) if each.next_try_at else None,
         }
     )
     for one in reversed(each.tries):
