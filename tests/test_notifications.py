@@ -2,14 +2,20 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
@@ -411,8 +417,8 @@ def test_a_name_with_one_address_inside_is_refused_and_looked_up_once(monkeypatc
 
 
 @contextmanager
-def server(answer) -> Iterator[str]:
-    """A site on this machine that answers as ``answer(handler)`` does."""
+def server(answer, certificate: Path | None = None) -> Iterator[str]:
+    """A site on this machine that answers as ``answer(handler)`` does; of https when it has a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -422,9 +428,13 @@ def server(answer) -> Iterator[str]:
             return
 
     with HTTPServer(("127.0.0.1", 0), Handler) as serving:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            serving.socket = context.wrap_socket(serving.socket, server_side=True)
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{serving.server_port}/told"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{serving.server_port}/told"
         serving.shutdown()
         thread.join()
 
@@ -472,3 +482,32 @@ def test_an_answer_that_drips_is_cut_off(monkeypatch):
                 egress.post(url, {}, b"{}", loopback=True)
         finally:
             over.set()
+
+
+def test_a_site_that_cannot_prove_its_name_is_told_nothing(tmp_path):
+    """Its certificate is its own word."""
+    asked = []
+    site = server(lambda handler: asked.append(handler.path), _own_word(tmp_path / "site.pem"))
+    with site as url, pytest.raises(NotSent, match="certificate is not good"):
+        egress.post(url, {}, b"{}", loopback=True)
+    assert asked == []
+
+
+def _own_word(path: Path) -> Path:
+    """A key and a certificate that it signed itself, for this machine."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    return path
