@@ -13,6 +13,10 @@ from urllib.parse import quote
 
 from db.sqlite import sqlite_module
 
+#: PostgreSQL would translate the many expressions of a large answer to machine code first: that takes longer
+#: than a page of it, and keeps the first line of a file waiting for a quarter of a second.
+NO_JIT = "jit=off"
+
 Params = Sequence[Any] | dict[str, Any]
 
 
@@ -92,7 +96,8 @@ def postgres(url: str) -> Iterator[Picture]:
     """A picture of a PostgreSQL database. For ``lines`` the columns are the fields, none NULL."""
     import psycopg
 
-    with closing(psycopg.connect(url, connect_timeout=5, options="-c timezone=UTC")) as connection:
+    settings = f"-c timezone=UTC -c {NO_JIT}"
+    with closing(psycopg.connect(url, connect_timeout=5, options=settings)) as connection:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield _Postgres(connection)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, case, select
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, case, select
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from db.models import Category, Event, Link, Payment
 from db.money import Money
@@ -78,8 +79,18 @@ def told_link() -> ScalarSelect[int]:
     """The id of the link to tell of, for a query over payments: the paid one, else the newest."""
     other = aliased(Link)
     of_one = select(other.id).where(other.payment_id == Payment.id)
-    by = (case((other.state == "paid", 1), else_=0).desc(), other.id.desc())
-    return of_one.order_by(*by).limit(1).correlate(Payment).scalar_subquery()
+    return of_one.order_by(*_told_first(other)).limit(1).correlate(Payment).scalar_subquery()
+
+
+def told_links() -> LateralFromClause:
+    """The same link beside each payment, named as its table is: PostgreSQL alone looks sideways, and then
+    begins with the first payment before it has seen the last."""
+    of_one = select(Link.gateway_reference, Link.wire_reference).where(Link.payment_id == Payment.id)
+    return of_one.order_by(*_told_first(Link)).limit(1).correlate(Payment).lateral(Link.__tablename__)
+
+
+def _told_first(link: type[Link]) -> tuple[ColumnElement[Any], ...]:
+    return case((link.state == "paid", 1), else_=0).desc(), link.id.desc()
 
 
 #: Made once: making a statement takes longer than reading a page.

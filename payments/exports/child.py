@@ -20,7 +20,7 @@ from payments.exports import csv_file
 #: Seconds between two words about how far it is.
 TELL_EVERY_S = 0.25
 #: Seconds that a first byte may wait for the count.
-COUNT_WITHIN_S = 0.05
+COUNT_WITHIN_S = 0.02
 
 
 def main() -> None:

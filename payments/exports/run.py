@@ -67,7 +67,7 @@ def job(
 
 def spans(wanted: Filter) -> dict[str, Span]:
     """The days a filter is about, by what they are the days of."""
-    dated = {"created": wanted.created, "paid": wanted.paid}
+    dated = {"created": wanted.created, "paid": wanted.paid, "settled": wanted.settled}
     return {basis: span for basis, span in dated.items() if span is not None}
 
 

@@ -7,6 +7,7 @@ cells of a CSV file are made by the database: on PostgreSQL guarded too, on SQLi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.orm import Session
 
@@ -30,6 +32,7 @@ from payments.exports import cells, lines
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
 from payments.found import NEWEST, OLDEST, Found, joined, of_links
 from payments.people import Person
+from payments.rows import told_links
 
 _HUNDRED: ColumnElement[int] = literal_column("100")
 
@@ -104,12 +107,34 @@ def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> St
     Raises InvalidInput for a sort that needs a narrower filter.
     """
     dialect = session.get_bind().dialect
-    write = _Sqlite(layout) if dialect.name == "sqlite" else _Postgres(layout)
-    made = [write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in layout.columns]
+    texts = _cells(dialect, layout.format, layout.columns, layout.zone)
+    selected: list[ColumnElement[Any]] = [literal_column(text) for text in texts]
     found = Found(session, person, wanted)
     links = of_links(layout.sort) or bool(_OF_LINKS & set(layout.columns))
-    query = joined(select(*write.row(made)), links=links).where(*found.where.all())
-    return _compiled(query.order_by(*_order(found, layout.sort)), dialect)
+    sideways = links and dialect.name == "postgresql" and not of_links(layout.sort)
+    query = joined(select(*selected), links=links and not sideways)
+    query = query.outerjoin(told_links(), true()) if sideways else query
+    query = query.where(*found.where.all()).order_by(*_order(found, layout.sort))
+    return _compiled(query, dialect)
+
+
+@lru_cache(maxsize=64)
+def _cells(dialect: Dialect, format_: Format, columns: tuple[str, ...], zone: Zone) -> tuple[str, ...]:
+    """What is selected, written out: made once for each kind of file, since making it takes longer than
+    anything else before the first byte."""
+    utc, csv = zone is Zone.UTC, format_ is Format.CSV
+    write = _Sqlite(csv=csv, utc=utc) if dialect.name == "sqlite" else _Postgres(csv=csv, utc=utc)
+    made = write.row([write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in columns])
+    return tuple(_written(cell, dialect) for cell in made)
+
+
+def _written(cell: ColumnElement[Any], dialect: Dialect) -> str:
+    """Its words within a query over payments: alone, what it looks up there would be another query's."""
+    query = joined(select(cell.label("this_cell")), links=True)
+    whole = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    text = whole.removeprefix("SELECT ").split(" AS this_cell", 1)[0]
+    # A driver with named parameters has each % doubled, and so it will be again.
+    return text.replace("%%", "%") if dialect.paramstyle == "pyformat" else text
 
 
 def _order(found: Found, sort: str) -> tuple[Any, ...]:
@@ -141,9 +166,9 @@ def _plain(value: Any, database: str) -> Any:
 class _Sqlite:
     """Makes whole lines; where one may need the guard, ``lines`` sees to it."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._csv = layout.format is Format.CSV
-        self._utc = layout.zone is Zone.UTC
+    def __init__(self, *, csv: bool, utc: bool) -> None:
+        self._csv = csv
+        self._utc = utc
 
     def row(self, made: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         if not self._csv:
@@ -177,9 +202,9 @@ class _Sqlite:
 class _Postgres:
     """The guard as expressions of the database, which knows no NUL in a text."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._csv = layout.format is Format.CSV
-        self._utc = layout.zone is Zone.UTC
+    def __init__(self, *, csv: bool, utc: bool) -> None:
+        self._csv = csv
+        self._utc = utc
 
     def row(self, made: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         return [func.coalesce(cell, "") for cell in made] if self._csv else made
