@@ -410,9 +410,9 @@ def condition(one: Filter, now: datetime) -> str:
         return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
     if one.amount_from or one.amount_to:
         return f"From {one.amount_from}" if one.amount_from else f"Up to {one.amount_to}"
-    for name, span in (("Created", one.created), ("Paid", one.paid)):
-        if span is not None:
-            return f"{name} {days_told(span, now)}"
+    for name in filters.DAYS:
+        if (span := getattr(one, name)) is not None:
+            return f"{name.title()} {days_told(span, now)}"
     for word, flag in TROUBLES.items():
         if getattr(one, flag):
             return word

@@ -6,6 +6,7 @@ sum goes through, and an empty set of events means nothing at all.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -25,11 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import Case, Category, Event, Link, OutboxMail, Payment
+from db.models import Case, Category, Event, Link, OutboxMail, Payment, Payout, PayoutLine
 from db.money import Money
 from payments import needle
 from payments.cases import Decision, Reason
-from payments.dates import Span
+from payments.dates import Span, business_day
 from payments.errors import InvalidInput
 from payments.lifecycle import Status
 from payments.needle import AnyOf, Way, literals
@@ -79,6 +80,7 @@ class Filter:
     amount_to: Money | None = None
     created: Span | None = None
     paid: Span | None = None
+    settled: Span | None = None  # its money came in a payout of these days
     attention: bool = False  # somebody must decide something about it
     review_only: bool = False
     outcome_unknown: bool = False  # a link was asked for and the gateway has not said whether it made it
@@ -159,6 +161,20 @@ class Where:
         """Any ids, at most so many: to be counted."""
         return self._first(self._ids(limit).order_by(None), limit)
 
+    def hits(self, limit: int) -> Select[int]:
+        """For PostgreSQL, any ids as ``some``, each way's from its own index.
+
+        It guesses badly how many texts hold a word, and would rather look through all payments from the
+        newest on; a part written apart it plans as if all of it were wanted, and stops when enough is read.
+        """
+        parts = []
+        for way in self._meant():
+            for part in self._of_way(way, None):
+                ids = select(part.cte(nesting=True).prefix_with("MATERIALIZED", dialect="postgresql").c.id)
+                parts.append(select(ids.limit(limit).subquery().c.id))
+        together = union if self.ways is not None and len(self.ways) > 1 else union_all
+        return self._first(select(together(*parts).subquery().c.id), limit)
+
     def all(self) -> list[ColumnElement[bool]]:
         """What a payment must be, for a query of its own over payments."""
         if self.ways is not None:
@@ -238,6 +254,7 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     for span, moment in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
         if span is not None:
             conditions += [moment >= span.start, moment < span.end]
+    conditions += [_settled(wanted.settled)] if wanted.settled is not None else []
     conditions += _troubles(wanted)
     here = within(session, events)
     conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
@@ -325,6 +342,15 @@ def _troubles(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield Payment.id.in_(select(Link.payment_id).where(LINK_ASKED))
     if wanted.mail_failed:
         yield Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED, ~MAIL_DECIDED))
+
+
+def _settled(span: Span) -> ColumnElement[bool]:
+    """In a payout that stands. Its day is told, not its moment: it counts as the day's first."""
+    before, last = (business_day(moment - timedelta(microseconds=1)) for moment in (span.start, span.end))
+    day = func.coalesce(Payout.paid_on, Payout.last_on)
+    settled = select(PayoutLine.payment_id).join(Payout, Payout.id == PayoutLine.payout_id)
+    stands = (PayoutLine.receipt_id.is_not(None), PayoutLine.state == literal_column("'stands'"))
+    return Payment.id.in_(settled.where(*stands, day > before, day <= last))
 
 
 def _amounts(least: Money | None, most: Money | None) -> Iterator[ColumnElement[bool]]:

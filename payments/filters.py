@@ -17,8 +17,8 @@ from payments.search import parse
 from payments.stages import Stage
 
 __all__ = [
-    "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "page_query", "private_part",
-    "public_part", "to_query", "words_part",
+    "DAYS", "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "page_query",
+    "private_part", "public_part", "to_query", "words_part",
 ]  # fmt: skip
 
 _UNREADABLE = (
@@ -26,6 +26,8 @@ _UNREADABLE = (
 )
 #: Fields that are wished or not.
 FLAGS = tuple(field.name for field in fields(Filter) if field.type in (bool, "bool"))
+#: Fields that are days, as people speak of them.
+DAYS = ("created", "paid", "settled")
 #: Fields of several values, by their names in an address.
 _SEVERAL = {
     "without": "without",
@@ -56,7 +58,7 @@ def to_query(wanted: Filter) -> list[tuple[str, str]]:
     for name in ("amount_from", "amount_to"):
         if (bound := getattr(wanted, name)) is not None:
             pairs.append((name, f"{bound.minor} {bound.currency}"))
-    for name in ("created", "paid"):
+    for name in DAYS:
         if (span := getattr(wanted, name)) is not None:
             pairs.append((name, f"{span.start.isoformat()} {span.end.isoformat()}"))
     return pairs + [(name, "yes") for name in FLAGS if getattr(wanted, name)]
@@ -96,7 +98,7 @@ def _field(name: str, text: str) -> Money | Span | bool | str:
     first, _, second = text.partition(" ")
     if name in ("amount_from", "amount_to"):
         return Money(int(first), second)
-    if name in ("created", "paid"):
+    if name in DAYS:
         span = Span(datetime.fromisoformat(first), datetime.fromisoformat(second))
         if span.start.tzinfo is None or span.end.tzinfo is None:
             raise ValueError(text)

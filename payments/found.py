@@ -4,12 +4,13 @@ Newest first is id order. What fits searched words best stands before it. Anothe
 not too long.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, Payment, Standing
@@ -24,8 +25,10 @@ COUNT_CAP = 10_000
 LARGEST_PAGE = 500
 #: So many of the best stand on top of a list that was searched for; behind them the newest come first.
 BEST = 50
-#: So many that were searched for are read at once: no more of them, and nothing else has to be asked.
-FEW = 200
+#: The texts of so many that were searched for are read, to say which of them fit best. Of more, the newest
+#: ``SOME`` are; what is missing from the best is then asked for, but where more than ``COUNT_CAP`` have the
+#: words: the best of those are the best of the newest, at any size.
+FEW, SOME = 1_000, 200
 NEWEST, OLDEST = "newest", "oldest"
 #: Other orders, each also with a minus before it for the largest first.
 SORTS: Mapping[str, Any] = {
@@ -78,11 +81,13 @@ class Found:
         self._person = person
         self._wanted = wanted
         self.where = conditions.where(session, person, wanted)
+        self._counts: dict[Where, int] = {}
+        self._read: dict[Where, Sequence[int]] = {}
 
     @cached_property
     def capped(self) -> int:
         """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-        return len(self._top.ids) if self._is_few else capped(self._session, self.where)
+        return self._count(self.where)
 
     @cached_property
     def count_at_once(self) -> int:
@@ -118,7 +123,7 @@ class Found:
             ids = self._searched(where, offset, size + 1)
         else:
             rest = replace(where, excluding=self.best if sort == NEWEST else ())
-            ids = list(self._session.scalars(rest.newest(size + 1, offset)))
+            ids = self._newest(rest, size + 1, offset)
         return Page(tuple(fetch(self._session, ids[:size])), number, size, more=len(ids) > size)
 
     def rows(self, *, chunk: int = 500, sort: str = NEWEST) -> Iterator[PaymentRow]:
@@ -151,35 +156,83 @@ class Found:
 
     @property
     def _is_few(self) -> bool:
-        """All that was searched for is read already."""
+        """All that was searched for is known already."""
         return self.where.ways is not None and self._top.last is None
 
     def _first(self, where: Where) -> _Top:
-        """The few that fit the words best, the surest first, then the newest."""
-        some = list(self._session.execute(_known(where.newest(FEW + 1))))
-        whole = len(some) <= FEW
+        """What is known of a search, the best first, the surest of them on top, then the newest."""
+        known = self._known(where)
+        whole = self._count(where) == len(known)
+        read = self._texts(known if len(known) <= FEW else known[:SOME])
         best: dict[int, None] = {}
         for way in where.surest:
             missing = BEST - len(best)
-            fits = [one.id for one in some if one.id not in best and _fits(way, one)][:missing]
-            if len(fits) < missing and not whole:
-                others = replace(where, ways=(way,), excluding=tuple(best))
-                fits = list(self._session.scalars(others.newest(missing)))
+            others = [one for one in read if one[0] not in best]
+            fits = [one[0] for one in needle.fitting(way, others)[:missing]]
+            if len(fits) < missing and len(read) < len(known) and not self._is_common:
+                fits = self._newest(replace(where, ways=(way,), excluding=tuple(best)), missing)
             best |= dict.fromkeys(fits)
             if len(best) >= BEST:
                 break
-        ids = (*best, *(one.id for one in some if one.id not in best))
-        return _Top(ids, len(best), None if whole else some[-1].id)
+        ids = (*best, *(one for one in known if one not in best))
+        return _Top(ids, len(best), None if whole else known[-1])
+
+    def _texts(self, ids: Sequence[int]) -> list[needle.Known]:
+        sqlite = self.where.sqlite
+        told = {"ids": json.dumps(ids) if sqlite else ids}
+        rows = self._session.execute(_TEXTS[sqlite], told).all()
+        return [(id_, text, minor, reference, phone) for id_, text, minor, reference, phone in rows]
+
+    @cached_property
+    def _is_common(self) -> bool:
+        """So many have the words that nobody could say who is meant: looking at each takes too long."""
+        return self._count(replace(self.where, conditions=())) > COUNT_CAP
+
+    def _count(self, where: Where) -> int:
+        """As ``capped``. Each question is asked once."""
+        if where not in self._counts:
+            ids = () if where.ways is None else self._hits(where)
+            told = where.ways is not None and (len(ids) < self._most(where) or len(ids) > COUNT_CAP)
+            self._counts[where] = len(ids) if told else capped(self._session, where)
+        return self._counts[where]
+
+    def _hits(self, where: Where) -> Sequence[int]:
+        """Ids that were searched for, as many as ``_most``, each question asked once. In their order, but for
+        more than the cap on PostgreSQL, which does not find them in order."""
+        if where not in self._read:
+            most = self._most(where)
+            ids = self._session.scalars(where.newest(most) if where.sqlite else where.hits(most)).all()
+            self._read[where] = ids if where.sqlite else sorted(ids, reverse=not where.oldest)
+        return self._read[where]
+
+    @staticmethod
+    def _most(where: Where) -> int:
+        """Counting costs SQLite less than telling ids, but for conditions, which it looks up for each."""
+        return FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
+
+    def _known(self, where: Where) -> Sequence[int]:
+        """As many as are known of those that were searched for, in their order: all, or the first."""
+        hits = self._hits(where)
+        if where.sqlite or len(hits) <= COUNT_CAP:
+            return hits
+        return self._session.scalars(where.newest(SOME + 1)).all()
+
+    def _newest(self, where: Where, count: int, offset: int = 0) -> list[int]:
+        """Ids in their order. Those of few texts PostgreSQL finds by all their words; those of many it meets
+        soon enough on its way through the payments, as SQLite meets all."""
+        if where.sqlite or where.ways is None or self._count(where) > COUNT_CAP:
+            return list(self._session.scalars(where.newest(count, offset)).all())
+        return list(self._hits(where)[offset : offset + count])
 
     def _searched(self, where: Where, offset: int, count: int) -> list[int]:
         """Ids of a page, the best first."""
         if where.ways is None:
-            return list(self._session.scalars(where.newest(count, offset)))
+            return self._newest(where, count, offset)
         top = self._top if where == self.where else self._first(where)
         ids = list(top.ids[offset : offset + count])
         if top.last is not None and len(ids) < count:
             rest = replace(where.beyond(top.last), excluding=top.ids[: top.best])
-            ids += self._session.scalars(rest.newest(count - len(ids), max(0, offset - len(top.ids))))
+            ids += self._newest(rest, count - len(ids), max(0, offset - len(top.ids)))
         return ids
 
     def _sorted(self, where: Where, sort: str) -> list[int]:
@@ -195,10 +248,10 @@ class Found:
 
     def _all_rows(self, where: Where, first: tuple[int, ...], chunk: int) -> Iterator[PaymentRow]:
         yield from fetch(self._session, first)
-        ids = self._session.scalars(where.newest(chunk)).all()
+        ids = self._newest(where, chunk)
         while ids:
             yield from fetch(self._session, ids)
-            ids = self._session.scalars(where.beyond(ids[-1]).newest(chunk)).all()
+            ids = self._newest(where.beyond(ids[-1]), chunk)
 
 
 def joined(query: Select[Any], *, links: bool) -> Select[Any]:
@@ -218,18 +271,18 @@ def of_links(sort: str) -> bool:
     return sort.removeprefix("-") in _OF_LINKS
 
 
+#: Made once. A list of ids goes over as one value: of hundreds, making the statement would take longer.
+_TOLD = select(
+    Payment.id, Payment.search_text, Payment.amount_minor, Payment.reference, Payment.payer_phone
+).order_by(Payment.id.desc())
+_TEXTS = {
+    True: _TOLD.where(Payment.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))),
+    False: _TOLD.where(Payment.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
+}
+
+
 def capped(session: Session, where: Where) -> int:
     return session.scalar(select(func.count()).select_from(where.some(COUNT_CAP + 1).subquery())) or 0
-
-
-def _known(ids: Select[int]) -> Select[int, str, int, str, str]:
-    """What says which of the few fit best, the newest first."""
-    told = (Payment.search_text, Payment.amount_minor, Payment.reference, Payment.payer_phone)
-    return select(Payment.id, *told).where(Payment.id.in_(ids)).order_by(Payment.id.desc())
-
-
-def _fits(way: needle.Way, one: Row[int, str, int, str, str]) -> bool:
-    return needle.fits(way, one.search_text, one.amount_minor, one.reference, one.payer_phone)
 
 
 def _standings(session: Session, person: Person, wanted: Filter) -> int | None:

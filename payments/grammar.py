@@ -340,6 +340,7 @@ _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "amount": _put_between,
     "created": _put_span,
     "paid": _put_span,
+    "settled": _put_span,
     "needs": _put_need,
     "mode": _put_mode,
 }
@@ -358,7 +359,7 @@ def _parts(wanted: Filter) -> Iterator[str]:
             values = getattr(wanted, f"{'not_' if minus else ''}{field}")
             yield from (f"{minus}{key}:{written}" for written in _values(key, values))
     yield from _amounts(wanted.amount_from, wanted.amount_to)
-    for name in ("created", "paid"):
+    for name in ("created", "paid", "settled"):
         if (span := getattr(wanted, name)) is not None:
             yield f"{name}:{span_words(span)}"
     needs = [_FLAGS[field.name] for field in fields(Filter) if field.name in _FLAGS]

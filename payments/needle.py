@@ -5,7 +5,7 @@ behind each, so that ``"\\nthandi"`` is a field that begins so and ``"0417\\n"``
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -107,14 +107,27 @@ def _whole_words(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Wa
         yield Way(words=(tuple(f"{a}{one}" for one in spellings for a in before),))
 
 
-def fits(way: Way, text: str, minor: int, reference: str, phone: str) -> bool:
-    """A payment with this text, amount, reference and phone is what a way means, events aside."""
-    return (
-        way.minor in (None, minor)
-        and (not way.phones or phone.endswith(way.phones))
-        and (not way.references or reference in way.references)
-        and all(any(one in text for one in some) for some in way.words)
-    )
+#: A payment's id, text, amount, reference and phone.
+Known = tuple[int, str, int, str, str]
+
+
+def fitting(way: Way, some: Sequence[Known]) -> list[Known]:
+    """Those that are what a way means, events aside. Condition by condition: of hundreds of texts each is
+    looked at for one page."""
+    left = list(some)
+    if way.minor is not None:
+        left = [one for one in left if one[2] == way.minor]
+    if way.phones:
+        left = [one for one in left if one[4].endswith(way.phones)]
+    if way.references:
+        left = [one for one in left if one[3] in way.references]
+    for literals in way.words:
+        if len(literals) == 1:
+            [literal] = literals
+            left = [one for one in left if literal in one[1]]
+        else:
+            left = [one for one in left if any(map(one[1].__contains__, literals))]
+    return left
 
 
 def _by_words(words: tuple[str, ...], events: Mapping[int, str]) -> Iterator[Way]:

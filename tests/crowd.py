@@ -8,6 +8,7 @@ million, nobody could say which of them is meant.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -72,7 +73,7 @@ def queries() -> list[Query]:
 
 def fill(engine: Engine, count: int, seed: int = 20261123) -> None:
     """``count`` payments with their links and running totals, in an empty database with every table."""
-    with engine.begin() as connection:
+    with engine.begin() as connection, without_indexes(connection):
         events = _events(connection)
         dice = Random(seed)
         taken = {row["reference"] for row in planted()}
@@ -91,6 +92,27 @@ def fill(engine: Engine, count: int, seed: int = 20261123) -> None:
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
+
+
+@contextmanager
+def without_indexes(connection: Connection) -> Iterator[None]:
+    """Indexes and triggers of payments and links are away meanwhile, and made again when all are there: that
+    is quicker than with each row."""
+    sqlite, names = connection.dialect.name == "sqlite", "'payments', 'links'"
+    kept = connection.exec_driver_sql(
+        f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({names})"
+        " AND type IN ('index', 'trigger') AND sql IS NOT NULL"
+        if sqlite
+        else f"SELECT 'index', indexname, indexdef FROM pg_indexes WHERE tablename IN ({names})"
+        " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+    ).all()
+    for kind, name, _ in kept:
+        connection.exec_driver_sql(f"DROP {kind} {name}")
+    yield
+    for _, _, made in kept:
+        connection.exec_driver_sql(made)
+    if sqlite:
+        connection.exec_driver_sql("INSERT INTO payments_fts (payments_fts) VALUES ('rebuild')")
 
 
 def _events(connection: Connection) -> dict[str, tuple[int, dict[str, int]]]:

@@ -5,7 +5,7 @@ over the same payments, in the same order, for an admin and for an organiser.
 from collections import Counter as Sums
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Case, Category, Event, Link, OutboxMail, Payment
+from db.models import Case, Category, Event, Link, OutboxMail, Payment, Payout, PayoutLine, Receipt
 from db.money import Money
 from db.session import Sessions
 from payments import conditions, needle, search
 from payments.conditions import ORIGINS
-from payments.dates import Span
+from payments.dates import Span, business_day, day_span
 from payments.exports.layout import Layout
 from payments.lifecycle import Method, Status
 from payments.people import Person, Role
@@ -51,6 +51,7 @@ class Known:
     in_case: bool
     asked: bool
     mail_failed: bool
+    settled: date | None
 
 
 @pytest.fixture
@@ -59,12 +60,17 @@ def desk(sessions: Sessions, now: datetime) -> Iterator[Session]:
         events = [make_event(session, code, now=now) for code in ("devconf", "gala", "expo")]
         events[2].currency = "USD"
         dice = Random(11)
+        payouts = [_payout(session, nth, now) for nth in range(6)]
         for payment in make_many(session, events, now=now, count=220, seed=3):
             payment.created_by = dice.choice(("Aisha", "Sipho Dube", "Zanele"))
             event = next(one for one in events if one.id == payment.event_id)
             payment.category_id = dice.choice([None, *(category.id for category in event.categories)])
             if dice.random() < 0.2:
                 _trouble(session, payment, dice, now)
+            if dice.random() < 0.4:
+                _pay_out(
+                    session, payment, dice.choice(payouts), "stands" if dice.random() < 0.8 else "undone"
+                )
     with sessions.read() as session:
         yield session
 
@@ -84,12 +90,46 @@ def _trouble(session: Session, payment: Payment, dice: Random, now: datetime) ->
         link.state = dice.choice(("asked", "open"))
 
 
+def _payout(session: Session, nth: int, now: datetime) -> Payout:
+    """Of every other the file told the day; the others are of the last day they are about."""
+    day = business_day(now) - timedelta(days=nth * 11)
+    days = {"last_on": day - timedelta(days=2), "paid_on": day} if nth % 2 else {"last_on": day}
+    none = ("gross", "fee", "vat", "payout_fee", "less", "difference", "net")
+    told = {f"{name}_minor": 0 for name in none} | days
+    payout = Payout(
+        key=f"p{nth}", source="bank", currency="ZAR", payout_fee_told=False, made_at=now, made_by="A", **told
+    )
+    session.add(payout)
+    session.flush()
+    return payout
+
+
+def _pay_out(session: Session, payment: Payment, payout: Payout, state: str) -> None:
+    receipt = Receipt(
+        payment_id=payment.id, kind="gateway", source_reference=f"r{payment.id}",
+        amount=Money(1, payment.amount_currency), received_at=payout.made_at, recorded_by="A",
+    )  # fmt: skip
+    session.add(receipt)
+    session.flush()
+    session.add(
+        PayoutLine(
+            payout_id=payout.id, row=payment.id, kind="capture", state=state, payment_id=payment.id,
+            receipt_id=receipt.id,
+        )
+    )  # fmt: skip
+
+
 def known(session: Session) -> list[Known]:
     """Everything, newest first."""
     events = {event.id: event for event in session.scalars(select(Event))}
     names = dict(session.execute(select(Category.id, Category.name)).all())
     cases = set(session.scalars(select(Case.payment_id).where(Case.closed_at.is_(None))))
     asked = set(session.scalars(select(Link.payment_id).where(Link.state == "asked")))
+    lines = select(PayoutLine.payment_id, Payout).join(Payout, Payout.id == PayoutLine.payout_id)
+    settled = {
+        payment_id: payout.paid_on or payout.last_on
+        for payment_id, payout in session.execute(lines.where(PayoutLine.state == "stands"))
+    }
     mails = set(session.scalars(select(OutboxMail.payment_id).where(OutboxMail.state == "failed")))
     return [
         Known(
@@ -100,6 +140,7 @@ def known(session: Session) -> list[Known]:
             payment.id in cases,
             payment.id in asked,
             payment.id in mails,
+            settled.get(payment.id),
         )
         for payment in session.scalars(select(Payment).order_by(Payment.id.desc()))
     ]
@@ -137,6 +178,7 @@ def random_filter(dice: Random, now: datetime) -> Filter:
         amount_to=maybe(0.15, Money(dice.choice((1, 15_000, 150_000, 99_999_999)), currency), None),
         created=maybe(0.2, span(), None),
         paid=maybe(0.15, span(), None),
+        settled=maybe(0.1, span(), None),
         attention=dice.random() < 0.08,
         review_only=dice.random() < 0.08,
         outcome_unknown=dice.random() < 0.05,
@@ -179,6 +221,7 @@ def fits(one: Known, wanted: Filter) -> bool:
             bounded(wanted.amount_to, amount, wanted.amount_to or amount),
             within(wanted.created, payment.created_at),
             within(wanted.paid, payment.paid_at),
+            within(wanted.settled, day_span(one.settled).start if one.settled else None),
             one.in_case or not wanted.attention,
             payment.review is not None or not wanted.review_only,
             one.asked or not wanted.outcome_unknown,

@@ -178,6 +178,7 @@ def filters(draw: st.DrawFn) -> Filter:
         amount_to=draw(amounts),
         created=draw(_SPANS),
         paid=draw(_SPANS),
+        settled=draw(_SPANS),
         attention=draw(st.booleans()),
         review_only=draw(st.booleans()),
         outcome_unknown=draw(st.booleans()),

@@ -342,12 +342,17 @@ def test_a_list_is_sorted_by_a_column_nothing_last_and_equals_newest_first(crowd
             assert list(search.rows(crowd, ADMIN, Filter(), sort=sort)) == expected, sort
 
 
-@pytest.mark.parametrize("few", [1_000, 60, 0], ids=["few", "not so few", "many"])
+@pytest.mark.parametrize(
+    "few, cap",
+    [(1_000, 10_000), (60, 10_000), (0, 10_000), (60, 90)],
+    ids=["few", "not so few", "many", "more than are counted"],
+)
 def test_a_search_goes_on_after_any_row_and_shows_each_once(
-    crowd: Session, monkeypatch: pytest.MonkeyPatch, few: int
+    crowd: Session, monkeypatch: pytest.MonkeyPatch, few: int, cap: int
 ):
     """However many are read at once: the best, then the newest, then on below them."""
     monkeypatch.setattr(found, "FEW", few)
+    monkeypatch.setattr(found, "COUNT_CAP", cap)
     wanted = Filter(text="example.org")
     everything = list(search.rows(crowd, ADMIN, wanted))
     numbered = [search.page(crowd, ADMIN, wanted, number=number, size=30) for number in range(1, 8)]
@@ -356,7 +361,7 @@ def test_a_search_goes_on_after_any_row_and_shows_each_once(
     rest = search.page(crowd, ADMIN, wanted, size=200, before_id=first.rows[-1].id)
     assert [*first.rows, *rest.rows] == everything
     assert len(everything) > 100
-    assert search.capped_count(crowd, ADMIN, wanted) == len(everything)
+    assert search.capped_count(crowd, ADMIN, wanted) == min(len(everything), cap + 1)
 
 
 def test_a_list_held_still_does_not_shift_when_payments_arrive(sessions: Sessions, now: datetime):

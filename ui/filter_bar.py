@@ -189,8 +189,8 @@ def _choose(
 
 
 def _day_bar(wanted: Filter, today: date) -> None:
-    """Days of creation; those of payment when only such are wished for."""
-    field = "paid" if wanted.paid and not wanted.created else STATE.get("dated_field", "created")
+    """Days of creation; those of payment or of the payout when only such are wished for."""
+    field = _dated_field(wanted)
     span: dates.Span | None = getattr(wanted, field)
     presets = {choice: words.days_of(choice, today) for choice in DAYS[1:-1]}
     STATE.days = next((choice for choice, days in presets.items() if span and days == span), None) or (
@@ -210,6 +210,13 @@ def _day_bar(wanted: Filter, today: date) -> None:
     )
     if STATE.days == OWN_DAYS:
         _own_days(field, span, today)
+
+
+def _dated_field(wanted: Filter) -> str:
+    """What the bar of days is about: the first that is wished for, else what was chosen last."""
+    asked = [name for name in filters.DAYS if getattr(wanted, name)]
+    chosen: str = STATE.get("dated_field", filters.DAYS[0])
+    return chosen if chosen in asked or not asked else asked[0]
 
 
 def _own_days(field: str, span: dates.Span | None, today: date) -> None:
@@ -297,7 +304,7 @@ def _amount(label: str, field: str, wanted: Filter) -> None:
 
 def _dated(wanted: Filter) -> None:
     """Which day of a payment the bar of days is about; days that are chosen already move over."""
-    field = "paid" if wanted.paid and not wanted.created else STATE.get("dated_field", "created")
+    field = _dated_field(wanted)
 
     def turned() -> None:
         STATE.dated_field = STATE.dated.lower()
@@ -306,7 +313,11 @@ def _dated(wanted: Filter) -> None:
 
     STATE.dated = field.title()
     st.segmented_control(
-        "Days are those it was", ["Created", "Paid"], required=True, key="dated", on_change=turned
+        "Days are those it was",
+        [name.title() for name in filters.DAYS],
+        required=True,
+        key="dated",
+        on_change=turned,
     )
 
 
