@@ -23,7 +23,19 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, banked, cases, closed_days, holding, lifecycle, parts, places, reversals, tallies
+from payments import (
+    audit,
+    banked,
+    cases,
+    closed_days,
+    holding,
+    lifecycle,
+    parts,
+    places,
+    reversals,
+    search_text,
+    tallies,
+)
 from payments.cases import Decision
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Review, Source
@@ -107,6 +119,8 @@ def write(
     line.state = MATCHED
     _close_exception(session, line.id, by, now)
     session.flush()
+    for payment in payments.values():  # it is found by what the bank says, too
+        payment.search_text = search_text.of(payment)
     tallies.bump(session)
     return match
 
@@ -298,7 +312,9 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     session.flush()
     _give_back(session, match, why, act, keep_vouched=True)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
-        _note_undone(session, holding.payment(session, payment_id), line, why, act, match=match.id)
+        payment = holding.payment(session, payment_id)
+        _note_undone(session, payment, line, why, act, match=match.id)
+        payment.search_text = search_text.of(payment)
     for payout_id in sorted({part.payout_id for part in match.parts if part.payout_id}):
         banked.note(session, payout_id, line.on, Kind.UNBANKED, act, why=why)
     suggestion = dict(match.evidence)  # what spoke for it still does

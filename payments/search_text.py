@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
-from db.models import Payment
+from sqlalchemy import select
+from sqlalchemy.orm import object_session
+
+from db.models import Match, MatchPart, Payment, StatementLine
 from payments.privacy import fold
 from payments.references import spoken
 
@@ -18,7 +21,7 @@ def of(payment: Payment, people: Iterable[str] | None = None) -> str:
         payment.payer_phone,
         payment.note,
         [(link.wire_reference, link.gateway_reference) for link in payment.links],
-        [*people, *_old(payment)],
+        [*people, *_old(payment), *_banked(payment)],
     )
 
 
@@ -26,6 +29,21 @@ def _old(payment: Payment) -> Iterable[str]:
     """What the earlier system called it. Looked up for its payments alone: others have none."""
     record = payment.legacy if payment.origin == "legacy" else None
     return [*record.texts["references"], *record.texts["extra"]] if record else []
+
+
+def _banked(payment: Payment) -> Iterable[str]:
+    """What the bank says of the lines that paid it. Looked up where money is here: others have none."""
+    session = object_session(payment)
+    if session is None or not payment.received_minor:
+        return []
+    lines = (
+        select(StatementLine.description, StatementLine.reference)
+        .join(Match, Match.line_id == StatementLine.id)
+        .join(MatchPart, MatchPart.match_id == Match.id)
+        .where(MatchPart.payment_id == payment.id, Match.undone_at.is_(None))
+        .order_by(StatementLine.id)
+    )
+    return [text for line in session.execute(lines) for text in line]
 
 
 def folded(

@@ -16,6 +16,7 @@ from payments import (
     lifecycle,
     proposing,
     reconciliation,
+    search,
     standstill,
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed
@@ -24,6 +25,7 @@ from payments.matching import Target, Way
 from payments.parts import Decided, Part
 from payments.people import Person, Role
 from payments.proposing import Reason
+from payments.search import Filter
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)
@@ -199,6 +201,21 @@ def test_one_line_is_split_over_several_payments_and_a_surplus(bench):
     bench.accept(line, *parts, why="Acme paid for both and R50 too much.")
     assert bench.status(one)[0] == bench.status(other)[0] == Status.PAID
     bench.lawful()
+
+
+def test_a_payment_is_found_by_what_the_bank_says_of_its_line_while_they_are_matched(bench):
+    one = bench.owes()
+    (line,) = bench.bank(("MAGTAPE KWAITO TRADING 88", "1500.00"))
+
+    def found() -> list[str]:
+        with bench.sessions.read() as session:
+            return [row.reference for row in search.rows(session, ADMIN, Filter(text="kwaito trading"))]
+
+    assert found() == []
+    match = bench.accept(line, Part(Target.PAYMENT, PRICE, bench.id_of(one)))
+    assert found() == [one]
+    bench.undo(match)
+    assert found() == []
 
 
 def test_part_payments_add_up(bench):
