@@ -85,6 +85,14 @@ def test_a_saved_view_is_opened_by_its_address_and_left_by_another_filter(full):
     assert query(again, "view") is None
 
 
+def test_a_saved_view_comes_back_in_its_order(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE)
+    at.selectbox(key="sort").set_value("payer").run()
+    save_view(at, "By name")
+    assert full.open(PAGE, view=query(at, "view")).selectbox(key="sort").value == "payer"
+
+
 def test_a_view_that_is_shared_is_opened_by_who_may_and_holds_only_their_events(full):
     full.sign_in(Role.FINANCE)
     at = full.open(PAGE, q="status:open")

@@ -181,7 +181,8 @@ def _previewed(here: Person, many: Many, told: Preview, given: Given) -> None:
     deed = words.DEED[told.deed]
     worth = f", {words.sums(told.sums)}" if told.sums else ""
     plain(f"{deed.name}: {words.number(told.doing)} of {words.number(told.count)}{worth}", "name")
-    plain("\n".join(f"{words.number(count)} skipped: {why}." for why, count in told.skipped.items()))
+    if told.skipped:
+        plain("\n".join(f"{words.number(count)} skipped: {why}." for why, count in told.skipped.items()))
     if told.first:
         rest = told.doing - len(told.first)
         plain(f"{', '.join(told.first)}{f' and {words.number(rest)} more' if rest else ''}", "faint")

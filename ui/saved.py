@@ -42,6 +42,8 @@ def leave(wanted: Filter) -> None:
 
 def _hold(view: View) -> None:
     hold(view.filter)
+    if view.sort:
+        st.session_state.sort = view.sort
     st.session_state.view_token, st.session_state.view_open = view.token, view
 
 
@@ -135,8 +137,10 @@ def _save_form(person: Person, wanted: Filter) -> None:
                 with app.sessions.begin() as session:
                     columns = shown_columns(person)
                     saved = views.save(
-                        session, person, name, wanted, columns=columns, shared_with=role, now=app.now()
-                    )
+                        session, person, name, wanted,
+                        sort=st.session_state.get("sort", ""), columns=columns, shared_with=role,
+                        now=app.now(),
+                    )  # fmt: skip
             except PaymentsError as error:
                 problem(str(error))
             else:

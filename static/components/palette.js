@@ -75,6 +75,10 @@ function choose(parts, nth) {
 async function fromClipboard(parts) {
   try {
     const leave = await navigator.permissions.query({ name: "clipboard-read" });
+    if (leave.state === "prompt" && !parts.input.value) {
+      // the browser asks whoever is here once they choose it; from then on what was copied is offered at once
+      return fill(parts, [...parts.items, { id: null, group: "In the clipboard", title: "Look for what you copied", note: "the browser asks first", icon: "content_paste", paste: true }]);
+    }
     if (leave.state !== "granted") return;
     const text = (await navigator.clipboard.readText()).trim();
     if (!IDENTIFIER.test(text) || !/[0-9]/.test(text) || parts.input.value) return;
@@ -82,6 +86,19 @@ async function fromClipboard(parts) {
   } catch {
     // a browser that does not know this leave, or a page that lost the focus: nothing is offered
   }
+}
+
+async function paste(parts) {
+  try {
+    const text = (await navigator.clipboard.readText()).trim().slice(0, 200);
+    if (!text) return fill(parts, [], "Nothing was copied.");
+    parts.input.value = text;
+    parts.ask(text);
+    fill(parts, [], "Looking …");
+  } catch {
+    fill(parts, [], "The browser did not let us see what was copied. Paste it into the box.");
+  }
+  parts.input.focus();
 }
 
 function openPalette(parts) {
@@ -120,6 +137,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
   parts.ask = (text) => setStateValue("query", text);
   const pick = (item) => {
     if (!item) return;
+    if (item.paste) return paste(parts);
     if (item.ask) {
       parts.input.value = item.ask;
       parts.ask(item.ask);
