@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,13 +31,17 @@ sys.path[0] = str(Path(__file__).parent.parent)
 import psutil
 import psycopg
 import requests
+from sqlalchemy import select, text
 
 from benchmarks._many import fill
-from benchmarks.webhook import Server, _new_databases, _sender
+from benchmarks.webhook import Server, _sender
+from db.migrate import migrate
+from db.models import PersonRow
+from db.session import open_engine
 from db.sqlite import sqlite_module
 from payments import approvals, people
 from payments.exports import records
-from payments.exports.layout import Layout
+from payments.exports.layout import Format, Layout
 from payments.people import SYSTEM, Role
 from payments.search import Filter
 from tests import hook, postgres
@@ -61,6 +66,7 @@ ORDER BY p.id DESC
 
 def main() -> None:
     options = _options()
+    layout = Layout(format=Format(options.format))
     sizes = [size for size in (*SIZES, 10_000_000) if size <= options.rows]
     with (
         tempfile.TemporaryDirectory(prefix="paydesk-bench-", dir=options.folder) as name,
@@ -68,15 +74,19 @@ def main() -> None:
     ):
         folder = Path(name)
         datasette = _datasette(folder) if options.datasette else None
-        server = stack.enter_context(postgres.server(durable=True)) if "postgresql" in options.only else ""
+        server = options.server or ""
+        if "postgresql" in options.only and not server:
+            server = stack.enter_context(postgres.server(durable=True))
         told: dict[str, Any] = {
             "bench": "export",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": f"{os.cpu_count()} × {platform.processor() or platform.machine()}",
             "load_before": round(os.getloadavg()[0], 1),
+            "format": options.format,
         }
         for kind in options.only:
-            told[kind] = _measure(kind, sizes, folder, server, datasette, options.runs)
+            desks = Desks(kind, options.kept or folder, server)
+            told[kind] = _measure(desks, sizes, Taking(layout, datasette, options.runs))
     print(json.dumps(told))
 
 
@@ -86,7 +96,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100_000, help="up to so many: 1000000, 10000000")
     parser.add_argument("--runs", type=int, default=3, help="of each, in turn; the median is told")
     parser.add_argument("--only", nargs="+", default=["sqlite", "postgresql"], help="sqlite, postgresql")
+    parser.add_argument("--format", choices=[str(one) for one in Format], default="csv")
     parser.add_argument("--folder", help="where the databases lie; default: the system's temporary folder")
+    parser.add_argument("--kept", type=Path, help="where SQLite's databases are kept, and taken from")
+    parser.add_argument("--server", help="a PostgreSQL server on which databases are kept, and taken from")
     parser.add_argument(
         "--datasette", action="store_true", help="beside Datasette too, which is installed for it"
     )
@@ -96,22 +109,56 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measure(
-    kind: str, sizes: list[int], folder: Path, server: str, datasette: Path | None, runs: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Desks:
+    """Where desks lie: SQLite's in ``kept``, PostgreSQL's on ``server``."""
+
+    kind: str
+    kept: Path
+    server: str
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[tuple[Served, str]]:
+        """A running desk with so many payments, which are made where there are none."""
+        name, place = f"m{size}", self.kept / f"{self.kind}-{size}"  # with the keys of its audit
+        place.mkdir(exist_ok=True)
+        url = f"sqlite:///{self.kept}/{name}.db" if self.kind == "sqlite" else self._postgres(name)
+        engine = open_engine(url)
+        migrate(engine)
+        with engine.connect() as connection:
+            empty = connection.execute(text("SELECT 1 FROM payments LIMIT 1")).first() is None
+        if empty:
+            fill(engine, size)
+        engine.dispose()
+        with serving(place, DATABASE_URL=url) as served:
+            yield served, url
+
+    def _postgres(self, name: str) -> str:
+        admin = open_engine(self.server, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            known = text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.execute(known, {"name": name}).first() is None:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+        url = admin.url.set(database=name).render_as_string(hide_password=False)
+        admin.dispose()
+        return url
+
+
+@dataclass(frozen=True)
+class Taking:
+    layout: Layout
+    datasette: Path | None
+    runs: int
+
+
+def _measure(desks: Desks, sizes: list[int], taking: Taking) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for size in sizes:
-        name = f"m{size}"
-        url = (
-            f"sqlite:///{folder}/{name}.db" if kind == "sqlite" else _new_databases(server, {name: ""})[name]
-        )
-        place = folder / f"{kind}-{size}"
-        place.mkdir()
-        with serving(place, DATABASE_URL=url) as served:
-            fill(served.app.sessions.engine, size)
-            found[str(size)] = _side_by_side(kind, served, url, datasette, runs)
+        with desks.of(size) as (served, url):
+            found[str(size)] = _side_by_side(desks.kind, served, url, taking)
+            print(f"{desks.kind} {size}: {json.dumps(found[str(size)])}", file=sys.stderr)
             if size == sizes[-1]:
-                found["webhook"] = _webhook_beside(served, url)
+                found["webhook"] = _webhook_beside(served, url, taking.layout)
     first, last = found[str(sizes[0])], found[str(sizes[-1])]
     steps = math.log(sizes[-1] / sizes[0])
     found["exponent"] = {
@@ -122,19 +169,19 @@ def _measure(
     return found
 
 
-def _side_by_side(kind: str, served: Served, url: str, datasette: Path | None, runs: int) -> dict[str, Any]:
+def _side_by_side(kind: str, served: Served, url: str, taking: Taking) -> dict[str, Any]:
     token = _people(served)
-    ways: dict[str, Callable[[], dict[str, float]]] = {"ours": lambda: _ours(served, token)}
+    ways: dict[str, Callable[[], dict[str, float]]] = {"ours": lambda: _ours(served, token, taking.layout)}
     if cli := _cli(kind, url):
         ways["cli"] = lambda: _command(cli)
     ways["limit"] = lambda: _limit(kind, url)
     with ExitStack() as stack:
-        if kind == "sqlite" and datasette:
-            address = stack.enter_context(_datasette_of(datasette, url))
+        if kind == "sqlite" and taking.datasette:
+            address = stack.enter_context(_datasette_of(taking.datasette, url))
             ways["datasette"] = lambda: _stream(address, {})
-        _ours(served, token)  # nobody is measured cold
+        _ours(served, token, replace(taking.layout, format=Format.CSV))  # nobody is measured cold
         taken: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-        for _ in range(runs):
+        for _ in range(taking.runs):
             for name, way in ways.items():
                 taken[name].append(way())
     found: dict[str, Any] = {
@@ -144,42 +191,52 @@ def _side_by_side(kind: str, served: Served, url: str, datasette: Path | None, r
     for peer in ("cli", "limit", "datasette"):
         if peer in found:
             found[f"ours_over_{peer}"] = round(found["ours"]["s"] / found[peer]["s"], 2)
+    if "cli" in found:
+        found["cpu_ours_over_cli"] = round(found["ours"]["cpu_s"] / max(found["cli"]["cpu_s"], 0.01), 2)
     return found
 
 
 def _people(served: Served) -> str:
     """Somebody who takes files, who comes in, and a second person who approves them."""
     with served.app.sessions.begin() as session:
-        for email in (TAKES, APPROVES):
+        known = session.scalars(select(PersonRow.email)).all()
+        for email in {TAKES, APPROVES} - {*known}:
             people.create_person(
                 session, SYSTEM, name=email, email=email, role=Role.ADMIN, events=None, now=served.app.now()
             )
     return served.come_in(TAKES)
 
 
-def _allowed(served: Served) -> str:
+def _allowed(served: Served, layout: Layout) -> str:
     """The address of a file of all payments, approved where it takes a second person."""
     app = served.app
     with app.sessions.begin() as session:
         takes, approves = (people.system_person(session, email) for email in (TAKES, APPROVES))
-        asked = records.ask(session, takes, Filter(), Layout(), demo=True, now=app.now())
+        asked = records.ask(session, takes, Filter(), layout, demo=True, now=app.now())
         if asked.asked_rows is not None:
             told = records.ask_second(session, takes, asked.reference, "To be measured", now=app.now())
             approvals.approve(session, approves, told.id, now=app.now())
     return f"{served.url}/export/{asked.reference}"
 
 
-def _ours(served: Served, token: str) -> dict[str, float]:
+def _ours(served: Served, token: str, layout: Layout) -> dict[str, float]:
     """Time, first byte, and the most memory of the child and growth of the server while it goes."""
     server = psutil.Process(served.process)
-    address = _allowed(served)
-    before = server.memory_info().rss
+    address = _allowed(served, layout)
+    before, cpu = server.memory_info().rss, _cpu_s(server)
     with _watching(server) as peaks:
         found = _stream(address, served.cookie(token))
     return found | {
+        "cpu_s": _cpu_s(server) - cpu,
         "child_mb": round(peaks["child"] / 2**20, 1),
         "server_grew_mb": round(max(0, peaks["server"] - before) / 2**20, 1),
     }
+
+
+def _cpu_s(server: psutil.Process) -> float:
+    """Of the server and of those of its children that have ended."""
+    times = server.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 @contextmanager
@@ -191,7 +248,8 @@ def _watching(server: psutil.Process) -> Iterator[dict[str, int]]:
             peaks["server"] = max(peaks["server"], server.memory_info().rss)
             for process in server.children():
                 try:
-                    peaks["child"] = max(peaks["child"], process.memory_info().rss)
+                    if "payments.exports.child" in process.cmdline():  # else a fork of ours
+                        peaks["child"] = max(peaks["child"], process.memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
 
@@ -229,12 +287,16 @@ def _cli(kind: str, url: str) -> list[str] | None:
 
 def _command(command: list[str]) -> dict[str, float]:
     started, size, first = time.perf_counter(), 0, 0.0
+    before = os.times()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         while piece := process.stdout.read(2**18):
             first = first or time.perf_counter() - started
             size += len(piece)
     assert process.returncode == 0
-    return {"s": time.perf_counter() - started, "first_byte_ms": first * 1000, "mb": size / 1e6}
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    taken = {"s": time.perf_counter() - started, "first_byte_ms": first * 1000, "mb": size / 1e6}
+    return taken | {"cpu_s": cpu}
 
 
 def _limit(kind: str, url: str) -> dict[str, float]:
@@ -290,14 +352,14 @@ def _datasette_of(program: Path, url: str) -> Iterator[str]:
 # -- webhooks meanwhile ------------------------------------------------------------------------------
 
 
-def _webhook_beside(served: Served, url: str) -> dict[str, Any]:
+def _webhook_beside(served: Served, url: str, layout: Layout) -> dict[str, Any]:
     """One connection to ``webhook.py``, alone and while a file of everything is taken."""
     token, seconds, port = served.come_in(TAKES), 3.0, hook.free_port()
     with hook.process(url, port) as process, _sender() as send:
         server = Server(process, port)
         send(server, 1, 0.5, "warm")
         alone = send(server, 1, seconds, "alone")
-        taking = threading.Thread(target=_ours, args=(served, token))
+        taking = threading.Thread(target=_ours, args=(served, token, layout))
         taking.start()
         time.sleep(0.3)
         beside = send(server, 1, seconds, "beside")

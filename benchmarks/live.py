@@ -1,7 +1,8 @@
 """What does the live page cost? One reading of it at many sizes, then fifty open pages; one JSON line.
 
 ``docs/performance.md`` explains the figures. ``--sizes`` says how many payments, ``--pages 0`` leaves the
-pages out, ``--export`` takes a file of everything beside them.
+pages out, ``--export`` takes a file of everything beside them; ``--url`` opens the pages alone, over the desk
+in that database, whose events and totals are those of ``_many`` and ``_totals``.
 """
 
 import argparse
@@ -26,16 +27,17 @@ sys.path[0] = str(Path(__file__).parent.parent)
 import pandas
 import psutil
 import requests
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, select, text
 
 import bootstrap
 from benchmarks import _many, _totals
 from benchmarks._pages import watching
 from db.migrate import migrate
-from db.models import Event, Payment
+from db.models import Event, Payment, PersonRow
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import lifecycle, overview, references, search_text, tallies
+from payments.exports.layout import COLUMNS
 from payments.lifecycle import Source, Status
 from payments.people import SYSTEM, Role, create_person
 from tests import postgres, served
@@ -62,6 +64,9 @@ def main() -> None:
         "load_before": round(os.getloadavg()[0], 1),
     }
     with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as folder, ExitStack() as stack:
+        if options.url:
+            print(json.dumps(told | {"pages": _pages(Path(folder), options)}))
+            return
         admin = stack.enter_context(postgres.server())
         for name, url in (
             ("sqlite", lambda size: f"sqlite:///{folder}/{size}.db"),
@@ -80,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=50, help="how many pages are open")
     parser.add_argument("--seconds", type=int, help="how long they are watched")
     parser.add_argument("--export", action="store_true", help="a file of all payments is taken meanwhile")
+    parser.add_argument("--url", help="a database with payments, for the pages alone")
     options = parser.parse_args()
     options.sizes = options.sizes or ((1_000, 10_000) if options.quick else (10_000, 100_000))
     options.seconds = options.seconds or (10 if options.quick else 40)
@@ -214,9 +220,15 @@ def _exponent(costs: dict[int, float]) -> float:
 def _pages(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """A real server, pages of people of all roles in twelve scopes, and a payment a second."""
     size = max(options.sizes)
-    with served.serving(folder / "desk") as door:
-        _many.fill(door.app.sessions.engine, size)
-        _totals.count(door.app.sessions.engine)
+    settings = {"DATABASE_URL": options.url} if options.url else {}
+    (folder / "desk").mkdir(exist_ok=True)
+    with served.serving(folder / "desk", **settings) as door:
+        if options.url:
+            with door.app.sessions.read() as session:
+                size = session.scalar(text("SELECT count(*) FROM payments"))
+        else:
+            _many.fill(door.app.sessions.engine, size)
+            _totals.count(door.app.sessions.engine)
         people = _people(door, options.pages)
         server = _server_of(door.port)
         with watching(door.url, people, WARM_S, options.seconds) as pages:
@@ -260,15 +272,16 @@ def _people(door: served.Served, count: int) -> list[dict[str, Any]]:
         scope = None if role is Role.ADMIN else SCOPES[1 + nth % (len(SCOPES) - 1)]
         email = f"{role}{nth}@example.org"
         with door.app.sessions.begin() as session:
-            create_person(
-                session,
-                SYSTEM,
-                name=f"Person {nth}",
-                email=email,
-                role=role,
-                events=scope,
-                now=door.app.now(),
-            )
+            if session.scalar(select(PersonRow.id).where(PersonRow.email == email)) is None:
+                create_person(
+                    session,
+                    SYSTEM,
+                    name=f"Person {nth}",
+                    email=email,
+                    role=role,
+                    events=scope,
+                    now=door.app.now(),
+                )
         cookie = door.cookie(door.come_in(email))["Cookie"]
         people.append({"cookie": cookie, "scope": scope})
     return people
@@ -328,13 +341,15 @@ def _nothing() -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _exporting(door: served.Served, cookie: str) -> Iterator[dict[str, Any]]:
-    """Files of everything, one after the other, taken as fast as they come and thrown away."""
+    """Files of everything that tells of no payer, which take no second person, one after the other, taken as
+    fast as they come and thrown away."""
+    columns = ",".join(name for name, column in COLUMNS.items() if not column.personal)
     stop, told = threading.Event(), {"exports": 0, "exported_mb": 0}
 
     def take() -> None:
         while not stop.is_set():
             with requests.get(
-                f"{door.url}/export", headers={"Cookie": cookie}, stream=True, timeout=60
+                f"{door.url}/export?columns={columns}", headers={"Cookie": cookie}, stream=True, timeout=60
             ) as reply:
                 reply.raise_for_status()
                 for chunk in reply.iter_content(1 << 16):
