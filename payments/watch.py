@@ -21,6 +21,7 @@ from db.session import Sessions
 from payments import (
     alerts,
     backups,
+    card_watch,
     chain,
     dates,
     health,
@@ -146,6 +147,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from _forged(session, now)
     yield from _waiting(session, now)
     yield from payout_watch.alarms(session, now=now)
+    yield from card_watch.alarms(session, now=now)
     yield from notify_watch.alarms(session, now=now)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from db.migrate import downgrade, migrate
 from db.models import CardBatch, Match, MatchPart, ZReport
 from db.money import Money
-from payments import accounts, cash_up, door, imports, last_stage, reconciled
+from payments import accounts, card_watch, cash_up, door, imports, last_stage, reconciled
 from payments.door import Slip, Taking
 from payments.errors import Conflict, InvalidInput
 from payments.matching import Target
@@ -138,3 +138,61 @@ def test_reports_of_before_get_their_batches(bench, sessions, person, now):
     with sessions.read() as session:
         assert session.execute(select(CardBatch.machine, CardBatch.amount_minor)).all() == before
         assert accounts.list_accounts(session, ADMIN)[0].id == bench.account
+
+
+# -- slips that no line brought ------------------------------------------------------------------------
+
+
+def told(sessions, now) -> list[str]:
+    with sessions.read() as session:
+        return [alarm.sentence for alarm in card_watch.alarms(session, now=now)]
+
+
+def waiting(sessions) -> list[tuple[str, Money | None, list[str]]]:
+    with sessions.read() as session:
+        return [
+            (one.machine, one.counted, [slip.reference for slip in one.slips])
+            for one in card_watch.waiting(session, ADMIN)
+        ]
+
+
+def test_slips_that_no_line_brought_are_told_the_next_bank_days_morning(bench, sessions, person, now):
+    references = closed(sessions, person, now)  # on Saturday
+    morning = now.replace(hour=6, minute=0)  # 08:00 on Monday in Johannesburg
+    assert told(sessions, morning) == []  # this desk imports no statements
+    bench.bank(("SOMETHING ELSE", "12.00"))
+    assert told(sessions, morning - timedelta(seconds=1)) == []
+    (sentence,) = told(sessions, morning)
+    assert sentence.startswith("3 card slips, R450.00, of 21 Nov 2026 are in no line of the bank.")
+    assert waiting(sessions) == [(MACHINE, Money(450_00), references)]
+
+
+def test_a_batch_that_came_is_told_no_more_and_one_that_was_undone_is_again(bench, sessions, person, now):
+    closed(sessions, person, now)
+    bench.bank(("CARD SETTLEMENT 00123456", "450.00"))
+    assert len(told(sessions, now)) == 1
+    bench.propose()
+    assert (told(sessions, now), waiting(sessions)) == ([], [])
+    with sessions.read() as session:
+        match = session.scalars(select(Match)).one()
+    bench.undo(match.id)
+    assert len(told(sessions, now)) == 1
+
+
+def test_slips_of_a_shift_that_nobody_closed_are_told_and_corrected_ones_are_not(
+    bench, sessions, person, now
+):
+    bench.bank(("SOMETHING ELSE", "12.00"))
+    earlier = now - timedelta(days=2)
+    shift = opened(sessions, person, earlier)
+    taken = []
+    for number in ("000001", "000002"):
+        wanted = draft(sessions, person)
+        with sessions.begin() as session:
+            taking = Taking(wanted.reference, shift.id, wanted, PRICE, slip=Slip(number, "4242", MACHINE))
+            taken.append(door.take(session, person, taking, now=earlier))
+    with sessions.begin() as session:
+        why = "Typed for the wrong person."
+        door.correct(session, person, taken[1].id, why, shift_id=shift.id, key="a-correction", now=earlier)
+    assert waiting(sessions) == [(MACHINE, None, [taken[0].reference])]
+    assert told(sessions, now)[0].startswith("1 card slip, R150.00, of 21 Nov 2026 is in no line")

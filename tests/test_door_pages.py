@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from sqlalchemy import select
 
-from db.models import AuditEntry, Payment, PersonRow
+from db.models import AuditEntry, Payment, PersonRow, TillEntry
 from db.money import Money
 from payments import (
     cash_up,
@@ -28,7 +28,7 @@ from payments.dates import business_day, day_span
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
-from payments.people import SYSTEM, Person, Role
+from payments.people import SYSTEM, Person, Role, system_person
 from payments.references import spoken
 from tests.desk import ADMIN, issue, payment_of
 from tests.far_phone import WAIT_MS, FarPhone
@@ -172,14 +172,6 @@ def test_cash_needs_a_shift_and_the_page_says_where_to_open_one(page_desk):
     assert not at.text_input
 
 
-def open_a_shift(page_desk):
-    at = page_desk.open("pages/door/shift.py")
-    at.text_input(key="shift_float").set_value("500")
-    at.selectbox[1].set_value("Main door")
-    at.button[0].click().run()
-    assert not at.error, at.error[0].value
-
-
 def test_eft_shows_where_and_with_which_reference_and_a_claim_is_no_payment(page_desk):
     page_desk.sign_in(Role.ORGANISER)
     with page_desk.sessions.begin() as session:
@@ -215,6 +207,30 @@ def test_the_same_name_again_is_asked_about_before_a_link_is_made(page_desk):
     at.button(key="take_other").click().run()
     assert not at.error, at.error[0].value
     assert len(page_desk.gateway.requests) == asked + 1
+
+
+@pytest.mark.parametrize("somebody_else", [True, False], ids=["somebody else", "the same"])
+def test_cash_of_who_owes_already_is_asked_about_before_it_is_taken(page_desk, somebody_else):
+    owed = issue(page_desk.sessions, page_desk.gateway, now=page_desk.now, payer_name="Zanele Mokoena")
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.read() as session:
+        organiser = system_person(session, "organiser@example.org")
+    opened(page_desk.sessions, organiser, page_desk.now)
+    at = page_desk.open("pages/door/take.py")
+    at.segmented_control(key="take_how").set_value("Cash").run()
+    at.text_input(key="take_who").set_value("Zanele Mokoeana")
+    at.button[0].click().run()
+    assert "seems to be here already" in all_html(at)
+    with page_desk.sessions.read() as session:
+        assert session.scalars(select(TillEntry)).all() == []
+    key = "take_other" if somebody_else else f"take_alike_{owed.reference}"
+    at.button(key=key).click().run()
+    assert not at.error, at.error[0].value
+    with page_desk.sessions.read() as session:
+        taken = session.scalars(select(TillEntry)).all()
+        assert [one.payment.payer_name for one in taken] == ["Zanele Mokoeana"] * somebody_else
+    if not somebody_else:
+        assert owed.reference in all_html(at)
 
 
 def test_what_was_typed_for_one_payment_is_not_there_for_the_next(page_desk):
@@ -325,6 +341,41 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
     press(page, "Close the shift")
     expect(page.get_by_text("SHA-256", exact=False)).to_be_visible(timeout=20_000)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_a_link_is_made_and_the_next_payer_begun_without_a_mouse(
+    phone: BrowserContext, running_desk: Desk
+) -> None:
+    page = phone.new_page()
+    page.goto(f"{running_desk.dashboard}/take")
+    who = page.get_by_label("Who pays (optional)")
+    expect(who).to_be_visible(timeout=20_000)
+    tab_to(page, page.get_by_role("radiogroup", name="For what"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("radio", name="Student")).to_be_checked(timeout=20_000)
+    tab_to(page, who)
+    page.keyboard.type("Nokuthula Keys")
+    page.keyboard.press("Enter")
+    expect(page.get_by_alt_text("QR code of the payment link")).to_be_visible(timeout=20_000)
+    tab_to(page, page.get_by_role("button", name="Next payer"))
+    page.keyboard.press("Enter")
+    expect(who).to_be_visible(timeout=20_000)
+    assert who.input_value() == ""
+    with running_desk.changing() as (session, _):
+        made = session.scalars(select(Payment).where(Payment.payer_name == "Nokuthula Keys")).all()
+        assert [payment.amount for payment in made] == [Money(45_050)]
+
+
+def tab_to(page: Page, what: Locator) -> None:
+    """From where the focus is, as often as it takes."""
+    for _ in range(80):
+        if what.evaluate("it => it.contains(document.activeElement)"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError("no key leads there")
 
 
 # -- far away -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 
 from ui import closing_papers
 from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
+from ui.card_slips import waiting_slips
 from ui.charts import Tile, calendar
 from ui.claims import amount_of
 from ui.drawer import drawer
@@ -148,6 +149,6 @@ __all__ = [
     "trouble",
     "verify_a_file",
     "views_popover",
-    "waiting_files",
+    "waiting_files", "waiting_slips",
     "way_in",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Take a payment: by a link and its code, by EFT, in cash, or from the slip of a card machine."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 import bootstrap
@@ -20,6 +22,7 @@ from payments import (
     shifts,
 )
 from payments.door import Slip, Taking
+from payments.errors import Conflict
 from payments.events import EventView, State
 from payments.lifecycle import CLOSED, SETTLED, Status
 from payments.likeness import Alike
@@ -38,12 +41,26 @@ OWN_AMOUNT = 0
 LINK, EFT, CASH, SLIP = "Link", "EFT", "Cash", "Card slip"
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
+GOES_ON = {
+    LINK: "create the link", EFT: "show how to pay", CASH: "take the cash", SLIP: "write the slip down",
+}  # fmt: skip
 SENDS = {LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt"}
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = (
     "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
     "tendered", "slip", "last_four",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form as it was sent, kept while somebody looks whether its payer is here already."""
+
+    draft: Draft
+    way: str
+    asked: Money
+    tendered: int
+    slip: Slip | None
 
 
 def next_payer() -> None:
@@ -166,10 +183,7 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         places=several.places(each),
         deposit=asked,
     )
-    if shift is None:
-        guarded(draft, way)
-    else:
-        take(shift, draft, asked, tendered, slip)
+    guarded(Sent(draft, way, asked, tendered, slip), shift)
 
 
 def ask_amount() -> tuple[str, str]:
@@ -183,19 +197,19 @@ def ask_amount() -> tuple[str, str]:
 # -- the same person again --------------------------------------------------------------------------
 
 
-def guarded(draft: Draft, way: str) -> None:
-    """Ask for the money, unless the same person seems to have a payment of this event already."""
+def guarded(sent: Sent, shift: ShiftView | None) -> None:
+    """Go on, unless the same person seems to have a payment of this event already: who owes one pays that."""
     with app.sessions.read() as session:
-        found = likeness.alike(session, person, draft)
+        found = likeness.alike(session, person, sent.draft)
     if found:
-        st.session_state.take_guard = (draft, found, way)
+        st.session_state.take_guard = (sent, found)
         st.rerun()
-    ask(draft, way)
+    go_on(sent, shift)
 
 
-def same_person(draft: Draft, found: tuple[Alike, ...], way: str) -> None:
+def same_person(sent: Sent, found: tuple[Alike, ...], shift: ShiftView | None) -> None:
     with st.container(border=True):
-        ui.plain(f"{draft.payer_name} seems to be here already", "title")
+        ui.plain(f"{sent.draft.payer_name} seems to be here already", "title")
         st.caption("Open what is there, or go on if this is somebody else.")
         for one in found:
             word = words.STATUS[one.status].word
@@ -209,20 +223,23 @@ def same_person(draft: Draft, found: tuple[Alike, ...], way: str) -> None:
             )
         with st.container(horizontal=True):
             with ui.error_boundary():
-                word = "create the link" if way == LINK else "show how to pay"
-                if st.button(f"Somebody else: {word}", type="primary", key="take_other"):
-                    ask(draft, way)
+                if st.button(f"Somebody else: {GOES_ON[sent.way]}", type="primary", key="take_other"):
+                    go_on(sent, shift)
             st.button("Back", on_click=lambda: st.session_state.pop("take_guard", None), key="take_back")
 
 
-def ask(draft: Draft, way: str) -> None:
-    if way == LINK:
-        issue(draft)
-        return
-    with app.sessions.begin() as session:
-        reference = eft.ask(session, person, draft, now=app.now())
-    reopen(reference)
-    st.rerun()
+def go_on(sent: Sent, shift: ShiftView | None) -> None:
+    if sent.way == LINK:
+        issue(sent.draft)
+    elif sent.way == EFT:
+        with app.sessions.begin() as session:
+            reference = eft.ask(session, person, sent.draft, now=app.now())
+        reopen(reference)
+        st.rerun()
+    elif shift is None:
+        raise Conflict("Your shift was closed meanwhile. Open one, and take the money in it.")
+    else:
+        take(shift, sent.draft, sent.asked, sent.tendered, sent.slip)
 
 
 def issue(draft: Draft) -> None:
@@ -437,7 +454,7 @@ elif opened := st.session_state.get("take_open"):
     panel(opened, my_shift)
     todays_links()
 elif guard := st.session_state.get("take_guard"):
-    same_person(*guard)
+    same_person(*guard, my_shift)
 elif not open_events:
     ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
 else:

@@ -10,7 +10,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, exceptions, proposing, reconciliation, two_people
+from payments import accounts, card_watch, exceptions, proposing, reconciliation, two_people
 from payments.attention import Age
 from payments.errors import PaymentsError
 from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
@@ -515,6 +515,7 @@ def page(here: Person) -> None:
     age = age_pills(told_of) if told_of.total.count else None
     trend(here)
     with app.sessions.read() as session:
+        ui.waiting_slips(card_watch.waiting(session, here))
         views = exceptions.queue(
             session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
         )
