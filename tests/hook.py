@@ -22,6 +22,7 @@ import uvicorn
 import bootstrap
 import webhook
 from db.session import Sessions
+from payments import keyring
 from payments.gateways import GatewayEvent
 from payments.gateways.ikhokha import sign
 from tests.desk import FakeGateway
@@ -30,7 +31,11 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 PATH = "/webhooks/ikhokha"
-ENVIRON = {"IKHOKHA_APP_ID": "demo", "IKHOKHA_SECRET_KEY": "demo_secret"}
+ENVIRON = {
+    "IKHOKHA_APP_ID": "demo",
+    "IKHOKHA_SECRET_KEY": "demo_secret",
+    "AUDIT_KEYS": keyring.new_key("tests"),  # the processes of one desk have the same
+}
 
 
 @dataclass
@@ -145,10 +150,22 @@ def process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``python webhook.py``, ready to take messages. What it says stands in its ``stderr``, a file:
     a pipe that nobody reads would hold up who says much."""
-    settings = {**os.environ, **ENVIRON, "DATABASE_URL": database_url, "WEBHOOK_PORT": str(port), **environ}
     with (
+        tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryFile() as said,
-        subprocess.Popen([sys.executable, *command], cwd=ROOT, env=settings, stderr=said) as child,
+        subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            stderr=said,
+            env={
+                **os.environ,
+                **ENVIRON,
+                "DATABASE_URL": database_url,
+                "DATA_DIR": folder,
+                "WEBHOOK_PORT": str(port),
+                **environ,
+            },
+        ) as child,  # fmt: skip
     ):
         try:
             wait_until(lambda: child.poll() is not None or listens(port), seconds=90)  # busy machines

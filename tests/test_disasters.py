@@ -95,7 +95,9 @@ class Desk:
 def open_desk(url: str, folder: Path) -> Iterator[Desk]:
     port = hook.free_port()
     with ExitStack() as stack:
-        door = stack.enter_context(served.serving(folder, DATABASE_URL=url))
+        door = stack.enter_context(
+            served.serving(folder, DATABASE_URL=url, AUDIT_KEYS=hook.ENVIRON["AUDIT_KEYS"])
+        )
         now = door.app.now()
         with door.app.sessions.begin() as session:
             people.create_person(

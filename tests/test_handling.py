@@ -201,7 +201,7 @@ def test_what_another_acted_on_meanwhile_is_not_acted_on_again(sessions, gateway
         handle(sessions, gateway, now)
         return hold(session, link_ids)
 
-    monkeypatch.setattr(lifecycle, "hold_free", late)
+    monkeypatch.setattr(holding, "free", late)
     handle(sessions, gateway, now)
     assert counted(sessions, TimelineEntry.id, TimelineEntry.kind == "event") == 1
 

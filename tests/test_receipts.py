@@ -104,6 +104,7 @@ def test_the_organiser_is_an_admins_to_say_and_audited(sessions, people, now):
     with sessions.begin() as session:
         organisers.save(session, ADMIN, "devconf", replace(REGISTERED, vat_number="4 123 456 789"), now=now)
         organisers.save(session, ADMIN, "devconf", REGISTERED, now=now)
+    with sessions.read() as session:
         found = session.scalars(select(AuditEntry).where(AuditEntry.action == "change_organiser")).all()
     assert [entry.detail["became"]["vat_number"] for entry in found] == ["4123456789"]
 

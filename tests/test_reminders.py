@@ -100,6 +100,7 @@ def test_a_plan_is_kept_audited_and_an_admins(sessions, event, now):
     with sessions.begin() as session:
         reminders.save_plan(session, ADMIN, "devconf", wanted, now=now)
         assert reminders.plan_of(session, event) == Plan((-2, 1), QuietHours(time(20), time(9, 30)))
+    with sessions.read() as session:
         assert session.scalars(select(AuditEntry.action)).all() == ["change_reminders"] * 2
     for person, plan, error in ((organiser, PLAN, NotAllowed), (ADMIN, Plan(tuple(range(7))), InvalidInput)):
         with pytest.raises(error), sessions.begin() as session:

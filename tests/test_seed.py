@@ -28,7 +28,7 @@ from db.models import (
     UnverifiedEvent,
 )
 from db.session import Sessions, open_engine
-from payments import overview, people, sync, tallies
+from payments import keyring, overview, people, sync, tallies
 from payments.errors import Conflict
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config as ClientConfig
@@ -59,8 +59,13 @@ class Seeded:
             return session.scalars(select(Payment.status).where(Payment.reference == reference)).one()
 
 
+#: Two seasons are the same to the last mac of their audits.
+AUDIT_KEYS = keyring.new_key("tests")
+
+
 def demo_app(database_url: str, folder: Path) -> App:
     environ = {"IKHOKHA_APP_ID": "demo", "DATABASE_URL": database_url, "DATA_DIR": str(folder)}
+    environ["AUDIT_KEYS"] = AUDIT_KEYS
     return bootstrap.build(bootstrap.read_settings(environ, env_file=None))
 
 
