@@ -4,10 +4,10 @@ import base64
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -308,6 +308,22 @@ async def sheet_back(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _written_down(endpoint: Endpoint) -> Endpoint:
+    """That somebody took what it gives stands in the record. HEAD would put it there for nobody, and make an
+    original a copy."""
+
+    @wraps(endpoint)
+    async def only_taken(request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(status_code=405, headers={"Allow": "GET"})
+        return await endpoint(request)
+
+    return only_taken
+
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 #: What keeps a stranger's file from being anything but saved.
 _STRANGERS = {
@@ -337,10 +353,9 @@ async def _small_file(
 _STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, CannotOpen: 500}
 
 
+@_written_down
 async def proof(request: Request) -> Response:
     """A proof of payment, to be saved: a stranger's file is never shown within the desk's own pages."""
-    if request.method == "HEAD":  # would stand in the record as having been read
-        return Response(status_code=405, headers={"Allow": "GET"})
     asked = request.path_params["proof_id"]
     proof_id = int(asked) if re.fullmatch("[0-9]{1,18}", asked, re.ASCII) else 0
 
@@ -352,10 +367,9 @@ async def proof(request: Request) -> Response:
     return await _small_file(request, make, _STRANGERS)
 
 
+@_written_down
 async def receipt(request: Request) -> Response:
     """A receipt as a PDF; that somebody took it is written down first, and every further one says COPY."""
-    if request.method == "HEAD":  # would make the original a copy, for nobody
-        return Response(status_code=405, headers={"Allow": "GET"})
 
     def make(person: Person) -> File:
         app, number = bootstrap.app(), request.path_params["receipt_id"]
@@ -366,10 +380,9 @@ async def receipt(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+@_written_down
 async def account(request: Request) -> Response:
     """A payer's statement of account as a PDF; that somebody took it is written down first."""
-    if request.method == "HEAD":  # would stand in the record as having been taken
-        return Response(status_code=405, headers={"Allow": "GET"})
 
     def make(person: Person) -> File:
         app, reference = bootstrap.app(), request.path_params["reference"]
@@ -380,10 +393,9 @@ async def account(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+@_written_down
 async def paper(request: Request) -> Response:
     """A reconciliation statement or a journal; that it was made, and its hash, is written down first."""
-    if request.method == "HEAD":
-        return Response(status_code=405, headers={"Allow": "GET"})
     asked = request.path_params
     if asked["kind"] not in (closing_papers.STATEMENT, closing_papers.JOURNAL):
         return PlainTextResponse("There is no such paper.", 404)
@@ -403,10 +415,9 @@ async def paper(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+@_written_down
 async def audit_file(request: Request) -> Response:
     """Entries of the audit as a CSV file; that somebody took them is written down first."""
-    if request.method == "HEAD":
-        return Response(status_code=405, headers={"Allow": "GET"})
     asked = request.query_params
     who_, action, subject = (asked.get(name, "")[:200] for name in ("who", "action", "subject"))
     try:

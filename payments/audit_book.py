@@ -39,6 +39,11 @@ class Wanted:
     first: date | None = None
     last: date | None = None
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """What is asked for, by name: as an address or the audit itself tells it."""
+        return {name: str(value) for name, value in vars(self).items() if value}
+
 
 @dataclass(frozen=True)
 class EntryView:
@@ -89,10 +94,9 @@ def take(session: Session, person: Person, wanted: Wanted, *, now: datetime) -> 
         raise Conflict(f"These are {number} entries, and a file holds {MOST_IN_A_FILE}. Choose fewer days.")
     lines = [_line(_HEADS), *_lines(session, _wanted(wanted).order_by(AuditEntry.id))]
     data = "".join([*lines, _line((f"# end, {number} entries",))]).encode()
-    asked = {name: str(value) for name, value in vars(wanted).items() if value}
     audit.record(
         session, person, "export_audit", "audit", now=now, entries=number,
-        sha256=hashlib.sha256(data).hexdigest(), asked=asked,
+        sha256=hashlib.sha256(data).hexdigest(), asked=wanted.asked,
     )  # fmt: skip
     return File(
         f"paydesk-audit-{now.astimezone(dates.SAST):%Y-%m-%d-%H%M}.csv", "text/csv; charset=utf-8", data

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, Payment, Payout, PayoutLine, StatementLine
+from db.models import CardBatch, Match, MatchPart, Payment, Payout, PayoutLine, StatementLine
 from db.money import Money
 from payments import lifecycle
 from payments.dates import next_bank_day
@@ -29,6 +29,15 @@ def tied() -> Any:
         select(MatchPart.id)
         .join(Match, Match.id == MatchPart.match_id)
         .where(MatchPart.payout_id == Payout.id, Match.undone_at.is_(None))
+    )
+
+
+def brought() -> Any:
+    """A line of the bank stands for this card machine's batch."""
+    return exists(
+        select(MatchPart.id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .where(MatchPart.card_batch_id == CardBatch.id, Match.undone_at.is_(None))
     )
 
 

@@ -11,9 +11,9 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
-from db.models import CardBatch, Match, MatchPart, Payment, Shift, StatementLine, Till, TillEntry, ZReport
+from db.models import CardBatch, Payment, Shift, StatementLine, Till, TillEntry, ZReport
 from db.money import Money
-from payments import dates
+from payments import banked, dates
 from payments.alerts import Alarm, Kind, Severity
 from payments.lifecycle import Method
 from payments.people import Action, Person, check
@@ -79,11 +79,6 @@ def _waiting(session: Session) -> list[WaitingSlips]:
     """By shift and machine, from the slips themselves: a batch is only the machine's word for them."""
     later = aliased(TillEntry)
     corrected = exists().where(later.reverses_id == TillEntry.id)
-    banked = (
-        exists()
-        .where(MatchPart.card_batch_id == CardBatch.id)
-        .where(Match.id == MatchPart.match_id, Match.undone_at.is_(None))
-    )
     query = (
         select(TillEntry, Till.name, Payment, ZReport.business_day, CardBatch)
         .join(Till, Till.id == TillEntry.till_id)
@@ -93,7 +88,12 @@ def _waiting(session: Session) -> list[WaitingSlips]:
         .outerjoin(
             CardBatch, (CardBatch.z_report_id == ZReport.id) & (CardBatch.machine == TillEntry.machine)
         )
-        .where(TillEntry.method == Method.CARD_SLIP, TillEntry.reverses_id.is_(None), ~corrected, ~banked)
+        .where(
+            TillEntry.method == Method.CARD_SLIP,
+            TillEntry.reverses_id.is_(None),
+            ~corrected,
+            ~banked.brought(),
+        )
         .order_by(TillEntry.id)
     )
     by_machine: dict[tuple[int, str], list[SlipView]] = defaultdict(list)

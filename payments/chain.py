@@ -104,24 +104,31 @@ def append(session: Session, entries: Iterable[AuditEntry]) -> None:
     ring = of(session).ring
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
-    newest = session.execute(
-        select(AuditEntry.id, AuditEntry.mac).order_by(AuditEntry.id.desc()).limit(1)
-    ).one_or_none()
+    newest = _newest(session)
     number, before = (newest.id, newest.mac) if newest else (0, None)
     before = before or _bound(session)
     for number, entry in enumerate(entries, number + 1):  # noqa: B020 it goes on from the newest
         entry.id, entry.mac_key = number, ring.current
-        entry.mac = before = _mac(ring.keys.get(ring.current, b""), before, _said(entry))
+        # As the database will give it back: no tuples, no number as a name.
+        entry.detail = json.loads(json.dumps(entry.detail))
+        entry.mac = before = _mac(_key(ring, ring.current), before, _said(entry))
         session.add(entry)
+
+
+def _newest(session: Session) -> Row[int, str | None] | None:
+    newest = select(AuditEntry.id, AuditEntry.mac).order_by(AuditEntry.id.desc())
+    return session.execute(newest.limit(1)).one_or_none()
+
+
+def _key(ring: KeyRing, name: str) -> bytes:
+    """A key of the ring; a chain without keys has an empty one."""
+    return ring.keys.get(name, b"")
 
 
 def _said(entry: AuditEntry | Row[Any]) -> bytes:
     """An entry as it is chained: the same bytes of the object that is written and of the row that is read."""
     at = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
-    detail = json.loads(
-        json.dumps(entry.detail)
-    )  # as the database gives it back: no tuples, no number as a name
-    whole = [entry.id, at, entry.actor, entry.action, entry.subject, entry.event_id, detail]
+    whole = [entry.id, at, entry.actor, entry.action, entry.subject, entry.event_id, entry.detail]
     return json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -205,7 +212,7 @@ class _Walk:
         if row.mac_key != self._ring.current and row.mac_key not in self._ring.keys:
             return f"was written with the key {row.mac_key!r}, which is none of this desk's."
         before = self.before or self._bound.hexdigest()
-        if not hmac.compare_digest(row.mac, _mac(self._ring.keys.get(row.mac_key, b""), before, said)):
+        if not hmac.compare_digest(row.mac, _mac(_key(self._ring, row.mac_key), before, said)):
             return "is not as it was written, or the one before it is not."
         return ""
 
@@ -259,9 +266,7 @@ def drop_anchor(sessions: Sessions, *, now: datetime, restored: bool = False) ->
     """Write down outside the database what the newest entry is, if it is another one than last time."""
     with sessions.read() as session:
         chain = of(session)
-        newest = session.execute(
-            select(AuditEntry.id, AuditEntry.mac).order_by(AuditEntry.id.desc()).limit(1)
-        ).one_or_none()
+        newest = _newest(session)
     if chain.anchors is None or newest is None or newest.mac is None:
         return None
     anchor = Anchor(now, newest.id, newest.mac, restored)
@@ -274,7 +279,7 @@ def drop_anchor(sessions: Sessions, *, now: datetime, restored: bool = False) ->
 def _write(chain: Chain, anchor: Anchor) -> None:
     assert chain.anchors is not None
     chain.anchors.parent.mkdir(parents=True, exist_ok=True)
-    line = f"{_line(chain.ring.keys.get(chain.ring.current, b''), chain.ring.current, anchor)}\n"
+    line = f"{_line(chain.ring, chain.ring.current, anchor)}\n"
     file = os.open(chain.anchors, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, line.encode())
@@ -283,9 +288,9 @@ def _write(chain: Chain, anchor: Anchor) -> None:
         os.close(file)
 
 
-def _line(key: bytes, name: str, anchor: Anchor) -> str:
+def _line(ring: KeyRing, name: str, anchor: Anchor) -> str:
     said = [anchor.at.astimezone(UTC).isoformat(), anchor.entry, anchor.mac, anchor.restored, name]
-    return json.dumps([*said, _mac(key, "anchor", json.dumps(said).encode())])
+    return json.dumps([*said, _mac(_key(ring, name), "anchor", json.dumps(said).encode())])
 
 
 def read_anchors(chain: Chain) -> list[Anchor]:
@@ -301,7 +306,7 @@ def _anchor(chain: Chain, number: int, line: str) -> Anchor:
     try:
         at, entry, mac, restored, name, _ = json.loads(line)
         anchor = Anchor(datetime.fromisoformat(at), int(entry), str(mac), bool(restored))
-        if hmac.compare_digest(line, _line(chain.ring.keys.get(name, b""), name, anchor)):
+        if hmac.compare_digest(line, _line(chain.ring, name, anchor)):
             return anchor
     except (ValueError, TypeError, AttributeError):
         pass

@@ -1,9 +1,11 @@
 """What becomes known of a payer later: who came as a nickname or a badge number can still be reached."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from db.models import Payment
 from payments import audit, contacts, lifecycle, obligations, search_text, standstill
 from payments.errors import InvalidInput
 from payments.lifecycle import Kind, Source
@@ -21,13 +23,9 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     payer = contacts.payer(said)
     name = "" if payer.name in (payer.email, payer.phone) else payer.name
     told = {"payer_name": name, "payer_email": payer.email, "payer_phone": payer.phone}
-    new = {field: value for field, value in told.items() if value and value != getattr(payment, field)}
+    new = keep(payment, {field: value for field, value in told.items() if value}, now=now)
     if not new:
         raise InvalidInput("Write a name, an e-mail address or a phone number that is not there yet.")
-    for field, value in new.items():
-        setattr(payment, field, value)
-    payment.updated_at = now
-    payment.search_text = search_text.of(payment)
     fields = tuple(_WORDS[field] for field in new)
     changed = ", ".join(fields)
     lifecycle.note(
@@ -38,6 +36,17 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     )
     session.flush()
     return fields
+
+
+def keep(payment: Payment, told: Mapping[str, str], *, now: datetime) -> list[str]:
+    """Write down who pays, by column; which of them changed. It changes no money, so it always may be."""
+    new = {field: value for field, value in told.items() if value != getattr(payment, field)}
+    if new:
+        for field, value in new.items():
+            setattr(payment, field, value)
+        payment.updated_at = now
+        payment.search_text = search_text.of(payment)
+    return list(new)
 
 
 _WORDS = {"payer_name": "name", "payer_email": "e-mail address", "payer_phone": "phone number"}

@@ -172,15 +172,10 @@ def bags(session: Session) -> list[Batch]:
 def card_batches(session: Session) -> list[Batch]:
     """What card machines counted at the end of a shift and is in no line yet. A machine's number, where its
     name holds one, is what the bank may write."""
-    banked = (
-        select(MatchPart.card_batch_id)
-        .join(Match)
-        .where(Match.undone_at.is_(None), MatchPart.card_batch_id.is_not(None))
-    )
     query = (
         select(CardBatch, ZReport.business_day)
         .join(ZReport, ZReport.id == CardBatch.z_report_id)
-        .where(CardBatch.id.not_in(banked))
+        .where(~banked.brought())
         .order_by(CardBatch.id)
     )
     return [

@@ -29,10 +29,10 @@ from payments import (
     lifecycle,
     links,
     obligations,
+    payer_details,
     references,
     registered,
     reissue,
-    search_text,
     standstill,
 )
 from payments.errors import Conflict, InvalidInput, NotAllowed, OutcomeUnknown
@@ -212,15 +212,11 @@ def _add(
 def _bring_up_to_date(
     session: Session, person: Person, payment: Payment, wanted: Wanted, now: datetime
 ) -> None:
-    """Who pays, as the caller knows it now: it changes no money, and so may be changed at any time."""
+    """Who pays, as the caller knows it now."""
     told = ("payer_name", "payer_email", "payer_phone")
-    changed = [name for name in told if getattr(payment, name) != getattr(wanted, name)]
+    changed = payer_details.keep(payment, {name: getattr(wanted, name) for name in told}, now=now)
     if not changed:
         return
-    for name in changed:
-        setattr(payment, name, getattr(wanted, name))
-    payment.updated_at = now
-    payment.search_text = search_text.of(payment)
     said = ", ".join(name.removeprefix("payer_") for name in changed)
     lifecycle.note(
         session, payment, Kind.NOTE, now=now, source=Source.API, actor=person.name,

@@ -84,8 +84,7 @@ def listed(here: Person, wanted: Wanted) -> None:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         ui.plain(f"{words.count(number, 'entry', 'entries')}, the newest first", "faint")
-        query = urlencode({name: str(value) for name, value in vars(wanted).items() if value})
-        ui.file_link(f"/audit.csv?{query}", "Save them as CSV")
+        ui.file_link(f"/audit.csv?{urlencode(wanted.asked)}", "Save them as CSV")
     ui.record(entries, key=f"audit_{pages[-1] or 'newest'}")
     with st.container(horizontal=True):
         st.button("Newer", disabled=len(pages) == 1, on_click=pages.pop, key="audit_newer")
