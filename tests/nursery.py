@@ -1,10 +1,11 @@
-"""Processes that are born with their imports done: where hundreds are killed, starting takes the time.
+"""Processes that are born with their imports done: where hundreds are started, starting takes the time.
 
 ``python -m tests.nursery MODULE:FUNCTION`` imports, and then forks for each line of JSON it reads, one child
-after the other: a process like any other, with an environment and arguments of its own. It answers with
-the child's id, and with its exit code when it is dead.
+after the other: a process like any other, with an environment, arguments and files of its own. It answers
+with the child's id, and with its exit code when it is dead.
 """
 
+import atexit
 import importlib
 import json
 import os
@@ -12,9 +13,12 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -25,20 +29,34 @@ class Nursery:
 
     def __init__(self, served: subprocess.Popen[bytes]) -> None:
         self._served = served
+        self._busy = Lock()
 
     @contextmanager
     def child(self, *arguments: str, **environ: str) -> Iterator["Child"]:
         """A new process; at the end of the block it is killed, if it is not dead."""
-        wanted = {"environ": environ, "arguments": arguments}
-        self._served.stdin.write(json.dumps(wanted).encode() + b"\n")  # type: ignore[union-attr]
-        self._served.stdin.flush()  # type: ignore[union-attr]
-        child = Child(self._told(60), self)
+        child = self._born({"environ": environ, "arguments": arguments})
         try:
             yield child
         finally:
             if child.code is None:
                 child.kill()
                 child.wait(30)
+
+    def run(
+        self, *arguments: str, environ: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """A new process, with no environment but this, until it has ended; what it said is text."""
+        with tempfile.TemporaryDirectory() as folder, self._busy:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            said = {"out": str(out), "err": str(err)}
+            wanted = {"alone": True, "environ": dict(environ), "arguments": arguments, **said}
+            code = self._born(wanted).wait(seconds)
+            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+
+    def _born(self, wanted: dict[str, Any]) -> "Child":
+        self._served.stdin.write(json.dumps(wanted).encode() + b"\n")  # type: ignore[union-attr]
+        self._served.stdin.flush()  # type: ignore[union-attr]
+        return Child(self._told(60), self)
 
     def _told(self, seconds: float) -> int:
         out = self._served.stdout
@@ -74,19 +92,37 @@ def nursery(function: str, **environ: str) -> Iterator[Nursery]:
             served.kill()
 
 
+@cache
+def commands() -> Nursery:
+    """One for ``manage.py``, until the tests end."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(nursery("manage:main"))
+
+
 def _serve(function: str) -> None:
     module, _, name = function.partition(":")
     run = getattr(importlib.import_module(module), name)
     for line in sys.stdin:
         wanted = json.loads(line)
         if (pid := os.fork()) == 0:
-            os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # the answers are the parent's to give
+            _own_files(wanted)  # the questions and answers are the parent's
+            if "alone" in wanted:
+                os.environ.clear()
             os.environ.update(wanted["environ"])
             sys.argv = [module, *wanted["arguments"]]
             run()
             sys.exit(0)
         os.write(1, f"{pid}\n".encode())
         os.write(1, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+
+
+def _own_files(wanted: dict[str, Any]) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdin = open(0)  # noqa: SIM115 - and nothing of what its parent had read ahead
+    os.dup2(os.open(wanted.get("out", os.devnull), os.O_WRONLY | os.O_CREAT), 1)
+    if "err" in wanted:
+        os.dup2(os.open(wanted["err"], os.O_WRONLY | os.O_CREAT), 2)
 
 
 if __name__ == "__main__":

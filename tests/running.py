@@ -26,6 +26,7 @@ from db.money import Money
 from payments import events, people
 from payments.events import EventDraft, Price, State
 from payments.people import SYSTEM, Role
+from tests import nursery
 
 PROJECT = Path(__file__).parent.parent
 ADMIN, ORGANISER = "thandi@example.org", "aisha@example.org"
@@ -101,8 +102,8 @@ class Desk:
 
 
 def manage(environ: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *words]
-    return subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=120)
+    """A command in a process of its own, with this environment alone."""
+    return nursery.commands().run(*words, environ=environ, seconds=120)
 
 
 def demo_environ(folder: Path, **settings: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The command line, as scripts meet it: real processes, stable JSON, a sentence and exit 1 on failure."""
 
+import atexit
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ from typing import Any
 
 import pytest
 
+import manage as manage_py
+from tests.nursery import Nursery, nursery
 from tests.running import demo_environ, manage
 
 ROOT = Path(__file__).parent.parent
@@ -277,39 +281,35 @@ def live(tmp_path: Path) -> Mapping[str, str]:
     return demo_environ(tmp_path, **LIVE, DATABASE_URL=f"sqlite:///{tmp_path}/live.db")
 
 
-def test_live_mode_never_imports_the_simulator(live):
-    """Whatever an operator types. A worker runs for two rounds; its gateway is not there."""
-    away = dict(live) | {"IKHOKHA_BASE_URL": "https://gateway.invalid/api"}
-    script = (
-        "import atexit, sys, threading, os, signal, manage\n"
-        "def tell(): print('imported', [name for name in sys.modules if name.split('.')[0] == 'simulator'])\n"
-        "atexit.register(tell)\n"
-        "words = sys.argv[1:]\n"
-        "if words == ['worker']:\n"
-        "    threading.Timer(8, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
-        "manage.main()\n"
-    )
-    for words in (
-        ["migrate"],
-        ["status"],
-        ["person", "list"],
-        ["worker"],
-        ["seed"],
-        ["simulator"],
-        ["traffic"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", script, *words],
-            cwd=ROOT,
-            env=away,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert "imported []" in done.stdout, (words, done.stderr)
-        refused = words[0] in ("seed", "simulator", "traffic")
-        assert done.returncode == int(refused), (words, done.stderr)
-        assert not refused or "This desk is live" in done.stderr
+def main_and_tell() -> None:
+    """A command, which says in the end what it has of the simulator. A worker runs for two rounds."""
+    names = sys.modules
+    atexit.register(lambda: print("imported", [name for name in names if name.split(".")[0] == "simulator"]))
+    if sys.argv[1:] == ["worker"]:
+        threading.Timer(5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    manage_py.main()
+
+
+@pytest.mark.parametrize(
+    "words", ["migrate", "status", "person list", "worker", "seed", "simulator", "traffic"]
+)
+def test_live_mode_never_imports_the_simulator(live_desk, words):
+    """Whatever an operator types. The gateway is not there."""
+    commands, away = live_desk
+    done = commands.run(*words.split(), environ=away, seconds=90)
+    refused = words in ("seed", "simulator", "traffic")
+    assert "imported []" in done.stdout, done.stderr
+    assert done.returncode == int(refused), done.stderr
+    assert not refused or "This desk is live" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def live_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nursery, Mapping[str, str]]]:
+    environ = demo_environ(tmp_path_factory.mktemp("live"), **LIVE)
+    environ["IKHOKHA_BASE_URL"] = "https://gateway.invalid/api"
+    with nursery("tests.test_manage:main_and_tell") as commands:
+        commands.run("migrate", environ=environ, seconds=90)
+        yield commands, environ
 
 
 def test_in_live_mode_money_needs_somebody_who_takes_it(live):

@@ -20,6 +20,7 @@ from payments import statements
 from payments.errors import InvalidInput
 from payments.privacy import has_card_number
 from payments.statements import Mapping, StatementFormatError, UnknownLayout
+from tests.running import manage
 from tests.statements.corpus import SAMPLES, Sample, as_json, content, samples, told
 from tests.test_no_cards import SPELLINGS
 
@@ -397,15 +398,7 @@ def test_headings_suggest_a_mapping():
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
-    root = SAMPLES.parent.parent.parent
-    environ = {"PATH": os.environ["PATH"]}
-    return subprocess.run(
-        [sys.executable, "manage.py", "read-statement", *words],
-        cwd=root,
-        env=environ,
-        capture_output=True,
-        text=True,
-    )
+    return manage({"PATH": os.environ["PATH"]}, "read-statement", *words)
 
 
 @pytest.mark.processes
