@@ -63,6 +63,7 @@ class Served:
             additional_headers=self.cookie(token),
             subprotocols=["streamlit"],  # type: ignore[list-item]
             max_size=None,
+            close_timeout=0.5,  # there may be much left to say, and nobody listens
         )
 
     def link(self, email: str | None) -> str:
