@@ -9,9 +9,10 @@ from collections import Counter as Sums
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import String, bindparam, cast, event, func, literal, select, update
+from sqlalchemy import Executable, String, Table, bindparam, cast, event, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -38,7 +39,7 @@ NO_EVENT = 0
 TAKEN, STATUS = "taken", "status"
 
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
-_INSERT: dict[str, Callable[[type[Base]], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,14 @@ def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dic
     changed = [dict(zip(key, at, strict=True), **sums[at]) for at in sorted(sums) if any(sums[at].values())]
     if not changed:
         return
-    insert = _INSERT[session.get_bind().dialect.name](table)
-    numbers = next(iter(sums.values())).keys()
-    columns = table.__table__.c
-    statement = insert.on_conflict_do_update(
-        index_elements=key, set_={name: columns[name] + insert.excluded[name] for name in numbers}
+    addition = _addition(session.get_bind().dialect.name, table.__table__, key, tuple(changed[0])[len(key) :])
+    session.connection().execute(addition, changed)
+
+
+@cache
+def _addition(dialect: str, table: Table, key: tuple[str, ...], numbers: tuple[str, ...]) -> Executable:
+    """Made once, as ``_NUMBER``."""
+    insert = _INSERT[dialect](table)
+    return insert.on_conflict_do_update(
+        index_elements=key, set_={name: table.c[name] + insert.excluded[name] for name in numbers}
     )
-    session.execute(statement, changed)
