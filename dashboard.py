@@ -46,6 +46,7 @@ MENU = {
         (Action.MANAGE_SETTINGS, "admin/health", "Health", "monitor_heart"),
         (Action.MANAGE_SETTINGS, "admin/settings", "Settings", "settings"),
     ],
+    "You": [(Action.SEE, "you/account", "Your account", "account_circle")],
 }
 
 
@@ -89,6 +90,7 @@ def desk() -> None:
             if person.may(action)
         ]
     )
+    ui.confirm_in_dialog()
     page.run()
 
 

@@ -1,34 +1,30 @@
 """The people's door: the dashboard behind the gate, and the plain pages it cannot be."""
 
-import base64
 import re
-import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
 from functools import cache, wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl
 
 import anyio
 import anyio.to_thread
-import jinja2
 import streamlit
 import streamlit.config
 import uvicorn
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
-from gate import LOOKS, Gate, allowed_hosts, safe_page, token_of, who
+import signin_pages
+from gate import Gate, allowed_hosts, who
 from payments import (
     account_pdf,
     audit_book,
@@ -39,7 +35,6 @@ from payments import (
     payer_account,
     receipt_pdf,
     receipts,
-    signin,
 )
 from payments.audit_book import Wanted
 from payments.claims import ProofFile
@@ -52,187 +47,9 @@ from payments.exports.run import BrokenOff, Children
 from payments.people import Person
 from payments.sheets import back
 from payments.sheets.back import File
-from payments.signin import Visitor
 from pulse import pulse
 
 HERE = Path(__file__).parent
-LARGEST_FORM = 16 * 1024
-#: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
-_SIGN_INS = anyio.CapacityLimiter(4)
-
-
-# -- signing in and out -----------------------------------------------------------------------------
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-)
-_ICON = (
-    "data:image/svg+xml;base64," + base64.b64encode((HERE / "static" / "favicon.svg").read_bytes()).decode()
-)
-
-
-def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HTMLResponse:
-    """One of the sign-in pages. It runs no script and loads nothing."""
-    nonce = secrets.token_urlsafe(16)
-    text = _TEMPLATES.get_template("signin.html").render(
-        show=show, problem=problem, icon=_ICON, nonce=nonce, demo=bootstrap.app().settings.demo,
-        **{"email": "", "next": "/", "token": "", "person": None, "name": "", "here": None} | told,
-    )  # fmt: skip
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
-
-
-async def show_signin(request: Request) -> Response:
-    """The form; whoever is signed in goes on to where they wanted."""
-    wanted = safe_page(request.query_params.get("next", "/"))
-    if await who(request) is not None:
-        return RedirectResponse(wanted, 303)
-    return _page(show="password", next=wanted)
-
-
-async def do_signin(request: Request) -> Response:
-    form = await _form(request)
-    email, wanted = form.get("email", ""), safe_page(form.get("next", "/"))
-    app, visitor = bootstrap.app(), _visitor(request)
-
-    def work() -> str | None:
-        password = form.get("password", "")
-        return signin.sign_in(
-            app.sessions, email, password, visitor=visitor, now=app.now(), steady=app.steady()
-        )
-
-    try:
-        token = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
-    except NotAllowed as refusal:
-        return _page(429, show="password", problem=str(refusal), email=email, next=wanted)
-    if token is None:
-        return _page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
-    return await _welcome(request, token, wanted)
-
-
-async def show_link(request: Request) -> Response:
-    """Whom the link is for. Looking uses nothing up: mail programs and chats look at links too."""
-    return await _link_page(request.query_params.get("token", ""))
-
-
-async def do_link(request: Request) -> Response:
-    form = await _form(request)
-    app, visitor, token = bootstrap.app(), _visitor(request), form.get("token", "")
-    password = form.get("password") or (None if app.settings.demo else "")
-
-    def work() -> str:
-        if "email" not in form:
-            return signin.sign_in_by_link(
-                app.sessions, token, visitor=visitor, now=app.now(), new_password=password
-            )
-        return signin.create_first_admin(
-            app.sessions, token, name=form.get("name", ""), email=form["email"],
-            password=password or "", visitor=visitor, now=app.now(),
-        )  # fmt: skip
-
-    try:
-        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
-    except NotFound as error:
-        return _page(404, show="nothing", problem=str(error))
-    except PaymentsError as error:
-        typed = {name: form.get(name, "") for name in ("email", "name")}
-        return await _link_page(token, 422, problem=str(error), **typed)
-
-
-async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
-    app = bootstrap.app()
-
-    def look() -> signin.Invited | None:
-        with app.sessions.read() as session:
-            return signin.who_comes_by_link(session, token, now=app.now())
-
-    try:
-        person = await anyio.to_thread.run_sync(look, limiter=LOOKS)
-    except PaymentsError as error:
-        return _page(404, show="nothing", problem=str(error))
-    return _page(status, show="link" if person else "first", token=token, person=person, **told)
-
-
-async def show_password(request: Request) -> Response:
-    return _page(show="change", here=await who(request))
-
-
-async def do_password(request: Request) -> Response:
-    """Another password for whoever is here; their other sessions end."""
-    form, here = await _form(request), await who(request, active=True)
-    if here is None:  # the session ended between the gate and here
-        return RedirectResponse("/signin", 303)
-    app, visitor, person = bootstrap.app(), _visitor(request), here.person
-
-    def work() -> str:
-        current, new = form.get("current", ""), form.get("password", "")
-        return signin.change_password(
-            app.sessions, person, current, new, visitor=visitor, now=app.now(), steady=app.steady()
-        )
-
-    try:
-        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
-    except PaymentsError as error:
-        return _page(422, show="change", problem=str(error), here=here)
-
-
-async def show_signout(request: Request) -> Response:
-    return _page(show="out") if await who(request) else RedirectResponse("/signin", 303)
-
-
-async def do_signout(request: Request) -> Response:
-    await _end_session(request)
-    response = RedirectResponse("/signin", 303)
-    name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
-    response.delete_cookie(name, path="/", secure=_is_https(), httponly=True, samesite="lax")
-    return response
-
-
-async def _end_session(request: Request) -> None:
-    """The session this browser came with, if it came with one."""
-    app, token = bootstrap.app(), token_of(request)
-
-    def work() -> None:
-        with app.sessions.begin() as session:
-            signin.sign_out(session, token, now=app.now())
-
-    if token:
-        await anyio.to_thread.run_sync(work, limiter=LOOKS)
-
-
-async def _welcome(request: Request, token: str, wanted: str) -> Response:
-    await _end_session(request)
-    response = RedirectResponse(wanted, 303)
-    name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
-    response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
-    return response
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; anything larger is none of ours."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            raise HTTPException(413, "This form is too large.")
-    try:
-        return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=8))
-    except ValueError as error:
-        raise HTTPException(400, "This form has too many fields.") from error
-
-
-def _visitor(request: Request) -> Visitor:
-    peer = request.client.host if request.client else ""
-    forwarded: Sequence[str] = request.headers.getlist("x-forwarded-for")
-    address = bootstrap.caller(bootstrap.app().settings, peer, forwarded)
-    return Visitor(address, request.headers.get("user-agent", ""))
-
-
-def _is_https() -> bool:
-    return bootstrap.app().settings.dashboard_url.startswith("https:")
 
 
 # -- files ------------------------------------------------------------------------------------------
@@ -493,14 +310,7 @@ def _import_the_heavy() -> None:
 
 ROUTES = [
     Route("/healthz", healthz),
-    Route("/signin", show_signin, methods=["GET"]),
-    Route("/signin", do_signin, methods=["POST"]),
-    Route("/signin/link", show_link, methods=["GET"]),
-    Route("/signin/link", do_link, methods=["POST"]),
-    Route("/password", show_password, methods=["GET"]),
-    Route("/password", do_password, methods=["POST"]),
-    Route("/signout", show_signout, methods=["GET"]),
-    Route("/signout", do_signout, methods=["POST"]),
+    *signin_pages.ROUTES,
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),

@@ -4,6 +4,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 import bootstrap
 from bootstrap import App, Settings
 from payments.errors import InvalidInput
-from payments.people import Person, Role, system_person
+from payments.people import ALWAYS, Person, Role, system_person
 
 #: Who a command acts as in demo mode when nobody is named.
 DEMO_ADMIN = "thandi@example.org"
@@ -38,12 +39,12 @@ def open_desk() -> App:
 
 def command_line() -> Person:
     """Whoever has a shell on this machine: sees all, and is named in the audit."""
-    return Person(0, f"cli:{getpass.getuser()}", "", Role.ADMIN, None)
+    return Person(0, f"cli:{getpass.getuser()}", "", Role.ADMIN, None, ALWAYS)
 
 
 def asking(session: Session, email: str | None) -> Person:
     """Who looks: the person named by ``--as``, else the command line itself."""
-    return system_person(session, email) if email else command_line()
+    return _here(session, email) if email else command_line()
 
 
 def acting(session: Session, settings: Settings, email: str | None) -> Person:
@@ -51,7 +52,12 @@ def acting(session: Session, settings: Settings, email: str | None) -> Person:
     email = email or (DEMO_ADMIN if settings.demo else None)
     if email is None:
         raise InvalidInput("Say who takes this money: --as EMAIL, one of the people of the desk.")
-    return system_person(session, email)
+    return _here(session, email)
+
+
+def _here(session: Session, email: str) -> Person:
+    """Somebody of the desk, whom a shell on its machine speaks for: that is proof enough."""
+    return replace(system_person(session, email), proved_at=ALWAYS)
 
 
 def answer(told: dict[str, Any], as_json: bool, show: Callable[[], None]) -> None:

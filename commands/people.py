@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bootstrap import App
 from commands import AsJson, answer, asking, command_line, console, open_desk
-from payments import events, people, signin
+from payments import events, people, second_factor, signin
 from payments.people import PersonView, Role
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in.")
@@ -78,6 +78,18 @@ def disable(email: Email, as_json: AsJson = False) -> None:
         people.disable_person(session, command_line(), person.id, now=desk.now())
     told = {"email": person.email, "disabled": True}
     answer(told, as_json, lambda: console.print(f"{person.name} can no longer sign in."))
+
+
+@app.command("reset-codes")
+def reset_codes(email: Email, as_json: AsJson = False) -> None:
+    """Take a lost phone's app, and the password, away from somebody, and print a link to come in by."""
+    desk = open_desk()
+    with desk.sessions.begin() as session:
+        person = asking(session, email)
+        second_factor.reset(session, command_line(), person.id, now=desk.now())
+        token = signin.make_sign_in_link(session, command_line(), person.id, now=desk.now())
+    told = {"email": person.email, "sign_in": _url(desk, token)}
+    answer(told, as_json, lambda: _say_link(person.name, told["sign_in"]))
 
 
 def first_links(desk: App) -> list[tuple[str, str]]:

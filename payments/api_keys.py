@@ -19,7 +19,7 @@ from db.models import ApiKey, Event
 from payments import audit
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.events import event_row
-from payments.people import Action, Person, Role, check
+from payments.people import Action, Person, Role, check, proven
 from payments.privacy import clean
 
 _WHOLE = re.compile(r"pd_(?:demo|live)_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
@@ -45,7 +45,11 @@ class Caller:
     def needs(self, scope: Scope) -> None:
         """Raises NotAllowed."""
         if scope not in self.scopes:
-            raise NotAllowed(f"This key may not {scope}. An admin of the desk makes one that may.")
+            raise NotAllowed(
+                f"This key may not {scope}. An admin of the desk makes one that may.",
+                by=self.person,
+                what=scope,
+            )
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def make(
     """
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
+    proven(person, now=now)
     name = clean(name, field="The name", longest=60).replace("\n", " ")
     wanted = sorted(set(scopes))
     if not name:
@@ -110,6 +115,7 @@ def revoke(session: Session, person: Person, key_id: int, *, now: datetime) -> N
     if row is None or not person.may(Action.SEE, row.event_id):
         raise NotFound("There is no such key.")
     check(person, Action.MANAGE_EVENTS, row.event_id)
+    proven(person, now=now)
     if row.revoked_at is not None:
         return
     row.revoked_at, row.revoked_by = now, person.name

@@ -23,7 +23,7 @@ from db.money import Money
 from payments import audit, holding, lifecycle, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
-from payments.people import Action, Person, check, is_active, person_of
+from payments.people import Action, Person, check, is_active, person_of, proven
 from payments.privacy import clean
 
 #: A request is good for so long, from when it was asked for: to be decided, and to be used.
@@ -163,6 +163,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     Raises NotFound, NotAllowed (one's own, or not one's to approve), Conflict (decided, expired).
     """
     row = _to_decide(session, person, approval_id, now)
+    proven(person, now=now)
     _step(session, row, State.APPROVED, now, decider_id=person.id, decider_name=person.name)
     _tell(session, person, row, "approved", "approve", row.why, now)
     return _view(row, now)
@@ -183,7 +184,10 @@ def withdraw(session: Session, person: Person, approval_id: int, *, now: datetim
     """Take back one's own request, while it is not used. Raises NotFound, NotAllowed, Conflict."""
     row = _locked(session, person, approval_id)
     if row.requester_id != person.id:
-        raise NotAllowed(f"{row.requester_name} asked for this, and only they can take it back. Refuse it.")
+        raise NotAllowed(
+            f"{row.requester_name} asked for this, and only they can take it back. Refuse it.",
+            by=person, what="withdraw_approval",
+        )  # fmt: skip
     _check_open(row, now, (State.WAITING, State.APPROVED))
     _step(session, row, State.WITHDRAWN, now)
     _tell(session, person, row, "withdrawn", "withdraw_approval", row.why, now)
@@ -204,7 +208,7 @@ def use(session: Session, person: Person, wanted: Ask, *, now: datetime) -> Appr
             f"person decides under Approvals."
         )
     if person.id not in (row.requester_id, row.decider_id):
-        raise NotAllowed(f"This was approved for {row.requester_name}.")
+        raise NotAllowed(f"This was approved for {row.requester_name}.", by=person, what="use_approval")
     _step(session, row, State.USED, now, used_at=now)
     audit.record(
         session, person, "use_approval", row.subject, now=now, event_id=_one_event(row),
@@ -335,10 +339,15 @@ def _locked(session: Session, person: Person, approval_id: int) -> Approval:
 def _to_decide(session: Session, person: Person, approval_id: int, now: datetime) -> Approval:
     row = _locked(session, person, approval_id)
     if row.requester_id == person.id:
-        raise NotAllowed("You asked for this yourself: another person decides upon it.")
+        raise NotAllowed(
+            "You asked for this yourself: another person decides upon it.", by=person, what="approve"
+        )
     if not _may_decide(person, row):
         _check_all(person, Action.APPROVE, _scope(row))
-        raise NotAllowed("This concerns all events, and you are here for some of them. Ask an admin.")
+        raise NotAllowed(
+            "This concerns all events, and you are here for some of them. Ask an admin.",
+            by=person, what="approve",
+        )  # fmt: skip
     _check_open(row, now, (State.WAITING,))
     return row
 

@@ -22,7 +22,7 @@ from payments import audit, deeds, search, standstill
 from payments.deeds import ON_CASES, SLOW, UNDOABLE, Deed, Given, Subject, Was
 from payments.errors import Conflict, GatewayError, InvalidInput, NotFound, PaymentsError
 from payments.gateways import Gateway
-from payments.people import Person, check
+from payments.people import Person, check, proven
 from payments.search import Filter
 
 #: More than this at once is a decision for an operator, not for a button.
@@ -102,6 +102,7 @@ def start(
 ) -> int:
     """Write down what is to be done, and to which; ``step`` does it. Returns the run's id."""
     _check(person, deed, target, given)
+    _proven(person, deed, now)
     run = BulkRun(deed=deed, person_id=person.id, given=given.plain(), started_at=now, finished_at=None)
     session.add(run)
     session.flush()
@@ -127,6 +128,7 @@ def step(
         run = _run(session, person, run_id)
         standstill.refuse(session)
         deed, given = Deed(run.deed), Given.of(run.given)
+        _proven(person, deed, now)
         size = SLOW_STEP if deed in SLOW else QUICK_STEP
         waiting = select(BulkRow.id).where(BulkRow.run_id == run_id, BulkRow.outcome == "waiting")
         rows = session.scalars(waiting.order_by(BulkRow.id).limit(size)).all()
@@ -181,6 +183,12 @@ def results(
 
 
 # -- which --------------------------------------------------------------------------------------------
+
+
+def _proven(person: Person, deed: Deed, now: datetime) -> None:
+    """What asks for it one by one asks for it once of many, and again of those that are left later."""
+    if deed is Deed.APPROVE:
+        proven(person, now=now)
 
 
 def _check(person: Person, deed: Deed, target: Target, given: Given) -> None:

@@ -15,7 +15,7 @@ from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
 from payments.obligations import Draft
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.privacy import clean, fold
 
 #: Somebody who is asked today has so many days to pay,
@@ -75,6 +75,7 @@ def set_account(
     """
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
+    proven(person, now=now)
     account = _checked(wanted)
     before = _active(session, event.id)
     if before is not None and _account(before) == account:

@@ -6,6 +6,7 @@ PaymentsError
 │       └── UnknownLayout    no reader knows it; carries its first rows, for a mapping
 ├── NotFound
 ├── NotAllowed               this person, this event, this action
+│   └── ProveAgain           they may, once they have proved again who they are
 ├── Conflict                 true, but not now: already paid, illegal transition
 ├── NotFromGateway           an event that fails verification (the reason is for our log, not for the sender)
 ├── CannotOpen               something encrypted whose key is not here, or that was changed
@@ -60,7 +61,21 @@ class NotFound(PaymentsError):
 
 
 class NotAllowed(PaymentsError):
-    """This person may not do this here."""
+    """This person may not do this here.
+
+    ``by`` is the person, where one was refused what they asked for: then it is ``kept`` in the audit, once.
+    """
+
+    def __init__(
+        self, sentence: str, *, by: object = None, what: str = "", event_id: int | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.by, self.what, self.event_id = by, what, event_id
+        self.kept = False
+
+
+class ProveAgain(NotAllowed):
+    """They may do this, and must first prove again who they are: it is too long ago."""
 
 
 class Conflict(PaymentsError):

@@ -15,7 +15,7 @@ from db.models import FeeRates, Payment, Payout, PayoutLine
 from db.money import Money
 from payments import audit, tallies
 from payments.errors import Conflict
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.tariff import (
     Charged,
     EffectiveRate,
@@ -65,6 +65,7 @@ def add_rates(
 ) -> None:
     """Write down what holds from a day on. Raises Conflict (there are rates of that day), InvalidInput."""
     check(person, Action.RECONCILE)
+    proven(person, now=now)
     told = Rates(valid_from, dict(rate_bp), vat_bp, least_fee_minor, payout_fee_minor, least_payout_minor)
     if session.scalar(select(FeeRates.id).where(FeeRates.valid_from == valid_from)) is not None:
         raise Conflict(f"There are rates from {valid_from} already. Add what holds from another day.")

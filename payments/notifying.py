@@ -24,7 +24,7 @@ from payments.egress import Answer, NotSent
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.keyring import KeyRing
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 
 log = logging.getLogger("paydesk.notifying")
 
@@ -102,6 +102,7 @@ def add(
     """
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
+    proven(person, now=now)
     url = url.strip()
     egress.target(url, loopback=loopback)
     here = session.scalars(

@@ -12,6 +12,8 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from payments.errors import InvalidInput
 
 SHORTEST, LONGEST = 15, 128
+#: How short a password may be of whoever gives a code as well.
+WITH_CODE = 8
 
 #: Argon2id, 64 MiB, three passes: about a quarter of a second.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
@@ -35,15 +37,15 @@ _SHORTEST_WALK = 4
 _LEAST_OWN = 6
 
 
-def hashed(password: str, *, about: Iterable[str] = ()) -> str:
+def hashed(password: str, *, about: Iterable[str] = (), shortest: int = SHORTEST) -> str:
     """What is kept of a new password. ``about`` are words that anybody knows of the person.
 
     Raises InvalidInput saying what is wrong with it. Nothing is cut off.
     """
     plain = _normal(password)
-    if not SHORTEST <= len(plain) <= LONGEST:
+    if not shortest <= len(plain) <= LONGEST:
         raise InvalidInput(
-            f"A password has {SHORTEST} to {LONGEST} characters, and this one {len(plain)}. "
+            f"A password has {shortest} to {LONGEST} characters, and this one {len(plain)}. "
             f"Three or four words that do not belong together are good."
         )
     if _is_easy(plain.casefold(), about):

@@ -1,8 +1,8 @@
 """People at the desk: who may do what, for which event. One table, deny by default."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -10,9 +10,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Event, PersonEvent, PersonRow, PersonSession, SignInLink
+from db.models import Event, PersonEvent, PersonRow, PersonSession, SecondFactor, SignInLink
 from payments import audit, contacts
-from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.privacy import clean
 
 
@@ -86,15 +86,25 @@ DESK_WIDE = frozenset(
 )
 
 
+#: How long ago somebody may have proved who they are, for what ``proven`` guards.
+FRESH = timedelta(minutes=5)
+#: The proof of the desk itself, and of whoever has a shell on its machine.
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class Person:
-    """Somebody at the desk. ``events`` are the ids they may reach; None is all of them."""
+    """Somebody at the desk. ``events`` are the ids they may reach; None is all of them.
+
+    ``proved_at``: when they last proved who they are, as well as their role must; None is never.
+    """
 
     id: int
     name: str
     email: str
     role: Role
     events: frozenset[int] | None
+    proved_at: datetime | None = field(default=None, compare=False)
 
     def may(self, action: Action, event_id: int | None = None) -> bool:
         """Whether the policy allows it, for this event when one is named."""
@@ -104,7 +114,7 @@ class Person:
 
 
 #: What the webhook and the worker act as. Nobody can sign in as it.
-SYSTEM = Person(0, "Paydesk", "", Role.ADMIN, None)
+SYSTEM = Person(0, "Paydesk", "", Role.ADMIN, None, ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,7 @@ class PersonView:
     disabled: bool
     access_until: datetime | None
     has_password: bool
+    has_codes: bool
     sessions: int
     active_at: datetime | None
 
@@ -127,18 +138,34 @@ def check(person: Person, action: Action, event_id: int | None = None) -> None:
     """Raises NotAllowed, with a sentence that says who may."""
     if person.may(action, event_id):
         return
+    raise NotAllowed(_why_not(person, action), by=person, what=action, event_id=event_id)
+
+
+def _why_not(person: Person, action: Action) -> str:
     may = POLICY.get(action, frozenset())
     if person.role in may and action in DESK_WIDE:
-        raise NotAllowed("This concerns all events, and you are here for some of them. Ask an admin.")
+        return "This concerns all events, and you are here for some of them. Ask an admin."
     if person.role in may:
-        raise NotAllowed("This belongs to an event that is not yours. Ask an admin for access to it.")
+        return "This belongs to an event that is not yours. Ask an admin for access to it."
     who = " or ".join(sorted(may)) or "nobody"
-    raise NotAllowed(f"To {_said(action)} takes the role {who}; {person.name} is {person.role}.")
+    return f"To {_said(action)} takes the role {who}; {person.name} is {person.role}."
 
 
-def person_of(row: PersonRow) -> Person:
+def is_proven(person: Person, *, now: datetime) -> bool:
+    """Whether this person proved who they are in the last minutes. A proof of a time to come is none."""
+    at = person.proved_at
+    return at is not None and (at == ALWAYS or timedelta(0) <= now - at <= FRESH)
+
+
+def proven(person: Person, *, now: datetime) -> None:
+    """For what moves money, opens what is closed, or says who may. Raises ProveAgain."""
+    if not is_proven(person, now=now):
+        raise ProveAgain("Confirm that it is you first: this takes it to be no longer ago than five minutes.")
+
+
+def person_of(row: PersonRow, proved_at: datetime | None = None) -> Person:
     events = None if row.all_events else frozenset(link.event_id for link in row.events)
-    return Person(row.id, row.name, row.email, Role(row.role), events)
+    return Person(row.id, row.name, row.email, Role(row.role), events, proved_at)
 
 
 def system_person(session: Session, email: str) -> Person:
@@ -162,7 +189,8 @@ def list_people(session: Session, by: Person, *, now: datetime) -> list[PersonVi
     )
     here = {person_id: (count, active) for person_id, count, active in session.execute(open_sessions)}
     rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
-    return [_view(row, codes, *here.get(row.id, (0, None))) for row in rows]
+    apps = set(session.scalars(select(SecondFactor.person_id)))
+    return [_view(row, codes, row.id in apps, *here.get(row.id, (0, None))) for row in rows]
 
 
 def create_person(
@@ -181,6 +209,7 @@ def create_person(
     Raises InvalidInput, Conflict (the address is taken), NotAllowed.
     """
     check(by, Action.MANAGE_PEOPLE)
+    proven(by, now=now)
     address = _required_address(email)
     taken = Conflict(f"Somebody with the address {address} is here already. Change their role instead.")
     if session.scalar(select(PersonRow.id).where(PersonRow.email == address)) is not None:
@@ -211,12 +240,13 @@ def change_person(
     Raises InvalidInput, NotFound, NotAllowed, Conflict (the last admin stays one).
     """
     check(by, Action.MANAGE_PEOPLE)
+    proven(by, now=now)
     row = _row(session, person_id)
     if row.role == Role.ADMIN and (role is not Role.ADMIN or events is not None or access_until is not None):
         _not_the_last_admin(session, row)
     was = _told(row)
     _set(session, row, name, role, events, access_until)
-    _end_sessions(session, row, now)
+    end_sessions(session, row, now)
     audit.record(session, by, "change_person", row.email, now=now, was=was, became=_told(row))
     return person_of(row)
 
@@ -224,17 +254,19 @@ def change_person(
 def disable_person(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
     """Shut somebody out, at once; what they did stays. Raises Conflict for the last admin."""
     check(by, Action.MANAGE_PEOPLE)
+    proven(by, now=now)
     row = _row(session, person_id)
     if row.role == Role.ADMIN:
         _not_the_last_admin(session, row)
     row.disabled_at = now
-    _end_sessions(session, row, now)
+    end_sessions(session, row, now)
     _record(session, by, "disable_person", row, now)
 
 
 def enable_person(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
     """Let somebody in again."""
     check(by, Action.MANAGE_PEOPLE)
+    proven(by, now=now)
     row = _row(session, person_id)
     row.disabled_at = None
     _record(session, by, "enable_person", row, now)
@@ -245,7 +277,7 @@ def revoke_sessions(session: Session, by: Person, person_id: int, *, now: dateti
     if by.id != person_id:
         check(by, Action.MANAGE_PEOPLE)
     row = _row(session, person_id)
-    ended = _end_sessions(session, row, now)
+    ended = end_sessions(session, row, now)
     _record(session, by, "revoke_sessions", row, now)
     return ended
 
@@ -253,6 +285,18 @@ def revoke_sessions(session: Session, by: Person, person_id: int, *, now: dateti
 def is_active(row: PersonRow, now: datetime) -> bool:
     """Neither disabled nor past the end of their access."""
     return row.disabled_at is None and (row.access_until is None or now < row.access_until)
+
+
+def end_sessions(session: Session, row: PersonRow, now: datetime) -> int:
+    """End what is open, and the links that would open more; the caller says so in the audit."""
+    links = update(SignInLink).where(SignInLink.person_id == row.id, SignInLink.used_at.is_(None))
+    session.execute(links.values(used_at=now))
+    done = session.execute(
+        update(PersonSession)
+        .where(PersonSession.person_id == row.id, PersonSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]
 
 
 # -- inside -----------------------------------------------------------------------------------------
@@ -306,18 +350,6 @@ def _not_the_last_admin(session: Session, row: PersonRow) -> None:
         raise Conflict(f"{row.name} is the last admin. Make somebody else one first.")
 
 
-def _end_sessions(session: Session, row: PersonRow, now: datetime) -> int:
-    """What is open, and the links that would open more."""
-    links = update(SignInLink).where(SignInLink.person_id == row.id, SignInLink.used_at.is_(None))
-    session.execute(links.values(used_at=now))
-    done = session.execute(
-        update(PersonSession)
-        .where(PersonSession.person_id == row.id, PersonSession.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
-    return int(done.rowcount)  # type: ignore[attr-defined]
-
-
 def _record(session: Session, by: Person, action: str, row: PersonRow, now: datetime) -> None:
     audit.record(session, by, action, row.email, now=now, became=_told(row))
 
@@ -333,7 +365,9 @@ def _told(row: PersonRow) -> dict[str, Any]:
     }
 
 
-def _view(row: PersonRow, codes: Mapping[int, str], sessions: int, active_at: datetime | None) -> PersonView:
+def _view(
+    row: PersonRow, codes: Mapping[int, str], has_codes: bool, sessions: int, active_at: datetime | None
+) -> PersonView:
     return PersonView(
         id=row.id,
         name=row.name,
@@ -343,6 +377,7 @@ def _view(row: PersonRow, codes: Mapping[int, str], sessions: int, active_at: da
         disabled=row.disabled_at is not None,
         access_until=row.access_until,
         has_password=row.password_hash is not None,
+        has_codes=has_codes,
         sessions=sessions,
         active_at=active_at,
     )

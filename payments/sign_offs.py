@@ -20,7 +20,7 @@ from payments.balances import Balances, BankDays
 from payments.closed_days import LOCKING
 from payments.closing import Blocker, Draft, Figures
 from payments.errors import Conflict, NotAllowed, NotFound
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.privacy import clean, reason
 
 _CHANGED = "The day has changed since you looked at it. Look again, then sign."
@@ -257,7 +257,7 @@ def approve(session: Session, person: Person, sign_off_id: int, *, now: datetime
     """Approve what somebody else signed. Raises NotFound, NotAllowed (one's own), Conflict."""
     row = _to_decide(session, person, sign_off_id, State.SIGNED)
     if row.signer_id == person.id:
-        raise NotAllowed(_ONE_PERSON)
+        raise NotAllowed(_ONE_PERSON, by=person, what="sign_off")
     if row.period == Period.DAY:
         now_there = closing.figures_by_day(session, row.account_id, row.first_on, row.last_on)
         if closing.figures_of(row.figures) != now_there.get(row.first_on):
@@ -286,6 +286,7 @@ def ask_reopen(session: Session, person: Person, sign_off_id: int, why: str, *, 
     Raises NotFound, InvalidInput, Conflict (its month is signed).
     """
     row = _to_decide(session, person, sign_off_id, State.APPROVED)
+    proven(person, now=now)
     if row.period == Period.DAY:
         month = standing(session, person, row.account_id, Period.MONTH, row.first_on)
         if month is not None:
@@ -299,7 +300,8 @@ def reopen(session: Session, person: Person, sign_off_id: int, *, now: datetime)
     """Open a period that somebody else asked to reopen. Raises NotFound, NotAllowed (one's own), Conflict."""
     row = _to_decide(session, person, sign_off_id, State.REOPENING)
     if row.reopen_asker_id == person.id:
-        raise NotAllowed("You asked for this yourself: another person reopens it.")
+        raise NotAllowed("You asked for this yourself: another person reopens it.", by=person, what="reopen")
+    proven(person, now=now)
     row.state, row.reopened_at = State.REOPENED, now
     row.reopener_id, row.reopener_name = person.id, person.name
     return _told(session, person, row, "reopened", row.reopen_why or "", now)

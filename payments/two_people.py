@@ -33,7 +33,7 @@ from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Kind, Method, Sourc
 from payments.matching import Target
 from payments.overlaps import OPEN
 from payments.parts import Decided, Part, locked_line
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.privacy import clean
 from payments.proofs.files import Prepared
 
@@ -100,6 +100,7 @@ def ask_refund(
     """
     standstill.refuse(session)
     payment = obligations.held(session, person, Action.RECORD, returned.reference)
+    proven(person, now=now)
     if obstacle := why_not_refunded(payment.status):
         raise Conflict(f"Nothing of {returned.reference} can be given back: {obstacle}.")
     told = _checked(payment, returned, now)

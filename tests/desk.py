@@ -12,15 +12,20 @@ from db.session import Sessions
 from payments import links, obligations
 from payments.errors import GatewayError, InvalidInput, NotFromGateway
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
-from payments.people import Person, Role
+from payments.people import ALWAYS, Person, Role
 
-ADMIN = Person(1, "Thandi Nkosi", "thandi@example.org", Role.ADMIN, None)
+ADMIN = Person(1, "Thandi Nkosi", "thandi@example.org", Role.ADMIN, None, ALWAYS)
 ADDRESSES = links.Addresses(
     webhook_url="http://127.0.0.1:8000/webhooks/ikhokha",
     return_url="http://127.0.0.1:8000/return",
     failure_url="http://127.0.0.1:8000/return",
     cancel_url="http://127.0.0.1:8000/return",
 )
+
+
+def proved(person: Person) -> Person:
+    """This person, as somebody who has just shown who they are."""
+    return replace(person, proved_at=ALWAYS)
 
 
 def make_event(session: Session, code: str = "devconf", *, now: datetime, state: str = "open") -> Event:

@@ -15,7 +15,7 @@ from db.money import Money
 from payments import approvals, timeline
 from payments.approvals import GOOD_FOR, Ask, State, What
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.people import SYSTEM, Person, Role
+from payments.people import ALWAYS, SYSTEM, Person, Role
 from tests.desk import make_event
 from tests.samples import make_payment
 
@@ -28,7 +28,7 @@ def somebody(session, name, role, events=None, *, now) -> Person:
     )
     session.add(row)
     session.flush()
-    return Person(row.id, name, row.email, role, events)
+    return Person(row.id, name, row.email, role, events, ALWAYS)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllow
 from payments.gateways import Answer
 from payments.lifecycle import Status
 from payments.people import SYSTEM, Role, create_person
-from tests.desk import issue, make_event, payment_of
+from tests.desk import issue, make_event, payment_of, proved
 from tests.test_inbox import accept, process
 
 WHY = "The sponsor has withdrawn."
@@ -46,9 +46,11 @@ def finance(sessions, event, now):
 
 def person(sessions, role, events, now):
     with sessions.begin() as session:
-        return create_person(
-            session, SYSTEM, name=f"{role} person", email=f"{role}@example.org", role=role, events=events,
-            now=now,
+        return proved(
+            create_person(
+                session, SYSTEM, name=f"{role} person", email=f"{role}@example.org", role=role,
+                events=events, now=now,
+            )
         )  # fmt: skip
 
 
@@ -446,9 +448,10 @@ def test_many_are_waived_once_a_second_person_approves_them_all(sessions, gatewa
 
 def another(sessions, now):
     with sessions.begin() as session:
-        return create_person(
+        made = create_person(
             session, SYSTEM, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None, now=now
         )
+    return proved(made)
 
 
 def test_a_request_that_came_after_the_list_was_made_is_not_approved_with_it(

@@ -9,7 +9,7 @@ from db.models import BankAccount
 from payments import exceptions, imports, people, sign_offs
 from payments.people import Role
 from payments.sign_offs import Period, State
-from tests.desk import ADMIN
+from tests.desk import ADMIN, proved
 from tests.test_pages import Desk, all_html, desk, harmless
 from tests.test_reconcile_pages import banked, button, owes
 
@@ -99,7 +99,7 @@ def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening)
     desk.cookie = None
     with desk.sessions.begin() as session:
         finance = people.system_person(session, "finance@example.org")
-        sign_offs.reopen(session, finance, view.id, now=desk.now)
+        sign_offs.reopen(session, proved(finance), view.id, now=desk.now)
     assert [one.state for one in signed(desk)] == [State.REOPENED]
 
 

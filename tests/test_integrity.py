@@ -371,8 +371,9 @@ POSSIBLE = {
     "exceptions.summary", "exceptions.trend", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
     "payout_watch.days", "rule_book.try_out",
-    "people.disable_person", "people.is_active", "people.list_people",
-    "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
+    "browsers.everybodys", "browsers.mine", "second_factor.offer", "second_factor.offered",
+    "people.disable_person", "people.end_sessions", "people.is_active", "people.is_proven",
+    "people.list_people", "people.proven", "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",
 }  # fmt: skip

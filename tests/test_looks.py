@@ -39,6 +39,7 @@ PAGES = [
     "people",
     "systems",
     "settings",
+    "account",
 ]
 #: Streamlit's own: its sectioned navigation puts lists in lists.
 NOT_OURS = ("[data-testid=stSidebarNav]", "[data-testid=stHeader]")

@@ -55,6 +55,7 @@ PAGES = {
     "pages/admin/audit.py": Action.SEE_AUDIT,
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
+    "pages/you/account.py": Action.SEE,
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -45,7 +46,8 @@ def person(role: Role, events: frozenset[int] | None = None) -> Person:
 
 def add(session: Session, who: str, role: Role, now: datetime, **more: object) -> Person:
     values: dict[str, object] = {"name": who, "email": f"{who.lower()}@example.org", "role": role}
-    return people.create_person(session, SYSTEM, **values | {"events": None, "now": now} | more)  # type: ignore[arg-type]
+    made = people.create_person(session, SYSTEM, **values | {"events": None, "now": now} | more)  # type: ignore[arg-type]
+    return replace(made, proved_at=now)
 
 
 def audited(sessions: Sessions) -> list[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
 
 from db.models import Event, PersonSession
-from payments import lifecycle, people, signin
+from payments import guesses, lifecycle, people, signin
 from payments.lifecycle import Source
 from payments.people import SYSTEM, Role
 from tests.desk import make_event
@@ -159,7 +159,7 @@ def was_active(desk: Desk, cookie: str, at: datetime) -> None:
 
 
 def of_token(cookie: str):
-    return select(PersonSession).where(PersonSession.token_hash == signin._hash(cookie))
+    return select(PersonSession).where(PersonSession.token_hash == guesses.hash_of(cookie))
 
 
 # -- what a browser shows ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
-from payments import passwords, people, signin
+from payments import guesses, passwords, people, signin
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.people import SYSTEM, Person, Role
 from payments.signin import Visitor
@@ -60,7 +60,7 @@ def is_in(sessions: Sessions, token: str, now: datetime, *, active: bool = False
 
 def failed(sessions: Sessions, now: datetime, count: int, **values: str) -> None:
     """So many attempts that failed, without hashing each of them."""
-    given = {"email_hash": signin._hash("thandi@example.org"), "address": "196.25.1.1"} | values
+    given = {"email_hash": guesses.hash_of("thandi@example.org"), "address": "196.25.1.1"} | values
     with sessions.begin() as session:
         session.add_all(SignInAttempt(**given, at=now, succeeded=False) for _ in range(count))
 
@@ -260,7 +260,7 @@ def test_an_unknown_address_is_throttled_like_a_known_one(sessions: Sessions, no
     join(sessions, now)
     said = []
     for email in ("thandi@example.org", "nobody@example.org"):
-        failed(sessions, now, 5, email_hash=signin._hash(email), address="203.0.113.1")
+        failed(sessions, now, 5, email_hash=guesses.hash_of(email), address="203.0.113.1")
         with pytest.raises(NotAllowed) as refusal:
             guess(sessions, email, now)
         said.append(str(refusal.value))
@@ -275,13 +275,13 @@ def test_ten_thousand_guesses_reach_the_hash_at_most_sixty_times_an_hour(
     with sessions.begin() as session:
         account, at = "thandi@example.org", now
         while at < now + timedelta(hours=1):
-            wait_s = signin._wait_s(session, account, "a new place each time", at)
+            wait_s = guesses.wait_s(session, account, "a new place each time", at)
             if wait_s > 0:  # nothing changes until then
                 at += timedelta(seconds=wait_s)
                 continue
             reached += 1
             failure = SignInAttempt(
-                email_hash=signin._hash(account), address=str(reached), at=at, succeeded=False
+                email_hash=guesses.hash_of(account), address=str(reached), at=at, succeeded=False
             )
             session.add(failure)
             session.flush()
@@ -304,7 +304,7 @@ def test_an_address_and_everybody_have_a_limit(
     sessions: Sessions, now: datetime, count: int, address: str, visitor: str, held: bool
 ) -> None:
     for number in range(count):
-        failed(sessions, now, 1, email_hash=signin._hash(str(number)), address=address)
+        failed(sessions, now, 1, email_hash=guesses.hash_of(str(number)), address=address)
     if not held:
         assert guess(sessions, "nobody@example.org", now, visitor=Visitor(visitor)) is None
         return
@@ -319,7 +319,7 @@ def test_guesses_at_the_same_time_count_each_other(sessions: Sessions, now: date
 
     def attempt(_: int) -> bool:
         try:
-            signin._attempt(sessions, "thandi@example.org", HOME, now=now, steady=now)
+            guesses.attempt(sessions, "thandi@example.org", HOME.address, now=now, steady=now)
         except NotAllowed:
             return False
         return True
@@ -395,7 +395,7 @@ def test_of_sign_ins_at_the_same_time_three_stay(sessions: Sessions, now: dateti
     def open_one(_: int) -> None:
         with sessions.begin() as session:
             row = session.get_one(PersonRow, person.id)
-            signin._open_session(session, row, HOME, "link", now)
+            signin.open_session(session, row, HOME, "link", now=now)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(open_one, range(12)))

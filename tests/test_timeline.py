@@ -70,7 +70,7 @@ from payments.reminders import Plan
 from payments.search import Filter
 from payments.timeline import TimelineView
 from payments.two_people import Returned
-from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of, proved
 from tests.storm import Storm, steps_of
 
 SEEDS = range(4)
@@ -340,7 +340,7 @@ def by_two_people(desk, gateway, reference, now) -> None:
             two_people.ask_paid(session, ADMIN, claimed, Money(15_000), why, now=now),
             two_people.ask_refund(session, ADMIN, given, proof, keys, why, now=now),
         ):
-            two_people.approve(session, second, asked.id, now=now)
+            two_people.approve(session, proved(second), asked.id, now=now)
 
 
 def to_all(desk, gateway, now) -> None:

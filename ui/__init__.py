@@ -48,6 +48,8 @@ from ui.pieces import (
     file_link,
     freshness,
     ledger,
+    link_here,
+    link_out,
     mode_banner,
     moment,
     plain,
@@ -59,6 +61,7 @@ from ui.pieces import (
     trouble,
     way_in,
 )
+from ui.proving import confirm_here, confirm_in_dialog, go
 from ui.reminder_form import reminder_form
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.several import ask_several, part_form, places_list, price_now
@@ -93,6 +96,8 @@ __all__ = [
     "clock",
     "closing_papers",
     "columns_popover",
+    "confirm_here",
+    "confirm_in_dialog",
     "cookie",
     "copy",
     "date_order_asked",
@@ -109,6 +114,7 @@ __all__ = [
     "file_link",
     "filter_bar",
     "freshness",
+    "go",
     "hold",
     "hotkeys",
     "id_in",
@@ -116,6 +122,8 @@ __all__ = [
     "leave",
     "ledger",
     "lines_list",
+    "link_here",
+    "link_out",
     "live_list",
     "mapping_screen",
     "messages_list",
@@ -149,6 +157,7 @@ __all__ = [
     "trouble",
     "verify_a_file",
     "views_popover",
-    "waiting_files", "waiting_slips",
+    "waiting_files",
+    "waiting_slips",
     "way_in",
 ]  # fmt: skip

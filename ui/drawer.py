@@ -22,6 +22,7 @@ from ui.old_record import old_record
 from ui.organiser_form import receipts_of
 from ui.payer_details import details_form
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
+from ui.proving import confirm_here
 from ui.reminder_form import reminders_of
 from ui.several import places_list
 from ui.sharing import share_link
@@ -46,6 +47,7 @@ def drawer(reference: str) -> None:
 @error_boundary()
 def _drawer() -> None:
     here = require(Action.SEE)
+    confirm_here()
     reference = st.session_state.get("drawer_at", "")
     neighbours(reference)
     if st.session_state.get("drawer_of") != reference:

@@ -21,6 +21,7 @@ from payments.search import Filter, Totals
 from ui.here import error_boundary, require
 from ui.lists import ORDERS, download
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
+from ui.proving import confirm_here, go
 
 USUAL = "Usual columns"
 #: People cannot see a header of HTTP: their file says itself that it is whole.
@@ -57,6 +58,7 @@ def _close() -> None:
 @error_boundary()
 def _dialog(wanted: Filter) -> None:
     here = require(Action.EXPORT)
+    confirm_here()
     with bootstrap.app().sessions.read() as session:
         version = overview.version(session)
         kept = presets.list_presets(session, here)
@@ -186,15 +188,20 @@ def _ready(here: Person, wanted: Filter, chosen: Layout, rows: int) -> None:
         width="stretch",
         key="export_go",
         on_click=_ask,
-        args=(here, wanted, chosen),
+        args=(wanted, chosen),
     )
 
 
-def _ask(here: Person, wanted: Filter, chosen: Layout) -> None:
+def _ask(wanted: Filter, chosen: Layout) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        asked = records.ask(session, here, wanted, chosen, demo=app.settings.demo, now=app.now())
+
+    def ask(me: Person) -> None:
+        with app.sessions.begin() as session:
+            asked = records.ask(session, me, wanted, chosen, demo=app.settings.demo, now=app.now())
         st.session_state.export_asked = asked.reference
+
+    with error_boundary():
+        go(ask, inside=True)
 
 
 def _progress(reference: str, expected: int) -> None:

@@ -18,6 +18,7 @@ from payments.people import Action, Person
 from payments.search import COUNT_CAP, Filter
 from ui.here import error_boundary, require
 from ui.pieces import empty_state, escape, plain, problem
+from ui.proving import confirm_here, go
 
 SHOWN = 200
 _ON_PAYMENTS = (
@@ -84,6 +85,8 @@ def _close() -> None:
 @error_boundary()
 def _dialog() -> None:
     here = require(Action.SEE)
+    if confirm_here():
+        return
     state = st.session_state.get("bulk", {})
     if "run" in state:
         _running(here, state)
@@ -191,16 +194,21 @@ def _previewed(here: Person, many: Many, told: Preview, given: Given) -> None:
         if told.doing:
             st.button(
                 f"Do it to {words.number(told.doing)}", type="primary", icon=":material/check:",
-                key="bulk_do", on_click=_start, args=(here, many, told.deed, given),
+                key="bulk_do", on_click=_start, args=(many, told.deed, given),
             )  # fmt: skip
         st.button("Back", key="bulk_back", on_click=_back)
 
 
-def _start(here: Person, many: Many, deed: Deed, given: Given) -> None:
+def _start(many: Many, deed: Deed, given: Given) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        run_id = bulk.start(session, here, deed, many.target, given, now=app.now())
+
+    def start(me: Person) -> None:
+        with app.sessions.begin() as session:
+            run_id = bulk.start(session, me, deed, many.target, given, now=app.now())
         st.session_state.bulk = {"run": run_id}
+
+    with error_boundary():
+        go(start, inside=True)
 
 
 # -- the doing ----------------------------------------------------------------------------------------
@@ -218,8 +226,10 @@ def _running(here: Person, state: dict[str, Any]) -> None:
         _bar(bar, told, told.total - left)
         if undoing:
             told = bulk.undo_step(app.sessions, here, run_id, now=app.now())
-        else:
-            told = bulk.step(app.sessions, app.gateways, here, run_id, now=app.now())
+        elif not go(lambda me: bulk.step(app.sessions, app.gateways, me, run_id, now=app.now()), inside=True):
+            st.rerun(scope="fragment")
+        with app.sessions.read() as session:
+            told = bulk.progress(session, here, run_id)
     bar.empty()
     _done(here, told)
 

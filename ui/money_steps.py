@@ -17,6 +17,7 @@ from payments.two_people import RETURNS, Returned
 from ui.claims import amount_of, ask_proof, claim_form, prepared
 from ui.here import error_boundary
 from ui.pieces import plain, trouble
+from ui.proving import go
 
 CLAIM, PAID, WAIVE, REFUND, MOVE = (
     "They say they paid", "Mark as paid", "Waive", "Record a refund", "Move to another event",
@@ -154,9 +155,14 @@ def _refund(here: Person, detail: PaymentDetail) -> str | None:
     amount = amount_of(typed or "", detail.row.amount.currency)
     returned = Returned(detail.row.reference, amount, how, on, done_by or "", theirs or "")
     proof = prepared(upload)
-    with app.sessions.begin() as session:
-        two_people.ask_refund(session, here, returned, proof, app.keys, why, now=app.now())
-    return _ASKED
+
+    def ask(me: Person) -> None:
+        with app.sessions.begin() as session:
+            two_people.ask_refund(session, me, returned, proof, app.keys, why, now=app.now())
+        st.session_state.drawer_said = _ASKED
+
+    go(ask, inside=True)
+    st.rerun(scope="fragment")
 
 
 def _move(here: Person, detail: PaymentDetail) -> str | None:

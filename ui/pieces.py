@@ -70,8 +70,19 @@ def way_in() -> None:
 
 
 def sign_out() -> None:
+    st.html('<a class="pd-out" href="/signout">Sign out</a>')
+
+
+def link_here(address: str, word: str) -> None:
+    """One of the plain pages of ``signin_pages``."""
+    st.html(f'<a class="pd-button" href="{html.escape(address)}">{html.escape(word)}</a>', width="content")
+
+
+def link_out(address: str, word: str) -> None:
+    """A page of ours in a tab of its own: what is half done here stays."""
     st.html(
-        '<a class="pd-out" href="/password">Password</a> · <a class="pd-out" href="/signout">Sign out</a>'
+        f'<a class="pd-button" href="{html.escape(address)}" target="_blank">{html.escape(word)}</a>',
+        width="content",
     )
 
 

@@ -26,7 +26,16 @@ from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.legacy import LegacyImport, LegacyIssue, LegacyRecord
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
-from db.models.people import AuditEntry, PersonEvent, PersonRow, PersonSession, SignInAttempt, SignInLink
+from db.models.people import (
+    AuditEntry,
+    PersonEvent,
+    PersonRow,
+    PersonSession,
+    RecoveryCode,
+    SecondFactor,
+    SignInAttempt,
+    SignInLink,
+)
 from db.models.places import Place
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.reminders import OptOut, Reminder, ReminderPlan
@@ -96,12 +105,14 @@ __all__ = [
     "QuarantinedRow",
     "Receipt",
     "ReceiptPrint",
+    "RecoveryCode",
     "Refund",
     "Registration",
     "Reminder",
     "ReminderPlan",
     "Reversal",
     "SavedView",
+    "SecondFactor",
     "SheetFile",
     "SheetLine",
     "SheetPayment",

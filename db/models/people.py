@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.models.base import Base, row_id
@@ -48,6 +48,29 @@ class PersonSession(Base):
     revoked_at: Mapped[datetime | None]
     address: Mapped[str]
     browser: Mapped[str]
+    #: When whoever has it last proved who they are, as well as their role must. None: not since it began.
+    proved_at: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    """The app that shows somebody's codes. ``last_step``: no code of that half minute or before is taken."""
+
+    __tablename__ = "second_factors"
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    sealed: Mapped[bytes]
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    since: Mapped[datetime]
+
+
+class RecoveryCode(Base):
+    """What lets somebody in once without their phone. Only its hash is kept."""
+
+    __tablename__ = "recovery_codes"
+    id: Mapped[int] = row_id()
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class SignInLink(Base):

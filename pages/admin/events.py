@@ -11,7 +11,7 @@ from payments import dates, eft, events
 from payments.eft import Account, AccountKind
 from payments.errors import InvalidInput
 from payments.events import EventDraft, EventView, Price, State
-from payments.people import Action
+from payments.people import Action, Person
 from payments.references import DEFAULT_PREFIX
 
 person = ui.require(Action.MANAGE_EVENTS)
@@ -127,10 +127,17 @@ def bank_account(event: EventView) -> None:
         sent = st.form_submit_button("Save the account", icon=":material/account_balance:")
     if sent:
         wanted = Account(bank or "", holder or "", number or "", branch or "", kind)
+        save_account(event, wanted)
+
+
+def save_account(event: EventView, wanted: Account) -> None:
+    def do(me: Person) -> None:
         with app.sessions.begin() as session:
-            eft.set_account(session, person, event.code, wanted, now=app.now())
+            eft.set_account(session, me, event.code, wanted, now=app.now())
         st.session_state.event_saved = f"The bank account of {event.name}"
-        st.rerun()
+
+    ui.go(do)
+    st.rerun()
 
 
 def price_editor(event: EventView | None) -> pandas.DataFrame:

@@ -8,9 +8,9 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import dates, events, people, signin
+from payments import dates, events, people, second_factor, signin
 from payments.errors import PaymentsError
-from payments.people import Action, PersonView, Role
+from payments.people import Action, Person, PersonView, Role
 
 person = ui.require(Action.MANAGE_PEOPLE)
 app = bootstrap.app()
@@ -23,20 +23,28 @@ def choose(person_id: int | None) -> None:
 
 def act(done: str, change: Callable[..., object], *args: object) -> None:
     """Run one change as the person who is here, and say what came of it at the top of the page."""
-    try:
+
+    def do(me: Person) -> None:
         with app.sessions.begin() as session:
-            change(session, person, *args, now=app.now())
+            change(session, me, *args, now=app.now())
         st.session_state.people_done = done
+
+    try:
+        ui.go(do)
     except PaymentsError as error:
         st.session_state.people_failed = str(error)
 
 
 def invite(one: PersonView) -> None:
     """A link that signs them in once. It is shown once: only its hash is kept."""
-    try:
+
+    def do(me: Person) -> None:
         with app.sessions.begin() as session:
-            token = signin.make_sign_in_link(session, person, one.id, now=app.now())
+            token = signin.make_sign_in_link(session, me, one.id, now=app.now())
         st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
+
+    try:
+        ui.go(do)
     except PaymentsError as error:
         st.session_state.people_failed = str(error)
 
@@ -63,6 +71,7 @@ def card(one: PersonView) -> None:
                 "Signed in": words.count(one.sessions, "place", "places") if one.sessions else "nowhere",
                 "Last active": ui.moment(one.active_at) if one.active_at else "not now",
                 "Access until": ui.moment(one.access_until) if one.access_until else None,
+                "Code app": "set up" if one.has_codes else None,
                 "Password": None if one.has_password else "none yet: send a sign-in link",
             }
         )
@@ -99,6 +108,15 @@ def actions(one: PersonView) -> None:
                     on_click=act,
                     args=done,
                 )
+            if one.has_codes and one.id != person.id:
+                done = (
+                    f"{one.name} comes in by a new link, and sets up password and phone anew.",
+                    second_factor.reset, one.id,
+                )  # fmt: skip
+                st.button(
+                    "Phone lost: reset codes", key=f"codes_{one.id}", icon=":material/phonelink_erase:",
+                    on_click=act, args=done,
+                )  # fmt: skip
             done = (f"{one.name} is shut out.", people.disable_person, one.id)
             st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=act, args=done)
 
@@ -154,15 +172,18 @@ def save(
         "role": role,
         "events": ids,
         "access_until": dates.day_span(until).end if until else None,
-        "now": app.now(),
     }
-    with app.sessions.begin() as session:
-        if one:
-            people.change_person(session, person, one.id, **wanted)
-        else:
-            people.create_person(session, person, email=email, **wanted)
-    st.session_state.people_done = f"{name} is saved."
-    choose(None)
+
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            if one:
+                people.change_person(session, me, one.id, **wanted, now=app.now())
+            else:
+                people.create_person(session, me, email=email, **wanted, now=app.now())
+        st.session_state.people_done = f"{name} is saved."
+        choose(None)
+
+    ui.go(do)
     st.rerun()
 
 

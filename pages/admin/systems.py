@@ -12,7 +12,7 @@ from payments.api_keys import KeyView, Scope
 from payments.errors import PaymentsError
 from payments.events import EventView
 from payments.notifying import EndpointView, NotificationView
-from payments.people import Action
+from payments.people import Action, Person
 
 person = ui.require(Action.MANAGE_EVENTS)
 app = bootstrap.app()
@@ -30,10 +30,14 @@ SCOPES = {
 
 def act(done: str, change: Callable[..., object], *args: object) -> None:
     """Run one change as the person who is here, and say what came of it at the top of the page."""
-    try:
+
+    def do(me: Person) -> None:
         with app.sessions.begin() as session:
-            change(session, person, *args, now=app.now())
+            change(session, me, *args, now=app.now())
         st.session_state.systems_done = done
+
+    try:
+        ui.go(do)
     except PaymentsError as error:
         st.session_state.systems_failed = str(error)
 
@@ -55,16 +59,18 @@ def key_form(known: list[EventView]) -> None:
         name = middle.text_input("For which system", placeholder="Registration site", required=True)
         scopes = right.selectbox("It may", list(SCOPES), key="key_scopes")
         if st.form_submit_button("Make a key", type="primary", icon=":material/key:"):
-            with ui.error_boundary(), app.sessions.begin() as session:
-                st.session_state.systems_secret = (
-                    f"The key of {name}.",
-                    api_keys.make(
-                        session, person, event.code, name or "", SCOPES[scopes],
-                        demo=app.settings.demo, now=app.now(),
-                    ),
-                )  # fmt: skip
-            if "systems_secret" in st.session_state:
-                st.rerun()
+            make_key(event.code, name or "", SCOPES[scopes])
+
+
+def make_key(event_code: str, name: str, scopes: tuple[Scope, ...]) -> None:
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            key = api_keys.make(session, me, event_code, name, scopes, demo=app.settings.demo, now=app.now())
+        st.session_state.systems_secret = (f"The key of {name}.", key)
+
+    with ui.error_boundary():
+        ui.go(do)
+        st.rerun()
 
 
 def key_card(key: KeyView) -> None:
@@ -103,16 +109,20 @@ def endpoint_form(known: list[EventView]) -> None:
         event = left.selectbox("Event", known, format_func=lambda one: one.name, key="endpoint_event")
         url = right.text_input("Address", placeholder="https://register.example.org/paydesk", required=True)
         if st.form_submit_button("Send notifications there", type="primary", icon=":material/webhook:"):
-            with ui.error_boundary(), app.sessions.begin() as session:
-                st.session_state.systems_secret = (
-                    "The secret that signs what is sent there.",
-                    notifying.add(
-                        session, person, event.code, url or "", app.keys,
-                        loopback=app.settings.notify_loopback, now=app.now(),
-                    ),
-                )  # fmt: skip
-            if "systems_secret" in st.session_state:
-                st.rerun()
+            add_endpoint(event.code, url or "")
+
+
+def add_endpoint(event_code: str, url: str) -> None:
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            secret = notifying.add(
+                session, me, event_code, url, app.keys, loopback=app.settings.notify_loopback, now=app.now()
+            )
+        st.session_state.systems_secret = ("The secret that signs what is sent there.", secret)
+
+    with ui.error_boundary():
+        ui.go(do)
+        st.rerun()
 
 
 def endpoint_card(one: EndpointView) -> None:

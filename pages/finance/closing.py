@@ -36,9 +36,13 @@ WAITS = {
 
 def act(said: str, deed: Callable[[], object]) -> None:
     """What a button does; its outcome is told on the page, which is drawn anew after it."""
-    try:
+
+    def do(_me: Person) -> None:
         deed()
         st.session_state.closing_done = (said, False)
+
+    try:
+        ui.go(do)
     except PaymentsError as error:
         st.session_state.closing_done = (str(error), True)
 

@@ -403,17 +403,23 @@ def new_rates(now_valid: Rates) -> None:
         own = places[3].text_input("Each payout, R", Money(now_valid.payout_fee_minor).decimal)
         if st.form_submit_button("Add these rates", icon=":material/add:"):
             with ui.error_boundary():
-                me = ui.require(Action.RECONCILE)
                 rate_bp = {
                     name: reconciliation.amount_typed(text, "ZAR").minor for name, text in typed.items()
                 }
-                with app.sessions.begin() as session:
-                    fees.add_rates(
-                        session, me, valid_from=since, rate_bp=rate_bp,
-                        payout_fee_minor=reconciliation.amount_typed(own, "ZAR").minor, now=app.now(),
-                    )  # fmt: skip
-                tell("The rates are written down; every fee is held against those of its day.")
-                st.rerun()
+                add_rates(since, rate_bp, reconciliation.amount_typed(own, "ZAR").minor)
+
+
+def add_rates(since: date, rate_bp: dict[str, int], payout_fee_minor: int) -> None:
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            fees.add_rates(
+                session, me, valid_from=since, rate_bp=rate_bp, payout_fee_minor=payout_fee_minor,
+                now=app.now(),
+            )  # fmt: skip
+        tell("The rates are written down; every fee is held against those of its day.")
+
+    ui.go(do)
+    st.rerun()
 
 
 # -- the page -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import ui
 import words
 from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
-from payments.people import Action
+from payments.people import Action, Person
 from payments.sign_offs import Period
 
 person = ui.require(Action.SEE_APPROVALS)
@@ -75,7 +75,7 @@ def next_steps(request: ApprovalView) -> None:
         with st.container(horizontal=True, gap="small"):
             st.button(
                 "Approve", type="primary", icon=":material/check:", key=f"approve_{request.id}",
-                on_click=act, args=("Approved.", lambda: approve(request.id)),
+                on_click=act, args=("Approved.", lambda me: approve(me, request.id)),
             )  # fmt: skip
             with st.popover("Refuse", icon=":material/block:"):
                 refusal(request)
@@ -84,7 +84,7 @@ def next_steps(request: ApprovalView) -> None:
     if own and request.state in (State.WAITING, State.APPROVED):
         st.button(
             "Take it back", icon=":material/undo:", key=f"withdraw_{request.id}",
-            on_click=act, args=("Taken back.", lambda: withdraw(request.id)),
+            on_click=act, args=("Taken back.", lambda me: withdraw(me, request.id)),
         )  # fmt: skip
 
 
@@ -103,22 +103,26 @@ def refusal(request: ApprovalView) -> None:
                 st.rerun()
 
 
-def approve(request_id: int) -> None:
+def approve(me: Person, request_id: int) -> None:
     with app.sessions.begin() as session:
-        two_people.approve(session, person, request_id, now=app.now())
+        two_people.approve(session, me, request_id, now=app.now())
 
 
-def withdraw(request_id: int) -> None:
+def withdraw(me: Person, request_id: int) -> None:
     with app.sessions.begin() as session:
-        approvals.withdraw(session, person, request_id, now=app.now())
+        approvals.withdraw(session, me, request_id, now=app.now())
 
 
-def act(said: str, deed: Callable[[], None]) -> None:
+def act(said: str, deed: Callable[[Person], None]) -> None:
     """Its outcome is told on the page, which is drawn anew after this."""
     st.session_state.approval_said = ""
-    with ui.error_boundary():
-        deed()
+
+    def do(me: Person) -> None:
+        deed(me)
         st.session_state.approval_said = said
+
+    with ui.error_boundary():
+        ui.go(do)
 
 
 def listed(requests: tuple[ApprovalView, ...], names: dict[int, str]) -> None:

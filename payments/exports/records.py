@@ -23,7 +23,7 @@ from payments.errors import Conflict, NotFound
 from payments.exports import layout as layouts
 from payments.exports.layout import Layout
 from payments.exports.run import Contents, spans
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.references import draw
 
 PREFIX = "EXP"
@@ -67,6 +67,8 @@ def ask(
     Raises NotAllowed. Where ``asked_rows`` is told, ``ask_second`` comes before it can be fetched.
     """
     check(person, Action.EXPORT)
+    if layouts.personal(layout.columns):
+        proven(person, now=now)
     reference = draw(PREFIX, demo=demo)
     known = session.get(PersonRow, person.id)
     row = Export(

@@ -1,0 +1,307 @@
+"""The plain pages of the people's door: signing in and out, one-time links, a password, an app for codes.
+
+They run no script, load nothing, and work before there is a session: what Streamlit's pages cannot.
+"""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio
+import anyio.to_thread
+import jinja2
+import segno
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+import bootstrap
+from gate import LOOKS, safe_page, token_of, who
+from payments import passwords, proving, second_factor, signin
+from payments.errors import NotAllowed, NotFound, PaymentsError
+from payments.second_factor import MONEY_ROLES, Offer, Standing
+from payments.signin import SignedIn, Visitor
+
+HERE = Path(__file__).parent
+LARGEST_FORM = 16 * 1024
+#: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
+_SIGN_INS = anyio.CapacityLimiter(4)
+
+
+# -- signing in and out -----------------------------------------------------------------------------
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+)
+_ICON = (
+    "data:image/svg+xml;base64," + base64.b64encode((HERE / "static" / "favicon.svg").read_bytes()).decode()
+)
+
+
+def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HTMLResponse:
+    """One of the sign-in pages. It runs no script and loads nothing."""
+    nonce = secrets.token_urlsafe(16)
+    text = _TEMPLATES.get_template("signin.html").render(
+        show=show, problem=problem, icon=_ICON, nonce=nonce, demo=bootstrap.app().settings.demo,
+        **{"email": "", "next": "/", "token": "", "person": None, "name": "", "here": None,
+            "shortest": passwords.SHORTEST, "standing": None, "needed": False} | told,
+    )  # fmt: skip
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+
+async def show_signin(request: Request) -> Response:
+    """The form; whoever is signed in goes on to where they wanted."""
+    wanted = safe_page(request.query_params.get("next", "/"))
+    if await who(request) is not None:
+        return RedirectResponse(wanted, 303)
+    return _page(show="password", next=wanted)
+
+
+async def do_signin(request: Request) -> Response:
+    form = await _form(request)
+    email, wanted = form.get("email", ""), safe_page(form.get("next", "/"))
+    app, visitor = bootstrap.app(), _visitor(request)
+
+    def work() -> str | None:
+        return signin.sign_in(
+            app.sessions, email, form.get("password", ""), code=form.get("code", ""), keys=app.keys,
+            visitor=visitor, now=app.now(), steady=app.steady(),
+        )  # fmt: skip
+
+    try:
+        token = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+    except NotAllowed as refusal:
+        return _page(429, show="password", problem=str(refusal), email=email, next=wanted)
+    if token is None:
+        return _page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
+    return await _welcome(request, token, wanted)
+
+
+async def show_link(request: Request) -> Response:
+    """Whom the link is for. Looking uses nothing up: mail programs and chats look at links too."""
+    return await _link_page(request.query_params.get("token", ""))
+
+
+async def do_link(request: Request) -> Response:
+    form = await _form(request)
+    app, visitor, token = bootstrap.app(), _visitor(request), form.get("token", "")
+    password = form.get("password") or (None if app.settings.demo else "")
+
+    def work() -> str:
+        if "email" not in form:
+            return signin.sign_in_by_link(
+                app.sessions, token, visitor=visitor, now=app.now(), steady=app.steady(),
+                new_password=password, code=form.get("code", ""), keys=app.keys,
+            )  # fmt: skip
+        return signin.create_first_admin(
+            app.sessions, token, name=form.get("name", ""), email=form["email"],
+            password=password or "", visitor=visitor, now=app.now(),
+        )  # fmt: skip
+
+    try:
+        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
+    except NotFound as error:
+        return _page(404, show="nothing", problem=str(error))
+    except PaymentsError as error:
+        typed = {name: form.get(name, "") for name in ("email", "name")}
+        return await _link_page(token, 422, problem=str(error), **typed)
+
+
+async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
+    app = bootstrap.app()
+
+    def look() -> signin.Invited | None:
+        with app.sessions.read() as session:
+            return signin.who_comes_by_link(session, token, now=app.now())
+
+    try:
+        person = await anyio.to_thread.run_sync(look, limiter=LOOKS)
+    except PaymentsError as error:
+        return _page(404, show="nothing", problem=str(error))
+    return _page(status, show="link" if person else "first", token=token, person=person, **told)
+
+
+async def show_password(request: Request) -> Response:
+    return _page(show="change", **_changing(await who(request)))
+
+
+async def do_password(request: Request) -> Response:
+    """Another password for whoever is here; their other sessions end."""
+    form, here = await _form(request), await who(request, active=True)
+    if here is None:  # the session ended between the gate and here
+        return RedirectResponse("/signin", 303)
+    app, visitor, person = bootstrap.app(), _visitor(request), here.person
+
+    def work() -> str:
+        current, new = form.get("current", ""), form.get("password", "")
+        return signin.change_password(
+            app.sessions, person, current, new, visitor=visitor, now=app.now(), steady=app.steady()
+        )
+
+    try:
+        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
+    except PaymentsError as error:
+        return _page(422, show="change", problem=str(error), **_changing(here))
+
+
+def _changing(here: SignedIn | None) -> dict[str, Any]:
+    coded = here is not None and here.has_codes
+    return {"here": here, "shortest": passwords.WITH_CODE if coded else passwords.SHORTEST}
+
+
+# -- an app for codes -------------------------------------------------------------------------------
+
+
+async def show_code_app(request: Request) -> Response:
+    """A square to scan, and what it takes to take it into use."""
+    here = await who(request)
+    if here is None:  # the session ended between the gate and here
+        return RedirectResponse("/signin", 303)
+    app = bootstrap.app()
+    try:
+        offer = second_factor.offer(here.person, app.keys, issuer=_issuer(), now=app.now())
+    except PaymentsError as error:
+        return _page(503, show="nothing", problem=str(error))
+    return await _code_page(here, offer)
+
+
+async def do_code_app(request: Request) -> Response:
+    """The app is theirs from now on; the codes for a lost phone are shown, this once."""
+    form, here = await _form(request), await who(request, active=True)
+    if here is None:
+        return RedirectResponse("/signin", 303)
+    app, visitor, token = bootstrap.app(), _visitor(request), token_of(request)
+    offer, code, current = (form.get(name, "") for name in ("offer", "code", "current"))
+
+    def work() -> tuple[str, tuple[str, ...]]:
+        return proving.set_up(
+            app.sessions, token, offer, code, current, app.keys,
+            visitor=visitor, now=app.now(), steady=app.steady(),
+        )  # fmt: skip
+
+    try:
+        fresh, papers = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+    except PaymentsError as error:
+        try:
+            again = second_factor.offered(here.person, offer, app.keys, issuer=_issuer(), now=app.now())
+        except PaymentsError:
+            again = second_factor.offer(here.person, app.keys, issuer=_issuer(), now=app.now())
+        return await _code_page(here, again, 422, problem=str(error))
+    response = _page(show="papers", papers=papers)
+    _set_cookie(response, fresh)
+    return response
+
+
+async def _code_page(here: SignedIn, offer: Offer, status: int = 200, **told: Any) -> Response:
+    app = bootstrap.app()
+
+    def look() -> Standing | None:
+        with app.sessions.read() as session:
+            return second_factor.standing(session, here.person.id)
+
+    standing = await anyio.to_thread.run_sync(look, limiter=LOOKS)
+    square = segno.make(offer.uri, error="m").svg_data_uri(scale=5, border=3, light="#fff")
+    needed = here.person.role in MONEY_ROLES and not app.settings.demo
+    return _page(
+        status, show="codes", here=here, offer=offer, square=square, standing=standing, needed=needed, **told
+    )
+
+
+def _issuer() -> str:
+    """What the app writes over the code: several desks in one phone must differ."""
+    app = bootstrap.app()
+    return f"Paydesk {urlsplit(app.settings.dashboard_url).hostname}{' demo' if app.settings.demo else ''}"
+
+
+# -- going ------------------------------------------------------------------------------------------
+
+
+async def show_signout(request: Request) -> Response:
+    return _page(show="out") if await who(request) else RedirectResponse("/signin", 303)
+
+
+async def do_signout(request: Request) -> Response:
+    await _end_session(request)
+    response = RedirectResponse("/signin", 303)
+    name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
+    response.delete_cookie(name, path="/", secure=_is_https(), httponly=True, samesite="lax")
+    return response
+
+
+async def _end_session(request: Request) -> None:
+    """The session this browser came with, if it came with one."""
+    app, token = bootstrap.app(), token_of(request)
+
+    def work() -> None:
+        with app.sessions.begin() as session:
+            signin.sign_out(session, token, now=app.now())
+
+    if token:
+        await anyio.to_thread.run_sync(work, limiter=LOOKS)
+
+
+async def _welcome(request: Request, token: str, wanted: str) -> Response:
+    """Into the desk; who moves money and has no app for codes yet comes by the page where it is set up."""
+    await _end_session(request)
+    app = bootstrap.app()
+
+    def look() -> SignedIn | None:
+        return signin.who(app.sessions, token, now=app.now(), active=False)
+
+    here = await anyio.to_thread.run_sync(look, limiter=LOOKS)
+    if here is not None and proving.asks_for(here, demo=app.settings.demo) == "set up":
+        wanted = "/code-app"
+    response = RedirectResponse(wanted, 303)
+    _set_cookie(response, token)
+    return response
+
+
+def _set_cookie(response: Response, token: str) -> None:
+    name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
+    response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small form; anything larger is none of ours."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM:
+            raise HTTPException(413, "This form is too large.")
+    try:
+        return dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=8))
+    except ValueError as error:
+        raise HTTPException(400, "This form has too many fields.") from error
+
+
+def _visitor(request: Request) -> Visitor:
+    peer = request.client.host if request.client else ""
+    forwarded: Sequence[str] = request.headers.getlist("x-forwarded-for")
+    address = bootstrap.caller(bootstrap.app().settings, peer, forwarded)
+    return Visitor(address, request.headers.get("user-agent", ""))
+
+
+def _is_https() -> bool:
+    return bootstrap.app().settings.dashboard_url.startswith("https:")
+
+
+ROUTES = [
+    Route("/signin", show_signin, methods=["GET"]),
+    Route("/signin", do_signin, methods=["POST"]),
+    Route("/signin/link", show_link, methods=["GET"]),
+    Route("/signin/link", do_link, methods=["POST"]),
+    Route("/password", show_password, methods=["GET"]),
+    Route("/password", do_password, methods=["POST"]),
+    Route("/code-app", show_code_app, methods=["GET"]),
+    Route("/code-app", do_code_app, methods=["POST"]),
+    Route("/signout", show_signout, methods=["GET"]),
+    Route("/signout", do_signout, methods=["POST"]),
+]

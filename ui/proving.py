@@ -1,0 +1,134 @@
+"""Confirming that it is oneself, before a step that asks for it; then it is done, as it was asked for."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import bootstrap
+from payments import proving, signin
+from payments.errors import NotAllowed, PaymentsError, ProveAgain
+from payments.people import Person
+from payments.signin import SignedIn
+from ui import here as door
+from ui.pieces import link_out, plain, problem
+
+Step = Callable[[Person], object]
+
+#: What waits, what is wrong with what was typed, and what came of the step.
+_WAITS, _WRONG, _FAILED, _TYPED = "proving_waits", "proving_wrong", "proving_failed", "proving_typed"
+_ASKED = {
+    "code": ("Code from your app", "Six digits, or a code on paper"),
+    "password": ("Your password", "The one you sign in with"),
+}
+
+
+def go(step: Step, *, inside: bool = False) -> bool:
+    """Do a step as whoever is here; False when they must confirm first: then it waits, with all that was
+    typed for it, and is done as soon as they have. ``inside`` a dialog it is ``confirm_here`` that asks.
+
+    Raises whatever the step does.
+    """
+    here = door.signed_in()
+    if here is None:
+        raise NotAllowed("You are not signed in any more. Sign in, and do it again.")
+    try:
+        step(here.person)
+    except ProveAgain:
+        st.session_state[_WAITS] = (step, inside)
+        return False
+    return True
+
+
+def confirm_in_dialog() -> None:
+    """On each page: ask for what waits, and tell what came of it where that was no good."""
+    if failed := st.session_state.pop(_FAILED, None):
+        problem(failed)
+    waits = st.session_state.get(_WAITS)
+    if waits is not None and not waits[1]:
+        _dialog()
+
+
+def confirm_here() -> bool:
+    """At the top of a dialog: the same, in its place. Whether it asks now."""
+    if failed := st.session_state.pop(_FAILED, None):
+        problem(failed)
+    waits = st.session_state.get(_WAITS)
+    asks = waits is not None and waits[1]
+    if asks:
+        with st.container(border=True, key="proving_here"):
+            plain("Confirm that it is you", "title")
+            _ask()
+    return asks
+
+
+def forget() -> None:
+    """What waits is not done."""
+    for key in (_WAITS, _WRONG, _TYPED):
+        st.session_state.pop(key, None)
+
+
+@st.dialog("Confirm that it is you", on_dismiss=forget)
+def _dialog() -> None:
+    if st.session_state.get(_WAITS) is None:
+        st.rerun()
+    _ask()
+
+
+def _ask() -> None:
+    here = door.signed_in()
+    if here is None:
+        st.rerun()
+    app = bootstrap.app()
+    plain("This step asks for it. It is done right after; for five minutes you are not asked again.")
+    if wrong := st.session_state.pop(_WRONG, None):
+        problem(wrong)
+    how = proving.asks_for(here, demo=app.settings.demo)
+    if how == "set up":
+        plain(proving.SET_UP_FIRST)
+        link_out("/code-app", "Set up the app, in a tab of its own")
+    with st.form("proving", border=False):
+        if how in _ASKED:
+            label, hint = _ASKED[how]
+            st.text_input(
+                label, key=_TYPED, type="password" if how == "password" else "default", placeholder=hint,
+                autocomplete="one-time-code" if how == "code" else "current-password",
+            )  # fmt: skip
+        elif how == "nothing":
+            plain("This is a demo desk, and you have no password here: there is nothing to type.", "faint")
+        with st.container(horizontal=True):
+            st.form_submit_button(
+                "I have set it up" if how == "set up" else "Confirm and go on",
+                type="primary", icon=":material/verified_user:", on_click=_confirm,
+            )  # fmt: skip
+            st.form_submit_button("Not now", on_click=forget)
+
+
+def _confirm() -> None:
+    """Prove it, then do what waits."""
+    app = bootstrap.app()
+    step, _inside = st.session_state.get(_WAITS) or (None, False)
+    typed = st.session_state.get(_TYPED, "") or ""
+    if step is None:
+        return
+    try:
+        proving.prove(
+            app.sessions, door.cookie(signin.cookie_name(app.settings.dashboard_url)), typed, app.keys,
+            demo=app.settings.demo, now=app.now(), steady=app.steady(),
+        )  # fmt: skip
+    except PaymentsError as error:
+        st.session_state[_WRONG] = str(error)
+        return
+    finally:
+        if _TYPED in st.session_state:
+            st.session_state[_TYPED] = ""
+    st.session_state.pop(_WAITS, None)
+    try:
+        step(_person(door.signed_in()))
+    except PaymentsError as error:
+        st.session_state[_FAILED] = str(error)
+
+
+def _person(here: SignedIn | None) -> Person:
+    if here is None:
+        raise NotAllowed("You are not signed in any more. Sign in, and do it again.")
+    return here.person
