@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
-from payments import chain, chat, keyring
+from payments import chain, chat, keyring, refusals
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.backups import Place
 from payments.chain import Chain
@@ -125,7 +125,12 @@ def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
     engine = open_engine(settings.database_url, busy_timeout_s=busy_timeout_s)
     if engine.dialect.name == "postgresql":
         check_postgres(engine)
-    return App(settings, Sessions(engine, {chain.CARRIED: _chain(settings)}), gateways_of(settings), utc_now)
+    sessions = Sessions(
+        engine,
+        {chain.CARRIED: _chain(settings)},
+        lambda sessions, error: refusals.keep(sessions, error, now=utc_now()),
+    )
+    return App(settings, sessions, gateways_of(settings), utc_now)
 
 
 def _chain(settings: Settings) -> Chain:

@@ -8,7 +8,7 @@ is what survives a power cut in WAL mode.
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -53,18 +53,39 @@ class Sessions:
     sleep, neither prompt nor fair. Whoever waits too long for their turn asks the database itself.
     """
 
-    def __init__(self, engine: Engine, carried: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """``carried``: what each session has in its ``info``, for rules that need a key."""
+    def __init__(
+        self,
+        engine: Engine,
+        carried: Mapping[str, Any] = MappingProxyType({}),
+        left_by: Callable[["Sessions", Exception], None] | None = None,
+    ) -> None:
+        """``carried``: what each session has in its ``info``, for rules that need a key. ``left_by`` is told
+        each error that leaves a session once it is closed: what it writes outlives what was rolled back."""
         self.engine = engine
         self.carried = carried
+        self._left_by = left_by
         self._turn = Lock() if engine.dialect.name == "sqlite" else None
         self._reader = engine.execution_options(**_PICTURE[engine.dialect.name])
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A writing session: commits at the end of the block, rolls back when it raises."""
-        with self._in_turn() as bind, self._open(bind, expire_on_commit=False) as session, session.begin():
+        with (
+            self._told(),
+            self._in_turn() as bind,
+            self._open(bind, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if self._left_by is not None:
+                self._left_by(self, error)
+            raise
 
     @contextmanager
     def _in_turn(self) -> Iterator[Engine | Connection]:
@@ -86,7 +107,7 @@ class Sessions:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A reading session: one consistent picture; closing it keeps nothing."""
-        with self._open(self._reader, autoflush=False) as session:
+        with self._told(), self._open(self._reader, autoflush=False) as session:
             yield session
 
 

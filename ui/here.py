@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import bootstrap
-from payments import health, people, signin
+from payments import health, people, refusals, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.people import Action, Person
 from ui.pieces import empty_state, problem, way_in
@@ -47,9 +47,16 @@ def require(action: Action, *, active: bool = True) -> Person:
     try:
         people.check(here.person, action)
     except NotAllowed as refusal:
+        _keep(refusal)
         empty_state("This page is not for your role", str(refusal), "block")
         st.stop()
     return here.person
+
+
+def _keep(error: PaymentsError) -> None:
+    """A refusal that met no session stands in the audit as well."""
+    app = bootstrap.app()
+    refusals.keep(app.sessions, error, now=app.now())
 
 
 @contextmanager
@@ -62,6 +69,7 @@ def error_boundary(*, look_again: bool = False) -> Iterator[None]:
     try:
         yield
     except PaymentsError as error:
+        _keep(error)
         problem(str(error))
     except Exception as error:
         if health.is_away(error):
