@@ -27,7 +27,7 @@ from payments.signin import SignedIn
 log = logging.getLogger("paydesk.gate")
 
 #: What answers without a session. Everything else does not exist for a stranger.
-OPEN = ("/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health")
+OPEN = ("/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics",)
 #: Nowhere to come back to after signing in.

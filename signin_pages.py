@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import LOOKS, safe_page, token_of, who
-from payments import passwords, proving, second_factor, signin
+from payments import invitations, passwords, proving, second_factor, signin
 from payments.errors import NotAllowed, NotFound, PaymentsError
 from payments.second_factor import MONEY_ROLES, Offer, Standing
 from payments.signin import SignedIn, Visitor
@@ -83,6 +83,32 @@ async def do_signin(request: Request) -> Response:
     if token is None:
         return _page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
     return await _welcome(request, token, wanted)
+
+
+async def show_forgot(_request: Request) -> Response:
+    return _page(show="forgot")
+
+
+async def do_forgot(request: Request) -> Response:
+    """A mail for whoever has this address; the answer is the same when nobody has."""
+    form = await _form(request)
+    app, visitor, email = bootstrap.app(), _visitor(request), form.get("email", "")
+
+    def work() -> None:
+        invitations.forgot(
+            app.sessions,
+            email,
+            app.settings.dashboard_url,
+            visitor=visitor,
+            now=app.now(),
+            steady=app.steady(),
+        )
+
+    try:
+        await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+    except NotAllowed as refusal:
+        return _page(429, show="forgot", problem=str(refusal), email=email)
+    return _page(show="sent")
 
 
 async def show_link(request: Request) -> Response:
@@ -298,6 +324,8 @@ ROUTES = [
     Route("/signin", do_signin, methods=["POST"]),
     Route("/signin/link", show_link, methods=["GET"]),
     Route("/signin/link", do_link, methods=["POST"]),
+    Route("/signin/forgot", show_forgot, methods=["GET"]),
+    Route("/signin/forgot", do_forgot, methods=["POST"]),
     Route("/password", show_password, methods=["GET"]),
     Route("/password", do_password, methods=["POST"]),
     Route("/code-app", show_code_app, methods=["GET"]),

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 from db.models import OutboxMail, Payment
 from db.session import Sessions
-from payments import dates, holding, links, receipt_pdf, receipts, reminders, standstill, sync
+from payments import dates, holding, invitations, links, receipt_pdf, receipts, reminders, standstill, sync
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.links import Addresses
@@ -56,6 +56,8 @@ class Courier:
             key, payment_id = mail.key, mail.payment_id
         if key.startswith(reminders.MAILS) and payment_id is not None:
             return self._reminder(key, payment_id, message, now)
+        if key.startswith(invitations.MAILS):
+            return invitations.fill(self._sessions, mail_id, message, now=now)
         if key.startswith(receipts.MAILS):
             self._receipts(mail_id, message, now)
         return None

@@ -28,7 +28,7 @@ _NO_KEYS = KeyRing()
 
 _WRONG = "These do not fit. Check address, password and code, or ask an admin for a sign-in link."
 _WRONG_CODE = "This code does not fit, or was used already. Wait for the next one and type that."
-_USED = "This link was used already or is older than 15 minutes. Ask an admin for a new one."
+_USED = "This link was used already or is too old. Ask for a new one."
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,9 @@ def still_known(session: Session, account: str, attempt: Attempt, now: datetime)
 # -- by a link that works once ----------------------------------------------------------------------
 
 
-def make_sign_in_link(session: Session, by: Person, person_id: int | None, *, now: datetime) -> str:
+def make_sign_in_link(
+    session: Session, by: Person, person_id: int | None, *, now: datetime, lasts: timedelta = LINK_LASTS
+) -> str:
     """The token of a link that signs one person in once, within 15 minutes; earlier ones of theirs end.
 
     With no person it creates the first admin; raises Conflict once there is one.
@@ -284,7 +286,7 @@ def make_sign_in_link(session: Session, by: Person, person_id: int | None, *, no
             token_hash=guesses.hash_of(token),
             person_id=person_id,
             created_at=now,
-            expires_at=now + LINK_LASTS,
+            expires_at=now + lasts,
         )
     )
     return token

@@ -28,6 +28,8 @@ STILL_ALLOWED = frozenset(
         "use_recovery_code",
         "reset_codes",
         "make_sign_in_link",
+        "invite_person",
+        "forgot_password",
         "revoke_sessions",
         "revoke_session",
         "disable_person",

@@ -499,7 +499,7 @@ def test_of_many_who_open_a_link_at_once_one_gets_in(sessions: Sessions, now: da
 def test_a_link_lasts_fifteen_minutes(sessions: Sessions, now: datetime) -> None:
     person = join(sessions, now, password=None)
     link = link_for(sessions, person, now)
-    with pytest.raises(NotFound, match="older than 15 minutes"):
+    with pytest.raises(NotFound, match="too old"):
         signin.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 15)
     assert signin.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 14.9)
 

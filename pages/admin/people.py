@@ -8,7 +8,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import dates, events, people, second_factor, signin
+from payments import dates, events, invitations, people, second_factor, signin
 from payments.errors import PaymentsError
 from payments.people import Action, Person, PersonView, Role
 
@@ -99,6 +99,14 @@ def actions(one: PersonView) -> None:
                 on_click=invite,
                 args=(one,),
             )
+            if app.settings.mail_url:
+                done = (
+                    f"A way in is on its way to {one.email}.", invitations.invite, one.id,
+                    app.settings.dashboard_url,
+                )  # fmt: skip
+                st.button(
+                    "Mail them a link", key=f"mail_{one.id}", icon=":material/mail:", on_click=act, args=done
+                )
             if one.sessions:
                 done = (f"{one.name} is signed out everywhere.", people.revoke_sessions, one.id)
                 st.button(
