@@ -380,7 +380,13 @@ def ask(
     now: datetime,
     source: Source,
 ) -> None:
+    """Ask the gateway for a link that is written down, and keep what it said.
+
+    Raises NotAllowed, GatewayError.
+    """
     by: dict[str, Any] = {"now": now, "source": source, "actor": person.name}
+    with sessions.read() as session:
+        check(person, Action.ISSUE_LINK, session.get_one(Link, link_id).payment.event_id)
     try:
         issued = gateway.issue(request)
     except (GatewayRefused, GatewayUnavailable) as error:
