@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from payments.exports.layout import Format, Separator, Zone
+from payments.registration_changes import Becomes
 from words import Look
 
 #: Headings of a file's columns, as people choose them.
@@ -48,4 +49,14 @@ EXPORT: Mapping[str, Look] = {
     "running": Look("Being written", "sync", "blue"),
     "whole": Look("Whole", "check_circle", "green"),
     "broken": Look("Broken off", "error", "red"),
+}
+
+# -- files of registrations --------------------------------------------------------------------------
+
+#: What a row of a file becomes.
+BECOMES: Mapping[Becomes, Look] = {
+    Becomes.NEW: Look("New", "add_circle", "green"),
+    Becomes.CHANGED: Look("Changed", "edit", "blue"),
+    Becomes.UNCHANGED: Look("Unchanged", "done_all", "gray"),
+    Becomes.REFUSED: Look("Refused", "block", "red"),
 }

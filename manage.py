@@ -16,6 +16,7 @@ from commands import (
     payments,
     payouts,
     people,
+    registrations,
     rules,
     run,
     statements,
@@ -58,6 +59,7 @@ cli.command()(bank.undo)
 cli.command("exceptions")(bank.list_exceptions)
 cli.command()(closing.sign_off)
 cli.command()(legacy.import_legacy)
+cli.command()(registrations.import_registrations)
 cli.command()(systems.api_key)
 cli.command()(systems.notify)
 cli.command(hidden=True)(bank.sample_statements)

@@ -371,6 +371,7 @@ SOURCE: Mapping[str, str] = {
     Source.DESK: "at the desk",
     Source.CLI: "on the command line",
     Source.API: "through the API",
+    Source.FILE: "by a file of registrations",
     Source.WEBHOOK: "by webhook",
     Source.POLL: "when asked",
     Source.PAYER: "the payer",

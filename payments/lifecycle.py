@@ -69,6 +69,7 @@ class Source(StrEnum):
     DESK = "desk"
     CLI = "cli"
     API = "api"  # another system, by its key
+    FILE = "file"  # a file of registrations
     WEBHOOK = "webhook"
     POLL = "poll"
     PAYER = "payer"

@@ -103,7 +103,7 @@ def create(
         payer_phone=draft.payer_phone,
         note=draft.note,
         place_count=len(draft.places),
-        origin="api" if source is Source.API else "desk",
+        origin="api" if source in (Source.API, Source.FILE) else "desk",
         created_by=person.name,
         created_at=now,
         updated_at=now,

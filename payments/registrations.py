@@ -32,6 +32,7 @@ from payments import (
     payer_details,
     references,
     registered,
+    registration_changes,
     reissue,
     standstill,
 )
@@ -44,9 +45,8 @@ from payments.obligations import Draft
 from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.registered import Registered
+from payments.registration_changes import CHANGEABLE, Becomes, Change
 
-#: Nothing of these was paid or promised: another amount may still be asked for.
-CHANGEABLE = frozenset({Status.CREATED, Status.OPEN, Status.FAILED, Status.EXPIRED, Status.CANCELLED})
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -102,7 +102,7 @@ def put(
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         check(person, Action.ISSUE_LINK, event.id)
-        wanted, category_id = _checked(session, event, wanted, demo=demo)
+        wanted, category_id = checked(session, event, wanted, demo=demo)
         step = _take_up(session, person, event, wanted, idempotency_key, key_id, demo=demo, now=now)
     if step.outcome is Outcome.REPEATED:
         return _read(sessions, person, step.reference), Outcome.REPEATED
@@ -117,6 +117,63 @@ def put(
     return _read(sessions, person, reference), outcome
 
 
+def bring(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    person: Person,
+    event_code: str,
+    wanted: Wanted,
+    *,
+    addresses: Addresses,
+    demo: bool,
+    now: datetime,
+) -> tuple[str, Change]:
+    """The same for a row of a file: what it leaves empty stays as it is, and what was closed stays closed.
+
+    Returns the payment's reference and what became of it. Raises as ``put`` does; Conflict also for what
+    ``registration_changes`` refuses.
+    """
+    with sessions.begin() as session:
+        standstill.refuse(session)
+        event = event_row(session, person, event_code)
+        check(person, Action.RECORD, event.id)
+        wanted, category_id = checked(session, event, wanted, demo=demo)
+        step, change, wanted = _as_brought(session, person, event, wanted, demo=demo, now=now)
+    by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.FILE}
+    reference = step.reference
+    if step.outcome is Outcome.CHANGED:
+        reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
+    if step.outcome is not Outcome.KEPT or step.wants_link:
+        draft = _draft(reference, event_code, wanted, category_id)
+        if _linked(sessions, gateways, draft, step, step.outcome, by) is Outcome.UNKNOWN:
+            change = replace(change, told=f"{change.told} {UNHEARD}".strip())
+    return reference, change
+
+
+#: What is said of a link that the gateway may have made.
+UNHEARD = "The gateway has not said yet whether it made the link: it is looked up by itself."
+
+
+def _as_brought(
+    session: Session, person: Person, event: Event, wanted: Wanted, *, demo: bool, now: datetime
+) -> tuple["_Step", Change, Wanted]:
+    kept = _reserve(session, person, event, wanted, demo=demo, now=now)
+    payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
+    if payment is None:
+        session.flush()
+        return _Step(Outcome.CREATED, kept.reference, kept.id, None), Change(Becomes.NEW), wanted
+    payment = holding.payment(session, payment.id)
+    session.refresh(kept)
+    wanted = replace(wanted, **registration_changes.told_by(payment, wanted))
+    change = registration_changes.judge(payment, event.id, wanted)
+    if change.becomes is Becomes.REFUSED:
+        raise Conflict(change.told)
+    if payment.amount != wanted.amount:
+        return _Step(Outcome.CHANGED, kept.reference, kept.id, None), change, wanted
+    _bring_up_to_date(session, person, payment, wanted, now, Source.FILE)
+    return replace(_to_keep(payment, kept, None), replaces=""), change, wanted
+
+
 @dataclass(frozen=True)
 class _Step:
     """What is to be done for a request, as it was found when it was written down."""
@@ -124,7 +181,7 @@ class _Step:
     outcome: Outcome
     reference: str
     registration: int
-    request: int
+    request: int | None  # None: a file's
     wants_link: bool = False
     replaces: str = ""  # the wire reference of a link that a closed payment had
 
@@ -167,7 +224,7 @@ def _take_up(
     if payment is None:
         return _Step(Outcome.CREATED, kept.reference, kept.id, request.id)
     if payment.amount == wanted.amount:
-        _bring_up_to_date(session, person, payment, wanted, now)
+        _bring_up_to_date(session, person, payment, wanted, now, Source.API)
         return _to_keep(payment, kept, request.id)
     if payment.status not in CHANGEABLE or payment.received_minor:
         raise Conflict(
@@ -177,7 +234,7 @@ def _take_up(
     return _Step(Outcome.CHANGED, kept.reference, kept.id, request.id)
 
 
-def _to_keep(payment: Payment, kept: Registration, request: int) -> _Step:
+def _to_keep(payment: Payment, kept: Registration, request: int | None) -> _Step:
     """A payment of the amount that is wanted: it needs a link when it has none, or was closed."""
     made = [link for link in payment.links if link.state not in NEVER_MADE]
     closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
@@ -210,16 +267,16 @@ def _add(
 
 
 def _bring_up_to_date(
-    session: Session, person: Person, payment: Payment, wanted: Wanted, now: datetime
+    session: Session, person: Person, payment: Payment, wanted: Wanted, now: datetime, source: Source
 ) -> None:
     """Who pays, as the caller knows it now."""
-    told = ("payer_name", "payer_email", "payer_phone")
+    told = registration_changes.DETAILS
     changed = payer_details.keep(payment, {name: getattr(wanted, name) for name in told}, now=now)
     if not changed:
         return
     said = ", ".join(name.removeprefix("payer_") for name in changed)
     lifecycle.note(
-        session, payment, Kind.NOTE, now=now, source=Source.API, actor=person.name,
+        session, payment, Kind.NOTE, now=now, source=source, actor=person.name,
         text=f"The payer's {said} changed.",
     )  # fmt: skip
     audit.record(
@@ -242,7 +299,7 @@ def _other_amount(
         status = obligations.seen(session, person, step.reference).status
     if status != Status.CANCELLED:
         why = f"Another amount was asked for: {wanted.amount}."
-        cancellation.cancel(sessions, gateways, person, step.reference, why, now=now, source=Source.API)
+        cancellation.cancel(sessions, gateways, person, step.reference, why, now=now, source=by["source"])
     with sessions.begin() as session:
         event = event_row(session, person, event_code)
         before = session.get_one(Registration, step.registration)
@@ -268,7 +325,7 @@ def _linked(
             why = "The registration was asked for again."
             reissue.reissue(
                 sessions, gateways, by["person"], draft.reference, why, replaces=step.replaces,
-                addresses=by["addresses"], now=by["now"], source=Source.API,
+                addresses=by["addresses"], now=by["now"], source=by["source"],
             )  # fmt: skip
         else:
             links.issue(sessions, gateways["ikhokha"], draft, **by)
@@ -319,7 +376,7 @@ def _read(sessions: Sessions, person: Person, reference: str) -> Registered:
 # -- what is asked for --------------------------------------------------------------------------------
 
 
-def _checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tuple[Wanted, int | None]:
+def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tuple[Wanted, int | None]:
     """With its texts cleaned, and its price. Raises InvalidInput naming what to change."""
     own = wanted.registration_id
     if not own or len(own) > 100 or _UNSEEN.search(own) or own != clean(own, field="registration_id"):

@@ -28,6 +28,7 @@ PAGES = [
     "closing",
     "payouts",
     "rules",
+    "registrations",
     "legacy",
     "audit",
     "exports",

@@ -43,6 +43,7 @@ PAGES = {
     "pages/finance/closing.py": Action.SEE_BANK,
     "pages/finance/payouts.py": Action.SEE_BANK,
     "pages/finance/rules.py": Action.SEE_BANK,
+    "pages/finance/registrations.py": Action.RECORD,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/finance/legacy.py": Action.SEE_BANK,
     "pages/door/take.py": Action.ISSUE_LINK,

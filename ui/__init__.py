@@ -8,6 +8,7 @@ from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.card_slips import waiting_slips
 from ui.charts import Tile, calendar
 from ui.claims import amount_of
+from ui.columns import column_screen
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
@@ -95,6 +96,7 @@ __all__ = [
     "clear_filters",
     "clock",
     "closing_papers",
+    "column_screen",
     "columns_popover",
     "confirm_here",
     "confirm_in_dialog",
@@ -160,4 +162,4 @@ __all__ = [
     "waiting_files",
     "waiting_slips",
     "way_in",
-]  # fmt: skip
+]

@@ -38,6 +38,7 @@ from db.models.people import (
 )
 from db.models.places import Place
 from db.models.receipts import Organiser, ReceiptPrint
+from db.models.registrations import RegistrationFile, RegistrationRow
 from db.models.reminders import OptOut, Reminder, ReminderPlan
 from db.models.rules import MatchRule, MatchRuleVersion
 from db.models.sheets import SheetFile, SheetLine, SheetPayment
@@ -108,6 +109,8 @@ __all__ = [
     "RecoveryCode",
     "Refund",
     "Registration",
+    "RegistrationFile",
+    "RegistrationRow",
     "Reminder",
     "ReminderPlan",
     "Reversal",

@@ -80,6 +80,8 @@ class Wanted:
     note: str
     key: str
     people: tuple[str, ...] = ()
+    own_id: str = ""  # the sheet's own number of it
+    category: str = ""  # as the price list calls it
 
     @property
     def places(self) -> tuple[PlaceDraft, ...]:
@@ -108,8 +110,32 @@ class Sheet:
     rows: tuple[SheetRow, ...]
 
 
-def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> Sheet:
-    """The sheet in a CSV or XLSX file. Raises InvalidInput for one that cannot be read as a whole."""
+@dataclass(frozen=True)
+class Opened:
+    """A file's rows and headings before anybody said what they mean. ``kept`` are the places of headings that
+    are not ours."""
+
+    file: str
+    headings: tuple[str, ...]
+    kept: tuple[int, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+    is_workbook: bool
+
+    @property
+    def named(self) -> tuple[tuple[int, str], ...]:
+        return tuple((place, self.headings[place]) for place in self.kept)
+
+    def guess(self) -> dict[Column, str]:
+        """What headings say by themselves; of two that say the same, neither."""
+        said: dict[Column, list[str]] = {}
+        for _, heading in self.named:
+            if column := _KNOWN.get(_folded(heading)):
+                said.setdefault(column, []).append(heading)
+        return {column: found[0] for column, found in said.items() if len(found) == 1}
+
+
+def opened(name: str, data: bytes) -> Opened:
+    """The table in a CSV or XLSX file. Raises InvalidInput for a file that is none, or too large."""
     try:
         file = shown_name(name)
         table = _table(file, name, data)
@@ -124,17 +150,44 @@ def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> 
     while headings and not headings[-1]:
         headings.pop()
     kept = [place for place, heading in enumerate(headings) if not _folded(heading).startswith(OURS)]
-    places = _places(file, [(place, headings[place]) for place in kept])
-    reader = _Reader(
-        places, {_folded(line.name): line for line in prices}, currency, table.encoding == "xlsx"
-    )
-    found = [_row(reader, number, cells, kept, len(headings)) for number, cells in rows[1:]]
+    return Opened(file, tuple(headings), tuple(kept), tuple(rows[1:]), table.encoding == "xlsx")
+
+
+def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> Sheet:
+    """The sheet in a CSV or XLSX file. Raises InvalidInput for one that cannot be read as a whole."""
+    there = opened(name, data)
+    sheet = understood(there, _places(there.file, there.named), prices, currency)
+    return replace(sheet, rows=tuple(_each_once(sheet.rows)))
+
+
+def understood(
+    there: Opened, places: Mapping[Column, int], prices: Iterable[PriceLine], currency: str
+) -> Sheet:
+    """Every row by what the columns at ``places`` mean."""
+    reader = _Reader(places, {_folded(line.name): line for line in prices}, currency, there.is_workbook)
+    found = [_row(reader, number, cells, there.kept, len(there.headings)) for number, cells in there.rows]
     return Sheet(
-        file,
-        tuple(headings[place] for place in kept),
-        {column: headings[place] for column, place in places.items()},
-        tuple(_each_once(found)),
+        there.file,
+        tuple(heading for _, heading in there.named),
+        {column: there.headings[place] for column, place in places.items()},
+        tuple(found),
     )
+
+
+def places_of(there: Opened, meant: Mapping[Column, str]) -> dict[Column, int]:
+    """Where the columns stand that a person said the meaning of. Raises InvalidInput: a heading that is not
+    there or is there twice, one column said to be two things, or nobody and nothing named."""
+    found: dict[Column, int] = {}
+    for column, heading in meant.items():
+        standing = [place for place, one in there.named if one == heading]
+        if len(standing) != 1:
+            often = "more than once" if standing else "not"
+            raise InvalidInput(f"{there.file}: the heading {heading!r} is {often} there.")
+        if standing[0] in found.values():
+            raise InvalidInput(f"{there.file}: {heading!r} cannot be two things at once.")
+        found[column] = standing[0]
+    _check_enough(there.file, found)
+    return found
 
 
 def _table(file: str, name: str, data: bytes) -> Table:
@@ -174,6 +227,11 @@ def _places(file: str, headings: Sequence[tuple[int, str]]) -> dict[Column, int]
                 f"Rename the one that is not meant."
             )
         found[column] = place
+    _check_enough(file, found)
+    return found
+
+
+def _check_enough(file: str, found: Mapping[Column, int]) -> None:
     if not found.keys() & {Column.NAME, Column.FIRST, Column.LAST, Column.EMAIL, Column.PHONE}:
         raise InvalidInput(
             f"{file}: no column says who pays. Name one name, email or phone, in the first row."
@@ -182,7 +240,6 @@ def _places(file: str, headings: Sequence[tuple[int, str]]) -> dict[Column, int]
         raise InvalidInput(
             f"{file}: no column says how much. Name one amount, or category as the price list."
         )
-    return found
 
 
 @dataclass(frozen=True)
@@ -213,7 +270,10 @@ class _Reader:
         own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
         counts = (name, email, phone, amount.minor, line.id if line else 0, note, *people)
         key = _key(("id", own) if own else counts)
-        return Wanted(name, email, phone, amount, line.id if line else None, note, key, people)
+        return Wanted(
+            name, email, phone, amount, line.id if line else None, note, key, people,
+            own, line.name if line else "",
+        )  # fmt: skip
 
     def _people(self, said: str) -> tuple[str, ...]:
         """By name, one a line or with a semicolon between, or how many; none for one person."""
