@@ -44,6 +44,7 @@ from payments.exports import records
 from payments.exports.delivery import Delivery
 from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
+from payments.papers import handing, pdf
 from payments.people import Person
 from payments.sheets import back
 from payments.sheets.back import File
@@ -184,30 +185,19 @@ async def proof(request: Request) -> Response:
     return await _small_file(request, make, _STRANGERS)
 
 
-@_written_down
-async def receipt(request: Request) -> Response:
-    """A receipt as a PDF; that somebody took it is written down first, and every further one says COPY."""
+def _pdf(about: str, hand_out: Callable[..., Any], render: Callable[[Any], bytes]) -> Endpoint:
+    """A paper as a PDF, for whoever may have it; that somebody took it is written down first."""
 
-    def make(person: Person) -> File:
-        app, number = bootstrap.app(), request.path_params["receipt_id"]
-        with app.sessions.begin() as session:
-            paper = receipts.hand_out(session, person, number, now=app.now())
-        return File(paper.file_name, "application/pdf", receipt_pdf.render(paper))
+    async def give(request: Request) -> Response:
+        def make(person: Person) -> File:
+            app = bootstrap.app()
+            with app.sessions.begin() as session:
+                told = hand_out(session, person, request.path_params[about], now=app.now())
+            return File(told.file_name, "application/pdf", render(told))
 
-    return await _small_file(request, make)
+        return await _small_file(request, make)
 
-
-@_written_down
-async def account(request: Request) -> Response:
-    """A payer's statement of account as a PDF; that somebody took it is written down first."""
-
-    def make(person: Person) -> File:
-        app, reference = bootstrap.app(), request.path_params["reference"]
-        with app.sessions.begin() as session:
-            told = payer_account.hand_out(session, person, reference, now=app.now())
-        return File(told.file_name, "application/pdf", account_pdf.render(told))
-
-    return await _small_file(request, make)
+    return _written_down(give)
 
 
 @_written_down
@@ -316,8 +306,9 @@ ROUTES = [
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
-    Route("/receipt/{receipt_id:int}", receipt, methods=["GET"]),
-    Route("/account/{reference}", account, methods=["GET"]),
+    Route("/receipt/{id:int}", _pdf("id", receipts.hand_out, receipt_pdf.render), methods=["GET"]),
+    Route("/bill/{id:int}", _pdf("id", handing.hand_out, pdf.render), methods=["GET"]),
+    Route("/account/{of}", _pdf("of", payer_account.hand_out, account_pdf.render), methods=["GET"]),
     Route("/audit.csv", audit_file, methods=["GET"]),
     Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]

@@ -11,6 +11,7 @@ from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.links import Addresses
 from payments.outbox import Hold
+from payments.papers import handing, pdf
 
 #: When nobody is due, the next look for who is comes after this.
 LOOK_AGAIN = timedelta(minutes=10)
@@ -60,6 +61,8 @@ class Courier:
             return invitations.fill(self._sessions, mail_id, message, now=now)
         if key.startswith(receipts.MAILS):
             self._receipts(mail_id, message, now)
+        if key.startswith(handing.MAILS):
+            self._paper(mail_id, message, now)
         return None
 
     def _receipts(self, mail_id: int, message: EmailMessage, now: datetime) -> None:
@@ -70,6 +73,13 @@ class Courier:
             message.add_attachment(
                 receipt_pdf.render(paper), maintype="application", subtype="pdf", filename=paper.file_name
             )
+
+    def _paper(self, mail_id: int, message: EmailMessage, now: datetime) -> None:
+        with self._sessions.begin() as session:
+            paper = handing.for_mail(session, session.get_one(OutboxMail, mail_id), now=now)
+        message.add_attachment(
+            pdf.render(paper), maintype="application", subtype="pdf", filename=paper.file_name
+        )
 
     def _reminder(self, key: str, payment_id: int, message: EmailMessage, now: datetime) -> Hold | None:
         """Whether a reminder is still wanted, by the gateway's word of this moment."""

@@ -53,6 +53,7 @@ from payments import (
 )
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Method, Status
+from payments.papers import numbering
 from payments.people import Action, Person, check
 
 #: Rows named of each broken rule; a hundred more tell nothing new.
@@ -64,10 +65,14 @@ _ADD_ONLY = (
     "timeline", "audit", "reversals", "till_entries", "cash_moves", "drawer_counts", "z_reports",
     "card_batches", "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
     "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
+    "paper_series", "papers", "paper_parts", "paper_prints",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
-_MORE_TRIGGERS = ("approvals_as_asked", "approvals_no_delete", "sign_offs_as_asked", "sign_offs_no_delete")
+_MORE_TRIGGERS = (
+    "approvals_as_asked", "approvals_no_delete", "sign_offs_as_asked", "sign_offs_no_delete",
+    "paper_sequences_as_asked", "paper_sequences_no_delete",
+)  # fmt: skip
 #: What is signed off is locked, table by table.
 _LOCKED = {
     "statement_lines": ("insert", "update", "delete"),
@@ -389,6 +394,7 @@ RULES = (
     Rule("received", "A payment's sum received is not what its receipts add up to.", _received),
     Rule("confirmed", "A receipt is not what the gateway confirmed.", _confirmed),
     Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),
+    Rule("papers", "Papers are not numbered without a gap, or not as they were issued.", numbering.broken),
     Rule("places", "The places of a payment for several are not what it is for.", places.broken),
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),

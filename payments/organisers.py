@@ -1,7 +1,7 @@
-"""Who an event's money is paid to, as it stands on its receipts, and whether they are registered for VAT."""
+"""Who an event's money is paid to, as receipts and bills show them, and whether they are VAT registered."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -22,11 +22,16 @@ class Organiser:
     name: str = ""
     address: str = ""
     vat_number: str = ""
+    registration: str = ""  # a company's, as 2019/123456/08
+    contact: str = ""  # where questions about a bill go
+    supplier_number: str = ""  # as buyers know them: of the Central Supplier Database, or a university's
 
 
 def of(session: Session, event_id: int) -> Organiser:
     row = session.get(Row, event_id)
-    return Organiser(row.name, row.address, row.vat_number) if row is not None else Organiser()
+    return (
+        Organiser(**{one.name: getattr(row, one.name) for one in fields(Organiser)}) if row else Organiser()
+    )
 
 
 def save(session: Session, person: Person, event_code: str, wanted: Organiser, *, now: datetime) -> None:
@@ -50,11 +55,26 @@ def save(session: Session, person: Person, event_code: str, wanted: Organiser, *
 
 
 def _checked(wanted: Organiser) -> Organiser:
-    name = clean(wanted.name, field="The organiser's name", longest=120).replace("\n", " ")
+    name = _line(wanted.name, "The organiser's name", 120)
     address = clean(wanted.address, field="The address", longest=300)
-    vat_number = "".join(wanted.vat_number.split())
-    if vat_number and not _VAT_NUMBER.fullmatch(vat_number):
-        raise InvalidInput("A VAT number is ten digits, the first of them a 4. Leave it empty without one.")
+    vat_number = checked_vat_number(wanted.vat_number)
     if vat_number and not (name and address):
         raise InvalidInput("A tax invoice shows name and address: give both with the VAT number.")
-    return Organiser(name, address, vat_number)
+    return Organiser(
+        name, address, vat_number,
+        registration=_line(wanted.registration, "The registration number", 40),
+        contact=_line(wanted.contact, "The contact", 120),
+        supplier_number=_line(wanted.supplier_number, "The supplier number", 40),
+    )  # fmt: skip
+
+
+def checked_vat_number(text: str) -> str:
+    """Its ten digits, or "" for none. Raises InvalidInput."""
+    vat_number = "".join(text.split())
+    if vat_number and not _VAT_NUMBER.fullmatch(vat_number):
+        raise InvalidInput("A VAT number is ten digits, the first of them a 4. Leave it empty without one.")
+    return vat_number
+
+
+def _line(text: str, field: str, longest: int) -> str:
+    return clean(text, field=field, longest=longest).replace("\n", " ")

@@ -73,12 +73,14 @@ def queue(
     *,
     now: datetime,
     actor: str = "Paydesk",
+    to: str = "",
 ) -> OutboxMail:
-    """A mail to a payment's payer, in the transaction that makes us owe it; ``key`` is unique among mails."""
+    """A mail to a payment's payer, or about it ``to`` somebody, in the transaction that makes us owe it;
+    ``key`` is unique among mails."""
     mail = OutboxMail(
         key=key,
         payment_id=payment.id,
-        recipient=payment.payer_email,
+        recipient=to or payment.payer_email,
         subject=subject,
         body=body,
         message_id=make_msgid(idstring=spoken(payment.reference), domain="paydesk.invalid"),

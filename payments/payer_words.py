@@ -29,6 +29,8 @@ class Text(StrEnum):
     RECEIPT = "receipt"
     RECEIPT_SHARE = "receipt_share"
     RECEIPT_REST = "receipt_rest"
+    PAPER_SUBJECT = "paper_subject"
+    PAPER = "paper"
 
 
 L, T = Language, Text
@@ -67,6 +69,13 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Receipt {number}, reference {reference}. Thank you."
         ),
         T.RECEIPT_REST: "Still to be paid: {balance}.",
+        T.PAPER_SUBJECT: "{title} {number}: {event}",
+        T.PAPER: (
+            "Dear {name}\n\n"
+            "{title} {number} over {amount} for {event} is attached.\n\n"
+            "Reference: {reference}\n\n"
+            "Questions? Reply, and name the number."
+        ),
     },
     L.AFRIKAANS: {
         T.SHARE: "{event}: betaal asseblief {amount} hier: {url} U verwysing: {reference}",
@@ -95,6 +104,13 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Kwitansie {number}, verwysing {reference}. Dankie."
         ),
         T.RECEIPT_REST: "Nog uitstaande: {balance}.",
+        T.PAPER_SUBJECT: "{title} {number}: {event}",
+        T.PAPER: (
+            "Beste {name}\n\n"
+            "{title} {number} oor {amount} vir {event} is aangeheg.\n\n"
+            "Verwysing: {reference}\n\n"
+            "Vrae? Antwoord, en noem die nommer."
+        ),
     },
     L.ZULU: {
         T.SHARE: "{event}: sicela ukhokhe u-{amount} lapha: {url} Ireferensi yakho: {reference}",
@@ -123,6 +139,13 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Irisidi {number}, ireferensi {reference}. Siyabonga."
         ),
         T.RECEIPT_REST: "Okusele okumele kukhokhwe: {balance}.",
+        T.PAPER_SUBJECT: "{title} {number}: {event}",
+        T.PAPER: (
+            "Sawubona {name}\n\n"
+            "{title} {number} ka-{amount} ye-{event} inanyathiselwe.\n\n"
+            "Ireferensi: {reference}\n\n"
+            "Unemibuzo? Phendula, ubhale inombolo."
+        ),
     },
     L.XHOSA: {
         T.SHARE: "{event}: nceda uhlawule i-{amount} apha: {url} Ireferensi yakho: {reference}",
@@ -151,6 +174,13 @@ TEXTS: Mapping[Language, Mapping[Text, str]] = {
             "Irisithi {number}, ireferensi {reference}. Enkosi."
         ),
         T.RECEIPT_REST: "Okusaza kuhlawulwa: {balance}.",
+        T.PAPER_SUBJECT: "{title} {number}: {event}",
+        T.PAPER: (
+            "Mholo {name}\n\n"
+            "{title} {number} ye-{amount} ye-{event} iqhotyoshelwe.\n\n"
+            "Ireferensi: {reference}\n\n"
+            "Unemibuzo? Phendula, ubhale inombolo."
+        ),
     },
 }
 

@@ -70,9 +70,9 @@ def _parts(paper: Paper) -> Iterator[Any]:
     yield _table(list(_facts(paper)))
     yield Spacer(1, 12)
     yield _table(list(_sums(paper)), sums=True)
-    if paper.vat is not None and paper.title != "Tax invoice":
+    if paper.vat is not None and paper.title != "Tax invoice" and not paper.invoice:
         yield Spacer(1, 8)
-        yield line("Above R5 000 this is no full tax invoice: ask the organiser for one.", 8)
+        yield line("This is no tax invoice: ask the organiser for one.", 8)
 
 
 def _facts(paper: Paper) -> Iterator[tuple[str, str]]:
@@ -82,6 +82,8 @@ def _facts(paper: Paper) -> Iterator[tuple[str, str]]:
     yield "For", paper.what
     yield "Paid by", _HOW[paper.method]
     yield "Reference", paper.reference
+    if paper.invoice:
+        yield "Invoice", paper.invoice
 
 
 def _sums(paper: Paper) -> Iterator[tuple[str, str]]:

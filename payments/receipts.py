@@ -24,24 +24,22 @@ from payments import (
     references,
     standstill,
     terms,
+    vat,
 )
 from payments.errors import NotFound
 from payments.lifecycle import Kind, Method, Source, Status
 from payments.organisers import Organiser
+from payments.papers import standing
 from payments.payer_words import Text
 from payments.people import Action, Person, check
 
-#: Prices of a registered organiser hold VAT at the standard rate: 15 % since 1 April 2018 (VAT Act, s. 7).
-VAT_BP = 1_500
-_WHOLE_BP = 10_000
-#: Up to this, a tax invoice need not name the recipient's address and VAT number (VAT Act, s. 20(5)).
-ABRIDGED_UP_TO = Money(500_000)
 MAILS = "receipt:"
 
 
 @dataclass(frozen=True)
 class Paper:
-    """All that stands on one. ``vat`` is what the amount holds, None where nobody is registered for it."""
+    """All that stands on one. ``vat`` is what the amount holds, None where nobody is registered for it;
+    ``invoice`` the number of the invoice that the payment is on, or ""."""
 
     title: str
     number: str
@@ -59,17 +57,12 @@ class Paper:
     received_at: datetime
     taken_back: str
     demo: bool
+    invoice: str = ""
 
     @property
     def file_name(self) -> str:
         plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in self.number)
         return f"receipt-{plain}{'-copy' if self.copy else ''}.pdf"
-
-
-def vat_in(amount: Money) -> Money:
-    """The VAT that an amount holds, to the cent, half up."""
-    whole = _WHOLE_BP + VAT_BP
-    return Money((2 * amount.minor * VAT_BP + whole) // (2 * whole), amount.currency)
 
 
 def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime) -> Paper:
@@ -166,9 +159,9 @@ def _print(session: Session, receipt: Receipt, mail_key: str | None, *, by: str,
 def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) -> Paper:
     organiser = organisers.of(session, payment.event_id)
     registered = bool(organiser.vat_number) and receipt.amount.currency == "ZAR"
-    invoice = registered and receipt.amount.minor <= ABRIDGED_UP_TO.minor
+    invoices = standing.invoices(session, payment.id)
     return Paper(
-        title="Tax invoice" if invoice else "Receipt",
+        title="Tax invoice" if not invoices and _is_invoice(organiser, payment, receipt) else "Receipt",
         number=_number(session, payment, receipt),
         copy=copy,
         organiser=organiser,
@@ -178,12 +171,33 @@ def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) 
         reference=references.spoken(payment.reference),
         method=Method(receipt.kind),
         amount=receipt.amount,
-        vat=vat_in(receipt.amount) if registered else None,
+        vat=vat.vat_in(receipt.amount) if registered else None,
         owed=payment.amount,
         balance=payment.amount - payment.received,
         received_at=receipt.received_at,
         taken_back=_taken_back(session, receipt),
         demo=payment.mode == "demo",
+        invoice=invoices[0] if invoices else "",
+    )
+
+
+def _is_invoice(organiser: Organiser, payment: Payment, receipt: Receipt) -> bool:
+    """Whether a receipt may be the one tax invoice of its payment, abridged: by what is asked for in all
+    (VAT Act, s. 20(5)), and with all of it on it. One for a part would be one of several (s. 20(1))."""
+    small = payment.amount_minor <= vat.ABRIDGED_UP_TO.minor and payment.amount_currency == "ZAR"
+    return bool(organiser.vat_number) and small and receipt.amount.minor >= payment.owed_minor
+
+
+def tax_invoices(session: Session, payment: Payment) -> tuple[str, ...]:
+    """The numbers of the receipts that were handed out as abridged tax invoices of a payment."""
+    organiser = organisers.of(session, payment.event_id)
+    printed = set(
+        session.scalars(select(ReceiptPrint.receipt_id).join(Receipt).where(Receipt.payment_id == payment.id))
+    )
+    return tuple(
+        _number(session, payment, one)
+        for one in payment.receipts
+        if one.id in printed and _is_invoice(organiser, payment, one) and not _taken_back(session, one)
     )
 
 

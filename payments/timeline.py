@@ -227,6 +227,15 @@ def _notified(detail: Mapping[str, Any], actor: str) -> str:
             return f"The system that registered it could not be told: {what}; {detail['why']}"
 
 
+def _paper(detail: Mapping[str, Any], actor: str) -> str:
+    what = f"{detail['title']} {detail['label']}"
+    if detail["step"] == "handed out":
+        return f"{actor} made a PDF of {what}{', as a copy' if detail['copy'] else ''}."
+    why = f" {detail['why']}" if detail.get("why") else ""
+    money = Money(detail["amount_minor"], detail["currency"])
+    return f"{actor} issued {what} to {detail['to']}: {money}.{why}"
+
+
 def _note(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} noted: {detail['text']}" if "text" in detail else f"{actor} left a note."
 
@@ -304,6 +313,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.ADMITTED: _admitted,
     Kind.NOT_ADMITTED: _not_admitted,
     Kind.NOTIFIED: _notified,
+    Kind.PAPER: _paper,
     Kind.DETAILS: lambda detail, actor: f"{actor} wrote down the payer's {detail['changed']}.",
     Kind.RENAMED: lambda detail, actor: f"{detail['name']} comes instead of {detail['was']}, said {actor}.",
 }

@@ -50,6 +50,7 @@ PURE = (
     "sealing",
     "statements",
     "tariff",
+    "vat",
 )
 
 #: What a place may import of ours and of the libraries that mark a layer. Others (re, jinja2, …) are free.

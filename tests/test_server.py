@@ -18,10 +18,14 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Payment
-from payments import accounts, claims, closing_papers, imports, lifecycle, people
+from payments import accounts, claims, closing_papers, imports, lifecycle, organisers, people
 from payments.claims import ClaimDraft
 from payments.dates import business_day
 from payments.lifecycle import Source
+from payments.organisers import Organiser
+from payments.papers import issuing
+from payments.papers.bodies import BillTo, PaperKind
+from payments.papers.issuing import Wanted
 from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
 from payments.signin import SESSIONS_A_PERSON
@@ -183,6 +187,24 @@ def test_a_receipt_is_a_file_for_who_may_hand_it_out_and_then_a_copy(door: Serve
     names = [reply.headers["Content-Disposition"] for reply in (first, second)]
     assert ["copy" in name for name in names] == [False, True]
     assert door.ask("/receipt/999999", token).status_code == 404
+
+
+def test_an_invoice_is_a_file_for_who_may_hand_it_out_and_then_a_copy(door: Served) -> None:
+    with door.app.sessions.begin() as session:
+        payment = session.scalars(select(Payment).order_by(Payment.id)).first()
+        assert payment is not None
+        organisers.save(session, SYSTEM, payment.event.code, Organiser("Example Club"), now=door.app.now())
+        wanted = Wanted("form", PaperKind.INVOICE, (payment.reference,), BillTo("Sipho"))
+        address = f"/bill/{issuing.issue(session, SYSTEM, wanted, now=door.app.now())}"
+    assert door.ask(address).status_code in (302, 303, 307)
+    assert door.ask(address, door.come_in(person(door, "Onlooker"))).status_code == 403
+    token = door.come_in(person(door, "Clerk", Role.ORGANISER))
+    assert door.ask(address, token, method="HEAD").status_code == 405
+    first, second = (door.ask(address, token) for _ in range(2))
+    assert first.content.startswith(b"%PDF-")
+    names = [reply.headers["Content-Disposition"] for reply in (first, second)]
+    assert ["copy" in name for name in names] == [False, True]
+    assert door.ask("/bill/999999", token).status_code == 404
 
 
 def test_a_reconciliation_statement_is_a_file_for_who_sees_the_bank_and_is_known_again(door: Served) -> None:

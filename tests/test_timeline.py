@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -43,6 +43,7 @@ from payments import (
     links,
     notifying,
     obligations,
+    organisers,
     parts,
     people,
     reconciliation,
@@ -62,6 +63,10 @@ from payments.inbox import Message
 from payments.lifecycle import Kind, Method, Review, Source
 from payments.matching import Target
 from payments.obligations import Draft
+from payments.organisers import Organiser
+from payments.papers import issuing
+from payments.papers.bodies import BillTo, PaperKind
+from payments.papers.issuing import Wanted
 from payments.payouts.files import PayoutMapping
 from payments.people import SYSTEM, Role
 from payments.places import PlaceDraft
@@ -144,6 +149,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
     "legacy_records": lambda _, row, views: any(view.source == Source.LEGACY for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
+    "paper_parts": lambda _, row, views: _one(views, Kind.PAPER, paper=row.paper_id, step="issued"),
     "notifications": lambda _, row, views: _one(views, Kind.NOTIFIED, message=row.message_id, step="queued"),
 }
 
@@ -177,7 +183,7 @@ def missing(sessions: Sessions) -> tuple[list[str], Counter[str]]:
         for name, payment_id, row in rows_of(session):
             seen[name] += 1
             if not RULES[name](session, row, views[payment_id]):
-                lost.append(f"{name} {row.id} of payment {payment_id}")
+                lost.append(f"{name} {inspect(row).identity} of payment {payment_id}")
     return lost, seen
 
 
@@ -210,6 +216,14 @@ def remind(desk, gateway, now):
     with desk.begin() as session:
         reminders.save_plan(session, ADMIN, "devconf", Plan((-8,)), now=now)
     assert Courier(desk, {"ikhokha": gateway}, ADDRESSES).remind(now=now, limit=5) == 1
+
+
+def billed(desk, reference, now):
+    """On a quotation."""
+    with desk.begin() as session:
+        organisers.save(session, ADMIN, "devconf", Organiser("Example Club"), now=now)
+        wanted = Wanted("form", PaperKind.QUOTATION, (reference,), BillTo("Sipho"))
+        issuing.issue(session, ADMIN, wanted, now=now)
 
 
 def registered(desk, reference, now):
@@ -251,6 +265,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     flagged_and_decided(desk, open_.reference, now)
     with desk.begin() as session:
         admission.let_in(session, ADMIN, open_.reference, why="Speaker", now=now)
+    billed(desk, open_.reference, now)
     at_a_till(desk, now)
     at_the_bank(desk, gateway, now)
     paid_out(desk, paid.reference, now)

@@ -20,6 +20,7 @@ from ui.lists import hotkeys, timeline
 from ui.money_steps import money_steps, waiting_requests
 from ui.old_record import old_record
 from ui.organiser_form import receipts_of
+from ui.papers import papers_of
 from ui.payer_details import details_form
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.proving import confirm_here
@@ -68,6 +69,7 @@ def _drawer() -> None:
     old_links(detail)
     places_list(detail.places)
     receipts_of(here, detail)
+    papers_of(here, detail)
     if here.may(Action.SEE_PROOFS, detail.event_id):
         claims_list(here, detail.row.reference)
     mails(here, detail)

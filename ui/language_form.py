@@ -22,6 +22,8 @@ USED_FOR = {
     Text.RECEIPT: "A confirmation",
     Text.RECEIPT_SHARE: "A receipt as a message",
     Text.RECEIPT_REST: "Behind it, when some is still owed",
+    Text.PAPER_SUBJECT: "The subject of a mail with an invoice or another paper",
+    Text.PAPER: "A mail with an invoice or another paper",
 }
 
 

@@ -1,4 +1,4 @@
-"""Who an event's organiser is, as receipts show it, under Events; and receipts in the drawer."""
+"""Who an event's organiser is, as receipts and invoices show it, under Events; and receipts in the drawer."""
 
 import streamlit as st
 
@@ -19,19 +19,35 @@ def organiser_form(event: EventView) -> None:
     with app.sessions.read() as session:
         kept = organisers.of(session, event.id)
     with st.form("organiser"):
-        plain("On receipts", "title")
+        plain("Who bills", "title")
         left, right = st.columns([3, 2])
         name = left.text_input("Organiser", kept.name, key="organiser_name", placeholder="Example Events NPC")
         vat_number = right.text_input(
             "VAT number", kept.vat_number, key="organiser_vat",
-            help="Ten digits. With it, receipts up to R5 000 are tax invoices and show their VAT.",
+            help="Ten digits. With it, invoices are tax invoices, receipts up to R5 000 abridged ones.",
         )  # fmt: skip
         address = st.text_area("Address", kept.address, key="organiser_address", height="content")
+        first, second, third = st.columns(3)
+        registration = first.text_input(
+            "Registration number",
+            kept.registration,
+            key="organiser_registration",
+            placeholder="2019/123456/08",
+        )
+        contact = second.text_input(
+            "Questions go to", kept.contact, key="organiser_contact", placeholder="accounts@example.org"
+        )
+        supplier = third.text_input(
+            "Supplier number", kept.supplier_number, key="organiser_supplier",
+            help="As buyers know you: of the Central Supplier Database, or a university's.",
+        )  # fmt: skip
         sent = st.form_submit_button("Save the organiser", icon=":material/check:")
     if not sent:
         return
     with error_boundary():
-        wanted = Organiser(name or "", address or "", vat_number or "")
+        wanted = Organiser(
+            name or "", address or "", vat_number or "", registration or "", contact or "", supplier or ""
+        )
         with app.sessions.begin() as session:
             organisers.save(session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now())
         st.success("The organiser is saved.", icon=":material/check:")

@@ -24,6 +24,7 @@ from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.legacy import LegacyImport, LegacyIssue, LegacyRecord
+from db.models.papers import PaperPart, PaperPrint, PaperRow, PaperSequence, PaperSeries
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import (
@@ -93,6 +94,11 @@ __all__ = [
     "Organiser",
     "OutboxMail",
     "PaidHour",
+    "PaperPart",
+    "PaperPrint",
+    "PaperRow",
+    "PaperSequence",
+    "PaperSeries",
     "Payment",
     "Payout",
     "PayoutFile",

@@ -17,6 +17,9 @@ class Organiser(Base):
     address: Mapped[str]
     vat_number: Mapped[str] = mapped_column(String(10))
     changed_at: Mapped[datetime]
+    registration: Mapped[str] = mapped_column(Text, default="", server_default="")
+    contact: Mapped[str] = mapped_column(Text, default="", server_default="")
+    supplier_number: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class ReceiptPrint(Base):
