@@ -268,6 +268,8 @@ UNSEEN = {
     "imports: check(person, Action.SEE_BANK)",
     "moves: check(person, Action.RECORD, event.id)",
     "registered: check(person, Action.SEE, event.id)",
+    "registration_files: check(person, Action.ISSUE_LINK, event.id)",
+    "registration_files: if kept is None or not person.may(Action.RECORD, kept.event_id):",
     "registrations: check(person, Action.ISSUE_LINK, event.id)",
     "sharing: check(person, Action.ISSUE_LINK, payment.event_id)",
     "shifts: check(person, Action.TAKE_MONEY, shift.till.event_id)",
