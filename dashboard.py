@@ -30,6 +30,7 @@ MENU = {
         (Action.SEE_BANK, "finance/payouts", "Payouts", "savings"),
         (Action.SEE_BANK, "finance/rules", "Rules", "rule"),
         (Action.RECORD, "finance/registrations", "Registrations", "group_add"),
+        (Action.EXPORT, "finance/reports", "Reports", "bar_chart"),
         (Action.EXPORT, "finance/exports", "Exports", "download"),
         (Action.SEE_BANK, "finance/legacy", "Earlier records", "archive"),
     ],

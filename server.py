@@ -46,6 +46,7 @@ from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
 from payments.papers import handing, pdf
 from payments.people import Person
+from payments.reports import papers
 from payments.sheets import back
 from payments.sheets.back import File
 from pulse import pulse
@@ -223,6 +224,16 @@ async def paper(request: Request) -> Response:
 
 
 @_written_down
+async def report(request: Request) -> Response:
+    """A report as a file; that somebody took it, and its hashes, is written down first."""
+    app, asked = bootstrap.app(), {**request.query_params, **request.path_params}
+    demo, now = app.settings.demo, app.now()
+    return await _small_file(
+        request, lambda person: papers.hand_out(app.sessions, person, asked, demo=demo, now=now)
+    )
+
+
+@_written_down
 async def audit_file(request: Request) -> Response:
     """Entries of the audit as a CSV file; that somebody took them is written down first."""
     asked = request.query_params
@@ -309,6 +320,7 @@ ROUTES = [
     Route("/receipt/{id:int}", _pdf("id", receipts.hand_out, receipt_pdf.render), methods=["GET"]),
     Route("/bill/{id:int}", _pdf("id", handing.hand_out, pdf.render), methods=["GET"]),
     Route("/account/{of}", _pdf("of", payer_account.hand_out, account_pdf.render), methods=["GET"]),
+    Route("/report/{kind}.{format}", report, methods=["GET"]),
     Route("/audit.csv", audit_file, methods=["GET"]),
     Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]

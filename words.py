@@ -1,6 +1,6 @@
 """Our words as people see them: each status, method, reason and role has one, with a sign and a colour."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -9,6 +9,7 @@ from payments import dates, filters, grammar, inbox, stages
 from payments.admission import Light
 from payments.approvals import State, What
 from payments.cases import Decision, Reason
+from payments.conditions import TAKEN
 from payments.deeds import Deed
 from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
@@ -414,10 +415,16 @@ def condition(one: Filter, now: datetime) -> str:
     for name in filters.DAYS:
         if (span := getattr(one, name)) is not None:
             return f"{name.title()} {days_told(span, now)}"
+    if one.taken:
+        return "Has money" if one.taken == TAKEN else f"Money by {_listed_ways(one.taken)}"
     for word, flag in TROUBLES.items():
         if getattr(one, flag):
             return word
     return f"Mode: {one.mode}" if one.mode else _values(one)
+
+
+def _listed_ways(kinds: Iterable[str]) -> str:
+    return ", ".join(METHOD[Method(kind)] for kind in kinds)
 
 
 _FIELD = {

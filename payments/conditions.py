@@ -6,7 +6,6 @@ sum goes through, and an empty set of events means nothing at all.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -26,11 +25,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import Case, Category, Event, Link, OutboxMail, Payment, Payout, PayoutLine
+from db.models import (
+    Case,
+    Category,
+    Event,
+    Link,
+    OutboxMail,
+    Payment,
+)
 from db.money import Money
-from payments import needle
+from payments import money_days, needle
 from payments.cases import Decision, Reason
-from payments.dates import Span, business_day
+from payments.dates import Span
 from payments.errors import InvalidInput
 from payments.lifecycle import Status
 from payments.needle import AnyOf, Way, literals
@@ -41,6 +47,10 @@ from payments.stages import Stage
 #: Where a payment comes from.
 DESK, API, LEGACY = "desk", "api", "legacy"
 ORIGINS = (DESK, API, LEGACY)
+#: What a receipt can be of: by which way its money came.
+TAKEN = ("gateway", "cash", "card_slip", "eft")
+#: Fields of a filter that are days, as people speak of them.
+DAYS = ("created", "paid", "captured", "settled", "banked", "refunded")
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
 
@@ -80,7 +90,11 @@ class Filter:
     amount_to: Money | None = None
     created: Span | None = None
     paid: Span | None = None
+    captured: Span | None = None  # money of it was taken, or found not to be here, on these days
     settled: Span | None = None  # its money came in a payout of these days
+    banked: Span | None = None  # the bank shows money of it on these days
+    refunded: Span | None = None  # money of it was given back on these days
+    taken: tuple[str, ...] = ()  # of ``TAKEN``: its money came so, on the days that are asked for
     attention: bool = False  # somebody must decide something about it
     review_only: bool = False
     outcome_unknown: bool = False  # a link was asked for and the gateway has not said whether it made it
@@ -254,7 +268,9 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     for span, moment in ((wanted.created, Payment.created_at), (wanted.paid, Payment.paid_at)):
         if span is not None:
             conditions += [moment >= span.start, moment < span.end]
-    conditions += [_settled(wanted.settled)] if wanted.settled is not None else []
+    conditions += money_days.asked(
+        wanted.captured, wanted.settled, wanted.banked, wanted.refunded, wanted.taken
+    )
     conditions += _troubles(wanted)
     here = within(session, events)
     conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
@@ -342,15 +358,6 @@ def _troubles(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield Payment.id.in_(select(Link.payment_id).where(LINK_ASKED))
     if wanted.mail_failed:
         yield Payment.id.in_(select(OutboxMail.payment_id).where(MAIL_FAILED, ~MAIL_DECIDED))
-
-
-def _settled(span: Span) -> ColumnElement[bool]:
-    """In a payout that stands. Its day is told, not its moment: it counts as the day's first."""
-    before, last = (business_day(moment - timedelta(microseconds=1)) for moment in (span.start, span.end))
-    day = func.coalesce(Payout.paid_on, Payout.last_on)
-    settled = select(PayoutLine.payment_id).join(Payout, Payout.id == PayoutLine.payout_id)
-    stands = (PayoutLine.receipt_id.is_not(None), PayoutLine.state == literal_column("'stands'"))
-    return Payment.id.in_(settled.where(*stands, day > before, day <= last))
 
 
 def _amounts(least: Money | None, most: Money | None) -> Iterator[ColumnElement[bool]]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from db.money import NBSP, Money
 from payments import grammar
-from payments.conditions import ORIGINS, Filter, minus, words_part
+from payments.conditions import DAYS, ORIGINS, TAKEN, Filter, minus, words_part
 from payments.conditions import parts as conditions
 from payments.dates import Span
 from payments.errors import InvalidInput
@@ -26,8 +26,6 @@ _UNREADABLE = (
 )
 #: Fields that are wished or not.
 FLAGS = tuple(field.name for field in fields(Filter) if field.type in (bool, "bool"))
-#: Fields that are days, as people speak of them.
-DAYS = ("created", "paid", "settled")
 #: Fields of several values, by their names in an address.
 _SEVERAL = {
     "without": "without",
@@ -39,6 +37,7 @@ _SEVERAL = {
     "stage": "stages",
     "failure": "failures",
     "origin": "origins",
+    "taken": "taken",
     "not_status": "not_statuses",
     "not_method": "not_methods",
     "not_event": "not_events",
@@ -84,12 +83,18 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
 
 
 def _values(name: str, given: list[str]) -> tuple[str, ...]:
-    meant = {"statuses": Status, "methods": Method, "stages": Stage, "origins": _origin}
+    meant = {"statuses": Status, "methods": Method, "stages": Stage, "origins": _origin, "taken": _taken}
     return tuple(meant.get(name.removeprefix("not_"), str)(word) for word in given)
 
 
 def _origin(word: str) -> str:
     if word not in ORIGINS:
+        raise ValueError(word)
+    return word
+
+
+def _taken(word: str) -> str:
+    if word not in TAKEN:
         raise ValueError(word)
     return word
 

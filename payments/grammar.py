@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import CURRENCIES, Money
-from payments.conditions import ORIGINS, Filter
+from payments.conditions import DAYS, ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
@@ -54,6 +54,8 @@ _NEEDS: Mapping[str, str] = {
     "answer": "outcome_unknown",
     "mail": "mail_failed",
 }
+#: Money came, whichever way.
+_ANY = "any"
 _FLAGS = {field: word for word, field in _NEEDS.items()}
 _SIGN = re.compile(r"(?P<sign>[<>]=?|=)(?P<amount>.*)")
 _TOKEN = re.compile(
@@ -228,6 +230,13 @@ def _put_mode(found: dict[str, Any], key: str, value: str, today: date) -> None:
     _once(found, "mode", value.lower())
 
 
+def _put_taken(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    asked = value.lower().replace("-", "_").split(",")
+    if unknown := [word for word in asked if word not in (*TAKEN, _ANY)]:
+        raise InvalidInput(f"“taken:{unknown[0]}” is not known. There are {_listed((*TAKEN, _ANY))}.")
+    _once(found, key, TAKEN if _ANY in asked else tuple(dict.fromkeys(asked)))
+
+
 def _put_span(found: dict[str, Any], key: str, value: str, today: date) -> None:
     _once(found, key, _span(value.strip('"').lower(), key, today))
 
@@ -338,9 +347,8 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
 }
 _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "amount": _put_between,
-    "created": _put_span,
-    "paid": _put_span,
-    "settled": _put_span,
+    **dict.fromkeys(DAYS, _put_span),
+    "taken": _put_taken,
     "needs": _put_need,
     "mode": _put_mode,
 }
@@ -359,9 +367,11 @@ def _parts(wanted: Filter) -> Iterator[str]:
             values = getattr(wanted, f"{'not_' if minus else ''}{field}")
             yield from (f"{minus}{key}:{written}" for written in _values(key, values))
     yield from _amounts(wanted.amount_from, wanted.amount_to)
-    for name in ("created", "paid", "settled"):
+    for name in DAYS:
         if (span := getattr(wanted, name)) is not None:
             yield f"{name}:{span_words(span)}"
+    if wanted.taken:
+        yield f"taken:{_ANY if wanted.taken == TAKEN else ','.join(wanted.taken)}"
     needs = [_FLAGS[field.name] for field in fields(Filter) if field.name in _FLAGS]
     if needs := [word for word in needs if getattr(wanted, _NEEDS[word])]:
         yield f"needs:{','.join(needs)}"

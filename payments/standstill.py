@@ -39,6 +39,7 @@ STILL_ALLOWED = frozenset(
         "export_whole",
         "export_broken",
         "export_audit",
+        "take_report",
         "snooze_alert",
         "open_proof",
         "command_backup",

@@ -36,7 +36,9 @@ CHANGES = "changes"
 _OF_ALL = f"{CHANGES}:all"
 #: A change that belongs to no event: only who sees everything can be shown it.
 NO_EVENT = 0
-TAKEN, STATUS = "taken", "status"
+TAKEN, STATUS, LET_GO = "taken", "status", "let_go"
+#: Statuses of what is not asked for any more, by our decision: with each one entered so much less is open.
+NOT_ASKED = ("expired", "cancelled", "waived")
 
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
 _INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -78,9 +80,18 @@ def moved(session: Session, payment: Payment, was: Place | None, now: datetime) 
     if was is None or was.status != is_now.status:
         event_id, currency, minor = payment.event_id, payment.amount_currency, payment.amount_minor
         _add(pending.tallies, (hour_of(now), event_id, STATUS, is_now.status, currency), 1, minor)
+        for status, sign in let_go(was.status if was else None, is_now.status):
+            _add(pending.tallies, (hour_of(now), event_id, LET_GO, status, currency), sign, sign * minor)
     for before, sign in ((was, -1), (is_now, 1)):
         if before is not None and was != is_now:
             _stand(pending, payment, before, sign)
+
+
+def let_go(was: str | None, became: str) -> list[tuple[str, int]]:
+    """What a step changes of what is not asked for any more: the status, with 1 entered and -1 left."""
+    return [
+        (status, sign) for status, sign in ((was, -1), (became, 1)) if status in NOT_ASKED and was != became
+    ]
 
 
 def _stand(pending: _Pending, payment: Payment, at: Place, sign: int) -> None:
@@ -104,6 +115,9 @@ def count_whole(session: Session, payment: Payment, sign: int) -> None:
         reached = entry.detail["became"] if entry.kind == "status" else "created"
         key = (hour_of(entry.at), event_id, STATUS, str(reached), currency)
         _add(pending.tallies, key, sign, sign * payment.amount_minor)
+        for status, way in let_go(entry.detail.get("was"), str(reached)):
+            gone_key = (hour_of(entry.at), event_id, LET_GO, status, currency)
+            _add(pending.tallies, gone_key, sign * way, sign * way * payment.amount_minor)
     here = select(Receipt).where(Receipt.payment_id == payment.id)
     gone = select(Receipt, Reversal.reversed_at).join(Reversal, Reversal.receipt_id == Receipt.id)
     money = [(receipt, receipt.received_at, sign) for receipt in session.scalars(here)]

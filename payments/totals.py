@@ -108,6 +108,36 @@ def reached(session: Session) -> Iterator[str]:
         yield f"{hour}h UTC, event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
 
 
+def let_go(session: Session) -> Iterator[str]:
+    """Statuses of what is not asked for any more, entered and left, as the timelines tell."""
+    kept = (_hour(session, Tally.hour), Tally.event_id, Tally.key, Tally.currency)
+    steps = [_steps(session, "became", 1), _steps(session, "was", -1)]
+    told = union_all(*steps).subquery().c
+    by = (told.hour, told.event_id, told.status, told.amount_currency)
+    rows = _differences(
+        select(*kept, Tally.count, Tally.sum_minor).where(Tally.measure == tallies.LET_GO),
+        select(*by, func.sum(told.count), func.sum(told.minor)).group_by(*by),
+    )
+    for (hour, event, status, currency), count, minor in _off(session, rows, 4):
+        yield f"{hour}h UTC, event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
+
+
+def _steps(session: Session, end: str, sign: int) -> Any:
+    status = TimelineEntry.detail[end].as_string()
+    return (
+        select(
+            _hour(session, TimelineEntry.at).label("hour"),
+            Payment.event_id,
+            status.label("status"),
+            Payment.amount_currency,
+            literal(sign).label("count"),
+            (sign * Payment.amount_minor).label("minor"),
+        )
+        .join(Payment, Payment.id == TimelineEntry.payment_id)
+        .where(TimelineEntry.kind == Kind.STATUS, status.in_(tallies.NOT_ASKED))
+    )
+
+
 def _differences(kept: Any, counted: Any) -> Any:
     """What is kept, beside what was counted with its sign turned: equal ones cancel each other out."""
     *keys, count, minor = counted.selected_columns

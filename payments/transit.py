@@ -21,7 +21,8 @@ from payments.people import Action, Person, check
 
 @dataclass(frozen=True)
 class RollForward:
-    """``expected_on``: the bank day by which what was captured on this day is due at the earliest."""
+    """``expected_on``: the bank day by which what was captured on this day, or the last of several, is due at
+    the earliest."""
 
     opening: Money
     captured: Money
@@ -35,15 +36,20 @@ class RollForward:
 
 def roll_forward(session: Session, person: Person, on: date, currency: str = "ZAR") -> RollForward:
     """One day of it, of all events and accounts."""
+    return of_days(session, person, on, on, currency)
+
+
+def of_days(session: Session, person: Person, first: date, last: date, currency: str = "ZAR") -> RollForward:
+    """Some days of it, both included."""
     check(person, Action.SEE_BANK)
-    span = dates.day_span(on)
+    span = dates.day_span(first, last)
     before = _captured(session, currency, Tally.hour < span.start)
     captured = _captured(session, currency, Tally.hour >= span.start, Tally.hour < span.end)
-    gone = _banked(session, currency, match_day() < on)
-    banked = _banked(session, currency, match_day() == on)
+    gone = _banked(session, currency, match_day() < first)
+    banked = _banked(session, currency, match_day().between(first, last))
     return RollForward(
         Money(before - gone, currency), Money(captured, currency), Money(banked, currency),
-        dates.next_bank_day(on),
+        dates.next_bank_day(last),
     )  # fmt: skip
 
 

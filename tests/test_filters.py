@@ -24,6 +24,11 @@ WANTED = [
     pytest.param(Filter(amount_from=Money(1), amount_to=Money(150_000, "USD")), id="amounts"),
     pytest.param(Filter(created=day_span(date(2026, 11, 23)), paid=day_span(date(2026, 2, 1))), id="days"),
     pytest.param(Filter(settled=day_span(date(2026, 11, 20), date(2026, 11, 24))), id="days of payouts"),
+    pytest.param(
+        Filter(captured=day_span(date(2026, 11, 20)), refunded=day_span(date(2026, 2, 1)), taken=("cash",)),
+        id="days money moved on",
+    ),
+    pytest.param(Filter(banked=day_span(date(2026, 2, 28)), taken=("eft", "cash")), id="days of the bank"),
     pytest.param(Filter(without=("Zoë", "van der Merwe")), id="words it must not have"),
     pytest.param(
         Filter(categories=("Early bird", "Student"), organisers=("Thandi Nkosi",), mode="demo"),

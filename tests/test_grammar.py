@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import words
 from db.money import CURRENCIES, Money
 from payments import grammar
-from payments.conditions import ORIGINS, Filter
+from payments.conditions import ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
@@ -146,6 +146,7 @@ _FAILURES = st.lists(
     unique=True,
 ).map(tuple)
 _ORIGINS = st.lists(st.sampled_from(ORIGINS), max_size=2, unique=True).map(tuple)
+_TAKEN = st.lists(st.sampled_from(TAKEN), max_size=4, unique=True).map(tuple)
 _MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
 _SPANS = st.one_of(
     st.none(),
@@ -178,7 +179,11 @@ def filters(draw: st.DrawFn) -> Filter:
         amount_to=draw(amounts),
         created=draw(_SPANS),
         paid=draw(_SPANS),
+        captured=draw(_SPANS),
         settled=draw(_SPANS),
+        banked=draw(_SPANS),
+        refunded=draw(_SPANS),
+        taken=draw(_TAKEN),
         attention=draw(st.booleans()),
         review_only=draw(st.booleans()),
         outcome_unknown=draw(st.booleans()),

@@ -31,6 +31,7 @@ PAGES = [
     "registrations",
     "legacy",
     "audit",
+    "reports",
     "exports",
     "take",
     "board",

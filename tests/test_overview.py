@@ -94,7 +94,8 @@ def _counted_standings(session: Session) -> dict:
 
 def _tallies(session: Session) -> dict:
     rows = session.scalars(select(Tally)).all()
-    return {(r.hour, r.event_id, r.measure, r.key, r.currency): (r.count, r.sum_minor) for r in rows}
+    told = {(r.hour, r.event_id, r.measure, r.key, r.currency): (r.count, r.sum_minor) for r in rows}
+    return {key: sums for key, sums in told.items() if any(sums)}
 
 
 def _counted_tallies(session: Session) -> dict:
@@ -111,12 +112,17 @@ def _counted_tallies(session: Session) -> dict:
         key = (tallies.hour_of(entry.at), payment.event_id, "status", status, payment.amount_currency)
         counts[key] += 1
         sums[key] += payment.amount_minor
+        for end, sign in (("was", -1), ("became", 1)):
+            if (one := entry.detail.get(end)) in ("expired", "cancelled", "waived"):
+                key = (tallies.hour_of(entry.at), payment.event_id, "let_go", one, payment.amount_currency)
+                counts[key] += sign
+                sums[key] += sign * payment.amount_minor
     for receipt in session.scalars(select(Receipt)):
         hour = tallies.hour_of(receipt.received_at)
         key = (hour, receipt.payment.event_id, "taken", receipt.kind, receipt.amount_currency)
         counts[key] += 1
         sums[key] += receipt.amount_minor
-    return {key: (counts[key], sums[key]) for key in counts}
+    return {key: (counts[key], sums[key]) for key in counts if counts[key] or sums[key]}
 
 
 def test_the_version_rises_once_for_each_transaction(sessions: Sessions, now: datetime):

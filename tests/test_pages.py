@@ -44,6 +44,7 @@ PAGES = {
     "pages/finance/payouts.py": Action.SEE_BANK,
     "pages/finance/rules.py": Action.SEE_BANK,
     "pages/finance/registrations.py": Action.RECORD,
+    "pages/finance/reports.py": Action.EXPORT,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/finance/legacy.py": Action.SEE_BANK,
     "pages/door/take.py": Action.ISSUE_LINK,

@@ -232,6 +232,26 @@ def test_a_reconciliation_statement_is_a_file_for_who_sees_the_bank_and_is_known
         assert door.ask(wrong, token).status_code == says, wrong
 
 
+def test_a_report_is_a_file_for_who_may_export(door: Served) -> None:
+    address = "/report/revenue.pdf?period=2026-03&basis=paid"
+    viewer = door.come_in(person(door, "Looker", Role.VIEWER))
+    assert door.ask(address, viewer).status_code == 403
+    token = door.come_in(person(door, "Reporter", Role.ORGANISER))
+    assert door.ask(address, token, method="HEAD").status_code == 405
+    file = door.ask(address, token)
+    assert file.content.startswith(b"%PDF-")
+    assert "revenue-paid-2026-03-01-to-2026-03-31" in file.headers["Content-Disposition"]
+    for wrong, says in (
+        ("/report/profit.pdf", 404),
+        ("/report/revenue.docx", 404),
+        ("/report/revenue.csv?basis=moon", 400),
+        ("/report/revenue.csv?period=soon", 400),
+        ("/report/takings.csv?event=none", 404),
+        ("/report/transit.csv", 403),
+    ):
+        assert door.ask(wrong, token).status_code == says, wrong
+
+
 def test_a_reader_who_leaves_frees_the_export(door: Served) -> None:
     """More of them than the database has connections for us."""
     token = door.come_in(person(door, "Zola", Role.FINANCE))

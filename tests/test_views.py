@@ -58,6 +58,7 @@ def whole_filter(now):
         text="Thandéka & “Zoë”", without=("O'Neil", "A&B"), statuses=(Status.OPEN, Status.FAILED),
         methods=("cash",), events=("devconf",), categories=("Early bird",), organisers=("Sipho",),
         mode="demo", amount_from=Money(1_000), amount_to=Money(2_000), created=span, paid=span, settled=span,
+        captured=span, banked=span, refunded=span, taken=("cash",),
         attention=True, review_only=True, outcome_unknown=True, mail_failed=True,
         not_statuses=(Status.PAID,), not_methods=("eft",), not_events=("gala",),
         not_categories=("Sponsor",), not_organisers=("Aisha",), stages=(Stage.PAID,), failures=("51",),

@@ -64,6 +64,7 @@ from ui.pieces import (
 )
 from ui.proving import confirm_here, confirm_in_dialog, go
 from ui.reminder_form import reminder_form
+from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.several import ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
@@ -146,6 +147,7 @@ __all__ = [
     "receipt_panel",
     "record",
     "reminder_form",
+    "report_view",
     "require",
     "share_link",
     "shown_columns",

@@ -304,9 +304,15 @@ def waterfall(steps: Sequence[Fall], *, alt: str) -> str:
 Cell = tuple[str, str]
 
 
-def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell | str]]) -> str:
-    """Rows of words and amounts, some of which lead somewhere; on a phone each row is a card of its own."""
+def sheet(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell | str]], total: Sequence[Cell | str] = ()
+) -> str:
+    """Rows of words and amounts, some of which lead somewhere; on a phone each row is a card of its own.
+
+    ``total`` is the last of them, and looks so.
+    """
     there = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
+    there += [[(cell, "") if isinstance(cell, str) else cell for cell in total]] if total else []
     looks = ["" if all(_AMOUNT.match(row[nth][0]) for row in there) else "words" for nth in range(len(heads))]
     head = "".join(
         f'<th scope="col" class="{look}">{html.escape(title)}</th>'
@@ -320,18 +326,67 @@ def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell | str
             for cell, title, look in zip(rest, heads[1:], looks[1:], strict=True)
         )
         drawn.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    if total:
+        drawn[-1] = drawn[-1].replace("<tr>", '<tr class="total">', 1)
     return (
         f'<div class="pd-scroll"><table class="pd-table pd-sheet"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(drawn)}</tbody></table></div>"
     )
 
 
-_AMOUNT = re.compile(r"[−-]?(?:R?[0-9]|–$)")
+_AMOUNT = re.compile(r"[−-]?(?:[R$€£]?[0-9]|–$)")
 
 
 def _sheet_cell(text: str, where: str) -> str:
     told = html.escape(text)
     return f'<a class="pd-door" href="{html.escape(where)}">{told}</a>' if where else told
+
+
+@dataclass(frozen=True)
+class Told:
+    """A figure of a report: what it is, its words, the address it leads to, and how it changed."""
+
+    title: str
+    value: str
+    where: str = ""
+    change: str = ""
+    better: bool | None = None
+    note: str = ""
+
+
+def told_figures(shown: Iterable[Told]) -> str:
+    """Numbers side by side, as ``metrics``; where no list can show one it leads nowhere."""
+    drawn = []
+    for one in shown:
+        tone = {True: "good", False: "bad", None: "even"}[one.better]
+        value = html.escape(one.value)
+        if one.where:
+            value = f'<a class="pd-door pd-value" href="{html.escape(one.where)}">{value}</a>'
+        else:
+            value = f'<span class="pd-value">{value}</span>'
+        change = f'<span class="pd-change {tone}">{html.escape(one.change)}</span> ' if one.change else ""
+        drawn.append(
+            f'<div class="pd-card"><div class="pd-title">{html.escape(one.title)}</div>{value}'
+            f'<div class="pd-note">{change}{html.escape(one.note)}</div></div>'
+        )
+    return f'<div class="pd-cards">{"".join(drawn)}</div>'
+
+
+def lengths(lines: Iterable[tuple[str, str, str, int]], alt: str) -> str:
+    """Bars beneath each other: label, its words, the address they lead to, and how long in thousandths."""
+    drawn = []
+    for label, value, where, permille in lines:
+        words_ = html.escape(value)
+        if where:
+            words_ = f'<a class="pd-door pd-number" href="{html.escape(where)}">{words_}</a>'
+        else:
+            words_ = f'<span class="pd-number">{words_}</span>'
+        drawn.append(
+            f"<li><span>{html.escape(label)}</span>{words_}"
+            f'<span class="pd-bar" aria-hidden="true"><span style="width:{permille // 10}.{permille % 10}%">'
+            "</span></span></li>"
+        )
+    return f'<ul class="pd-bars" aria-label="{html.escape(alt)}">{"".join(drawn)}</ul>'
 
 
 def doors(key: str, opened: Any) -> None:

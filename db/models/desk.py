@@ -37,12 +37,13 @@ class Standing(Base):
 
 
 class Tally(Base):
-    """What happened in one hour (UTC, by its start): money taken by method, payments reaching a status."""
+    """What happened in one hour (UTC, by its start): money taken by method, payments reaching a status, and
+    those that are not asked for any more entering (counted off: leaving) such a status."""
 
     __tablename__ = "tallies"
     hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
-    measure: Mapped[str] = mapped_column(String(8), primary_key=True)  # 'taken' or 'status'
+    measure: Mapped[str] = mapped_column(String(8), primary_key=True)  # 'taken', 'status' or 'let_go'
     key: Mapped[str] = mapped_column(String(14), primary_key=True)  # the method, or the status
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)

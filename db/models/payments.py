@@ -144,7 +144,7 @@ class Receipt(Base):
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     amount_currency: Mapped[str] = mapped_column(String(3))
     amount: Mapped[Money] = composite("amount_minor", "amount_currency")
-    received_at: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     recorded_by: Mapped[str]
     place: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # for one of its places alone
     payment: Mapped[Payment] = relationship(back_populates="receipts")

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.money import Money
-from payments.conditions import Filter
+from payments.conditions import DAYS, Filter
 from payments.dates import Span
 from payments.errors import Conflict
 from payments.exports import statement
@@ -67,7 +67,7 @@ def job(
 
 def spans(wanted: Filter) -> dict[str, Span]:
     """The days a filter is about, by what they are the days of."""
-    dated = {"created": wanted.created, "paid": wanted.paid, "settled": wanted.settled}
+    dated = {basis: getattr(wanted, basis) for basis in DAYS}
     return {basis: span for basis, span in dated.items() if span is not None}
 
 

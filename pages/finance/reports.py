@@ -1,0 +1,130 @@
+"""Reports: takings, revenue, open items, fees, registrations, money in transit, outcomes."""
+
+from datetime import date
+from urllib.parse import parse_qsl, urlsplit
+
+import streamlit as st
+
+import bootstrap
+import ui
+from payments import dates, events, tallies
+from payments.people import Action, Person
+from payments.reports import asking, making
+from payments.reports.making import ABOUT, BASIS
+from payments.reports.period import PRESETS, Basis, Period
+from payments.reports.report import Asked, Kind, Report
+from ui import charts
+
+person = ui.require(Action.EXPORT)
+app = bootstrap.app()
+OWN_DAYS = "own"
+ALL_EVENTS = ""
+DAYS = {word: word.replace("-", " ").capitalize() for word in PRESETS} | {OWN_DAYS: "Other days…"}
+FILES = {"pdf": "Save as PDF", "xlsx": "Save for Excel", "csv": "Save as CSV"}
+
+
+def open_door(href: str) -> None:
+    parts = urlsplit(href)
+    if parts.path == "/payments":
+        st.switch_page("pages/monitor/payments.py", query_params=dict(parse_qsl(parts.query)))
+
+
+def choose(here: Person, today: date) -> Asked:
+    """What is chosen stands in the address, so that it can be kept and sent."""
+    query = st.query_params
+    offered = making.offered(here)
+    asked = asking.read(
+        query.get("report") if query.get("report") in offered else offered[0],
+        query.get("basis", ""), query.get("period", ""), query.get("event", ""), today,
+    )  # fmt: skip
+    first, second, third = st.columns([2, 2, 2])
+    with first:
+        kind = st.selectbox(
+            "Report", offered, offered.index(asked.kind), format_func=lambda one: ABOUT[one].title
+        )
+    with second:
+        period = days(asked.period, query.get("period") or asking.USUAL_PERIOD, today)
+    with third:
+        event = which_event(here, asked, kind)
+    basis = which_basis(asked, kind)
+    chosen = Asked(kind, basis, period or asked.period, event)
+    keep(chosen, today)
+    return chosen
+
+
+def days(period: Period, word: str, today: date) -> Period | None:
+    """Days of a preset, or free ones."""
+    usual = word if word in PRESETS else OWN_DAYS
+    choice = st.selectbox("Days", list(DAYS), list(DAYS).index(usual), format_func=DAYS.__getitem__)
+    if choice != OWN_DAYS:
+        return asking.read_period(choice, today)
+    both = st.date_input("From and to", (period.first, period.last), format="DD/MM/YYYY")
+    if not isinstance(both, tuple) or len(both) != 2:
+        return None  # the second day is still to be chosen
+    return Period(*both)
+
+
+def which_event(here: Person, asked: Asked, kind: Kind) -> str:
+    with app.sessions.read() as session:
+        names = {one.code: one.name for one in events.list_events(session, here)}
+    of_all = kind is Kind.TRANSIT
+    choices = [ALL_EVENTS] if of_all else [ALL_EVENTS, *names]
+    return st.selectbox(
+        "Event", choices, choices.index(asked.event) if asked.event in choices else 0,
+        format_func=lambda code: ui.escape(names[code]) if code else "All events", disabled=of_all,
+    )  # fmt: skip
+
+
+def which_basis(asked: Asked, kind: Kind) -> Basis:
+    bases = ABOUT[kind].bases
+    if len(bases) == 1:
+        return bases[0]
+    usual = asked.basis if asked.basis in bases and asked.kind is kind else bases[0]
+    chosen = st.segmented_control(
+        "What puts money on a day", bases, default=usual, required=True, key=f"basis_{kind}",
+        format_func=lambda one: one.title(),
+    )  # fmt: skip
+    ui.plain(f"{BASIS[chosen]}.", "faint")
+    return chosen
+
+
+def keep(asked: Asked, today: date) -> None:
+    """A preset stays one: *this month* is another month in December."""
+    told = {"report": str(asked.kind), **asking.query(asked)}
+    for word in PRESETS:
+        if asking.read_period(word, today) == asked.period:
+            told["period"] = word
+            break
+    if dict(st.query_params) != told:
+        st.query_params.from_dict(told)
+
+
+def read(here: Person, asked: Asked) -> Report:
+    """Added up once for what has changed since: looking at it again costs nothing."""
+    now = app.now()
+    with app.sessions.read() as session:
+        key = (asked, tallies.version(session, here.events), dates.business_day(now))
+        if st.session_state.get("report_key") != key:
+            with st.spinner("Adding up…"):
+                report = making.make(session, here, asked, demo=app.settings.demo, now=now)
+            st.session_state.report_key, st.session_state.report_kept = key, report
+    kept: Report = st.session_state.report_kept
+    return kept
+
+
+def files(asked: Asked) -> None:
+    with st.container(horizontal=True):
+        for format_, word in FILES.items():
+            ui.file_link(asking.file_address(asked, format_), word)
+
+
+st.title("Reports", anchor=False)
+with ui.error_boundary():
+    wanted = choose(person, dates.business_day(app.now()))
+    found = read(person, wanted)
+    st.subheader(
+        ui.escape(f"{found.title}, {found.event_name or 'all events'}, {wanted.period.told}"), anchor=False
+    )
+    files(wanted)
+    ui.report_view(found)
+charts.doors("report_doors", open_door)

@@ -1,0 +1,34 @@
+"""What report an address asks for, and the address of a report."""
+
+from datetime import date
+from urllib.parse import urlencode
+
+from payments.errors import InvalidInput, NotFound
+from payments.reports.making import ABOUT
+from payments.reports.period import Basis
+from payments.reports.period import read as read_period
+from payments.reports.report import Asked, Kind
+
+#: Days that are asked for where nothing else is.
+USUAL_PERIOD = "this-month"
+
+
+def read(kind: str, basis: str, period: str, event: str, today: date) -> Asked:
+    """What is empty is as usual. Raises NotFound (no such report), InvalidInput."""
+    if kind not in tuple(Kind):
+        raise NotFound("There is no such report. Open Reports and choose one.")
+    if basis not in ("", *Basis):
+        raise InvalidInput(f"There is no basis “{basis}”. Open Reports and choose one.")
+    which = Kind(kind)
+    on = Basis(basis) if basis else ABOUT[which].bases[0]
+    return Asked(which, on, read_period(period or USUAL_PERIOD, today), event)
+
+
+def query(asked: Asked) -> dict[str, str]:
+    """As ``read`` takes it, beside the kind; days are told as days, so that they stay the same tomorrow."""
+    told = {"basis": str(asked.basis), "period": asked.period.word, "event": asked.event}
+    return {name: value for name, value in told.items() if value}
+
+
+def file_address(asked: Asked, format_: str) -> str:
+    return f"/report/{asked.kind}.{format_}?{urlencode(query(asked))}"

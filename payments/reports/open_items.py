@@ -1,0 +1,245 @@
+"""Open items, rolled forward: opening + billed − paid + refunded − let go = closing, for each event.
+
+Billed, paid and what was waived, cancelled or let expire are the desk's running totals by the hour, and a
+business day begins on the hour. What is given back is not asked for again: it stands among what was let go
+too, so that a refund opens nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from db.models import Match, MatchPart, Payment, Refund, Reversal, Tally
+from db.money import Money
+from payments import tallies
+from payments.conditions import Filter
+from payments.dates import Span
+from payments.lifecycle import CLOSED, PENDING, Status
+from payments.reports.ledger import Scope
+from payments.reports.report import Cell, Headline, Row, Table, added_up, money, text
+
+_WAYS = {
+    "gateway": "Paid by link",
+    "card_slip": "Paid at the card machine",
+    "cash": "Paid in cash",
+    "eft": "Paid by EFT",
+}
+_GONE = {"waived": "Waived", "cancelled": "Cancelled", "expired": "Expired"}
+WRITTEN_OFF, REFUNDED = "written_off", "refunded"
+
+
+@dataclass(frozen=True)
+class Roll:
+    """Of one event and currency, in minor units. ``paid`` by way, ``let_go`` by why."""
+
+    opening: int
+    billed: int
+    paid: Mapping[str, int]
+    refunded: int
+    let_go: Mapping[str, int]
+
+    @property
+    def closing(self) -> int:
+        return (
+            self.opening + self.billed - sum(self.paid.values()) + self.refunded - sum(self.let_go.values())
+        )
+
+
+#: By event and currency: what happened, by what.
+_Moves = dict[tuple[int, str], dict[str, int]]
+_BILLED = "billed"
+
+
+def read(session: Session, scope: Scope) -> dict[tuple[int, str], Roll]:
+    span = scope.period.span
+    before = _moved(session, scope, None, span.start)
+    within = _moved(session, scope, span.start, span.end)
+    found = {}
+    for key in sorted({*before, *within}):
+        opening = _roll(0, before[key]).closing
+        roll = _roll(opening, within[key])
+        if roll.opening or any(within[key].values()):
+            found[key] = roll
+    return found
+
+
+def _roll(opening: int, moves: Mapping[str, int]) -> Roll:
+    return Roll(
+        opening, moves.get(_BILLED, 0), {way: moves[way] for way in _WAYS if moves.get(way)},
+        moves.get(REFUNDED, 0),
+        {why: moves[why] for why in (*_GONE, WRITTEN_OFF, REFUNDED) if moves.get(why)},
+    )  # fmt: skip
+
+
+def _moved(session: Session, scope: Scope, start: datetime | None, end: datetime) -> _Moves:
+    """What happened from ``start`` (None: ever) to ``end``."""
+    found: _Moves = defaultdict(lambda: defaultdict(int))
+    for event_id, currency, what, minor in session.execute(_tallied(scope, start, end)):
+        found[event_id, currency][what] += int(minor)
+    for event_id, currency, minor in session.execute(_given_back(scope, start, end)):
+        found[event_id, currency][REFUNDED] += int(minor)
+    for query in _off(scope, start, end):
+        for event_id, currency, minor in session.execute(query):
+            found[event_id, currency][WRITTEN_OFF] += int(minor)
+    return found
+
+
+def _tallied(scope: Scope, start: datetime | None, end: datetime) -> Any:
+    """``created`` of the status totals is what was billed."""
+    what = case((Tally.measure == tallies.STATUS, _BILLED), else_=Tally.key)
+    wanted = (
+        (Tally.measure == tallies.TAKEN)
+        | (Tally.measure == tallies.LET_GO)
+        | ((Tally.measure == tallies.STATUS) & (Tally.key == Status.CREATED))
+    )
+    query = select(Tally.event_id, Tally.currency, what, func.sum(Tally.sum_minor)).where(
+        wanted, Tally.hour < end
+    )
+    if start is not None:
+        query = query.where(Tally.hour >= start)
+    return query.where(*_of(scope, Tally.event_id)).group_by(Tally.event_id, Tally.currency, what)
+
+
+def _given_back(scope: Scope, start: datetime | None, end: datetime) -> Any:
+    first, last = scope.period.first, scope.period.last
+    days = Refund.refunded_on < first if start is None else Refund.refunded_on.between(first, last)
+    by = (Payment.event_id, Refund.amount_currency)
+    query = select(*by, func.sum(Refund.amount_minor)).join(Payment, Payment.id == Refund.payment_id)
+    return query.where(days, *_of(scope, Payment.event_id)).group_by(*by)
+
+
+def _off(scope: Scope, start: datetime | None, end: datetime) -> Iterator[Any]:
+    """What matches let payments off, and what they do no more: undone, or their money taken back."""
+    by = (Payment.event_id, MatchPart.amount_currency)
+    over = func.coalesce(Match.undone_at, Reversal.reversed_at)
+    for moment, sign in ((Match.at, 1), (over, -1)):
+        query = (
+            select(*by, func.sum(sign * MatchPart.written_off_minor))
+            .select_from(MatchPart)
+            .join(Match, Match.id == MatchPart.match_id)
+            .join(Payment, Payment.id == MatchPart.payment_id)
+            .outerjoin(Reversal, Reversal.receipt_id == MatchPart.receipt_id)
+            .where(MatchPart.written_off_minor > 0, moment < end, *_of(scope, Payment.event_id))
+        )
+        yield (query.where(moment >= start) if start is not None else query).group_by(*by)
+
+
+def _of(scope: Scope, column: Any) -> list[Any]:
+    return [] if scope.all_events else [column.in_(sorted(scope.events))]
+
+
+# -- the report ---------------------------------------------------------------------------------------
+
+
+def make(
+    session: Session, scope: Scope, *, now: datetime
+) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
+    found = read(session, scope)
+    currencies = sorted({currency for _, currency in found})
+    scope = replace(scope, several_currencies=len(currencies) > 1)
+    still = scope.period.span.end > now
+    asked = _asked(session, scope) if still else {}
+    headline: list[Headline] = []
+    tables: list[Table] = []
+    for currency in currencies:
+        mine = {event_id: roll for (event_id, one), roll in found.items() if one == currency}
+        closing = sum(roll.closing for roll in mine.values())
+        opening = sum(roll.opening for roll in mine.values())
+        headline.append(
+            Headline(f"Open in {currency}", Cell(Money(closing, currency)), Money(opening, currency), False)
+        )
+        listed = {
+            event_id for event_id, roll in mine.items() if asked.get((event_id, currency)) == roll.closing
+        }
+        tables.append(_summary(scope, currency, mine, listed))
+        tables += [_page(scope, currency, event_id, roll) for event_id, roll in _in_order(scope, mine)]
+    return tuple(headline), tuple(tables), tuple(_notes(session, scope, currencies, still=still))
+
+
+def _asked(session: Session, scope: Scope) -> dict[tuple[int, str], int]:
+    """What the payments on the list of those that are open still want now. Where some were paid beyond what
+    they asked for, what is open is less than that, and no list shows it."""
+    by = (Payment.event_id, Payment.amount_currency)
+    owed = func.sum(Payment.amount_minor - Payment.written_off_minor - Payment.received_minor)
+    query = select(*by, owed).where(Payment.status.in_([str(one) for one in PENDING]))
+    rows = session.execute(query.where(*_of(scope, Payment.event_id)).group_by(*by))
+    return {(event_id, currency): int(minor) for event_id, currency, minor in rows}
+
+
+def _in_order(scope: Scope, mine: Mapping[int, Roll]) -> list[tuple[int, Roll]]:
+    return sorted(mine.items(), key=lambda one: scope.events[one[0]][1])
+
+
+def _summary(scope: Scope, currency: str, mine: Mapping[int, Roll], listed: set[int]) -> Table:
+    columns = (
+        text("Event"), money("Opening"), money("Billed"), money("Paid"), money("Refunded"), money("Let go"),
+        money("Closing"),
+    )  # fmt: skip
+    rows = [
+        _row(scope, currency, event_id, roll, listed=event_id in listed)
+        for event_id, roll in _in_order(scope, mine)
+    ]
+    total = added_up(rows, "Together", columns)
+    return Table(f"Open items by event, {currency}", columns, tuple(rows), total, drawn=6)
+
+
+def _row(scope: Scope, currency: str, event_id: int, roll: Roll, *, listed: bool) -> Row:
+    def cell(minor: int, door: Filter | None = None) -> Cell:
+        return Cell(Money(minor, currency), door if minor else None)
+
+    doors = _doors(scope, currency, event_id)
+    return (
+        Cell(scope.events[event_id][1]), cell(roll.opening), cell(roll.billed, doors["billed"]),
+        cell(-sum(roll.paid.values()), doors["paid"]), cell(roll.refunded, doors["refunded"]),
+        cell(-sum(roll.let_go.values())), cell(roll.closing, doors["open"] if listed else None),
+    )  # fmt: skip
+
+
+def _doors(scope: Scope, currency: str, event_id: int) -> dict[str, Filter]:
+    """The lists of what moved; of what is open there is one only for now."""
+    span: Span = scope.period.span
+    mine: dict[str, Any] = {"events": (scope.events[event_id][0],)}
+    if scope.several_currencies:
+        mine["amount_from"] = Money(0, currency)
+    return {
+        "billed": Filter(created=span, **mine), "paid": Filter(captured=span, **mine),
+        "refunded": Filter(refunded=span, **mine),
+        "open": Filter(statuses=tuple(one for one in Status if one in PENDING), **mine),
+    }  # fmt: skip
+
+
+def _page(scope: Scope, currency: str, event_id: int, roll: Roll) -> Table:
+    """One event, line by line."""
+    doors = _doors(scope, currency, event_id)
+    lines: list[tuple[str, int, Filter | None]] = [
+        ("Opening", roll.opening, None), ("Billed", roll.billed, doors["billed"] if roll.billed else None),
+    ]  # fmt: skip
+    for way, minor in roll.paid.items():
+        lines.append((_WAYS[way], -minor, replace(doors["paid"], taken=(way,))))
+    if roll.refunded:
+        lines.append(("Given back", roll.refunded, doors["refunded"]))
+    names = {**_GONE, WRITTEN_OFF: "Written off", REFUNDED: "Not asked for again, as it was given back"}
+    lines += [(names[why], -minor, None) for why, minor in roll.let_go.items()]
+    lines.append(("Closing", roll.closing, None))
+    rows = tuple((Cell(name), Cell(Money(minor, currency), door)) for name, minor, door in lines)
+    title = f"{scope.events[event_id][1]}, {currency}"
+    return Table(title, (text("What"), money("Amount")), rows, own_page=True, falls=True)
+
+
+def _notes(session: Session, scope: Scope, currencies: list[str], *, still: bool) -> Iterator[str]:
+    yield "Money beyond what was asked for makes what is open less, until it is given back."
+    if not still:
+        return
+    owed = func.sum(Payment.amount_minor - Payment.written_off_minor - Payment.received_minor)
+    query = select(Payment.amount_currency, owed).where(
+        Payment.origin == "legacy", Payment.status.not_in([str(one) for one in CLOSED])
+    )
+    query = query.where(*_of(scope, Payment.event_id)).group_by(Payment.amount_currency)
+    for currency, minor in session.execute(query):
+        if minor and currency in currencies:
+            yield f"Of what is open in the end, {Money(int(minor), currency)} are earlier records."

@@ -1,0 +1,64 @@
+"""A report taken away as a file: that somebody took it, and the hashes of content and bytes, is kept."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.session import Sessions
+from payments import audit
+from payments.dates import SAST, business_day
+from payments.errors import NotFound
+from payments.exports.layout import MEDIA_TYPES, Format
+from payments.people import Person
+from payments.references import draw
+from payments.reports import asking, files, pdf
+from payments.reports.making import make
+from payments.reports.report import Asked, Report
+from payments.sheets.back import File
+
+PREFIX = "RPT"
+PDF = "pdf"
+FORMATS = (PDF, "xlsx", "csv")
+
+
+def hand_out(
+    sessions: Sessions, person: Person, told: Mapping[str, str], *, demo: bool, now: datetime
+) -> File:
+    """The report that an address asks for, by the names in it. Raises as ``take`` and ``asking.read``."""
+    kind, basis, period, event = (told.get(name, "") for name in ("kind", "basis", "period", "event"))
+    asked = asking.read(kind, basis, period, event, business_day(now))
+    with sessions.begin() as session:
+        return take(session, person, asked, told.get("format", ""), demo=demo, now=now)
+
+
+def take(session: Session, person: Person, asked: Asked, format_: str, *, demo: bool, now: datetime) -> File:
+    """The report as ``pdf``, ``xlsx`` or ``csv``. Raises as ``making.make``, NotFound for another format."""
+    if format_ not in FORMATS:
+        raise NotFound(f"A report comes as {', '.join(FORMATS)}, not as {format_}.")
+    report = make(session, person, asked, demo=demo, now=now)
+    reference = draw(PREFIX, demo=demo)
+    data = _bytes(report, format_, reference, person.name)
+    audit.record(
+        session, person, "take_report", reference, now=now, report=str(asked.kind), basis=str(asked.basis),
+        first=asked.period.first.isoformat(), last=asked.period.last.isoformat(), event=asked.event,
+        format=format_, content=report.sha256, sha256=hashlib.sha256(data).hexdigest(),
+    )  # fmt: skip
+    media = "application/pdf" if format_ == PDF else MEDIA_TYPES[Format(format_)]
+    return File(_name(report, format_, reference), media, data)
+
+
+def _bytes(report: Report, format_: str, reference: str, made_by: str) -> bytes:
+    if format_ == PDF:
+        return pdf.render(report, reference, made_by)
+    return files.as_csv(report) if format_ == "csv" else files.as_xlsx(report)
+
+
+def _name(report: Report, format_: str, reference: str) -> str:
+    """``revenue-captured-2026-11-01-to-2026-11-30-2026-12-01-0815-RPT_7K2MPQ4.pdf``."""
+    asked = report.asked
+    made = f"{report.made_at.astimezone(SAST):%Y-%m-%d-%H%M}"
+    event = [asked.event.lower()] if asked.event else []
+    days = f"{asked.period.first}-to-{asked.period.last}"
+    return "-".join([asked.kind, *event, asked.basis, days, made, reference]) + f".{format_}"
