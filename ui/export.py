@@ -89,6 +89,7 @@ def _layout(kept: list[Preset]) -> Layout:
     """What is chosen; another choice makes another file."""
     if "export_format" not in st.session_state:
         _show(USUAL_LAYOUT)
+    kept = [*kept, *presets.PROFILES]
     names = {preset.id: _name(preset) for preset in kept}
     st.selectbox(
         "Preset",

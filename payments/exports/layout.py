@@ -3,6 +3,7 @@
 A layout is chosen by a person, kept as a preset, written beside each export, and travels in an address.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -96,9 +97,40 @@ COLUMNS: Mapping[str, Column] = {
     "origin": Column(Kind.WORD),
     "people": Column(Kind.COUNT),
     "people_names": Column(Kind.TEXT, personal=True),
+    # headings of the earlier system, as it wrote them: ``profiles`` says what they hold
+    "Submission Date": Column(Kind.ZONE),
+    "Full Name": Column(Kind.TEXT, personal=True),
+    "Email": Column(Kind.TEXT, personal=True),
+    "Conference Name": Column(Kind.TEXT),
+    "Conference Code": Column(Kind.TEXT),
+    "Conference Year": Column(Kind.TEXT),
+    "Institution": Column(Kind.TEXT, personal=True),
+    "Registration Type": Column(Kind.TEXT),
+    "Registration Period": Column(Kind.TEXT),
+    "Workshop": Column(Kind.WORD),
+    "Banquet": Column(Kind.WORD),
+    "Extra Paper": Column(Kind.WORD),
+    "Total Amount": Column(Kind.MONEY),
+    "Payment Status": Column(Kind.WORD),
+    "Payment Info": Column(Kind.TEXT, personal=True),
+    "Registration ID": Column(Kind.TEXT),
+    "Registration Date": Column(Kind.ZONE),
+    "Conference": Column(Kind.TEXT),
 }
 #: What a file has always held; the columns after these are there to be chosen.
 DEFAULT_COLUMNS = tuple(COLUMNS)[: tuple(COLUMNS).index("note") + 1]
+#: The files of the earlier system that people still use, in the order of its headings. The first has behind
+#: them the columns of payments that it lacked.
+REGISTRATIONS = (
+    "Submission Date", "Full Name", "Email", "Conference Name", "Conference Code", "Conference Year",
+    "Institution", "Registration Type", "Registration Period", "Workshop", "Banquet", "Extra Paper",
+    "Total Amount", "Payment Status", "Payment Info", "payment_method", "payment_id",
+    "transaction_reference", "payment_date", "payment_status", "currency",
+)  # fmt: skip
+CONFERENCE = (
+    "Registration ID", "Full Name", "Email", "Institution", "Registration Type", "Payment Status",
+    "Total Amount", "Registration Date", "Conference",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -179,12 +211,20 @@ def take_from(pairs: Sequence[tuple[str, str]]) -> tuple[Layout, list[tuple[str,
 # -- names and first lines ---------------------------------------------------------------------------
 
 
-def file_name(layout: Layout, spans: Mapping[str, Span], now: datetime, reference: str) -> str:
+def file_name(
+    layout: Layout, spans: Mapping[str, Span], now: datetime, reference: str, event_name: str = ""
+) -> str:
     """``payments-paid-2026-11-01-to-2026-11-30-2026-12-01-0815-EXP_7K2MPQ4.csv``: date basis, bounds, clock.
 
-    The clock is Johannesburg's unless the file speaks UTC, which its name then says.
+    The clock is Johannesburg's unless the file speaks UTC, which its name then says. A file of the earlier
+    system is called as it called them; ``event_name``: the one event it is of.
     """
     zone = ZONES[layout.zone][1]
+    if layout.columns == REGISTRATIONS:
+        return f"registrations_{_day(now, zone)}.{layout.format}"
+    if layout.columns == CONFERENCE:
+        plain = re.sub(r"[^A-Za-z0-9 ._-]+", "", event_name).strip(" .") or "all"
+        return f"{plain}_registrations.{layout.format}"
     bounds = [f"{basis}-{_day(span.start, zone)}-to-{_last_day(span, zone)}" for basis, span in spans.items()]
     made = f"{now.astimezone(zone):%Y-%m-%d-%H%M}" + ("-UTC" if layout.zone is Zone.UTC else "")
     return "-".join(["payments", *bounds, made, reference]) + f".{layout.format}"

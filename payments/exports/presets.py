@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.models import ExportPreset, PersonRow
 from payments import audit
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.exports.layout import Layout, from_plain, to_plain
+from payments.exports.layout import CONFERENCE, REGISTRATIONS, Layout, from_plain, to_plain
 from payments.found import NEWEST
 from payments.people import Action, Person, check
 from payments.privacy import clean
@@ -25,6 +25,13 @@ class Preset:
     shared: bool
     owner: str
     own: bool
+
+
+#: Everybody's: the files of the earlier system that people still use.
+PROFILES = (
+    Preset(-1, "Registrations, as before", Layout(columns=REGISTRATIONS), True, "Paydesk", False),
+    Preset(-2, "One conference, as before", Layout(columns=CONFERENCE), True, "Paydesk", False),
+)
 
 
 def list_presets(session: Session, person: Person) -> list[Preset]:
@@ -46,7 +53,7 @@ def list_presets(session: Session, person: Person) -> list[Preset]:
 
 def named(session: Session, person: Person, name: str) -> Preset:
     """Raises NotFound."""
-    for preset in list_presets(session, person):
+    for preset in (*list_presets(session, person), *PROFILES):
         if preset.name == name:
             return preset
     raise NotFound(f"There is no preset {name!r} for {person.name}. A preset is kept in the export dialog.")

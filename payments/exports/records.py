@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Export, PersonRow
+from db.models import Event, Export, PersonRow
 from db.money import Money
 from payments import approvals, audit, conditions, filters, found, search
 from payments.approvals import ApprovalView, What
@@ -80,7 +80,7 @@ def ask(
         wanted={"query": [list(pair) for pair in filters.to_query(wanted)]}
         | _many(session, person, wanted, layout),
         layout=dict(layouts.to_plain(layout)),
-        file_name=layouts.file_name(layout, spans(wanted), now, reference),
+        file_name=layouts.file_name(layout, spans(wanted), now, reference, _only_event(session, wanted)),
     )
     session.add(row)
     session.flush()
@@ -205,6 +205,13 @@ def sees(session: Session, person: Person, reference: str) -> ExportView | None:
 
 
 # -- inside -----------------------------------------------------------------------------------------
+
+
+def _only_event(session: Session, wanted: Filter) -> str:
+    """The name of the one event that is asked for; "" for several or all."""
+    if len(wanted.events) != 1:
+        return ""
+    return session.scalar(select(Event.name).where(Event.code == wanted.events[0])) or ""
 
 
 def _many(session: Session, person: Person, wanted: Filter, layout: Layout) -> dict[str, int]:

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Link, Payment, Place
 from payments import conditions
 from payments.conditions import Filter
-from payments.exports import cells, lines
+from payments.exports import cells, lines, profiles
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
 from payments.found import NEWEST, OLDEST, Found, joined, of_links
 from payments.people import Person
@@ -77,6 +77,7 @@ _FIELDS: Mapping[str, Any] = {
     "origin": Payment.origin,
     "people": _people(),
     "people_names": _people_names(),
+    **profiles.FIELDS,
 }
 _OF_LINKS = {"payment_id", "transaction_reference"}
 
