@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Payment
-from payments import accounts, claims, closing_papers, imports, lifecycle, organisers, people
+from payments import accounts, claims, closing_papers, imports, keyring, lifecycle, organisers, people
 from payments.claims import ClaimDraft
 from payments.dates import business_day
 from payments.lifecycle import Source
@@ -28,11 +28,13 @@ from payments.papers.bodies import BillTo, PaperKind
 from payments.papers.issuing import Wanted
 from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
+from payments.second_factor import RECOVERY_CODES
 from payments.signin import SESSIONS_A_PERSON
 from tests.desk import make_event
 from tests.running import PROJECT
 from tests.samples import make_payment
 from tests.served import Served, run, serving
+from tests.test_second_factor import STEP, shows
 
 pytestmark = pytest.mark.processes
 
@@ -129,8 +131,8 @@ def test_a_password_is_changed_by_whoever_knows_the_current_one(door: Served) ->
     assert door.post("/signin", email=email, password=ANOTHER).status_code == 303
 
 
-def test_in_live_mode_a_link_asks_for_a_password(tmp_path: Path) -> None:
-    with serving(tmp_path, **LIVE) as served:
+def test_in_live_mode_a_link_asks_for_a_password_and_an_admin_for_codes(tmp_path: Path) -> None:
+    with serving(tmp_path, **LIVE, ENCRYPTION_KEYS=keyring.new_key("test")) as served:
         email = person(served, "Thandi", Role.ADMIN)
         link = served.link(email)
         assert "Choose a password" in served.ask(f"/signin/link?token={link}").text
@@ -138,8 +140,34 @@ def test_in_live_mode_a_link_asks_for_a_password(tmp_path: Path) -> None:
             refused = served.post("/signin/link", token=link, password=password)
             assert (refused.status_code, "15 to 128" in refused.text) == (422, True)
         welcome = served.post("/signin/link", token=link, password=PASSWORD)
-        assert served.ask("/", welcome.cookies["paydesk"]).status_code == 200
-        assert served.post("/signin", email=email, password=PASSWORD).status_code == 303
+        token = welcome.cookies["paydesk"]
+        assert served.ask("/", token).status_code == 200
+        assert served.post("/signin", email=email, password=PASSWORD).headers["Location"] == "/code-app"
+        secret, token = _set_up_codes(served, token)
+        assert served.post("/signin", email=email, password=PASSWORD).status_code == 401
+        code = shows(secret, served.app.now() + STEP)
+        welcome = served.post("/signin", email=email, password=PASSWORD, code=code)
+        assert (welcome.status_code, welcome.headers["Location"]) == (303, "/")
+        assert served.post("/signin", email=email, password=PASSWORD, code=code).status_code == 401
+
+
+def _set_up_codes(served: Served, token: str) -> tuple[bytes, str]:
+    """The secret an app has from now on, and the session it goes on in."""
+    page = served.ask("/code-app", token).text
+    offered, key = (
+        re.search(pattern, page)[1]  # type: ignore[index]
+        for pattern in (r'name="offer" value="([^"]+)"', r'class="key"[^>]*>([A-Z2-7 ]+)<')
+    )
+    secret = base64.b32decode(key.replace(" ", ""))
+    code = shows(secret, served.app.now())
+    for wrong in ({"current": "a guess", "code": code}, {"current": PASSWORD, "code": "12345"}):
+        refused = served.post("/code-app", token, offer=offered, **wrong)
+        assert (refused.status_code, offered != "" and key in refused.text) == (422, True)
+    papers = served.post("/code-app", token, offer=offered, current=PASSWORD, code=code)
+    assert len(re.findall(r"<li>[2-9A-Z]{4}(?:-[2-9A-Z]{4}){5}</li>", papers.text)) == RECOVERY_CODES
+    assert papers.headers["Cache-Control"] == "no-store"
+    assert served.ask("/", token).status_code == 303, "the session from before goes on"
+    return secret, papers.cookies["paydesk"]
 
 
 def test_what_the_first_admin_typed_is_kept_when_the_password_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 import bootstrap
 from db.models import AuditEntry, Event, Export, Payment, PersonSession
-from payments import people, signin
+from payments import browsers, people, signin
 from payments.exports import records
 from payments.exports.layout import Format, Layout
 from payments.lifecycle import Status
@@ -113,13 +113,31 @@ print(json.dumps([[route.path, sorted(getattr(route, "methods", None) or [])] fo
     return [(path, methods) for path, methods in json.loads(done.stdout.splitlines()[-1])]
 
 
+OPEN = {"/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health"}
+
+
+def test_a_cookie_that_was_revoked_opens_nothing_of_any_path(door: Served):
+    token = door.come_in(LEAVER)
+    with door.app.sessions.begin() as session:
+        row = session.scalars(select(PersonSession).order_by(PersonSession.id.desc())).first()
+        assert row is not None
+        browsers.sign_out(session, SYSTEM, row.id, now=door.app.now())
+    for path in {re.sub(r"\{[^}]*\}", "x", path) or "/" for path, _ in routes()} - OPEN:
+        closed = 404 if path == "/_stcore/metrics" else 303
+        assert door.ask(path, token).status_code == closed, path
+        answer = door.post(path, token)
+        assert answer.status_code == (404 if closed == 404 else 401), path
+    for path in (SOCKET, "/", "/media/x"):
+        with pytest.raises(InvalidStatus):
+            door.socket(token, path=path)
+
+
 def test_a_stranger_gets_nothing_from_any_path_there_is(door: Served):
     found = routes()
     paths = {re.sub(r"\{[^}]*\}", "x", path) or "/" for path, _ in found}
     assert {SOCKET, "/export", "/_stcore/upload_file/x/x", "/media/x", "/_stcore/metrics"} <= paths
-    known = {"/signin", "/signin/link", "/signout", "/healthz", "/_stcore/health"}
-    assert known <= paths
-    for path in paths - known | {
+    assert paths >= OPEN
+    for path in paths - OPEN | {
         "/index.html",
         "/static/js/index.js",
         "/favicon.png",
@@ -171,7 +189,7 @@ def test_no_spelling_of_an_address_opens_the_door(door: Served, target: str):
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PATCH", "PROPFIND"])
-@pytest.mark.parametrize("path", ["/signin", "/signin/link", "/signout", "/healthz"])
+@pytest.mark.parametrize("path", ["/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz"])
 def test_an_open_page_only_knows_its_own_verbs(door: Served, method: str, path: str):
     answer = door.ask(path, method=method, headers={"Origin": door.url})
     assert answer.status_code in ((200, 303, 404) if method == "HEAD" else (405,))
@@ -531,7 +549,7 @@ def test_a_flood_of_headers_hurts_nobody(door: Served):
 TWELVE = [
     "/", "/payments", "/signin", "/signin/link?token=x", "/signout", "/healthz", "/export", "/media/x.csv",
     "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/index.html", "/static/none.js",
-    "/password",
+    "/password", "/code-app", "/signin/forgot",
 ]  # fmt: skip
 
 
