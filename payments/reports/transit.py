@@ -14,7 +14,7 @@ from db.money import Money
 from payments import dates, tallies, transit
 from payments.conditions import Filter
 from payments.lifecycle import Method
-from payments.people import Person
+from payments.people import Action, Person, check
 from payments.reports import ledger
 from payments.reports.period import Period
 from payments.reports.report import Cell, Column, Headline, Holds, Table, added_up, count, money, text
@@ -40,6 +40,7 @@ def make(
     session: Session, person: Person, period: Period
 ) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
     """Raises NotAllowed: it concerns all events at once."""
+    check(person, Action.SEE_BANK)
     headline: list[Headline] = []
     tables: list[Table] = []
     for currency in _currencies(session):
