@@ -6,7 +6,7 @@ chooses, or nobody does.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,8 @@ from payments.tariff import METHODS, Tariff
 
 #: How far back a capture may lie that a payout still brings.
 CAPTURE_DAYS, HELD_DAYS = 30, 60
+#: A line that waits so long is explained alone and keeps no later one from being taken: a person says.
+TOGETHER_DAYS = 14
 ROLLUP, BANK = "rollup", "bank"
 
 
@@ -57,6 +59,7 @@ class Unexplained:
     amount: Money
     text: str
     found: tuple[Explanation, ...]
+    in_turn: bool = False  # sure, and nothing that came before it is undecided
 
     @property
     def is_sure(self) -> bool:
@@ -104,7 +107,10 @@ def _paid_on(payout: Payout) -> date:
 
 
 def explain(session: Session, person: Person) -> list[Unexplained]:
-    """All that explains each lump sum as well as anything. Takes a second for a day of 300 captures."""
+    """All that explains each lump sum as well as anything. Takes a second for a day of 300 captures.
+
+    Lines of the bank are explained together, since what one held or did not take off another has.
+    """
     asked = waiting(session, person)
     if not asked:
         return []
@@ -119,11 +125,17 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     for number, one in enumerate(asked, 1):
         if one.payout_id:  # its day is told: only that day's captures may be in it
             told[number] = _of_its_day(session, one.payout_id, lumps[number], fresh, held, items, tariff)
-    gone = {capture for some in told.values() if payouts.is_sure(some) for capture in some[0].captures}
+    turns = {number for number, some in told.items() if payouts.is_sure(some)}
+    gone = {capture for number in turns for capture in told[number][0].captures}
     left = [one for one in fresh if one not in gone]
-    told |= payouts.explain_all(by_bank, left, tariff, held=held, items=items)
+    late = [one for one in by_bank if one.on < asked[-1].on - timedelta(days=TOGETHER_DAYS)]
+    for one_lump in late:
+        told[one_lump.id] = payouts.explain(one_lump, left, tariff, held=held, items=items)
+    together = [one for one in by_bank if one not in late]
+    told |= payouts.explain_all(together, left, tariff, held=held, items=items)
+    turns |= {one.id for one in payouts.in_order(together, told)}
     return [
-        Unexplained(one.line_id, one.payout_id, one.on, one.amount, one.text, tuple(told.get(number, ())))
+        replace(one, found=tuple(told.get(number, ())), in_turn=number in turns)
         for number, one in enumerate(asked, 1)
     ]
 
@@ -210,7 +222,7 @@ def run(sessions: Sessions, person: Person, *, now: datetime) -> Run:
         asked = explain(session, person)
     told = Run(asked=len(asked))
     for one in asked:
-        if one.is_sure:
+        if one.in_turn:
             with sessions.begin() as session:
                 try:
                     _write(session, one, one.found[0], how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.money import Money
-from payments.payouts import Capture, Habits, Item, Less, Lump, explain, explain_all, is_sure
+from payments.payouts import (
+    Capture,
+    Habits,
+    Item,
+    Less,
+    Lump,
+    explain,
+    explain_all,
+    in_order,
+    is_sure,
+)
 from payments.payouts.due import Trouble, alarms, expected
 from payments.tariff import Rates, Tariff
 
@@ -78,7 +88,7 @@ def test_what_explains_equally_well_is_told_and_nothing_is_sure():
     free = Tariff(Rates(date(2025, 1, 1), {"card": 0, "instant_eft": 0, "international_card": 0}))
     some = captures(1500_00, 1500_00, 1500_00)
     minor = 3000_00 - free.payout_fee(DAY).total_minor
-    found = explain(lump(minor), some, free, items=[refund(1500_00)], habits=Habits(taken_off=0.5))
+    found = explain(lump(minor), some, free, items=[refund(1500_00)], habits=Habits(taken_off=(0.5,)))
     assert {(len(one.captures), len(one.items)) for one in found} == {(2, 0), (3, 1)}
     assert not is_sure(found)
 
@@ -243,3 +253,63 @@ def test_a_paid_day_is_not_late_and_a_short_one_is_told_at_once():
     (alarm,) = alarms(wanted, short, today=NEXT, is_past_cut_off=False)
     assert (alarm.trouble, alarm.missing) == (Trouble.SHORT, Money(100_00))
     assert "R100.00 short" in alarm.says
+
+
+# -- several that wait, together --------------------------------------------------------------------
+
+
+FREE = Tariff(Rates(date(2025, 1, 1), {"card": 0, "instant_eft": 0, "international_card": 0}))
+
+
+def held_or_refunded() -> tuple[Lump, Lump, list[Capture], Item]:
+    """A payout of two of three: one was held, or a refund of its price was taken off."""
+    fee = FREE.payout_fee(DAY).total_minor
+    some = [*captures(1500_00, 1500_00, 1500_00), *captures(2500_00, 2500_00, on=NEXT, first=11)]
+    first = lump(3000_00 - fee)
+    second = lump(5000_00 - 1500_00 - fee, on=NEXT + timedelta(days=1), number=2)
+    return first, second, some, refund(1500_00)
+
+
+def test_the_next_payout_tells_what_one_alone_leaves_open():
+    first, second, some, item = held_or_refunded()
+    alone = explain(first, some, FREE, items=[item])
+    assert {(len(one.held), len(one.items)) for one in alone} == {(1, 0), (0, 1)}
+    told = explain_all([first, second], some, FREE, items=[item])
+    assert [(len(one.held), len(one.items)) for one in told[1]] == [(1, 0)]
+    assert [one.items for one in told[2]] == [(item,)]
+    assert not is_sure(alone)
+
+
+def test_what_follows_one_that_is_not_sure_waits_with_it():
+    some = captures(1500_00, 950_00, method="card")
+    sure = explain(lump(paid_out(some)), some, TARIFF)
+    first, second = lump(1), lump(1, on=NEXT + timedelta(days=1), number=2)
+    assert in_order([second, first], {1: sure, 2: sure}) == [first, second]
+    assert in_order([second, first], {1: sure, 2: []}) == [first]
+    assert in_order([second, first], {1: [], 2: sure}) == []
+    beside = replace(second, on=first.on)  # of one day, the order is not known
+    assert in_order([beside, first], {1: [], 2: sure}) == [beside]
+
+
+def test_payouts_come_in_the_order_of_their_days():
+    """Two days of one price each: the payout that came first is of the first."""
+    some = [*captures(1500_00, method="card"), *captures(1500_00, method="card", on=NEXT, first=5)]
+    third = NEXT + timedelta(days=1)
+    lumps = [lump(paid_out(some[:1]), on=third), lump(paid_out(some[:1]), on=date(2026, 3, 13), number=2)]
+    told = explain_all(lumps, some, TARIFF)
+    assert (told[1][0].days, told[2][0].days) == ((DAY,), (NEXT,))
+
+
+@pytest.mark.parametrize("minor, fits", [(9_00, True), (1500_00, False)])
+def test_days_come_together_when_the_first_is_too_small(minor, fits):
+    some = [*captures(minor, method="card"), *captures(950_00, method="card", on=NEXT, first=5)]
+    never = Habits(day_joined=1e-20)
+    (found,) = explain(lump(paid_out(some), on=date(2026, 3, 12)), some, TARIFF, habits=never)
+    assert found.is_whole is fits
+
+
+def test_a_refund_is_in_no_payout_of_days_before_it():
+    some = captures(1500_00, 1500_00, 950_00, method="card")
+    later = replace(refund(950_00), on=NEXT)
+    found = explain(lump(paid_out(some, less=950_00), on=date(2026, 3, 12)), some, TARIFF, items=[later])
+    assert all(later not in one.items for one in found)

@@ -22,7 +22,7 @@ from payments.matching import (
     Way,
     propose,
 )
-from payments.payouts import Explanation, Item, Less, Lump, explain_all, is_sure
+from payments.payouts import Explanation, Item, Less, Lump, explain_all, in_order
 from payments.references import with_check
 from payments.tariff import Rates as TariffRates
 from payments.tariff import Tariff
@@ -42,6 +42,7 @@ class Options:
     prices: tuple[int, ...] = event_day.PRICES
     rates: event_day.Rates = event_day.Rates()  # noqa: RUF009 - frozen
     told: str = "nothing"  # by the gateway of a payout: "nothing", its "rollup", or "methods" as well
+    patience: int = 7  # days a payout that is not sure waits for what later ones tell, before somebody looks
 
 
 def make_reference(prefix: str, body: str) -> str:
@@ -79,6 +80,7 @@ class _Desk:
         self._settled: dict[int, payouts.Capture] = {}
         self._items: dict[int, Item] = {}
         self._lines: list[Line] = []
+        self._waiting: list[Line] = []  # payouts nobody has explained yet
         self._booked: dict[int, tuple[tuple[int, int], ...]] = {}  # of each line: registration, minor units
         self._sums: Counter[str] = Counter()
         self._really_paid = {one.registration: paid.on for paid in books.payouts for one in paid.captures}
@@ -95,7 +97,7 @@ class _Desk:
                 lumps.append(proposal.line)
             else:
                 self._line(proposal, self.books.truth[proposal.line.id])
-        self._payouts(lumps)
+        self._payouts(day, lumps)
         self._lines += today
         self._sum_law(lines)
 
@@ -131,20 +133,23 @@ class _Desk:
 
         One of two of equal price may have been taken for the other: then the other is what is still open.
         """
+        over = (
+            self._waiting[0].on - timedelta(days=1) if self._waiting else day
+        )  # it may be in one that waits
         for known in (self._unsettled, self._held):
             for number, one in list(known.items()):
-                if (day - one.on).days > _LATE_DAYS and self._really_paid.get(number, date.max) <= day:
+                if (day - one.on).days > _LATE_DAYS and self._really_paid.get(number, date.max) <= over:
                     self.tally.corrected += 1
                     del known[number]
-                    self._put_back_its_twin(one, day)
+                    self._put_back_its_twin(one, over)
         for number, item in list(self._items.items()):
-            if (day - item.on).days > _LATE_DAYS and self._really_taken.get(number, date.max) <= day:
+            if (day - item.on).days > _LATE_DAYS and self._really_taken.get(number, date.max) <= over:
                 self.tally.corrected += 1
                 del self._items[number]
 
-    def _put_back_its_twin(self, one: payouts.Capture, day: date) -> None:
+    def _put_back_its_twin(self, one: payouts.Capture, over: date) -> None:
         for number, other in self._settled.items():
-            if other.gross == one.gross and self._really_paid.get(number, date.max) > day:
+            if other.gross == one.gross and self._really_paid.get(number, date.max) > over:
                 self._held[number] = self._settled.pop(number)
                 return
 
@@ -210,13 +215,28 @@ class _Desk:
 
     # -- one payout --------------------------------------------------------------------------------
 
-    def _payouts(self, lines: list[Line]) -> None:
-        told = explain_all(
-            [self._lump(line) for line in lines], self._unsettled.values(), self._tariff,
-            held=self._held.values(), items=self._items.values(),
-        )  # fmt: skip
-        for line in sorted(lines, key=lambda line: list(told).index(line.id)):
-            self._payout(line, self.books.truth[line.id], told[line.id])
+    def _payouts(self, today: date, lines: list[Line]) -> None:
+        """All that wait are explained together, and closed in their order, as the desk does it.
+
+        What is not sure waits for what its neighbours tell; after ``patience`` days somebody looks.
+        """
+        self._waiting += lines
+        while self._waiting:
+            told = explain_all(
+                [self._lump(line) for line in self._waiting], self._unsettled.values(), self._tariff,
+                held=self._held.values(), items=self._items.values(),
+            )  # fmt: skip
+            for line in in_order(self._waiting, told):
+                best = told[line.id][0]
+                self._waiting.remove(line)
+                self._close(line, told[line.id], closed=True)
+                self._settle(best.captures, best.held, best.items)
+                self.tally.waited[(today - line.on).days] += 1
+            if not self._waiting or (today - self._waiting[0].on).days < self._options.patience:
+                return
+            line = self._waiting.pop(0)  # somebody says what it was, and that tells of the others as well
+            self._close(line, told[line.id], closed=False)
+            self._settle_as_it_was(self._real(line))
 
     def _lump(self, line: Line) -> Lump:
         truth = self.books.truth[line.id]
@@ -225,27 +245,39 @@ class _Desk:
         gross, fees = settlements.roll_up(self.books.payouts[truth.payout - 1])
         return Lump(line.id, line.on, line.amount, Money(gross), Money(fees))
 
-    def _payout(self, line: Line, truth: Truth, found: list[Explanation]) -> None:
-        real = self.books.payouts[(truth.payout or 0) - 1]
-        best = found[0] if found else None
-        closed = is_sure(found)
+    def _real(self, line: Line) -> settlements.Payout:
+        return self.books.payouts[(self.books.truth[line.id].payout or 0) - 1]
+
+    def _close(self, line: Line, found: list[Explanation], *, closed: bool) -> None:
+        real, best = self._real(line), found[0] if found else None
         self.tally.ambiguous += len({one.composition for one in found}) > 1
         right = best is not None and _explains(best, real)
         self._count_payout(best, real)
-        self.tally.count(truth, line.amount.minor, closed=closed, right=right)
+        self.tally.count(self.books.truth[line.id], line.amount.minor, closed=closed, right=right)
         if best and not right:
             self.tally.slips.append(("closed " if closed else "open ") + _slip(best, real))
-        if best and closed:
-            self._settle(best.captures, best.held, best.items)
-        else:
-            self._settle_as_it_was(real)
         self._sums["payout" if closed else "by hand"] += line.amount.minor
 
     def _settle_as_it_was(self, real: settlements.Payout) -> None:
-        known = {**self._unsettled, **self._held}
-        inside = [known[one.registration] for one in real.captures if one.registration in known]
-        held = [known[one.registration] for one in real.held if one.registration in known]
-        self._settle(inside, held, [self._items[one.id] for one in real.less if one.id in self._items])
+        """Somebody tells what was in it; a twin of one price taken for another stands for it."""
+        known = {**self._held, **self._unsettled}
+        held = [known[one.registration] for one in real.held if one.registration in self._unsettled]
+        inside = [one for one in self._unsettled.values() if one.on in real.days and one not in held]
+        missing = Counter(one.gross.minor for one in real.captures)
+        missing.subtract(one.gross.minor for one in inside)
+        for one in sorted(self._held.values(), key=lambda one: (one.on, one.id)):
+            if missing[one.gross.minor] > 0:
+                missing[one.gross.minor] -= 1
+                inside.append(one)
+        self._settle(inside, held, self._taken_off(real))
+
+    def _taken_off(self, real: settlements.Payout) -> list[Item]:
+        left, found = Counter(one.minor for one in real.less), []
+        for item in sorted(self._items.values(), key=lambda item: (item.on, item.id)):
+            if left[item.amount.minor] > 0:
+                left[item.amount.minor] -= 1
+                found.append(item)
+        return found
 
     def _settle(
         self, inside: Sequence[payouts.Capture], held: Sequence[payouts.Capture], less: Sequence[Item]
@@ -272,7 +304,8 @@ class _Desk:
         """What came in is booked to the cent: to payments, batches, payouts, aside or by hand."""
         self.tally.nights += 1
         change = lines[-1].balance.minor - bank.OPENING_MINOR
-        self.tally.nights_out += sum(self._sums.values()) != change
+        waiting = sum(line.amount.minor for line in self._waiting)
+        self.tally.nights_out += sum(self._sums.values()) + waiting != change
 
 
 def _slip(best: Explanation, real: settlements.Payout) -> str:
@@ -301,7 +334,8 @@ def _value(prices: Counter[int]) -> int:
 def _explains(found: Explanation, real: settlements.Payout) -> bool:
     items = Counter(item.amount.minor for item in found.items)
     taken = Counter(one.minor for one in real.less)
-    return found.is_whole and _prices(found) == _real_prices(real) and items == taken
+    same_days = set(found.days) == set(real.days)
+    return found.is_whole and same_days and _prices(found) == _real_prices(real) and items == taken
 
 
 def _is_right(proposal: Proposal, truth: Truth) -> bool:

@@ -37,6 +37,7 @@ class Tally:
     nights: int = 0
     nights_out: int = 0  # nights on which the sum law did not hold
     ways: Counter[str] = field(default_factory=Counter)
+    waited: Counter[int] = field(default_factory=Counter)  # days until a payout closed by itself
     slips: list[str] = field(default_factory=list)  # what was wrong, for whoever improves it
 
     def count(self, truth: Truth, minor: int, *, closed: bool, right: bool) -> None:
@@ -56,6 +57,7 @@ class Tally:
         for name, channel in other.channels.items():
             self.channels[name].add(channel)
         self.ways.update(other.ways)
+        self.waited.update(other.waited)
         self.slips += other.slips
         for name, mine in vars(self).items():
             if isinstance(mine, int):

@@ -58,11 +58,17 @@ class Habits:
     instant_eft: float = 0.25  # of captures; the rest is by local card
     international_card: float = 0.03
     held_a_day: float = 0.5
-    released: float = 0.2  # of what is held, with each payout
-    taken_off: float = 0.8  # of what is known, with the next payout
+    released: tuple[float, ...] = (0.2,)  # of what is held, with each payout
+    taken_off: tuple[float, ...] = (0.8, 0.9)  # of what is known, with the next payout
     by_bank_days: tuple[float, ...] = (0.6, 0.3, 0.1)  # after one, two, three
-    day_joined: float = 0.03  # paid together with the trading day after it
+    small_joined: float = 0.03  # a trading day that may be too small comes with the next one
+    day_joined: float = 0.0005  # one does that is not too small
     late: float = 0.005
+    out_of_order: float = 0.01  # a later trading day is paid before it
+
+
+#: Trading days, how many captures of each price, and how many of each sum taken off.
+Composition = tuple[tuple[date, ...], frozenset[tuple[int, int]], frozenset[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Explanation:
     points: int  # −2 ln of how likely it is, in hundredths: less is better
     held_among: tuple[tuple[int, ...], ...] = ()
     released_among: tuple[tuple[int, ...], ...] = ()
+    lead: int = 0  # by so many points it is likelier than everything else together
 
     @property
     def gross(self) -> Money:
@@ -97,11 +104,11 @@ class Explanation:
         return abs(self.difference.minor) <= ROUNDING_MINOR
 
     @property
-    def composition(self) -> tuple[frozenset[tuple[int, int]], frozenset[tuple[int, int]]]:
-        """What it consists of as far as money can tell: how many of each price, and of each sum taken off."""
+    def composition(self) -> Composition:
+        """What money can tell apart: its days, how many of each price, and of each sum taken off."""
         prices = Counter(one.gross.minor for one in self.captures)
         items = Counter(one.amount.minor for one in self.items)
-        return frozenset(prices.items()), frozenset(items.items())
+        return self.days, frozenset(prices.items()), frozenset(items.items())
 
     @property
     def says(self) -> str:

@@ -6,8 +6,8 @@ there are, times the same of the other prices. Probabilities are floats; money s
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -88,9 +88,6 @@ class Spread:
         variance = self.variance + 1
         return math.exp(-((gap - self.mean) ** 2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
 
-    def row(self) -> tuple[float, ...]:
-        return self.net, self.least, self.most, self.mean, self.variance, self.gross, self.off
-
 
 NOTHING = Spread(0, 0, 0, 0.0, 0.0)
 
@@ -102,10 +99,29 @@ def spread(counts: Iterable[tuple[Alike, int]]) -> Spread:
     return total
 
 
+def row_of(one: Alike) -> tuple[float, ...]:
+    """What one capture moves: the fields of a ``Spread``, in their order."""
+    return astuple(spread([(one, 1)]))
+
+
+def table(counts: Sequence[Sequence[int]], kinds: Sequence[Alike], points: Sequence[int]) -> Any:
+    """Choices as rows for ``likeliest``: how many of each kind, and what each choice costs."""
+    moved = np.zeros((len(counts), len(fields(Spread))))
+    if kinds:
+        moved = np.array(counts, dtype=float) @ np.array([row_of(kind) for kind in kinds])
+    return np.column_stack([moved, points])
+
+
+def taken_off(sums: Sequence[int], points: Sequence[int]) -> Any:
+    """The same for what is taken off besides fees."""
+    return np.array([(-minor, 0, 0, 0, 0, 0, minor, cost) for minor, cost in zip(sums, points, strict=True)])
+
+
 def likeliest(
     wanted: int,
     base: Spread,
-    *choices: Sequence[tuple[Spread, int]],
+    tables: Sequence[Any],
+    *,
     most: int,
     gross: int | None = None,
     off: int | None = None,
@@ -115,8 +131,7 @@ def likeliest(
     A choice moves what the captures bring and costs points. ``gross`` and ``off`` are what a roll-up tells of
     the whole. Returns points and which of each was chosen.
     """
-    tables = [np.array([(*moved.row(), points) for moved, points in some]) for some in choices]
-    total = np.array([*base.row(), 0.0])
+    total = np.array([*astuple(base), 0.0])
     grid = total + tables[0][:, None, None] + tables[1][None, :, None] + tables[2][None, None, :]
     net, least, highest, mean, variance, all_gross, all_off, points = np.moveaxis(grid, -1, 0)
     gap = wanted - net
@@ -125,38 +140,45 @@ def likeliest(
         fits &= all_gross == gross
     if off is not None:
         fits &= abs(all_off - off) <= ROUNDING_MINOR
-    spread_out = np.maximum(variance, 0) + 1
-    points = points + 100 * ((gap - mean) ** 2 / spread_out + np.log(2 * np.pi * spread_out))
-    points = np.where(fits, points, np.inf).ravel()
-    best = np.argsort(points, kind="stable")[:most]
+    places = np.flatnonzero(fits)
+    spread_out = np.maximum(variance.ravel()[places], 0) + 1
+    cost = points.ravel()[places] + 100 * (
+        (gap.ravel()[places] - mean.ravel()[places]) ** 2 / spread_out + np.log(2 * np.pi * spread_out)
+    )
     shape = grid.shape[:3]
     return [
-        (round(points[place]), tuple(int(one) for one in np.unravel_index(place, shape)))
-        for place in best
-        if np.isfinite(points[place])
+        (round(cost[one]), tuple(int(place) for place in np.unravel_index(places[one], shape)))
+        for one in np.argsort(cost, kind="stable")[:most]
     ]
 
 
-class Mixes:
-    """The distributions of what other methods than card add, for one day's captures and nearly the same.
+@lru_cache(maxsize=1 << 16)
+def likelihood(counts: frozenset[tuple[Alike, int]], gap: int) -> tuple[float, int]:
+    """How likely it is that so many captures leave a gap, and how many cents rounding is off."""
+    whole = spread(counts)
+    if not whole.allows(gap):
+        return 0.0, 0
+    size = 1 << (whole.most - whole.least + 2 * ROUNDING_MINOR + 2).bit_length()
+    if size > _LARGEST:
+        return whole.bell(gap), 0
+    chances = _mix(counts, size)
+    found = [(chance * _at(chances, (gap - off) % size), off) for off, chance in _ROUNDED.items()]
+    return sum(part for part, _ in found), max(found)[1]
 
-    ``widest`` bounds them all: they are laid out in as many places, so that what one capture brings is worked
-    out once.
-    """
 
-    def __init__(self, widest: Spread) -> None:
-        width = widest.most - widest.least + 2 * ROUNDING_MINOR + 2
-        self._size = 1 << width.bit_length()
+@lru_cache(maxsize=24)
+def _mix(counts: frozenset[tuple[Alike, int]], size: int) -> Any:
+    """The distribution of what other methods than card add, in so many places around a circle."""
+    total = np.zeros(size // 2 + 1, dtype=complex)
+    for one, count in counts:
+        if one.steps and count:
+            total += count * _log(one.steps, size)
+    return np.fft.irfft(np.exp(total), size)
 
-    def of(self, counts: Mapping[Alike, int]) -> "Mix":
-        chances = None
-        if self._size <= _LARGEST:
-            total = np.zeros(self._size // 2 + 1, dtype=complex)
-            for one, count in counts.items():
-                if one.steps and count:
-                    total += count * _log(one.steps, self._size)
-            chances = np.fft.irfft(np.exp(total), self._size)
-        return Mix(spread(counts.items()), chances)
+
+def _at(chances: Any, place: int) -> Any:
+    chance = chances[place]
+    return chance if chance > _NOISE else 0.0
 
 
 @lru_cache(maxsize=48)
@@ -168,22 +190,3 @@ def _log(steps: tuple[tuple[int, float], ...], size: int) -> Any:
     for step, share in steps:
         total += share * circle[places * step % size]
     return np.log(total)
-
-
-class Mix:
-    def __init__(self, whole: Spread, chances: Any) -> None:
-        self._spread, self._chances = whole, chances
-
-    def likelihood(self, gap: int) -> tuple[float, int]:
-        """How likely the gap is, and by how many cents the likeliest rounding is off."""
-        if not self._spread.allows(gap):
-            return 0.0, 0
-        if self._chances is None:
-            return self._spread.bell(gap), 0
-        size = len(self._chances)
-        found = [(chance * self._at((gap - off) % size), off) for off, chance in _ROUNDED.items()]
-        return sum(part for part, _ in found), max(found)[1]
-
-    def _at(self, place: int) -> Any:
-        chance = self._chances[place]
-        return chance if chance > _NOISE else 0.0

@@ -1,0 +1,202 @@
+"""All lump sums that wait, explained together: what each says of the others.
+
+A *world* is one way it may all have happened so far: which trading days each payout was for, what was held,
+released and taken off. Payouts are asked in the order in which they reached the bank; each world goes on with
+each explanation of the next, and those that become too unlikely are dropped. How likely an explanation is, is
+the share of the worlds that have it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby
+
+from payments.dates import next_bank_day
+from payments.payouts.lumps import Capture, Explanation, Habits, Item, Lump
+from payments.payouts.runs import Run, points_of
+from payments.tariff import Tariff
+
+MOST_DAYS = 7
+OLDEST_BANK_DAYS = 8  # a trading day that old is late: a person looks
+#: Explanations within so many points of the best are as good: one that is 150 times less likely is no rival.
+AS_GOOD = 1000
+#: Sure is what is likelier by so many points, 1,800 times, than everything else together.
+SURE = 1500
+#: How often something happens that nobody knows of, and moves a payout to any cent of its sum.
+UNKNOWN = 0.002
+#: Worlds that go on: at most so many, none so many points behind the best.
+MOST_WORLDS, FAR_BEHIND = 60, 2600
+
+
+def worst(lump: Lump) -> int:
+    """Points from which it is likelier that something unknown happened."""
+    return points_of(UNKNOWN) + round(200 * math.log(max(1, lump.amount.minor)))
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    points: int
+    paid: frozenset[date]
+    held: tuple[Capture, ...]
+    items: tuple[Item, ...]
+    story: Mapping[int, Explanation]
+
+    def after(self, found: Explanation) -> "_World":
+        gone = {*found.captures, *found.items}
+        return _World(
+            self.points + found.points,
+            self.paid | set(found.days),
+            tuple(one for one in (*self.held, *found.held) if one not in gone),
+            tuple(one for one in self.items if one not in gone),
+            {**self.story, found.lump.id: found},
+        )
+
+
+def explain_all(
+    lumps: Iterable[Lump],
+    captures: Collection[Capture],
+    tariff: Tariff,
+    *,
+    held: Collection[Capture] = (),
+    items: Collection[Item] = (),
+    habits: Habits | None = None,
+) -> dict[int, list[Explanation]]:
+    """Explanations of lump sums by their ids, each in the light of the others; none shares a capture.
+
+    Of each: all compositions as good as the best, the likeliest first; the nearest attempt alone when nothing
+    fits, nothing at all when no trading day does.
+    """
+    ordered = sorted(lumps, key=lambda one: (one.amount.currency, one.on, one.id))
+    told: dict[int, list[Explanation]] = {}
+    for currency, some in groupby(ordered, key=lambda one: one.amount.currency):
+        asked = _Asked(
+            (one for one in captures if one.gross.currency == currency), tariff, habits or Habits()
+        )
+        waiting = tuple(one for one in held if one.gross.currency == currency)
+        known = tuple(one for one in items if one.amount.currency == currency)
+        told |= asked.about(list(some), _World(0, frozenset(), waiting, known, {}))
+    return told
+
+
+class _Asked:
+    def __init__(self, captures: Iterable[Capture], tariff: Tariff, habits: Habits) -> None:
+        self._tariff, self._habits = tariff, habits
+        self._by_day: dict[date, list[Capture]] = defaultdict(list)
+        for capture in captures:
+            self._by_day[capture.on].append(capture)
+        self._runs: dict[tuple[int, tuple[date, ...]], Run] = {}
+        self._told: dict[tuple[Run, tuple[Capture, ...], tuple[Item, ...]], list[Explanation]] = {}
+
+    def about(self, lumps: Sequence[Lump], start: _World) -> dict[int, list[Explanation]]:
+        """Of lump sums in the order in which they came."""
+        worlds = [start]
+        for _, night in groupby(lumps, key=lambda one: one.on):
+            worlds = self._night(worlds, list(night))
+        return {lump.id: _told(lump, worlds) for lump in lumps}
+
+    def _night(self, worlds: Sequence[_World], lumps: Sequence[Lump]) -> list[_World]:
+        """Worlds after the lump sums of one day, which may stand in any order."""
+        for lump in lumps:
+            worlds = _likeliest(self._go_on(worlds, lump, len(lumps)))
+        return _likeliest(replace(one, points=one.points + self._skipped(one, lumps)) for one in worlds)
+
+    def _skipped(self, world: _World, lumps: Sequence[Lump]) -> int:
+        """What it costs that earlier days were left out: payouts come in the order of their days."""
+        today = [day for lump in lumps if lump.id in world.story for day in world.story[lump.id].days]
+        if not today:
+            return 0
+        left = [day for day in self._days(lumps[0], world) if day < max(today)]
+        return len(left) * points_of(self._habits.out_of_order)
+
+    def _days(self, lump: Lump, world: _World) -> list[date]:
+        """Trading days that may be paid by now and are not yet."""
+        return sorted(
+            day
+            for day in self._by_day
+            if day not in world.paid and next_bank_day(day) <= lump.on <= next_bank_day(day, OLDEST_BANK_DAYS)
+        )
+
+    def _go_on(self, worlds: Sequence[_World], lump: Lump, together: int) -> Iterator[_World]:
+        """Each world with each explanation of the lump sum, and with something that nobody knows of."""
+        for world in worlds:
+            runs = list(self._runs_of(lump, world, together))
+            for run in runs:
+                for found in self._explanations(run, world):
+                    yield world.after(found)
+            yield _with_unknown(world, lump, runs)
+
+    def _explanations(self, run: Run, world: _World) -> list[Explanation]:
+        key = run, world.held, world.items
+        if key not in self._told:
+            most = worst(run.lump) + FAR_BEHIND
+            self._told[key] = list(run.explanations(world.held, world.items, worst=most, far=FAR_BEHIND))
+        return self._told[key]
+
+    def _runs_of(self, lump: Lump, world: _World, together: int) -> Iterator[Run]:
+        """Runs of days, single ones first. Two come together when the first is too small to be paid alone."""
+        days = self._days(lump, world)
+        for start in range(min(len(days), together + 1)):
+            for length in range(1, min(MOST_DAYS, len(days) - start) + 1):
+                run = self._run(lump, tuple(days[start : start + length]))
+                if length > 2 and not run.first_may_be_small(world.items):
+                    break
+                yield run
+
+    def _run(self, lump: Lump, days: tuple[date, ...]) -> Run:
+        key = lump.id, days
+        if key not in self._runs:
+            chance = _on_time(days[-1], lump.on, self._habits)
+            self._runs[key] = Run(lump, days, self._by_day, points_of(chance), self._tariff, self._habits)
+        return self._runs[key]
+
+
+def _with_unknown(world: _World, lump: Lump, runs: Sequence[Run]) -> _World:
+    single = [run for run in runs if len(run.days) == 1]
+    if not single:
+        return replace(world, points=world.points + worst(lump) + points_of(UNKNOWN))
+    nearest = min(single, key=lambda run: run.prior)
+    # a roll-up bears the sum out: there only what fits nothing else is unknown
+    return world.after(nearest.nearest(nearest.prior + (worst(lump) if lump.gross is None else 10**5)))
+
+
+def _on_time(day: date, on: date, habits: Habits) -> float:
+    for steps, chance in enumerate(habits.by_bank_days, 1):
+        if next_bank_day(day, steps) == on:
+            return chance
+    return habits.late
+
+
+def _likeliest(worlds: Iterable[_World]) -> list[_World]:
+    best = sorted(worlds, key=lambda one: one.points)[:MOST_WORLDS]
+    return [one for one in best if one.points <= best[0].points + FAR_BEHIND]
+
+
+def _told(lump: Lump, worlds: Sequence[_World]) -> list[Explanation]:
+    """Compositions by how likely they are over all worlds, each shown by its likeliest explanation."""
+    best = worlds[0].points
+    shares: dict[object, float] = defaultdict(float)
+    shown: dict[object, Explanation] = {}
+    for world in worlds:  # the likeliest first
+        found = world.story.get(lump.id)
+        key = found.composition if found and found.is_whole else None  # None: something nobody knows of
+        shares[key] += math.exp((best - world.points) / 200)
+        if found:
+            shown.setdefault(key, found)
+    whole = sum(shares.values())
+    ranked = sorted(shown, key=lambda key: -shares[key])
+    if not ranked:
+        return []
+    if ranked[0] is None:
+        return [shown[None]]
+    first = shares[ranked[0]]
+    return [
+        replace(
+            shown[key],
+            points=points_of(shares[key] / first) + shown[ranked[0]].points,
+            lead=points_of(max(whole - shares[key], 1e-12) / shares[key]),
+        )
+        for key in ranked
+        if key is not None and points_of(shares[key] / first) <= AS_GOOD
+    ]
