@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from db.models import Meta
 from db.session import Sessions, check_postgres, open_engine
-from payments import chain, chat, keyring, refusals
+from payments import chain, chat, keyring, lease, moving, refusals
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.backups import Place
 from payments.chain import Chain
@@ -25,6 +25,7 @@ from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
 from payments.keyring import KeyRing
 from payments.links import Addresses
+from payments.stores import Store, store_of
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
@@ -50,6 +51,7 @@ class Settings:
     description_limit: int
     reference_limit: int
     database_url: str = field(repr=False)
+    new_database_url: str = field(repr=False)
     data_dir: Path
     bind_address: str
     dashboard_port: int
@@ -66,7 +68,9 @@ class Settings:
     notify_loopback: bool
     keys: KeyRing = field(repr=False)
     audit_keys: KeyRing = field(repr=False)
+    worker_lease_s: int
     backup_folder: Path | None
+    backup_copy: Store | None
     postgres_bin: Path | None
 
     @property
@@ -110,7 +114,8 @@ class App:
 
     def backups_in(self, folder: Path) -> Place:
         """Where backups go, and what they are made with."""
-        return Place(folder, self.settings.data_dir, self.keys, self.settings.postgres_bin)
+        settings = self.settings
+        return Place(folder, settings.data_dir, self.keys, settings.postgres_bin, settings.backup_copy)
 
 
 @cache
@@ -185,6 +190,7 @@ def claim_mode(sessions: Sessions, mode: str) -> None:
     """A database serves one mode for life: the first start writes it down, every later one must agree.
     So it is with the keys of its audit."""
     with sessions.begin() as session:
+        moving.check_here(session)
         kept = session.scalar(select(Meta.value).where(Meta.key == "mode"))
         if kept is None:
             session.add(Meta(key="mode", value=mode))
@@ -326,6 +332,7 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         description_limit=reader.number("IKHOKHA_DESCRIPTION_LIMIT", 100, 20, 500),
         reference_limit=reader.number("IKHOKHA_REFERENCE_LIMIT", 50, 24, 100),
         database_url=reader.text("DATABASE_URL", f"sqlite:///{data_dir}/paydesk.db"),
+        new_database_url=reader.text("NEW_DATABASE_URL"),
         data_dir=data_dir,
         bind_address=reader.text("BIND_ADDRESS", "127.0.0.1"),
         dashboard_port=dashboard_port,
@@ -342,7 +349,9 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         notify_loopback=reader.switch("NOTIFY_LOOPBACK") or demo,
         keys=reader.keys("ENCRYPTION_KEYS"),
         audit_keys=reader.keys("AUDIT_KEYS"),
+        worker_lease_s=reader.number("WORKER_LEASE_S", lease.LASTS_S, 2, lease.LONGEST_S),
         backup_folder=reader.folder("BACKUP_FOLDER"),
+        backup_copy=_backup_copy(reader),
         postgres_bin=reader.folder("POSTGRES_BIN"),
     )
 
@@ -352,6 +361,15 @@ def _alert_urls(reader: _Reader) -> tuple[str, ...]:
     if urls and (fault := chat.fault(urls)):
         reader.faults.append(f"ALERT_URLS: {fault}.")
     return urls
+
+
+def _backup_copy(reader: _Reader) -> Store | None:
+    text = reader.text("BACKUP_COPY")
+    try:
+        return store_of(text) if text else None
+    except InvalidInput as error:
+        reader.faults.append(f"BACKUP_COPY {error}.")
+        return None
 
 
 def _quiet_hours(reader: _Reader) -> QuietHours:

@@ -11,8 +11,10 @@ from commands import (
     closing,
     demo,
     desk,
+    doctor,
     exports,
     legacy,
+    moving,
     payments,
     payouts,
     people,
@@ -21,6 +23,7 @@ from commands import (
     run,
     statements,
     systems,
+    worker,
 )
 from db.session import DatabaseUnfit
 from payments.errors import PaymentsError
@@ -35,13 +38,16 @@ cli.command()(run.run)
 cli.command()(desk.install)
 cli.command()(desk.migrate)
 cli.command()(demo.seed)
-cli.command()(desk.worker)
+cli.command()(worker.worker)
 cli.command("sync")(desk.sync_)
 cli.command()(desk.check)
+cli.command()(doctor.doctor)
 cli.command()(desk.status)
 cli.command()(desk.inbox)
 cli.command()(backups.backup)
+cli.command()(backups.fetch_backup)
 cli.command()(backups.restore)
+cli.command()(moving.move_to_postgres)
 cli.command("verify-audit")(audit.verify_audit)
 cli.command("new-key")(desk.new_key)
 cli.command()(payments.link)

@@ -27,17 +27,36 @@ def backup(
         audit.record(session, command_line(), "command_backup", str(folder), now=app.now())
     with aside.status("Copying and examining every payment …"):
         made = backups.make(app.sessions, app.backups_in(folder), now=app.now())
+        copied = backups.copy_away(app.backups_in(folder), now=app.now())
     told = {"file": str(folder / made.file), "bytes": made.size, "sha256": made.sha256, "rows": made.rows}
-    told |= {"findings": list(made.findings)}
+    told |= {"findings": list(made.findings), "copied": copied}
 
     def show() -> None:
         console.print(
             f"{told['file']}\n{made.rows} rows, {made.size} bytes, SHA-256 {made.sha256}", markup=False
         )
+        if copied and app.settings.backup_copy:
+            console.print(f"Copied to {app.settings.backup_copy.where}.", markup=False)
         if made.findings:
             console.print(f"Its books do not add up, as those of the desk: {', '.join(made.findings)}.")
 
     answer(told, as_json, show)
+
+
+def fetch_backup(
+    folder: Annotated[Path, typer.Argument(help="Where it goes.", exists=True, file_okay=False)],
+    name: Annotated[str, typer.Option(help="Another one than the newest.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring a backup back from BACKUP_COPY, the newest one; `restore` then puts it in place."""
+    store = bootstrap.app().settings.backup_copy
+    if store is None:
+        raise InvalidInput("BACKUP_COPY is empty: there is no store to fetch one from.")
+    name = name or backups.newest_in(store)
+    with aside.status(f"Fetching {name} …"):
+        store.fetch(name, folder / name)
+    file = str(folder / name)
+    answer({"file": file}, as_json, lambda: console.print(file, markup=False))
 
 
 def restore(
@@ -46,7 +65,7 @@ def restore(
 ) -> None:
     """Put a backup back, once it was opened, examined and compared. The desk must be closed."""
     app = bootstrap.app()
-    _check_closed(app)
+    check_closed(app)
     place = app.backups_in(file.parent)
     with aside.status("Opening and examining the backup …"):
         manifest = restoring.restore(
@@ -64,8 +83,8 @@ def restore(
     answer(told, as_json, show)
 
 
-def _check_closed(app: App) -> None:
-    """A process that has the database open would go on with the one that was put aside."""
+def check_closed(app: App) -> None:
+    """Raises Conflict while the desk is open: its processes would go on with a database put aside."""
     settings = app.settings
     ports = (settings.dashboard_port, settings.webhook_port)
     if any(is_answering(port, "/healthz") for port in ports) or _worker_runs(app):

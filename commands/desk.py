@@ -1,42 +1,27 @@
 """Commands about the desk itself: its database, worker, messages, state and health."""
 
-import logging
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
 
 import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, egress, integrity, keyring, outbox, sync, vitals
+from payments import audit, dates, integrity, keyring, lease, sync, vitals
 from payments import worker as workers
-from payments.backups import Keeper
-from payments.chat import chat_of
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
-from payments.notifying import Deliverer
 from payments.vitals import MessageView, Vitals
-from payments.watch import NOBODYS, Watch
-
-log = logging.getLogger("paydesk.worker")
+from payments.watch import NOBODYS
 
 PROJECT = Path(__file__).parent.parent
-#: The worker's rounds begin a second apart, or when the last one ends; the poll's calls are counted by round.
-ROUND_S = 1
-#: So many questions the worker has under way at once, of the ten that a gateway's connections allow.
-ASKERS = 4
 
 
 def install() -> None:
@@ -59,58 +44,6 @@ def new_key(name: Annotated[str, typer.Argument(help="Its name: letters, digits,
     key = keyring.new_key(name)
     keyring.read(key)
     typer.echo(key)
-
-
-def worker() -> None:
-    """Finish events, poll the gateway, send mail; until it is told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s %(name)s %(message)s")
-    app = open_desk()
-    settings = app.settings
-    transport = outbox.transport_of(settings.mail_url) if settings.mail_url else None
-    watch = Watch(
-        app.sessions, app.gateways["ikhokha"], app.now, settings.data_dir,
-        chat=chat_of(settings.alert_urls), quiet=settings.alert_quiet_hours,
-        keeps_backups=settings.backup_folder is not None,
-    )  # fmt: skip
-    keeper = Keeper(app.sessions, app.backups_in(settings.backup_folder)) if settings.backup_folder else None
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    deliverer = Deliverer(app.sessions, app.keys, loopback=settings.notify_loopback)
-    with (
-        ThreadPoolExecutor(ASKERS, thread_name_prefix="asker") as askers,
-        _delivering(deliverer, app.now, stop),
-    ):
-        work = workers.Worker(
-            app.sessions, app.gateways, transport, settings.mail_from, watch,
-            ask_each=askers.map, addresses=settings.addresses, keeper=keeper,
-        )  # fmt: skip
-        while not stop.is_set():
-            began = time.monotonic()
-            work.round(now=app.now())
-            stop.wait(began + ROUND_S - time.monotonic())
-
-
-@contextmanager
-def _delivering(deliverer: Deliverer, now: Callable[[], datetime], stop: threading.Event) -> Iterator[None]:
-    """Notifications go out beside the rounds: whoever they go to may be slow."""
-
-    def rounds() -> None:
-        while not stop.wait(ROUND_S):
-            try:
-                deliverer.step(now=now())
-            except OperationalError as error:  # nothing was lost: it is sent again
-                log.warning("notifications wait for the database: %s", error.orig)
-            except Exception:
-                log.exception("notifications could not be sent")
-
-    thread = threading.Thread(target=rounds, name="notifying")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(egress.WHOLE_S)
 
 
 def sync_(
@@ -180,6 +113,7 @@ def status(as_json: AsJson = False) -> None:
     settings, now = app.settings, app.now()
     with app.sessions.read() as session:
         signs = vitals.vitals(session, command_line(), now=now)
+        works = lease.holder(session, workers.LEASE)
     told = {
         "mode": settings.mode,
         "database": app.sessions.engine.dialect.name,
@@ -194,6 +128,7 @@ def status(as_json: AsJson = False) -> None:
             "seen": utc(signs.pulse.seen_at),
             "alive": signs.pulse.alive(now=now),
             "trouble": signs.pulse.trouble,
+            "host": works.host,
         },
         "queues": dict(signs.waiting) | {"mail_queued": signs.mail_queued, "mail_failed": signs.mail_failed},
     }
@@ -202,7 +137,8 @@ def status(as_json: AsJson = False) -> None:
 
 def _show_status(told: dict[str, Any], signs: Vitals, now: datetime) -> None:
     seen, last = (_ago(moment, now) for moment in (signs.pulse.seen_at, signs.last_event_at))
-    alive = "runs" if signs.pulse.alive(now=now) else f"does not run (last seen: {seen})"
+    runs = f"runs on {told['worker']['host']}"
+    alive = runs if signs.pulse.alive(now=now) else f"does not run (last seen: {seen})"
     console.print(f"A {told['mode']} desk on {told['database']}. The worker {alive}.")
     if signs.pulse.trouble:
         console.print(f"It says: {signs.pulse.trouble}", markup=False)

@@ -27,6 +27,12 @@ def migrate(engine: Engine) -> None:
         pass
 
 
+def build(connection: Connection) -> None:
+    """Make this release's tables in an empty database, in the transaction that is open: all or nothing."""
+    _lock(connection)
+    command.upgrade(_config(connection), "head")
+
+
 def pending(engine: Engine) -> list[str]:
     """The revisions that ``migrate`` would apply, oldest first.
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -27,8 +27,9 @@ from db import migrate
 from db.models import Meta
 from db.session import DatabaseUnfit, Sessions, open_engine
 from payments import chain, dates, integrity, sealing
-from payments.errors import CannotOpen, Conflict, PaymentsError
+from payments.errors import CannotOpen, Conflict, NotFound, PaymentsError
 from payments.keyring import KeyRing
+from payments.stores import Store
 
 log = logging.getLogger("paydesk.backups")
 
@@ -47,12 +48,14 @@ _LOCK = "backup.lock"
 @dataclass(frozen=True)
 class Place:
     """Where backups go, and what they are made with. ``work`` is a private folder on a local disk: the copy
-    stands there for a while, not encrypted. ``tools`` are PostgreSQL's programs; None: those on the path."""
+    stands there for a while, not encrypted. ``tools`` are PostgreSQL's programs; None: those on the path.
+    ``copies``: where each goes as well."""
 
     folder: Path
     work: Path
     keys: KeyRing
     tools: Path | None = None
+    copies: Store | None = None
 
 
 @dataclass(frozen=True)
@@ -199,28 +202,61 @@ def _sha256(path: Path) -> str:
 
 def prune(folder: Path, *, now: datetime) -> list[str]:
     """Throw away backups that are not kept any more; their names. Other files are nobody's business here."""
+    gone = _too_old((path.name for path in folder.iterdir()), now)
+    for name in gone:
+        (folder / name).unlink()
+        (folder / f"{name}.sha256").unlink(missing_ok=True)
+    return gone
+
+
+def _too_old(names: Iterable[str], now: datetime) -> list[str]:
     dated = {}
-    for path in folder.iterdir():
-        if named := _NAME.fullmatch(path.name):
-            dated[path] = datetime.strptime(named[1], _STAMP).replace(tzinfo=now.tzinfo)
+    for name in names:
+        if named := _NAME.fullmatch(name):
+            dated[name] = datetime.strptime(named[1], _STAMP).replace(tzinfo=now.tzinfo)
     days, months = {}, {}
-    for path, at in sorted(dated.items()):  # by name, and so by time
+    for name, at in sorted(dated.items()):  # by name, and so by time
         day = dates.business_day(at)
-        days[day] = months[day.replace(day=1)] = path
+        days[day] = months[day.replace(day=1)] = name
     keeps = (
         (KEEP_ALL, dated.keys()),
         (KEEP_DAILY, set(days.values())),
         (KEEP_MONTHLY, set(months.values())),
     )
-    gone = [
-        path
-        for path, at in sorted(dated.items())
-        if not any(now - at <= age and path in kept for age, kept in keeps)
+    return [
+        name
+        for name, at in sorted(dated.items())
+        if not any(now - at <= age and name in kept for age, kept in keeps)
     ]
-    for path in gone:
-        path.unlink()
-        path.with_name(f"{path.name}.sha256").unlink(missing_ok=True)
-    return [path.name for path in gone]
+
+
+def copy_away(place: Place, *, now: datetime) -> list[str]:
+    """Copy to the store whatever is in the folder and not there, the newest first; then let go there of
+    what is too old. So a store that was away has everything once it is back. The names of what was copied.
+
+    Raises Conflict when the store is away or refuses.
+    """
+    store = place.copies
+    if store is None:
+        return []
+    there = set(store.names())
+    here = sorted((path for path in place.folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
+    missing = [path for path in here if path.name not in there]
+    for path in missing:
+        store.put(path.with_name(f"{path.name}.sha256"))
+        store.put(path)  # the last of the two: what has its name is whole
+    for name in _too_old(there | {path.name for path in missing}, now):
+        store.remove(name)
+        store.remove(f"{name}.sha256")
+    return [path.name for path in missing]
+
+
+def newest_in(store: Store) -> str:
+    """Raises NotFound."""
+    names = [name for name in store.names() if _NAME.fullmatch(name)]
+    if not names:
+        raise NotFound(f"There is no backup in {store.where}.")
+    return names[-1]
 
 
 # -- what is known of them --------------------------------------------------------------------------
@@ -242,6 +278,7 @@ class Keeper:
         self._sessions = sessions
         self._place = place
         self._due_at: datetime | None = None
+        self._copy_at: datetime | None = None  # what could not be copied is tried again
         self._thread: Thread | None = None
 
     def step(self, *, now: datetime) -> None:
@@ -254,8 +291,13 @@ class Keeper:
             self._due_at = last.at + EVERY if last else now
         if now >= self._due_at or now < self._due_at - EVERY:
             self._due_at = now + EVERY
-            self._thread = Thread(target=self._make, args=(now,), name="backup", daemon=True)
-            self._thread.start()
+            self._begin(self._make, now=now)
+        elif self._copy_at is not None and now >= self._copy_at:
+            self._begin(self._copy, now=now)
+
+    def _begin(self, work: Callable[[datetime], None], *, now: datetime) -> None:
+        self._thread = Thread(target=work, args=(now,), name="backup", daemon=True)
+        self._thread.start()
 
     def wait(self) -> None:
         """Until the one under way is done."""
@@ -273,9 +315,24 @@ class Keeper:
             self._due_at = now + AGAIN
             with self._sessions.begin() as session:
                 session.merge(Meta(key=_FAULT, value=str(error)[:500]))
+            return
         except Exception:
             self._due_at = now + AGAIN
             log.exception("No backup was made")
+            return
+        self._copy(now)
+
+    def _copy(self, now: datetime) -> None:
+        """To the store as well. That it is away unmakes no backup; it is told like one that failed."""
+        fault, self._copy_at = "", None
+        try:
+            for name in copy_away(self._place, now=now):
+                log.info("backup file=%s copied", name)
+        except Conflict as error:
+            fault, self._copy_at = f"The backup was made, and not copied: {error}", now + AGAIN
+            log.warning(fault)
+        with self._sessions.begin() as session:
+            session.merge(Meta(key=_FAULT, value=fault[:500]))
 
 
 # -- opening one ------------------------------------------------------------------------------------

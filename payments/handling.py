@@ -22,6 +22,7 @@ from payments import holding, inbox
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.inbox import Question
+from payments.lease import LeaseLost
 from payments.lifecycle import Effect
 
 log = logging.getLogger("paydesk.handling")
@@ -120,7 +121,7 @@ def _together(sessions: Sessions, bells: Sequence[_Bell], said: _Said, now: date
                     alone.append(bell)
                 else:
                     effects.append(_act(session, rows[bell.inbox_id], link, bell, said, now))
-    except OperationalError:  # the database is away or busy: no message is at fault
+    except (OperationalError, LeaseLost):  # the database is away or another one works: no message is at fault
         raise
     except Exception:
         log.warning("of %d messages one fails, each is acted on alone", len(bells), exc_info=True)
@@ -135,7 +136,7 @@ def _alone(sessions: Sessions, bell: _Bell, said: _Said, now: datetime) -> Effec
             link_id = bell.question.link_id
             link = None if link_id is None else holding.link(session, link_id)
             return _act(session, session.get_one(InboxEvent, bell.inbox_id), link, bell, said, now)
-    except OperationalError:
+    except (OperationalError, LeaseLost):
         raise
     except Exception as error:
         log.exception("message %d cannot be acted on", bell.inbox_id)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    Engine,
     ForeignKeyConstraint,
     UniqueConstraint,
     and_,
@@ -112,8 +113,10 @@ class Rule:
 
 
 def examine(session: Session) -> tuple[Finding, ...]:
-    """Ask every question, of one picture of the database. The session must be fresh."""
-    if session.get_bind().dialect.name == "postgresql":
+    """Ask every question, of one picture of the database. The session must be fresh; or on a connection of
+    the caller, whose transaction sees to the picture."""
+    bind = session.get_bind()
+    if bind.dialect.name == "postgresql" and isinstance(bind, Engine):
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     findings = []
     for rule in RULES:

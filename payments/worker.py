@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from db.models import Meta
@@ -31,6 +31,8 @@ HEARTBEAT = timedelta(seconds=5)
 MISSED = timedelta(seconds=30)
 SWEEP_AGAIN = timedelta(minutes=15)
 LOOK_EVERY = timedelta(minutes=1)
+#: The lease that one of several workers holds.
+LEASE = "worker"
 _SEEN, _TROUBLE, _SWEPT = "worker_seen", "worker_trouble", "history_swept"
 
 
@@ -53,7 +55,8 @@ def pulse(session: Session) -> Pulse:
 
 
 class Worker:
-    """One worker of a desk. Two at once do no harm: every step may be repeated by anyone."""
+    """The worker of a desk. One works at a time (``lease``); even two would do no harm: every step may be
+    repeated by anyone."""
 
     def __init__(
         self,
@@ -92,7 +95,10 @@ class Worker:
             self._mind_the_clock(now)
             self._work(now)
             self._say_alive(now)
-        except OperationalError as error:  # the database is away or busy: nothing was lost, wait for it
+        except DBAPIError as error:  # the database is away or busy: nothing was lost, wait for it
+            # A transaction in which this process stood still was ended, and its connection.
+            if not (isinstance(error, OperationalError) or error.connection_invalidated):
+                raise
             self._tell(f"The database cannot be used now: {error.orig}")
 
     def _mind_the_clock(self, now: datetime) -> None:

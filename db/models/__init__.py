@@ -18,7 +18,7 @@ from db.models.bank import (
 from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
-from db.models.desk import Alert, Counter, MadeHour, Meta, PaidHour, Standing, Tally
+from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
@@ -74,6 +74,7 @@ __all__ = [
     "ExportPreset",
     "FeeRates",
     "InboxEvent",
+    "LeaseRow",
     "LegacyImport",
     "LegacyIssue",
     "LegacyRecord",

@@ -25,6 +25,17 @@ class Counter(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+class LeaseRow(Base):
+    """Who does something that one process does at a time. ``token`` goes up when it is taken, ``beat`` while
+    it is held; ``holder`` is empty when it was given back."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    token: Mapped[int] = mapped_column(BigInteger)
+    beat: Mapped[int] = mapped_column(BigInteger)
+    holder: Mapped[str]
+
+
 class Standing(Base):
     """How many payments are in each status now, and their sum."""
 
