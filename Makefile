@@ -14,7 +14,7 @@ STORMS ?= 10000
 MEMORY := $(firstword $(wildcard /dev/shm /tmp))
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos golden office seed bench score lock
+.PHONY: help run install test check guards chaos golden office seed bench score supply sbom lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -63,6 +63,12 @@ bench: .venv/.dev  ## each benchmark prints one JSON line
 
 score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
 	@$(BIN)/python -m benchmarks.score --seeds $(SEEDS) $(SCORE)
+
+supply: .venv/.dev  ## what it is made of: hashes, known advisories, licences, secrets in the history
+	@$(BIN)/python -m tests.supply
+
+sbom: .venv/.dev  ## a bill of materials, CycloneDX: var/sbom.json
+	@mkdir -p var && $(BIN)/python -m tests.supply sbom var/sbom.json
 
 lock: .venv/.dev  ## after a change of requirements*.txt: pin all of it again, with hashes
 	$(LOCK) requirements.txt -o requirements.lock
