@@ -58,8 +58,8 @@ class Server:
 
 
 @contextmanager
-def machine(binaries: Path | None = None, *, durable: bool = False) -> Iterator[Server]:
-    """The same, and a hand on its switch."""
+def machine(binaries: Path | None = None, *, durable: bool = False, listen: str = "") -> Iterator[Server]:
+    """The same, and a hand on its switch. ``listen``: an address besides the socket, for a /24 of hosts."""
     folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-"))
     user = _NOBODY if os.geteuid() == 0 else None
     try:
@@ -68,7 +68,7 @@ def machine(binaries: Path | None = None, *, durable: bool = False) -> Iterator[
         if user:
             folder.chmod(0o711)
             shutil.chown(home, user)
-        with _running(binaries or _runnable_by_anyone(folder), home, user, durable) as one:
+        with _running(binaries or _runnable_by_anyone(folder), home, user, durable, listen) as one:
             yield one
     finally:
         shutil.rmtree(folder)
@@ -85,13 +85,15 @@ def _runnable_by_anyone(folder: Path) -> Path:
 
 
 @contextmanager
-def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Iterator[Server]:
+def _running(
+    binaries: Path, home: Path, user: str | None, durable: bool, listen: str = ""
+) -> Iterator[Server]:
     data = home / "data"
     log = home.parent / "log"
     initdb = [binaries / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
     options = ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
     quick = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
-    limits = ["-c", "listen_addresses=", "-c", "max_connections=200"]
+    limits = ["-c", f"listen_addresses={listen}", "-c", "max_connections=200"]
     command = [binaries / "postgres", "-D", data, "-k", home, *limits, *quick]
     url = f"postgresql://postgres@/postgres?host={home}"
     with log.open("wb") as output:
@@ -99,6 +101,9 @@ def _running(binaries: Path, home: Path, user: str | None, durable: bool) -> Ite
         place = {"cwd": home, "user": user, "stdout": output, "stderr": output}
         if subprocess.run([*initdb, *options], **place).returncode:
             raise RuntimeError(f"initdb failed:\n{log.read_text()}")
+        if listen:
+            with (data / "pg_hba.conf").open("a") as believed:
+                believed.write(f"host all all {listen}/24 trust\n")
 
         def start() -> subprocess.Popen[bytes]:
             process = subprocess.Popen(command, **place)
