@@ -18,6 +18,8 @@ from payments.matching.rules import (
 from payments.matching.rules import State as RuleState
 from payments.payout_watch import DayState as PayoutDay
 from payments.proposing import Reason
+from payments.refund_orders import State as RefundState
+from payments.refund_runs import RunState
 from payments.sign_offs import DayState, State
 from words import Look
 
@@ -70,6 +72,20 @@ PART: Mapping[str, str] = {
     "payout": "a payout of the gateway",
     "surplus": "surplus of the payer",
     "aside": "no payment of ours",
+}
+#: How far a refund by EFT is, and the run it is in.
+REFUND: Mapping[RefundState, Look] = {
+    RefundState.READY: Look("Ready", "schedule", "orange"),
+    RefundState.IN_RUN: Look("In a run", "playlist_add_check", "blue"),
+    RefundState.SENT: Look("Sent", "send", "violet"),
+    RefundState.PAID: Look("Paid back", "check_circle", "green"),
+    RefundState.RETURNED: Look("Sent back", "assignment_return", "red"),
+    RefundState.WITHDRAWN: Look("Withdrawn", "undo", "gray"),
+}
+REFUND_RUN: Mapping[RunState, Look] = {
+    RunState.MADE: Look("Made", "playlist_add_check", "blue"),
+    RunState.SENT: Look("Sent", "send", "violet"),
+    RunState.CALLED: Look("Called back", "undo", "gray"),
 }
 #: How a line found what it is for.
 HOW: Mapping[str, Look] = {

@@ -29,6 +29,7 @@ MENU = {
         (Action.SEE_BANK, "finance/closing", "Close", "lock"),
         (Action.SEE_BANK, "finance/payouts", "Payouts", "savings"),
         (Action.SEE_BANK, "finance/rules", "Rules", "rule"),
+        (Action.RECONCILE, "finance/refunds", "Refunds", "send_money"),
         (Action.RECORD, "finance/registrations", "Registrations", "group_add"),
         (Action.EXPORT, "finance/reports", "Reports", "bar_chart"),
         (Action.EXPORT, "finance/exports", "Exports", "download"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from payments.exports.layout import Format, Separator, Zone
 from payments.registration_changes import Becomes
+from payments.sheets import RowState
 from words import Look
 
 #: Headings of a file's columns, as people choose them.
@@ -77,4 +78,15 @@ BECOMES: Mapping[Becomes, Look] = {
     Becomes.CHANGED: Look("Changed", "edit", "blue"),
     Becomes.UNCHANGED: Look("Unchanged", "done_all", "gray"),
     Becomes.REFUSED: Look("Refused", "block", "red"),
+}
+
+#: What a row of a sheet of people becomes.
+SHEET_ROW: Mapping[RowState, Look] = {
+    RowState.WAITING: Look("To make", "qr_code_2", "green"),
+    RowState.ASKING: Look("Being made", "hourglass_empty", "gray"),
+    RowState.MADE: Look("Made", "check_circle", "green"),
+    RowState.FAILED: Look("Failed", "error", "red"),
+    RowState.WRONG: Look("To mend", "edit", "red"),
+    RowState.KNOWN: Look("There already", "done_all", "gray"),
+    RowState.ALIKE: Look("Perhaps there", "person_search", "orange"),
 }

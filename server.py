@@ -35,6 +35,7 @@ from payments import (
     payer_account,
     receipt_pdf,
     receipts,
+    refund_runs,
 )
 from payments.audit_book import Wanted
 from payments.claims import ProofFile
@@ -117,14 +118,7 @@ async def _delivered(request: Request, ask: Callable[[Person], str]) -> Response
 
 async def sheet_back(request: Request) -> Response:
     """A sheet of people with the links that were made for it."""
-    sheet_id, format_ = request.path_params["sheet_id"], request.path_params["format"]
-
-    def make(person: Person) -> File:
-        app = bootstrap.app()
-        with app.sessions.begin() as session:
-            return back.take(session, person, sheet_id, format_, now=app.now())
-
-    return await _small_file(request, make)
+    return await _taken(request, back.take, request.path_params["sheet_id"], request.path_params["format"])
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -152,6 +146,19 @@ _STRANGERS = {
 }
 
 
+async def _taken(
+    request: Request, take: Callable[..., File | ProofFile], *which: Any, headers: Mapping[str, str] = _NONE
+) -> Response:
+    """A file that ``take`` makes in one transaction for whoever is here."""
+
+    def make(person: Person) -> File | ProofFile:
+        app = bootstrap.app()
+        with app.sessions.begin() as session:
+            return take(session, person, *which, now=app.now())
+
+    return await _small_file(request, make, headers)
+
+
 async def _small_file(
     request: Request,
     make: Callable[[Person], File | ProofFile],
@@ -173,17 +180,18 @@ _STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, Cannot
 
 
 @_written_down
+async def refund_file(request: Request) -> Response:
+    """A refund run for the bank, with whole account numbers; who took it is written down."""
+    which = (request.path_params["run_id"], request.path_params["format"], bootstrap.app().keys)
+    return await _taken(request, refund_runs.file, *which)
+
+
+@_written_down
 async def proof(request: Request) -> Response:
     """A proof of payment, to be saved: a stranger's file is never shown within the desk's own pages."""
     asked = request.path_params["proof_id"]
     proof_id = int(asked) if re.fullmatch("[0-9]{1,18}", asked, re.ASCII) else 0
-
-    def make(person: Person) -> ProofFile:
-        app = bootstrap.app()
-        with app.sessions.begin() as session:
-            return claims.open_proof(session, person, proof_id, app.keys, now=app.now())
-
-    return await _small_file(request, make, _STRANGERS)
+    return await _taken(request, claims.open_proof, proof_id, bootstrap.app().keys, headers=_STRANGERS)
 
 
 def _pdf(about: str, hand_out: Callable[..., Any], render: Callable[[Any], bytes]) -> Endpoint:
@@ -242,14 +250,7 @@ async def audit_file(request: Request) -> Response:
         first, last = (date.fromisoformat(asked[day]) if day in asked else None for day in ("first", "last"))
     except ValueError:
         return PlainTextResponse("There is no such day.", 404)
-    wanted = Wanted(who_, action, subject, first, last)
-
-    def make(person: Person) -> File:
-        app = bootstrap.app()
-        with app.sessions.begin() as session:
-            return audit_book.take(session, person, wanted, now=app.now())
-
-    return await _small_file(request, make)
+    return await _taken(request, audit_book.take, Wanted(who_, action, subject, first, last))
 
 
 class _Download(StreamingResponse):
@@ -315,6 +316,7 @@ ROUTES = [
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
+    Route("/refund-run/{run_id:int}.{format}", refund_file, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{id:int}", _pdf("id", receipts.hand_out, receipt_pdf.render), methods=["GET"]),

@@ -17,7 +17,6 @@ from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
 from payments.search import Filter
-from payments.sheets import RowState
 from payments.shifts import Move
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
@@ -262,6 +261,7 @@ ASKED: Mapping[What, tuple[str, str]] = {
     What.MARK_PAID: ("Mark as paid", "The payment counts as paid, by EFT, on the word of two people."),
     What.WAIVE: ("Waive", "The payment is not asked for any more. It is no revenue."),
     What.RECORD_REFUND: ("Record a refund", "The money counts as given back to the payer."),
+    What.PAY_REFUND: ("Refund by EFT", "The money is paid back to this account, with the next refund run."),
     What.WRITE_OFF: (
         "Write off",
         "The bank line is matched so, and the payment counts as whole: the rest is not asked for.",
@@ -289,6 +289,9 @@ BOUND: Mapping[str, str] = {
     "done_by": "Who gave it back",
     "their_reference": "Reference there",
     "proof": "Proof",
+    "to": "To the account",
+    "holder": "Account holder",
+    "details": "Bank details, number",
     "line": "Bank line",
     "came": "What came",
     "for": "It is for",
@@ -308,15 +311,6 @@ LIGHT: Mapping[Light, Look] = {
     Light.GREEN: Look("Come in", "check_circle", "green"),
     Light.AMBER: Look("Wait", "pan_tool", "orange"),
     Light.RED: Look("Not paid", "block", "red"),
-}
-SHEET_ROW: Mapping[RowState, Look] = {
-    RowState.WAITING: Look("To make", "qr_code_2", "green"),
-    RowState.ASKING: Look("Being made", "hourglass_empty", "gray"),
-    RowState.MADE: Look("Made", "check_circle", "green"),
-    RowState.FAILED: Look("Failed", "error", "red"),
-    RowState.WRONG: Look("To mend", "edit", "red"),
-    RowState.KNOWN: Look("There already", "done_all", "gray"),
-    RowState.ALIKE: Look("Perhaps there", "person_search", "orange"),
 }
 KIND: Mapping[str, tuple[str, str]] = {
     Kind.CREATED: ("add", "gray"),
@@ -345,6 +339,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.UNBANKED: ("undo", "orange"),
     Kind.CLAIM: ("front_hand", "violet"),
     Kind.REFUND: ("undo", "violet"),
+    Kind.REFUND_ORDER: ("send_money", "violet"),
     Kind.MOVED: ("move_up", "gray"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),

@@ -39,6 +39,7 @@ class What(StrEnum):
     MARK_PAID = "mark_paid"
     WAIVE = "waive"
     RECORD_REFUND = "record_refund"
+    PAY_REFUND = "pay_refund"
     WRITE_OFF = "write_off"
     EXPORT_PERSONAL = "export_personal"
 
@@ -57,6 +58,7 @@ TO_ASK: Mapping[What, Action] = {
     What.MARK_PAID: Action.TAKE_MONEY,
     What.WAIVE: Action.RECORD,
     What.RECORD_REFUND: Action.RECORD,
+    What.PAY_REFUND: Action.RECORD,
     What.WRITE_OFF: Action.RECONCILE,
     What.EXPORT_PERSONAL: Action.EXPORT,
 }

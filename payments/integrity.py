@@ -37,6 +37,7 @@ from db.models import (
     Payment,
     Receipt,
     Refund,
+    RefundReturn,
     Reversal,
     TimelineEntry,
 )
@@ -228,10 +229,17 @@ def _returned(session: Session) -> Iterator[str]:
         .group_by(Refund.payment_id)
         .subquery()
     )
-    total = func.coalesce(given.c.minor, 0)
+    back = (
+        select(RefundReturn.payment_id, func.sum(RefundReturn.amount_minor).label("minor"))
+        .where(RefundReturn.undone_at.is_(None))
+        .group_by(RefundReturn.payment_id)
+        .subquery()
+    )
+    total = func.coalesce(given.c.minor, 0) - func.coalesce(back.c.minor, 0)
     query = (
         select(Payment.reference, Payment.refunded_minor, total)
         .outerjoin(given, given.c.payment_id == Payment.id)
+        .outerjoin(back, back.c.payment_id == Payment.id)
         .where(Payment.refunded_minor != total)
     )
     for reference, refunded, refunds in session.execute(query):

@@ -107,6 +107,7 @@ class Kind(StrEnum):
     UNBANKED = "unbanked"  # or, after all, not
     CLAIM = "claim"
     REFUND = "refund"
+    REFUND_ORDER = "refund_order"  # one that is to be made by EFT, and how far it is
     MOVED = "moved"
     MAIL = "mail"
     NOTE = "note"
@@ -221,7 +222,7 @@ def advance(
     tallies.moved(session, payment, before, now)
     note(session, payment, Kind.STATUS, now=now, source=source, actor=actor, was=was, became=to, **detail)
     notifications.status_changed(session, payment, reopening=reopening, now=now)
-    if to is S.PAID:
+    if to is S.PAID and was not in SETTLED:
         outbox.queue_receipt(session, payment, now=now)
 
 
@@ -416,6 +417,15 @@ def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
     elif payment.received_minor > payment.owed_minor:
         flag(session, payment, Review.OVERPAID, **by, received_minor=payment.received_minor)
     return Effect.PAID if enough else Effect.PART_PAID
+
+
+def refund_came_back(session: Session, payment: Payment, **by: Any) -> None:
+    """Less counts as given back than did: whoever takes it off has written down why."""
+    if payment.refunded_minor:
+        if payment.status != S.PART_REFUNDED:
+            advance(session, payment, S.PART_REFUNDED, **by)
+    else:
+        advance(session, payment, S.PAID, **by)
 
 
 def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) -> Effect:

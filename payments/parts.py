@@ -143,7 +143,8 @@ def check(
         elif part.target is Target.PAYOUT:
             banked.check_tie(session, part.payout_id, part.amount)
     needs_reason = {Target.ASIDE, Target.SURPLUS} & {part.target for part in decided.parts}
-    if needs_reason and not decided.rule and len(decided.why.strip()) < 5:
+    told = decided.rule or decided.way == Way.REFUND  # which refund it is says why
+    if needs_reason and not told and len(decided.why.strip()) < 5:
         raise InvalidInput("Say why, in a few words: what is set aside is for no payment.")
 
 

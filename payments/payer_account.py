@@ -10,7 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Payment, Refund, Reversal, TimelineEntry
+from db.models import Payment, Refund, RefundReturn, Reversal, TimelineEntry
 from db.money import Money
 from payments import audit, dates, lifecycle, obligations, organisers, references
 from payments.lifecycle import CLOSED, Kind, Source
@@ -152,6 +152,9 @@ def _money(session: Session, row: Payment) -> Iterator[_Told]:
         yield back.reversed_at, f"Taken back: {back.why}", 0, -back.amount_minor
     for given in session.scalars(select(Refund).where(Refund.payment_id == row.id)):
         yield given.refunded_on, "Given back, and not asked for", -given.amount_minor, -given.amount_minor
+    came = select(RefundReturn).where(RefundReturn.payment_id == row.id, RefundReturn.undone_at.is_(None))
+    for again in session.scalars(came):
+        yield again.at, "The bank sent it back", again.amount_minor, again.amount_minor
 
 
 _HOW = {"gateway": "iKhokha", "cash": "cash", "card_slip": "card machine", "eft": "EFT"}

@@ -31,7 +31,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, banked, dates, matching, rule_book, standstill, tallies
+from payments import audit, banked, dates, matching, refund_lines, rule_book, standstill, tallies
 from payments.book import SqlBook
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Source
@@ -145,7 +145,7 @@ def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[
     found = matching.propose(
         lines, book, rules=rule_book.live(session), memory=remembered(session, now), past=past
     )
-    return banked.propose(session, found), by_hand
+    return refund_lines.propose(session, banked.propose(session, found)), by_hand
 
 
 def line_of(row: StatementLine, account: str) -> Line:
@@ -298,7 +298,7 @@ def _other_part(target: Target, row_id: int | None, amount: Money) -> Part:
             return Part(target, amount, card_batch_id=row_id)
         case Target.LINE:
             return Part(target, amount, line_id=row_id)
-        case Target.SURPLUS:
+        case Target.SURPLUS | Target.ASIDE:  # aside of a payment: a refund of it
             return Part(target, amount, payment_id=row_id)
         case Target.PAYOUT:
             return Part(target, amount, payout_id=row_id)

@@ -32,6 +32,7 @@ from payments import (
     lifecycle,
     parts,
     places,
+    refund_books,
     reversals,
     search_text,
     tallies,
@@ -116,6 +117,9 @@ def write(
     for part in decided.parts:
         if part.line_id is not None:
             _take_back(session, match, line, part.line_id, act)
+    if decided.way == Way.REFUND:
+        given = [(part.payment_id, part.amount.minor) for part in decided.parts if part.payment_id]
+        refund_books.made(session, match, line, given, act)
     line.state = MATCHED
     _close_exception(session, line.id, by, now)
     session.flush()
@@ -231,6 +235,8 @@ def _take_back(
         _close_exception(session, other.id, match.by, act["now"])
         return
     _give_back(session, earlier, f"The bank took it back on {line.on:%d %b %Y}.", act)
+    sent_back = f"The bank sent it back on {line.on:%d %b %Y}."
+    refund_books.not_made(session, earlier, sent_back, act, by_bank=True)
     for payment_id in _paid_by(earlier):
         payment = holding.payment(session, payment_id)
         lifecycle.flag(
@@ -311,6 +317,7 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     line.state, line.by_hand = OPEN, True
     session.flush()
     _give_back(session, match, why, act, keep_vouched=True)
+    refund_books.not_made(session, match, why, act, by_bank=False)
     for payment_id in sorted({part.payment_id for part in match.parts if part.payment_id}):
         payment = holding.payment(session, payment_id)
         _note_undone(session, payment, line, why, act, match=match.id)

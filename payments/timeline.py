@@ -193,6 +193,24 @@ def _refund(detail: Mapping[str, Any], actor: str) -> str:
     return f"{amount} given back by {_words(detail['how'])} on {detail['on']}, on the word of {actor}."
 
 
+#: How each step of a refund by EFT is told.
+_REFUND_ORDER: Mapping[str, str] = {
+    "ready": "{amount} is to be given back by EFT, decided {actor}.",
+    "in_run": "{actor} put the refund of {amount} into run {run}.",
+    "called_back": "{actor} called run {run} back: the refund of {amount} waits. {why}",
+    "sent": "{actor} sent the refund of {amount} to the bank, with run {run}.",
+    "unmatched": "The refund of {amount} is not known to be made after all. {why}",
+    "returned": "The refund of {amount} came back. {why} It is owed to the payer again.",
+    "withdrawn": "{actor} withdrew the refund of {amount}. {why}",
+}
+
+
+def _refund_order(detail: Mapping[str, Any], actor: str) -> str:
+    amount = Money(detail["amount_minor"], detail["currency"])
+    more = {"run": detail.get("run", ""), "why": detail.get("why", "")}
+    return _REFUND_ORDER[detail["step"]].format(amount=amount, actor=actor, **more).strip()
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -307,6 +325,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     ),
     Kind.CLAIM: _claim,
     Kind.REFUND: _refund,
+    Kind.REFUND_ORDER: _refund_order,
     Kind.MOVED: lambda detail, actor: f"{actor} moved it from {detail['was']} to {detail['became']}.",
     Kind.MAIL: _mail,
     Kind.NOTE: _note,

@@ -20,16 +20,18 @@ from payments import (
     claims,
     dates,
     lifecycle,
-    notifications,
     obligations,
     parts,
     reconciliation,
+    refund_books,
+    refund_orders,
     standstill,
 )
 from payments.approvals import ApprovalView, Ask, What
+from payments.bank_batches import Account
 from payments.errors import Conflict, InvalidInput
 from payments.keyring import KeyRing
-from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Kind, Method, Source, Status
+from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Method, Source, Status
 from payments.matching import Target
 from payments.overlaps import OPEN
 from payments.parts import Decided, Part, locked_line
@@ -103,7 +105,7 @@ def ask_refund(
     proven(person, now=now)
     if obstacle := why_not_refunded(payment.status):
         raise Conflict(f"Nothing of {returned.reference} can be given back: {obstacle}.")
-    told = _checked(payment, returned, now)
+    told = _checked(session, payment, returned, now)
     if proof is None:
         raise InvalidInput(
             "Add a proof: a screenshot of iKhokha's app, the slip, or the bank's confirmation."
@@ -111,6 +113,29 @@ def ask_refund(
     proof_id = claims.keep_proof(session, person, payment, proof, keys, now=now)
     wanted = _bound(payment, What.RECORD_REFUND, returned.amount, told | {"proof": proof_id})
     return approvals.ask(session, person, wanted, why, now=now)
+
+
+def ask_eft_refund(
+    session: Session,
+    person: Person,
+    reference: str,
+    amount: Money,
+    account: Account,
+    keys: KeyRing,
+    why: str,
+    *,
+    now: datetime,
+) -> ApprovalView:
+    """Ask that money is given back by EFT, to this account: approved, it waits for a refund run.
+
+    Raises NotFound, NotAllowed, InvalidInput, CannotOpen, Conflict.
+    """
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.RECORD, reference)
+    refund_orders.check_amount(session, payment, amount)
+    details = refund_orders.keep_details(session, person, payment, account, keys, now=now)
+    told = {"to": details.masked, "holder": refund_orders.checked(account).holder, "details": details.id}
+    return approvals.ask(session, person, _bound(payment, What.PAY_REFUND, amount, told), why, now=now)
 
 
 def ask_write_off(session: Session, person: Person, decided: Decided, *, now: datetime) -> ApprovalView:
@@ -224,27 +249,21 @@ def _waived(session: Session, person: Person, payment: Payment, used: ApprovalVi
 def _refunded(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
     assert used.amount is not None
     told, amount = used.bound, used.amount
-    session.add(
-        Refund(
-            payment_id=payment.id, approval_id=used.id, proof_id=told["proof"], method=told["how"],
-            amount_minor=amount.minor, amount_currency=amount.currency,
-            refunded_on=date.fromisoformat(told["on"]), done_by=told["done_by"],
-            source_reference=told["their_reference"], why=used.why, at=now, by=_both(used),
-        )
+    _check_left(session, payment, amount)
+    refund = Refund(
+        payment_id=payment.id, approval_id=used.id, proof_id=told["proof"], method=told["how"],
+        amount_minor=amount.minor, amount_currency=amount.currency,
+        refunded_on=date.fromisoformat(told["on"]), done_by=told["done_by"],
+        source_reference=told["their_reference"], why=used.why, at=now, by=_both(used),
     )  # fmt: skip
-    payment.refunded_minor += amount.minor
-    session.flush()
-    by: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": _both(used)}
-    lifecycle.note(
-        session, payment, Kind.REFUND, **by, how=told["how"], on=told["on"], done_by=told["done_by"],
-        amount_minor=amount.minor, currency=amount.currency, why=used.why, approval=used.id,
-    )  # fmt: skip
-    whole = payment.refunded_minor == payment.received_minor
-    to = Status.REFUNDED if whole else Status.PART_REFUNDED
-    if payment.status != to:
-        lifecycle.advance(session, payment, to, **by)
-    else:  # some more of it: who was told of the first part is told of this one too
-        notifications.queue(session, payment, notifications.REFUNDED, now=now)
+    session.add(refund)
+    refund_books.give_back(
+        session, payment, refund, {"now": now, "source": Source.DESK, "actor": _both(used)}
+    )
+
+
+def _to_refund(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
+    refund_orders.add(session, payment, used, _both(used), now)
 
 
 def _written_off(
@@ -279,6 +298,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
     What.MARK_PAID: _paid,
     What.WAIVE: _waived,
     What.RECORD_REFUND: _refunded,
+    What.PAY_REFUND: _to_refund,
     What.WRITE_OFF: _written_off,
 }
 
@@ -287,7 +307,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
 
 #: What a request holds beside the payment itself.
 _TOLD = (
-    "how", "on", "done_by", "their_reference", "proof",
+    "how", "on", "done_by", "their_reference", "proof", "to", "holder", "details",
     "line", "came", "for", "amounts", "let_off", "left_over",
 )  # fmt: skip
 
@@ -316,10 +336,17 @@ def _both(used: ApprovalView) -> str:
     return f"{used.requester} and {used.decider}"
 
 
-def _checked(payment: Payment, returned: Returned, now: datetime) -> dict[str, Any]:
-    left = Money(payment.received_minor - payment.refunded_minor, payment.amount_currency)
-    if returned.amount.currency != left.currency or not 1 <= returned.amount.minor <= left.minor:
-        raise InvalidInput(f"{left} is here: so much at most can have been given back.")
+def _check_left(session: Session, payment: Payment, amount: Money) -> None:
+    """Raises InvalidInput for more than is here and is not promised to a refund that is on its way."""
+    promised = refund_orders.promised(session, payment.id)
+    left = Money(payment.received_minor - payment.refunded_minor - promised, payment.amount_currency)
+    if amount.currency != left.currency or not 1 <= amount.minor <= left.minor:
+        on_its_way = f", and {Money(promised, left.currency)} is on its way by EFT" if promised else ""
+        raise InvalidInput(f"{left} is here{on_its_way}: so much at most can have been given back.")
+
+
+def _checked(session: Session, payment: Payment, returned: Returned, now: datetime) -> dict[str, Any]:
+    _check_left(session, payment, returned.amount)
     if returned.method not in RETURNS:
         raise InvalidInput(
             "Cash goes back through the drawer: correct the receipt in the shift that took it."

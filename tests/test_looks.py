@@ -28,6 +28,7 @@ PAGES = [
     "closing",
     "payouts",
     "rules",
+    "refunds",
     "registrations",
     "legacy",
     "audit",

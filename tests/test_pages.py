@@ -43,6 +43,7 @@ PAGES = {
     "pages/finance/closing.py": Action.SEE_BANK,
     "pages/finance/payouts.py": Action.SEE_BANK,
     "pages/finance/rules.py": Action.SEE_BANK,
+    "pages/finance/refunds.py": Action.RECONCILE,
     "pages/finance/registrations.py": Action.RECORD,
     "pages/finance/reports.py": Action.EXPORT,
     "pages/finance/exports.py": Action.EXPORT,

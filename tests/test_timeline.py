@@ -24,6 +24,7 @@ from db.models import (
     Payment,
     Receipt,
     Registration,
+    StatementLine,
     UnverifiedEvent,
 )
 from db.money import Money
@@ -47,6 +48,8 @@ from payments import (
     parts,
     people,
     reconciliation,
+    refund_orders,
+    refund_runs,
     reminders,
     replay,
     settlements,
@@ -54,6 +57,7 @@ from payments import (
     timeline,
     two_people,
 )
+from payments.bank_batches import Account
 from payments.cases import Decision
 from payments.courier import Courier
 from payments.deeds import Deed, Given
@@ -146,6 +150,9 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
     "refunds": lambda _, row, views: _one(views, Kind.REFUND, approval=row.approval_id),
+    "payee_details": lambda _, row, views: _one(views, Kind.APPROVAL, what="pay_refund", step="asked"),
+    "refund_orders": lambda _, row, views: _one(views, Kind.REFUND_ORDER, order=row.id, step="ready"),
+    "refund_returns": lambda _, row, views: _one(views, Kind.REFUND_ORDER, step="unmatched", why=row.why),
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
     "legacy_records": lambda _, row, views: any(view.source == Source.LEGACY for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
@@ -356,6 +363,26 @@ def by_two_people(desk, gateway, reference, now) -> None:
             two_people.ask_refund(session, ADMIN, given, proof, keys, why, now=now),
         ):
             two_people.approve(session, proved(second), asked.id, now=now)
+    by_a_run(desk, claimed, second, keys, now)
+
+
+def by_a_run(desk, reference, second, keys, now) -> None:
+    """A refund by EFT that a line of the bank shows, and then does not after all."""
+    to, why = Account("Thandi", "FNB", "62012345678", "250655"), "It was asked for by the payer."
+    with desk.begin() as session:
+        asked = two_people.ask_eft_refund(session, ADMIN, reference, Money(10_000), to, keys, why, now=now)
+        two_people.approve(session, proved(second), asked.id, now=now)
+        ours = {"number": "62000000001", "branch_code": "250655"}
+        account = accounts.create(session, ADMIN, name="Refunds", now=now, **ours).id
+        (order,) = refund_orders.listed(session, ADMIN)
+        run = refund_runs.make(session, ADMIN, account, [order.id], now.date(), now=now)
+        refund_runs.sent(session, ADMIN, run, now=now)
+        csv = f"Date,Description,Amount,Balance\n2026-11-23,EFT {order.bank_reference},-100.00,0.00\n"
+        imports.import_file(session, ADMIN, account, "out.csv", csv.encode(), now=now)
+        line = session.scalars(select(StatementLine.id).where(StatementLine.account_id == account)).one()
+        part = parts.Part(Target.ASIDE, Money(-10_000), payment_of(session, reference).id)
+        match = reconciliation.accept(session, ADMIN, parts.Decided(line, (part,), "refund", {}), now=now)
+        reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
 
 
 def to_all(desk, gateway, now) -> None:

@@ -18,9 +18,11 @@ from ui.claims import amount_of, ask_proof, claim_form, prepared
 from ui.here import error_boundary
 from ui.pieces import plain, trouble
 from ui.proving import go
+from ui.refund_form import refund_form
 
-CLAIM, PAID, WAIVE, REFUND, MOVE = (
-    "They say they paid", "Mark as paid", "Waive", "Record a refund", "Move to another event",
+CLAIM, PAID, WAIVE, REFUND, PAY_BACK, MOVE = (
+    "They say they paid", "Mark as paid", "Waive", "Record a refund", "Refund by EFT",
+    "Move to another event",
 )  # fmt: skip
 Form = Callable[[Person, PaymentDetail], str | None]
 
@@ -52,6 +54,7 @@ def _fitting(here: Person, detail: PaymentDetail) -> dict[str, Form]:
         PAID: (takes and two_people.why_not_paid(status) is None, _paid),
         WAIVE: (records and two_people.why_not_waived(status) is None, _waive),
         REFUND: (records and two_people.why_not_refunded(status) is None, _refund),
+        PAY_BACK: (records and detail.row.status in ("paid", "part_refunded"), refund_form),
         MOVE: (records, _move),
     }
     return {name: form for name, (fit, form) in fits.items() if fit}

@@ -39,6 +39,7 @@ from db.models.people import (
 )
 from db.models.places import Place
 from db.models.receipts import Organiser, ReceiptPrint
+from db.models.refunds import BatchLayout, PayeeDetails, RefundOrder, RefundReturn, RefundRun
 from db.models.registrations import RegistrationFile, RegistrationRow
 from db.models.reminders import OptOut, Reminder, ReminderPlan
 from db.models.rules import MatchRule, MatchRuleVersion
@@ -54,6 +55,7 @@ __all__ = [
     "AuditEntry",
     "BankAccount",
     "Base",
+    "BatchLayout",
     "BulkRow",
     "BulkRun",
     "CardBatch",
@@ -100,6 +102,7 @@ __all__ = [
     "PaperRow",
     "PaperSequence",
     "PaperSeries",
+    "PayeeDetails",
     "Payment",
     "Payout",
     "PayoutFile",
@@ -115,6 +118,9 @@ __all__ = [
     "ReceiptPrint",
     "RecoveryCode",
     "Refund",
+    "RefundOrder",
+    "RefundReturn",
+    "RefundRun",
     "Registration",
     "RegistrationFile",
     "RegistrationRow",

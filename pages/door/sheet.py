@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 import bootstrap
+import file_words
 import ui
 import words
 from payments import events, sheets
@@ -93,7 +94,7 @@ def look_through(code: str, preview: Preview) -> None:
 
 
 def card(preview: Preview, state: RowState) -> ui.Card:
-    look, worth = words.SHEET_ROW[state], preview.sum(state)
+    look, worth = file_words.SHEET_ROW[state], preview.sum(state)
     return ui.Card(
         look.word, look.icon, words.number(len(preview.of(state))), note=str(worth) if worth else ""
     )
@@ -114,7 +115,7 @@ def show_rows(preview: Preview) -> None:
         [
             {
                 "Row": each.row.number,
-                "What becomes of it": words.SHEET_ROW[each.outcome].word,
+                "What becomes of it": file_words.SHEET_ROW[each.outcome].word,
                 "Who": who(each.row),
                 "Amount": str(each.row.wanted.amount) if each.row.wanted else "",
                 "Why": each.why,
@@ -198,7 +199,7 @@ def done(view: SheetView) -> None:
 
 def told(view: SheetView) -> str:
     return ", ".join(
-        f"{words.number(count)} {words.SHEET_ROW[outcome].word.lower()}"
+        f"{words.number(count)} {file_words.SHEET_ROW[outcome].word.lower()}"
         for outcome, count in view.outcomes.items()
         if count
     )

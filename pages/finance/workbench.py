@@ -14,7 +14,7 @@ from payments import accounts, card_watch, exceptions, proposing, reconciliation
 from payments.attention import Age
 from payments.errors import PaymentsError
 from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
-from payments.matching import Target
+from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
 
@@ -136,6 +136,8 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
 
 def _plain(view: ExceptionView) -> bool:
     """Accepting needs no words: nothing of it is set apart or let off."""
+    if view.way == Way.REFUND:
+        return True  # set apart, and for a refund that is known
     plain = (Target.PAYMENT, Target.LINE, Target.BATCH, Target.CARD, Target.PAYOUT)
     return all(part.target in plain for part in view.parts)
 

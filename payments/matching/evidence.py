@@ -122,6 +122,7 @@ class Way(StrEnum):
     CARD = "card batch"
     FOREIGN = "foreign transfer"
     PAYOUT = "payout"
+    REFUND = "refund"  # of a run that was sent
     NONE = "nothing fits"
 
 
