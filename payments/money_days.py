@@ -14,6 +14,7 @@ from db.models import (
     PayoutLine,
     Receipt,
     Refund,
+    RefundReturn,
     Reversal,
     StatementLine,
 )
@@ -40,8 +41,7 @@ def asked(
     if banked is not None:
         yield Payment.id.in_(_banked(banked, of_kind))
     if refunded is not None:
-        refunds = select(Refund.payment_id).where(*_on_days(Refund.refunded_on, refunded))
-        yield Payment.id.in_(refunds)
+        yield Payment.id.in_(_refunded(refunded))
 
 
 def _captured(span: Span, of_kind: Sequence[ColumnElement[bool]]) -> Any:
@@ -54,6 +54,14 @@ def _captured(span: Span, of_kind: Sequence[ColumnElement[bool]]) -> Any:
     if of_kind:
         gone = gone.join(Receipt, Receipt.id == Reversal.receipt_id).where(*of_kind)
     return union(came, gone)
+
+
+def _refunded(span: Span) -> Any:
+    """Given back, or given back in vain: the bank sent it back."""
+    back = select(RefundReturn.payment_id).where(
+        RefundReturn.at >= span.start, RefundReturn.at < span.end, RefundReturn.undone_at.is_(None)
+    )
+    return union(select(Refund.payment_id).where(*_on_days(Refund.refunded_on, span)), back)
 
 
 def _settled(span: Span, of_kind: Sequence[ColumnElement[bool]]) -> Select[int | None]:

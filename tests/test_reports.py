@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db.models import Approval, Event, Payment, PersonRow, Receipt, Refund, Reversal
+from db.models import Approval, Event, Payment, PersonRow, Receipt, Refund, RefundReturn, Reversal
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import dates, lifecycle, reversals, search, totals
@@ -100,6 +100,18 @@ class World:
         to = Status.REFUNDED if whole else Status.PART_REFUNDED
         if payment.status != to:
             lifecycle.advance(self.session, payment, to, now=at, **BY)
+
+    def sends_back(self, payment: Payment, at: datetime) -> None:
+        """The bank does, with the payment's one refund."""
+        refund = self.session.scalars(select(Refund).where(Refund.payment_id == payment.id)).one()
+        self.session.add(
+            RefundReturn(
+                refund_id=refund.id, payment_id=payment.id, amount_minor=refund.amount_minor,
+                amount_currency=refund.amount_currency, why="x", at=at, by="P1",
+            )
+        )  # fmt: skip
+        payment.refunded_minor = 0
+        lifecycle.refund_came_back(self.session, payment, now=at, **BY)
 
     def becomes(self, payment: Payment, to: Status, at: datetime) -> None:
         lifecycle.advance(self.session, payment, to, now=at, **BY)
@@ -337,6 +349,7 @@ def _rolls_forward(session: Session, ledger: Ledger, period: Period) -> None:
 # -- each in exactly the right place ------------------------------------------------------------------
 
 FEB, MARCH, APRIL = Period(date(2026, 2, 1), date(2026, 2, 28)), days(1, 31), days(1, 30, month=4)
+MAY = days(1, 31, month=5)
 C, P, T = Basis.CREATED, Basis.PAID, Basis.CAPTURED
 
 
@@ -356,6 +369,11 @@ def _refunded_after(world: World) -> None:
     payment = world.owes(sast(10))
     world.pays(payment, sast(10))
     world.refunds(payment, date(2026, 4, 2), 10_000)
+
+
+def _refunded_in_vain(world: World) -> None:
+    _refunded_after(world)
+    world.sends_back(world.session.scalars(select(Payment)).one(), sast(4, month=5))
 
 
 def _paid_late(world: World) -> None:
@@ -409,6 +427,9 @@ def _earlier_unverified(world: World) -> None:
         pytest.param(_refunded_after, T, APRIL, 0, 10_000, id="a refund is in its own month"),
         pytest.param(_refunded_after, P, MARCH, 10_000, 10_000, id="with its payment, where payments count"),
         pytest.param(_refunded_after, P, APRIL, 0, 0, id="and then not on its own day"),
+        pytest.param(_refunded_in_vain, T, APRIL, 0, 10_000, id="a refund in vain stays in its month"),
+        pytest.param(_refunded_in_vain, T, MAY, 0, -10_000, id="and is taken off in the month it came back"),
+        pytest.param(_refunded_in_vain, P, MARCH, 10_000, 0, id="with its payment it comes to nothing"),
         pytest.param(_paid_late, T, MARCH, 10_000, 0, id="paid late counts when it came"),
         pytest.param(_paid_late, C, FEB, 10_000, 0, id="paid late belongs to when it was made"),
         pytest.param(_waived, C, MARCH, 0, 0, id="waived is never revenue"),

@@ -532,9 +532,13 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "payout": "2026-11-23",
         "changed": "phone",
         "told": "payment.paid",
+        "title": "Tax invoice",
+        "label": "INV-1-000001",
+        "to": "Tumelo Holdings",
     }
     for kind in Kind:
-        title = timeline.title(kind, detail, "Thandi")
+        step = {"step": "ready"} if kind is Kind.REFUND_ORDER else {}
+        title = timeline.title(kind, detail | step, "Thandi")
         assert title.endswith(".")
         assert "_" not in title
 

@@ -3,7 +3,7 @@
 Everything here is a question to the database: it adds up there, whatever the number of payments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -31,6 +31,7 @@ from db.models import (
     PayoutLine,
     Receipt,
     Refund,
+    RefundReturn,
     Reversal,
     StatementLine,
 )
@@ -218,14 +219,32 @@ def _stands() -> ColumnElement[bool]:
 
 def refunds(scope: Scope) -> Any:
     """By event and currency: how much was given back, on the day it was, or with its payment."""
-    query = select(Payment.event_id, Refund.amount_currency, func.sum(Refund.amount_minor))
-    query = query.select_from(Refund).join(Payment, Payment.id == Refund.payment_id)
-    if scope.money_moves:
-        days = (Refund.refunded_on >= scope.period.first, Refund.refunded_on <= scope.period.last)
-        query = query.where(*_of_events(scope), *days)
-    else:
-        query = query.where(*of_payments(scope))
-    return query.group_by(Payment.event_id, Refund.amount_currency)
+    if not scope.money_moves:
+        return given_back((), (), of_payments(scope))
+    days, span = scope.period, scope.period.span
+    made = (Refund.refunded_on >= days.first, Refund.refunded_on <= days.last)
+    back = (RefundReturn.at >= span.start, RefundReturn.at < span.end)
+    return given_back(made, back, _of_events(scope))
+
+
+def given_back(
+    made: Iterable[ColumnElement[bool]],
+    back: Iterable[ColumnElement[bool]],
+    payments: Iterable[ColumnElement[bool]],
+) -> Any:
+    """By event and currency: refunds that were made, and below nothing those that the bank sent back."""
+    stands = RefundReturn.undone_at.is_(None)
+    parts = ((Refund, 1, tuple(made)), (RefundReturn, -1, (stands, *back)))
+    return union_all(
+        *(
+            select(Payment.event_id, table.amount_currency, func.sum(sign * table.amount_minor))
+            .select_from(table)
+            .join(Payment, Payment.id == table.payment_id)
+            .where(*when, *payments)
+            .group_by(Payment.event_id, table.amount_currency)
+            for table, sign, when in parts
+        )
+    )
 
 
 def fees(scope: Scope) -> Any:

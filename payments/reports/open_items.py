@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, Payment, Refund, Reversal, Tally
+from db.models import Match, MatchPart, Payment, Refund, RefundReturn, Reversal, Tally
 from db.money import Money
 from payments import tallies
 from payments.conditions import Filter
 from payments.dates import Span
 from payments.lifecycle import CLOSED, PENDING, Status
+from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Headline, Row, Table, added_up, money, text
 
@@ -107,10 +108,9 @@ def _tallied(scope: Scope, start: datetime | None, end: datetime) -> Any:
 
 def _given_back(scope: Scope, start: datetime | None, end: datetime) -> Any:
     first, last = scope.period.first, scope.period.last
-    days = Refund.refunded_on < first if start is None else Refund.refunded_on.between(first, last)
-    by = (Payment.event_id, Refund.amount_currency)
-    query = select(*by, func.sum(Refund.amount_minor)).join(Payment, Payment.id == Refund.payment_id)
-    return query.where(days, *_of(scope, Payment.event_id)).group_by(*by)
+    made = Refund.refunded_on < first if start is None else Refund.refunded_on.between(first, last)
+    back = [RefundReturn.at < end] + ([RefundReturn.at >= start] if start is not None else [])
+    return ledger.given_back([made], back, _of(scope, Payment.event_id))
 
 
 def _off(scope: Scope, start: datetime | None, end: datetime) -> Iterator[Any]:
