@@ -340,6 +340,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.CLAIM: ("front_hand", "violet"),
     Kind.REFUND: ("undo", "violet"),
     Kind.REFUND_ORDER: ("send_money", "violet"),
+    Kind.PAPER: ("description", "gray"),
     Kind.MOVED: ("move_up", "gray"),
     Kind.MAIL: ("mail", "gray"),
     Kind.NOTE: ("sticky_note_2", "gray"),

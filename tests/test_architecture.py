@@ -93,13 +93,17 @@ MAY_IMPORT = {
     "words": {"db.money", "payments"},
     "bank_words": {"payments", "words"},
     "file_words": {"payments", "words"},
+    "guide_words": {"payments"},
+    "menu": {"payments"},
     "ui": {"bootstrap", "db.money", "file_words", "payments", "streamlit", "pandas", "ui", "words"},
-    "dashboard": {"bootstrap", "db.money", "payments", "streamlit", "ui", "words"},
+    "dashboard": {"bootstrap", "db.money", "menu", "payments", "streamlit", "ui", "words"},
     "pages": {
         "bank_words",
         "bootstrap",
         "db.money",
         "file_words",
+        "guide_words",
+        "menu",
         "payments",
         "streamlit",
         "pandas",
@@ -148,7 +152,17 @@ OURS = {
     "manage",
     "commands",
 }
-OURS |= {"simulator", "words", "bank_words", "file_words", "tests", "benchmarks", "test_ikhokha_payment"}
+OURS |= {
+    "simulator",
+    "words",
+    "bank_words",
+    "file_words",
+    "guide_words",
+    "menu",
+    "tests",
+    "benchmarks",
+    "test_ikhokha_payment",
+}
 LAYERS = {"sqlalchemy", "alembic", "requests", "streamlit", "pandas", "starlette", "uvicorn"}
 
 

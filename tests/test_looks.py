@@ -43,6 +43,7 @@ PAGES = [
     "systems",
     "settings",
     "account",
+    "guide",
 ]
 #: Streamlit's own: its sectioned navigation puts lists in lists.
 NOT_OURS = ("[data-testid=stSidebarNav]", "[data-testid=stHeader]")

@@ -59,6 +59,7 @@ PAGES = {
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
     "pages/you/account.py": Action.SEE,
+    "pages/you/guide.py": Action.SEE,
 }
 
 
@@ -255,7 +256,10 @@ def harmless(at: AppTest) -> None:
         if node.type == "html":
             assert tags(proto.body) <= _OURS, proto.body
         elif proto is not None and node.type not in ("bidi_component", "code"):
-            assert "evil" not in str(proto), node
+            shown = type(proto).FromString(proto.SerializeToString())
+            if node.type == "text_input":
+                shown.ClearField("default")  # what stands in a field is text
+            assert "evil" not in str(shown), node
 
 
 def tags(text: str) -> set[str]:

@@ -1,0 +1,91 @@
+"""Guide: what each page is for, what to do when, a first day that checks itself off, and our words."""
+
+import re
+
+import streamlit as st
+
+import bootstrap
+import guide_words
+import menu
+import ui
+import words
+from payments import first_day
+from payments.first_day import SetUp
+from payments.people import Action, Person
+
+person = ui.require(Action.SEE)
+app = bootstrap.app()
+_PAGE = re.compile(r"\{([a-z/]+)\}")
+TITLES = {entry.path: entry.title for entries in menu.MENU.values() for entry in entries}
+
+
+def first_steps(here: Person) -> None:
+    """What is done stands folded away once all of it is."""
+    settings = app.settings
+    addresses = (settings.webhook_url, settings.return_url)
+    set_up = SetUp(
+        live=not settings.demo,
+        reachable=all(address.startswith("https://") for address in addresses),
+        has_keys=bool(settings.keys.current),
+    )
+    with app.sessions.read() as session:
+        done = first_day.observed(session, here, set_up, now=app.now())
+    count = sum(done.values())
+    with st.expander(f"First day: {count} of {len(done)} steps are done", expanded=count < len(done)):
+        ui.plain("The desk looks for itself: a step is done when it sees it happen.", "faint")
+        ui.checks(
+            ("good", guide_words.FIRST_DAY[step][0], "Done.")
+            if is_done
+            else ("poor", *guide_words.FIRST_DAY[step])
+            for step, is_done in done.items()
+        )
+
+
+def advice(here: Person) -> None:
+    st.subheader("What to do when", anchor=False)
+    for happens, then in guide_words.WHEN[here.role]:
+        with st.container(border=True):
+            ui.plain(happens, "title")
+            st.markdown(re.sub(r"\{([a-z/]+)\}", lambda found: f"**{TITLES[found[1]]}**", then))
+            for path in re.findall(r"\{([a-z/]+)\}", then):
+                if path in mine:
+                    st.page_link(
+                        f"pages/{path}.py", label=f"Open {TITLES[path]}", icon=":material/arrow_forward:"
+                    )
+
+
+def pages(here: Person) -> None:
+    st.subheader("What each page answers", anchor=False)
+    for section, entries in menu.of(here):
+        ui.plain(section, "title")
+        for entry in entries:
+            st.page_link(f"pages/{entry.path}.py", label=entry.title, icon=f":material/{entry.icon}:")
+            ui.plain(entry.answers, "faint")
+
+
+def glossary() -> None:
+    st.subheader("Our words", anchor=False)
+    wanted = st.text_input("Find a word", max_chars=40, key="guide_word").strip().casefold()
+    found = [
+        (word, meaning)
+        for word, meaning in guide_words.GLOSSARY
+        if wanted in word.casefold() or wanted in meaning.casefold()
+    ]
+    if not found:
+        ui.empty_state("No such word here", "Try a part of it, or ask an admin.", "menu_book")
+    for word, meaning in found:
+        ui.plain(word, "title")
+        ui.plain(meaning, "faint")
+
+
+st.title("Guide", anchor=False)
+ui.plain(f"For you as {words.ROLE[person.role][0].lower()}. Press ? on any page for its keys.", "faint")
+if person.may(Action.MANAGE_SETTINGS):
+    first_steps(person)
+todo, answers, meanings = st.tabs(["What to do when", "Pages", "Words"])
+with todo:
+    advice(person)
+with answers:
+    pages(person)
+with meanings:
+    glossary()
