@@ -132,7 +132,7 @@ FIRST_DAY: Mapping[Step, tuple[str, str]] = {
     ),
     Step.KEYS: (
         "A key for proofs, codes and backups",
-        "Make one with `python manage.py new-key`, set ENCRYPTION_KEYS, and keep a copy elsewhere.",
+        "Make one with python manage.py new-key, set ENCRYPTION_KEYS, and keep a copy elsewhere.",
     ),
     Step.PEOPLE: (
         "Two people for what takes two",
@@ -162,7 +162,7 @@ FIRST_DAY: Mapping[Step, tuple[str, str]] = {
     ),
     Step.BACKUP: (
         "A backup",
-        "The worker makes one every hour; the folder is BACKUP_FOLDER or stands beside the data.",
+        "Set BACKUP_FOLDER: the worker then makes one every fifty minutes.",
     ),
 }
 

@@ -115,6 +115,7 @@ def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: Browse
     )
     for path in PAGES:
         page = open_page(context, desk, path)
+        assert page.get_by_text("Something broke on our side").count() == 0, path
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
         assert page.evaluate(_SIDEWAYS) == [], path
         assert _serious(page) == [], path

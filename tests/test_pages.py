@@ -119,6 +119,7 @@ def test_each_role_gets_its_pages_and_no_others(desk, role):
             at = desk.open(page)
             assert not at.exception, page
             assert len(at.title) == 1, page
+            assert "Something broke on our side" not in all_html(at), page
         else:
             direct = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
             assert not direct.title, page

@@ -262,7 +262,7 @@ def test_a_reconciliation_statement_is_a_file_for_who_sees_the_bank_and_is_known
 
 def test_a_report_is_a_file_for_who_may_export(door: Served) -> None:
     address = "/report/revenue.pdf?period=2026-03&basis=paid"
-    viewer = door.come_in(person(door, "Onlooker", Role.VIEWER))
+    viewer = door.come_in(person(door, "Bystander", Role.VIEWER))
     assert door.ask(address, viewer).status_code == 403
     token = door.come_in(person(door, "Reporter", Role.ORGANISER))
     assert door.ask(address, token, method="HEAD").status_code == 405

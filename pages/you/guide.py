@@ -42,20 +42,16 @@ def first_steps(here: Person) -> None:
 
 
 def advice(here: Person) -> None:
-    st.subheader("What to do when", anchor=False)
     for happens, then in guide_words.WHEN[here.role]:
         with st.container(border=True):
             ui.plain(happens, "title")
-            st.markdown(re.sub(r"\{([a-z/]+)\}", lambda found: f"**{TITLES[found[1]]}**", then))
-            for path in re.findall(r"\{([a-z/]+)\}", then):
-                if path in mine:
-                    st.page_link(
-                        f"pages/{path}.py", label=f"Open {TITLES[path]}", icon=":material/arrow_forward:"
-                    )
+            st.markdown(_PAGE.sub(lambda found: f"**{TITLES[found[1]]}**", then))
+            with st.container(horizontal=True):
+                for path in dict.fromkeys(_PAGE.findall(then)):
+                    st.page_link(f"pages/{path}.py", label=TITLES[path], icon=":material/arrow_forward:")
 
 
 def pages(here: Person) -> None:
-    st.subheader("What each page answers", anchor=False)
     for section, entries in menu.of(here):
         ui.plain(section, "title")
         for entry in entries:
@@ -64,7 +60,6 @@ def pages(here: Person) -> None:
 
 
 def glossary() -> None:
-    st.subheader("Our words", anchor=False)
     wanted = st.text_input("Find a word", max_chars=40, key="guide_word").strip().casefold()
     found = [
         (word, meaning)
