@@ -77,10 +77,13 @@ st.title("Guide", anchor=False)
 ui.plain(f"For you as {words.ROLE[person.role][0].lower()}. Press ? on any page for its keys.", "faint")
 if person.may(Action.MANAGE_SETTINGS):
     first_steps(person)
-todo, answers, meanings = st.tabs(["What to do when", "Pages", "Words"])
-with todo:
-    advice(person)
-with answers:
-    pages(person)
-with meanings:
-    glossary()
+PARTS = {"What to do when": lambda: advice(person), "Pages": lambda: pages(person), "Words": glossary}
+chosen = st.segmented_control(
+    "Part of the guide",
+    list(PARTS),
+    default="What to do when",
+    required=True,
+    key="guide_part",
+    label_visibility="collapsed",
+)
+PARTS[chosen]()
