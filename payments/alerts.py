@@ -10,11 +10,11 @@ from email.utils import make_msgid
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Alert, OutboxMail, PersonRow
 from db.session import Sessions
+from db.upsert import insert_into
 from payments import audit, dates, people, tallies
 from payments.chat import Chat
 from payments.errors import InvalidInput, NotFound
@@ -137,8 +137,7 @@ def settle(session: Session, alarms: Iterable[Alarm], *, now: datetime) -> None:
 
 def raise_alarm(session: Session, alarm: Alarm, *, now: datetime) -> None:
     """One trouble, by who sees only this one: nothing else is settled. Two at once open one alert."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    opened = insert(Alert).values(
+    opened = insert_into(session, Alert).values(
         kind=alarm.kind, key=alarm.key, severity=alarm.severity, sentence=alarm.sentence,
         opened_at=now, last_seen_at=now, count=1,
     )  # fmt: skip

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import Case
+from db.upsert import insert_into
 from payments import tallies
 
 
@@ -107,7 +107,7 @@ def again(session: Session, case: Case, *, now: datetime) -> Case | None:
 
 
 def _insert_once(session: Session, *, now: datetime, **values: Any) -> int | None:
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Case)
+    insert = insert_into(session, Case)
     subject = "inbox_id" if values["payment_id"] is None else "payment_id"
     new = insert.values(**values, opened_at=now).on_conflict_do_nothing(
         index_elements=[subject, "reason"], index_where=Case.closed_at.is_(None)

@@ -6,10 +6,10 @@ It changes nothing for anybody else, so it is neither audited nor refused while 
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import Choice
+from db.upsert import insert_into
 from payments.people import Action, Person, check
 from payments.privacy import clean
 
@@ -59,7 +59,7 @@ def _names(session: Session, person: Person, key: str, separator: str) -> tuple[
 
 def _keep(session: Session, person: Person, key: str, value: str) -> None:
     check(person, Action.SEE)
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Choice)
+    insert = insert_into(session, Choice)
     session.execute(
         insert.values(person_id=person.id, key=key, value=value).on_conflict_do_update(
             index_elements=["person_id", "key"], set_={"value": insert.excluded.value}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import exists, select
+from sqlalchemy import Exists, exists, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -82,5 +82,5 @@ def observed(session: Session, person: Person, set_up: SetUp, *, now: datetime) 
     }
 
 
-def _any(session: Session, condition: "exists") -> bool:  # type: ignore[valid-type]
+def _any(session: Session, condition: Exists) -> bool:
     return bool(session.scalar(select(condition)))

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Meta, OutboxMail, Payment, Receipt
 from db.session import Sessions
+from db.upsert import insert_into
 from payments import cases, claims, inbox, lifecycle, search
 from payments.cases import Decision, Reason
 from payments.gateways import Answer
@@ -285,8 +285,7 @@ def _open(session: Session, found: _Found, now: datetime) -> bool:
 
 def _keep_mark(session: Session, key: str, value: str) -> None:
     """One statement: two lookouts may both look for the first time."""
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Meta)
-    mark = insert.values(key=key, value=value)
+    mark = insert_into(session, Meta).values(key=key, value=value)
     session.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.models import ApiKey, ApiRequest, Base, Category, Event, Payment, Registration
+from db.models import ApiKey, ApiRequest, Category, Event, Payment, Registration
 from db.money import Money
 from db.session import Sessions
+from db.upsert import insert_once
 from payments import (
     audit,
     cancellation,
@@ -202,7 +202,7 @@ def _take_up(
     if key is None or key.event_id != event.id:
         raise NotAllowed("This key is not for this event.")
     asked = {"key_id": key_id, "idempotency_key": idempotency_key, "digest": wanted.digest, "at": now}
-    new = _insert_once(session, ApiRequest, ApiRequest.id, asked)
+    new = insert_once(session, ApiRequest, ApiRequest.id, asked)
     request = session.scalars(
         select(ApiRequest).where(ApiRequest.key_id == key_id, ApiRequest.idempotency_key == idempotency_key)
     ).one()
@@ -263,7 +263,7 @@ def _add(
         "reference": obligations.draft_reference(session, person, event.code, demo=demo),
         "return_url": wanted.return_url, "change": 0, "created_at": now,
     }  # fmt: skip
-    _insert_once(session, Registration, Registration.id, row)
+    insert_once(session, Registration, Registration.id, row)
 
 
 def _bring_up_to_date(
@@ -427,9 +427,3 @@ def _newest(session: Session, event_id: int, registration_id: str) -> Registrati
         Registration.event_id == event_id, Registration.registration_id == registration_id
     )
     return session.scalars(query.order_by(Registration.number.desc()).limit(1)).first()
-
-
-def _insert_once(session: Session, table: type[Base], key: Any, values: dict[str, Any]) -> bool:
-    """Whether the row is new: whatever is unique about it decides, also between two at once."""
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(table)
-    return session.scalar(insert.values(**values).on_conflict_do_nothing().returning(key)) is not None

@@ -12,10 +12,10 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import Event, Link, OptOut, Payment, Reminder, ReminderPlan
+from db.upsert import insert_once
 from payments import (
     audit,
     dates,
@@ -145,7 +145,7 @@ def person_hash(email: str) -> str:
 
 def _opt_out(session: Session, payment: Payment, *, now: datetime, source: Source, actor: str) -> None:
     row = {"person_hash": person_hash(payment.payer_email), "at": now, "by": actor}
-    if _insert_once(session, OptOut, OptOut.person_hash, row):
+    if insert_once(session, OptOut, OptOut.person_hash, row):
         lifecycle.note(
             session, payment, Kind.NOTE, now=now, source=source, actor=actor,
             text="The payer wants no more reminders.",
@@ -218,7 +218,7 @@ def queue(session: Session, payment_id: int, step: int, addresses: Addresses, *,
         "payment_id": payment.id, "step": step, "person_hash": person_hash(payment.payer_email),
         "day": dates.business_day(now), "outcome": "queued", "queued_at": now,
     }  # fmt: skip
-    if not _insert_once(session, Reminder, Reminder.id, row):
+    if not insert_once(session, Reminder, Reminder.id, row):
         return False  # another worker, or another payment of this person, was first
     links.wake(link, now, within=timedelta(minutes=1))
     subject, body = _written(session, payment, link, addresses)
@@ -281,12 +281,6 @@ def _written(session: Session, payment: Payment, link: Link, addresses: Addresse
     demo = "This is a demonstration: no real money moves.\n\n" if payment.mode == "demo" else ""
     body = payer_words.say(language, Text.REMINDER, **told)
     return payer_words.say(language, Text.REMINDER_SUBJECT, **told), f"{demo}{body}\n"
-
-
-def _insert_once(session: Session, table: type, key: object, values: dict[str, object]) -> bool:
-    """Whether the row is new: whatever is unique about it decides, also between two at once."""
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(table)
-    return session.scalar(insert.values(**values).on_conflict_do_nothing().returning(key)) is not None
 
 
 # -- the plan as it is kept -----------------------------------------------------------------------------

@@ -6,14 +6,12 @@ A transaction that is rolled back leaves nothing.
 """
 
 from collections import Counter as Sums
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Executable, String, Table, bindparam, cast, event, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.models import (
@@ -29,6 +27,7 @@ from db.models import (
     Tally,
     TimelineEntry,
 )  # fmt: skip
+from db.upsert import insert_for
 
 #: The counter that open pages watch: it rises with every committed change they could show. Beside it stand
 #: one for each event, and one for what concerns every event: who sees some events watches those.
@@ -41,7 +40,6 @@ TAKEN, STATUS, LET_GO = "taken", "status", "let_go"
 NOT_ASKED = ("expired", "cancelled", "waived")
 
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
-_INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -236,7 +234,7 @@ def _upsert(session: Session, table: type[Base], key: tuple[str, ...], sums: dic
 @cache
 def _addition(dialect: str, table: Table, key: tuple[str, ...], numbers: tuple[str, ...]) -> Executable:
     """Made once, as ``_NUMBER``."""
-    insert = _INSERT[dialect](table)
+    insert = insert_for(dialect, table)
     return insert.on_conflict_do_update(
         index_elements=key, set_={name: table.c[name] + insert.excluded[name] for name in numbers}
     )

@@ -8,7 +8,7 @@ from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.card_slips import waiting_slips
 from ui.charts import Tile, calendar
 from ui.claims import amount_of
-from ui.columns import column_screen
+from ui.columns import brought_before, column_screen
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
@@ -89,6 +89,7 @@ __all__ = [
     "bars",
     "begin",
     "big",
+    "brought_before",
     "bulk_dialog",
     "calendar",
     "cards",

@@ -1,7 +1,5 @@
 """Many at once: a sheet of people to payment links, and the sheet back with them."""
 
-from collections.abc import Iterable
-
 import streamlit as st
 
 import bootstrap
@@ -215,20 +213,6 @@ def open_sheet(sheet_id: int) -> None:
     st.session_state.sheet_running = sheet_id
 
 
-def earlier(views: Iterable[SheetView]) -> None:
-    st.subheader("Earlier sheets", anchor=False)
-    for view in views:
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
-            with st.container():
-                ui.plain(f"{view.file} · {view.event_name}", "name")
-                ui.plain(f"{ui.moment(view.created_at)} by {view.brought_by}: {told(view)}", "faint")
-            st.button(
-                "Go on" if view.left else "Open", key=f"sheet_open_{view.id}",
-                icon=":material/play_arrow:" if view.left else ":material/folder_open:",
-                on_click=open_sheet, args=(view.id,),
-            )  # fmt: skip
-
-
 st.title("Many at once", anchor=False)
 with app.sessions.read() as session:
     open_events = events.list_events(session, person, states=(State.OPEN,))
@@ -242,4 +226,4 @@ elif not open_events:
 else:
     bring(open_events)
 if brought_before and not running:
-    earlier(brought_before)
+    ui.brought_before(brought_before, "Earlier sheets", told, open_sheet, key="sheet_open")

@@ -210,20 +210,6 @@ def open_file(file_id: int) -> None:
     st.session_state.registrations_running = file_id
 
 
-def earlier(views: Iterable[FileView]) -> None:
-    st.subheader("Brought in before", anchor=False)
-    for view in views:
-        with st.container(horizontal=True, vertical_alignment="center", border=True):
-            with st.container():
-                ui.plain(f"{view.file} · {view.event_name}", "name")
-                ui.plain(f"{ui.moment(view.created_at)} by {view.brought_by}: {told(view)}", "faint")
-            st.button(
-                "Go on" if view.left else "Open", key=f"registrations_open_{view.id}",
-                icon=":material/play_arrow:" if view.left else ":material/folder_open:",
-                on_click=open_file, args=(view.id,),
-            )  # fmt: skip
-
-
 st.title("Registrations", anchor=False)
 with app.sessions.read() as session:
     open_events = events.list_events(session, person, states=(State.OPEN,))
@@ -237,4 +223,4 @@ elif not open_events:
 else:
     bring(person, open_events)
 if brought_before and not running:
-    earlier(brought_before)
+    ui.brought_before(brought_before, "Brought in before", told, open_file, key="registrations_open")

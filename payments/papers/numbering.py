@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import PaperPart, PaperRow, PaperSequence, PaperSeries
+from db.upsert import insert_into
 from payments.organisers import Organiser
 from payments.papers.bodies import PaperKind, digest
 from payments.privacy import fold
@@ -61,8 +61,7 @@ def _series(session: Session, supplier: Organiser, now: datetime) -> int:
 
 def _insert(session: Session, table: type[PaperSeries | PaperSequence], **values: object) -> None:
     """Once: whoever comes second waits for the first, and finds what that wrote."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    session.execute(insert_into(session, table).values(**values).on_conflict_do_nothing())
 
 
 def broken(session: Session) -> Iterator[str]:
