@@ -368,7 +368,7 @@ POSSIBLE = {
     "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
     "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
-    "exceptions.summary", "exceptions.trend", "integrity.accept",
+    "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
     "payout_watch.days", "rule_book.try_out",
     "browsers.everybodys", "browsers.mine", "second_factor.offer", "second_factor.offered",
