@@ -18,7 +18,8 @@ _PATIENCE_S = 300
 
 
 def migrate(engine: Engine) -> None:
-    """Apply what is pending. A revision that fails leaves nothing behind; those before it stay.
+    """Apply what is pending. A revision that fails leaves nothing behind; those before it stay. A new
+    database gets all of them in one transaction.
 
     Processes that start at once take turns: each looks again once it holds the lock.
     """
@@ -61,7 +62,11 @@ def downgrade(engine: Engine, to: str) -> None:
 def _step(engine: Engine) -> bool:
     with engine.execution_options(patience_s=_PATIENCE_S).begin() as connection:
         _lock(connection)
-        waiting = _pending(connection, _script())
+        script = _script()
+        waiting = _pending(connection, script)
+        if waiting == _all(script):
+            build(connection)
+            return False
         if waiting:
             command.upgrade(_config(connection), waiting[0])
         return len(waiting) > 1

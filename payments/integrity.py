@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     Engine,
+    ForeignKey,
     ForeignKeyConstraint,
+    Select,
     UniqueConstraint,
     and_,
     case,
@@ -375,14 +378,23 @@ def _orphans(session: Session) -> Iterator[str]:
         for table, row, parent, _ in session.execute(text("PRAGMA foreign_key_check")):
             yield f"{table} row {row} points to no row of {parent}"
         return
+    for key, question in _questions_of_keys():
+        for row in session.execute(question):
+            told = ", ".join(map(str, row))
+            yield f"{key.parent.table.name} row {told} points to no row of {key.column.table.name}"
+
+
+@cache
+def _questions_of_keys() -> list[tuple[ForeignKey, Select[Any]]]:
+    """For each foreign key, which rows hold one that is not there. More than a hundred, always the same."""
+    asked = []
     for table in Base.metadata.sorted_tables:
         for key in sorted(table.foreign_keys, key=str):
             parent = key.column.table.alias("parent")
             there = exists().where(parent.c[key.column.name] == key.parent)
-            query = select(*table.primary_key).where(key.parent.is_not(null()), ~there)
-            for row in session.execute(query.limit(ROWS_TOLD)):
-                told = ", ".join(map(str, row))
-                yield f"{table.name} row {told} points to no row of {key.column.table.name}"
+            rows = select(*table.primary_key).where(key.parent.is_not(null()), ~there)
+            asked.append((key, rows.limit(ROWS_TOLD)))
+    return asked
 
 
 def _pages(session: Session) -> Iterator[str]:

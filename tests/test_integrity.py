@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -34,21 +35,15 @@ from payments.lifecycle import Effect, Source
 from payments.people import SYSTEM, Person, Role
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
 
-
-@pytest.fixture
-def sessions(new_database):
-    """A database of this test's alone: it is broken on purpose."""
-    engine = open_engine(new_database(True))
-    yield Sessions(engine)
-    engine.dispose()
-
-
 FINANCE = Person(2, "Sipho", "sipho@example.org", Role.FINANCE, None)
 
 
-@pytest.fixture
-def books(sessions, gateway, now):
-    """Sound books of five payments: by their gateway links 1 and 2 paid, 3 failed, 4 open; 5 part in cash."""
+@pytest.fixture(scope="module")
+def sound(shared_database_url, now):
+    """Sound books of five payments, written once: by their gateway links 1 and 2 paid, 3 failed, 4 open; 5
+    part in cash. With them what was issued, and the gateway that issued it."""
+    engine, gateway = open_engine(shared_database_url), FakeGateway()
+    sessions = Sessions(engine)
     with sessions.begin() as session:
         make_event(session, now=now)
     issued = [issue(sessions, gateway, now=now) for _ in range(5)]
@@ -62,7 +57,26 @@ def books(sessions, gateway, now):
             session, payment_of(session, issued[4].reference), kind="cash", source_reference="till-1",
             amount=Money(5_000), now=now, source=Source.DESK, actor="Thandi",
         )  # fmt: skip
-    return issued
+    engine.dispose()  # nobody may be connected to what is copied
+    return shared_database_url, issued, gateway
+
+
+@pytest.fixture
+def sessions(sound, copy_of):
+    """Sound books of this test's alone: they are broken on purpose."""
+    engine = open_engine(copy_of(sound[0]))
+    yield Sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def books(sound):
+    return sound[1]
+
+
+@pytest.fixture
+def gateway(sound):
+    return deepcopy(sound[2])
 
 
 def names(sessions):
@@ -70,10 +84,14 @@ def names(sessions):
         return {finding.name for finding in integrity.examine(session)}
 
 
+def kind(sessions):
+    return sessions.engine.dialect.name
+
+
 def spoil(sessions, *statements):
     """Change rows behind the back of every guard, as a hand in the database or a broken disk would."""
     with sessions.engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
+        if kind(sessions) == "sqlite":
             raw = connection.connection.driver_connection
             raw.rollback()
             off = ("PRAGMA foreign_keys=OFF", "PRAGMA ignore_check_constraints=ON")
@@ -95,8 +113,10 @@ def test_sound_books_break_no_rule(sessions, books):
     assert names(sessions) == set()
 
 
-def test_an_empty_desk_breaks_no_rule(sessions):
-    assert names(sessions) == set()
+def test_an_empty_desk_breaks_no_rule(database_url):
+    engine = open_engine(database_url)
+    assert names(Sessions(engine)) == set()
+    engine.dispose()
 
 
 _PAID = "(SELECT min(id) FROM payments WHERE status = 'paid')"
@@ -159,9 +179,9 @@ SPOILT = [
 
 
 @pytest.mark.parametrize("statement, broken", [pytest.param(*case, id=case[0]) for case in SPOILT])
-def test_what_is_spoilt_is_named_by_the_next_check(sessions, books, database_kind, statement, broken):
+def test_what_is_spoilt_is_named_by_the_next_check(sessions, books, statement, broken):
     """Exactly those rules, so that each is known to look at what it says."""
-    if database_kind == "postgres":
+    if kind(sessions) == "postgresql":
         spoil(sessions, "ALTER TABLE payments DROP CONSTRAINT ck_payments_refunded", statement)
         broken = (broken - {"database"}) | {"guards"}
     else:
@@ -169,18 +189,18 @@ def test_what_is_spoilt_is_named_by_the_next_check(sessions, books, database_kin
     assert names(sessions) == broken
 
 
-def test_a_row_taken_from_a_timeline_is_missed(sessions, books, database_kind):
+def test_a_row_taken_from_a_timeline_is_missed(sessions, books):
     deletion = "DELETE FROM timeline WHERE id = (SELECT max(id) FROM timeline WHERE kind = 'status')"
     drop = {
         "sqlite": "DROP TRIGGER timeline_no_delete",
-        "postgres": "DROP TRIGGER timeline_only_add ON timeline",
+        "postgresql": "DROP TRIGGER timeline_only_add ON timeline",
     }
-    spoil(sessions, drop[database_kind], deletion)
+    spoil(sessions, drop[kind(sessions)], deletion)
     assert names(sessions) == {"guards", "timeline", "reached"}
 
 
-def test_a_trigger_that_was_only_switched_off_is_missed_too(sessions, database_kind):
-    if database_kind == "postgres":
+def test_a_trigger_that_was_only_switched_off_is_missed_too(sessions):
+    if kind(sessions) == "postgresql":
         spoil(sessions, "ALTER TABLE audit DISABLE TRIGGER audit_only_add")
     else:
         spoil(
@@ -190,12 +210,12 @@ def test_a_trigger_that_was_only_switched_off_is_missed_too(sessions, database_k
     assert names(sessions) == {"guards"}
 
 
-def test_the_same_money_written_down_twice_is_named(sessions, books, database_kind):
+def test_the_same_money_written_down_twice_is_named(sessions, books):
     twice = (
         "INSERT INTO receipts SELECT 99, payment_id, link_id, kind, source_reference, amount_minor,"
         " amount_currency, received_at, recorded_by, place FROM receipts WHERE id = 1"
     )
-    if database_kind == "postgres":
+    if kind(sessions) == "postgresql":
         spoil(sessions, "ALTER TABLE receipts DROP CONSTRAINT uq_receipts_kind_source_reference", twice)
     else:
         spoil(
@@ -231,9 +251,7 @@ def test_a_finding_names_the_rows_and_says_what_is_wrong(sessions, books):
     assert finding.rows == (f"{books[0].reference}: says 15001, its receipts say 15000",)
 
 
-def test_of_a_thousand_broken_rows_twenty_are_told(sessions, now):
-    with sessions.begin() as session:
-        make_event(session, now=now)
+def test_of_a_thousand_broken_rows_twenty_are_told(sessions):
     spoil(sessions, *(f"INSERT INTO standings VALUES (1, 'open', 'Z{n:02}', 1, 1)" for n in range(60)))
     with sessions.read() as session:
         (finding,) = integrity.examine(session)

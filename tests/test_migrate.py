@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.migrate import downgrade, migrate, pending, revision
+from db.migrate import _config, downgrade, migrate, pending, revision
 from db.models import Base, Counter
 from db.session import DatabaseUnfit, Sessions, open_engine
 from payments import search
@@ -127,6 +128,8 @@ class PowerCut(Exception):
 
 def test_a_failure_at_any_statement_leaves_only_whole_steps(engine):
     """Every ninth statement and the last is one too many: once each."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "0001")
     whole = {revision(engine): schema(engine, beyond_the_models=True)}
     for last in count(1, 9):
         if _migrate_until(engine, last):
@@ -135,6 +138,13 @@ def test_a_failure_at_any_statement_leaves_only_whole_steps(engine):
         assert now == whole.setdefault(revision(engine), now)
     assert last > 40
     assert pending(engine) == []
+
+
+@pytest.mark.parametrize("last", [2, 100, 200])
+def test_a_failure_in_a_new_database_leaves_it_empty(engine, last):
+    before = schema(engine, beyond_the_models=True)
+    assert not _migrate_until(engine, last)
+    assert schema(engine, beyond_the_models=True) == before
 
 
 def _migrate_until(engine: Engine, last: int) -> bool:
