@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
+from streamlit.components.v2 import manifest_scanner
 
 from db import session
 from db.migrate import migrate
@@ -40,6 +42,17 @@ def statements_compiled_once() -> Iterator[None]:
         )  # fmt: skip
         patch.setattr(DefaultDialect, "__eq__", lambda one, other: _written(one) == _written(other))
         patch.setattr(DefaultDialect, "__hash__", lambda one: hash(type(one)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_looked_through_once() -> Iterator[None]:
+    """Each page that is tried without a browser is a Streamlit of its own, which at its start looks for
+    components in every package there is: three quarters of a second for a page of a tenth."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
+        )
         yield
 
 
