@@ -13,6 +13,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import argon2
 import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -25,6 +26,7 @@ from db import session
 from db.migrate import migrate
 from db.models import Base
 from db.session import Sessions, open_engine
+from payments import passwords
 from tests import postgres
 from tests.desk import FakeGateway
 from tests.install_browser import installed
@@ -54,6 +56,26 @@ def packages_looked_through_once() -> Iterator[None]:
             manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
         )
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_hashed_lightly() -> Iterator[None]:
+    """A quarter of a second for each sign-in is meant for who guesses; ``strong_passwords`` has them so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", argon2.PasswordHasher(1, 1024, 1))
+        yield
+
+
+_STRONG = passwords._HASHER
+
+
+@pytest.fixture
+def strong_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords are hashed as everybody's are."""
+    monkeypatch.setattr(passwords, "_HASHER", _STRONG)
+    passwords._nobodys.cache_clear()
+    yield
+    passwords._nobodys.cache_clear()
 
 
 def _written(dialect: DefaultDialect) -> tuple[object, ...]:

@@ -92,6 +92,7 @@ def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
         passwords.hashed(password, about=("Thandi Nkosi", "thandi@example.org"))
 
 
+@pytest.mark.usefixtures("strong_passwords")
 @pytest.mark.parametrize(
     "password",
     [
@@ -130,6 +131,7 @@ def test_at_most_two_hashes_are_made_at_once() -> None:
         assert passwords._TWO_AT_ONCE.acquire(timeout=30)
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_a_hash_of_earlier_days_is_made_anew_on_sign_in(sessions: Sessions, now: datetime) -> None:
     person = join(sessions, now)
     old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
@@ -170,6 +172,7 @@ def test_whoever_does_not_get_in_hears_the_same(sessions: Sessions, now: datetim
         assert session.scalar(select(func.count()).select_from(PersonSession)) == 0
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_an_unknown_address_takes_as_long_as_a_known_one() -> None:
     kept = passwords.hashed(PASSWORD)
     passwords.fits(None, PASSWORD)  # the first one also makes what it compares with
