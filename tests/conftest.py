@@ -4,6 +4,7 @@ A test that takes ``database_url`` or ``sessions`` runs twice, on SQLite and on 
 A PostgreSQL that cannot start fails those tests; it never skips them.
 """
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -93,6 +94,13 @@ def pytest_configure() -> None:
         found = os.statvfs(memory)
         if found.f_bavail * found.f_frsize > 4 * 1024**3 and not found.f_flag & os.ST_NOEXEC:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made lives as long as the run: no look for rubbish goes through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
