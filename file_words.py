@@ -7,6 +7,20 @@ from payments.registration_changes import Becomes
 from payments.sheets import RowState
 from words import Look
 
+#: Files to fill in and bring back, by name.
+EXAMPLES: Mapping[str, str] = {
+    "people.csv": (
+        "id,name,email,phone,category,amount,people,note\r\n"
+        "1001,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,,Workshop seat\r\n"
+        "1002,Example School,school@example.org,,,3000.00,Sipho Nkosi; Lerato Zulu,Two pupils\r\n"
+    ),
+    "registrations.csv": (
+        "id,name,email,phone,category,amount,note\r\n"
+        "2026-0417,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,Paper 17\r\n"
+        "2026-0418,Johan Botha,johan@example.org,,,450.00,Student\r\n"
+    ),
+}
+
 #: Headings of a file's columns, as people choose them.
 COLUMN: Mapping[str, str] = {
     "reference": "Reference",

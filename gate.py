@@ -29,7 +29,7 @@ log = logging.getLogger("paydesk.gate")
 #: What answers without a session. Everything else does not exist for a stranger.
 OPEN = ("/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health")
 #: Sessions, caches and versions of this process: nobody's business from outside.
-CLOSED = ("/_stcore/metrics",)
+CLOSED = ("/_stcore/metrics", "/media")
 #: Nowhere to come back to after signing in.
 NO_PAGES = re.compile(r"/(?:(?:signin|signout|export|proof|pulse)(?![\w-])|_stcore|media|static|component)")
 #: Where a request holds whom the gate let in.
@@ -110,7 +110,7 @@ def _refusal(connection: HTTPConnection, settings: Settings) -> Response | None:
     """Why a connection is not for us, whoever sends it."""
     if _host(connection.headers.get("host", "")) not in allowed_hosts(settings):
         return PlainTextResponse("This desk has another address; it is set as DASHBOARD_URL.", 421)
-    if connection.scope["path"].rstrip("/") in CLOSED:
+    if any(f"{connection.scope['path']}/".startswith(f"{closed}/") for closed in CLOSED):
         return PlainTextResponse("Not found.", 404)
     origin = connection.headers.get("origin")
     if connection.scope["type"] == "websocket" and origin not in _origins(connection.headers, settings):
@@ -209,8 +209,6 @@ def _with_headers(send: Send, scope: Scope, settings: Settings) -> Send:
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-store")
-            if scope["path"].startswith("/media"):
-                headers["Cache-Control"] = "no-store"
             if settings.dashboard_url.startswith("https:"):
                 headers["Strict-Transport-Security"] = "max-age=31536000"
         await send(message)

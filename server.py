@@ -24,12 +24,14 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 import signin_pages
+from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
 from payments import (
     account_pdf,
     audit_book,
     claims,
     closing_papers,
+    fees,
     filters,
     health,
     payer_account,
@@ -231,6 +233,31 @@ async def paper(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+async def claim_letter(request: Request) -> Response:
+    """The draft to the gateway about fees above the tariff, of the days in the address."""
+    try:
+        first, last = (date.fromisoformat(request.path_params[day]) for day in ("first", "last"))
+    except ValueError:
+        return PlainTextResponse("There is no such day.", 404)
+
+    def make(person: Person) -> File:
+        with bootstrap.app().sessions.read() as session:
+            letter = fees.claim_letter(fees.told(session, person, first, last), first=first, last=last)
+        if not letter:
+            raise NotFound("On these days nothing was charged above the tariff: there is nothing to claim.")
+        return File(f"claim-{last}.txt", "text/plain; charset=utf-8", letter.encode())
+
+    return await _small_file(request, make)
+
+
+async def example(request: Request) -> Response:
+    """A file to fill in and bring back."""
+    name = request.path_params["name"]
+    if name not in EXAMPLES:
+        return PlainTextResponse("There is no such example.", 404)
+    return await _small_file(request, lambda _: File(name, "text/csv", EXAMPLES[name].encode()))
+
+
 @_written_down
 async def report(request: Request) -> Response:
     """A report as a file; that somebody took it, and its hashes, is written down first."""
@@ -323,6 +350,8 @@ ROUTES = [
     Route("/bill/{id:int}", _pdf("id", handing.hand_out, pdf.render), methods=["GET"]),
     Route("/account/{of}", _pdf("of", payer_account.hand_out, account_pdf.render), methods=["GET"]),
     Route("/report/{kind}.{format}", report, methods=["GET"]),
+    Route("/claim-letter/{first}/{last}.txt", claim_letter, methods=["GET"]),
+    Route("/example/{name}", example, methods=["GET"]),
     Route("/audit.csv", audit_file, methods=["GET"]),
     Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]

@@ -161,7 +161,7 @@ def told(session: Session, person: Person, first: date, last: date) -> FeesTold:
     return FeesTold(len(rows), tuple(effective_rates(charged)), tuple(off))
 
 
-def claim_letter(found: FeesTold, *, desk: str, first: date, last: date) -> str:
+def claim_letter(found: FeesTold, *, first: date, last: date, desk: str = "Events desk") -> str:
     """A draft to the gateway about what was charged beyond the tariff; "" when there is nothing to claim."""
     over = [one for one in found.variances if one.off.minor > 0 and not one.is_rounding]
     if not over:

@@ -79,6 +79,7 @@ MAY_IMPORT = {
     "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
     "server": {
         "bootstrap",
+        "file_words",
         "gate",
         "db.money",
         "pandas",

@@ -113,6 +113,8 @@ print(json.dumps([[route.path, sorted(getattr(route, "methods", None) or [])] fo
     return [(path, methods) for path, methods in json.loads(done.stdout.splitlines()[-1])]
 
 
+#: Shut for everybody.
+SHUT = {"/_stcore/metrics", "/media/x"}
 OPEN = {"/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health"}
 
 
@@ -123,13 +125,33 @@ def test_a_cookie_that_was_revoked_opens_nothing_of_any_path(door: Served):
         assert row is not None
         browsers.sign_out(session, SYSTEM, row.id, now=door.app.now())
     for path in {re.sub(r"\{[^}]*\}", "x", path) or "/" for path, _ in routes()} - OPEN:
-        closed = 404 if path == "/_stcore/metrics" else 303
+        closed = 404 if path in SHUT else 303
         assert door.ask(path, token).status_code == closed, path
         answer = door.post(path, token)
         assert answer.status_code == (404 if closed == 404 else 401), path
     for path in (SOCKET, "/", "/media/x"):
         with pytest.raises(InvalidStatus):
             door.socket(token, path=path)
+
+
+def test_whoever_is_in_opens_no_file_of_streamlits(door: Served, admin: str):
+    """What a page gave one person, another would open by its address."""
+    for path in ("/media", "/media/", "/media/0f1e2d3c.csv"):
+        assert door.ask(path, admin).status_code == 404
+
+
+def test_an_example_to_fill_in_is_for_whoever_is_in(door: Served, admin: str):
+    given = door.ask("/example/people.csv", admin)
+    assert given.headers["Content-Disposition"] == 'attachment; filename="people.csv"'
+    assert given.text.startswith("id,name,email,phone,category,amount,people,note\r\n")
+    assert door.ask("/example/other.csv", admin).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("2026-11-01/2026-11-30", 404), ("2026-13-01/2026-11-30", 404)]
+)
+def test_no_letter_is_drawn_up_where_there_is_nothing_to_claim(door: Served, admin: str, address, status):
+    assert door.ask(f"/claim-letter/{address}.txt", admin).status_code == status
 
 
 def test_a_stranger_gets_nothing_from_any_path_there_is(door: Served):
@@ -143,7 +165,7 @@ def test_a_stranger_gets_nothing_from_any_path_there_is(door: Served):
         "/favicon.png",
         "/_stcore/host-config",
     }:
-        closed = 404 if path == "/_stcore/metrics" else 303
+        closed = 404 if path in SHUT else 303
         for method in ("GET", "HEAD"):
             assert door.ask(path, method=method).status_code == closed, (method, path)
         for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):

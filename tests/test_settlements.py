@@ -400,7 +400,7 @@ def test_each_payment_beside_the_tariff_and_a_letter_about_what_was_too_much(ben
     assert [(one.method, one.month, one.gross) for one in found.rates] == [
         ("card", date(2026, 11, 1), Money(4500_00))
     ]
-    letter = fees.claim_letter(found, desk="Events desk", first=days[0], last=days[1])
+    letter = fees.claim_letter(found, first=days[0], last=days[1])
     assert dear in letter
     assert rounded not in letter
     assert "R5.75" in letter

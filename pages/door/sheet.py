@@ -16,11 +16,6 @@ from payments.sheets.reading import MOST_ROWS, Sheet, SheetRow
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 SHOWN = 200
-EXAMPLE = (
-    "id,name,email,phone,category,amount,people,note\r\n"
-    "1001,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,,Workshop seat\r\n"
-    "1002,Example School,school@example.org,,,3000.00,Sipho Nkosi; Lerato Zulu,Two pupils\r\n"
-)
 
 
 def choose_event(open_events: list[EventView]) -> str:
@@ -47,10 +42,7 @@ def bring(open_events: list[EventView]) -> None:
             "otherwise the same. Further columns come back as they are.",
             "faint",
         )
-        st.download_button(
-            "An example to fill in", EXAMPLE, "people.csv", "text/csv", icon=":material/description:",
-            on_click="ignore",
-        )  # fmt: skip
+        ui.file_link("/example/people.csv", "An example to fill in")
         return
     try:
         with app.sessions.read() as session:

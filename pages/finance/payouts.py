@@ -343,16 +343,13 @@ def costs(here: Person, found: fees.FeesTold, first: date, last: date) -> None:
     heads = ["Month", "Method", "Gross", "Fees with VAT", "Effective rate"]
     charts.draw(charts.sheet("What it really cost, by month and method", heads, rows), live="payout_rates")
     variances(found)
-    letter = fees.claim_letter(found, desk="Events desk", first=first, last=last)
+    letter = fees.claim_letter(found, first=first, last=last)
     if letter:
         st.subheader("A letter to claim it back", anchor=False)
         st.text_area("Draft", letter, height=260, key="claim_letter")
         with st.container(horizontal=True):
             ui.copy(st.session_state.claim_letter, key="claim_copy")
-            st.download_button(
-                "Save the letter", st.session_state.claim_letter, f"claim-{last}.txt", "text/plain",
-                icon=":material/download:",
-            )  # fmt: skip
+            ui.file_link(f"/claim-letter/{first}/{last}.txt", "Save the draft")
 
 
 def variances(found: fees.FeesTold) -> None:

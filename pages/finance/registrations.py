@@ -18,11 +18,6 @@ from payments.sheets.reading import MOST_ROWS, Column
 
 person = ui.require(Action.RECORD)
 app = bootstrap.app()
-EXAMPLE = (
-    "id,name,email,phone,category,amount,note\r\n"
-    "2026-0417,Nomvula Dube,nomvula@example.org,082 123 4567,,1500.00,Paper 17\r\n"
-    "2026-0418,Johan Botha,johan@example.org,,,450.00,Student\r\n"
-)
 
 
 def turn() -> int:
@@ -48,10 +43,7 @@ def bring(here: Person, open_events: list[EventView]) -> None:
             "looked.",
             "faint",
         )
-        st.download_button(
-            "An example to fill in", EXAMPLE, "registrations.csv", "text/csv",
-            icon=":material/description:", on_click="ignore",
-        )  # fmt: skip
+        ui.file_link("/example/registrations.csv", "An example to fill in")
         return
     with ui.error_boundary():
         preview = looked(here, code, brought.name, brought.getvalue())
