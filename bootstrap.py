@@ -1,6 +1,7 @@
 """The wiring: the only reader of the environment and of the clock. Builds the App once."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
 from payments.keyring import KeyRing
 from payments.links import Addresses
+from payments.schedules.outside import Outside
 from payments.stores import Store, store_of
 
 DEMO_APP_IDS = ("demo", "test")
@@ -66,6 +68,7 @@ class Settings:
     alert_quiet_hours: QuietHours
     metrics_token: str = field(repr=False)
     notify_loopback: bool
+    report_domains: tuple[str, ...]
     keys: KeyRing = field(repr=False)
     audit_keys: KeyRing = field(repr=False)
     worker_lease_s: int
@@ -84,6 +87,10 @@ class Settings:
     @property
     def addresses(self) -> Addresses:
         return Addresses(self.webhook_url, self.return_url, self.failure_url, self.cancel_url)
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(self.dashboard_url, self.report_domains, self.demo)
 
 
 def steady_clock() -> Callable[[], datetime]:
@@ -347,6 +354,7 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         alert_quiet_hours=_quiet_hours(reader),
         metrics_token=reader.text("METRICS_TOKEN"),
         notify_loopback=reader.switch("NOTIFY_LOOPBACK") or demo,
+        report_domains=_report_domains(reader, "example.org" if demo else ""),
         keys=reader.keys("ENCRYPTION_KEYS"),
         audit_keys=reader.keys("AUDIT_KEYS"),
         worker_lease_s=reader.number("WORKER_LEASE_S", lease.LASTS_S, 2, lease.LONGEST_S),
@@ -361,6 +369,14 @@ def _alert_urls(reader: _Reader) -> tuple[str, ...]:
     if urls and (fault := chat.fault(urls)):
         reader.faults.append(f"ALERT_URLS: {fault}.")
     return urls
+
+
+def _report_domains(reader: _Reader, default: str) -> tuple[str, ...]:
+    domains = tuple(reader.text("REPORT_DOMAINS", default).lower().replace(",", " ").split())
+    for one in domains:
+        if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", one):
+            reader.faults.append(f"REPORT_DOMAINS takes domains such as example.org, not {one!r}.")
+    return domains
 
 
 def _backup_copy(reader: _Reader) -> Store | None:

@@ -27,11 +27,22 @@ from payments.signin import SignedIn
 log = logging.getLogger("paydesk.gate")
 
 #: What answers without a session. Everything else does not exist for a stranger.
-OPEN = ("/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health")
+OPEN = (
+    "/signin",
+    "/signin/link",
+    "/signin/forgot",
+    "/signout",
+    "/healthz",
+    "/_stcore/health",
+    "/shared",
+    "/shared/file",
+)
 #: Sessions, caches and versions of this process: nobody's business from outside.
 CLOSED = ("/_stcore/metrics", "/media")
 #: Nowhere to come back to after signing in.
-NO_PAGES = re.compile(r"/(?:(?:signin|signout|export|proof|pulse)(?![\w-])|_stcore|media|static|component)")
+NO_PAGES = re.compile(
+    r"/(?:(?:signin|signout|export|proof|pulse|shared)(?![\w-])|_stcore|media|static|component)"
+)
 #: Where a request holds whom the gate let in.
 _HERE = "paydesk.here"
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.

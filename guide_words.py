@@ -82,6 +82,10 @@ _MONEY: Advice = (
         "again by two.",
     ),
     (
+        "Somebody without a login wants figures each week",
+        "{finance/schedules}: choose what, when and to whom, and read the mail before. Names stay here.",
+    ),
+    (
         "Somebody asks for figures",
         "{finance/reports} for totals, *Export* on {monitor/payments} for rows. Both say what they "
         "count, and from when to when.",

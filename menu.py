@@ -76,6 +76,10 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
             "Takings, revenue, what is open, fees and VAT: on screen, as PDF and as spreadsheet.",
         ),
         Entry(
+            Action.SCHEDULE, "finance/schedules", "Scheduled", "schedule_send",
+            "Which reports and views go out by themselves, when and to whom, and who opened them.",
+        ),
+        Entry(
             Action.EXPORT, "finance/exports", "Exports", "download",
             "Who took which rows out of the desk, and whether a file somebody brings is one of them.",
         ),

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
+import shared_pages
 import signin_pages
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
@@ -340,6 +341,7 @@ def _import_the_heavy() -> None:
 ROUTES = [
     Route("/healthz", healthz),
     *signin_pages.ROUTES,
+    *shared_pages.ROUTES,
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),

@@ -93,6 +93,7 @@ def _worker(app: App, askers: ThreadPoolExecutor) -> workers.Worker:
         watch,
         ask_each=askers.map,
         addresses=settings.addresses,
+        outside=settings.outside,
         keeper=Keeper(app.sessions, app.backups_in(settings.backup_folder))
         if settings.backup_folder
         else None,

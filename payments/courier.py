@@ -12,6 +12,8 @@ from payments.gateways import Gateway
 from payments.links import Addresses
 from payments.outbox import Hold
 from payments.papers import handing, pdf
+from payments.schedules import book, mailing
+from payments.schedules.outside import NOBODY, Outside
 
 #: When nobody is due, the next look for who is comes after this.
 LOOK_AGAIN = timedelta(minutes=10)
@@ -21,10 +23,17 @@ ASK_AGAIN = timedelta(minutes=5)
 class Courier:
     """One worker's. Two at once do no harm: what is unique about a reminder stands in the database."""
 
-    def __init__(self, sessions: Sessions, gateways: Mapping[str, Gateway], addresses: Addresses) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        gateways: Mapping[str, Gateway],
+        addresses: Addresses,
+        outside: Outside = NOBODY,
+    ) -> None:
         self._sessions = sessions
         self._gateways = gateways
         self._addresses = addresses
+        self._outside = outside
         self._after = 0
         self._look_at: datetime | None = None
 
@@ -63,6 +72,8 @@ class Courier:
             self._receipts(mail_id, message, now)
         if key.startswith(handing.MAILS):
             self._paper(mail_id, message, now)
+        if key.startswith(book.MAILS):
+            return mailing.fill(self._sessions, mail_id, message, self._outside, now=now)
         return None
 
     def _receipts(self, mail_id: int, message: EmailMessage, now: datetime) -> None:

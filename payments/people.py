@@ -30,6 +30,7 @@ class Action(StrEnum):
     TAKE_MONEY = "take_money"
     ASK_GATEWAY = "ask_gateway"
     EXPORT = "export"
+    SCHEDULE = "schedule"
     RECORD = "record"
     DECIDE = "decide"
     APPROVE = "approve"
@@ -57,6 +58,7 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.TAKE_MONEY: _DOOR,
     Action.ASK_GATEWAY: _DOOR,
     Action.EXPORT: _DOOR | {Role.AUDITOR},
+    Action.SCHEDULE: _OFFICE,
     Action.RECORD: _OFFICE,
     Action.DECIDE: _OFFICE,
     Action.APPROVE: _OFFICE,

@@ -22,6 +22,8 @@ from payments.handling import AskEach
 from payments.lifecycle import Effect
 from payments.links import Addresses
 from payments.outbox import Transport
+from payments.schedules.making import Scheduler
+from payments.schedules.outside import NOBODY, Outside
 from payments.watch import Watch
 
 log = logging.getLogger("paydesk.worker")
@@ -69,9 +71,10 @@ class Worker:
         ask_each: AskEach = map,
         addresses: Addresses | None = None,
         keeper: Keeper | None = None,
+        outside: Outside = NOBODY,
     ) -> None:
         """``addresses``: where reminders lead to; without them, or without ``transport``, none are sent.
-        ``keeper``: makes backups; without one there are none."""
+        ``keeper``: makes backups; without one there are none. ``outside``: whom reports may go to."""
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
@@ -80,7 +83,8 @@ class Worker:
         self._ask_each = ask_each
         self._keeper = keeper
         self._expiry = Expiry(sessions, gateways)
-        self._courier = Courier(sessions, gateways, addresses) if addresses else None
+        self._courier = Courier(sessions, gateways, addresses, outside) if addresses else None
+        self._scheduler = Scheduler(sessions, outside)
         self._gateway_trouble = ""
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
@@ -138,6 +142,8 @@ class Worker:
             self._gateway_trouble = " ".join(dict.fromkeys(errors))
 
     def _send_mail(self, transport: Transport, now: datetime) -> int:
+        if went := self._scheduler.step(now=now):
+            log.info("reports sent=%d", went)
         if self._courier is not None and (queued := self._courier.remind(now=now, limit=sync.CALLS_A_SECOND)):
             log.info("reminders queued=%d", queued)
         return outbox.send_due(self._sessions, transport, self._sender, now=now, escort=self._courier)

@@ -12,7 +12,7 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
   what they say can be tested as a table. The others take ``session`` first and never commit.
 - **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py``, its
-  ``signin_pages`` and ``pages/``, their open live pages
+  ``signin_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their open live pages
   ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its process, operators
   by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
 - **words**, **bank_words** and **file_words** say in plain English what enums mean to people; **ui.pieces**
@@ -85,12 +85,14 @@ MAY_IMPORT = {
         "pandas",
         "payments",
         "pulse",
+        "shared_pages",
         "signin_pages",
         "starlette",
         "streamlit",
         "uvicorn",
     },
     "signin_pages": {"bootstrap", "gate", "payments", "starlette"},
+    "shared_pages": {"bootstrap", "payments", "starlette"},
     "words": {"db.money", "payments"},
     "bank_words": {"payments", "words"},
     "file_words": {"payments", "words"},
@@ -145,6 +147,7 @@ OURS = {
     "gate",
     "pulse",
     "server",
+    "shared_pages",
     "signin_pages",
     "ui",
     "words",

@@ -33,6 +33,7 @@ PAGES = [
     "legacy",
     "audit",
     "reports",
+    "schedules",
     "exports",
     "take",
     "board",

@@ -46,6 +46,7 @@ PAGES = {
     "pages/finance/refunds.py": Action.RECONCILE,
     "pages/finance/registrations.py": Action.RECORD,
     "pages/finance/reports.py": Action.EXPORT,
+    "pages/finance/schedules.py": Action.SCHEDULE,
     "pages/finance/exports.py": Action.EXPORT,
     "pages/finance/legacy.py": Action.SEE_BANK,
     "pages/door/take.py": Action.ISSUE_LINK,

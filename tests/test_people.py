@@ -24,6 +24,7 @@ ALLOWED = {
     Action.TAKE_MONEY: "admin finance organiser",
     Action.ASK_GATEWAY: "admin finance organiser",
     Action.EXPORT: "admin finance organiser auditor",
+    Action.SCHEDULE: "admin finance",
     Action.RECORD: "admin finance",
     Action.DECIDE: "admin finance",
     Action.APPROVE: "admin finance",

@@ -115,7 +115,10 @@ print(json.dumps([[route.path, sorted(getattr(route, "methods", None) or [])] fo
 
 #: Shut for everybody.
 SHUT = {"/_stcore/metrics", "/media/x"}
-OPEN = {"/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health"}
+OPEN = {
+    "/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health", "/shared",
+    "/shared/file",
+}  # fmt: skip
 
 
 def test_a_cookie_that_was_revoked_opens_nothing_of_any_path(door: Served):

@@ -66,6 +66,7 @@ from ui.proving import confirm_here, confirm_in_dialog, go
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
+from ui.schedule_form import schedule_form
 from ui.several import ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
 from ui.terms_form import terms_form
@@ -150,6 +151,7 @@ __all__ = [
     "reminder_form",
     "report_view",
     "require",
+    "schedule_form",
     "share_link",
     "shown_columns",
     "sign_out",

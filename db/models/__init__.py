@@ -43,6 +43,7 @@ from db.models.refunds import BatchLayout, PayeeDetails, RefundOrder, RefundRetu
 from db.models.registrations import RegistrationFile, RegistrationRow
 from db.models.reminders import OptOut, Reminder, ReminderPlan
 from db.models.rules import MatchRule, MatchRuleVersion
+from db.models.schedules import Schedule, ScheduleLink, ScheduleOpening, ScheduleRun
 from db.models.sheets import SheetFile, SheetLine, SheetPayment
 from db.models.work import BulkRow, BulkRun, Choice, SavedView
 
@@ -128,6 +129,10 @@ __all__ = [
     "ReminderPlan",
     "Reversal",
     "SavedView",
+    "Schedule",
+    "ScheduleLink",
+    "ScheduleOpening",
+    "ScheduleRun",
     "SecondFactor",
     "SheetFile",
     "SheetLine",

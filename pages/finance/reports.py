@@ -10,7 +10,7 @@ import ui
 from payments import dates, events, tallies
 from payments.people import Action, Person
 from payments.reports import asking, making
-from payments.reports.making import ABOUT, BASIS
+from payments.reports.making import ABOUT, BASIS, OF_ONE_EVENT
 from payments.reports.period import PRESETS, Basis, Period
 from payments.reports.report import Asked, Kind, Report
 from ui import charts
@@ -68,7 +68,7 @@ def which_event(here: Person, asked: Asked, kind: Kind) -> str:
     with app.sessions.read() as session:
         names = {one.code: one.name for one in events.list_events(session, here)}
     of_all = kind is Kind.TRANSIT
-    choices = [ALL_EVENTS] if of_all else [ALL_EVENTS, *names]
+    choices = [ALL_EVENTS] if of_all else [*([] if kind in OF_ONE_EVENT and names else [ALL_EVENTS]), *names]
     return st.selectbox(
         "Event", choices, choices.index(asked.event) if asked.event in choices else 0,
         format_func=lambda code: ui.escape(names[code]) if code else "All events", disabled=of_all,

@@ -11,7 +11,17 @@ from db.models import Event
 from payments import conditions, events
 from payments.errors import InvalidInput
 from payments.people import Action, Person, check
-from payments.reports import fees, ledger, open_items, outcomes, registrations, revenue, takings, transit
+from payments.reports import (
+    fees,
+    ledger,
+    open_items,
+    outcomes,
+    registrations,
+    revenue,
+    statement,
+    takings,
+    transit,
+)
 from payments.reports.ledger import Scope
 from payments.reports.period import Basis
 from payments.reports.report import Asked, Headline, Kind, Report, Table
@@ -71,7 +81,16 @@ ABOUT: Mapping[Kind, About] = {
         "was paid, to the whole minute.",
         (Basis.CREATED,),
     ),
+    Kind.STATEMENT: About(
+        "Statement to the organiser",
+        "Of one event: the balance before, and money that is here by receipts, less receipts that were taken "
+        "back, less refunds, less what the gateway's own files say it kept and the VAT on that. Each on the "
+        "day it happened.",
+        (Basis.CAPTURED,),
+    ),
 }
+#: Those that are of one event.
+OF_ONE_EVENT = (Kind.STATEMENT,)
 #: What a basis counts on which day.
 BASIS: Mapping[Basis, str] = {
     Basis.CREATED: "The day the payment was made",
@@ -85,7 +104,8 @@ BASIS: Mapping[Basis, str] = {
 
 def basis_told(asked: Asked) -> str:
     """What puts something on a day of this report."""
-    return "Each on the day it happened" if asked.kind is Kind.OPEN_ITEMS else BASIS[asked.basis]
+    rolled = asked.kind in (Kind.OPEN_ITEMS, Kind.STATEMENT)
+    return "Each on the day it happened" if rolled else BASIS[asked.basis]
 
 
 _REFUNDS = {
@@ -110,6 +130,8 @@ def make(session: Session, person: Person, asked: Asked, *, demo: bool, now: dat
         raise InvalidInput(f"“{about.title}” cannot be on the basis “{asked.basis}”. Choose another basis.")
     if asked.kind is Kind.TRANSIT and asked.event:
         raise InvalidInput("Payouts are of all events at once. Choose all events.")
+    if asked.kind in OF_ONE_EVENT and not asked.event:
+        raise InvalidInput(f"“{about.title}” is of one event. Choose the event.")
     scope = _scope(session, person, asked)
     headline, tables, notes = _parts(session, person, asked, scope, now)
     return Report(
@@ -137,6 +159,8 @@ def _parts(session: Session, person: Person, asked: Asked, scope: Scope, now: da
             return transit.make(session, person, asked.period)
         case Kind.OUTCOMES:
             return outcomes.make(session, scope)
+        case Kind.STATEMENT:
+            return statement.make(session, scope)
 
 
 def _scope(session: Session, person: Person, asked: Asked) -> Scope:

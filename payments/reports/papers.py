@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from payments import audit
 from payments.dates import SAST, business_day
 from payments.errors import NotFound
 from payments.exports.layout import MEDIA_TYPES, Format
-from payments.people import Person
+from payments.people import Action, Person, check
 from payments.references import draw
 from payments.reports import asking, files, pdf
 from payments.reports.making import make
@@ -37,16 +38,39 @@ def take(session: Session, person: Person, asked: Asked, format_: str, *, demo: 
     """The report as ``pdf``, ``xlsx`` or ``csv``. Raises as ``making.make``, NotFound for another format."""
     if format_ not in FORMATS:
         raise NotFound(f"A report comes as {', '.join(FORMATS)}, not as {format_}.")
-    report = make(session, person, asked, demo=demo, now=now)
-    reference = draw(PREFIX, demo=demo)
-    data = _bytes(report, format_, reference, person.name)
-    audit.record(
-        session, person, "take_report", reference, now=now, report=str(asked.kind), basis=str(asked.basis),
-        first=asked.period.first.isoformat(), last=asked.period.last.isoformat(), event=asked.event,
-        format=format_, content=report.sha256, sha256=hashlib.sha256(data).hexdigest(),
-    )  # fmt: skip
+    taken = write(make(session, person, asked, demo=demo, now=now), format_, person.name)
+    record(session, person, taken, now=now)
+    return taken.file
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A report as a file, under the reference that stands on it."""
+
+    report: Report
+    format: str
+    reference: str
+    file: File
+
+
+def write(report: Report, format_: str, made_by: str) -> Taken:
+    """One of ``FORMATS``. Nothing is kept of it yet: ``record`` belongs to it."""
+    reference = draw(PREFIX, demo=report.demo)
+    data = _bytes(report, format_, reference, made_by)
     media = "application/pdf" if format_ == PDF else MEDIA_TYPES[Format(format_)]
-    return File(_name(report, format_, reference), media, data)
+    return Taken(report, format_, reference, File(_name(report, format_, reference), media, data))
+
+
+def record(session: Session, person: Person, taken: Taken, *, now: datetime) -> None:
+    """That somebody took it, with the hashes of content and bytes."""
+    check(person, Action.EXPORT)
+    asked = taken.report.asked
+    audit.record(
+        session, person, "take_report", taken.reference, now=now, report=str(asked.kind),
+        basis=str(asked.basis), first=asked.period.first.isoformat(), last=asked.period.last.isoformat(),
+        event=asked.event, format=taken.format, content=taken.report.sha256,
+        sha256=hashlib.sha256(taken.file.data).hexdigest(),
+    )  # fmt: skip
 
 
 def _bytes(report: Report, format_: str, reference: str, made_by: str) -> bytes:

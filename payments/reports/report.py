@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     REGISTRATIONS = "registrations"
     TRANSIT = "transit"
     OUTCOMES = "outcomes"
+    STATEMENT = "statement"
 
 
 class Holds(StrEnum):
@@ -67,7 +68,8 @@ Row = tuple[Cell, ...]
 @dataclass(frozen=True)
 class Table:
     """``total`` is the last line. ``drawn``: the column that a chart shows, 0 for none. ``own_page``: on
-    paper it begins a page of its own. ``falls``: its rows lead from the first to the last."""
+    paper it begins a page of its own. ``falls``: its rows lead from the first to the last. ``inside``: it
+    names people of the desk, and does not go out to others."""
 
     title: str
     columns: tuple[Column, ...]
@@ -76,6 +78,7 @@ class Table:
     drawn: int = 0
     own_page: bool = False
     falls: bool = False
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,14 @@ class Report:
     headline: tuple[Headline, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def for_others(self) -> "Report":
+        """The same without what stays inside; it says so."""
+        kept = tuple(one for one in self.tables if not one.inside)
+        if len(kept) == len(self.tables):
+            return self
+        return replace(self, tables=kept, notes=(*self.notes, "Who of the desk did what is left out."))
 
     @property
     def canonical(self) -> str:

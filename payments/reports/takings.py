@@ -172,5 +172,5 @@ def _by_organiser(scope: Scope, currency: str, sums: _Sums) -> Table:
     )
     return Table(
         f"By who asked for the payment, {currency}", columns, rows,
-        added_up(rows, "Together", columns, scope.door(currency)),
+        added_up(rows, "Together", columns, scope.door(currency)), inside=True,
     )  # fmt: skip
