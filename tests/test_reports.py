@@ -254,7 +254,6 @@ def live(world: World, dice: Random) -> None:
         for _ in range(dice.randrange(4)):
             at += timedelta(minutes=dice.choice((0, 1, 60, 60 * 24, 60 * 24 * 20)))
             _step(world, dice, payment, at)
-    _pay_out(world, dice)
 
 
 def _pay_out(world: World, dice: Random) -> None:
@@ -384,7 +383,8 @@ def test_reports_lists_exports_and_the_ledger_agree_to_the_cent(
     dice = Random(seed)
     sessions = fresh()
     with sessions.begin() as session:
-        live(World(session, now), dice)
+        live(world := World(session, now), dice)
+        _pay_out(world, dice)
     first = sast(1, month=2).date() + timedelta(days=dice.randrange(50))
     period = Period(first, first + timedelta(days=dice.choice((0, 6, 30, 90))))
     with sessions.read() as session:

@@ -94,7 +94,7 @@ class Scheduler:
                 row = session.get_one(Schedule, run.schedule_id)
                 plan, due_at = book.plan_of(row), run.due_at
                 maker = book.maker(session, row, now=now)
-            made = self._make(plan, due_at, maker, now)
+            made = self._make(plan, due_at, maker, now=now)
             mailing.check_size(len(made.file.data), plan.way)
             plans.addresses(plan.recipients, self._outside)  # what is allowed may have changed since
         except PaymentsError as error:
@@ -105,7 +105,7 @@ class Scheduler:
         with self._sessions.begin() as session:
             return _keep(session, run_id, plan, maker, made, self._outside, now)
 
-    def _make(self, plan: Plan, due_at: datetime, maker: Person, now: datetime) -> Made:
+    def _make(self, plan: Plan, due_at: datetime, maker: Person, *, now: datetime) -> Made:
         if isinstance(plan.what, ReportOf):
             asked = plans.asked(plan.what, plan.recurrence, due_at)
             with self._sessions.read() as session:
