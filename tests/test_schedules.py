@@ -249,9 +249,9 @@ class Twice(Scheduler):
         super().__init__(world.sessions, world.outside)
         self._world = world
 
-    def _make(self, plan, due_at, maker, now):
+    def _make(self, plan, due_at, maker, *, now):
         Scheduler(self._world.sessions, self._world.outside).step(now=now + TRY_AGAIN)
-        return super()._make(plan, due_at, maker, now)
+        return super()._make(plan, due_at, maker, now=now)
 
 
 def test_of_two_workers_at_once_one_sends_it(world: World):
