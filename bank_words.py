@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from payments.disputes import State as DisputeState
+from payments.disputes import Why
 from payments.matching.rules import (
     Account,
     All,
@@ -202,3 +204,45 @@ def _where(field: Field) -> str:
 def _grouped(one: Condition) -> str:
     told = condition(one)
     return f"({told})" if isinstance(one, All | AnyOf) and len(one.conditions) > 1 else told
+
+
+# -- disputes ---------------------------------------------------------------------------------------
+
+DISPUTE: Mapping[DisputeState, Look] = {
+    DisputeState.OPEN: Look("To be answered", "schedule", "orange"),
+    DisputeState.SENT: Look("Evidence sent", "outgoing_mail", "blue"),
+    DisputeState.WON: Look("Won", "check_circle", "green"),
+    DisputeState.LOST: Look("Lost", "gavel", "red"),
+    DisputeState.ACCEPTED: Look("Accepted", "handshake", "violet"),
+}
+#: What the cardholder's bank says, in our words.
+DISPUTED: Mapping[Why, str] = {
+    Why.FRAUD: "Fraud: not the cardholder",
+    Why.AUTHORISATION: "No authorisation",
+    Why.WRONG_AMOUNT: "Wrong amount",
+    Why.DUPLICATE: "Charged twice",
+    Why.NOT_PROVIDED: "Service not provided",
+    Why.NOT_AS_DESCRIBED: "Not as described",
+    Why.CREDIT_NOT_PROCESSED: "Refund not received",
+    Why.CANCELLED: "Cancelled by the payer",
+    Why.OTHER: "Other",
+}
+#: What each step means, before it is taken.
+DISPUTE_ASKS: Mapping[DisputeState, str] = {
+    DisputeState.SENT: "Say where the evidence was sent, and what of it. The deadline is met by that.",
+    DisputeState.WON: "The money stays, and the payment is paid again.",
+    DisputeState.LOST: "The money goes back to the payer. Which deduction it is, is written down next.",
+    DisputeState.ACCEPTED: "You do not fight it: the money goes back as if it were lost.",
+}
+DISPUTE_DONE: Mapping[DisputeState, str] = {
+    DisputeState.SENT: "Noted. The card scheme decides; say here what came of it.",
+    DisputeState.WON: "Won. The payment is what its money says again.",
+    DisputeState.LOST: "Lost. Write down which of the gateway's deductions it is.",
+    DisputeState.ACCEPTED: "Accepted. Write down which of the gateway's deductions it is.",
+}
+DISPUTES_HELP: Mapping[str, str] = {
+    "To be answered": "Take the evidence pack, send it to the gateway before the deadline, and say that you "
+    "did.",
+    "Lost, to be written down": "The gateway takes the money off a payout. Say which deduction it is; a "
+    "second person approves, and it counts as given back.",
+}

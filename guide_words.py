@@ -77,6 +77,11 @@ _MONEY: Advice = (
         "{finance/refunds}.",
     ),
     (
+        "A payer wants it back through their bank",
+        "On the payment, *Money*, *Payer disputes it*. {finance/disputes} has the deadline, and the evidence "
+        "to send.",
+    ),
+    (
         "A day is done",
         "{finance/closing}: sign it off, and another person approves. After that it can only be opened "
         "again by two.",

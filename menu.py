@@ -68,6 +68,10 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
             "Which refunds wait for the bank, which file they go in, and what came of each.",
         ),
         Entry(
+            Action.RECORD, "finance/disputes", "Disputes", "gavel",
+            "What payers contest at their bank, until when it is answered, with which evidence.",
+        ),
+        Entry(
             Action.RECORD, "finance/registrations", "Registrations", "group_add",
             "Who owes what, by a file from somebody else: looked at row by row before anything changes.",
         ),

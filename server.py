@@ -32,6 +32,7 @@ from payments import (
     audit_book,
     claims,
     closing_papers,
+    evidence,
     fees,
     filters,
     health,
@@ -42,7 +43,7 @@ from payments import (
 )
 from payments.audit_book import Wanted
 from payments.claims import ProofFile
-from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError
+from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError, ProveAgain
 from payments.exports import layout as layouts
 from payments.exports import records
 from payments.exports.delivery import Delivery
@@ -179,7 +180,7 @@ async def _small_file(
     return Response(file.data, headers={**headers, **saved}, media_type=file.media_type)
 
 
-_STATUS = {NotAllowed: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, CannotOpen: 500}
+_STATUS = {NotAllowed: 403, ProveAgain: 403, NotFound: 404, Conflict: 409, BrokenOff: 500, CannotOpen: 500}
 
 
 @_written_down
@@ -187,6 +188,13 @@ async def refund_file(request: Request) -> Response:
     """A refund run for the bank, with whole account numbers; who took it is written down."""
     which = (request.path_params["run_id"], request.path_params["format"], bootstrap.app().keys)
     return await _taken(request, refund_runs.file, *which)
+
+
+@_written_down
+async def evidence_pack(request: Request) -> Response:
+    """What the desk knows of a disputed payment, to be sent to the gateway; who took it is written down."""
+    whole, demo = request.query_params.get("whole") == "yes", bootstrap.app().settings.demo
+    return await _taken(request, evidence.take, request.path_params["dispute_id"], whole, demo)
 
 
 @_written_down
@@ -346,6 +354,7 @@ ROUTES = [
     Route("/export/{reference}", fetch, methods=["GET"]),
     Route("/sheet/{sheet_id:int}.{format}", sheet_back, methods=["GET"]),
     Route("/refund-run/{run_id:int}.{format}", refund_file, methods=["GET"]),
+    Route("/evidence/{dispute_id:int}.pdf", evidence_pack, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{id:int}", _pdf("id", receipts.hand_out, receipt_pdf.render), methods=["GET"]),

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from db.money import Money
 from payments import dates, filters, grammar, inbox, stages
 from payments.admission import Light
-from payments.approvals import State, What
 from payments.cases import Decision, Reason
 from payments.conditions import TAKEN
 from payments.deeds import Deed
@@ -218,6 +217,18 @@ CASE: Mapping[Reason, tuple[str, str]] = {
         "Claimed, not here",
         "The payer says it was sent, and the bank has had time. Ask them for the bank's own proof.",
     ),
+    Reason.DISPUTE_OPEN: (
+        "Disputed",
+        "The payer wants it back through their bank. Send the evidence pack before the deadline: Disputes.",
+    ),
+    Reason.CHARGEBACK_UNBOOKED: (
+        "Dispute lost",
+        "The gateway takes it off a payout. Write it down under Disputes; a second person approves.",
+    ),
+    Reason.REFUND_RETURNED: (
+        "Refund sent back",
+        "The bank could not pay it out, so it is owed again. Ask the payer for their account, and ask anew.",
+    ),
     Reason.UNMATCHED_EVENT: (
         "Fits no payment",
         "The gateway signed a message about a link that nobody here made. Ask iKhokha what it is.",
@@ -239,6 +250,7 @@ FOUND: Mapping[str, str] = {
     "error": "The error",
     "findings": "Odd about it",
     "due": "It was due",
+    "case": "The gateway's case",
 }
 DECISION: Mapping[Decision, str] = {
     Decision.HEALED: "Settled by itself",
@@ -246,62 +258,12 @@ DECISION: Mapping[Decision, str] = {
     Decision.RETURN_MONEY: "The money goes back to the payer",
     Decision.KEEP_AS_CREDIT: "Kept as the payer's credit",
     Decision.MOVE_TO_OTHER: "It pays for another person",
+    Decision.DONE: "Done",
     Decision.ACCEPTED: "Accepted as it is",
     Decision.BOTH_MEANT: "Both were meant",
     Decision.LEAVE_OPEN: "Leave it open",
     Decision.NOT_NEEDED: "Not needed any more",
     Decision.IGNORED: "Ignore the message",
-}
-
-
-# -- what a second person decides upon --------------------------------------------------------------
-
-#: What is asked for, and what comes of approving it.
-ASKED: Mapping[What, tuple[str, str]] = {
-    What.MARK_PAID: ("Mark as paid", "The payment counts as paid, by EFT, on the word of two people."),
-    What.WAIVE: ("Waive", "The payment is not asked for any more. It is no revenue."),
-    What.RECORD_REFUND: ("Record a refund", "The money counts as given back to the payer."),
-    What.PAY_REFUND: ("Refund by EFT", "The money is paid back to this account, with the next refund run."),
-    What.WRITE_OFF: (
-        "Write off",
-        "The bank line is matched so, and the payment counts as whole: the rest is not asked for.",
-    ),
-    What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
-}
-APPROVAL: Mapping[State, Look] = {
-    State.WAITING: Look("Waits", "schedule", "orange"),
-    State.APPROVED: Look("Approved", "check_circle", "green"),
-    State.REFUSED: Look("Refused", "block", "red"),
-    State.WITHDRAWN: Look("Taken back", "undo", "gray"),
-    State.EXPIRED: Look("Expired", "event_busy", "gray"),
-    State.USED: Look("Done", "task_alt", "green"),
-}
-#: Names of what a request is bound to.
-BOUND: Mapping[str, str] = {
-    "payer": "Payer",
-    "asked": "Asked for",
-    "received": "Received before",
-    "returned": "Returned before",
-    "status": "Its status",
-    "version": "Changes so far",
-    "how": "Given back by",
-    "on": "Given back on",
-    "done_by": "Who gave it back",
-    "their_reference": "Reference there",
-    "proof": "Proof",
-    "to": "To the account",
-    "holder": "Account holder",
-    "details": "Bank details, number",
-    "line": "Bank line",
-    "came": "What came",
-    "for": "It is for",
-    "amounts": "Of the line",
-    "let_off": "Written off",
-    "left_over": "What is left over",
-    "columns": "Columns",
-    "rows": "Rows",
-    "filter": "Filter",
-    "fingerprint": "Fingerprint of the filter",
 }
 
 
@@ -340,6 +302,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.CLAIM: ("front_hand", "violet"),
     Kind.REFUND: ("undo", "violet"),
     Kind.REFUND_ORDER: ("send_money", "violet"),
+    Kind.DISPUTE: ("gavel", "red"),
     Kind.PAPER: ("description", "gray"),
     Kind.MOVED: ("move_up", "gray"),
     Kind.MAIL: ("mail", "gray"),
@@ -362,6 +325,7 @@ MONEY_KINDS = frozenset(
         Kind.UNFLAGGED,
         Kind.CLAIM,
         Kind.REFUND,
+        Kind.DISPUTE,
     }
 )
 SOURCE: Mapping[str, str] = {

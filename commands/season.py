@@ -22,7 +22,9 @@ from bootstrap import App
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import inbox, links, obligations, outbox, people, references, sync
+from payments import disputes, inbox, links, obligations, outbox, people, references, sync
+from payments.dates import business_day
+from payments.disputes import Told, Why
 from payments.errors import (
     Conflict,
     GatewayError,
@@ -91,6 +93,7 @@ def seed(
                 player.play(step)
                 if done % TELL_EVERY == 0:
                     progress(done, len(season.steps))
+            player.dispute(ends)
             sessions.commit()
             progress(len(season.steps), len(season.steps))
     return season
@@ -161,6 +164,22 @@ class _Player:
             self._prices = {
                 (view.code, line.name): line.id for view in opened.values() for line in view.categories
             }
+
+    def dispute(self, now: datetime) -> None:
+        """A payer of some days ago tells their bank that they got nothing for it."""
+        lately = Payment.paid_at.between(now - timedelta(days=25), now - timedelta(days=4))
+        quiet = (Payment.status == "paid", Payment.method == "gateway", Payment.review.is_(None), lately)
+        with self._sessions.begin() as session:
+            payment = session.scalar(select(Payment).where(*quiet).order_by(Payment.id.desc()).limit(1))
+            if payment is None:
+                return
+            today = business_day(now)
+            told = Told(
+                payment.reference, payment.received, Why.NOT_PROVIDED, "CB-2026-0417",
+                today - timedelta(days=2), today + timedelta(days=6),
+            )  # fmt: skip
+            finance = next(one for one in self._staff.values() if one.role is Role.FINANCE)
+            disputes.record(session, finance, told, now=now)
 
     # -- one step ------------------------------------------------------------------------------------
 

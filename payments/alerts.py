@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PAYOUT_SHORT = "payout_short"
     NOTIFICATIONS = "notifications"
     SLIPS_WAIT = "slips_wait"
+    DISPUTE_DUE = "dispute_due"
 
 
 class Severity(StrEnum):
@@ -62,6 +63,7 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.PAYOUT_LATE: "Everything works: payments stay paid, and their money is on its way or asked for.",
     Kind.PAYOUT_SHORT: "Everything works: payments stay paid. What is missing can be asked back.",
     Kind.SLIPS_WAIT: "Everything works: the payments are paid, and stand in their tills' reports.",
+    Kind.DISPUTE_DUE: "Everything works: the payment is held as disputed. Unanswered, its money is lost.",
     Kind.NOTIFICATIONS: "Everything works here. The other system does not know yet what was paid.",
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
     Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",

@@ -40,6 +40,7 @@ class What(StrEnum):
     WAIVE = "waive"
     RECORD_REFUND = "record_refund"
     PAY_REFUND = "pay_refund"
+    BOOK_CHARGEBACK = "book_chargeback"
     WRITE_OFF = "write_off"
     EXPORT_PERSONAL = "export_personal"
 
@@ -59,6 +60,7 @@ TO_ASK: Mapping[What, Action] = {
     What.WAIVE: Action.RECORD,
     What.RECORD_REFUND: Action.RECORD,
     What.PAY_REFUND: Action.RECORD,
+    What.BOOK_CHARGEBACK: Action.RECORD,
     What.WRITE_OFF: Action.RECONCILE,
     What.EXPORT_PERSONAL: Action.EXPORT,
 }

@@ -20,6 +20,8 @@ from payments.privacy import clean
 
 #: A decision is told in words, and a word or two tell nothing to whoever reads it next year.
 SHORTEST_WHY = 10
+#: The case says how much it is about.
+_SAID = (Reason.DISPUTE_OPEN, Reason.CHARGEBACK_UNBOOKED, Reason.REFUND_RETURNED)
 _ALL_OF_IT = (Reason.PAID_LATE, Reason.GATEWAY_TOOK_IT_BACK, Reason.DUPLICATE)
 
 
@@ -302,7 +304,7 @@ def _view(
         status=Status(payment.status) if payment else None,
         inbox_id=case.inbox_id,
         link_id=link_id,
-        at_risk=_at_risk(Reason(case.reason), payment),
+        at_risk=_at_risk(case, payment),
         owner_id=case.owner_id,
         owner=owner,
         due_on=case.due_on,
@@ -316,10 +318,13 @@ def _view(
     )
 
 
-def _at_risk(reason: Reason, payment: Payment | None) -> Money | None:
+def _at_risk(case: Case, payment: Payment | None) -> Money | None:
     """What is too much, what may have to go back, or what has not come."""
+    reason = Reason(case.reason)
     if payment is None or reason is Reason.MAIL_FAILED:
         return None
+    if reason in _SAID:
+        return Money(case.detail["contested_minor"], payment.amount_currency)
     if reason is Reason.OVERPAID:
         minor = payment.received_minor - payment.amount_minor
     elif reason in _ALL_OF_IT:

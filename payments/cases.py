@@ -35,6 +35,9 @@ class Reason(StrEnum):
     MAIL_FAILED = "mail_failed"
     DOUBTFUL_CLAIM = "doubtful_claim"
     CLAIM_OVERDUE = "claim_overdue"  # the bank's clearing time is over, and no deposit came
+    DISPUTE_OPEN = "dispute_open"  # the gateway waits for our evidence
+    CHARGEBACK_UNBOOKED = "chargeback_unbooked"  # a dispute is lost, and nobody wrote down what it took
+    REFUND_RETURNED = "refund_returned"  # the bank sent a refund back: it is owed again
     UNMATCHED_EVENT = "unmatched_event"
     UNREADABLE_EVENT = "unreadable_event"
 
@@ -47,6 +50,7 @@ class Decision(StrEnum):
     RETURN_MONEY = "return_money"
     KEEP_AS_CREDIT = "keep_as_credit"
     MOVE_TO_OTHER = "move_to_other"
+    DONE = "done"  # nobody's: the step that it asked for was taken
     ACCEPTED = "accepted"
     BOTH_MEANT = "both_meant"
     LEAVE_OPEN = "leave_open"
@@ -74,6 +78,9 @@ DECISIONS: Mapping[Reason, tuple[Decision, ...]] = {
     Reason.MAIL_FAILED: (D.NOT_NEEDED,),
     Reason.DOUBTFUL_CLAIM: (D.LEAVE_OPEN, D.ACCEPTED),
     Reason.CLAIM_OVERDUE: (D.LEAVE_OPEN, D.NOT_NEEDED),
+    Reason.DISPUTE_OPEN: (D.LEAVE_OPEN,),
+    Reason.CHARGEBACK_UNBOOKED: (D.ACCEPTED, D.LEAVE_OPEN),
+    Reason.REFUND_RETURNED: (D.NOT_NEEDED, D.KEEP_AS_CREDIT),
     Reason.UNMATCHED_EVENT: (D.IGNORED,),
     Reason.UNREADABLE_EVENT: (D.IGNORED,),
 }

@@ -54,7 +54,7 @@ NEEDS: Mapping[Deed, Action] = {
     Deed.APPROVE: Action.APPROVE,
 }
 #: What a second person can allow of many payments at once.
-APPROVABLE = (What.WAIVE, What.MARK_PAID, What.RECORD_REFUND, What.PAY_REFUND)
+APPROVABLE = (What.WAIVE, What.MARK_PAID, What.RECORD_REFUND, What.PAY_REFUND, What.BOOK_CHARGEBACK)
 
 
 @dataclass(frozen=True)

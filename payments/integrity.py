@@ -49,6 +49,7 @@ from payments import (
     audit,
     bank_books,
     chain,
+    dispute_books,
     payout_books,
     places,
     standstill,
@@ -423,6 +424,9 @@ RULES = (
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
     Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),
     Rule("payouts", "A payout is not what its file, its captures or the bank say.", payout_books.broken),
+    Rule(
+        "disputes", "A dispute does not hold its payment, or is written down otherwise.", dispute_books.broken
+    ),
     Rule("signed", "A day or month that was signed off is not what was signed.", bank_books.signed),
     Rule("status", "A payment's status is not what its money says.", _status_of_money),
     Rule("timeline", "A payment's status is not what its timeline tells.", _status_of_timeline),

@@ -107,6 +107,7 @@ class Kind(StrEnum):
     UNBANKED = "unbanked"  # or, after all, not
     CLAIM = "claim"
     REFUND = "refund"
+    DISPUTE = "dispute"  # the payer wants it back through their bank, and what came of it
     REFUND_ORDER = "refund_order"  # one that is to be made by EFT, and how far it is
     MOVED = "moved"
     MAIL = "mail"
@@ -144,7 +145,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     S.WAIVED: frozenset({S.OPEN} | _MONEY),
     S.PART_REFUNDED: frozenset({S.PAID, S.REFUNDED, S.DISPUTED}),
     S.REFUNDED: frozenset({S.PAID, S.PART_REFUNDED, S.DISPUTED}),
-    S.DISPUTED: frozenset({S.PAID, S.PART_REFUNDED, S.REFUNDED}),
+    S.DISPUTED: frozenset({S.PART_PAID, S.PAID, S.PART_REFUNDED, S.REFUNDED}),
 }
 
 #: Where a payment goes back to when a receipt of it was written down by mistake, or the bank took it back.
@@ -221,7 +222,8 @@ def advance(
     session.refresh(payment)
     tallies.moved(session, payment, before, now)
     note(session, payment, Kind.STATUS, now=now, source=source, actor=actor, was=was, became=to, **detail)
-    notifications.status_changed(session, payment, reopening=reopening, now=now)
+    if was is not S.DISPUTED or to in (S.PART_REFUNDED, S.REFUNDED):  # nobody was told of the dispute
+        notifications.status_changed(session, payment, reopening=reopening, now=now)
     if to is S.PAID and was not in SETTLED:
         outbox.queue_receipt(session, payment, now=now)
 
@@ -420,7 +422,10 @@ def _settle(session: Session, payment: Payment, by: dict[str, Any]) -> Effect:
 
 
 def refund_came_back(session: Session, payment: Payment, **by: Any) -> None:
-    """Less counts as given back than did: whoever takes it off has written down why."""
+    """Less counts as given back than did: whoever takes it off has written down why. A payment that is
+    disputed stays so: its dispute says what it is once that has ended."""
+    if payment.status == S.DISPUTED:
+        return
     if payment.refunded_minor:
         if payment.status != S.PART_REFUNDED:
             advance(session, payment, S.PART_REFUNDED, **by)

@@ -108,6 +108,34 @@ def line(text: str, size: int, *, bold: bool = False, color: str = "#000000", ri
     return Paragraph(escape(text), style)
 
 
+def numbered(foot: str) -> Any:
+    """A canvas that knows on its first page how many there will be; ``foot`` stands on each."""
+    from reportlab.lib.units import mm
+    from reportlab.pdfgen.canvas import Canvas
+
+    class Numbered(Canvas):  # type: ignore[misc, unused-ignore]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self._kept: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:  # noqa: N802 the library's own name
+            self._kept.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            for number, kept in enumerate(self._kept, 1):
+                self.__dict__.update(kept)
+                self.setFont("Desk", 7)
+                self.setFillColor("#5b6472")
+                self.drawString(15 * mm, 9 * mm, foot)
+                right = f"Page {number} of {len(self._kept)}"
+                self.drawRightString(self._pagesize[0] - 15 * mm, 9 * mm, right)
+                super().showPage()
+            super().save()
+
+    return Numbered
+
+
 def _table(rows: list[tuple[str, str]], *, sums: bool = False) -> Any:
     from reportlab.lib.units import mm
     from reportlab.platypus import Table

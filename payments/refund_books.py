@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Match, Payment, Refund, RefundOrder, RefundReturn, StatementLine
-from payments import holding, lifecycle, notifications, refund_orders
+from payments import contested, holding, lifecycle, notifications, refund_orders
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Method, Status
 from payments.refund_orders import State
@@ -73,7 +73,7 @@ def give_back(session: Session, payment: Payment, refund: Refund, act: Act, **mo
     )  # fmt: skip
     whole = payment.refunded_minor == payment.received_minor
     to = Status.REFUNDED if whole else Status.PART_REFUNDED
-    if payment.status != to:
+    if payment.status != to and not contested.is_contested(session, payment):
         lifecycle.advance(session, payment, to, **act)
     else:  # some more of it: who was told of the first part is told of this one too
         notifications.queue(session, payment, notifications.REFUNDED, now=act["now"])

@@ -181,9 +181,10 @@ def file(
     """The file for the bank, ``xml`` (pain.001) or ``csv``: it holds whole account numbers, so who took it is
     on the record. The same run gives the same file again.
 
-    Raises NotFound, NotAllowed, Conflict (called back), CannotOpen.
+    Raises NotFound, NotAllowed, ProveAgain, Conflict (called back), CannotOpen.
     """
     check(person, Action.RECONCILE)
+    proven(person, now=now)
     run = session.get(RefundRun, run_id)
     if run is None or format_ not in ("xml", "csv"):
         raise NotFound("There is no such file.")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Payment, Receipt, Reversal
-from payments import lifecycle, tallies
+from payments import contested, lifecycle, tallies
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Source, Status
 
@@ -31,6 +31,8 @@ def reverse(
     left = payment.received_minor - receipt.amount_minor
     if left < payment.refunded_minor:
         raise Conflict(f"{payment.reference} was refunded. Settle the refund before reversing its receipt.")
+    if left - payment.refunded_minor < contested.held(session, payment.id):
+        raise Conflict(f"{payment.reference} is disputed. Settle the dispute before reversing its receipt.")
     reversal = Reversal(
         receipt_id=receipt.id,
         payment_id=payment.id,

@@ -211,6 +211,24 @@ def _refund_order(detail: Mapping[str, Any], actor: str) -> str:
     return _REFUND_ORDER[detail["step"]].format(amount=amount, actor=actor, **more).strip()
 
 
+#: How each step of a dispute is told.
+_DISPUTE: Mapping[str, str] = {
+    "recorded": "The payer disputes {amount} at their bank: {said}. {actor} recorded case {case}, "
+    "to be answered by {answer_by}.",
+    "sent": "{actor} sent evidence in dispute {case}: {why}",
+    "won": "Dispute {case} is won, {amount} stays, said {actor}: {why}",
+    "lost": "Dispute {case} is lost, {amount} goes back, said {actor}: {why}",
+    "accepted": "{actor} accepted dispute {case}, {amount} goes back: {why}",
+    "booked": "What dispute {case} took is written down, decided {actor}.",
+}
+
+
+def _dispute(detail: Mapping[str, Any], actor: str) -> str:
+    more = {name: detail.get(name, "") for name in ("why", "case", "answer_by")}
+    amount, said = Money(detail["amount_minor"], detail["currency"]), _words(detail.get("said", ""))
+    return _DISPUTE[detail["step"]].format(amount=amount, actor=actor, said=said, **more)
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -326,6 +344,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.CLAIM: _claim,
     Kind.REFUND: _refund,
     Kind.REFUND_ORDER: _refund_order,
+    Kind.DISPUTE: _dispute,
     Kind.MOVED: lambda detail, actor: f"{actor} moved it from {detail['was']} to {detail['became']}.",
     Kind.MAIL: _mail,
     Kind.NOTE: _note,

@@ -17,8 +17,11 @@ from db.money import Money
 from payments import (
     approvals,
     audit,
+    chargebacks,
     claims,
+    contested,
     dates,
+    disputes,
     lifecycle,
     obligations,
     parts,
@@ -55,6 +58,14 @@ class Returned:
     refunded_on: date
     done_by: str
     source_reference: str = ""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """When a lost dispute's money was taken, and the row of a payout that says so."""
+
+    on: date
+    line_id: int | None = None
 
 
 # -- asking -----------------------------------------------------------------------------------------
@@ -136,6 +147,37 @@ def ask_eft_refund(
     details = refund_orders.keep_details(session, person, payment, account, keys, now=now)
     told = {"to": details.masked, "holder": refund_orders.checked(account).holder, "details": details.id}
     return approvals.ask(session, person, _bound(payment, What.PAY_REFUND, amount, told), why, now=now)
+
+
+def ask_chargeback(
+    session: Session,
+    person: Person,
+    dispute_id: int,
+    gone: Gone,
+    proof: Prepared | None,
+    keys: KeyRing,
+    why: str,
+    *,
+    now: datetime,
+) -> ApprovalView:
+    """Ask that what a lost dispute took counts as given back, by the gateway's own row or another proof.
+
+    Raises NotFound, NotAllowed, InvalidInput, CannotOpen, Conflict.
+    """
+    standstill.refuse(session)
+    dispute, payment = disputes.held(session, person, dispute_id)
+    proven(person, now=now)
+    amount = chargebacks.to_book(session, dispute, payment, gone.line_id)
+    if not dispute.opened_on <= gone.on <= dates.business_day(now):
+        raise InvalidInput("On which day did the gateway take it? Since the dispute was opened, until today.")
+    if gone.line_id is None and proof is None:
+        raise InvalidInput("Choose the chargeback in the gateway's payout, or add a proof that it was taken.")
+    proof_id = claims.keep_proof(session, person, payment, proof, keys, now=now) if proof else 0
+    told = {
+        "dispute": dispute.id, "case": dispute.case_reference, "deduction": gone.line_id or 0,
+        "proof": proof_id, "on": gone.on.isoformat(), "done_by": "The card scheme",
+    }  # fmt: skip
+    return approvals.ask(session, person, _bound(payment, What.BOOK_CHARGEBACK, amount, told), why, now=now)
 
 
 def ask_write_off(session: Session, person: Person, decided: Decided, *, now: datetime) -> ApprovalView:
@@ -299,6 +341,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
     What.WAIVE: _waived,
     What.RECORD_REFUND: _refunded,
     What.PAY_REFUND: _to_refund,
+    What.BOOK_CHARGEBACK: chargebacks.book,
     What.WRITE_OFF: _written_off,
 }
 
@@ -308,7 +351,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
 #: What a request holds beside the payment itself.
 _TOLD = (
     "how", "on", "done_by", "their_reference", "proof", "to", "holder", "details",
-    "line", "came", "for", "amounts", "let_off", "left_over",
+    "dispute", "case", "deduction", "line", "came", "for", "amounts", "let_off", "left_over",
 )  # fmt: skip
 
 
@@ -338,11 +381,13 @@ def _both(used: ApprovalView) -> str:
 
 def _check_left(session: Session, payment: Payment, amount: Money) -> None:
     """Raises InvalidInput for more than is here and is not promised to a refund that is on its way."""
-    promised = refund_orders.promised(session, payment.id)
-    left = Money(payment.received_minor - payment.refunded_minor - promised, payment.amount_currency)
+    promised, disputed = refund_orders.promised(session, payment.id), contested.held(session, payment.id)
+    here = payment.received_minor - payment.refunded_minor - promised - disputed
+    left = Money(max(here, 0), payment.amount_currency)
     if amount.currency != left.currency or not 1 <= amount.minor <= left.minor:
-        on_its_way = f", and {Money(promised, left.currency)} is on its way by EFT" if promised else ""
-        raise InvalidInput(f"{left} is here{on_its_way}: so much at most can have been given back.")
+        more = f", and {Money(promised, left.currency)} is on its way by EFT" if promised else ""
+        more += f", and {Money(disputed, left.currency)} is disputed" if disputed else ""
+        raise InvalidInput(f"{left} is here{more}: so much at most can have been given back.")
 
 
 def _checked(session: Session, payment: Payment, returned: Returned, now: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from payments import (
     card_watch,
     chain,
     dates,
+    dispute_watch,
     health,
     integrity,
     lifecycle,
@@ -149,6 +150,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from payout_watch.alarms(session, now=now)
     yield from card_watch.alarms(session, now=now)
     yield from notify_watch.alarms(session, now=now)
+    yield from dispute_watch.alarms(session, now=now)
 
 
 def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:

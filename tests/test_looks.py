@@ -29,6 +29,7 @@ PAGES = [
     "payouts",
     "rules",
     "refunds",
+    "disputes",
     "registrations",
     "legacy",
     "audit",

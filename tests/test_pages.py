@@ -13,13 +13,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import approval_words
 import bank_words
 import bootstrap
 import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import approvals, inbox, people, proposing, search, signin
+from payments import approvals, disputes, inbox, people, proposing, search, signin
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -44,6 +45,7 @@ PAGES = {
     "pages/finance/payouts.py": Action.SEE_BANK,
     "pages/finance/rules.py": Action.SEE_BANK,
     "pages/finance/refunds.py": Action.RECONCILE,
+    "pages/finance/disputes.py": Action.RECORD,
     "pages/finance/registrations.py": Action.RECORD,
     "pages/finance/reports.py": Action.EXPORT,
     "pages/finance/schedules.py": Action.SCHEDULE,
@@ -368,9 +370,11 @@ def test_what_is_wrong_with_the_form_is_a_sentence_and_makes_no_link(desk):
         pytest.param(words.VIEW, View, id="inbox"),
         pytest.param(words.CASE, Reason, id="reason"),
         pytest.param(words.DECISION, Decision, id="decision"),
-        pytest.param(words.ASKED, approvals.What, id="what is asked for"),
+        pytest.param(bank_words.DISPUTE, disputes.State, id="dispute"),
+        pytest.param(bank_words.DISPUTED, disputes.Why, id="reason of a dispute"),
+        pytest.param(approval_words.ASKED, approvals.What, id="what is asked for"),
         pytest.param(ui.claims.FINDING, Finding, id="finding"),
-        pytest.param(words.APPROVAL, approvals.State, id="request"),
+        pytest.param(approval_words.APPROVAL, approvals.State, id="request"),
         pytest.param(
             words.EFFECT,
             {"", *Effect, inbox.UNCONFIRMED, inbox.UNMATCHED, inbox.UNREADABLE, inbox.IGNORED},

@@ -320,6 +320,14 @@ def test_a_layout_is_remembered_for_the_account(desk):
     assert made.data.decode().splitlines()[0] == '"A";"B";"C";"D"'
 
 
+def test_the_file_is_for_who_has_just_shown_who_they_are(desk):
+    run_id = desk.run(desk.order(desk.paid()))
+    for format_ in ("xml", "csv"):
+        with pytest.raises(ProveAgain):
+            desk.do(refund_runs.file, run_id, format_, KEYS, by=replace(desk.farai, proved_at=None))
+        assert desk.do(refund_runs.file, run_id, format_, KEYS).data
+
+
 # -- what the statement says ------------------------------------------------------------------------------
 
 

@@ -506,8 +506,15 @@ def test_a_payment_tells_its_links_and_who_asked(sessions: Sessions, story: link
     ]
 
 
+#: Kinds that know other steps than a request for approval does.
+_STEPS = {Kind.REFUND_ORDER: "ready", Kind.DISPUTE: "recorded"}
+
+
 def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
     detail = {
+        "case": "CB-1",
+        "said": "not_provided",
+        "answer_by": "2026-12-01",
         "amount_minor": 1,
         "currency": "ZAR",
         "how": "instant_eft",
@@ -537,7 +544,7 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "to": "Tumelo Holdings",
     }
     for kind in Kind:
-        step = {"step": "ready"} if kind is Kind.REFUND_ORDER else {}
+        step = {"step": _STEPS[kind]} if kind in _STEPS else {}
         title = timeline.title(kind, detail | step, "Thandi")
         assert title.endswith(".")
         assert "_" not in title

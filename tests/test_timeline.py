@@ -35,6 +35,7 @@ from payments import (
     attention,
     bulk,
     claims,
+    disputes,
     door,
     imports,
     inbox,
@@ -151,6 +152,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
     "refunds": lambda _, row, views: _one(views, Kind.REFUND, approval=row.approval_id),
     "payee_details": lambda _, row, views: _one(views, Kind.APPROVAL, what="pay_refund", step="asked"),
+    "disputes": lambda _, row, views: _one(views, Kind.DISPUTE, dispute=row.id, step="recorded"),
     "refund_orders": lambda _, row, views: _one(views, Kind.REFUND_ORDER, order=row.id, step="ready"),
     "refund_returns": lambda _, row, views: _one(views, Kind.REFUND_ORDER, step="unmatched", why=row.why),
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
@@ -278,6 +280,10 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     paid_out(desk, paid.reference, now)
     by_two_people(desk, gateway, paid.reference, now)
     to_all(desk, gateway, now)
+    with desk.begin() as session:
+        on = now.date()
+        told = disputes.Told(paid.reference, Money(1), disputes.Why.FRAUD, "CB-1", on, on)
+        disputes.record(session, ADMIN, told, now=now)
     legacy.import_file(desk, ADMIN, "old.json", b'[{"full_name": "Thandi"}]', "ZAR", demo=False, now=now)
     lost, seen = missing(desk)
     assert lost == []

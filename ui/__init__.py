@@ -9,6 +9,7 @@ from ui.card_slips import waiting_slips
 from ui.charts import Tile, calendar
 from ui.claims import amount_of
 from ui.columns import brought_before, column_screen
+from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
@@ -107,6 +108,7 @@ __all__ = [
     "copy",
     "date_order_asked",
     "details_later",
+    "dispute_card",
     "drawer",
     "eft_sheet",
     "empty_state",

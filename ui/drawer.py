@@ -14,6 +14,7 @@ from payments.people import Action, Person
 from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
 from ui.claims import claims_list
+from ui.disputes import disputes_of
 from ui.here import error_boundary, require
 from ui.link_history import came_late, new_link, newest, old_links
 from ui.lists import hotkeys, timeline
@@ -67,6 +68,7 @@ def _drawer() -> None:
     if link := payable(detail):
         how_to_pay(here, detail, link)
     old_links(detail)
+    disputes_of(here, detail, drawn_anew)
     places_list(detail.places)
     receipts_of(here, detail)
     papers_of(here, detail)
@@ -75,6 +77,12 @@ def _drawer() -> None:
     mails(here, detail)
     reminders_of(here, detail)
     happened(detail)
+
+
+def drawn_anew(said: str) -> None:
+    if said:
+        st.session_state.drawer_said = said
+    st.rerun(scope="fragment")
 
 
 # -- the next one and the one before ------------------------------------------------------------------

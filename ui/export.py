@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+import approval_words
 import bootstrap
 import file_words
 import words
@@ -269,7 +270,10 @@ def waiting_files(here: Person) -> None:
     for view, approval in found:
         with st.container(border=True):
             plain(f"{words.count(view.asked_rows or 0, 'payment', 'payments')}, {view.reference}", "title")
-            plain(f"{words.APPROVAL[approval.state].word}, good until {moment(approval.expires_at)}", "faint")
+            plain(
+                f"{approval_words.APPROVAL[approval.state].word}, good until {moment(approval.expires_at)}",
+                "faint",
+            )
             if approval.state is State.APPROVED:
                 file_link(f"/export/{view.reference}", "Fetch the file, once")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+import approval_words
 import bootstrap
 import words
 from payments import bulk, events
@@ -135,7 +136,10 @@ def _wording(deed: Deed, many: Many) -> None:
         )  # fmt: skip
     if deed is Deed.APPROVE:
         st.selectbox(
-            "What is approved", APPROVABLE, format_func=lambda what: words.ASKED[what][0], key="bulk_what"
+            "What is approved",
+            APPROVABLE,
+            format_func=lambda what: approval_words.ASKED[what][0],
+            key="bulk_what",
         )
     if question := words.DEED[deed].asks:
         st.text_area(question, key="bulk_text", max_chars=1000)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+import approval_words
 import bootstrap
 import words
 from db.money import Money
@@ -15,14 +16,15 @@ from payments.people import Action, Person
 from payments.search import PaymentDetail
 from payments.two_people import RETURNS, Returned
 from ui.claims import amount_of, ask_proof, claim_form, prepared
+from ui.disputes import can_be_disputed, dispute_form
 from ui.here import error_boundary
 from ui.pieces import plain, trouble
 from ui.proving import go
 from ui.refund_form import refund_form
 
-CLAIM, PAID, WAIVE, REFUND, PAY_BACK, MOVE = (
+CLAIM, PAID, WAIVE, REFUND, PAY_BACK, DISPUTE, MOVE = (
     "They say they paid", "Mark as paid", "Waive", "Record a refund", "Refund by EFT",
-    "Move to another event",
+    "Payer disputes it", "Move to another event",
 )  # fmt: skip
 Form = Callable[[Person, PaymentDetail], str | None]
 
@@ -55,6 +57,7 @@ def _fitting(here: Person, detail: PaymentDetail) -> dict[str, Form]:
         WAIVE: (records and two_people.why_not_waived(status) is None, _waive),
         REFUND: (records and two_people.why_not_refunded(status) is None, _refund),
         PAY_BACK: (records and detail.row.status in ("paid", "part_refunded"), refund_form),
+        DISPUTE: (records and can_be_disputed(detail), dispute_form),
         MOVE: (records, _move),
     }
     return {name: form for name, (fit, form) in fits.items() if fit}
@@ -74,7 +77,7 @@ def waiting_requests(here: Person, detail: PaymentDetail) -> None:
 
 def _waits(here: Person, request: ApprovalView) -> None:
     amount = f", {request.amount}" if request.amount else ""
-    word = words.ASKED[request.what][0]
+    word = approval_words.ASKED[request.what][0]
     trouble(f"{word}{amount}:", f"{request.requester} asked for it; a second person decides.", bad=False)
     if approvals.may_decide(here, request):
         st.page_link("pages/monitor/approvals.py", label="Decide upon it", icon=":material/how_to_reg:")
@@ -99,7 +102,7 @@ def _claim(here: Person, detail: PaymentDetail) -> str | None:
 
 
 def _paid(here: Person, detail: PaymentDetail) -> str | None:
-    plain(words.ASKED[approvals.What.MARK_PAID][1], "faint")
+    plain(approval_words.ASKED[approvals.What.MARK_PAID][1], "faint")
     with st.form("ask_paid", border=False):
         typed = st.text_input(
             "How much", _balance(detail).decimal, key=_key(detail, "ask_paid_amount"), required=True
@@ -116,7 +119,7 @@ def _paid(here: Person, detail: PaymentDetail) -> str | None:
 
 
 def _waive(here: Person, detail: PaymentDetail) -> str | None:
-    plain(words.ASKED[approvals.What.WAIVE][1], "faint")
+    plain(approval_words.ASKED[approvals.What.WAIVE][1], "faint")
     with st.form("ask_waive", border=False):
         why = st.text_area(
             "Why is it not asked for any more?", key=_key(detail, "ask_waive_why"), max_chars=1000

@@ -19,6 +19,7 @@ from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
 from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally
+from db.models.disputes import Dispute
 from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
@@ -69,6 +70,7 @@ __all__ = [
     "ClosingPaper",
     "Counter",
     "DayDraft",
+    "Dispute",
     "DrawerCount",
     "Event",
     "EventAccount",

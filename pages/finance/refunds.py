@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, dates, refund_orders, refund_runs
+from payments import accounts, dates, people, refund_orders, refund_runs
 from payments.accounts import AccountView
 from payments.bank_batches import Field, Layout
 from payments.people import Action, Person
@@ -158,11 +158,26 @@ def show_run(run: RunView) -> None:
             ui.plain(f"{look.word} by {run.ended_by}, {ui.moment(run.ended_at)}{why}", "faint")
         if run.state is not RunState.CALLED:
             with st.container(horizontal=True):
-                ui.file_link(f"/refund-run/{run.id}.xml", "ISO 20022 (pain.001)")
-                ui.file_link(f"/refund-run/{run.id}.csv", "CSV")
+                files_of(run)
                 if run.state is RunState.MADE:
                     steps(run)
             became(run)
+
+
+def files_of(run: RunView) -> None:
+    """They hold whole account numbers: who takes one has just shown who they are."""
+    if people.is_proven(person, now=app.now()):
+        ui.file_link(f"/refund-run/{run.id}.xml", "ISO 20022 (pain.001)")
+        ui.file_link(f"/refund-run/{run.id}.csv", "CSV")
+        return
+
+    def prove(here: Person) -> None:
+        people.proven(here, now=app.now())
+
+    st.button(
+        "Files for the bank", icon=":material/lock:", key=f"files_{run.id}", on_click=act,
+        args=("For five minutes the files can be taken.", prove),
+    )  # fmt: skip
 
 
 def steps(run: RunView) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
+import approval_words
 import bank_words
 import bootstrap
 import file_words
 import ui
-import words
 from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
 from payments.people import Action, Person
@@ -21,10 +21,10 @@ OPEN, ENDED = "Open", "Ended"
 
 def show(request: ApprovalView, names: dict[int, str]) -> None:
     """One request: what exactly, why, by whom, and what this person can do about it."""
-    look = words.APPROVAL[request.state]
+    look = approval_words.APPROVAL[request.state]
     with st.container(border=True, key=f"approval_{request.id}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            ui.plain(words.ASKED[request.what][0], "title")
+            ui.plain(approval_words.ASKED[request.what][0], "title")
             st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)
         if request.amount is not None:
             ui.plain(str(request.amount), "amount")
@@ -44,7 +44,7 @@ def show(request: ApprovalView, names: dict[int, str]) -> None:
 def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | None]:
     """All that the request is bound to: nothing that is approved stays unseen."""
     scope = request.scope
-    names_of = words.BOUND
+    names_of = approval_words.BOUND
     told = {names_of.get(name, name): told_value(name, value) for name, value in request.bound.items()}
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
-from payments.receipt_pdf import line, register
+from payments.receipt_pdf import line, numbered, register
 from payments.reports.files import about
 from payments.reports.report import Holds, Report, Row, Table
 from payments.reports.said import said, value
@@ -36,36 +36,9 @@ def render(report: Report, reference: str, made_by: str) -> bytes:
         invariant=1,
     )  # fmt: skip
     width = _ASIDE if wide else _UPRIGHT
-    page.build(list(_parts(report, reference, made_by, width)), canvasmaker=_numbered(report, reference))
+    foot = f"{reference} · SHA-256 of the content {report.sha256}"
+    page.build(list(_parts(report, reference, made_by, width)), canvasmaker=numbered(foot))
     return out.getvalue()
-
-
-def _numbered(report: Report, reference: str) -> Any:
-    """A canvas that knows on its first page how many there will be."""
-    from reportlab.lib.units import mm
-    from reportlab.pdfgen.canvas import Canvas
-
-    class Numbered(Canvas):  # type: ignore[misc, unused-ignore]
-        def __init__(self, *args: Any, **more: Any) -> None:
-            super().__init__(*args, **more)
-            self._kept: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:  # noqa: N802 the library's own name
-            self._kept.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for number, kept in enumerate(self._kept, 1):
-                self.__dict__.update(kept)
-                self.setFont("Desk", 7)
-                self.setFillColor(_GREY)
-                self.drawString(15 * mm, 9 * mm, f"{reference} · SHA-256 of the content {report.sha256}")
-                right = f"Page {number} of {len(self._kept)}"
-                self.drawRightString(self._pagesize[0] - 15 * mm, 9 * mm, right)
-                super().showPage()
-            super().save()
-
-    return Numbered
 
 
 def _parts(report: Report, reference: str, made_by: str, width: int) -> Iterator[Any]:

@@ -1,0 +1,61 @@
+"""Words of what one person asks for and another decides upon."""
+
+from collections.abc import Mapping
+
+from payments.approvals import State, What
+from words import Look
+
+#: What is asked for, and what comes of approving it.
+ASKED: Mapping[What, tuple[str, str]] = {
+    What.MARK_PAID: ("Mark as paid", "The payment counts as paid, by EFT, on the word of two people."),
+    What.WAIVE: ("Waive", "The payment is not asked for any more. It is no revenue."),
+    What.RECORD_REFUND: ("Record a refund", "The money counts as given back to the payer."),
+    What.PAY_REFUND: ("Refund by EFT", "The money is paid back to this account, with the next refund run."),
+    What.BOOK_CHARGEBACK: (
+        "Write down a lost dispute",
+        "The money counts as given back: the gateway took it for the payer's bank.",
+    ),
+    What.WRITE_OFF: (
+        "Write off",
+        "The bank line is matched so, and the payment counts as whole: the rest is not asked for.",
+    ),
+    What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
+}
+APPROVAL: Mapping[State, Look] = {
+    State.WAITING: Look("Waits", "schedule", "orange"),
+    State.APPROVED: Look("Approved", "check_circle", "green"),
+    State.REFUSED: Look("Refused", "block", "red"),
+    State.WITHDRAWN: Look("Taken back", "undo", "gray"),
+    State.EXPIRED: Look("Expired", "event_busy", "gray"),
+    State.USED: Look("Done", "task_alt", "green"),
+}
+#: Names of what a request is bound to.
+BOUND: Mapping[str, str] = {
+    "payer": "Payer",
+    "asked": "Asked for",
+    "received": "Received before",
+    "returned": "Returned before",
+    "status": "Its status",
+    "version": "Changes so far",
+    "how": "Given back by",
+    "on": "Given back on",
+    "done_by": "Who gave it back",
+    "their_reference": "Reference there",
+    "proof": "Proof",
+    "to": "To the account",
+    "holder": "Account holder",
+    "details": "Bank details, number",
+    "dispute": "Dispute, number",
+    "case": "The gateway's case",
+    "deduction": "Row of the payout",
+    "line": "Bank line",
+    "came": "What came",
+    "for": "It is for",
+    "amounts": "Of the line",
+    "let_off": "Written off",
+    "left_over": "What is left over",
+    "columns": "Columns",
+    "rows": "Rows",
+    "filter": "Filter",
+    "fingerprint": "Fingerprint of the filter",
+}
