@@ -22,7 +22,9 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 
+from db import veil
 from db.sqlite import DatabaseUnfit, sqlite_module
+from db.veil import Views
 
 _SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -119,6 +121,18 @@ class Sessions:
         """A reading session: one consistent picture; closing it keeps nothing."""
         with self._told(), self._open(self._reader, autoflush=False) as session:
             yield session
+
+    @contextmanager
+    def read_through(self, views: Views) -> Iterator[Session]:
+        """A reading session, one picture too, that finds views in the place of tables. Its connection is its
+        own and is closed at the end: nobody else ever reads through them."""
+        options = dict(_PICTURE[self.engine.dialect.name])
+        options.pop("postgresql_readonly", None)  # until they are made
+        with self._told(), self.engine.execution_options(**options).connect() as connection:
+            connection.detach()
+            veil.draw(connection.connection.dbapi_connection, self.engine.dialect.name, views)
+            with self._open(connection, autoflush=False) as session:
+                yield session
 
 
 def open_engine(url: str, *, busy_timeout_s: int = 10, **pool: Any) -> Engine:

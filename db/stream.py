@@ -11,7 +11,9 @@ from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from db import veil
 from db.sqlite import sqlite_module
+from db.veil import Views
 
 #: PostgreSQL would translate the many expressions of a large answer to machine code first: that takes longer
 #: than a page of it, and keeps the first line of a file waiting for a quarter of a second.
@@ -46,13 +48,15 @@ def _piecewise(cursor: Any, first: int, many: int) -> Iterator[list[tuple[Any, .
 
 
 @contextmanager
-def sqlite(path: str) -> Iterator[Picture]:
-    """A picture of an SQLite database. For ``lines`` a statement's only column is the whole line."""
+def sqlite(path: str, views: Views = ()) -> Iterator[Picture]:
+    """A picture of an SQLite database. For ``lines`` a statement's only column is the whole line. ``views``
+    stand in the place of tables."""
     where = f"file:{quote(path)}?mode=rw"  # never makes one; read only it could not use its log
     connected = sqlite_module().connect(where, uri=True, isolation_level=None, timeout=10)
     with closing(connected) as connection:
-        connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
+        veil.draw(connection, "sqlite", views)
+        connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         yield _Sqlite(connection)
 
@@ -92,14 +96,17 @@ class _Sqlite:
 
 
 @contextmanager
-def postgres(url: str) -> Iterator[Picture]:
-    """A picture of a PostgreSQL database. For ``lines`` the columns are the fields, none NULL."""
+def postgres(url: str, views: Views = ()) -> Iterator[Picture]:
+    """A picture of a PostgreSQL database. For ``lines`` the columns are the fields, none NULL. ``views`` as
+    for SQLite."""
     import psycopg
 
     settings = f"-c timezone=UTC -c {NO_JIT}"
     with closing(psycopg.connect(url, connect_timeout=5, options=settings)) as connection:
-        connection.read_only = True
+        connection.read_only = not views
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        if views:
+            veil.draw(connection, "postgresql", views)
         yield _Postgres(connection)
 
 

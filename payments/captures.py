@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment, Payout, PayoutLine, Receipt, Reversal
 from db.money import Money
-from payments import banked, lifecycle, tallies
+from payments import banked, lifecycle, pasts, tallies
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Method
 from payments.overlaps import some_at_once
@@ -121,6 +121,7 @@ def settle(session: Session, lines: Iterable[tuple[PayoutLine, int]], act: dict[
 
 
 def _pay_by(session: Session, payment: Payment, method: Method, now: datetime) -> None:
+    pasts.payment(session, payment, now)
     was = tallies.place(payment)
     payment.method = method
     tallies.moved(session, payment, was, now)
@@ -136,7 +137,7 @@ def unsettle(
     rows = session.scalars(wanted).all()
     payments = {one.id: one for one in banked.held(session, [row.payment_id or 0 for row in rows])}
     for row in rows:
-        row.state = UNDONE
+        row.state, row.undone_at = UNDONE, act["now"]
         if (payment := payments.get(row.payment_id or 0)) is None:
             continue
         if row.method in METHODS and payment.method == METHODS[row.method]:

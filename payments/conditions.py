@@ -6,6 +6,7 @@ sum goes through, and an empty set of events means nothing at all.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +35,7 @@ from db.models import (
     Payment,
 )
 from db.money import Money
-from payments import money_days, needle
+from payments import as_of, money_days, needle
 from payments.cases import Decision, Reason
 from payments.dates import Span
 from payments.errors import InvalidInput
@@ -107,6 +108,7 @@ class Filter:
     not_stages: tuple[Stage, ...] = ()
     not_failures: tuple[str, ...] = ()
     not_origins: tuple[str, ...] = ()
+    as_of: datetime | None = None  # all of it as it stood then; ``as_of.read`` opens a session on that
 
 
 def words_part(wanted: Filter) -> Filter:
@@ -115,10 +117,10 @@ def words_part(wanted: Filter) -> Filter:
 
 
 def parts(wanted: Filter) -> list[Filter]:
-    """Each thing a filter asks for, alone; together they are the filter."""
+    """Each thing a filter asks for, alone; together they are the filter, at whichever moment."""
     alone = [Filter(text=wanted.text)] if wanted.text else []
     alone += [Filter(without=(word,)) for word in wanted.without]
-    rest = [field for field in fields(Filter) if field.name not in ("text", "without")]
+    rest = [field for field in fields(Filter) if field.name not in ("text", "without", "as_of")]
     given = ((field, getattr(wanted, field.name)) for field in rest)
     return alone + [Filter(**{field.name: value}) for field, value in given if value != field.default]
 
@@ -258,7 +260,11 @@ class Where:
 
 
 def where(session: Session, person: Person, wanted: Filter) -> Where:
-    """Every condition of a filter, within the person's events."""
+    """Every condition of a filter, within the person's events. Raises InvalidInput for a filter of another
+    moment than the session's."""
+    as_of.refuse_another(session, wanted.as_of)
+    if wanted.as_of is not None:
+        _refuse_of_today(wanted)
     events = scope_of(person)
     if wanted.events:
         named = frozenset(session.scalars(select(Event.id).where(Event.code.in_(wanted.events))))
@@ -275,6 +281,15 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     here = within(session, events)
     conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
     return _known_as(session, here.but(*conditions), wanted.text)
+
+
+def _refuse_of_today(wanted: Filter) -> None:
+    """How a link or a mail stood then is not kept."""
+    if wanted.outcome_unknown or wanted.mail_failed:
+        raise InvalidInput(
+            "Which links the gateway had not answered for, and which mails had been given up, is only known "
+            "of now. Take this condition away, or go back to now."
+        )
 
 
 def scope_of(person: Person) -> frozenset[int] | None:

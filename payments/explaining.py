@@ -25,7 +25,7 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, banked, dates, fees, payouts, standstill, tallies
+from payments import audit, banked, dates, fees, pasts, payouts, standstill, tallies
 from payments.captures import STANDS, settle, unsettle
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
@@ -294,12 +294,12 @@ def _write(
     act: dict[str, Any] = {"now": now, "source": source, "actor": by}
     payout = _payout(session, asked, chosen, how, by, now)
     payout.explained, payout.explanation = how, _kept(asked, chosen, why)
-    lines = [_line(session, payout, one, chosen) for one in _still_there(session, chosen)]
+    lines = [_line(session, payout, one, chosen, now) for one in _still_there(session, chosen)]
     for item in chosen.items:
         session.add(
             PayoutLine(
                 payout_id=payout.id, row=0, kind=item.kind, on=item.on, gross_minor=-item.amount.minor,
-                state=STANDS, refund_id=item.id if item.kind is Less.REFUND else None,
+                state=STANDS, refund_id=item.id if item.kind is Less.REFUND else None, made_at=now,
             )
         )  # fmt: skip
     session.flush()
@@ -354,6 +354,7 @@ def _payout(
         payout = session.scalar(select(Payout).where(Payout.id == asked.payout_id).with_for_update())
         if payout is None or payout.undone_at is not None or payout.explained:
             raise Conflict("Somebody explained this payout already, or its import was undone.")
+        pasts.payout(session, payout, now)
         for name, minor in sums.items():
             setattr(payout, name, minor)
         return payout
@@ -386,12 +387,14 @@ def _still_there(session: Session, chosen: Explanation) -> list[Receipt]:
     return found
 
 
-def _line(session: Session, payout: Payout, receipt: Receipt, chosen: Explanation) -> PayoutLine:
+def _line(
+    session: Session, payout: Payout, receipt: Receipt, chosen: Explanation, now: datetime
+) -> PayoutLine:
     method = next(one.method for one in chosen.captures if one.id == receipt.id)
     line = PayoutLine(
         payout_id=payout.id, row=0, kind="capture", on=dates.business_day(receipt.received_at),
         method="" if method is None else method, gross_minor=receipt.amount_minor, state=STANDS,
-        payment_id=receipt.payment_id, receipt_id=receipt.id,
+        payment_id=receipt.payment_id, receipt_id=receipt.id, made_at=now,
     )  # fmt: skip
     session.add(line)
     return line

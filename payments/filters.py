@@ -60,6 +60,7 @@ def to_query(wanted: Filter) -> list[tuple[str, str]]:
     for name in DAYS:
         if (span := getattr(wanted, name)) is not None:
             pairs.append((name, f"{span.start.isoformat()} {span.end.isoformat()}"))
+    pairs += [("as_of", wanted.as_of.isoformat())] if wanted.as_of else []
     return pairs + [(name, "yes") for name in FLAGS if getattr(wanted, name)]
 
 
@@ -99,20 +100,26 @@ def _taken(word: str) -> str:
     return word
 
 
-def _field(name: str, text: str) -> Money | Span | bool | str:
+def _field(name: str, text: str) -> Money | Span | datetime | bool | str:
     first, _, second = text.partition(" ")
+    if name == "as_of":
+        return _aware(text)
     if name in ("amount_from", "amount_to"):
         return Money(int(first), second)
     if name in DAYS:
-        span = Span(datetime.fromisoformat(first), datetime.fromisoformat(second))
-        if span.start.tzinfo is None or span.end.tzinfo is None:
-            raise ValueError(text)
-        return span
+        return Span(_aware(first), _aware(second))
     if name == "mode" and text in ("demo", "live"):
         return text
     if name in FLAGS and text == "yes":
         return True
     raise ValueError(name)
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
 
 
 # -- the address of the Payments page ---------------------------------------------------------------

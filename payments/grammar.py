@@ -56,11 +56,13 @@ _NEEDS: Mapping[str, str] = {
 }
 #: Money came, whichever way.
 _ANY = "any"
+#: What a moment of the last of a day is away from the next day.
+_LEAST = timedelta(microseconds=1)
 _FLAGS = {field: word for word, field in _NEEDS.items()}
 _SIGN = re.compile(r"(?P<sign>[<>]=?|=)(?P<amount>.*)")
 _TOKEN = re.compile(
     r"""(?P<minus>-(?=[^\s-]))?
-        (?:(?P<key>[A-Za-z][A-Za-z_]*):(?=\S))?
+        (?:(?P<key>as-of|[A-Za-z][A-Za-z_]*):(?=\S))?
         (?P<value>
             "[^"]*"(?=\s|$)
           | [<>]=?\s*[$€£]?[A-Za-z]{0,3}\ ?[0-9]{1,3}(?:\ [0-9]{3})+(?:[.,][0-9]{2})?(?=\s|$)
@@ -241,6 +243,37 @@ def _put_span(found: dict[str, Any], key: str, value: str, today: date) -> None:
     _once(found, key, _span(value.strip('"').lower(), key, today))
 
 
+def _put_as_of(found: dict[str, Any], key: str, value: str, today: date) -> None:
+    _once(found, "as_of", read_moment(value, today))
+
+
+def read_moment(word: str, today: date) -> datetime:
+    """The end of ``2026-11-23``, ``2026-11`` or ``last-month``, or the moment ``2026-11-23T14:05``.
+
+    Raises InvalidInput.
+    """
+    plain = word.strip('"').lower()
+    if (days := _preset(plain, today)) is not None:
+        return _end_of(days[1])
+    try:
+        return _moment(plain) if "t" in plain else _end_of(_days(plain)[1])
+    except ValueError as error:
+        raise InvalidInput(
+            f"“{word}” is no moment that can be read. Write it like as-of:yesterday, as-of:2026-11-23 "
+            "for the end of that day, or as-of:2026-11-23T14:05."
+        ) from error
+
+
+def _end_of(day: date) -> datetime:
+    return day_span(day).end - _LEAST
+
+
+def moment_words(moment: datetime) -> str:
+    """As ``read_moment`` takes it."""
+    day = business_day(moment)
+    return day.isoformat() if moment == _end_of(day) else _local(moment.astimezone(SAST))
+
+
 def _put_between(found: dict[str, Any], key: str, value: str, today: date) -> None:
     least, dots, most = value.partition("..")
     if not dots:
@@ -351,6 +384,7 @@ _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "taken": _put_taken,
     "needs": _put_need,
     "mode": _put_mode,
+    "as-of": _put_as_of,
 }
 _ALIASES = {"organiser": "by", "organizer": "by", "is": "needs", "price": "category"}
 #: What a condition can be about.
@@ -377,6 +411,8 @@ def _parts(wanted: Filter) -> Iterator[str]:
         yield f"needs:{','.join(needs)}"
     if wanted.mode:
         yield f"mode:{wanted.mode}"
+    if wanted.as_of:
+        yield f"as-of:{moment_words(wanted.as_of)}"
 
 
 def _text(text: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, holding, notifications, outbox, places, search_text, stages, tallies
+from payments import cases, holding, notifications, outbox, pasts, places, search_text, stages, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.gateways import Answer, LinkStatus
@@ -392,7 +392,9 @@ def receive(
     )
     session.add(receipt)
     payment.received_minor = (payment.received + amount).minor
-    payment.method = payment.method or kind
+    if not payment.method:
+        pasts.payment(session, payment, now)
+        payment.method = kind
     session.flush()
     by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
     whose: dict[str, Any] = {"place": place} if place else {}

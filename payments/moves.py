@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Admission, Category
-from payments import audit, lifecycle, obligations, search_text, tallies
+from payments import audit, lifecycle, obligations, pasts, search_text, tallies
 from payments.attention import reason_given
 from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
@@ -48,6 +48,7 @@ def move(
     was, was_id = payment.event.name, payment.event_id
     session.flush()
     tallies.count_whole(session, payment, -1)
+    pasts.payment(session, payment, now)
     payment.event_id, payment.event, payment.category_id = event.id, event, category_id
     payment.updated_at = now
     session.flush()

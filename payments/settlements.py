@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.models import Payout, PayoutFile, PayoutLine
 from db.models import PayoutMapping as KeptMapping
 from db.money import Money
-from payments import audit, banked, fees, standstill, tallies
+from payments import audit, banked, fees, pasts, standstill, tallies
 from payments.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
 from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLayout
 from payments.lifecycle import Source
@@ -217,6 +217,7 @@ class _Taker:
                 f"Row {lines[0].row}: the roll-up of this day says {net} was paid, and these rows come to "
                 f"{Money(rest, here.currency)} before the payout's own fee."
             )
+        pasts.payout(self._session, here, self._now)
         for name, minor in sums.items():
             setattr(here, name, minor)
         here.explained = BY_FILE
@@ -257,7 +258,7 @@ class _Taker:
             fee_minor=line.fee, vat_minor=line.vat, raw=line.raw, state=state,
             reason=found if isinstance(found, str) else line.reason,
             payment_id=capture.payment_id if capture else None,
-            receipt_id=capture.receipt_id if capture else None,
+            receipt_id=capture.receipt_id if capture else None, made_at=self._now,
         )  # fmt: skip
         self._session.add(row)
         if capture and payout:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from db.models import Payment
-from payments import tallies
+from payments import pasts, tallies
 
 
 class Stage(StrEnum):
@@ -33,6 +33,7 @@ def came_to(session: Session, payment: Payment, stage: Stage, *, now: datetime) 
     """The payer was seen at a stage. The payment's row must be held (``holding.payment``)."""
     if not is_before(payment, stage):
         return
+    pasts.payment(session, payment, now)
     was = tallies.place(payment)
     payment.stage = stage
     tallies.moved(session, payment, was, now)
@@ -44,6 +45,8 @@ def is_before(payment: Payment, stage: Stage) -> bool:
 
 def failed_for(session: Session, payment: Payment, why: str, *, now: datetime) -> None:
     """Why the last attempt failed. The payment's row must be held."""
+    if payment.failure != why:
+        pasts.payment(session, payment, now)
     was = tallies.place(payment)
     payment.failure = why
     tallies.moved(session, payment, was, now)

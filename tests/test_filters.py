@@ -1,7 +1,7 @@
 """A filter as an address and back: the file holds what the screen shows, or there is no file."""
 
 from dataclasses import fields
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -53,6 +53,11 @@ WANTED = [
     ),
     pytest.param(Filter(origins=("legacy",)), id="records of the earlier system"),
     pytest.param(Filter(attention=True), id="needs a decision"),
+    pytest.param(
+        Filter(text="4567", as_of=datetime(2026, 11, 1, 21, 59, 59, 999_999, tzinfo=UTC)),
+        id="as it stood at the end of a day",
+    ),
+    pytest.param(Filter(as_of=datetime(2026, 11, 1, 7, 5, 3, 21, tzinfo=UTC)), id="as it stood at a moment"),
     pytest.param(Filter(review_only=True, outcome_unknown=True, mail_failed=True), id="troubles"),
 ]
 

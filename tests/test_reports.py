@@ -92,10 +92,10 @@ class World:
         )
         return self.session.scalars(select(Receipt).order_by(Receipt.id.desc()).limit(1)).one()
 
-    def refunds(self, payment: Payment, on: date, minor: int) -> None:
+    def refunds(self, payment: Payment, on: date, minor: int, at: datetime | None = None) -> None:
         self.number += 1
         asker, decider = (person.id for person in self.people)
-        at = dates.day_span(on).start + timedelta(hours=11)
+        at = at or dates.day_span(on).start + timedelta(hours=11)
         approval = Approval(
             what="record_refund", subject=payment.reference, payment_id=payment.id, scope="*", bound={},
             digest=f"{self.number:064d}", why="x", requester_id=asker, requester_name="P0", asked_at=at,

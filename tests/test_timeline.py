@@ -164,8 +164,10 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
 
 
 def naming() -> dict[str, type[Base]]:
-    """The tables with a column that names a payment."""
+    """The tables with a column that names a payment; ``payment_pasts`` tells of nothing that happened, but
+    of what a payment was before."""
     classes = {mapper.local_table.name: mapper.class_ for mapper in Base.registry.mappers}
+    del classes["payment_pasts"]
     return {name: cls for name, cls in classes.items() if "payment_id" in cls.__table__.columns}
 
 

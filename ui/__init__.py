@@ -34,6 +34,7 @@ from ui.many import Many, begin, bulk_dialog, on_payments
 from ui.mapping import date_order_asked, mapping_screen
 from ui.organiser_form import organiser_form, till_receipt
 from ui.palette import palette
+from ui.past import choose_moment, compared, stood_banner
 from ui.payer_details import details_later
 from ui.payer_screen import payer_screen
 from ui.pieces import (
@@ -97,11 +98,13 @@ __all__ = [
     "cards",
     "cases_list",
     "checks",
+    "choose_moment",
     "clear_filters",
     "clock",
     "closing_papers",
     "column_screen",
     "columns_popover",
+    "compared",
     "confirm_here",
     "confirm_in_dialog",
     "cookie",
@@ -159,6 +162,7 @@ __all__ = [
     "sign_out",
     "signed_in",
     "status_panel",
+    "stood_banner",
     "style",
     "terms_form",
     "till_receipt",

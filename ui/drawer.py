@@ -1,13 +1,14 @@
 """The drawer: everything about one payment, and what can be done next."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import streamlit as st
 
 import bootstrap
 import words
-from payments import banked, cancellation, last_stage, links, notes, outbox, references, search, sync
+from payments import as_of, banked, cancellation, last_stage, links, notes, outbox, references, search, sync
 from payments.errors import PaymentsError
 from payments.lifecycle import SETTLED
 from payments.people import Action, Person
@@ -22,6 +23,7 @@ from ui.money_steps import money_steps, waiting_requests
 from ui.old_record import old_record
 from ui.organiser_form import receipts_of
 from ui.papers import papers_of
+from ui.past import told
 from ui.payer_details import details_form
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
 from ui.proving import confirm_here
@@ -39,9 +41,10 @@ def close_payment() -> None:
     st.query_params.pop("payment", None)
 
 
-def drawer(reference: str) -> None:
-    """Everything about one payment. It is named by its reference, so it is the right one whatever moves."""
-    st.session_state.drawer_at = reference
+def drawer(reference: str, past: datetime | None = None) -> None:
+    """Everything about one payment. It is named by its reference, so it is the right one whatever moves.
+    ``past``: as it stood then, to read."""
+    st.session_state.drawer_at, st.session_state.drawer_past = reference, past
     _drawer()
 
 
@@ -52,6 +55,9 @@ def _drawer() -> None:
     confirm_here()
     reference = st.session_state.get("drawer_at", "")
     neighbours(reference)
+    if (past := st.session_state.get("drawer_past")) is not None:
+        as_it_stood(here, reference, past)
+        return
     if st.session_state.get("drawer_of") != reference:
         st.session_state.drawer_of = reference
         with bootstrap.app().sessions.begin() as session:
@@ -83,6 +89,17 @@ def drawn_anew(said: str) -> None:
     if said:
         st.session_state.drawer_said = said
     st.rerun(scope="fragment")
+
+
+def as_it_stood(here: Person, reference: str, past: datetime) -> None:
+    """What was known of it then. What is decided now is decided of now."""
+    app = bootstrap.app()
+    with as_of.read(app.sessions, past, now=app.now()) as session:
+        detail = search.get(session, here, reference)
+    plain(f"As it stood on {told(past)}, names as today. To do something, go back to now.", "faint")
+    top(detail)
+    places_list(detail.places)
+    happened(detail)
 
 
 # -- the next one and the one before ------------------------------------------------------------------

@@ -9,7 +9,7 @@ import approval_words
 import bootstrap
 import file_words
 import words
-from payments import dates, overview, search
+from payments import as_of, dates, overview, search
 from payments.approvals import State
 from payments.closing_papers import PaperView
 from payments.exports import layout as layouts
@@ -79,7 +79,8 @@ def _dialog(wanted: Filter) -> None:
 @st.cache_data(max_entries=100, show_spinner="Adding up …")
 def _totals(_here: Person, version: int, scope: frozenset[int] | None, mode: str, wanted: Filter) -> Totals:
     """Added up once for everybody who may see the same."""
-    with bootstrap.app().sessions.read() as session:
+    app = bootstrap.app()
+    with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         return search.totals(session, _here, wanted)
 
 

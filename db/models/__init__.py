@@ -26,6 +26,7 @@ from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
 from db.models.legacy import LegacyImport, LegacyIssue, LegacyRecord
 from db.models.papers import PaperPart, PaperPrint, PaperRow, PaperSequence, PaperSeries
+from db.models.past import KeptReport, PaymentPast, PayoutPast
 from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import (
@@ -79,6 +80,7 @@ __all__ = [
     "ExportPreset",
     "FeeRates",
     "InboxEvent",
+    "KeptReport",
     "LeaseRow",
     "LegacyImport",
     "LegacyIssue",
@@ -107,10 +109,12 @@ __all__ = [
     "PaperSeries",
     "PayeeDetails",
     "Payment",
+    "PaymentPast",
     "Payout",
     "PayoutFile",
     "PayoutLine",
     "PayoutMapping",
+    "PayoutPast",
     "PersonEvent",
     "PersonRow",
     "PersonSession",

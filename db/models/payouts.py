@@ -146,6 +146,8 @@ class PayoutLine(Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     decided_why: Mapped[str | None]
+    made_at: Mapped[datetime | None]  # not known of those from before this was kept
+    undone_at: Mapped[datetime | None]
     __table_args__ = (
         Index(
             "uq_payout_lines_settled", "receipt_id", unique=True, sqlite_where=_SETTLED,

@@ -1,15 +1,15 @@
 """Reports: takings, revenue, open items, fees, registrations, money in transit, outcomes."""
 
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
 import bootstrap
 import ui
-from payments import dates, events, tallies
+from payments import as_of, dates, events, grammar, tallies
 from payments.people import Action, Person
-from payments.reports import asking, making
+from payments.reports import asking, keeping, making
 from payments.reports.making import ABOUT, BASIS, OF_ONE_EVENT
 from payments.reports.period import PRESETS, Basis, Period
 from payments.reports.report import Asked, Kind, Report
@@ -36,6 +36,7 @@ def choose(here: Person, today: date) -> Asked:
     asked = asking.read(
         query.get("report") if query.get("report") in offered else offered[0],
         query.get("basis", ""), query.get("period", ""), query.get("event", ""), today,
+        query.get("as-of", ""),
     )  # fmt: skip
     first, second, third = st.columns([2, 2, 2])
     with first:
@@ -47,7 +48,7 @@ def choose(here: Person, today: date) -> Asked:
     with third:
         event = which_event(here, asked, kind)
     basis = which_basis(asked, kind)
-    chosen = Asked(kind, basis, period or asked.period, event)
+    chosen = Asked(kind, basis, period or asked.period, event, asked.as_of)
     keep(chosen, today)
     return chosen
 
@@ -102,8 +103,9 @@ def keep(asked: Asked, today: date) -> None:
 def read(here: Person, asked: Asked) -> Report:
     """Added up once for what has changed since: looking at it again costs nothing."""
     now = app.now()
-    with app.sessions.read() as session:
-        key = (asked, tallies.version(session, here.events), dates.business_day(now))
+    with as_of.read(app.sessions, asked.as_of, now=now) as session:
+        version = 0 if asked.as_of else tallies.version(session, here.events)  # the past stays as it is
+        key = (asked, version, dates.business_day(now))
         if st.session_state.get("report_key") != key:
             with st.spinner("Adding up…"):
                 report = making.make(session, here, asked, demo=app.settings.demo, now=now)
@@ -113,18 +115,71 @@ def read(here: Person, asked: Asked) -> Report:
 
 
 def files(asked: Asked) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for format_, word in FILES.items():
             ui.file_link(asking.file_address(asked, format_), word)
+        ui.choose_moment(asked.as_of, go_to, key="report_past")
+        st.button(
+            "Keep this report", icon=":material/bookmark_add:", key="report_keep", on_click=keep_it,
+            args=(asked,), help="As it stands at this moment, to be compared with later",
+        )  # fmt: skip
+
+
+def go_to(moment: datetime | None) -> None:
+    """The past, or back to now: it stands in the address."""
+    if moment is None:
+        st.query_params.pop("as-of", None)
+    else:
+        st.query_params["as-of"] = grammar.moment_words(moment)
+
+
+def keep_it(asked: Asked) -> None:
+    with ui.error_boundary():
+        kept = keeping.keep(app.sessions, person, asked, demo=app.settings.demo, now=app.now())
+        st.toast(f"Kept as {kept.reference}.", icon=":material/bookmark_added:")
+
+
+def kept_reports(here: Person) -> None:
+    with app.sessions.read() as session:
+        found = keeping.recent(session, here)
+    if not found:
+        return
+    st.subheader("Kept reports", anchor=False)
+    for one in found:
+        asked, told = one.asked, dates.say_moment(one.asked.as_of)
+        label = f"{one.title}, {asked.period.told} · as it stood on {told} · {one.kept_by}"
+        with st.expander(ui.escape(label), icon=":material/bookmark:"):
+            ui.facts(
+                {
+                    "Kept as": one.reference, "Basis": BASIS[asked.basis], "Event": asked.event or "all",
+                    "Kept": f"{ui.moment(one.kept_at)} by {one.kept_by}",
+                    "SHA-256 of its content": one.sha256,
+                }
+            )  # fmt: skip
+            with st.container(horizontal=True, vertical_alignment="center"):
+                ui.file_link(asking.kept_address(one.reference), "Save as CSV, as kept")
+                compare = st.button(
+                    "Compare with now", icon=":material/compare_arrows:", key=f"compare_{one.reference}"
+                )
+            if compare:
+                with st.spinner("Making it again, as of then and of now…"):
+                    ui.compared(
+                        keeping.compare(
+                            app.sessions, here, one.reference, demo=app.settings.demo, now=app.now()
+                        )
+                    )
 
 
 st.title("Reports", anchor=False)
 with ui.error_boundary():
     wanted = choose(person, dates.business_day(app.now()))
+    if wanted.as_of is not None:
+        ui.stood_banner(wanted.as_of, lambda: go_to(None), key="report_past")
     found = read(person, wanted)
     st.subheader(
         ui.escape(f"{found.title}, {found.event_name or 'all events'}, {wanted.period.told}"), anchor=False
     )
     files(wanted)
     ui.report_view(found)
+    kept_reports(person)
 charts.doors("report_doors", open_door)

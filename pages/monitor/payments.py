@@ -1,11 +1,13 @@
 """Payments: find any of them by whatever is known, see exactly how many and how much, open one."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 import bootstrap
 import ui
 import words
-from payments import filters, needle, overview, search
+from payments import as_of, filters, needle, overview, search
 from payments.errors import InvalidInput
 from payments.people import Action, Person
 from payments.search import Filter, Totals
@@ -21,7 +23,7 @@ def exact_totals(
     _here: Person, version: int, scope: frozenset[int] | None, mode: str, wanted: Filter
 ) -> Totals:
     """Exact count and sums, added up once for everybody who may see the same."""
-    with app.sessions.read() as session:
+    with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         return search.totals(session, _here, wanted)
 
 
@@ -61,8 +63,10 @@ def go_on_after(wanted: Filter, last_id: int) -> None:
 
 
 def nothing_found(here: Person, wanted: Filter) -> None:
-    if wanted != Filter():
+    if replace(wanted, as_of=None) != Filter():
         why_nothing(here, wanted)
+    elif wanted.as_of is not None:
+        ui.empty_state("No payments by then", "Choose a later moment, or go back to now.", "history")
     elif here.may(Action.ISSUE_LINK):
         ui.empty_state("No payments yet", "Take the first one: it shows here at once.", "receipt_long")
         st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
@@ -72,9 +76,9 @@ def nothing_found(here: Person, wanted: Filter) -> None:
 
 def why_nothing(here: Person, wanted: Filter) -> None:
     """Which condition leaves nothing over, and a click that takes it away."""
-    with app.sessions.read() as session:
-        culprits = search.explain_empty(session, here, wanted)
     now = app.now()
+    with as_of.read(app.sessions, wanted.as_of, now=now) as session:
+        culprits = search.explain_empty(session, here, wanted)
     if not culprits:
         ui.empty_state(
             "No payment fits", "Whichever one condition is taken away, nothing is found.", "search_off"
@@ -127,14 +131,13 @@ def news(here: Person, wanted: Filter, newest_id: int | None) -> None:
     """Payments that came while a later page is read wait behind a pill."""
     if newest_id is None:
         return
-    with app.sessions.read() as session:
+    with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         count = search.arrived(session, here, wanted, newest_id)
     if count:
         some = f"{words.number(min(count, search.COUNT_CAP))} new"
         st.button(some, key="news", icon=":material/arrow_upward:", type="primary", on_click=to_the_top)
 
 
-@st.fragment(run_every="3s")
 @ui.error_boundary()
 def found(wanted: Filter) -> None:
     """The list, drawn anew when something changed; filter, page and scroll stay. While a later page is
@@ -144,7 +147,7 @@ def found(wanted: Filter) -> None:
         st.rerun()
     line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     total = line.empty()
-    with app.sessions.read() as session:
+    with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         version = overview.version(session)
         matching = search.Found(session, here, wanted)
         count = matching.count_at_once
@@ -176,7 +179,8 @@ def found(wanted: Filter) -> None:
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
     with line.container(horizontal=True, width="content", gap="small"):
-        ui.on_payments(here, wanted, count)
+        if wanted.as_of is None:
+            ui.on_payments(here, wanted, count)
         if totals.count and here.may(Action.EXPORT):
             ui.export_button(wanted, sort)
 
@@ -201,10 +205,15 @@ def further(wanted: Filter, page: search.Page, sort: str, older: int | None) -> 
         st.button("Back to the start", icon=":material/first_page:", on_click=to_the_top)
 
 
+def back_to_now() -> None:
+    ui.hold(replace(st.session_state.wanted, as_of=None))
+
+
 def tools(wanted: Filter) -> None:
-    """How the list is kept and looks."""
+    """How the list is kept and looks, and of when."""
     ui.views_popover(person, wanted)
     ui.columns_popover(person)
+    ui.choose_moment(wanted.as_of, lambda moment: ui.hold(replace(wanted, as_of=moment)), key="list_past")
 
 
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -218,11 +227,13 @@ with ui.error_boundary():
         ui.leave(wanted)
         with place:
             tools(wanted)
-        found(wanted)
+        if wanted.as_of is not None:
+            ui.stood_banner(wanted.as_of, back_to_now, key="list_past")
+        st.fragment(found, run_every=None if wanted.as_of else "3s")(wanted)
 ui.export_dialog()
 if (turned := st.session_state.pop("drawer_turn", None)) and (
     entered := st.session_state.walk.entered(turned)
 ):
     st.query_params["payment"] = entered
 if opened := st.query_params.get("payment"):
-    ui.drawer(opened)
+    ui.drawer(opened, st.session_state.get("wanted", Filter()).as_of)

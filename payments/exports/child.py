@@ -75,8 +75,8 @@ class _Totals:
 
 def _picture(job: dict[str, Any]) -> AbstractContextManager[Picture]:
     if job["database"] == "sqlite":
-        return stream.sqlite(job["url"])
-    return stream.postgres(job["url"])
+        return stream.sqlite(job["url"], job["views"])
+    return stream.postgres(job["url"], job["views"])
 
 
 def _pieces(picture: Picture, job: dict[str, Any], totals: _Totals) -> Iterator[tuple[bytes, int]]:

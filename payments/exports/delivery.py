@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from db.session import Sessions
+from payments import as_of
 from payments.exports import records, run
 from payments.exports.records import ExportView
 from payments.exports.run import Children, Contents
@@ -33,7 +34,7 @@ class Delivery:
         with sessions.begin() as session:
             self.asked: ExportView = records.begin(session, person, reference, now=clock())
         try:
-            with sessions.read() as session:
+            with as_of.read(sessions, self.asked.wanted.as_of, now=clock()) as session:
                 job = run.job(
                     session, person, self.asked.wanted, self.asked.layout, reference, now=self.asked.asked_at
                 )

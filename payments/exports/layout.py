@@ -212,33 +212,49 @@ def take_from(pairs: Sequence[tuple[str, str]]) -> tuple[Layout, list[tuple[str,
 
 
 def file_name(
-    layout: Layout, spans: Mapping[str, Span], now: datetime, reference: str, event_name: str = ""
+    layout: Layout,
+    spans: Mapping[str, Span],
+    now: datetime,
+    reference: str,
+    event_name: str = "",
+    *,
+    as_of: datetime | None = None,
 ) -> str:
     """``payments-paid-2026-11-01-to-2026-11-30-2026-12-01-0815-EXP_7K2MPQ4.csv``: date basis, bounds, clock.
 
     The clock is Johannesburg's unless the file speaks UTC, which its name then says. A file of the earlier
-    system is called as it called them; ``event_name``: the one event it is of.
+    system is called as it called them; ``event_name``: the one event it is of. What stood at
+    another moment, ``as_of``, always says so.
     """
     zone = ZONES[layout.zone][1]
+    stood = [f"as-of-{as_of.astimezone(zone):%Y-%m-%d-%H%M}"] if as_of else []
     if layout.columns == REGISTRATIONS:
-        return f"registrations_{_day(now, zone)}.{layout.format}"
+        return "_".join(["registrations", *stood, _day(now, zone)]) + f".{layout.format}"
     if layout.columns == CONFERENCE:
         plain = re.sub(r"[^A-Za-z0-9 ._-]+", "", event_name).strip(" .") or "all"
-        return f"{plain}_registrations.{layout.format}"
+        return "_".join([plain, "registrations", *stood]) + f".{layout.format}"
     bounds = [f"{basis}-{_day(span.start, zone)}-to-{_last_day(span, zone)}" for basis, span in spans.items()]
     made = f"{now.astimezone(zone):%Y-%m-%d-%H%M}" + ("-UTC" if layout.zone is Zone.UTC else "")
-    return "-".join(["payments", *bounds, made, reference]) + f".{layout.format}"
+    return "-".join(["payments", *bounds, *stood, made, reference]) + f".{layout.format}"
 
 
-def about(layout: Layout, spans: Mapping[str, Span], now: datetime, reference: str) -> list[tuple[str, str]]:
+def about(
+    layout: Layout,
+    spans: Mapping[str, Span],
+    now: datetime,
+    reference: str,
+    *,
+    as_of: datetime | None = None,
+) -> list[tuple[str, str]]:
     """What the first lines say: names and values. No word that was searched for stands here."""
     name, zone = ZONES[layout.zone]
     bounds = [
         (f"{basis} from, before", f"{_moment(span.start, zone)}, {_moment(span.end, zone)}")
         for basis, span in spans.items()
     ]
+    stood = [("as it stood on", f"{_moment(as_of, zone)}, names as today")] if as_of else []
     made = ("made", _moment(now, zone))
-    return [("export", reference), made, *(bounds or [("dates", "all")]), ("time zone", name)]
+    return [("export", reference), made, *stood, *(bounds or [("dates", "all")]), ("time zone", name)]
 
 
 def _day(moment: datetime, zone: tzinfo) -> str:

@@ -7,7 +7,7 @@ cannot. Many payers' names, addresses and numbers leave the desk only when a sec
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +80,9 @@ def ask(
         wanted={"query": [list(pair) for pair in filters.to_query(wanted)]}
         | _many(session, person, wanted, layout),
         layout=dict(layouts.to_plain(layout)),
-        file_name=layouts.file_name(layout, spans(wanted), now, reference, _only_event(session, wanted)),
+        file_name=layouts.file_name(
+            layout, spans(wanted), now, reference, _only_event(session, wanted), as_of=wanted.as_of
+        ),
     )
     session.add(row)
     session.flush()
@@ -221,6 +223,8 @@ def _many(session: Session, person: Person, wanted: Filter, layout: Layout) -> d
     """
     if not person.id or not layouts.personal(layout.columns):
         return {}
+    if wanted.as_of is not None:  # no more than all there are of these events
+        wanted = Filter(events=wanted.events)
     if found.Found(session, person, wanted).capped <= ALONE:
         return {}
     return {"rows": search.totals(session, person, wanted).count}
@@ -229,7 +233,7 @@ def _many(session: Session, person: Person, wanted: Filter, layout: Layout) -> d
 def _second(session: Session, person: Person, view: ExportView) -> approvals.Ask:
     """What a second person approves: this file, of this filter, with these columns."""
     exactly = json.dumps(filters.to_query(view.wanted))
-    events = conditions.where(session, person, view.wanted).events
+    events = conditions.where(session, person, replace(view.wanted, as_of=None)).events
     bound = {
         "rows": view.asked_rows,
         "filter": told_filter(view.wanted) or "all payments",

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.money import Money
+from payments import as_of
 from payments.conditions import DAYS, Filter
 from payments.dates import Span
 from payments.errors import Conflict
@@ -45,12 +46,13 @@ Job = dict[str, Any]
 def job(
     session: Session, person: Person, wanted: Filter, layout: Layout, reference: str, *, now: datetime
 ) -> Job:
-    """Everything a child needs. It holds the database's password: it goes through a pipe, nowhere else."""
-    engine = session.get_bind()
-    assert isinstance(engine, Engine)
+    """Everything a child needs; ``session`` is of the filter's moment. It holds the database's password: it
+    goes through a pipe, nowhere else."""
+    engine = session.get_bind().engine
     return {
         "database": engine.dialect.name,
         "url": _address(engine),
+        "views": as_of.views(engine.dialect.name, wanted.as_of) if wanted.as_of else [],
         "totals": asdict(statement.totals(session, person, wanted)),
         "rows": asdict(statement.rows(session, person, wanted, layout)),
         "reference": reference,
@@ -61,7 +63,7 @@ def job(
         "bom": layout.bom,
         "opening": layout.opening,
         "ending": layout.ending,
-        "about": about(layout, spans(wanted), now, reference),
+        "about": about(layout, spans(wanted), now, reference, as_of=wanted.as_of),
     }
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 from urllib.parse import urlencode
 
+from payments import grammar
 from payments.errors import InvalidInput, NotFound
 from payments.reports.making import ABOUT
 from payments.reports.period import Basis
@@ -13,7 +14,7 @@ from payments.reports.report import Asked, Kind
 USUAL_PERIOD = "this-month"
 
 
-def read(kind: str, basis: str, period: str, event: str, today: date) -> Asked:
+def read(kind: str, basis: str, period: str, event: str, today: date, as_of: str = "") -> Asked:
     """What is empty is as usual. Raises NotFound (no such report), InvalidInput."""
     if kind not in tuple(Kind):
         raise NotFound("There is no such report. Open Reports and choose one.")
@@ -21,13 +22,20 @@ def read(kind: str, basis: str, period: str, event: str, today: date) -> Asked:
         raise InvalidInput(f"There is no basis “{basis}”. Open Reports and choose one.")
     which = Kind(kind)
     on = Basis(basis) if basis else ABOUT[which].bases[0]
-    return Asked(which, on, read_period(period or USUAL_PERIOD, today), event)
+    moment = grammar.read_moment(as_of, today) if as_of else None
+    return Asked(which, on, read_period(period or USUAL_PERIOD, today), event, moment)
 
 
 def query(asked: Asked) -> dict[str, str]:
     """As ``read`` takes it, beside the kind; days are told as days, so that they stay the same tomorrow."""
     told = {"basis": str(asked.basis), "period": asked.period.word, "event": asked.event}
+    if asked.as_of:
+        told["as-of"] = grammar.moment_words(asked.as_of)
     return {name: value for name, value in told.items() if value}
+
+
+def kept_address(reference: str) -> str:
+    return f"/report/kept.csv?{urlencode({'reference': reference})}"
 
 
 def file_address(asked: Asked, format_: str) -> str:

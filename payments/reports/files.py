@@ -18,6 +18,8 @@ from payments.reports.report import Cell, Column, Holds, Report, Table
 _BOM = "\ufeff"
 _SIGNS = {"ZAR": "R", "USD": "$", "EUR": "€", "GBP": "£"}
 _SHEET_NAME = 31
+#: What is not of the past in a report of a past moment.
+TODAY = "Names, and the days of events, as today"
 
 
 def about(report: Report) -> list[tuple[str, str]]:
@@ -26,11 +28,17 @@ def about(report: Report) -> list[tuple[str, str]]:
     made = f"{report.made_at.astimezone(SAST):%Y-%m-%d %H:%M:%S} SAST"
     lines = [
         ("Report", report.title), ("Event", report.event_name or "All events of this desk that you may see"),
+        *([("As it stood on", f"{stood(asked.as_of)}. {TODAY}")] if asked.as_of else []),
         ("Basis", basis_told(asked)), ("Period", asked.period.bounds),
         ("Compared with", asked.period.before.told), ("Made", made), ("Counts", report.counts),
         *(("Note", note) for note in report.notes), ("SHA-256 of its content", report.sha256),
     ]  # fmt: skip
     return [("DEMO", "No real money moved"), *lines] if report.demo else lines
+
+
+def stood(moment: datetime) -> str:
+    """To the second: what was recorded later is not counted."""
+    return f"{moment.astimezone(SAST):%Y-%m-%d %H:%M:%S} SAST"
 
 
 def as_csv(report: Report) -> bytes:

@@ -68,6 +68,7 @@ class Scope:
     basis: Basis
     period: Period
     several_currencies: bool = False
+    as_of: datetime | None = None  # the session is of this moment, and what is added up ahead is not
 
     @property
     def money_moves(self) -> bool:

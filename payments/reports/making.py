@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Event
-from payments import conditions, events
+from payments import as_of, conditions, events
 from payments.errors import InvalidInput
 from payments.people import Action, Person, check
 from payments.reports import (
@@ -123,7 +123,9 @@ def offered(person: Person) -> tuple[Kind, ...]:
 
 
 def make(session: Session, person: Person, asked: Asked, *, demo: bool, now: datetime) -> Report:
-    """Raises NotAllowed, NotFound (the event), InvalidInput (a basis it cannot be on)."""
+    """``session`` must be of the moment that is asked for (``as_of.read``). Raises NotAllowed, NotFound (the
+    event), InvalidInput (a basis it cannot be on)."""
+    as_of.refuse_another(session, asked.as_of)
     about = ABOUT[asked.kind]
     check(person, about.needs)
     if asked.basis not in about.bases:
@@ -133,11 +135,12 @@ def make(session: Session, person: Person, asked: Asked, *, demo: bool, now: dat
     if asked.kind in OF_ONE_EVENT and not asked.event:
         raise InvalidInput(f"“{about.title}” is of one event. Choose the event.")
     scope = _scope(session, person, asked)
-    headline, tables, notes = _parts(session, person, asked, scope, now)
-    return Report(
+    headline, tables, notes = _parts(session, person, asked, scope, asked.as_of or now)
+    report = Report(
         asked, about.title, _event_name(session, person, asked), demo, now, _counted(asked, about), headline,
         tables, notes,
     )  # fmt: skip
+    return report.stood if asked.as_of else report
 
 
 _Parts = tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]
@@ -171,7 +174,7 @@ def _scope(session: Session, person: Person, asked: Asked) -> Scope:
     known = [row for row in session.execute(query) if mine is None or row.id in mine]
     return Scope(
         {row.id: (row.code, row.name) for row in known}, {row.id: row.starts_on for row in known},
-        mine is None, asked.basis, asked.period,
+        mine is None, asked.basis, asked.period, as_of=asked.as_of,
     )  # fmt: skip
 
 

@@ -37,12 +37,14 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody wants to read. ``event`` is a code, "" for all; ``basis`` one the report can be on."""
+    """What somebody wants to read. ``event`` is a code, "" for all; ``basis`` one the report can be on;
+    ``as_of``: as the desk stood then, None for now."""
 
     kind: Kind
     basis: Basis
     period: Period
     event: str = ""
+    as_of: datetime | None = None
 
 
 Value = str | int | Money | date | None
@@ -115,8 +117,25 @@ class Report:
         return replace(self, tables=kept, notes=(*self.notes, "Who of the desk did what is left out."))
 
     @property
+    def stood(self) -> "Report":
+        """The same, with each door on the list as it stood then."""
+
+        def row(cells: Row) -> Row:
+            return tuple(
+                replace(cell, door=replace(cell.door, as_of=self.asked.as_of)) if cell.door else cell
+                for cell in cells
+            )
+
+        headline = tuple(replace(one, now=row((one.now,))[0]) for one in self.headline)
+        tables = tuple(
+            replace(one, rows=tuple(map(row, one.rows)), total=row(one.total)) for one in self.tables
+        )
+        return replace(self, headline=headline, tables=tables)
+
+    @property
     def canonical(self) -> str:
-        """All it says, in one way: without when it was made, so that the same again is the same."""
+        """All it says, in one way: without when it was made and as of when, so that the same again is the
+        same."""
         return json.dumps(
             {
                 "report": self.asked.kind, "basis": self.asked.basis, "event": self.asked.event,
