@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Match, Payment, Refund, RefundOrder, RefundReturn, StatementLine
 from payments import contested, holding, lifecycle, notifications, refund_orders
+from payments.cases import Reason
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Method, Status
 from payments.refund_orders import State
@@ -58,6 +59,8 @@ def _made(
             RefundReturn.refund_id == refund.id, RefundReturn.undone_at.is_(None)
         )
         session.scalars(standing).one().undone_at = act["now"]
+    if order.state == State.RETURNED:
+        refund_orders.not_returned(session, payment, "The bank did pay it out after all.", act)
     order.state, order.refund_id, order.match_id = State.PAID, refund.id, match.id
     give_back(session, payment, refund, act, line=line.id)
 
@@ -99,3 +102,8 @@ def not_made(session: Session, match: Match, why: str, act: Act, *, by_bank: boo
             session, order, payment, "returned" if by_bank else "unmatched", dict(act), why=why
         )
         lifecycle.refund_came_back(session, payment, **act)
+        if by_bank:
+            lifecycle.open_case(
+                session, payment, Reason.REFUND_RETURNED, **act, order=order.id,
+                contested_minor=order.amount_minor,
+            )  # fmt: skip

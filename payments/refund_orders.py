@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from db.models import PayeeDetails, Payment, RefundOrder
 from db.money import Money
-from payments import audit, lifecycle, obligations, references, standstill
+from payments import audit, cases, lifecycle, obligations, references, standstill
 from payments.accounts import digits
 from payments.approvals import ApprovalView
 from payments.bank_batches import KINDS, Account
+from payments.cases import Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.lifecycle import Kind, Source, Status
@@ -158,7 +159,16 @@ def add(session: Session, payment: Payment, used: ApprovalView, by: str, now: da
     )  # fmt: skip
     session.add(order)
     session.flush()
-    note(session, order, payment, "ready", {"now": now, "source": Source.DESK, "actor": by})
+    act = {"now": now, "source": Source.DESK, "actor": by}
+    note(session, order, payment, "ready", act)
+    not_returned(session, payment, "It was asked for anew, with other bank details.", act)
+
+
+def not_returned(session: Session, payment: Payment, why: str, act: Mapping[str, Any]) -> None:
+    """Nobody need look after a refund of it that the bank had sent back. The payment is held."""
+    case = cases.find_open(session, payment.id, Reason.REFUND_RETURNED)
+    if case is not None:
+        lifecycle.close_case(session, case, Decision.DONE, why, **act)
 
 
 def withdraw(session: Session, person: Person, order_id: int, why: str, *, now: datetime) -> None:

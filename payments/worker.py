@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import clock, dates, lookout, night_drafts, outbox, proposing, sync
+from payments import clock, dates, idempotency, lookout, night_drafts, outbox, proposing, sync
 from payments.backups import Keeper
 from payments.courier import Courier
 from payments.errors import GatewayError
@@ -156,8 +156,8 @@ class Worker:
             self._look_at = now + LOOK_EVERY
 
     def _draw_up(self, now: datetime) -> None:
-        """Once a business day, soon after midnight: lines that wait are asked about again, and the days that
-        are over are drawn up as they could be signed."""
+        """Once a business day, soon after midnight: lines that wait are asked about again, the days that are
+        over are drawn up as they could be signed, and what is no longer kept is forgotten."""
         if self._draft_at is not None and now < self._draft_at:
             return
         with self._sessions.read() as session:
@@ -167,6 +167,8 @@ class Worker:
                 log.info("lines asked=%d matched=%d", run.lines, sum(run.accepted.values()))
             if made := night_drafts.make(self._sessions, now=now):
                 log.info("days drafted=%d", made)
+            if gone := idempotency.sweep(self._sessions, now=now):
+                log.info("idempotency keys forgotten=%d", gone)
         self._draft_at = dates.day_span(dates.business_day(now)).end
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:

@@ -12,9 +12,9 @@ from sqlalchemy import select, text
 
 import api
 from api_description import OPERATIONS, ROOT, SCHEMAS, describe
-from db.models import ApiKey, AuditEntry, Link, Payment, Registration
+from db.models import ApiKey, ApiRequest, AuditEntry, Link, Payment, Registration
 from db.session import Sessions, open_engine
-from payments import api_keys, holding, lifecycle, notifications, standstill, sync
+from payments import api_keys, holding, idempotency, lifecycle, notifications, standstill, sync
 from payments.api_keys import Scope
 from payments.errors import GatewayRefused, GatewayUnavailable, InvalidInput, NotAllowed, OutcomeUnknown
 from payments.gateways import Answer
@@ -550,3 +550,19 @@ def test_the_description_is_served_to_anybody_and_names_every_operation(quiet):
     ids = {one["operationId"] for path in told["paths"].values() for one in path.values()}
     assert ids == {operation.id for operation in OPERATIONS}
     assert set(told["webhooks"]) == set(notifications.KINDS)
+
+
+def test_an_idempotency_key_is_forgotten_once_it_is_no_longer_kept(sessions, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+        api_keys.make(session, ADMIN, "devconf", "Site", BOTH, demo=True, now=now)
+        key = session.scalars(select(ApiKey.id)).one()
+        days = (89, 90, 91, 400)
+        session.add_all(
+            ApiRequest(key_id=key, idempotency_key=f"{ago}", digest="", at=now - timedelta(days=ago))
+            for ago in days
+        )
+    assert idempotency.sweep(sessions, now=now) == 2
+    with sessions.read() as session:
+        left = session.scalars(select(ApiRequest.idempotency_key).order_by(ApiRequest.id))
+        assert list(left) == ["89", "90"]

@@ -17,6 +17,7 @@ from db.money import Money
 from payments import (
     accounts,
     approvals,
+    attention,
     bank_batches,
     keyring,
     refund_orders,
@@ -26,6 +27,7 @@ from payments import (
     two_people,
 )
 from payments.bank_batches import Account, Batch, Credit, Layout
+from payments.cases import Reason
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.gateways import Answer
 from payments.lifecycle import Method
@@ -91,6 +93,14 @@ class Desk(Bench):
     def row(self, order_id):
         with self.sessions.read() as session:
             return session.get_one(RefundOrder, order_id)
+
+    def returned(self):
+        """What stands under Needs attention because the bank sent it back."""
+        with self.sessions.read() as session:
+            groups = attention.queue(session, self.farai, now=self.now)
+        return [
+            case.at_risk for group in groups if group.reason is Reason.REFUND_RETURNED for case in group.cases
+        ]
 
     def standing(self, reference):
         with self.sessions.read() as session:
@@ -384,8 +394,10 @@ def test_what_the_bank_sends_back_is_owed_to_the_payer_again(desk):
     assert desk.row(order).state == "returned"
     assert desk.standing(reference) == ("paid", 0)
     assert any("owed to the payer again" in said for said in desk.reads(reference))
+    assert desk.returned() == [Money(1500_00)]
     desk.lawful()
     again = desk.order(reference)  # with other details, and approved anew
+    assert desk.returned() == []
     assert desk.row(again).bank_reference != named
     desk.do(refund_orders.withdraw, again, "It did arrive after all.")
     desk.undo(match, "It was somebody else's money.")

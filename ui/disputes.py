@@ -52,7 +52,7 @@ def dispute_form(here: Person, detail: PaymentDetail) -> str | None:
             required=True,
         )  # fmt: skip
         why = right.selectbox(
-            "Reason given", list(Why), format_func=bank_words.DISPUTED.__getitem__,
+            "Reason given", list(Why), format_func=lambda one: bank_words.DISPUTED[one],
             key=f"dispute_why_{reference}",
         )  # fmt: skip
         case = st.text_input(
@@ -70,7 +70,8 @@ def dispute_form(here: Person, detail: PaymentDetail) -> str | None:
     if until is None:
         st.error("Give the deadline: the desk reminds you of it, and it is lost when it passes.")
         return None
-    told = Told(reference, amount_of(typed or "", detail.row.amount.currency), why, case or "", opened, until)
+    amount = amount_of(typed or "", detail.row.amount.currency)
+    told = Told(reference, amount, Why(why), case or "", opened, until)
     with app.sessions.begin() as session:
         disputes.record(session, here, told, now=app.now())
     return "Recorded. Take its evidence pack, send it to the gateway, and say here that you did."
@@ -85,7 +86,7 @@ def card(view: DisputeView, done: Done, *, inside: bool = False) -> None:
     with st.container(border=True, key=f"dispute_{view.id}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             plain(f"{view.amount}, {view.payer}" if not inside else str(view.amount), "title")
-            st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)
+            st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
         facts(
             {
                 "Reason given": bank_words.DISPUTED[view.why],
