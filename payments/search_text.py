@@ -1,5 +1,6 @@
 """The one folded text a payment is found by: kept on its row, searched by ``search``."""
 
+import re
 from collections.abc import Iterable
 
 from sqlalchemy import select
@@ -8,6 +9,9 @@ from sqlalchemy.orm import object_session
 from db.models import Match, MatchPart, Payment, StatementLine
 from payments.privacy import fold
 from payments.references import spoken
+
+#: How ``papers.numbering`` calls a paper, folded: inv-1-000042, demo-quo-2-000007.
+_PAPER = re.compile(r"(?:demo-)?(?:inv|quo|pro|crn)-\d+-\d{6,}")
 
 
 def of(payment: Payment, people: Iterable[str] | None = None) -> str:
@@ -21,8 +25,19 @@ def of(payment: Payment, people: Iterable[str] | None = None) -> str:
         payment.payer_phone,
         payment.note,
         [(link.wire_reference, link.gateway_reference) for link in payment.links],
-        [*people, *_old(payment), *_banked(payment)],
+        [*people, *_old(payment), *_banked(payment), *_papers(payment)],
     )
+
+
+def with_paper(payment: Payment, label: str) -> str:
+    """The same, with the number of a paper that was issued for it."""
+    return folded_lines([*payment.search_text.split("\n"), label])
+
+
+def _papers(payment: Payment) -> Iterable[str]:
+    """Numbers of papers stay in the text once they are there: a paper is never taken back, and nothing is
+    looked up where many payments are written."""
+    return [line for line in (payment.search_text or "").split("\n") if _PAPER.fullmatch(line)]
 
 
 def _old(payment: Payment) -> Iterable[str]:
@@ -61,5 +76,9 @@ def folded(
     parts += [spoken(wire) for wire, _ in links]
     parts += [part for pair in links for part in pair if part]
     parts += more
+    return folded_lines(parts)
+
+
+def folded_lines(parts: Iterable[str]) -> str:
     lines = dict.fromkeys(fold(part) for part in parts if part)
     return "\n".join(("", *lines, ""))

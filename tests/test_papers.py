@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Event, OutboxMail, PaperRow, PaperSequence, Receipt
 from db.money import Money
-from payments import eft, lifecycle, obligations, organisers, outbox, receipts, timeline
+from payments import (
+    eft,
+    lifecycle,
+    obligations,
+    organisers,
+    outbox,
+    payer_details,
+    receipts,
+    search,
+    timeline,
+)
 from payments.courier import Courier
 from payments.eft import Account
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -473,3 +483,19 @@ def _in_dollars(session, event_id, now):
     draft = obligations.checked(Draft(reference, event.code, Money(10_000, "USD"), "Sipho"))
     obligations.create(session, event, draft, person=ADMIN, now=now, source=Source.DESK)
     return reference
+
+
+def test_a_payment_is_found_by_the_number_of_its_paper_also_after_it_changed(desk, gateway, now):
+    link, other = (issue(desk, gateway, now=now, amount=Money(100_00)) for _ in range(2))
+    paper(desk, now, PaperKind.QUOTATION, link)
+    paper(desk, now, PaperKind.QUOTATION, other)
+
+    def found(text):
+        with desk.begin() as session:
+            return [row.reference for row in search.page(session, ADMIN, search.parse(text)).rows]
+
+    assert found("DEMO-QUO-1-000001") == [link.reference]
+    assert found("quo-1-000002") == [other.reference]
+    with desk.begin() as session:
+        payer_details.add(session, ADMIN, link.reference, "zola@example.org", now=now)
+    assert found("QUO-1-000001") == [link.reference]

@@ -21,6 +21,7 @@ _DEED = {
     State.SENT: disputes.send_evidence, State.WON: disputes.win, State.LOST: disputes.lose,
     State.ACCEPTED: disputes.accept,
 }  # fmt: skip
+_WHYS: tuple[Why, ...] = tuple(Why)
 _NO_ROW = "None of them, I add a proof"
 
 
@@ -52,7 +53,7 @@ def dispute_form(here: Person, detail: PaymentDetail) -> str | None:
             required=True,
         )  # fmt: skip
         why = right.selectbox(
-            "Reason given", list(Why), format_func=lambda one: bank_words.DISPUTED[one],
+            "Reason given", _WHYS, format_func=bank_words.DISPUTED.__getitem__,
             key=f"dispute_why_{reference}",
         )  # fmt: skip
         case = st.text_input(
@@ -71,7 +72,7 @@ def dispute_form(here: Person, detail: PaymentDetail) -> str | None:
         st.error("Give the deadline: the desk reminds you of it, and it is lost when it passes.")
         return None
     amount = amount_of(typed or "", detail.row.amount.currency)
-    told = Told(reference, amount, Why(why), case or "", opened, until)
+    told = Told(reference, amount, why, case or "", opened, until)
     with app.sessions.begin() as session:
         disputes.record(session, here, told, now=app.now())
     return "Recorded. Take its evidence pack, send it to the gateway, and say here that you did."

@@ -25,6 +25,7 @@ from payments import (
     organisers,
     receipts,
     references,
+    search_text,
     vat,
 )
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -319,6 +320,7 @@ def _write(
                 amount_minor=parts[payment.id], currency=paper.total_currency, to=body.bill_to.name,
                 why=body.why,
             )  # fmt: skip
+            payment.search_text = search_text.with_paper(payment, paper.label)
     audit.record(
         session, person, "issue_paper", body.label, now=now, event_id=paper.event_id, kind=str(body.kind),
         total_minor=paper.total_minor, vat_minor=paper.vat_minor, sha256=paper.sha256,
