@@ -20,7 +20,7 @@ import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import approvals, disputes, inbox, people, proposing, search, signin
+from payments import approvals, disputes, inbox, lifecycle, people, proposing, search, signin
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -31,6 +31,7 @@ from payments.replay import View
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
 from tests.desk import ADMIN, FakeGateway, issue, make_event
+from tests.samples import make_payment
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -114,19 +115,78 @@ def desk(sqlite_template, tmp_path, now, monkeypatch):
 # -- who sees what ----------------------------------------------------------------------------------
 
 
+def a_large_payment(desk) -> None:
+    """Money and moments to be told, on several pages."""
+    with desk.sessions.begin() as session:
+        event = make_event(session, "grand", now=desk.now)
+        payment = make_payment(session, event, now=desk.now, amount_minor=98_765_432)
+        lifecycle.receive(
+            session, payment, kind="cash", source_reference="s1", amount=payment.amount, now=desk.now,
+            source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+
+
+#: Not en-ZA, where a person reads: a comma between thousands, none at all, R apart from its digits; days as
+#: machines or Americans write them; hours of twelve.
+FOREIGN = re.compile(
+    r"R\s?[0-9]{1,3},[0-9]{3}|R[0-9]{4}|R\s+[0-9]|\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b"
+    r"|\b[0-9]{1,2}/[0-9]{1,2}/20[0-9]{2}\b|\b[0-9]{1,2}:[0-9]{2} [AaPp]\.?[Mm]"
+    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* [0-9]{1,2}, 20[0-9]{2}"
+)
+
+
+def foreign(at: AppTest) -> list[str]:
+    """What a page says otherwise than people here write it."""
+    texts = [
+        str(one.value)
+        for kind in (
+            "markdown",
+            "caption",
+            "subheader",
+            "title",
+            "metric",
+            "info",
+            "warning",
+            "success",
+            "error",
+        )
+        for one in getattr(at, kind)
+    ]
+    labels = [one.label for kind in ("button", "selectbox", "checkbox", "radio") for one in getattr(at, kind)]
+    seen = re.sub(r"(?s)<style.*?</style>|<code.*?</code>|[A-Za-z-]+=\"[^\"]*\"", " ", all_html(at))
+    return [found[0] for text in (*texts, *labels, seen) for found in FOREIGN.finditer(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_foreign"),
+    [
+        ("R 1,500.00", True), ("R1500.00", True), ("R1,500.00", True), ("11/23/2026", True),
+        ("2026-11-23", True), ("Nov 23, 2026", True), ("3:05 PM", True),
+        ("R1\N{NO-BREAK SPACE}500.00", False),
+        ("23 Nov 2026, 15:05", False), ("R150.00", False),
+    ],
+)  # fmt: skip
+def test_what_is_not_written_as_people_here_write_is_seen(text, is_foreign):
+    assert bool(FOREIGN.search(text)) is is_foreign
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_each_role_gets_its_pages_and_no_others(desk, role):
+    a_large_payment(desk)
     desk.sign_in(role)
+    otherwise = {}
     for page, action in PAGES.items():
         if role in POLICY[action]:
             at = desk.open(page)
             assert not at.exception, page
             assert len(at.title) == 1, page
+            otherwise[page] = foreign(at)
             assert "Something broke on our side" not in all_html(at), page
         else:
             direct = AppTest.from_file(str(ROOT / page), default_timeout=30).run()
             assert not direct.title, page
             assert "not for your role" in all_html(direct), page
+    assert {page: found for page, found in otherwise.items() if found} == {}
 
 
 @pytest.mark.parametrize("page", PAGES)

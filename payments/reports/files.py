@@ -25,7 +25,8 @@ TODAY = "Names, and the days of events, as today"
 def about(report: Report) -> list[tuple[str, str]]:
     """What it is, as names and values: on each file and on paper."""
     asked = report.asked
-    made = f"{report.made_at.astimezone(SAST):%Y-%m-%d %H:%M:%S} SAST"
+    at = report.made_at.astimezone(SAST)
+    made = f"{at.day} {at:%b %Y, %H:%M:%S} SAST"
     lines = [
         ("Report", report.title), ("Event", report.event_name or "All events of this desk that you may see"),
         *([("As it stood on", f"{stood(asked.as_of)}. {TODAY}")] if asked.as_of else []),

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from payments import grammar
-from payments.dates import SAST, Span, business_day, day_span, say_days
+from payments.dates import Span, business_day, day_span, say_days, say_moment
 from payments.errors import InvalidInput
 
 
@@ -58,8 +58,8 @@ class Period:
     @property
     def bounds(self) -> str:
         """To the moment: what is not within them is not counted."""
-        start, end = (moment.astimezone(SAST) for moment in (self.span.start, self.span.end))
-        return f"from {start:%Y-%m-%d %H:%M}, before {end:%Y-%m-%d %H:%M}, SAST (UTC+02:00)"
+        start, end = (say_moment(moment) for moment in (self.span.start, self.span.end))
+        return f"from {start}, before {end}, SAST (UTC+02:00)"
 
     @property
     def word(self) -> str:
