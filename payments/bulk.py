@@ -167,6 +167,16 @@ def unfinished(session: Session, person: Person) -> tuple[Progress, ...]:
     return tuple(_progress(session, run) for run in session.scalars(mine.order_by(BulkRun.id)))
 
 
+def finished(session: Session, person: Person, deed: Deed, *, limit: int = 20) -> tuple[Progress, ...]:
+    """Runs of this person that are over, the newest first."""
+    mine = select(BulkRun).where(
+        BulkRun.person_id == person.id, BulkRun.finished_at.is_not(None), BulkRun.deed == deed
+    )
+    return tuple(
+        _progress(session, run) for run in session.scalars(mine.order_by(BulkRun.id.desc()).limit(limit))
+    )
+
+
 def results(
     session: Session, person: Person, run_id: int, *, outcome: str | None = None, limit: int = 100
 ) -> tuple[Result, ...]:

@@ -52,6 +52,8 @@ ORIGINS = (DESK, API, LEGACY)
 TAKEN = ("gateway", "cash", "card_slip", "eft")
 #: Fields of a filter that are days, as people speak of them.
 DAYS = ("created", "paid", "captured", "settled", "banked", "refunded")
+#: The event of payments that have none: records of the earlier system that name no event.
+NO_EVENT = "EARLIER"
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
 

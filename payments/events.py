@@ -142,6 +142,8 @@ def _by_code(session: Session, code: str) -> Event | None:
 def _checked(draft: EventDraft) -> EventDraft:
     """The draft with its texts cleaned; raises InvalidInput naming what to change."""
     code = clean(draft.code, field="The code", longest=40)
+    if code.lower() == "none":
+        raise InvalidInput("The code “none” means payments without an event. Choose another one.")
     if not code or not all(part.isalnum() and part.isascii() for part in code.split("-")):
         raise InvalidInput("The code is letters and digits, with dashes between, such as gala-2026.")
     name = _line(draft.name, "The name")

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import CURRENCIES, Money
-from payments.conditions import DAYS, ORIGINS, TAKEN, Filter
+from payments.conditions import DAYS, NO_EVENT, ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
@@ -54,6 +54,8 @@ _NEEDS: Mapping[str, str] = {
     "answer": "outcome_unknown",
     "mail": "mail_failed",
 }
+#: In place of an event's code: those that have none.
+NONE = "none"
 #: Money came, whichever way.
 _ANY = "any"
 #: What a moment of the last of a day is away from the next day.
@@ -214,6 +216,10 @@ def _as_is(word: str) -> tuple[str, ...]:
     return (word,)
 
 
+def _events(word: str) -> tuple[str, ...]:
+    return (NO_EVENT if word.lower() == NONE else word,)
+
+
 def _once(found: dict[str, Any], name: str, value: Any) -> None:
     if found.setdefault(name, value) != value:
         raise InvalidInput(f"Two different values are given for {name.replace('_', ' ')}. Leave one out.")
@@ -371,7 +377,7 @@ _ZONE = "SAST"
 _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
     "status": ("statuses", _statuses),
     "method": ("methods", _methods),
-    "event": ("events", _as_is),
+    "event": ("events", _events),
     "category": ("categories", _as_is),
     "by": ("organisers", _as_is),
     "stage": ("stages", _stages),
@@ -436,6 +442,8 @@ def _values(key: str, values: tuple[Any, ...]) -> list[str]:
         if key == "status" and values == group:
             return [name]
     words = [value.value if isinstance(value, StrEnum) else value for value in values]
+    if key == "event":
+        words = [NONE if word == NO_EVENT else word for word in words]
     if key == "failure":
         words = [_FAILURE_WORDS.get(word, f"{_CODE}{word}") for word in words]
     if all(re.fullmatch(r"[^\s,\"]+", word) for word in words):

@@ -5,17 +5,21 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from db.models import AuditEntry, BulkRow, Case, OutboxMail, TimelineEntry
+from db.models import AuditEntry, BulkRow, Case, OutboxMail, Payment, TimelineEntry
 from db.money import Money
 from payments import (
     approvals,
     attention,
     bulk,
     cancellation,
+    conditions,
+    filters,
     integrity,
+    lifecycle,
     lookout,
     notes,
     outbox,
+    search,
     standstill,
     two_people,
 )
@@ -25,9 +29,10 @@ from payments.cases import Decision, Reason
 from payments.deeds import NEEDS, ON_CASES, UNDOABLE, Deed, Given
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
-from payments.lifecycle import Status
+from payments.lifecycle import Kind, Source, Status
 from payments.people import SYSTEM, Role, create_person
 from tests.desk import issue, make_event, payment_of, proved
+from tests.samples import make_payment
 from tests.test_inbox import accept, process
 
 WHY = "The sponsor has withdrawn."
@@ -492,3 +497,35 @@ def test_many_move_to_another_event_and_back(sessions, gateway, finance, referen
     assert look(sessions, finance, Deed.NOTE, Filter(events=("devconf",)), Given("Back.")).doing == 4
     with sessions.read() as session:
         assert integrity.examine(session) == ()
+
+
+def test_payments_without_an_event_are_assigned_with_a_history_and_nothing_paid_is_touched(
+    sessions, gateway, finance, now
+):
+    def money() -> list[tuple]:
+        with sessions.read() as session:
+            rows = session.scalars(select(Payment).order_by(Payment.id))
+            return [(row.status, row.received_minor, row.refunded_minor, row.paid_at) for row in rows]
+
+    with sessions.begin() as session:
+        make_event(session, "gala", now=now)
+        none = make_event(session, conditions.NO_EVENT, now=now)
+        for _ in range(2):
+            payment = make_payment(session, none, now=now, status=Status.CREATED)
+            lifecycle.note(session, payment, Kind.CREATED, now=now, source=Source.DESK, actor="Thandi")
+        lifecycle.receive(
+            session, payment, kind="cash", source_reference="s1", amount=payment.amount, now=now,
+            source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+    before, wanted = money(), filters.from_page({"q": "event:none"}, now.date())
+    told = run(sessions, gateway, finance, Deed.MOVE, now, wanted, Given(WHY, event_code="gala"))
+    assert (told.outcomes, money()) == ({"done": 2}, before)
+    with sessions.read() as session:
+        assert search.totals(session, finance, wanted).count == 0
+        assert [one.id for one in bulk.finished(session, finance, Deed.MOVE)] == [told.id]
+        assert bulk.finished(session, finance, Deed.NOTE) == ()
+    with sessions.read() as session:
+        assert integrity.examine(session) == ()
+    assert bulk.undo_step(sessions, finance, told.id, now=now).outcomes == {"undone": 2}
+    with sessions.read() as session:
+        assert search.totals(session, finance, wanted).count == 2

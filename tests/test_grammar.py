@@ -39,6 +39,8 @@ PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
         pytest.param("-status:waived", Filter(not_statuses=(Status.WAIVED,)), id="not a status"),
         pytest.param("method:cash", Filter(methods=(Method.CASH,)), id="method"),
         pytest.param("event:devconf", Filter(events=("devconf",)), id="event"),
+        pytest.param("event:none", Filter(events=("EARLIER",)), id="without an event"),
+        pytest.param("-event:None,gala", Filter(not_events=("EARLIER", "gala")), id="none of these"),
         pytest.param('category:"Early bird"', Filter(categories=("Early bird",)), id="category"),
         pytest.param("organiser:thandi", Filter(organisers=("thandi",)), id="organiser"),
         pytest.param(">1000", Filter(amount_from=Money(100_001)), id="more than"),

@@ -30,7 +30,7 @@ from ui.lists import (
     record,
     timeline,
 )
-from ui.many import Many, begin, bulk_dialog, on_payments
+from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
 from ui.organiser_form import organiser_form, till_receipt
 from ui.palette import palette
@@ -139,6 +139,7 @@ __all__ = [
     "messages_list",
     "mode_banner",
     "moment",
+    "moved_before",
     "on_payments",
     "organiser_form",
     "palette",

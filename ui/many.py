@@ -18,7 +18,7 @@ from payments.events import State
 from payments.people import Action, Person
 from payments.search import COUNT_CAP, Filter
 from ui.here import error_boundary, require
-from ui.pieces import empty_state, escape, plain, problem
+from ui.pieces import empty_state, escape, moment, plain, problem
 from ui.proving import confirm_here, go
 
 SHOWN = 200
@@ -76,6 +76,22 @@ def bulk_dialog(person: Person) -> None:
             st.button(
                 "Go on", key=f"go_on_{told.id}", icon=":material/play_arrow:", on_click=go_on, args=(told.id,)
             )
+
+
+def moved_before(person: Person) -> None:
+    """What this person moved together, each to be looked at and undone; once a page, with ``bulk_dialog``."""
+    with bootstrap.app().sessions.read() as session:
+        runs = bulk.finished(session, person, Deed.MOVE)
+    for told in runs:
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            counts = ", ".join(
+                f"{words.number(count)} {name}" for name, count in sorted(told.outcomes.items())
+            )
+            plain(f"{moment(told.started_at)}: {counts}")
+            st.button(
+                "Look, or undo", key=f"moved_{told.id}", icon=":material/undo:", on_click=go_on,
+                args=(told.id,),
+            )  # fmt: skip
 
 
 def _close() -> None:

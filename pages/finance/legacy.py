@@ -8,7 +8,8 @@ import bootstrap
 import ui
 import words
 from db.money import CURRENCIES
-from payments import dates, legacy
+from payments import dates, legacy, search
+from payments.conditions import NO_EVENT, Filter
 from payments.legacy import Fault, Report
 from payments.people import Action, Person
 
@@ -189,9 +190,34 @@ def issues(here: Person) -> None:
                 )  # fmt: skip
 
 
+def without_event(here: Person) -> None:
+    """Those that name no event wait under one of their own until somebody says whose they are."""
+    with app.sessions.read() as session:
+        count = search.totals(session, here, Filter(events=(NO_EVENT,))).count
+    if not (count or here.may(Action.RECORD)):
+        return
+    st.subheader("Without an event", anchor=False)
+    if count:
+        ui.plain(
+            f"{words.count(count, 'payment names', 'payments name')} no event. Open them, narrow the list to "
+            "those of one event, and choose Move under Several at once. What was paid stays as it is."
+        )
+        st.page_link(
+            "pages/monitor/payments.py", label="See those without an event", icon=":material/list:",
+            query_params={"q": "event:none"},
+        )  # fmt: skip
+    else:
+        ui.plain("Every payment belongs to an event.", "faint")
+    if here.may(Action.RECORD):
+        ui.bulk_dialog(here)
+        ui.moved_before(here)
+
+
 st.title("Earlier records", anchor=False)
 if said := st.session_state.pop("legacy_done", None):
     st.success(ui.escape(said))
 with ui.error_boundary():
     busy = person.may(Action.RECONCILE) and bring(person)
     brought_before(person, busy=busy)
+with ui.error_boundary():
+    without_event(person)

@@ -19,6 +19,7 @@ from db.models import Category, Event, LegacyImport, LegacyIssue, LegacyRecord
 from db.money import CURRENCIES, Money
 from db.session import Sessions
 from payments import audit, events, standstill
+from payments.conditions import NO_EVENT
 from payments.dates import business_day
 from payments.errors import Conflict, InvalidInput
 from payments.events import EventDraft, Price, State
@@ -32,7 +33,7 @@ from payments.privacy import clean, fold
 #: Records written down together: what an interruption can undo, and how often progress is told.
 AT_ONCE = 1_000
 #: Where records go that name no conference, until somebody moves them.
-NO_EVENT = ("EARLIER", "Earlier records without an event")
+WITHOUT = (NO_EVENT, "Earlier records without an event")
 _LONGEST_CODE = 40
 
 
@@ -271,9 +272,9 @@ def _wanted_events(session: Session, new: Iterable[Known]) -> dict[tuple[str, st
 def _called(code: str, name: str) -> tuple[str, str]:
     """Code and name of the event a record names, fit for ours."""
     if not code and not name:
-        return NO_EVENT
+        return WITHOUT
     plain = re.sub(r"[^A-Za-z0-9]+", "-", fold(code or name)).strip("-").upper()[:_LONGEST_CODE].strip("-")
-    return plain or NO_EVENT[0], (name or code)[:120]
+    return plain or NO_EVENT, (name or code)[:120]
 
 
 def _tell(wanted: _Wanted, old: OldRecord) -> None:
