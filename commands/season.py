@@ -39,6 +39,9 @@ from payments.gateways.ikhokha import WORDS, sign
 from payments.inbox import Message
 from payments.lifecycle import Source
 from payments.people import Person, Role
+from payments.schedules import book
+from payments.schedules.plan import Plan, ReportOf, Way
+from payments.schedules.recurrence import Every, Recurrence
 from simulator.ledger import Ledger, SimulatedLink
 from simulator.season import Deed, Fair, Payer, Season, Step, plan
 
@@ -94,6 +97,7 @@ def seed(
                 if done % TELL_EVERY == 0:
                     progress(done, len(season.steps))
             player.dispute(ends)
+            player.schedule_a_report(ends)
             sessions.commit()
             progress(len(season.steps), len(season.steps))
     return season
@@ -180,6 +184,16 @@ class _Player:
             )  # fmt: skip
             finance = next(one for one in self._staff.values() if one.role is Role.FINANCE)
             disputes.record(session, finance, told, now=now)
+
+    def schedule_a_report(self, now: datetime) -> None:
+        """Last week's takings go out on Mondays, from the end of the year on."""
+        plan = Plan(
+            "Takings for the treasurer", ReportOf("takings", "", "last-week", ""), "pdf",
+            Recurrence(Every.WEEK, hour=7), (f"treasurer@{self._app.settings.report_domains[0]}",), Way.LINK,
+        )  # fmt: skip
+        asker = replace(self._staff[FINANCE], proved_at=people.ALWAYS)
+        with self._sessions.begin() as session:
+            book.make(session, asker, plan, self._app.settings.outside, now=now)
 
     # -- one step ------------------------------------------------------------------------------------
 
