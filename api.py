@@ -26,7 +26,7 @@ from starlette.routing import Route
 from api_description import OPERATIONS, ROOT, SCHEMAS, Operation, describe, faults
 from bootstrap import App
 from db.money import Money
-from payments import api_keys, events, registered, registrations
+from payments import api_keys, events, on_sale, registered, registrations
 from payments.api_keys import Caller
 from payments.errors import (
     Conflict,
@@ -159,8 +159,10 @@ class Api:
     # -- the operations -------------------------------------------------------------------------------
 
     async def _put(self, request: Request, caller: Caller, body: Any) -> Response:
-        amount = Money(body.pop("amount_minor"), body.pop("currency"))
-        wanted = Wanted(amount=amount, **body)
+        currency = body.pop("currency")
+        amount = Money(body.pop("amount_minor"), currency) if "amount_minor" in body else None
+        extras = tuple((one["name"], one.get("quantity", 1)) for one in body.pop("extras", ()))
+        wanted = Wanted(amount=amount, extras=extras, **body)
         turn = self._turns.setdefault(f"{caller.event_code} {wanted.registration_id}", asyncio.Lock())
         settings = self._app.settings
         async with turn:
@@ -201,15 +203,30 @@ class Api:
         return _json(self._shown(payment))
 
     async def _event(self, _request: Request, caller: Caller, _: Any) -> Response:
-        view = await self._read(lambda session: events.get_event(session, caller.person, caller.event_code))
+        view, found = await self._read(
+            lambda session: (
+                events.get_event(session, caller.person, caller.event_code),
+                on_sale.offers(session, caller.person, caller.event_code, now=self._app.now()),
+            )
+        )
         lines = [
-            {"name": line.name, "amount_minor": line.price.minor} for line in view.categories if line.active
+            {
+                "name": line.name, "amount_minor": line.price.minor, "period": line.period,
+                "until": line.until.isoformat() if line.until else None, "seats_left": line.seats_left,
+                "note": " ".join(line.passed),
+            }
+            for line in found.categories
+        ]  # fmt: skip
+        extras = [
+            {"name": one.name, "amount_minor": one.price.minor, "seats_left": one.seats_left}
+            for one in found.extras
         ]
         return _json(
             {
                 "code": view.code, "name": view.name, "mode": self._app.settings.mode,
                 "state": str(view.state), "currency": view.currency, "starts_on": view.starts_on.isoformat(),
                 "ends_on": view.ends_on.isoformat(), "categories": lines,
+                "extras": extras,
             }
         )  # fmt: skip
 
@@ -235,6 +252,16 @@ class Api:
             "return_token": token,
             "status_url": f"{self._app.settings.return_url}/{token}" if token else None,
             "replaces": payment.replaces,
+            "lines": [
+                {
+                    "what": line.what,
+                    "quantity": line.quantity,
+                    "unit_minor": line.unit.minor,
+                    "discount_minor": line.discount.minor,
+                    "amount_minor": line.amount.minor,
+                }
+                for line in payment.lines
+            ],
             "created_at": _moment(payment.created_at),
             "paid_at": _moment(payment.paid_at) if payment.paid_at else None,
         }

@@ -42,6 +42,9 @@ def _or_null(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
+_LEFT: Schema = {"type": ["integer", "null"], "minimum": 0, "description": "Null: any number."}
+
+
 def _object(properties: Mapping[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
     return {
         "type": "object",
@@ -57,7 +60,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "registration_id": _OWN_ID,
             "amount_minor": {
                 "type": "integer", "minimum": 1, "maximum": LARGEST_MINOR,
-                "description": "What is to be paid, in cents.", "examples": [150_000],
+                "description": "In cents. Left out, it costs what the event's prices say now.",
+                "examples": [150_000],
             },
             "currency": {"type": "string", "enum": list(CURRENCIES), "examples": ["ZAR"]},
             "payer_name": {"type": "string", "minLength": 1, "maxLength": 120, "examples": ["Thandi Nkosi"]},
@@ -65,7 +69,25 @@ SCHEMAS: Mapping[str, Schema] = {
             "payer_phone": {"type": "string", "maxLength": 40, "examples": ["082 123 4567"]},
             "category": {
                 "type": "string", "minLength": 1, "maxLength": 200,
-                "description": "A name on the event's price list. What is asked is amount_minor.",
+                "description": "A name on the event's price list. Where there is an amount_minor and neither "
+                "extras nor a code, it only says what that is for.",
+            },
+            "extras": {
+                "type": "array", "maxItems": 20,
+                "description": "What is wanted beside the category, by its name.",
+                "items": _object(
+                    {
+                        "name": {
+                            "type": "string", "minLength": 1, "maxLength": 200, "examples": ["Workshop"],
+                        },
+                        "quantity": {"type": "integer", "minimum": 1, "maximum": 100},
+                    },
+                    optional=("quantity",),
+                ),
+            },
+            "code": {
+                "type": "string", "minLength": 1, "maxLength": 40, "examples": ["MEMBER"],
+                "description": "A discount code of the event.",
             },
             "note": {"type": "string", "maxLength": 500, "description": "For the people at the desk."},
             "return_url": {
@@ -73,7 +95,9 @@ SCHEMAS: Mapping[str, Schema] = {
                 "description": "An https page of yours that our own page leads the payer back to.",
             },
         },
-        optional=("payer_email", "payer_phone", "category", "note", "return_url"),
+        optional=(
+            "amount_minor", "payer_email", "payer_phone", "category", "extras", "code", "note", "return_url",
+        ),
     ),
     "CancelRequest": _object(
         {
@@ -114,6 +138,16 @@ SCHEMAS: Mapping[str, Schema] = {
                 **_or_null(_REFERENCE),
                 "description": "The payment that was cancelled for this one, when the amount changed.",
             },
+            "lines": {
+                "type": "array",
+                "description": "What it was priced as: together its amount. Empty where the amount was said.",
+                "items": _object(
+                    {
+                        "what": _TEXT, "quantity": {"type": "integer", "minimum": 1}, "unit_minor": _MINOR,
+                        "discount_minor": _MINOR, "amount_minor": _MINOR,
+                    }
+                ),
+            },
             "created_at": _MOMENT,
             "paid_at": _or_null(_MOMENT),
         }
@@ -136,7 +170,20 @@ SCHEMAS: Mapping[str, Schema] = {
             "ends_on": {"type": "string", "format": "date"},
             "categories": {
                 "type": "array",
-                "items": _object({"name": _TEXT, "amount_minor": _MINOR}),
+                "items": _object(
+                    {
+                        "name": _TEXT,
+                        "amount_minor": {**_MINOR, "description": "What it costs now, in cents."},
+                        "period": {"type": "string", "description": "Which price holds; empty for its own."},
+                        "until": _or_null({"type": "string", "format": "date"}),
+                        "seats_left": _LEFT,
+                        "note": {"type": "string", "description": "Why an earlier price holds no more."},
+                    }
+                ),
+            },
+            "extras": {
+                "type": "array",
+                "items": _object({"name": _TEXT, "amount_minor": _MINOR, "seats_left": _LEFT}),
             },
         }
     ),
@@ -164,8 +211,8 @@ SCHEMAS: Mapping[str, Schema] = {
 }  # fmt: skip
 
 
-#: What only serves paying is not told of in a notification.
-_FOR_PAYING = ("link", "return_token", "status_url", "replaces")
+#: What only serves paying, or never changes, is not told of in a notification.
+_FOR_PAYING = ("link", "return_token", "status_url", "replaces", "lines")
 SCHEMAS = {
     **SCHEMAS,
     "NotifiedPayment": _object(
@@ -378,6 +425,8 @@ def faults(schema: Schema, value: Any, field: str = "") -> Iterator[tuple[str, s
     kind = schema["type"]
     if kind == "object":
         yield from _object_faults(schema, value, field)
+    elif kind == "array":
+        yield from _array_faults(schema, value, field)
     elif kind == "integer":
         yield from _integer_faults(schema, value, field)
     elif not isinstance(value, str):
@@ -399,6 +448,16 @@ def _object_faults(schema: Schema, value: Any, field: str) -> Iterator[tuple[str
             yield name[:100], f"There is no such field. There are {', '.join(known)}."
         else:
             yield from faults(known[name], one, name)
+
+
+def _array_faults(schema: Schema, value: Any, field: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, list):
+        yield field, "It must be a list."
+    elif len(value) > schema["maxItems"]:
+        yield field, f"It has {schema['maxItems']} entries at most."
+    else:
+        for one in value:
+            yield from faults(schema["items"], one, field)
 
 
 def _integer_faults(schema: Schema, value: Any, field: str) -> Iterator[tuple[str, str]]:

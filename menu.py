@@ -76,6 +76,10 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
             "Who owes what, by a file from somebody else: looked at row by row before anything changes.",
         ),
         Entry(
+            Action.RECORD, "finance/prices", "Prices", "sell",
+            "What an event costs early and late, its extras and discount codes, and how many seats are left.",
+        ),
+        Entry(
             Action.EXPORT, "finance/reports", "Reports", "bar_chart",
             "Takings, revenue, what is open, fees and VAT: on screen, as PDF and as spreadsheet.",
         ),

@@ -83,7 +83,7 @@ def measure(folder: Path, kind: str, rows: int, stack: ExitStack) -> dict[str, A
 
 def begin(app: bootstrap.App, person: Person, data: bytes, now: datetime) -> int:
     with app.sessions.begin() as session:
-        sheet = sheets.read(session, person, "DEVCONF", "payers.csv", data)
+        sheet = sheets.read(session, person, "DEVCONF", "payers.csv", data, now=now)
         return sheets.start(session, person, "DEVCONF", sheet, also_alike=False, demo=True, now=now)
 
 

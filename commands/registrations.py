@@ -48,7 +48,9 @@ def import_registrations(
     with app.sessions.read() as session:
         there = registration_files.opened(person, file.name, data)
         meant = registration_files.suggest(session, person, event, there) | _meant(column or [])
-        preview = registration_files.look(session, person, event, there, data, meant, demo=app.settings.demo)
+        preview = registration_files.look(
+            session, person, event, there, data, meant, demo=app.settings.demo, now=app.now()
+        )
     if dry_run:
         rows = [_foreseen(row) for row in preview.rows]
         answer(_told(preview, rows, None), as_json, lambda: _show(preview, rows, dry_run=True))

@@ -22,7 +22,7 @@ from bootstrap import App
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import disputes, inbox, links, obligations, outbox, people, references, sync
+from payments import disputes, inbox, links, obligations, outbox, people, price_book, references, sync
 from payments.dates import business_day
 from payments.disputes import Told, Why
 from payments.errors import (
@@ -39,6 +39,7 @@ from payments.gateways.ikhokha import WORDS, sign
 from payments.inbox import Message
 from payments.lifecycle import Source
 from payments.people import Person, Role
+from payments.price_book import Code, ExtraPrice, Period, PriceBook
 from payments.schedules import book
 from payments.schedules.plan import Plan, ReportOf, Way
 from payments.schedules.recurrence import Every, Recurrence
@@ -57,6 +58,8 @@ STAFF = (
 )
 #: The one event Aisha may see.
 ORGANISERS_EVENT = "JOZI-TECH"
+#: The one with early prices, extras and discount codes.
+PRICED = "DBN-JAZZ"
 SEED, PAYMENTS = 2026, 2_000
 #: After how many steps the progress is told.
 TELL_EVERY = 25
@@ -165,6 +168,9 @@ class _Player:
                     session, people.SYSTEM, name=name, email=email, role=role, events=events, now=now
                 )
             self._staff = {email: people.system_person(session, email) for _, email, _ in STAFF}
+            for fair in self._season.fairs:
+                if fair.code == PRICED:
+                    price_book.save(session, people.SYSTEM, fair.code, _book(fair), now=now)
             self._prices = {
                 (view.code, line.name): line.id for view in opened.values() for line in view.categories
             }
@@ -447,6 +453,26 @@ def _event_body(link_id: str, reference: str, word: str) -> bytes:
 
 def reference_of(payer: Payer) -> str:
     return references.with_check(payer.fair.prefix, payer.reference_body, demo=True)
+
+
+def _book(fair: Fair) -> PriceBook:
+    """Early and later prices, extras and codes of an event that is coming, to be seen and tried."""
+    early, later = fair.starts_on - timedelta(days=67), fair.starts_on - timedelta(days=30)
+    return PriceBook(
+        (
+            Period("Weekend", "Early bird", Money(70_000), until=early, seats=40),
+            Period("Weekend", "Advance", Money(78_000), until=later),
+            Period("Saturday", "Early bird", Money(40_000), seats=25),
+        ),
+        (
+            ExtraPrice("Poetry workshop", Money(25_000), seats=30),
+            ExtraPrice("Gala dinner", Money(45_000)),
+        ),
+        (
+            Code("POETS", percent_bp=1_000, most=50),
+            Code("FRIENDS", off=Money(10_000), until=later),
+        ),
+    )
 
 
 def _draft(fair: Fair) -> EventDraft:

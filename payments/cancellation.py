@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment
 from db.session import Sessions
-from payments import audit, holding, lifecycle, links, sync
+from payments import audit, holding, lifecycle, links, prices, sync
 from payments.attention import reason_given
 from payments.errors import Conflict, NotFound
 from payments.gateways import Gateway
@@ -68,6 +68,7 @@ def reopen(session: Session, person: Person, reference: str, why: str, *, now: d
         raise Conflict(f"{payment.reference} is not cancelled, and has not expired.")
     if not any(link.state == "open" for link in payment.links):
         raise Conflict(f"{payment.reference} has no link that could be paid. Take a new payment.")
+    prices.refuse_if_over(session, payment, now=now)
     for link in payment.links:
         links.wake(link, now, within=timedelta(minutes=1))
     _move(session, person, payment, Status.OPEN, "reopen_payment", reason, now)

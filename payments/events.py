@@ -5,10 +5,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from db.models import Category, Event, Payment
+from db.models import Category, Event, Payment, PricePeriod
 from db.money import CURRENCIES, LARGEST_MINOR, Money
 from payments import audit
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -212,6 +212,7 @@ def _replace_prices(session: Session, event: Event, prices: tuple[Price, ...]) -
         if _has_payments(session, Payment.category_id == category.id):
             category.active, category.position = False, len(prices) + offset
         else:
+            session.execute(delete(PricePeriod).where(PricePeriod.category_id == category.id))
             event.categories.remove(category)
             session.delete(category)
 

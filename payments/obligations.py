@@ -8,12 +8,23 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
-from payments import contacts, holding, lifecycle, places, references, search_text, standstill, tallies
+from payments import (
+    contacts,
+    holding,
+    lifecycle,
+    places,
+    prices,
+    references,
+    search_text,
+    standstill,
+    tallies,
+)
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check
 from payments.places import PlaceDraft
+from payments.prices import Choice
 from payments.privacy import clean
 
 #: Who gave no name is called so.
@@ -35,6 +46,8 @@ class Draft:
     note: str = ""
     places: tuple[PlaceDraft, ...] = ()
     deposit: Money | None = None  # what its first link asks for, when that is not all of it
+    choice: Choice | None = None  # by which it is priced: then ``amount`` is what it was said to cost
+    as_priced: bool = False  # and what it costs by now is good as well
 
 
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
@@ -60,10 +73,12 @@ def checked(draft: Draft) -> Draft:
         or WALK_IN,
         payer_email=contacts.email_address(draft.payer_email),
         payer_phone=contacts.phone_number(draft.payer_phone),
-        category_id=draft.category_id,
+        category_id=draft.choice.category_id if draft.choice else draft.category_id,
         note=clean(draft.note, field="The note", longest=1000),
         places=places.checked(draft.places, draft.amount),
         deposit=_checked_deposit(draft),
+        choice=draft.choice,
+        as_priced=draft.as_priced,
     )
 
 
@@ -81,7 +96,10 @@ def create(
 ) -> Payment:
     """The payment's row, from a draft that was ``checked``. The caller checks who may, and audits.
 
-    Raises Conflict (the event is not open, the desk stands still), InvalidInput (a price of another event).
+    One that is priced takes its seats in the same transaction.
+
+    Raises Conflict (the event is not open, the desk stands still, it costs something else by now),
+    InvalidInput (a price of another event).
     """
     standstill.refuse(session)
     if event.state != "open":
@@ -90,14 +108,19 @@ def create(
         category = session.get(Category, draft.category_id)
         if category is None or category.event_id != event.id:
             raise InvalidInput(f"This price is not on the list of {event.name}.")
+    priced, amount = None, draft.amount
+    if draft.choice is not None:
+        agreed = None if draft.as_priced else draft.amount
+        priced = prices.hold(session, event, draft.choice, agreed=agreed, now=now)
+        amount = priced.total
     payment = Payment(
         reference=draft.reference,
         event_id=event.id,
         category_id=draft.category_id,
         mode="demo" if draft.reference.startswith(references.DEMO_PREFIX) else "live",
         status=Status.CREATED,
-        amount_minor=draft.amount.minor,
-        amount_currency=draft.amount.currency,
+        amount_minor=amount.minor,
+        amount_currency=amount.currency,
         payer_name=draft.payer_name,
         payer_email=draft.payer_email,
         payer_phone=draft.payer_phone,
@@ -113,11 +136,15 @@ def create(
     session.add(payment)
     session.flush()
     places.write(session, payment, draft.places)
+    if priced is not None:
+        prices.write(session, payment, priced)
     tallies.moved(session, payment, None, now)
     for_several = {"places": "; ".join(place.name for place in draft.places)} if draft.places else {}
+    priced_as = {"priced": priced.text} if priced is not None else {}
     lifecycle.note(
         session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
         amount_minor=payment.amount_minor, currency=payment.amount_currency, **for_several,
+        **priced_as,
     )  # fmt: skip
     return payment
 
@@ -142,9 +169,10 @@ def seen(session: Session, person: Person, reference: str) -> Payment:
 
 def same_intent(payment: Payment, event: Event, draft: Draft) -> None:
     """Raises Conflict when a reference that is known is sent with anything else in its form."""
+    as_it_is = draft.choice is not None and draft.as_priced
     kept = (
         payment.event_id,
-        payment.amount_minor,
+        draft.amount.minor if as_it_is else payment.amount_minor,
         payment.payer_name,
         payment.payer_email,
         payment.payer_phone,

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from db.models import Payment, Registration
 from db.money import Money
-from payments import links
+from payments import links, prices
 from payments.errors import InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Status
 from payments.people import Action, Person, check
+from payments.prices import Priced
 
 MOST_CHANGES = 200
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
@@ -37,6 +38,7 @@ class Registered:
     url: str | None
     return_token: str | None
     replaces: str | None
+    lines: tuple[Priced, ...]  # what it was priced as; none when its amount was said
     created_at: datetime
     paid_at: datetime | None
 
@@ -117,13 +119,19 @@ def _views(session: Session, rows: list[tuple[Registration, Payment]]) -> list[R
             Registration.number == number,
         )
         before[event_id, registration_id, number] = session.scalars(earlier).one()
+    lines = prices.kept_of(session, [payment for _, payment in rows])
     return [
-        _view(session, row, payment, before.get((row.event_id, row.registration_id, row.number - 1)))
+        _view(
+            session, row, payment, before.get((row.event_id, row.registration_id, row.number - 1)),
+            lines.get(payment.id, ()),
+        )
         for row, payment in rows
-    ]
+    ]  # fmt: skip
 
 
-def _view(session: Session, row: Registration, payment: Payment, replaces: str | None) -> Registered:
+def _view(
+    session: Session, row: Registration, payment: Payment, replaces: str | None, lines: tuple[Priced, ...]
+) -> Registered:
     link = links.newest(payment) if payment.links else None
     waits = payment.status in (Status.OPEN, Status.FAILED, Status.PART_PAID)
     payable = link is not None and waits and link.state == "open" and links.fits(session, link)
@@ -139,6 +147,7 @@ def _view(session: Session, row: Registration, payment: Payment, replaces: str |
         url=link.url if link is not None and payable else None,
         return_token=link.return_token if link is not None else None,
         replaces=replaces,
+        lines=lines,
         created_at=payment.created_at,
         paid_at=payment.paid_at,
     )

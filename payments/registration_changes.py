@@ -11,7 +11,7 @@ from payments.lifecycle import NEVER_MADE, Status
 #: Nothing of these was paid or promised: another amount may still be asked for.
 CHANGEABLE = frozenset({Status.CREATED, Status.OPEN, Status.FAILED, Status.EXPIRED, Status.CANCELLED})
 #: Closed by somebody's decision or by time: a file does not ask for it again behind their back.
-_SHUT = frozenset({Status.EXPIRED, Status.CANCELLED})
+SHUT = frozenset({Status.EXPIRED, Status.CANCELLED})
 DETAILS = ("payer_name", "payer_email", "payer_phone")
 _SAID = {"payer_name": "name", "payer_email": "e-mail", "payer_phone": "phone"}
 
@@ -35,13 +35,20 @@ class Wished(Protocol):
     """What is looked at of ``registrations.Wanted``."""
 
     @property
-    def amount(self) -> Money: ...
-    @property
     def payer_name(self) -> str: ...
     @property
     def payer_email(self) -> str: ...
     @property
     def payer_phone(self) -> str: ...
+
+
+class Costs(Protocol):
+    """What is looked at of ``registration_prices.Cost``."""
+
+    @property
+    def amount(self) -> Money: ...
+    @property
+    def other(self) -> bool: ...
 
 
 def told_by(payment: Payment, wanted: Wished) -> dict[str, Any]:
@@ -54,19 +61,19 @@ def told_by(payment: Payment, wanted: Wished) -> dict[str, Any]:
     return said
 
 
-def judge(payment: Payment, event_id: int, wanted: Wished) -> Change:
+def judge(payment: Payment, event_id: int, wanted: Wished, cost: Costs) -> Change:
     """What a row of a file may do to a payment as it is. ``wanted`` is filled in where the row is empty."""
     if payment.event_id != event_id:
         return Change(Becomes.REFUSED, f"{payment.reference} was moved to another event.")
     status = Status(payment.status)
-    if status in _SHUT:
+    if status in SHUT:
         return Change(
             Becomes.REFUSED,
             f"{payment.reference} is {status}. Reissue it on the payment if it is wanted after all, "
             f"or take the row out.",
         )
-    if payment.amount != wanted.amount:
-        return _other_amount(payment, status, wanted)
+    if cost.other:
+        return _other_amount(payment, status, cost.amount)
     new = [_SAID[name] for name in DETAILS if getattr(wanted, name) != getattr(payment, name)]
     if new:
         return Change(Becomes.CHANGED, f"Another {' and '.join(new)}.")
@@ -75,15 +82,15 @@ def judge(payment: Payment, event_id: int, wanted: Wished) -> Change:
     return Change(Becomes.UNCHANGED, f"{payment.reference} is {status.replace('_', ' ')}.")
 
 
-def _other_amount(payment: Payment, status: Status, wanted: Wished) -> Change:
+def _other_amount(payment: Payment, status: Status, amount: Money) -> Change:
     if status in CHANGEABLE and not payment.received_minor:
         return Change(
             Becomes.CHANGED,
-            f"{payment.amount} becomes {wanted.amount}: {payment.reference} is cancelled, and another "
+            f"{payment.amount} becomes {amount}: {payment.reference} is cancelled, and another "
             f"payment takes its place.",
         )
     return Change(
         Becomes.REFUSED,
         f"{payment.reference} is {status.replace('_', ' ')} for {payment.amount}, and the row says "
-        f"{wanted.amount}. What was paid is not altered: settle the difference on the payment.",
+        f"{amount}. What was paid is not altered: settle the difference on the payment.",
     )

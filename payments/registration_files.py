@@ -19,7 +19,14 @@ from sqlalchemy.orm import Session, selectinload
 from db.models import Event, Payment, Registration, RegistrationFile, RegistrationRow
 from db.money import Money
 from db.session import Sessions
-from payments import audit, registration_changes, registrations, standstill
+from payments import (
+    audit,
+    on_sale,
+    registration_changes,
+    registration_prices,
+    registrations,
+    standstill,
+)
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
 from payments.events import event_row
 from payments.gateways import Gateway
@@ -137,6 +144,7 @@ def look(
     meant: Mapping[Column, str],
     *,
     demo: bool,
+    now: datetime,
 ) -> Preview:
     """What would become of each row now; changes nothing.
 
@@ -146,17 +154,15 @@ def look(
     if Column.ID not in meant:
         raise InvalidInput(f"{there.file}: say which column is the registration id. Rows are known by it.")
     places = reading.places_of(there, meant)
-    prices = [
-        PriceLine(line.id, line.name, Money(line.price_minor, event.currency))
-        for line in event.categories
-        if line.active
-    ]
+    found = on_sale.of_event(session, event, now)
+    prices = [PriceLine(line.id, line.name, line.price, not found.priced) for line in found.categories]
     sheet = reading.understood(there, places, prices, event.currency)
     twice = _twice(sheet.rows)
     known = _known(session, event, [row.wanted.own_id for row in sheet.rows if row.wanted])
     at = sheet.headings.index(meant[Column.ID])
     rows = tuple(
-        _look(session, event, row, row.cells[at][:100], twice, known, demo=demo) for row in sheet.rows
+        _look(session, event, row, row.cells[at][:100], twice, known, found.priced, demo=demo, now=now)
+        for row in sheet.rows
     )
     sha256 = hashlib.sha256(data).hexdigest()
     return Preview(event.code, event.name, sheet.file, sha256, sheet.headings, sheet.meant, rows)
@@ -205,27 +211,36 @@ def _look(
     own_id: str,
     twice: Mapping[str, Sequence[int]],
     known: Mapping[str, Payment],
+    priced: bool,
     *,
     demo: bool,
+    now: datetime,
 ) -> Looked:
     if row.wanted is None:
         return Looked(row.number, own_id, "", None, Change(Becomes.REFUSED, row.fault), None)
     asks = row.wanted
-    wanted = Wanted(asks.own_id, asks.amount, asks.name, asks.email, asks.phone, asks.category, asks.note)
+    by_list = bool((priced and asks.category) or asks.extras or asks.code)
+    wanted = Wanted(
+        asks.own_id, asks.amount if asks.says_amount or not by_list else None, asks.name, asks.email,
+        asks.phone, asks.category, asks.note, extras=asks.extras, code=asks.code, by_list=by_list,
+    )  # fmt: skip
+    amount = wanted.amount
     change, payment = Change(Becomes.NEW), known.get(wanted.registration_id)
     try:
         if wanted.registration_id in twice:
             rows = ", ".join(map(str, twice[wanted.registration_id]))
             raise InvalidInput(f"Rows {rows} carry the same id. Leave the one that is meant.")
-        wanted, _ = registrations.checked(session, event, wanted, demo=demo)
-    except InvalidInput as error:
+        wanted, chosen = registrations.checked(session, event, wanted, demo=demo)
+        cost = registration_prices.cost_of_row(session, event, payment, chosen, now)
+    except (InvalidInput, Conflict) as error:
         change = Change(Becomes.REFUSED, str(error))
     else:
+        wanted, amount = replace(wanted, amount=cost.amount), cost.amount
         if payment is not None:
             told = registration_changes.told_by(payment, wanted)
-            change = registration_changes.judge(payment, event.id, replace(wanted, **told))
+            change = registration_changes.judge(payment, event.id, replace(wanted, **told), cost)
     return Looked(
-        row.number, asks.own_id, asks.name, asks.amount, change, wanted, payment.reference if payment else ""
+        row.number, asks.own_id, asks.name, amount, change, wanted, payment.reference if payment else ""
     )
 
 
@@ -267,17 +282,20 @@ def _row(file_id: int, one: Looked) -> dict[str, Any]:
 
 
 def _plain(wanted: Wanted) -> dict[str, Any]:
+    assert wanted.amount is not None, "a row is written down with what it costs"
     return {
         "amount_minor": wanted.amount.minor, "currency": wanted.amount.currency,
         "payer_name": wanted.payer_name, "payer_email": wanted.payer_email,
         "payer_phone": wanted.payer_phone, "category": wanted.category, "note": wanted.note,
+        "extras": [list(one) for one in wanted.extras], "code": wanted.code, "by_list": wanted.by_list,
     }  # fmt: skip
 
 
 def _wanted(row: RegistrationRow) -> Wanted:
     plain = dict(row.wanted)
     amount = Money(plain.pop("amount_minor"), plain.pop("currency"))
-    return Wanted(row.registration_id, amount, **plain)
+    extras = tuple((name, count) for name, count in plain.pop("extras", ()))
+    return Wanted(row.registration_id, amount, extras=extras, **plain)
 
 
 def step(

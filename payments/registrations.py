@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import ApiKey, ApiRequest, Category, Event, Payment, Registration
+from db.models import ApiKey, ApiRequest, Event, Payment, Registration
 from db.money import Money
 from db.session import Sessions
 from db.upsert import insert_once
@@ -33,6 +33,7 @@ from payments import (
     references,
     registered,
     registration_changes,
+    registration_prices,
     reissue,
     standstill,
 )
@@ -46,28 +47,35 @@ from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.registered import Registered
 from payments.registration_changes import CHANGEABLE, Becomes, Change
+from payments.registration_prices import Chosen, Cost
 
+#: What requests did not have in the beginning.
+_SINCE = ("extras", "code", "by_list")
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What a caller asks for. ``category`` is a name on the event's price list, ``return_url`` a page of the
-    caller's that the payer finds on ours."""
+    caller's that the payer finds on ours. Without ``amount`` it costs what the event's prices say."""
 
     registration_id: str
-    amount: Money
+    amount: Money | None
     payer_name: str = ""
     payer_email: str = ""
     payer_phone: str = ""
     category: str = ""
     note: str = ""
     return_url: str = ""
+    extras: tuple[tuple[str, int], ...] = ()  # by name, with how many
+    code: str = ""
+    by_list: bool = False  # its amount is what the event's prices were seen to come to
 
     @property
     def digest(self) -> str:
-        """Of all that it asks for."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Of all that it asks for; the same as before there were extras and codes where it has none."""
+        told = {name: one for name, one in asdict(self).items() if one or name not in _SINCE}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class Outcome(StrEnum):
@@ -102,8 +110,8 @@ def put(
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         check(person, Action.ISSUE_LINK, event.id)
-        wanted, category_id = checked(session, event, wanted, demo=demo)
-        step = _take_up(session, person, event, wanted, idempotency_key, key_id, demo=demo, now=now)
+        wanted, chosen = checked(session, event, wanted, demo=demo)
+        step = _take_up(session, person, event, wanted, chosen, idempotency_key, key_id, demo=demo, now=now)
     if step.outcome is Outcome.REPEATED:
         return _read(sessions, person, step.reference), Outcome.REPEATED
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.API}
@@ -112,7 +120,7 @@ def put(
     if outcome is Outcome.CHANGED:
         reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
     if outcome is not Outcome.KEPT or step.wants_link:
-        draft = _draft(reference, event_code, wanted, category_id)
+        draft = _draft(reference, event_code, wanted, step.cost)
         outcome = _linked(sessions, gateways, draft, step, outcome, by)
     return _read(sessions, person, reference), outcome
 
@@ -137,14 +145,14 @@ def bring(
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         check(person, Action.RECORD, event.id)
-        wanted, category_id = checked(session, event, wanted, demo=demo)
-        step, change, wanted = _as_brought(session, person, event, wanted, demo=demo, now=now)
+        wanted, chosen = checked(session, event, wanted, demo=demo)
+        step, change, wanted = _as_brought(session, person, event, wanted, chosen, demo=demo, now=now)
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.FILE}
     reference = step.reference
     if step.outcome is Outcome.CHANGED:
         reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
     if step.outcome is not Outcome.KEPT or step.wants_link:
-        draft = _draft(reference, event_code, wanted, category_id)
+        draft = _draft(reference, event_code, wanted, step.cost)
         if _linked(sessions, gateways, draft, step, step.outcome, by) is Outcome.UNKNOWN:
             change = replace(change, told=f"{change.told} {UNHEARD}".strip())
     return reference, change
@@ -155,23 +163,32 @@ UNHEARD = "The gateway has not said yet whether it made the link: it is looked u
 
 
 def _as_brought(
-    session: Session, person: Person, event: Event, wanted: Wanted, *, demo: bool, now: datetime
+    session: Session,
+    person: Person,
+    event: Event,
+    wanted: Wanted,
+    chosen: Chosen,
+    *,
+    demo: bool,
+    now: datetime,
 ) -> tuple["_Step", Change, Wanted]:
     kept = _reserve(session, person, event, wanted, demo=demo, now=now)
     payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
     if payment is None:
         session.flush()
-        return _Step(Outcome.CREATED, kept.reference, kept.id, None), Change(Becomes.NEW), wanted
+        cost = chosen.cost(session, event, None, now)
+        return _Step(Outcome.CREATED, kept.reference, kept.id, None, cost), Change(Becomes.NEW), wanted
     payment = holding.payment(session, payment.id)
     session.refresh(kept)
     wanted = replace(wanted, **registration_changes.told_by(payment, wanted))
-    change = registration_changes.judge(payment, event.id, wanted)
+    cost = registration_prices.cost_of_row(session, event, payment, chosen, now)
+    change = registration_changes.judge(payment, event.id, wanted, cost)
     if change.becomes is Becomes.REFUSED:
         raise Conflict(change.told)
-    if payment.amount != wanted.amount:
-        return _Step(Outcome.CHANGED, kept.reference, kept.id, None), change, wanted
+    if cost.other:
+        return _Step(Outcome.CHANGED, kept.reference, kept.id, None, cost), change, wanted
     _bring_up_to_date(session, person, payment, wanted, now, Source.FILE)
-    return replace(_to_keep(payment, kept, None), replaces=""), change, wanted
+    return replace(_to_keep(payment, kept, None, cost), replaces=""), change, wanted
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,7 @@ class _Step:
     reference: str
     registration: int
     request: int | None  # None: a file's
+    cost: Cost
     wants_link: bool = False
     replaces: str = ""  # the wire reference of a link that a closed payment had
 
@@ -191,6 +209,7 @@ def _take_up(
     person: Person,
     event: Event,
     wanted: Wanted,
+    chosen: Chosen,
     idempotency_key: str,
     key_id: int,
     *,
@@ -216,31 +235,35 @@ def _take_up(
         payment = holding.payment(session, payment.id)
         session.refresh(kept)
         if not new and kept.request_id != request.id:
-            return _Step(Outcome.REPEATED, kept.reference, kept.id, request.id)  # a later request came since
+            cost = Cost(payment.amount, None, None, as_priced=False, other=False)
+            return _Step(
+                Outcome.REPEATED, kept.reference, kept.id, request.id, cost
+            )  # a later request came since
         if payment.event_id != event.id:
             raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
     kept.request_id, kept.return_url = request.id, wanted.return_url
     session.flush()
+    cost = chosen.cost(session, event, payment, now)
     if payment is None:
-        return _Step(Outcome.CREATED, kept.reference, kept.id, request.id)
-    if payment.amount == wanted.amount:
+        return _Step(Outcome.CREATED, kept.reference, kept.id, request.id, cost)
+    if not cost.other:
         _bring_up_to_date(session, person, payment, wanted, now, Source.API)
-        return _to_keep(payment, kept, request.id)
+        return _to_keep(payment, kept, request.id, cost)
     if payment.status not in CHANGEABLE or payment.received_minor:
         raise Conflict(
             f"{payment.reference} is {payment.status.replace('_', ' ')} for {payment.amount}: "
             f"its amount cannot be changed any more. Ask the organisers about the difference."
         )
-    return _Step(Outcome.CHANGED, kept.reference, kept.id, request.id)
+    return _Step(Outcome.CHANGED, kept.reference, kept.id, request.id, cost)
 
 
-def _to_keep(payment: Payment, kept: Registration, request: int | None) -> _Step:
+def _to_keep(payment: Payment, kept: Registration, request: int | None, cost: Cost) -> _Step:
     """A payment of the amount that is wanted: it needs a link when it has none, or was closed."""
     made = [link for link in payment.links if link.state not in NEVER_MADE]
     closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
     waits = (closed or payment.status in (Status.CREATED, Status.FAILED)) and not made
     replaces = made[-1].wire_reference if closed and made else ""
-    return _Step(Outcome.KEPT, kept.reference, kept.id, request, waits or bool(replaces), replaces)
+    return _Step(Outcome.KEPT, kept.reference, kept.id, request, cost, waits or bool(replaces), replaces)
 
 
 def _reserve(
@@ -298,7 +321,7 @@ def _other_amount(
     with sessions.read() as session:
         status = obligations.seen(session, person, step.reference).status
     if status != Status.CANCELLED:
-        why = f"Another amount was asked for: {wanted.amount}."
+        why = f"Another amount was asked for: {step.cost.amount}."
         cancellation.cancel(sessions, gateways, person, step.reference, why, now=now, source=by["source"])
     with sessions.begin() as session:
         event = event_row(session, person, event_code)
@@ -334,11 +357,12 @@ def _linked(
     return outcome
 
 
-def _draft(reference: str, event_code: str, wanted: Wanted, category_id: int | None) -> Draft:
+def _draft(reference: str, event_code: str, wanted: Wanted, cost: Cost) -> Draft:
     note = f"Registration {wanted.registration_id}"
     return Draft(
-        reference, event_code, wanted.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
-        category_id, f"{note}\n{wanted.note}" if wanted.note else note,
+        reference, event_code, cost.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
+        cost.category_id, f"{note}\n{wanted.note}" if wanted.note else note, choice=cost.choice,
+        as_priced=cost.as_priced,
     )  # fmt: skip
 
 
@@ -376,35 +400,29 @@ def _read(sessions: Sessions, person: Person, reference: str) -> Registered:
 # -- what is asked for --------------------------------------------------------------------------------
 
 
-def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tuple[Wanted, int | None]:
-    """With its texts cleaned, and its price. Raises InvalidInput naming what to change."""
+def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tuple[Wanted, Chosen]:
+    """With its texts cleaned, and what it chooses of the prices. Raises InvalidInput."""
     own = wanted.registration_id
     if not own or len(own) > 100 or _UNSEEN.search(own) or own != clean(own, field="registration_id"):
         raise InvalidInput("registration_id is 1 to 100 characters, without spaces.")
-    if wanted.amount.currency != event.currency:
+    if wanted.amount is not None and wanted.amount.currency != event.currency:
         raise InvalidInput(f"{event.name} is priced in {event.currency}, not in {wanted.amount.currency}.")
+    said = Money(1) if wanted.amount is None else wanted.amount
     nobodys = references.draw(demo=demo)  # only its texts and its amount are looked at
     draft = obligations.checked(
         Draft(
-            nobodys, event.code, wanted.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
+            nobodys, event.code, said, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
             None, wanted.note,
         )
     )  # fmt: skip
-    category_id = _category(session, event, wanted.category) if wanted.category else None
+    chosen = registration_prices.chosen(
+        session, event, wanted.category, wanted.extras, wanted.code, wanted.amount, by_list=wanted.by_list
+    )
     tidy = replace(
         wanted, payer_name=draft.payer_name, payer_email=draft.payer_email, payer_phone=draft.payer_phone,
         note=draft.note, return_url=_page(wanted.return_url, demo=demo),
     )  # fmt: skip
-    return tidy, category_id
-
-
-def _category(session: Session, event: Event, name: str) -> int:
-    found = session.scalars(select(Category).where(Category.event_id == event.id, Category.active)).all()
-    for line in found:
-        if line.name.casefold() == name.strip().casefold():
-            return line.id
-    names = ", ".join(line.name for line in found) or "empty"
-    raise InvalidInput(f"There is no such category on the price list of {event.name}: it is {names}.")
+    return tidy, chosen
 
 
 def _page(url: str, *, demo: bool) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment
 from db.session import Sessions
-from payments import audit, holding, lifecycle, links, obligations, standstill, sync
+from payments import audit, holding, lifecycle, links, obligations, prices, standstill, sync
 from payments.attention import reason_given
 from payments.errors import Conflict
 from payments.gateways import Gateway, LinkRequest
@@ -89,6 +89,7 @@ def _reserve(
     if newest.wire_reference != replaces:
         return None
     _check_reissuable(payment)
+    _take_seats_again(session, person, payment, now, source)
     link = links.new_link(
         session, payment, gateway, person=person, now=now, source=source, replaces=replaces, why=why
     )
@@ -105,6 +106,16 @@ def _payment(session: Session, person: Person, reference: str) -> Payment:
     if not payment.links:
         raise Conflict(f"{reference} never had a link. Take a new payment instead.")
     return payment
+
+
+def _take_seats_again(
+    session: Session, person: Person, payment: Payment, now: datetime, source: Source
+) -> None:
+    """One that was closed and priced waits for its payer from now on, before the gateway is asked: else its
+    seats would be another's by the time the gateway has answered. Raises Conflict."""
+    prices.refuse_if_over(session, payment, now=now)
+    if payment.status in lifecycle.CLOSED and prices.kept(session, payment):
+        lifecycle.advance(session, payment, Status.OPEN, now=now, source=source, actor=person.name)
 
 
 def _check_reissuable(payment: Payment) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, OutboxMail, Payment
 from db.money import Money
-from payments import conditions, outbox, places, timeline
+from payments import conditions, outbox, places, prices, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
 from payments.errors import NotFound
 from payments.found import (
@@ -92,6 +92,7 @@ class PaymentDetail:
     mails: tuple[outbox.MailView, ...]
     timeline: tuple[timeline.TimelineView, ...]
     places: tuple[places.PlaceView, ...]
+    lines: tuple[prices.Priced, ...] = ()  # what it was priced as
 
 
 def page(
@@ -212,6 +213,7 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
         mails=tuple(outbox.view(mail) for mail in session.scalars(mails)),
         timeline=timeline.entries(session, payment),
         places=places.of(session, payment),
+        lines=prices.kept(session, payment),
     )
 
 

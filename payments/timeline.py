@@ -234,7 +234,8 @@ def _status(detail: Mapping[str, Any], actor: str) -> str:
 
 
 def _created(detail: Mapping[str, Any], actor: str) -> str:
-    return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}."
+    priced = f": {detail['priced']}" if detail.get("priced") else ""
+    return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}{priced}."
 
 
 def _shared(detail: Mapping[str, Any], actor: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 
 import hypothesis
+import hypothesis.strategies as st
 import pytest
 import requests
 import schemathesis
@@ -66,7 +67,11 @@ def test_every_answer_is_one_that_is_described(door, operation, mode):
     seen: set[int] = set()
     own = reference(root, key) if operation in ("getPayment", "cancelPayment") else None
 
-    @hypothesis.given(case=schema.find_operation_by_id(operation).as_strategy(generation_mode=mode))
+    cases = schema.find_operation_by_id(operation).as_strategy(generation_mode=mode)
+    if operation == "putPayment" and mode is GenerationMode.POSITIVE:
+        cases = st.one_of(cases, cases.map(plain))
+
+    @hypothesis.given(case=cases)
     @hypothesis.settings(
         max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
@@ -82,6 +87,14 @@ def test_every_answer_is_one_that_is_described(door, operation, mode):
         assert DONE[operation] in seen
     elif operation in ("putPayment", "cancelPayment"):
         assert min(seen) >= 400, "what does not fit its description is done all the same"
+
+
+def plain(case):
+    """The same wish for an amount in rand: names, addresses and pages nobody draws by chance."""
+    for name in ("category", "extras", "code", "payer_email", "payer_phone", "return_url"):
+        case.body.pop(name, None)
+    case.body |= {"amount_minor": case.body.get("amount_minor", 100), "currency": "ZAR"}
+    return case
 
 
 def reference(root: str, key: str) -> str:

@@ -130,7 +130,7 @@ def deeds(it, who, now):
         "receipt sent": lambda s: receipts.message(s, who, it["receipt"]),
         "sheet": lambda s: sheets.made(s, who, it["sheet"]),
         "sheet back": lambda s: back.take(s, who, it["sheet"], "csv", **by),
-        "sheet read": lambda s: sheets.read(s, who, "devconf", "x.csv", b"name,amount\nA,1\n"),
+        "sheet read": lambda s: sheets.read(s, who, "devconf", "x.csv", b"name,amount\nA,1\n", now=now),
         "sheet again": lambda s: sheets.retry(s, who, it["sheet"], **by),
         "drawn": lambda s: obligations.draft_reference(s, who, "devconf", demo=True),
         "alike": lambda s: likeness.alike(s, who, new),

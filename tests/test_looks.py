@@ -31,6 +31,7 @@ PAGES = [
     "refunds",
     "disputes",
     "registrations",
+    "prices",
     "legacy",
     "audit",
     "reports",

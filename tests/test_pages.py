@@ -48,6 +48,7 @@ PAGES = {
     "pages/finance/refunds.py": Action.RECONCILE,
     "pages/finance/disputes.py": Action.RECORD,
     "pages/finance/registrations.py": Action.RECORD,
+    "pages/finance/prices.py": Action.RECORD,
     "pages/finance/reports.py": Action.EXPORT,
     "pages/finance/schedules.py": Action.SCHEDULE,
     "pages/finance/exports.py": Action.EXPORT,

@@ -42,7 +42,9 @@ class Desk:
         with self.sessions.read() as session:
             there = registration_files.opened(person, name, data)
             columns = meant or registration_files.suggest(session, person, event, there)
-            return registration_files.look(session, person, event, there, data, columns, demo=True)
+            return registration_files.look(
+                session, person, event, there, data, columns, demo=True, now=self.now
+            )
 
     def bring(self, text, **more):
         preview = self.look(text, **more)

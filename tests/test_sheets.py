@@ -16,6 +16,7 @@ from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllow
 from payments.people import Person, Role
 from payments.sheets import RowState, back, reading
 from payments.sheets.reading import Column, PriceLine
+from tests.buyers import NOW
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event
 
 PRICES = [PriceLine(1, "Regular", Money(150_000)), PriceLine(2, "Student", Money(45_000))]
@@ -206,7 +207,7 @@ def people(count: int) -> str:
 
 def begin(sessions, text, *, now, also_alike=False) -> int:
     with sessions.begin() as session:
-        sheet = sheets.read(session, ADMIN, "devconf", "people.csv", text.encode())
+        sheet = sheets.read(session, ADMIN, "devconf", "people.csv", text.encode(), now=NOW)
         return sheets.start(session, ADMIN, "devconf", sheet, also_alike=also_alike, demo=True, now=now)
 
 
@@ -220,7 +221,7 @@ def make_all(sessions, gateway, sheet_id, now, person=ADMIN):
 
 def looked(sessions, text):
     with sessions.read() as session:
-        sheet = sheets.read(session, ADMIN, "devconf", "people.csv", text.encode())
+        sheet = sheets.read(session, ADMIN, "devconf", "people.csv", text.encode(), now=NOW)
         return sheets.look(session, ADMIN, "devconf", sheet)
 
 
@@ -270,7 +271,7 @@ def test_the_same_sheet_again_makes_nothing(sessions, gateway, event, now, with_
     with sessions.read() as session:
         rows = sheets.made(session, ADMIN, first)
         file = back.as_csv(sheets.headings(session, ADMIN, first), rows, "Devconf 2026")
-        again = sheets.read(session, ADMIN, "devconf", "back.csv", file)
+        again = sheets.read(session, ADMIN, "devconf", "back.csv", file, now=NOW)
         assert {each.outcome for each in sheets.look(session, ADMIN, "devconf", again).rows} == {
             RowState.KNOWN
         }
@@ -365,9 +366,9 @@ def test_only_who_may_issue_links_of_the_event_reaches_a_sheet(sessions, gateway
                 deed(session, VIEWER, sheet_id)
         assert sheets.recent(session, ELSEWHERE) == ()
         with pytest.raises(NotFound):
-            sheets.read(session, ELSEWHERE, "devconf", "x.csv", people(1).encode())
+            sheets.read(session, ELSEWHERE, "devconf", "x.csv", people(1).encode(), now=NOW)
         with pytest.raises(NotAllowed):
-            sheets.read(session, VIEWER, "devconf", "x.csv", people(1).encode())
+            sheets.read(session, VIEWER, "devconf", "x.csv", people(1).encode(), now=NOW)
     with pytest.raises(NotFound):
         sheets.step(sessions, gateway, ELSEWHERE, sheet_id, addresses=ADDRESSES, now=now)
     assert gateway.links == {}

@@ -18,6 +18,7 @@ from db.models import (
     BulkRow,
     BulkRun,
     Case,
+    Category,
     InboxEvent,
     Link,
     OutboxMail,
@@ -75,6 +76,7 @@ from payments.papers.issuing import Wanted
 from payments.payouts.files import PayoutMapping
 from payments.people import SYSTEM, Role
 from payments.places import PlaceDraft
+from payments.prices import Choice
 from payments.proofs.files import Prepared
 from payments.reminders import Plan
 from payments.search import Filter
@@ -147,6 +149,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
     "places": lambda _, row, views: any(row.name in view.detail.get("places", "") for view in views),
+    "payment_lines": lambda _, row, views: any(row.what in view.detail.get("priced", "") for view in views),
     "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
@@ -258,6 +261,9 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     with desk.begin() as session:
         make_event(session, now=now)
     paid, open_, ignored = (issue(desk, gateway, now=now) for _ in range(3))
+    with desk.read() as session:
+        category = session.scalars(select(Category.id)).first()
+    issue(desk, gateway, now=now, choice=Choice(category), amount=Money(150_000))
     remind(desk, gateway, now)
     registered(desk, paid.reference, now)
     gateway.says(paid.gateway_reference, Answer.PAID, "PAID")

@@ -64,12 +64,13 @@ from ui.pieces import (
     trouble,
     way_in,
 )
+from ui.priced import Asked, ask_priced, price_lines
 from ui.proving import confirm_here, confirm_in_dialog, go
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
-from ui.several import ask_several, part_form, places_list, price_now
+from ui.several import Several, ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
 from ui.terms_form import terms_form
 from ui.walk import Walk
@@ -77,14 +78,17 @@ from ui.walk import Walk
 __all__ = [
     "EXACT",
     "ORDERS",
+    "Asked",
     "Card",
     "Many",
+    "Several",
     "Tile",
     "Walk",
     "address",
     "amount_of",
     "announce",
     "arrive",
+    "ask_priced",
     "ask_several",
     "ask_slip",
     "ask_tendered",
@@ -149,6 +153,7 @@ __all__ = [
     "places_list",
     "plain",
     "preview_list",
+    "price_lines",
     "price_now",
     "problem",
     "qr",

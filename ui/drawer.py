@@ -26,6 +26,7 @@ from ui.papers import papers_of
 from ui.past import told
 from ui.payer_details import details_form
 from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
+from ui.priced import price_lines
 from ui.proving import confirm_here
 from ui.reminder_form import reminders_of
 from ui.several import places_list
@@ -75,6 +76,9 @@ def _drawer() -> None:
         how_to_pay(here, detail, link)
     old_links(detail)
     disputes_of(here, detail, drawn_anew)
+    if detail.lines:
+        with st.expander("What it is for", icon=":material/sell:"):
+            price_lines(detail.lines, detail.row.amount)
     places_list(detail.places)
     receipts_of(here, detail)
     papers_of(here, detail)

@@ -40,6 +40,7 @@ from db.models.people import (
     SignInLink,
 )
 from db.models.places import Place
+from db.models.prices import DiscountCode, Extra, PaymentLine, PricePeriod
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.refunds import BatchLayout, PayeeDetails, RefundOrder, RefundReturn, RefundRun
 from db.models.registrations import RegistrationFile, RegistrationRow
@@ -71,6 +72,7 @@ __all__ = [
     "ClosingPaper",
     "Counter",
     "DayDraft",
+    "DiscountCode",
     "Dispute",
     "DrawerCount",
     "Event",
@@ -78,6 +80,7 @@ __all__ = [
     "EventTerms",
     "Export",
     "ExportPreset",
+    "Extra",
     "FeeRates",
     "InboxEvent",
     "KeptReport",
@@ -109,6 +112,7 @@ __all__ = [
     "PaperSeries",
     "PayeeDetails",
     "Payment",
+    "PaymentLine",
     "PaymentPast",
     "Payout",
     "PayoutFile",
@@ -119,6 +123,7 @@ __all__ = [
     "PersonRow",
     "PersonSession",
     "Place",
+    "PricePeriod",
     "Proof",
     "QuarantinedRow",
     "Receipt",

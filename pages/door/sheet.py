@@ -46,7 +46,7 @@ def bring(open_events: list[EventView]) -> None:
         return
     try:
         with app.sessions.read() as session:
-            sheet = sheets.read(session, person, code, brought.name, brought.getvalue())
+            sheet = sheets.read(session, person, code, brought.name, brought.getvalue(), now=app.now())
             preview = sheets.look(session, person, code, sheet)
     except PaymentsError as error:
         ui.problem(str(error))

@@ -1,6 +1,6 @@
 """Take a payment: by a link and its code, by EFT, in cash, or from the slip of a card machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -17,6 +17,7 @@ from payments import (
     likeness,
     links,
     obligations,
+    on_sale,
     part_links,
     search,
     shifts,
@@ -28,6 +29,7 @@ from payments.lifecycle import CLOSED, SETTLED, Status
 from payments.likeness import Alike
 from payments.links import LinkView
 from payments.obligations import Draft
+from payments.on_sale import CategoryOffer, Offers
 from payments.part_links import Wanted
 from payments.people import Action
 from payments.search import PaymentDetail
@@ -38,6 +40,7 @@ person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
+EXTRAS_ONLY = -1
 LINK, EFT, CASH, SLIP = "Link", "EFT", "Cash", "Card slip"
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
@@ -48,7 +51,7 @@ SENDS = {LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "rec
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = (
     "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
-    "tendered", "slip", "last_four",
+    "tendered", "slip", "last_four", "code",
 )  # fmt: skip
 
 
@@ -64,8 +67,9 @@ class Sent:
 
 
 def next_payer() -> None:
-    for field in FORM:
-        st.session_state.pop(f"take_{field}", None)
+    extras = [key for key in st.session_state if str(key).startswith("take_extra_")]
+    for key in (*extras, *(f"take_{field}" for field in FORM)):
+        st.session_state.pop(key, None)
 
 
 def reopen(reference: str, place: int = 0) -> None:
@@ -122,12 +126,14 @@ def choose_event(open_events: list[EventView], shift: ShiftView | None) -> Event
     return by_code[code]
 
 
-def choose_price(event: EventView) -> int:
-    """The id of a line of the price list, or OWN_AMOUNT."""
-    prices = {line.id: line for line in event.categories if line.active and line.price}
-    if not prices:
+def choose_price(event: EventView, offers: Offers) -> int:
+    """The id of a line of the price list, or EXTRAS_ONLY, or OWN_AMOUNT."""
+    prices = {line.id: line for line in offers.categories if line.price}
+    if not prices and not offers.extras:
         return OWN_AMOUNT
-    labels = {line.id: f"{ui.escape(line.name)} · **{line.price}**" for line in prices.values()}
+    labels = {line.id: f"{ui.escape(line.name)} · **{line.price}**{period(line)}" for line in prices.values()}
+    if offers.extras:
+        labels[EXTRAS_ONLY] = "Extras only"
     labels[OWN_AMOUNT] = "Another amount"
     chosen = st.pills(
         "For what",
@@ -141,20 +147,34 @@ def choose_price(event: EventView) -> int:
     return chosen if chosen in labels else OWN_AMOUNT
 
 
+def period(line: CategoryOffer) -> str:
+    """Which of its prices holds, and how many seats it has left."""
+    left = "" if line.seats_left is None else f", {line.seats_left} left"
+    return f" · {ui.escape(line.period)}{left}" if line.period else ""
+
+
 def form(event: EventView, way: str, shift: ShiftView | None) -> None:
-    price = choose_price(event)
-    category = next((line for line in event.categories if line.id == price), None)
+    with app.sessions.read() as session:
+        offers = on_sale.offers(session, person, event.code, now=app.now())
+    price = choose_price(event, offers)
+    category = next((line for line in offers.categories if line.id == price), None)
     reference = draft_reference(event)
-    several = ui.ask_several(category.price if category else None, may_be_part=way != EFT)
+    priced = offers.priced and price != OWN_AMOUNT
+    several = ui.ask_several(category.price if category and not priced else None, may_be_part=way != EFT)
+    asked = None
+    if priced:
+        asked = ui.ask_priced(person, event.code, offers, category, several.people, now=app.now())
+        if asked is None:
+            return
     with st.form("take", border=False):
-        typed, what_for = ("", "") if category else ask_amount()
+        typed, what_for = ("", "") if category or asked else ask_amount()
         who = st.text_input(
             "Who pays (optional)",
             key="take_who",
             placeholder="Name, badge number, phone or e-mail",
             autocomplete="off",
         )
-        expected = ui.price_now(several, category.price if category else None)
+        expected = expects(several, asked, category)
         tendered = ui.ask_tendered(expected, key="take_tendered") if way == CASH else ui.EXACT
         slip = ui.ask_slip() if way == SLIP else None
         sent = st.form_submit_button(
@@ -168,9 +188,13 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     if not sent:
         return
     payer = contacts.payer(who or "")
-    each = category.price if category else ui.amount_of(typed, event.currency)
-    whole = several.whole(each)
-    asked = several.now(whole)
+    if asked is not None:
+        whole = asked.quote.total
+        places = asked.places(several.places(whole))
+    else:
+        each = category.price if category else ui.amount_of(typed, event.currency)
+        whole, places = several.whole(each), several.places(each)
+    now = several.now(whole)
     draft = Draft(
         reference=reference,
         event_code=event.code,
@@ -180,10 +204,18 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         payer_phone=payer.phone,
         category_id=category.id if category else None,
         note=what_for,
-        places=several.places(each),
-        deposit=asked,
+        places=places,
+        deposit=now,
+        choice=asked.choice if asked else None,
     )
-    guarded(Sent(draft, way, asked, tendered, slip), shift)
+    guarded(Sent(draft, way, now, tendered, slip), shift)
+
+
+def expects(several: ui.Several, asked: ui.Asked | None, category: CategoryOffer | None) -> Money | None:
+    """What will be on the table, for the round sums that may be handed over."""
+    if asked is not None:
+        return ui.price_now(replace(several, people=1), asked.quote.total)
+    return ui.price_now(several, category.price if category else None)
 
 
 def ask_amount() -> tuple[str, str]:

@@ -65,7 +65,9 @@ def looked(here: Person, code: str, name: str, data: bytes) -> Preview | None:
     kept = st.session_state.get("registrations_looked")
     if kept is None or kept[0] != key:
         with st.spinner("Looking at each row …"), app.sessions.read() as session:
-            preview = registration_files.look(session, here, code, there, data, meant, demo=app.settings.demo)
+            preview = registration_files.look(
+                session, here, code, there, data, meant, demo=app.settings.demo, now=app.now()
+            )
         kept = (key, preview)
         st.session_state.registrations_looked = kept
     found: Preview = kept[1]

@@ -3,12 +3,15 @@
 from sqlalchemy.orm import Session
 
 from db.models import Payment
-from payments import references
+from payments import prices, references
 from payments.vat import Item
 
 
 def items_of(session: Session, payment: Payment, *, named: bool) -> list[Item]:
     """``named``: the payer stands on each line, since the paper is for several payments."""
+    if lines := prices.kept(session, payment):
+        who = f", {payment.payer_name} ({references.spoken(payment.reference)})" if named else ""
+        return [Item(f"{line.what}{who}", line.unit, line.quantity, line.discount or None) for line in lines]
     what = payment.category.name if payment.category else payment.note or "Participation"
     who = f", {payment.payer_name} ({references.spoken(payment.reference)})" if named else ""
     if payment.places:

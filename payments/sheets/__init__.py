@@ -8,7 +8,7 @@ is there). What was reserved and never made goes on where it stopped.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, Link, Payment, SheetFile, SheetLine, SheetPayment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, links, obligations, standstill
+from payments import audit, links, obligations, on_sale, standstill
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
 from payments.events import event_row
 from payments.gateways import Gateway
@@ -27,6 +27,7 @@ from payments.lifecycle import CLOSED, Status
 from payments.links import Addresses
 from payments.obligations import Draft
 from payments.people import Action, Person, check
+from payments.prices import Choice
 from payments.sheets.reading import PriceLine, Sheet, SheetRow, Wanted
 from payments.sheets.reading import read as _read
 
@@ -110,14 +111,13 @@ class Made:
 # -- what it would do ---------------------------------------------------------------------------------
 
 
-def read(session: Session, person: Person, event_code: str, name: str, data: bytes) -> Sheet:
-    """A file against the event's price list. Raises InvalidInput when it cannot be read as a whole."""
+def read(
+    session: Session, person: Person, event_code: str, name: str, data: bytes, *, now: datetime
+) -> Sheet:
+    """A file against the event's prices of today. Raises InvalidInput when it cannot be read as a whole."""
     event = _event(session, person, event_code)
-    prices = [
-        PriceLine(line.id, line.name, Money(line.price_minor, event.currency))
-        for line in event.categories
-        if line.active
-    ]
+    found = on_sale.of_event(session, event, now)
+    prices = [PriceLine(line.id, line.name, line.price, not found.priced) for line in found.categories]
     return _read(name, data, prices, event.currency)
 
 
@@ -321,7 +321,11 @@ def _draft_of(session: Session, row: SheetLine) -> Draft:
     sheet = session.get_one(SheetFile, row.sheet_id)
     event = session.get_one(Event, sheet.event_id)
     kept = session.get_one(SheetPayment, (event.id, row.key))
-    return _draft(kept.reference, event, _wanted(row, event.currency))
+    wanted = _wanted(row, event.currency)
+    draft = _draft(kept.reference, event, wanted)
+    if wanted.category_id is None or not on_sale.is_priced(session, event):
+        return draft
+    return replace(draft, choice=Choice(wanted.category_id, len(wanted.people) or 1))
 
 
 def _wanted(row: SheetLine, currency: str) -> Wanted:

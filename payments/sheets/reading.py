@@ -38,6 +38,8 @@ class Column(StrEnum):
     AMOUNT = "amount"
     PEOPLE = "people"
     NOTE = "note"
+    EXTRAS = "extras"
+    CODE = "code"
 
 
 _SAID = {
@@ -53,6 +55,8 @@ _SAID = {
     Column.PEOPLE: "people, names, persons, attendees, delegates, participants, group members, "
     "number of people, mense",
     Column.NOTE: "note, notes, for, what for, description, nota",
+    Column.EXTRAS: "extras, extra, workshops, ekstras",
+    Column.CODE: "discount code, discount, promo code, voucher, kode",
 }
 _KNOWN = {heading: column for column, said in _SAID.items() for heading in said.split(", ")}
 _WORDS = re.compile(r"[^a-z0-9]+")
@@ -65,6 +69,7 @@ class PriceLine:
     id: int
     name: str
     price: Money
+    fixed: bool = True  # else it is what holds today, and an amount that is said is judged when it is priced
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ class Wanted:
     people: tuple[str, ...] = ()
     own_id: str = ""  # the sheet's own number of it
     category: str = ""  # as the price list calls it
+    extras: tuple[tuple[str, int], ...] = ()  # by name, with how many
+    code: str = ""
+    says_amount: bool = True  # else its amount is the price list's
 
     @property
     def places(self) -> tuple[PlaceDraft, ...]:
@@ -156,7 +164,9 @@ def opened(name: str, data: bytes) -> Opened:
 def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> Sheet:
     """The sheet in a CSV or XLSX file. Raises InvalidInput for one that cannot be read as a whole."""
     there = opened(name, data)
-    sheet = understood(there, _places(there.file, there.named), prices, currency)
+    heard = [one for one in there.named if _KNOWN.get(_folded(one[1])) not in (Column.EXTRAS, Column.CODE)]
+    places = _places(there.file, heard)
+    sheet = understood(there, places, prices, currency)
     return replace(sheet, rows=tuple(_each_once(sheet.rows)))
 
 
@@ -236,7 +246,7 @@ def _check_enough(file: str, found: Mapping[Column, int]) -> None:
         raise InvalidInput(
             f"{file}: no column says who pays. Name one name, email or phone, in the first row."
         )
-    if not found.keys() & {Column.AMOUNT, Column.CATEGORY}:
+    if not found.keys() & {Column.AMOUNT, Column.CATEGORY, Column.EXTRAS}:
         raise InvalidInput(
             f"{file}: no column says how much. Name one amount, or category as the price list."
         )
@@ -265,14 +275,15 @@ class _Reader:
             raise InvalidInput("It says nobody: give a name, an e-mail address or a phone number.")
         people = self._people(self.cell(cells, Column.PEOPLE))
         line = self._line(self.cell(cells, Column.CATEGORY))
-        amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1)
+        extras, code = self._extras(self.cell(cells, Column.EXTRAS)), self.cell(cells, Column.CODE)[:40]
+        amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1, bool(extras or code))
         note = clean(self.cell(cells, Column.NOTE), field="The note", longest=1000)
         own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
         counts = (name, email, phone, amount.minor, line.id if line else 0, note, *people)
         key = _key(("id", own) if own else counts)
         return Wanted(
             name, email, phone, amount, line.id if line else None, note, key, people,
-            own, line.name if line else "",
+            own, line.name if line else "", extras, code, bool(self.cell(cells, Column.AMOUNT)),
         )  # fmt: skip
 
     def _people(self, said: str) -> tuple[str, ...]:
@@ -304,8 +315,19 @@ class _Reader:
             )
         return line
 
-    def _amount(self, said: str, line: PriceLine | None, people: int) -> Money:
-        """A price of the list is for each of the people; an amount is for all of them together."""
+    def _extras(self, said: str) -> tuple[tuple[str, int], ...]:
+        """By name with a semicolon between, each with how many: ``Workshop; Banquet x2``."""
+        found = []
+        for one in filter(None, (" ".join(one.split()) for one in re.split("[;\n]", said))):
+            several = re.fullmatch("(.+?) ?[x×] ?([0-9]{1,3})", one)
+            found.append((several[1], int(several[2])) if several else (one, 1))
+        return tuple(found)
+
+    def _amount(self, said: str, line: PriceLine | None, people: int, more: bool) -> Money:
+        """A price of the list is for each of the people; an amount is for all of them together. ``more``: it
+        is for extras, or with a discount, as well, which is priced later."""
+        if not said and more:
+            return Money(1, self.currency)
         if not said:
             if line is None:
                 raise InvalidInput("It says no amount.")
@@ -316,7 +338,7 @@ class _Reader:
             amount = Money.parse(said, self.currency)
         except ValueError as error:
             raise InvalidInput(f"{error}.") from error
-        if line and line.price * people != amount:
+        if line and line.fixed and not more and line.price * people != amount:
             costs = f"{line.price} for each of {people}" if people > 1 else str(line.price)
             raise InvalidInput(f"It says {amount}, and {line.name} costs {costs}. Leave one of the two out.")
         if amount.minor % people:
