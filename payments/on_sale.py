@@ -10,7 +10,7 @@ from db.models import Category, DiscountCode, Event, Extra, PricePeriod
 from db.money import Money
 from payments import dates, prices, seats
 from payments.events import event_row
-from payments.people import Action, Person, check
+from payments.people import Person
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ class Offers:
 
 def offers(session: Session, person: Person, event_code: str, *, now: datetime) -> Offers:
     """Raises NotFound."""
-    event = event_row(session, person, event_code)
-    check(person, Action.SEE, event.id)
-    return of_event(session, event, now)
+    return of_event(session, event_row(session, person, event_code), now)
 
 
 def of_event(session: Session, event: Event, now: datetime) -> Offers:

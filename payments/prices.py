@@ -17,7 +17,7 @@ from db.money import LARGEST_MINOR, Money
 from payments import dates, seats, vat
 from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
-from payments.people import Action, Person, check
+from payments.people import Person
 
 #: Somebody who wants more than so many of one thing has mistyped.
 MOST_OF_ONE = 100
@@ -74,9 +74,7 @@ class Quote:
 
 def quote(session: Session, person: Person, event_code: str, choice: Choice, *, now: datetime) -> Quote:
     """What it costs now; nothing is held by asking. Raises InvalidInput, NotFound, Conflict."""
-    event = event_row(session, person, event_code)
-    check(person, Action.SEE, event.id)
-    return of_choice(session, event, choice, now)
+    return of_choice(session, event_row(session, person, event_code), choice, now)
 
 
 def of_choice(session: Session, event: Event, choice: Choice, now: datetime, *, hold: bool = False) -> Quote:
