@@ -103,7 +103,7 @@ def by_hand(session: Session, event_id: int, last: date) -> tuple[int, int]:
     return balance + sum(one.amount_minor for one in back if dates.business_day(one.at) <= last), held
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6))
 def test_it_ties_to_the_ledger_to_revenue_and_to_the_period_before(
     fresh: Callable[[], Sessions], now: datetime, seed: int
@@ -144,9 +144,9 @@ def _ties_to_revenue(session: Session, event: Event, period: Period, told: Repor
     ways, payouts = table(told, "Gross by the way"), table(told, "Paid out")
     assert sum(row[2].value.minor for row in ways.rows) == gross if ways else not gross
     settled = table(make(session, "revenue", Basis.SETTLED, period, event=event.code), "By event")
-    assert sum(row[2].value.minor for row in payouts.rows) == (
+    assert sum(row[2].value.minor for row in (payouts.rows if payouts else ())) == (
         settled.total[2].value.minor if settled else 0
-    ) if payouts else settled is None  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -78,7 +78,8 @@ def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Ta
     tables: list[Table] = []
     for one in accounts:
         headline += _headline(scope, one)
-        tables += [_rolled(one), _where(one), _by_way(session, scope, one), _payouts(session, scope, one)]
+        details = (_by_way(session, scope, one), _payouts(session, scope, one))
+        tables += [_rolled(one), _where(one), *(each for each in details if each.rows)]
     notes = [_PAID_OVER, _PAYOUT_FEES, *_untold(accounts)]
     if name := organisers.of(session, event_id).name:
         notes.insert(0, f"For {name}.")
