@@ -33,6 +33,8 @@ RETRIES = (
     timedelta(seconds=5), *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
     *(timedelta(hours=hours) for hours in (1, 2, 4, 8, 12, 20, 24)),
 )  # fmt: skip
+#: How long the secret before signs beside a new one: whoever listens takes up the new one meanwhile.
+BOTH_SIGN = timedelta(hours=24)
 #: Endpoints of one event: more are a mistake.
 MOST = 5
 #: So many are taken up at once, of so many endpoints; none begins later than this.
@@ -46,7 +48,8 @@ Post = Callable[[str, Mapping[str, str], bytes], Answer]
 
 @dataclass(frozen=True)
 class EndpointView:
-    """``stopped_at``: removed, or it said that it is gone; nothing is sent there any more."""
+    """``stopped_at``: removed, or it said that it is gone; nothing is sent there any more.
+    ``previous_until``: the secret before the one in use signs as well until then."""
 
     id: int
     event_code: str
@@ -56,6 +59,7 @@ class EndpointView:
     created_by: str
     stopped_at: datetime | None
     stopped_why: str
+    previous_until: datetime | None
     waiting: int
     failed: int
     delivered: int
@@ -114,12 +118,43 @@ def add(
         raise Conflict(f"{event.name} sends there already. Remove it first to get a new secret.")
     if len(here) >= MOST:
         raise InvalidInput(f"{event.name} has {MOST} endpoints. Remove those that nobody needs first.")
-    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     row = NotifyEndpoint(event_id=event.id, url=url, sealed=b"", created_at=now, created_by=person.name)
     session.add(row)
     session.flush()
-    row.sealed = keys.seal(secret.encode(), _PLACE.format(id=row.id))
+    secret = _new_secret(row, keys)
     audit.record(session, person, "add_endpoint", url, now=now, event_id=event.id, endpoint=row.id)
+    return secret
+
+
+def renew_secret(
+    session: Session, person: Person, endpoint_id: int, keys: KeyRing, *, leaked: bool, now: datetime
+) -> str:
+    """A new secret for what is sent there, shown once. The one before signs beside it for ``BOTH_SIGN``, or
+    not at all any more when it has leaked.
+
+    Raises NotFound, NotAllowed, ProveAgain, Conflict, CannotOpen.
+    """
+    row = _endpoint(session, person, endpoint_id)
+    proven(person, now=now)
+    if row.stopped_at is not None:
+        raise Conflict(f"Nothing is sent to {row.url} any more. Add it anew: that makes a new secret, too.")
+    if not leaked and row.previous_until is not None and row.previous_until > now:
+        raise Conflict(
+            "The secret before the one in use still signs: wherever it is in use would be cut off. "
+            "Wait until it has ended, or say that the secret has leaked."
+        )
+    row.previous_sealed, row.previous_until = (None, None) if leaked else (row.sealed, now + BOTH_SIGN)
+    secret = _new_secret(row, keys)
+    audit.record(
+        session, person, "renew_endpoint_secret", row.url, now=now, event_id=row.event_id, endpoint=row.id,
+        leaked=leaked,
+    )  # fmt: skip
+    return secret
+
+
+def _new_secret(row: NotifyEndpoint, keys: KeyRing) -> str:
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    row.sealed = keys.seal(secret.encode(), _PLACE.format(id=row.id))
     return secret
 
 
@@ -145,7 +180,7 @@ def list_endpoints(session: Session, person: Person) -> tuple[EndpointView, ...]
     return tuple(
         EndpointView(
             row.id, event.code, event.name, row.url, row.created_at, row.created_by, row.stopped_at,
-            row.stopped_why, *counts.get(row.id, (0, 0, 0)),
+            row.stopped_why, row.previous_until, *counts.get(row.id, (0, 0, 0)),
         )
         for row, event in rows
     )  # fmt: skip
@@ -252,7 +287,7 @@ class _Due:
     id: int
     endpoint_id: int
     url: str
-    sealed: bytes
+    sealed: tuple[bytes, ...]
     message_id: str
     body: str
 
@@ -290,7 +325,7 @@ class Deliverer:
         )
         with self._sessions.read() as session:
             return [
-                _Due(row.id, endpoint.id, endpoint.url, endpoint.sealed, row.message_id, row.body)
+                _Due(row.id, endpoint.id, endpoint.url, _signing(endpoint, now), row.message_id, row.body)
                 for row, endpoint in session.execute(query)
             ]
 
@@ -325,14 +360,22 @@ class Deliverer:
             return _conclude(session, one.id, status, told, now)
 
     def _headers(self, one: _Due, now: datetime) -> dict[str, str]:
-        secret = self._keys.open(one.sealed, _PLACE.format(id=one.endpoint_id)).decode()
+        place = _PLACE.format(id=one.endpoint_id)
+        signing = [Webhook(self._keys.open(sealed, place).decode()) for sealed in one.sealed]
         return {
             "Content-Type": "application/json",
             "User-Agent": "Paydesk",
             "webhook-id": one.message_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(secret).sign(one.message_id, now, one.body),
+            "webhook-signature": " ".join(each.sign(one.message_id, now, one.body) for each in signing),
         }
+
+
+def _signing(endpoint: NotifyEndpoint, now: datetime) -> tuple[bytes, ...]:
+    """The secrets that sign now, the newest first; a message may have several signatures."""
+    if endpoint.previous_sealed is None or endpoint.previous_until is None or endpoint.previous_until <= now:
+        return (endpoint.sealed,)
+    return endpoint.sealed, endpoint.previous_sealed
 
 
 def _conclude(session: Session, notification_id: int, status: int | None, told: str, now: datetime) -> bool:

@@ -281,11 +281,11 @@ def _told(site: Site) -> str:
 #: The guarded steps: what moves money or opens what is closed, and who may.
 PROVEN = {
     "api_keys.make", "api_keys.revoke", "approvals.approve", "bulk.start", "bulk.step", "eft.set_account",
-    "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add", "people.change_person",
-    "people.create_person", "people.disable_person", "people.enable_person", "second_factor.reset",
-    "refund_orders.unmask", "refund_runs.file", "refund_runs.make", "refund_runs.sent",
-    "schedules.book.change", "schedules.book.make", "sign_offs.ask_reopen", "sign_offs.reopen",
-    "signin.make_sign_in_link", "two_people.ask_chargeback",
+    "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
+    "notifying.renew_secret", "people.change_person", "people.create_person", "people.disable_person",
+    "people.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",
+    "refund_runs.sent", "schedules.book.change", "schedules.book.make", "second_factor.reset",
+    "sign_offs.ask_reopen", "sign_offs.reopen", "signin.make_sign_in_link", "two_people.ask_chargeback",
     "two_people.ask_refund",
 }  # fmt: skip
 

@@ -17,10 +17,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import select
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from api_description import SCHEMAS
-from db.models import Notification, NotificationTry, NotifyEndpoint, Registration, TimelineEntry
+from db.models import (
+    AuditEntry,
+    Notification,
+    NotificationTry,
+    NotifyEndpoint,
+    Registration,
+    TimelineEntry,
+)
 from db.money import Money
 from payments import (
     cancellation,
@@ -304,6 +311,60 @@ def test_the_secret_is_encrypted_where_it_is_kept(sessions, desk):
     assert KEYS.open(row.sealed, f"notify_endpoints.sealed.{row.id}").decode() == secret
 
 
+def renewed(sessions, now, leaked=False, person=ADMIN):
+    with sessions.begin() as session:
+        return notifying.renew_secret(session, person, 1, KEYS, leaked=leaked, now=now)
+
+
+def verifies(secret, message):
+    """As whoever listens does, with the library, at the moment it was sent."""
+    _, headers, body = message
+    try:
+        return Webhook(secret).verify(body, headers) is not None
+    except WebhookVerificationError:
+        return False
+
+
+def test_for_a_day_after_a_new_secret_the_one_before_signs_as_well(sessions, gateway, desk, site):
+    now = datetime.now(UTC)  # the library looks at the clock
+    link, before = desk
+    other = registered(sessions, gateway, now, "R2")
+    after = renewed(sessions, now)
+    pay(sessions, gateway, link, now)
+    deliver(sessions, site, now)
+    assert [verifies(secret, site.got[-1]) for secret in (before, after)] == [True, True]
+    ended = now + notifying.BOTH_SIGN
+    pay(sessions, gateway, other, now)
+    deliver(sessions, site, ended)
+    _, headers, body = site.got[-1]
+    assert headers["webhook-signature"] == Webhook(after).sign(headers["webhook-id"], ended, body.decode())
+
+
+def test_a_secret_that_leaked_signs_nothing_more(sessions, gateway, desk, site):
+    now = datetime.now(UTC)
+    link, before = desk
+    after = renewed(sessions, now, leaked=True)
+    pay(sessions, gateway, link, now)
+    deliver(sessions, site, now)
+    assert [verifies(secret, site.got[-1]) for secret in (before, after)] == [False, True]
+    (row,) = kept(sessions, NotifyEndpoint)
+    assert row.previous_sealed is None
+
+
+def test_a_second_new_secret_waits_for_the_first_or_says_why_not(sessions, desk, now):
+    renewed(sessions, now)
+    with pytest.raises(Conflict, match="still signs"):
+        renewed(sessions, now + timedelta(hours=23))
+    renewed(sessions, now + timedelta(hours=23), leaked=True)
+    renewed(sessions, now + timedelta(hours=23))
+    with sessions.begin() as session:
+        notifying.remove(session, ADMIN, 1, now=now)
+    with pytest.raises(Conflict, match="Add it anew"):
+        renewed(sessions, now + timedelta(days=3))
+    entries = [entry.detail["leaked"] for entry in kept(sessions, AuditEntry) if "renew" in entry.action]
+    assert entries == [False, True, False]
+
+
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
 def test_only_an_admin_says_where_notifications_go(sessions, desk, now, role):
     person = Person(7, "Somebody", "somebody@example.org", role, None)
@@ -312,6 +373,7 @@ def test_only_an_admin_says_where_notifications_go(sessions, desk, now, role):
         for refused in (
             lambda: notifying.add(session, person, "devconf", other, KEYS, loopback=False, now=now),
             lambda: notifying.remove(session, person, 1, now=now),
+            lambda: notifying.renew_secret(session, person, 1, KEYS, leaked=False, now=now),
             lambda: notifying.recent(session, person, 1),
             lambda: notifying.list_endpoints(session, person),
         ):

@@ -64,13 +64,18 @@ class Registration(Base):
 
 
 class NotifyEndpoint(Base):
-    """Where an event's notifications go. Its secret is encrypted: signing needs it."""
+    """Where an event's notifications go. Its secret is encrypted: signing needs it.
+
+    ``previous_sealed`` is the secret before, which signs as well until ``previous_until``.
+    """
 
     __tablename__ = "notify_endpoints"
     id: Mapped[int] = row_id()
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
     url: Mapped[str]
     sealed: Mapped[bytes]
+    previous_sealed: Mapped[bytes | None]
+    previous_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     stopped_at: Mapped[datetime | None]

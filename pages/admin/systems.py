@@ -125,6 +125,17 @@ def add_endpoint(event_code: str, url: str) -> None:
         st.rerun()
 
 
+def renew_secret(one: EndpointView, leaked: bool) -> None:
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            secret = notifying.renew_secret(session, me, one.id, app.keys, leaked=leaked, now=app.now())
+        st.session_state.systems_secret = (f"The new secret that signs what is sent to {one.url}.", secret)
+
+    with ui.error_boundary():
+        ui.go(do)
+        st.rerun()
+
+
 def endpoint_card(one: EndpointView) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -140,6 +151,7 @@ def endpoint_card(one: EndpointView) -> None:
                 "Event": one.event_name,
                 "Added": f"{ui.moment(one.created_at)} by {one.created_by}",
                 "Stopped": f"{ui.moment(one.stopped_at)}: {one.stopped_why}" if one.stopped_at else None,
+                "Secret before": both_sign(one),
                 "Arrived": str(one.delivered),
                 "On their way": str(one.waiting) if one.waiting else None,
                 "Given up": str(one.failed) if one.failed else None,
@@ -151,6 +163,12 @@ def endpoint_card(one: EndpointView) -> None:
             messages(one)
 
 
+def both_sign(one: EndpointView) -> str | None:
+    if one.stopped_at or one.previous_until is None or one.previous_until <= app.now():
+        return None
+    return f"signs as well until {ui.moment(one.previous_until)}"
+
+
 def endpoint_buttons(one: EndpointView) -> None:
     with st.container(horizontal=True):
         if one.failed:
@@ -159,6 +177,15 @@ def endpoint_buttons(one: EndpointView) -> None:
                 "Send again what was given up", key=f"again_{one.id}", icon=":material/replay:",
                 on_click=act, args=done,
             )  # fmt: skip
+        with st.popover("New secret", key=f"renew_{one.id}", icon=":material/autorenew:"):
+            ui.plain(
+                "The one in use signs beside the new one for a day, so that whoever listens can change it "
+                "without losing a message.",
+                "faint",
+            )
+            leaked = st.checkbox("It has leaked: it ends at once", key=f"leaked_{one.id}")
+            if st.button("Make a new secret", key=f"renew_sure_{one.id}", type="primary"):
+                renew_secret(one, leaked)
         with st.popover("Remove", key=f"remove_{one.id}", icon=":material/delete:"):
             ui.plain("Nothing is sent there any more; what is on its way is given up.", "faint")
             st.button(
