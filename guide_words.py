@@ -95,6 +95,11 @@ _MONEY: Advice = (
         "{finance/reports} for totals, *Export* on {monitor/payments} for rows. Both say what they "
         "count, and from when to when.",
     ),
+    (
+        "Somebody asks how it stood on a day that is over",
+        "*As it stood…* on {finance/reports} and {monitor/payments} shows the desk as it stood then. A report "
+        "that is kept can be compared with the same made again, as of then and of now.",
+    ),
 )
 _RUNNING: Advice = (
     (
