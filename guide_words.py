@@ -97,8 +97,8 @@ _MONEY: Advice = (
     ),
     (
         "Somebody asks how it stood on a day that is over",
-        "*As it stood…* on {finance/reports} and {monitor/payments} shows the desk as it stood then. A report "
-        "that is kept can be compared with the same made again, as of then and of now.",
+        "*As it stood…* on {finance/reports} and {monitor/payments} shows the desk as it stood then. A "
+        "report that is kept can be compared with the same made again, as of then and of now.",
     ),
 )
 _RUNNING: Advice = (
