@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, case, func, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from db.models import Event, Payment, Standing
+from db.models import Event, PaperPart, PaperRow, Payment, Standing
 from db.money import Money
 from payments.dates import business_day
 from payments.lifecycle import PENDING, Status
 from payments.matching.book import MOST, MOST_UNDER
 from payments.matching.evidence import Batch, Obligation
-from payments.references import DEMO_PREFIX
+from payments.references import DEMO_PAPERS, DEMO_PREFIX
 
 #: Money for these is expected, or welcome though we closed them.
 PAYABLE = sorted(PENDING | {Status.EXPIRED, Status.CANCELLED})
@@ -125,6 +125,23 @@ class SqlBook:
             for row in self._session.execute(asked.order_by(Payment.id.desc())):
                 if len(found[row.contact]) < MOST:
                     found[row.contact].append(_obligation(row))
+        return found
+
+    def by_papers(self, numbers: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
+        if not numbers:
+            return {}
+        mode = DEMO_PAPERS if self._session.scalar(select(Payment.mode).limit(1)) == "demo" else ""
+        found: dict[str, list[Obligation]] = defaultdict(list)
+        asked = (
+            select(PaperRow.label, *_COLUMNS)
+            .join(PaperPart, PaperPart.paper_id == PaperRow.id)
+            .join(Payment, Payment.id == PaperPart.payment_id)
+            .where(PaperRow.label.in_(bindparam("some", expanding=True)))
+            .order_by(Payment.id)
+        )
+        for some in _batched(sorted(f"{mode}{one}" for one in numbers)):
+            for row in self._session.execute(asked, {"some": some}):
+                found[row.label.removeprefix(mode)].append(_obligation(row))
         return found
 
     def payable_under(self, head: str) -> Sequence[str]:

@@ -14,6 +14,8 @@ from enum import StrEnum
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DEMO_PREFIX = "DEMO_"
+#: What stands before the number of a paper at a demo desk.
+DEMO_PAPERS = "DEMO-"
 DEFAULT_PREFIX = "REG"
 _BODY_LENGTH = 6
 #: Four digits in a row, for a year, and no more: with the seven that follow it would look like a card number.
@@ -134,6 +136,7 @@ class Fault(StrEnum):
     ZEROS = "leading zeros lost"
     CUT = "cut short"
     TWICE = "two characters mistyped"
+    PAPER = "number of its invoice or quotation"  # no reference at all, and nothing checks its digits
 
 
 @dataclass(frozen=True, slots=True)

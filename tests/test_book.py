@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from db.models import Event, Payment, Standing
+from db.models import Event, PaperPart, PaperRow, PaperSeries, Payment, Standing
 from db.money import Money
 from db.session import Sessions
 from payments.book import SURNAME_INDEX, SqlBook
@@ -54,6 +54,18 @@ def books(sessions: Sessions):
             standing = session.get(Standing, (event.id, status, "ZAR"))
             standing.count += 1
         session.flush()
+        session.add(PaperSeries(id=3, key="name devconf", begun_at=NOW))
+        session.flush()
+        paper = PaperRow(
+            series_id=3, kind="invoice", number=7, label="INV-3-000007", key="k", event_id=event.id,
+            total_minor=2, total_currency="ZAR", vat_minor=0, issued_on=NOW.date(), issued_at=NOW,
+            issued_by="test", body={}, sha256="0" * 64,
+        )  # fmt: skip
+        session.add(paper)
+        session.flush()
+        numbers = session.scalars(select(Payment.id).order_by(Payment.id)).all()
+        session.add_all(PaperPart(paper_id=paper.id, payment_id=numbers[at], amount_minor=1) for at in (1, 3))
+        session.flush()
         session.execute(text(SURNAME_INDEX))
     with sessions.read() as session:
         rows = session.query(Payment).order_by(Payment.id).all()
@@ -65,6 +77,7 @@ def books(sessions: Sessions):
             )
             for row in rows
         )  # fmt: skip
+        memory.put_paper("INV-3-000007", [rows[1].id, rows[3].id])
         yield SqlBook(session), memory
     with sessions.begin() as session:
         session.execute(text("DROP INDEX ix_payments_rest_surname"))
@@ -85,6 +98,14 @@ def test_both_find_references_whatever_their_status(books):
     asked = [*(reference(body) for body, *_ in PEOPLE), reference("ZZZZZZ")]
     assert sql.by_references(asked) == memory.by_references(asked)
     assert len(sql.by_references(asked)) == len(PEOPLE)
+
+
+def test_both_find_what_an_invoice_is_for_paid_or_not(books):
+    sql, memory = books
+    asked = ["INV-3-000007", "INV-3-000008", "PRO-3-000007"]
+    assert sql.by_papers(asked) == memory.by_papers(asked)
+    assert [one.payable for one in sql.by_papers(asked)["INV-3-000007"]] == [True, False]
+    assert sql.by_papers([]) == {}
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,14 @@ from payments.matching import (
     MemoryBook,
     Obligation,
     Past,
+    Proposal,
     Target,
     Way,
     independent,
     propose,
 )
 from payments.matching.rules import STANDARD, Contains, Rule, Says
+from payments.matching.weigh import EXACT_AMOUNT, NAMED_BY_PAPER, papers_in
 from payments.references import ALPHABET, with_check
 from simulator.families import Families
 
@@ -224,6 +226,67 @@ def test_a_payer_seen_before_is_evidence_that_fades(times, days_ago, safe):
     if safe:
         assert found.way is Way.MEMORY
         assert any(e.says == f"payer seen before ×{times}" for e in found.evidence)
+
+
+# -- the number of an invoice ---------------------------------------------------------------------------
+
+
+def billed(text, minor=PRICE, **papers) -> Proposal:
+    """A line at a desk whose papers bill these payments: ``INV_2_000042=[1]``."""
+    book = MemoryBook(EVERYBODY)
+    for number, payments in papers.items():
+        book.put_paper(number.replace("_", "-"), payments)
+    (found,) = propose([line(text, minor)], book)
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INV-2-000042", "UNIVERSITY inv 2 000042", "INV2000042", "DEMO-INV-2-000042",
+        "demoinv2000042", "Payment INV_2_000042 thanks",
+    ],
+)  # fmt: skip
+def test_the_number_of_an_invoice_names_its_payment_and_a_person_decides(text):
+    found = billed(text, INV_2_000042=[2])
+    assert (found.way, found.payments, found.safe, found.healed) == (Way.PAPER, (2,), False, ())
+    assert NAMED_BY_PAPER in found.evidence
+    assert EXACT_AMOUNT in found.evidence
+
+
+def test_with_the_payers_name_beside_it_it_is_safe():
+    found = billed("INV-2-000042 SIPHO DLAMINI", INV_2_000042=[2])
+    assert (found.payments, found.safe) == ((2,), True)
+
+
+def test_one_deposit_for_an_invoice_of_several_payments_is_proposed_for_all():
+    both = PRICE + 950_00
+    found = billed("UNIVERSITY INV-2-000042", both, INV_2_000042=[2, 3])
+    assert (found.way, found.payments, found.safe) == (Way.GROUP, (2, 3), False)
+    assert billed("UNIVERSITY INV-2-000042", both - 1, INV_2_000042=[2, 3]).way is not Way.GROUP
+
+
+def test_an_invoice_that_is_paid_already_is_money_of_whoever_paid_it_twice():
+    found = billed("INV-2-000042", INV_2_000042=[4])
+    assert (found.way, found.safe) == (Way.PAID_BEFORE, False)
+    assert [part.target for part in found.allocations] == [Target.SURPLUS]
+
+
+def test_an_exact_reference_is_worth_more_than_the_number_of_an_invoice():
+    found = billed(f"INV-2-000042 {bare(THANDEKA)}", INV_2_000042=[2])
+    assert (found.way, found.payments, found.safe) == (Way.EXACT, (1,), True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["INV-2-00042", "XINV-2-000042", "INV-2-0000421234", "INV-0-000042", "INVOICE 2 42", "CRN-2-000042"],
+)
+def test_what_is_no_number_of_ours_names_nothing(text):
+    assert papers_in(text) == ()
+
+
+def test_a_long_number_needs_its_separators():
+    assert papers_in("INV-2-1000042 and inv 13000042") == ("INV-2-1000042", "INV-13-000042")
 
 
 def test_memory_never_beats_an_open_exact_reference():

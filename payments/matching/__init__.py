@@ -40,13 +40,16 @@ from payments.matching.reversals import Earlier
 from payments.matching.rules import STANDARD, Rule, Says, first_fitting, in_order
 from payments.matching.sums import Waiting
 from payments.matching.weigh import (
+    ALL_CHANCE_PPM,
     ALREADY_PAID,
     EXACT_AMOUNT,
     EXACT_REFERENCE,
+    NAMED_BY_PAPER,
     Clue,
     Clues,
     Weighed,
     contacts_in,
+    papers_in,
     rank,
     weigh,
 )
@@ -284,7 +287,7 @@ class _Run:
                 for one in pools[ask.line.id].values()
                 if self._may_be(clue, one)
             ]
-            if group := self._healed_group(ask, clue, weighed):
+            if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
                 self._accept(group)
             elif weighed:
                 ranked.append((ask, *rank(weighed)))
@@ -301,8 +304,10 @@ class _Run:
         if len(hits) != 1 or (clue.line.id, hits[0].id) in self.past.refused:
             return None
         fault = clue.references[hits[0].reference].fault
-        evidence = (Evidence(Kind.REFERENCE, True, f"reference: {fault.value}"), ALREADY_PAID)
         part = Allocation(Target.SURPLUS, hits[0].id, clue.line.amount)
+        if fault is Fault.PAPER:
+            return Proposal(clue.line, Way.PAID_BEFORE, (part,), (NAMED_BY_PAPER, ALREADY_PAID))
+        evidence = (Evidence(Kind.REFERENCE, True, f"reference: {fault.value}"), ALREADY_PAID)
         healed = ((hits[0].id, fault.value),)
         return Proposal(clue.line, Way.PAID_BEFORE, (part,), evidence, healed=healed)
 
@@ -317,6 +322,7 @@ class _Run:
             for ask in asked
         ]
         begun = self.book.by_beginnings({one.beginning for some in fragments for one in some})
+        papers = self.book.by_papers({one for ask in asked for one in papers_in(ask.line.text)})
         payable = max(1, self.book.payable_count())
         found = []
         for ask, guesses, cut in zip(asked, guessed, fragments, strict=True):
@@ -327,7 +333,11 @@ class _Run:
             for one in cut:
                 for hit in begun[one.beginning]:
                     references.setdefault(hit.reference, Clue(Fault.CUT, _ppm(payable, one.space)))
-            found.append(self._clues(ask, references))
+            billed = {one: papers[one] for one in papers_in(ask.line.text) if one in papers}
+            for hits in billed.values():
+                for hit in hits[:MOST]:
+                    references.setdefault(hit.reference, Clue(Fault.PAPER, ALL_CHANCE_PPM))
+            found.append(replace(self._clues(ask, references), papers=billed))
         known = self.book.by_references({one for clue in found for one in clue.references})
         return [self._look_far(clue) if not clue.references.keys() & known.keys() else clue for clue in found]
 
@@ -417,6 +427,17 @@ class _Run:
         )
         parts = fill(ask.line, owed)
         return Proposal(ask.line, Way.GROUP, parts, evidence, safe=True, healed=faults)
+
+    def _billed_group(self, ask: _Asked, clue: Clues) -> Proposal | None:
+        """One deposit for all that an invoice bills. A person looks: its number has no check character."""
+        if ask.fallback is not None:
+            return None
+        for hits in clue.papers.values():
+            owed = [(hit, rest) for hit in hits if self._may_be(clue, hit) and (rest := self._rest(hit)) > 0]
+            if len(owed) > 1 and sum(rest for _, rest in owed) == ask.line.amount.minor:
+                evidence = (NAMED_BY_PAPER, Evidence(Kind.AMOUNT, True, "the sum of what it bills"))
+                return Proposal(ask.line, Way.GROUP, fill(ask.line, owed), evidence)
+        return None
 
     def _choose(self, ask: _Asked, best: Weighed, others: Sequence[Weighed], tie: bool) -> Proposal:
         line, hit = ask.line, best.obligation

@@ -42,6 +42,10 @@ class Book(Protocol):
         """Phone numbers as ``+27…`` and e-mail addresses in lower case."""
         ...
 
+    def by_papers(self, numbers: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
+        """What invoices and quotations are for, by their number (``weigh.papers_in``), paid or not."""
+        ...
+
     def payable_under(self, head: str) -> Sequence[str]:
         """The references under a head that are payable; nothing when they are more than ``MOST_UNDER``."""
         ...
@@ -68,6 +72,7 @@ class MemoryBook:
         self._heads: dict[str, None] = {}
         self._under: dict[str, dict[str, None]] = defaultdict(dict)
         self._quoted: dict[int, None] = {}
+        self._papers: dict[str, Sequence[int]] = {}
         self._payable = 0
         for obligation in obligations:
             self.put(obligation)
@@ -93,6 +98,9 @@ class MemoryBook:
         for contact in (obligation.phone, obligation.email):
             if contact:
                 self._by_contact[contact][obligation.id] = None
+
+    def put_paper(self, number: str, payments: Sequence[int]) -> None:
+        self._papers[number] = payments
 
     def get(self, payment_id: int) -> Obligation:
         return self._by_id[payment_id]
@@ -144,6 +152,13 @@ class MemoryBook:
             ]
             for contact in contacts
             if contact in self._by_contact
+        }
+
+    def by_papers(self, numbers: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
+        return {
+            one: [self._by_id[payment] for payment in self._papers[one]]
+            for one in numbers
+            if one in self._papers
         }
 
     def payable_under(self, head: str) -> Sequence[str]:

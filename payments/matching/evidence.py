@@ -114,6 +114,7 @@ class Way(StrEnum):
     NAME = "amount and name"
     CONTACT = "amount and contact"
     MEMORY = "payer known"
+    PAPER = "number of a paper"
     GROUP = "several payments"
     PARTS = "one of several deposits"
     PAID_BEFORE = "already paid"

@@ -15,7 +15,7 @@ from payments.matching.evidence import (
     Way,
 )
 from payments.matching.rules import Rule
-from payments.matching.weigh import Weighed
+from payments.matching.weigh import NAMED_BY_PAPER, Weighed
 
 
 def nothing(line: Line, rivals: tuple[Candidate, ...] = ()) -> Proposal:
@@ -58,6 +58,8 @@ def fill(line: Line, owed: Sequence[tuple[Obligation, int]]) -> tuple[Allocation
 
 
 def way_of(best: Weighed) -> Way:
+    if NAMED_BY_PAPER in best.candidate.evidence:
+        return Way.PAPER
     says = {one.kind for one in best.candidate.evidence if one.agrees}
     for kind, way in (
         (Kind.REFERENCE, Way.HEALED),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rapidfuzz.distance import OSA
 
@@ -15,6 +15,7 @@ from payments.references import Fault
 EXACT_REFERENCE = Evidence(Kind.REFERENCE, True, "reference exact")
 EXACT_AMOUNT = Evidence(Kind.AMOUNT, True, "amount exact")
 BY_RULE = Evidence(Kind.RULE, True, "a rule names this payer")
+NAMED_BY_PAPER = Evidence(Kind.REFERENCE, True, Fault.PAPER.value)
 ALREADY_PAID = Evidence(Kind.AMOUNT, False, "nothing is to be paid any more")
 TOO_EARLY = Evidence(Kind.DATE, False, "paid before it was asked for")
 ODD_REFERENCE = Evidence(Kind.REFERENCE, False, "the reference given is another's or none")
@@ -36,6 +37,10 @@ class Clue:
     chance_ppm: int
 
 
+#: What chance may hold of a clue that nothing checks: it speaks for a payment, and never decides.
+ALL_CHANCE_PPM = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Clues:
     """All that one line tells, before it is held against a payment."""
@@ -48,6 +53,7 @@ class Clues:
     known: Mapping[str, tuple[int, int]]  # contacts this payer paid for before: weight, times
     ruled: str = ""  # the contact a rule names
     abroad: bool = False
+    papers: Mapping[str, Sequence[Obligation]] = field(default_factory=dict)  # what is billed, by number
 
     @property
     def name_keys(self) -> list[tuple[int, str]]:
@@ -62,6 +68,11 @@ class Clues:
 
 
 _PHONE = re.compile(r"(?<![0-9])(?:\+?27|0)[ -]?([1-8][0-9])[ -]?([0-9]{3})[ -]?([0-9]{4})(?![0-9])")
+#: A number of seven digits or more needs its separators.
+_PAPER = re.compile(
+    r"(?<![A-Z])(?:DEMO[\s_\-.]*)?(INV|PRO|QUO)[\s_\-.]*"
+    r"(?:([1-9][0-9]{0,5})[\s_\-.]+([0-9]{6,9})|([1-9][0-9]{0,5}?)([0-9]{6}))(?![0-9])"
+)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 
 
@@ -69,6 +80,15 @@ def contacts_in(text: str) -> frozenset[str]:
     """South African phone numbers as ``+27…``, and e-mail addresses."""
     phones = {"+27" + "".join(match.groups()) for match in _PHONE.finditer(text)}
     return frozenset(phones | {match.group().lower() for match in _EMAIL.finditer(text)})
+
+
+def papers_in(text: str) -> tuple[str, ...]:
+    """Numbers of invoices and quotations, as ``INV-2-000042``, whatever became of their separators."""
+    found = []
+    for match in _PAPER.finditer(text.upper()):
+        kind, series, number, run_series, run_number = match.groups()
+        found.append(f"{kind}-{series or run_series}-{number or run_number}")
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +134,9 @@ def _weigh_reference(
         evidence.append(EXACT_REFERENCE)
         firm.add(Kind.REFERENCE)
         return 100
+    if clue and clue.fault is Fault.PAPER:
+        evidence.append(NAMED_BY_PAPER)
+        return 45
     if clue:
         evidence.append(Evidence(Kind.REFERENCE, True, f"reference: {clue.fault.value}"))
         if clue.chance_ppm <= most_ppm:

@@ -16,6 +16,7 @@ from db.upsert import insert_into
 from payments.organisers import Organiser
 from payments.papers.bodies import PaperKind, digest
 from payments.privacy import fold
+from payments.references import DEMO_PAPERS
 
 _PREFIX = {
     PaperKind.QUOTATION: "QUO",
@@ -45,7 +46,7 @@ def draw(session: Session, supplier: Organiser, kind: PaperKind, *, demo: bool, 
         .execution_options(populate_existing=True)
     ).one()
     sequence.last_number += 1
-    mode = "DEMO-" if demo else ""
+    mode = DEMO_PAPERS if demo else ""
     label = f"{mode}{_PREFIX[kind]}-{series_id}-{sequence.last_number:06d}"
     return Number(series_id, sequence.last_number, label)
 
