@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import select, text
@@ -113,9 +114,11 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """The folder that holds the database, and nothing else."""
-    return tmp_path_factory.mktemp("place") / "data"
+def place() -> Iterator[Path]:
+    """The folder that holds the database, and nothing else; on the disk, for in memory who has a file open
+    writes on to it when it becomes read-only."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "data"
 
 
 @pytest.fixture(scope="module")

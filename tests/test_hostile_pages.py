@@ -1,5 +1,6 @@
 """One hostile word in each text that people or files may bring, on every page: nowhere more than text."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -85,6 +86,12 @@ def test_no_text_of_anybody_becomes_markdown_or_html_on_any_page(evil: Desk):
                     assert tags(proto.body) <= OURS, (page, proto.body)
                 elif node.type in AS_TEXT:
                     assert "evil" not in proto.label + proto.help, (page, node)
+                elif node.type == "dataframe":  # its cells are drawn as text on a canvas
+                    for column in json.loads(proto.columns or "{}").values():
+                        assert "evil" not in f"{column.get('label')}{column.get('help')}", (page, column)
+                    proto.arrow_data.Clear()
+                    proto.ClearField("columns")
+                    assert "evil" not in str(proto), (page, proto)
                 elif proto is not None and node.type not in ("bidi_component", "code"):
                     told = str(proto).replace("\\\\", "\\").replace(escape(EVIL), "")
                     assert "evil" not in told, (page, told)
