@@ -65,7 +65,7 @@ from ui.pieces import (
     way_in,
 )
 from ui.priced import Asked, ask_priced, price_lines
-from ui.proving import confirm_here, confirm_in_dialog, go
+from ui.proving import act, attempt, confirm_here, confirm_in_dialog, go, outcome, say_done
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
@@ -84,6 +84,7 @@ __all__ = [
     "Several",
     "Tile",
     "Walk",
+    "act",
     "address",
     "amount_of",
     "announce",
@@ -92,6 +93,7 @@ __all__ = [
     "ask_several",
     "ask_slip",
     "ask_tendered",
+    "attempt",
     "badge",
     "bars",
     "begin",
@@ -146,6 +148,7 @@ __all__ = [
     "moved_before",
     "on_payments",
     "organiser_form",
+    "outcome",
     "palette",
     "part_form",
     "payer_screen",
@@ -162,6 +165,7 @@ __all__ = [
     "reminder_form",
     "report_view",
     "require",
+    "say_done",
     "schedule_form",
     "share_link",
     "shown_columns",

@@ -10,12 +10,13 @@ from payments.errors import NotAllowed, PaymentsError, ProveAgain
 from payments.people import Person
 from payments.signin import SignedIn
 from ui import here as door
-from ui.pieces import link_out, plain, problem
+from ui.pieces import escape, link_out, plain, problem
 
 Step = Callable[[Person], object]
 
 #: What waits, what is wrong with what was typed, and what came of the step.
 _WAITS, _WRONG, _FAILED, _TYPED = "proving_waits", "proving_wrong", "proving_failed", "proving_typed"
+_DONE, _REFUSED = "acted_done", "acted_refused"
 _ASKED = {
     "code": ("Code from your app", "Six digits, or a code on paper"),
     "password": ("Your password", "The one you sign in with"),
@@ -37,6 +38,40 @@ def go(step: Step, *, inside: bool = False) -> bool:
         st.session_state[_WAITS] = (step, inside)
         return False
     return True
+
+
+def act(done: str, change: Callable[..., object], *args: object) -> None:
+    """Run one change (``change(session, person, *args, now=)``) as whoever is here, in one transaction;
+    ``outcome`` says at the top of the page what came of it, in the words of ``done``."""
+    app = bootstrap.app()
+
+    def do(me: Person) -> None:
+        with app.sessions.begin() as session:
+            change(session, me, *args, now=app.now())
+        say_done(done)
+
+    attempt(do)
+
+
+def attempt(step: Step) -> None:
+    """The same of a step that has a transaction of its own: ``outcome`` says why it was refused."""
+    try:
+        go(step)
+    except PaymentsError as error:
+        st.session_state[_REFUSED] = str(error)
+
+
+def say_done(done: str) -> None:
+    """Have ``outcome`` say it."""
+    st.session_state[_DONE] = done
+
+
+def outcome() -> None:
+    """What came of ``act``, once."""
+    if done := st.session_state.pop(_DONE, None):
+        st.success(escape(done), icon=":material/check:")
+    if refused := st.session_state.pop(_REFUSED, None):
+        problem(refused)
 
 
 def confirm_in_dialog() -> None:

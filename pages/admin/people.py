@@ -1,6 +1,5 @@
 """People: who may come in, as what, for which events; and how they get in."""
 
-from collections.abc import Callable
 from datetime import date
 
 import streamlit as st
@@ -9,7 +8,6 @@ import bootstrap
 import ui
 import words
 from payments import dates, events, invitations, people, second_factor, signin
-from payments.errors import PaymentsError
 from payments.people import Action, Person, PersonView, Role
 
 person = ui.require(Action.MANAGE_PEOPLE)
@@ -21,20 +19,6 @@ def choose(person_id: int | None) -> None:
     st.session_state.person_open = person_id
 
 
-def act(done: str, change: Callable[..., object], *args: object) -> None:
-    """Run one change as the person who is here, and say what came of it at the top of the page."""
-
-    def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            change(session, me, *args, now=app.now())
-        st.session_state.people_done = done
-
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.people_failed = str(error)
-
-
 def invite(one: PersonView) -> None:
     """A link that signs them in once. It is shown once: only its hash is kept."""
 
@@ -43,10 +27,7 @@ def invite(one: PersonView) -> None:
             token = signin.make_sign_in_link(session, me, one.id, now=app.now())
         st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
 
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.people_failed = str(error)
+    ui.attempt(do)
 
 
 # -- the list ---------------------------------------------------------------------------------------
@@ -89,7 +70,9 @@ def actions(one: PersonView) -> None:
         st.button("Change", key=f"change_{one.id}", icon=":material/edit:", on_click=choose, args=(one.id,))
         if one.disabled:
             done = (f"{one.name} may sign in again.", people.enable_person, one.id)
-            st.button("Enable", key=f"enable_{one.id}", icon=":material/lock_open:", on_click=act, args=done)
+            st.button(
+                "Enable", key=f"enable_{one.id}", icon=":material/lock_open:", on_click=ui.act, args=done
+            )
             return
         with st.popover("Access", key=f"access_{one.id}", icon=":material/key:"):
             st.button(
@@ -105,7 +88,11 @@ def actions(one: PersonView) -> None:
                     app.settings.dashboard_url,
                 )  # fmt: skip
                 st.button(
-                    "Mail them a link", key=f"mail_{one.id}", icon=":material/mail:", on_click=act, args=done
+                    "Mail them a link",
+                    key=f"mail_{one.id}",
+                    icon=":material/mail:",
+                    on_click=ui.act,
+                    args=done,
                 )
             if one.sessions:
                 done = (f"{one.name} is signed out everywhere.", people.revoke_sessions, one.id)
@@ -113,7 +100,7 @@ def actions(one: PersonView) -> None:
                     "Sign out everywhere",
                     key=f"revoke_{one.id}",
                     icon=":material/logout:",
-                    on_click=act,
+                    on_click=ui.act,
                     args=done,
                 )
             if one.has_codes and one.id != person.id:
@@ -123,10 +110,10 @@ def actions(one: PersonView) -> None:
                 )  # fmt: skip
                 st.button(
                     "Phone lost: reset codes", key=f"codes_{one.id}", icon=":material/phonelink_erase:",
-                    on_click=act, args=done,
+                    on_click=ui.act, args=done,
                 )  # fmt: skip
             done = (f"{one.name} is shut out.", people.disable_person, one.id)
-            st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=act, args=done)
+            st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=ui.act, args=done)
 
 
 # -- one person -------------------------------------------------------------------------------------
@@ -188,7 +175,7 @@ def save(
                 people.change_person(session, me, one.id, **wanted, now=app.now())
             else:
                 people.create_person(session, me, email=email, **wanted, now=app.now())
-        st.session_state.people_done = f"{name} is saved."
+        ui.say_done(f"{name} is saved.")
         choose(None)
 
     ui.go(do)
@@ -204,10 +191,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     st.title("People", anchor=False, width="content")
     if opened is None:
         st.button("Add a person", type="primary", icon=":material/person_add:", on_click=choose, args=(NEW,))
-if done := st.session_state.pop("people_done", None):
-    st.success(ui.escape(done), icon=":material/check:")
-if failed := st.session_state.pop("people_failed", None):
-    ui.problem(failed)
+ui.outcome()
 if opened is not None:
     with ui.error_boundary():
         edit(next((one for one in everybody if one.id == opened), None))

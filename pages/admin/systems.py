@@ -1,7 +1,5 @@
 """Other systems: the keys they call with, where they are told of payments, and what became of it."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 import bootstrap
@@ -9,7 +7,6 @@ import ui
 import words
 from payments import api_keys, events, notifying
 from payments.api_keys import KeyView, Scope
-from payments.errors import PaymentsError
 from payments.events import EventView
 from payments.notifying import EndpointView, NotificationView
 from payments.people import Action, Person
@@ -26,20 +23,6 @@ SCOPES = {
     "Read and write": (Scope.READ, Scope.WRITE),
     "Read only": (Scope.READ,),
 }
-
-
-def act(done: str, change: Callable[..., object], *args: object) -> None:
-    """Run one change as the person who is here, and say what came of it at the top of the page."""
-
-    def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            change(session, me, *args, now=app.now())
-        st.session_state.systems_done = done
-
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.systems_failed = str(error)
 
 
 def shown_once(what: str, secret: str) -> None:
@@ -95,7 +78,7 @@ def key_card(key: KeyView) -> None:
             with st.popover("Revoke", key=f"revoke_{key.id}", icon=":material/block:"):
                 ui.plain("Whoever uses it is shut out at once. What was done with it stays.", "faint")
                 st.button(
-                    "Revoke this key", key=f"revoke_sure_{key.id}", type="primary", on_click=act,
+                    "Revoke this key", key=f"revoke_sure_{key.id}", type="primary", on_click=ui.act,
                     args=(f"The key of {key.name} is revoked.", api_keys.revoke, key.id),
                 )  # fmt: skip
 
@@ -175,7 +158,7 @@ def endpoint_buttons(one: EndpointView) -> None:
             done = (f"What was given up is sent to {one.url} again.", notifying.resend_failed, one.id)
             st.button(
                 "Send again what was given up", key=f"again_{one.id}", icon=":material/replay:",
-                on_click=act, args=done,
+                on_click=ui.act, args=done,
             )  # fmt: skip
         with st.popover("New secret", key=f"renew_{one.id}", icon=":material/autorenew:"):
             ui.plain(
@@ -189,7 +172,7 @@ def endpoint_buttons(one: EndpointView) -> None:
         with st.popover("Remove", key=f"remove_{one.id}", icon=":material/delete:"):
             ui.plain("Nothing is sent there any more; what is on its way is given up.", "faint")
             st.button(
-                "Remove this address", key=f"remove_sure_{one.id}", type="primary", on_click=act,
+                "Remove this address", key=f"remove_sure_{one.id}", type="primary", on_click=ui.act,
                 args=(f"Nothing is sent to {one.url} any more.", notifying.remove, one.id),
             )  # fmt: skip
 
@@ -223,7 +206,7 @@ def message(each: NotificationView, *, stopped: bool) -> None:
     st.code(each.body, language="json", wrap_lines=True)
     if not stopped:
         st.button(
-            "Send again", key=f"resend_{each.id}", icon=":material/replay:", on_click=act,
+            "Send again", key=f"resend_{each.id}", icon=":material/replay:", on_click=ui.act,
             args=(f"{each.kind} of {each.reference} is sent again.", notifying.resend, each.id),
         )  # fmt: skip
 
@@ -236,10 +219,7 @@ with app.sessions.read() as session:
     endpoints = notifying.list_endpoints(session, person)
 st.title("Other systems", anchor=False)
 ui.plain("A registration site asks for payments with a key, and is told when they are paid.", "faint")
-if done := st.session_state.pop("systems_done", None):
-    st.success(ui.escape(done), icon=":material/check:")
-if failed := st.session_state.pop("systems_failed", None):
-    ui.problem(failed)
+ui.outcome()
 if secret := st.session_state.pop("systems_secret", None):
     shown_once(*secret)
 if not known_events:

@@ -1,13 +1,10 @@
 """Scheduled: reports and saved views that go out by themselves, to people who have no login here."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 import bootstrap
 import ui
-from payments.errors import PaymentsError
-from payments.people import Action, Person
+from payments.people import Action
 from payments.schedules import book
 from payments.schedules.book import RunView, ScheduleView
 from payments.schedules.plan import Plan, Way
@@ -28,24 +25,10 @@ RUN = {
 MAIL = {"queued": "on its way", "sent": "sent", "failed": "given up", "gone": "not sent"}
 
 
-def act(done: str, change: Callable[..., object], *args: object) -> None:
-    """Run one change as the person who is here, and say what came of it at the top of the page."""
-
-    def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            change(session, me, *args, now=app.now())
-        st.session_state.schedules_done = done
-
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.schedules_failed = str(error)
-
-
 def save(plan: Plan, schedule_id: int | None) -> None:
     outside, args = app.settings.outside, () if schedule_id is None else (schedule_id,)
     change = book.make if schedule_id is None else book.change
-    act(f"“{plan.title}” is kept.", change, *args, plan, outside)
+    ui.act(f"“{plan.title}” is kept.", change, *args, plan, outside)
 
 
 # -- one of them ----------------------------------------------------------------------------------------
@@ -85,17 +68,17 @@ def buttons(one: ScheduleView) -> None:
     with st.container(horizontal=True):
         if one.state != book.STOPPED:
             st.button(
-                "Send now", key=f"run_{one.id}", icon=":material/send:", on_click=act,
+                "Send now", key=f"run_{one.id}", icon=":material/send:", on_click=ui.act,
                 args=(f"“{one.plan.title}” goes out within seconds.", book.run_now, one.id),
             )  # fmt: skip
         if one.state == book.ON:
             st.button(
-                "Pause", key=f"pause_{one.id}", icon=":material/pause:", on_click=act,
+                "Pause", key=f"pause_{one.id}", icon=":material/pause:", on_click=ui.act,
                 args=(f"“{one.plan.title}” is paused.", book.pause, one.id),
             )  # fmt: skip
         else:
             st.button(
-                "Resume", key=f"resume_{one.id}", icon=":material/play_arrow:", on_click=act,
+                "Resume", key=f"resume_{one.id}", icon=":material/play_arrow:", on_click=ui.act,
                 args=(f"“{one.plan.title}” goes out again.", book.resume, one.id),
             )  # fmt: skip
         if one.mine and st.button("Change", key=f"change_{one.id}", icon=":material/edit:"):
@@ -103,7 +86,7 @@ def buttons(one: ScheduleView) -> None:
         with st.popover("End", key=f"end_{one.id}", icon=":material/delete:"):
             ui.plain("It never goes out again, and its links open nothing any more.", "faint")
             st.button(
-                "End it", key=f"end_sure_{one.id}", type="primary", on_click=act,
+                "End it", key=f"end_sure_{one.id}", type="primary", on_click=ui.act,
                 args=(f"“{one.plan.title}” is ended.", book.end, one.id),
             )  # fmt: skip
 
@@ -149,7 +132,7 @@ def sent(run: RunView) -> None:
         )
         if run.good_until:
             st.button(
-                "Revoke its links", key=f"revoke_{run.id}", icon=":material/link_off:", on_click=act,
+                "Revoke its links", key=f"revoke_{run.id}", icon=":material/link_off:", on_click=ui.act,
                 args=("The links of this file open nothing any more.", book.revoke, run.id),
             )  # fmt: skip
 
@@ -160,10 +143,7 @@ with app.sessions.read() as session:
     known = book.list_schedules(session, person)
 st.title("Scheduled", anchor=False)
 ui.plain("Reports and saved views that go out by themselves, to people who have no login here.", "faint")
-if done := st.session_state.pop("schedules_done", None):
-    st.success(ui.escape(done), icon=":material/check:")
-if failed := st.session_state.pop("schedules_failed", None):
-    ui.problem(failed)
+ui.outcome()
 if not app.settings.mail_url:
     ui.problem("This desk sends no mail: MAIL_URL is empty. What falls due waits in the outbox.")
 if not app.settings.report_domains:

@@ -1,6 +1,6 @@
 """Your account: password, app for codes, and where you are signed in; for an admin, where everybody is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -9,34 +9,12 @@ import ui
 import words
 from payments import browsers, second_factor
 from payments.browsers import BrowserView
-from payments.errors import PaymentsError
-from payments.people import Action, Person
+from payments.people import Action
 from payments.second_factor import MONEY_ROLES, Standing
 from payments.signin import SignedIn
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()
-
-
-def act(done: str, change: Callable[..., object], *args: object) -> None:
-    """One change as whoever is here; what came of it stands at the top of the page."""
-
-    def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            change(session, me, *args, now=app.now())
-        st.session_state.account_done = done
-
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.account_failed = str(error)
-
-
-def told() -> None:
-    if done := st.session_state.pop("account_done", None):
-        st.success(ui.escape(done), icon=":material/check:")
-    if failed := st.session_state.pop("account_failed", None):
-        ui.problem(failed)
 
 
 # -- how one comes in ---------------------------------------------------------------------------------
@@ -98,7 +76,7 @@ def place(one: BrowserView, here: SignedIn, *, named: bool) -> None:
         if one.id != here.session_id:
             said = f"{one.name if named else 'You'} {'is' if named else 'are'} signed out there."
             st.button(
-                "Sign out there", key=f"out_{one.id}", icon=":material/logout:", on_click=act,
+                "Sign out there", key=f"out_{one.id}", icon=":material/logout:", on_click=ui.act,
                 args=(said, browsers.sign_out, one.id),
             )  # fmt: skip
 
@@ -113,14 +91,14 @@ def page(here: SignedIn) -> None:
         own = browsers.mine(session, person, now=app.now())
         everybody = browsers.everybodys(session, person, now=app.now()) if oversees else []
     st.title("Your account", anchor=False)
-    told()
+    ui.outcome()
     ui.plain(f"{person.name} · {words.ROLE[person.role][0]} · {person.email}", "faint")
     ways_in(here, standing)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Where you are signed in", anchor=False, width="content")
         if len(own) > 1:
             st.button(
-                "Sign out everywhere else", key="out_others", icon=":material/logout:", on_click=act,
+                "Sign out everywhere else", key="out_others", icon=":material/logout:", on_click=ui.act,
                 args=("You are signed out everywhere else.", browsers.sign_out_others, here.session_id),
             )  # fmt: skip
     places(own, here, named=False)
