@@ -74,12 +74,12 @@ class NotifyEndpoint(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
     url: Mapped[str]
     sealed: Mapped[bytes]
-    previous_sealed: Mapped[bytes | None]
-    previous_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     stopped_at: Mapped[datetime | None]
     stopped_why: Mapped[str] = mapped_column(Text, default="")
+    previous_sealed: Mapped[bytes | None]
+    previous_until: Mapped[datetime | None]
 
 
 class Notification(Base):
