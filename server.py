@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import cache, wraps
 from pathlib import Path
 from types import MappingProxyType
@@ -226,12 +226,9 @@ async def paper(request: Request) -> Response:
     asked = request.path_params
     if asked["kind"] not in (closing_papers.STATEMENT, closing_papers.JOURNAL):
         return PlainTextResponse("There is no such paper.", 404)
-    try:
-        first, last = date.fromisoformat(asked["first"]), date.fromisoformat(asked["last"])
-    except ValueError:
-        return PlainTextResponse("There is no such day.", 404)
 
     def make(person: Person) -> File:
+        first, last = _day(asked["first"]), _day(asked["last"])
         app, number = bootstrap.app(), asked["account_id"]
         more: dict[str, Any] = {"demo": app.settings.demo, "now": app.now()}
         with app.sessions.begin() as session:
@@ -242,14 +239,19 @@ async def paper(request: Request) -> Response:
     return await _small_file(request, make)
 
 
+def _day(told: str) -> date:
+    """A day of an address. Raises NotFound."""
+    try:
+        return date.fromisoformat(told)
+    except ValueError as error:
+        raise NotFound("There is no such day.") from error
+
+
 async def claim_letter(request: Request) -> Response:
     """The draft to the gateway about fees above the tariff, of the days in the address."""
-    try:
-        first, last = (date.fromisoformat(request.path_params[day]) for day in ("first", "last"))
-    except ValueError:
-        return PlainTextResponse("There is no such day.", 404)
 
     def make(person: Person) -> File:
+        first, last = (_day(request.path_params[name]) for name in ("first", "last"))
         with bootstrap.app().sessions.read() as session:
             letter = fees.claim_letter(fees.told(session, person, first, last), first=first, last=last)
         if not letter:
@@ -282,11 +284,12 @@ async def audit_file(request: Request) -> Response:
     """Entries of the audit as a CSV file; that somebody took them is written down first."""
     asked = request.query_params
     who_, action, subject = (asked.get(name, "")[:200] for name in ("who", "action", "subject"))
-    try:
-        first, last = (date.fromisoformat(asked[day]) if day in asked else None for day in ("first", "last"))
-    except ValueError:
-        return PlainTextResponse("There is no such day.", 404)
-    return await _taken(request, audit_book.take, Wanted(who_, action, subject, first, last))
+
+    def take(session: Any, person: Person, *, now: datetime) -> File:
+        first, last = (_day(asked[name]) if name in asked else None for name in ("first", "last"))
+        return audit_book.take(session, person, Wanted(who_, action, subject, first, last), now=now)
+
+    return await _taken(request, take)
 
 
 class _Download(StreamingResponse):

@@ -34,8 +34,8 @@ from payments.links import Addresses
 from payments.people import Action, Person, check
 from payments.registration_changes import Becomes, Change
 from payments.registrations import Wanted
-from payments.sheets import reading
-from payments.sheets.reading import Column, Opened, PriceLine, SheetRow
+from payments.sheets import price_lines, reading
+from payments.sheets.reading import Column, Opened, SheetRow
 
 #: Payments asked for at the same moment, and in one step.
 AT_ONCE, STEP = 5, 20
@@ -155,8 +155,7 @@ def look(
         raise InvalidInput(f"{there.file}: say which column is the registration id. Rows are known by it.")
     places = reading.places_of(there, meant)
     found = on_sale.of_event(session, event, now)
-    prices = [PriceLine(line.id, line.name, line.price, not found.priced) for line in found.categories]
-    sheet = reading.understood(there, places, prices, event.currency)
+    sheet = reading.understood(there, places, price_lines(found), event.currency)
     twice = _twice(sheet.rows)
     known = _known(session, event, [row.wanted.own_id for row in sheet.rows if row.wanted])
     at = sheet.headings.index(meant[Column.ID])

@@ -7,10 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Schedule, ScheduleLink, ScheduleOpening, ScheduleRun
-from payments import audit
+from payments import audit, guesses
 from payments.errors import Conflict, NotFound
 from payments.people import SYSTEM
-from payments.schedules import mailing
 
 PAGE, FILE = "page", "file"
 #: Openings of one link in a day: more are a machine's.
@@ -40,7 +39,7 @@ def open_(session: Session, token: str, what: str, address: str, *, now: datetim
 
     Raises NotFound, the same for every link that opens nothing; Conflict after too many openings.
     """
-    link = session.scalar(select(ScheduleLink).where(ScheduleLink.token_hash == mailing.hash_of(token)))
+    link = session.scalar(select(ScheduleLink).where(ScheduleLink.token_hash == guesses.hash_of(token)))
     run = session.get_one(ScheduleRun, link.run_id) if link else None
     if link is None or run is None or not _is_good(link, run, now):
         raise NotFound(_GONE)

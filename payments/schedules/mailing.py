@@ -1,6 +1,5 @@
 """The mail that a file goes out by: what it says, and what goes with it when it goes."""
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Schedule, ScheduleLink, ScheduleRun
 from db.session import Sessions
-from payments import dates
+from payments import dates, guesses
 from payments.errors import InvalidInput
 from payments.outbox import Hold
 from payments.people import Person
@@ -167,16 +166,11 @@ def _draw(session: Session, run: ScheduleRun, recipient: str, now: datetime) -> 
     token = secrets.token_urlsafe(32)
     session.add(
         ScheduleLink(
-            run_id=run.id, recipient=recipient, token_hash=hash_of(token), made_at=now,
+            run_id=run.id, recipient=recipient, token_hash=guesses.hash_of(token), made_at=now,
             expires_at=now + LASTS,
         )
     )  # fmt: skip
     return token
-
-
-def hash_of(token: str) -> str:
-    """It has 256 bits: nobody guesses what it is the hash of."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check_size(size: int, way: Way) -> None:

@@ -26,6 +26,7 @@ from payments.gateways import Gateway
 from payments.lifecycle import CLOSED, Status
 from payments.links import Addresses
 from payments.obligations import Draft
+from payments.on_sale import Offers
 from payments.people import Action, Person, check
 from payments.prices import Choice
 from payments.sheets.reading import PriceLine, Sheet, SheetRow, Wanted
@@ -116,9 +117,12 @@ def read(
 ) -> Sheet:
     """A file against the event's prices of today. Raises InvalidInput when it cannot be read as a whole."""
     event = _event(session, person, event_code)
-    found = on_sale.of_event(session, event, now)
-    prices = [PriceLine(line.id, line.name, line.price, not found.priced) for line in found.categories]
-    return _read(name, data, prices, event.currency)
+    return _read(name, data, price_lines(on_sale.of_event(session, event, now)), event.currency)
+
+
+def price_lines(found: Offers) -> list[PriceLine]:
+    """What the word of a category means in a file of today."""
+    return [PriceLine(line.id, line.name, line.price, not found.priced) for line in found.categories]
 
 
 def look(session: Session, person: Person, event_code: str, sheet: Sheet) -> Preview:
