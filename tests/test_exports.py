@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import signal
+import subprocess
 from collections import Counter as Sums
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -447,10 +448,8 @@ def test_one_sees_ones_own_files_and_an_auditor_all(sessions: Sessions):
 
 
 def test_a_spare_child_that_died_is_replaced(sessions: Sessions, children: Children):
-    children.warm()
-    assert children._spare is not None
-    children._spare.kill()
-    children._spare.wait()
+    dies_when_told = subprocess.Popen(["sh", "-c", "read job"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    children._spare = dies_when_told
     delivery = Delivery(sessions, children, ADMIN, asked(sessions).reference, lambda: NOW)
     assert b"".join(delivery.pieces()).startswith(b'\xef\xbb\xbf"reference"')
     delivery.end()

@@ -99,10 +99,10 @@ class Children:
         """A child on its job. Raises BrokenOff when it cannot begin."""
         with self._lock:
             spare, self._spare = self._spare, None
-        if spare is not None and spare.poll() is not None:
-            _end(spare)
-            spare = None
-        return File(spare or _start(self._database), job)
+        if spare is not None:
+            with suppress(BrokenOff):  # it can have died while it waited, and nobody was told yet
+                return File(spare, job)
+        return File(_start(self._database), job)
 
     def close(self) -> None:
         with self._lock:
