@@ -94,7 +94,7 @@ def _do(
         return
     view = sign_offs.standing(session, person, account_id, period, on)
     if view is None:
-        raise Conflict(f"{on:%d %b %Y} is not signed, so there is nothing to {deed.replace('-', ' ')}.")
+        raise Conflict(f"{on:%-d %b %Y} is not signed, so there is nothing to {deed.replace('-', ' ')}.")
     function, with_why = _DEEDS[deed]
     function(session, person, view.id, *([why] if with_why else []), now=app.now())
 

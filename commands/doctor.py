@@ -309,10 +309,10 @@ def _asked(part: str, netloc: str, now: datetime) -> Iterator[Line]:
         yield Line(part, Colour.RED, f"{netloc}/healthz answers {reply.status}.", remedy)
     elif ends - now < CERTIFICATE_POOR:
         yield Line(
-            part, Colour.AMBER, f"The certificate of {netloc} ends on {ends:%d %B %Y}.", "certbot renew"
+            part, Colour.AMBER, f"The certificate of {netloc} ends on {ends:%-d %B %Y}.", "certbot renew"
         )
     else:
-        yield Line(part, Colour.GREEN, f"{netloc} answers; its certificate holds until {ends:%d %B %Y}.")
+        yield Line(part, Colour.GREEN, f"{netloc} answers; its certificate holds until {ends:%-d %B %Y}.")
     if told:
         yield _told_time(netloc, abs(now - parsedate_to_datetime(told)))
 

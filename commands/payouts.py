@@ -230,11 +230,11 @@ def _unexplained_told(one: Unexplained) -> dict[str, Any]:
 def _show_rows(rows: list[PayoutRow]) -> None:
     table = Table("Payout", "Days", "Gross", "Fees", "Net", "On the statement", box=None, pad_edge=False)
     for row in rows:
-        days = f"{row.first_on:%d %b %Y}" + (
-            "" if row.first_on == row.last_on else f" to {row.last_on:%d %b}"
+        days = f"{row.first_on:%-d %b %Y}" + (
+            "" if row.first_on == row.last_on else f" to {row.last_on:%-d %b}"
         )
         fees = str(Money(row.fee.minor + row.vat.minor + row.payout_fee.minor, row.fee.currency))
-        banked = f"{row.banked_on:%d %b %Y}" if row.banked_on else "not yet"
+        banked = f"{row.banked_on:%-d %b %Y}" if row.banked_on else "not yet"
         banked += f", {row.short} short" if row.short else ""
         table.add_row(str(row.id), days, str(row.gross), fees, str(row.net), banked)
     console.print(table)
@@ -250,10 +250,10 @@ def _show_detail(told: PayoutDetail, lines: list[tying.LineChoice]) -> None:
         )
     console.print(table)
     for one in told.held:
-        console.print(f"Not in it: {one.amount}, {one.reference}, of {one.on:%d %b %Y}.", markup=False)
+        console.print(f"Not in it: {one.amount}, {one.reference}, of {one.on:%-d %b %Y}.", markup=False)
     for each in lines:
         off = f", {each.off} beside its net" if each.off else ""
-        console.print(f"May be line {each.line_id}: {each.amount} on {each.on:%d %b %Y}{off}.", markup=False)
+        console.print(f"May be line {each.line_id}: {each.amount} on {each.on:%-d %b %Y}{off}.", markup=False)
 
 
 def _show_import(came: settlements.Imported) -> None:
@@ -269,6 +269,6 @@ def _show_import(came: settlements.Imported) -> None:
 def _show_waiting(run: explaining.Run, left: list[Unexplained]) -> None:
     console.print(f"{run.asked} sums were asked about, {run.explained} explained by themselves.")
     for one in left:
-        console.print(f"{one.key}: {one.amount} of {one.on:%d %b %Y}", markup=False)
+        console.print(f"{one.key}: {one.amount} of {one.on:%-d %b %Y}", markup=False)
         for nth, each in enumerate(one.found, 1):
             console.print(f"  {nth}. {each.says}", markup=False)

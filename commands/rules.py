@@ -80,7 +80,7 @@ def _show_tried(tried: Tried) -> None:
     console.print(tried.says)
     for line in (one.line for one in tried.test.disagreed[:_SHOWN]):
         console.print(
-            f"  line {line.id}: {line.amount} on {line.on:%d %b %Y}, {line.text.strip()}", markup=False
+            f"  line {line.id}: {line.amount} on {line.on:%-d %b %Y}, {line.text.strip()}", markup=False
         )
     if (more := len(tried.test.disagreed) - _SHOWN) > 0:
         console.print(f"  … and {more} more; --json lists all.")

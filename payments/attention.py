@@ -154,7 +154,7 @@ def assign(
     case.owner_id, case.due_on, case.note = owner_id, due_on, clean(note, field="The note", longest=1000)
     tallies.bump(session)
     if moved and case.payment_id is not None:
-        payment, due = holding.payment(session, case.payment_id), f"{due_on:%d %b %Y}" if due_on else None
+        payment, due = holding.payment(session, case.payment_id), f"{due_on:%-d %b %Y}" if due_on else None
         lifecycle.note(
             session, payment, Kind.ASSIGNED, now=now, source=Source.DESK, actor=person.name,
             reason=case.reason, owner=owner, due=due,

@@ -88,7 +88,7 @@ class BankDays:
         faults = [self._break(on, opening)]
         if opening + lines != closing:
             faults.append(
-                f"The bank says {opening} in the morning and {closing} in the evening of {on:%d %b %Y}, and "
+                f"The bank says {opening} in the morning and {closing} in the evening of {on:%-d %b %Y}, and "
                 f"its lines come to {lines}. A statement of the day is missing, or is there twice."
             )
         return Balances(opening, closing, tuple(fault for fault in faults if fault))
@@ -129,6 +129,6 @@ class BankDays:
         if opening in (closing + between, closing + between + Money(came, opening.currency)):
             return None
         return (
-            f"{last:%d %b %Y} closed with {closing}, and {on:%d %b %Y} opens with {opening}. A statement "
+            f"{last:%-d %b %Y} closed with {closing}, and {on:%-d %b %Y} opens with {opening}. A statement "
             "between them is missing."
         )

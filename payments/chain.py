@@ -323,4 +323,4 @@ def _since_restored(anchors: Sequence[Anchor]) -> list[Anchor]:
 
 
 def _when(anchor: Anchor) -> str:
-    return f"{anchor.at:%d %B %Y, %H:%M} UTC"
+    return f"{anchor.at:%-d %B %Y, %H:%M} UTC"

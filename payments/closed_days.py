@@ -81,6 +81,6 @@ def refuse_change(session: Session, account_id: int, day: date) -> None:
     if row is not None:
         with_month = ", with its month" if row.period == "month" else ""
         raise Conflict(
-            f"{day:%d %b %Y} of {row.name} was signed off{with_month}, by {row.signer_name}: what stands in "
+            f"{day:%-d %b %Y} of {row.name} was signed off{with_month}, by {row.signer_name}: what stands in "
             "it does not change. Reopen it under Close first."
         )

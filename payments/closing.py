@@ -320,7 +320,7 @@ def _not_whole(session: Session, account_id: int, on: date) -> Iterator[Blocker]
     )  # fmt: skip
     if session.scalar(whole.limit(1)) is None:
         yield Blocker(
-            f"The last statement was imported before {on:%d %b %Y} was over. Import one of all of it.",
+            f"The last statement was imported before {on:%-d %b %Y} was over. Import one of all of it.",
             STATEMENTS,
         )
 

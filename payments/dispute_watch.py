@@ -25,7 +25,7 @@ def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
     )
     for dispute, reference in session.execute(query):
         passed = dispute.answer_by < today
-        told = f"passed on {dispute.answer_by:%d %b}" if passed else f"is {dispute.answer_by:%d %b}"
+        told = f"passed on {dispute.answer_by:%-d %b}" if passed else f"is {dispute.answer_by:%-d %b}"
         yield Alarm(
             Kind.DISPUTE_DUE,
             Severity.BAD if dispute.answer_by <= today + LAST else Severity.POOR,

@@ -81,8 +81,8 @@ def _dispute(dispute: Dispute) -> Iterator[tuple[str, str]]:
     yield "Case at the gateway", dispute.case_reference
     yield "Disputed", str(dispute.amount)
     yield "Reason given", dispute.why.replace("_", " ").capitalize()
-    yield "Opened on", f"{dispute.opened_on:%d %b %Y}"
-    yield "To be answered by", f"{dispute.answer_by:%d %b %Y}"
+    yield "Opened on", f"{dispute.opened_on:%-d %b %Y}"
+    yield "To be answered by", f"{dispute.answer_by:%-d %b %Y}"
 
 
 def _facts(detail: PaymentDetail, whole: bool) -> Iterator[tuple[str, str]]:
@@ -159,7 +159,7 @@ def _moments(title: str, told: list[TimelineView], kind: Kind, none: str) -> Sec
 
 def _papers(session: Session, person: Person, detail: PaymentDetail) -> Section:
     rows = tuple(
-        (f"{paper.issued_on:%d %b %Y}", paper.title, paper.label, str(paper.total))
+        (f"{paper.issued_on:%-d %b %Y}", paper.title, paper.label, str(paper.total))
         for paper in handing.of_payment(session, person, detail.row.reference)
     )
     return Section("Papers", ("Issued", "What", "Number", "Total"), rows, "None was issued.")

@@ -476,6 +476,6 @@ def _between(one: FileView, then: FileView) -> Iterator[str]:
         return
     if one.closing is not None and then.opening is not None and one.closing != then.opening:
         yield (
-            f"{one.account}: {one.name} ends on {one.last_on:%d %b %Y} with {one.closing}, and {then.name} "
-            f"begins on {then.first_on:%d %b %Y} with {then.opening}. A statement between them is missing."
+            f"{one.account}: {one.name} ends on {one.last_on:%-d %b %Y} with {one.closing}, and {then.name} "
+            f"begins on {then.first_on:%-d %b %Y} with {then.opening}. A statement between them is missing."
         )

@@ -44,7 +44,7 @@ def entries(session: Session, person: Person, account_id: int, first: date, last
         raise Conflict("Nothing is booked on these days, so there is no journal of them.")
     for day in days:
         if day not in signed:
-            raise Conflict(f"{day:%d %b %Y} of {account.name} is not signed off. Sign and approve it first.")
+            raise Conflict(f"{day:%-d %b %Y} of {account.name} is not signed off. Sign and approve it first.")
     return [entry for day in days for entry in _of_day(session, account_id, day)]
 
 
@@ -87,7 +87,7 @@ def _of_day(session: Session, account_id: int, day: date) -> Iterator[Entry]:
             continue
         others.append(Posting(Book.SUSPENSE, part.amount_minor, "Not matched on this day"))
         others += _for(session, part)
-    rest = journal.summed(number, day, f"Bank lines of {day:%d %b %Y}", others)
+    rest = journal.summed(number, day, f"Bank lines of {day:%-d %b %Y}", others)
     if rest is not None:
         yield rest
 

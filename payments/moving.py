@@ -94,6 +94,6 @@ def check_here(session: Session) -> None:
     if moved := session.get(Meta, MOVED):
         when = datetime.fromisoformat(moved.value)
         raise Conflict(
-            f"This desk was moved to PostgreSQL on {when:%d %B %Y, %H:%M} UTC. Set DATABASE_URL to that "
+            f"This desk was moved to PostgreSQL on {when:%-d %B %Y, %H:%M} UTC. Set DATABASE_URL to that "
             f"database; this one is only kept."
         )

@@ -151,7 +151,7 @@ def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             Kind.PAYOUT_SHORT,
             Severity.POOR,
-            f"The payout on the bank's statement of {line.on:%d %b %Y} is {missing} short: {says}. Look at "
+            f"The payout on the bank's statement of {line.on:%-d %b %Y} is {missing} short: {says}. Look at "
             "it on Payouts.",
             f"line-{line.id}",
         )

@@ -73,7 +73,7 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
     closing = bank.of(last).closing if last else None
     if first is None or opening is None or closing is None:
         raise Conflict(
-            f"No statement of {account.name} tells its balance by {on:%d %b %Y}: import one that does."
+            f"No statement of {account.name} tells its balance by {on:%-d %b %Y}: import one that does."
         )
     currency = account.currency
     before = Entry(

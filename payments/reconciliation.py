@@ -234,8 +234,8 @@ def _take_back(
         other.state = MATCHED
         _close_exception(session, other.id, match.by, act["now"])
         return
-    _give_back(session, earlier, f"The bank took it back on {line.on:%d %b %Y}.", act)
-    sent_back = f"The bank sent it back on {line.on:%d %b %Y}."
+    _give_back(session, earlier, f"The bank took it back on {line.on:%-d %b %Y}.", act)
+    sent_back = f"The bank sent it back on {line.on:%-d %b %Y}."
     refund_books.not_made(session, earlier, sent_back, act, by_bank=True)
     for payment_id in _paid_by(earlier):
         payment = holding.payment(session, payment_id)

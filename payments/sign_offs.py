@@ -92,7 +92,7 @@ class SignOffView:
 
     @property
     def told(self) -> str:
-        return f"{self.first_on:%B %Y}" if self.period is Period.MONTH else f"{self.first_on:%d %b %Y}"
+        return f"{self.first_on:%B %Y}" if self.period is Period.MONTH else f"{self.first_on:%-d %b %Y}"
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def month_draft(session: Session, person: Person, account_id: int, on: date, *, 
         if signed.get(day) is not State.APPROVED:
             word = f"is {signed[day]}" if day in signed else "is not signed"
             query = (("day", day.isoformat()),)
-            blockers.append(Blocker(f"{day:%d %b %Y} {word}.", "finance/closing", query))
+            blockers.append(Blocker(f"{day:%-d %b %Y} {word}.", "finance/closing", query))
     return Draft(account_id, first, last, total, edges, (), tuple(blockers))
 
 

@@ -38,7 +38,7 @@ def _parts(told: Reconciled, reference: str, made_at: datetime, made_by: str, de
         yield line("DEMO: no real money moved", 9, bold=True, color="#7a3e00")
     yield line("Reconciliation statement", 18, bold=True)
     number = f", {told.account_number}" if told.account_number else ""
-    yield line(f"{told.account}{number}, in the evening of {told.on:%d %b %Y}", 11)
+    yield line(f"{told.account}{number}, in the evening of {told.on:%-d %b %Y}", 11)
     yield line(f"{reference}, made {dates.say_moment(made_at)} (SAST) by {made_by}", 8)
     yield Spacer(1, 12)
     yield _table(list(_summary(told)))
@@ -53,7 +53,7 @@ def _summary(told: Reconciled) -> Iterator[tuple[str, str, str]]:
     for entry in told.adjustments:
         yield "less", entry.name, str(-entry.amount)
     for row in told.named:
-        yield "differs", f"{row.on:%d %b %Y}: {row.text}", str(-row.amount)
+        yield "differs", f"{row.on:%-d %b %Y}: {row.text}", str(-row.amount)
     yield "", "Our books", str(told.total)
     for entry in told.books:
         yield "of it", entry.name, str(entry.amount)
@@ -62,7 +62,7 @@ def _summary(told: Reconciled) -> Iterator[tuple[str, str, str]]:
 
 def _rows(entry: Entry) -> Iterator[tuple[str, str, str]]:
     for row in entry.rows:
-        yield f"{row.on:%d %b %Y}", row.text, str(row.amount)
+        yield f"{row.on:%-d %b %Y}", row.text, str(row.amount)
 
 
 _STRONG = ("Balance of the bank", "Our books", "Difference", "Together")

@@ -215,7 +215,7 @@ def _as_told(line: StatementLine, decided: Decided, payments: Mapping[int, Payme
         raise InvalidInput("Beside payments, such a line holds surplus or what is no payment of ours.")
     return {
         "line": line.id,
-        "came": f"{line.amount} on {line.on:%d %b %Y}",
+        "came": f"{line.amount} on {line.on:%-d %b %Y}",
         "for": [payments[part.payment_id or 0].reference for part in of_payments],
         "amounts": [part.amount.decimal for part in of_payments],
         "let_off": [part.written_off.decimal if part.written_off else "0.00" for part in of_payments],

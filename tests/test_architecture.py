@@ -329,6 +329,12 @@ def _divides_money(node: ast.AST) -> bool:
     return any(name == "minor" or name.endswith("_minor") for name in names)
 
 
+def test_a_day_is_told_as_people_say_it():
+    """``2 Dec 2026``, everywhere: the same day told in two ways looks like two days."""
+    offenders = [path for path in sources() if re.search(r"(?<!-)%d %[bB]", path.read_text())]
+    assert offenders == []
+
+
 def test_only_the_session_room_opens_the_database():
     drivers = {"sqlite3", "pysqlite3", "psycopg"}
     assert {

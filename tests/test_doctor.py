@@ -76,7 +76,8 @@ def test_each_line_that_is_not_green_says_what_to_do(host):
 
 def test_it_changes_nothing_however_often_it_is_asked(host):
     before = {path.name: path.read_bytes() for path in host.iterdir()}
-    assert list(doctor.examined())[1:] == list(doctor.examined())[1:]
+    first, second = ([(line.part, line.colour) for line in doctor.examined()] for _ in range(2))
+    assert first == second
     after = {
         path.name: path.read_bytes() for path in host.iterdir() if not path.name.endswith(("-wal", "-shm"))
     }

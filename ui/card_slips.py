@@ -22,7 +22,7 @@ def waiting_slips(waits: Sequence[WaitingSlips]) -> None:
 
 def _machine(one: WaitingSlips) -> None:
     counted = f", the machine says {one.counted}" if one.counted else ", not counted yet"
-    plain(f"{one.machine} · {one.till} · {one.day:%d %b %Y}{counted}", "title")
+    plain(f"{one.machine} · {one.till} · {one.day:%-d %b %Y}{counted}", "title")
     plain(f"Told from {moment(one.due)} on, until its batch is matched.", "faint")
     for slip in one.slips:
         card = f" · card ending in {slip.last_four}" if slip.last_four else ""

@@ -48,7 +48,7 @@ def statement(here: Person, account_id: int, on: date) -> None:
 
 
 def _lines(told: Reconciled) -> list[tuple[str, str, str]]:
-    rows = [(f"The bank, in the evening of {told.on:%d %b %Y}", str(told.bank), "")]
+    rows = [(f"The bank, in the evening of {told.on:%-d %b %Y}", str(told.bank), "")]
     rows += [(f"less: {entry.name}", str(-entry.amount), "") for entry in told.adjustments]
     rows += [(f"Differs: {row.text}", str(-row.amount), "bad") for row in told.named]
     rows.append(("Our books", str(told.total), "sum"))
@@ -67,7 +67,7 @@ def _entry(account_id: int, entry: Entry) -> None:
 
 def _door(account_id: int, row: Row) -> None:
     """A line that waits opens where it is matched; a day opens here."""
-    label = escape(f"{row.on:%d %b %Y} · {row.amount} · {row.text}")
+    label = escape(f"{row.on:%-d %b %Y} · {row.amount} · {row.text}")
     if row.line_id is not None:
         st.page_link("pages/finance/workbench.py", label=label, query_params={"line": str(row.line_id)})
         return
@@ -92,7 +92,7 @@ def on_its_way(here: Person, on: date) -> None:
             ]
         )
     plain(
-        f"What was captured on this day is due at the bank from {told.expected_on:%a %d %b %Y} on.", "faint"
+        f"What was captured on this day is due at the bank from {told.expected_on:%a %-d %b %Y} on.", "faint"
     )
 
 

@@ -93,16 +93,16 @@ def card(view: DisputeView, done: Done, *, inside: bool = False) -> None:
                 "Reason given": bank_words.DISPUTED[view.why],
                 "The gateway's case": view.case_reference,
                 "Event": None if inside else view.event,
-                "Opened": f"{view.opened_on:%d %b %Y}, recorded by {view.by}",
+                "Opened": f"{view.opened_on:%-d %b %Y}, recorded by {view.by}",
                 "Answer by": _deadline(view),
-                "Ended": f"{view.ended_at:%d %b %Y} by {view.ended_by}: {view.ended_why}"
+                "Ended": f"{view.ended_at:%-d %b %Y} by {view.ended_by}: {view.ended_why}"
                 if view.ended_at
                 else None,
                 "Written down": "yes, as given back" if view.booked else None,
             }
         )
         _warnings(view)
-        with st.container(horizontal=True, gap="small"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             file_link(f"/evidence/{view.id}.pdf", "Evidence pack, PDF")
             file_link(f"/evidence/{view.id}.pdf?whole=yes", "With e-mail and phone whole")
             if STEPS[view.state]:
@@ -120,7 +120,7 @@ def card(view: DisputeView, done: Done, *, inside: bool = False) -> None:
 
 def _deadline(view: DisputeView) -> str:
     days = (view.answer_by - dates.business_day(bootstrap.app().now())).days
-    told = f"{view.answer_by:%d %b %Y}"
+    told = f"{view.answer_by:%-d %b %Y}"
     if view.state is not State.OPEN:
         return told
     if days < 0:
@@ -177,7 +177,7 @@ def _loss(view: DisputeView, done: Done, *, inside: bool) -> None:
         if line == 0:
             return _NO_ROW
         one = rows[line]
-        on = f", {one.on:%d %b %Y}" if one.on else ""
+        on = f", {one.on:%-d %b %Y}" if one.on else ""
         return f"Payout {one.payout_id}{on}: {one.reference or 'no reference'}"
 
     with st.form(f"dispute_loss_{view.id}", border=False):

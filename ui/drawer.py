@@ -202,7 +202,7 @@ def journey(detail: PaymentDetail) -> list[Stage]:
         unknown["Settled"] = Stage("Settled", f"payout {by_gateway.payout_id}", "reached")
         on = by_gateway.banked_on
         unknown["Banked"] = Stage(
-            "Banked", f"{on:%d %b %Y}" if on else "not yet", "reached" if on else "waits"
+            "Banked", f"{on:%-d %b %Y}" if on else "not yet", "reached" if on else "waits"
         )
     by_bank = [one for one in detail.receipts if one.source_reference.startswith(BANK_LINE)]
     if row.received and len(by_bank) == len(detail.receipts):  # the bank's own lines brought all of it
@@ -218,7 +218,7 @@ def signed_off(reference: str) -> Stage:
     with bootstrap.app().sessions.read() as session:
         told = last_stage.signed_off(session, reference)
     if told.whole:
-        return Stage("Signed off", f"{told.last_on:%d %b %Y}", "reached")
+        return Stage("Signed off", f"{told.last_on:%-d %b %Y}", "reached")
     if told.signed:
         return Stage("Signed off", f"{told.signed} of {told.receipts}", "part")
     return Stage("Signed off", "not yet", "waits") if told.banked else Stage(

@@ -306,7 +306,7 @@ def _read_line(row: Any) -> dict[str, Any]:
     errors = getattr(row, "errors", {})
     return {
         "reference": str(row.row),
-        "when": f"{row.date:%d %b %Y}" if row.date else "cannot be read",
+        "when": f"{row.date:%-d %b %Y}" if row.date else "cannot be read",
         "amount": str(row.amount) if row.amount is not None else "cannot be read",
         "payer": row.description or "–",
         "contact": "; ".join(f"{column}: {why}" for column, why in errors.items()) or None,

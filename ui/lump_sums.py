@@ -62,7 +62,7 @@ def _find_out(tell: Tell) -> None:
 
 
 def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
-    with st.expander(escape(f"{one.on:%d %b %Y} · {one.amount} · {one.text}"), expanded=True):
+    with st.expander(escape(f"{one.on:%-d %b %Y} · {one.amount} · {one.text}"), expanded=True):
         if not one.found:
             plain("No trading day with captures fits its date.", "faint")
             return

@@ -115,7 +115,7 @@ def tile(account: AccountView, day: Day, chosen: date | None) -> ui.Tile:
     query = (("account", str(account.id)), ("day", day.on.isoformat()))
     told = f"{words.count(lines.count, 'line', 'lines')} · {lines.amount}"
     return ui.Tile(
-        f"{day.on:%a %d %b}", look.word, look.icon, look.tone, told, PAGE, query, chosen=day.on == chosen
+        f"{day.on:%a %-d %b}", look.word, look.icon, look.tone, told, PAGE, query, chosen=day.on == chosen
     )
 
 
@@ -203,7 +203,7 @@ def day_section(here: Person, account: AccountView, on: date) -> None:
         night = night_drafts.last(session, here, account.id, on)
         late = adjustments.listed(session, here, account.id, on, on)
     standing = next((view for view in known if view.locks), None)
-    st.subheader(f"{on:%A %d %B %Y}", anchor=False)
+    st.subheader(f"{on:%A %-d %B %Y}", anchor=False)
     if standing is not None:
         figures_told(standing.figures)
         signed(here, standing)
@@ -218,7 +218,7 @@ def day_section(here: Person, account: AccountView, on: date) -> None:
         to_sign(here, one, Period.DAY)
     decided(here, account, on)
     for told in late:
-        ui.plain(f"Belongs to {told.on:%d %b %Y}: {told.amount} · {told.text} · {told.why}", "faint")
+        ui.plain(f"Belongs to {told.on:%-d %b %Y}: {told.amount} · {told.text} · {told.why}", "faint")
     past(known)
 
 
@@ -249,7 +249,7 @@ def month_section(here: Person, account: AccountView, month: date) -> None:
 def to_sign(here: Person, one: Draft, period: Period) -> None:
     if not one.ready or not here.may(Action.RECONCILE):
         return
-    word = f"{one.first_on:%B %Y}" if period is Period.MONTH else f"{one.first_on:%d %b %Y}"
+    word = f"{one.first_on:%B %Y}" if period is Period.MONTH else f"{one.first_on:%-d %b %Y}"
     with st.form(f"sign_{period}_{one.first_on}", border=False):
         note = st.text_input("A note for whoever approves it, or nothing", max_chars=1000)
         if st.form_submit_button(f"Sign {word}", type="primary", icon=":material/draw:"):

@@ -186,7 +186,7 @@ def facts_of(detail: PayoutDetail) -> dict[str, str | None]:
         + (f", one of {as_good} that were as good" if as_good > 1 else ""),
         "Why": detail.explanation.get("why"),
         "Due": dates.say_days(dates.next_bank_day(row.last_on), dates.next_bank_day(row.last_on, 3)),
-        "Paid on": f"{row.paid_on:%d %b %Y}" if row.paid_on else None,
+        "Paid on": f"{row.paid_on:%-d %b %Y}" if row.paid_on else None,
         "Written down": f"{ui.moment(detail.made_at)} by {detail.made_by}",
     }
 
@@ -198,10 +198,10 @@ def bank_check(row: PayoutRow) -> None:
         )
     elif row.short is not None:
         ui.checks(
-            [("bad", f"{row.short} short", f"The bank shows {row.banked} on {row.banked_on:%d %b %Y}.")]
+            [("bad", f"{row.short} short", f"The bank shows {row.banked} on {row.banked_on:%-d %b %Y}.")]
         )
     else:
-        on = f"{row.banked_on:%d %b %Y}"
+        on = f"{row.banked_on:%-d %b %Y}"
         ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])
 
 
@@ -236,7 +236,7 @@ def line_said(one: LineChoice) -> str:
     off = (
         "to the cent" if not one.off else f"{one.off} beyond it" if one.off.minor > 0 else f"{-one.off} short"
     )
-    return f"{one.on:%d %b} · {one.amount} · {one.text} · {off}"
+    return f"{one.on:%-d %b} · {one.amount} · {one.text} · {off}"
 
 
 def inside(detail: PayoutDetail) -> None:
@@ -373,11 +373,11 @@ def variances(found: fees.FeesTold) -> None:
 def tariff_form(here: Person) -> None:
     with app.sessions.read() as session:
         kept = fees.rates(session, here)
-    since = f"The tariff since {kept[0].valid_from:%d %b %Y}"
+    since = f"The tariff since {kept[0].valid_from:%-d %b %Y}"
     with st.expander(ui.escape(f"{since}: {percents(kept[0])}, without VAT")):
         for one in kept[1:]:
             told = percents(one)
-            ui.plain(f"Since {one.valid_from:%d %b %Y}: {told}", "faint")
+            ui.plain(f"Since {one.valid_from:%-d %b %Y}: {told}", "faint")
         if here.may(Action.RECONCILE):
             new_rates(kept[0])
 

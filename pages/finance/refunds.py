@@ -42,7 +42,7 @@ def card(order: OrderView) -> None:
         ui.plain(f"{order.event} · {order.masked} · {order.bank_reference} · decided by {order.by}", "faint")
         ui.plain(order.why)
         opened(order)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
                 "pages/monitor/payments.py", label="Open the payment", icon=":material/receipt_long:",
                 query_params={"payment": order.reference},
@@ -152,7 +152,7 @@ def show_run(run: RunView) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             ui.plain(f"Run {run.id}: {words.count(run.orders, 'refund', 'refunds')}, {run.sum}", "title")
             st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)
-        ui.plain(f"From {run.account}, to be paid on {run.pay_on:%d %b %Y}, made by {run.made_by}", "faint")
+        ui.plain(f"From {run.account}, to be paid on {run.pay_on:%-d %b %Y}, made by {run.made_by}", "faint")
         if run.ended_at is not None:
             why = f": {run.ended_why}" if run.ended_why else ""
             ui.plain(f"{look.word} by {run.ended_by}, {ui.moment(run.ended_at)}{why}", "faint")

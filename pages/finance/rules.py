@@ -75,7 +75,7 @@ def told(tried: Tried) -> None:
     ui.checks([(state, tried.says, "Nothing speaks against it." if good else remedy)])
     for one in tried.test.disagreed[:SHOWN]:
         ui.plain(
-            f"{one.line.on:%d %b %Y} · {one.line.amount} · {one.line.text.strip()} · people said: "
+            f"{one.line.on:%-d %b %Y} · {one.line.amount} · {one.line.text.strip()} · people said: "
             f"{bank_words.SAYS.get(one.says, 'something else') if one.says else 'something else'}",
             "faint",
         )

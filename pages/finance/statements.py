@@ -152,7 +152,7 @@ def shown(looked: Look) -> None:
     """What was read, row for row accounted for, and what is new of it."""
     one = looked.statement
     days = [line.date for line in one.lines]
-    period = f"{min(days):%d %b %Y} – {max(days):%d %b %Y}" if days else None
+    period = f"{min(days):%-d %b %Y} – {max(days):%-d %b %Y}" if days else None
     others = len(one.headers) + len(one.footers)
     st.subheader("What it says", anchor=False)
     ui.facts(
@@ -281,7 +281,7 @@ def came_in(here: Person) -> None:
 
 def one_file(here: Person, file: FileView) -> None:
     period = (
-        f"{file.first_on:%d %b} – {file.last_on:%d %b %Y}" if file.first_on and file.last_on else "no lines"
+        f"{file.first_on:%-d %b} – {file.last_on:%-d %b %Y}" if file.first_on and file.last_on else "no lines"
     )
     gone = "Undone · " if file.undone_at else ""
     with st.expander(ui.escape(f"{gone}{file.name} · {file.account} · {period} · {file.new_lines} new")):
@@ -314,7 +314,7 @@ def going(here: Person, file: FileView) -> None:
             "payments wait for their money again."
         )
         for match in told.matched[:SHOWN]:
-            ui.plain(f"{match.on:%d %b %Y} · {match.amount} · {match.text} · matched by {match.by}", "faint")
+            ui.plain(f"{match.on:%-d %b %Y} · {match.amount} · {match.text} · matched by {match.by}", "faint")
     with st.form(f"undo_file_{file.id}", border=False):
         why = st.text_input("Why", key=f"undo_file_why_{file.id}", max_chars=500)
         all_of_it = f"Undo {len(told.matched)} matches, and the import" if told.matched else "Undo the import"

@@ -78,7 +78,7 @@ def trend(here: Person) -> None:
         most = max(1, *(one.waiting for one in evenings))
         ui.bars(
             (
-                f"{one.on:%a %d %b}",
+                f"{one.on:%a %-d %b}",
                 f"{words.count(one.waiting, 'line', 'lines')}, {words.sums(one.at_risk) or 'nothing'}, "
                 f"{one.old} too old",
                 100 * one.waiting // most,
@@ -109,10 +109,10 @@ def ask_all() -> None:
 def row(here: Person, view: ExceptionView) -> dict[str, Any]:
     may = here.may(Action.RECONCILE)
     told = bank_words.EXCEPTION[view.reason]
-    parts: list[str | None] = [f"{view.on:%d %b %Y}", view.account]
+    parts: list[str | None] = [f"{view.on:%-d %b %Y}", view.account]
     parts.append(f"owner {view.owner}" if view.owner else None)
     if view.due_on:
-        parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%d %b %Y}")
+        parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%-d %b %Y}")
     deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
     said = st.session_state.get("line_said", {})
     return {
@@ -317,7 +317,7 @@ def drawer(number: str) -> None:
     st.badge(told.word, icon=":material/flag:", color="orange")
     ui.plain(f"{view.amount} · {view.text}", "name")
     ui.plain(told.remedy)
-    ui.facts({"Date": f"{view.on:%d %b %Y}", "Account": view.account, "By": view.way or None})
+    ui.facts({"Date": f"{view.on:%-d %b %Y}", "Account": view.account, "By": view.way or None})
     for sign in view.signs:
         ui.plain(f"{'For' if sign.agrees else 'Against'}: {sign.says}", "faint")
     if here.may(Action.RECONCILE):

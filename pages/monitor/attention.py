@@ -144,7 +144,7 @@ def standing(case: CaseView) -> str:
     parts.append(f"paid before: {case.found['twin']}" if "twin" in case.found else None)
     parts.append(f"owner {case.owner}" if case.owner else "nobody's yet")
     if case.due_on:
-        parts.append(f"{'overdue since' if case.overdue else 'due'} {case.due_on:%d %b %Y}")
+        parts.append(f"{'overdue since' if case.overdue else 'due'} {case.due_on:%-d %b %Y}")
     return " · ".join(part for part in parts if part)
 
 
