@@ -24,8 +24,11 @@ from payments.chain import Chain
 from payments.errors import Conflict, InvalidInput
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
+from payments.identities import Claims
 from payments.keyring import KeyRing
 from payments.links import Addresses
+from payments.oidc import Provider, Registered
+from payments.people import Role
 from payments.schedules.outside import Outside
 from payments.stores import Store, store_of
 
@@ -69,6 +72,8 @@ class Settings:
     metrics_token: str = field(repr=False)
     notify_loopback: bool
     report_domains: tuple[str, ...]
+    sign_in_by: Registered | None
+    sign_in_claims: Claims
     keys: KeyRing = field(repr=False)
     audit_keys: KeyRing = field(repr=False)
     worker_lease_s: int
@@ -87,6 +92,11 @@ class Settings:
     @property
     def addresses(self) -> Addresses:
         return Addresses(self.webhook_url, self.return_url, self.failure_url, self.cancel_url)
+
+    @property
+    def sign_in_back(self) -> str:
+        """Where the provider of sign-ins sends people back to; it has to know this address."""
+        return f"{self.dashboard_url}/signin/outside/back"
 
     @property
     def outside(self) -> Outside:
@@ -118,6 +128,12 @@ class App:
             if settings.demo and not settings.keys.current
             else settings.keys
         )
+
+    @cached_property
+    def provider(self) -> Provider | None:
+        """Where people sign in who have no password here."""
+        known = self.settings.sign_in_by
+        return Provider(known) if known is not None else None
 
     def backups_in(self, folder: Path) -> Place:
         """Where backups go, and what they are made with."""
@@ -355,6 +371,8 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         metrics_token=reader.text("METRICS_TOKEN"),
         notify_loopback=reader.switch("NOTIFY_LOOPBACK") or demo,
         report_domains=_report_domains(reader, "example.org" if demo else ""),
+        sign_in_by=_sign_in_by(reader),
+        sign_in_claims=_sign_in_claims(reader),
         keys=reader.keys("ENCRYPTION_KEYS"),
         audit_keys=reader.keys("AUDIT_KEYS"),
         worker_lease_s=reader.number("WORKER_LEASE_S", lease.LASTS_S, 2, lease.LONGEST_S),
@@ -377,6 +395,33 @@ def _report_domains(reader: _Reader, default: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", one):
             reader.faults.append(f"REPORT_DOMAINS takes domains such as example.org, not {one!r}.")
     return domains
+
+
+def _sign_in_by(reader: _Reader) -> Registered | None:
+    """The issuer stands as it was typed: it is compared to the letter."""
+    issuer, client_id = reader.text("OIDC_ISSUER"), reader.text("OIDC_CLIENT_ID")
+    if not issuer:
+        return None
+    parts = _split(issuer)
+    here = parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
+    if parts is None or not parts.hostname or parts.username or not (parts.scheme == "https" or here):
+        reader.faults.append(f"OIDC_ISSUER must be an https:// address, not {issuer!r}.")
+    if not client_id:
+        reader.faults.append("OIDC_CLIENT_ID is missing; the provider of sign-ins gives one to this desk.")
+    name = reader.text("OIDC_NAME", parts.hostname if parts and parts.hostname else "")
+    return Registered(name, issuer, client_id, reader.text("OIDC_CLIENT_SECRET"))
+
+
+def _sign_in_claims(reader: _Reader) -> Claims:
+    roles: dict[str, Role] = {}
+    for one in reader.text("OIDC_ROLES").split():
+        value, _, role = one.rpartition("=")
+        if not value or role not in tuple(Role):
+            said = ", ".join(Role)
+            reader.faults.append(f"OIDC_ROLES takes value=role, a role being one of {said}; not {one!r}.")
+        else:
+            roles.setdefault(value, Role(role))
+    return Claims(roles, reader.text("OIDC_ROLES_CLAIM", "roles"), reader.text("OIDC_EVENTS_CLAIM"))
 
 
 def _backup_copy(reader: _Reader) -> Store | None:

@@ -31,6 +31,8 @@ OPEN = (
     "/signin",
     "/signin/link",
     "/signin/forgot",
+    "/signin/outside",
+    "/signin/outside/back",
     "/signout",
     "/healthz",
     "/_stcore/health",

@@ -4,8 +4,11 @@ They run no script, load nothing, and work before there is a session: what Strea
 """
 
 import base64
+import binascii
+import json
 import secrets
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,13 +24,16 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import LOOKS, safe_page, token_of, who
-from payments import invitations, passwords, proving, second_factor, signin
+from payments import guesses, identities, invitations, passwords, proving, second_factor, signin
 from payments.errors import NotAllowed, NotFound, PaymentsError
+from payments.oidc import Going, Provider
 from payments.second_factor import MONEY_ROLES, Offer, Standing
 from payments.signin import SignedIn, Visitor
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 16 * 1024
+#: How long somebody may take at the provider of sign-ins.
+GOING_S = 600
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 _SIGN_INS = anyio.CapacityLimiter(4)
 
@@ -48,13 +54,19 @@ def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HT
     text = _TEMPLATES.get_template("signin.html").render(
         show=show, problem=problem, icon=_ICON, nonce=nonce, demo=bootstrap.app().settings.demo,
         **{"email": "", "next": "/", "token": "", "person": None, "name": "", "here": None,
-            "shortest": passwords.SHORTEST, "standing": None, "needed": False} | told,
+            "outside": _outside_name(), "shortest": passwords.SHORTEST, "standing": None,
+            "needed": False} | told,
     )  # fmt: skip
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
     return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+
+def _outside_name() -> str:
+    provider = bootstrap.app().provider
+    return provider.registered.name if provider else ""
 
 
 async def show_signin(request: Request) -> Response:
@@ -153,6 +165,79 @@ async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
     except PaymentsError as error:
         return _page(404, show="nothing", problem=str(error))
     return _page(status, show="link" if person else "first", token=token, person=person, **told)
+
+
+# -- by another house's sign-in ---------------------------------------------------------------------
+
+
+async def go_outside(request: Request) -> Response:
+    """To the provider; what must come back with whoever does goes into a cookie of a few minutes."""
+    app, provider = bootstrap.app(), _provider()
+    going = Going.anew(safe_page(request.query_params.get("next", "/")))
+
+    def work() -> str:
+        return provider.begin(app.settings.sign_in_back, going, now=app.now())
+
+    try:
+        response = RedirectResponse(await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), 303)
+    except PaymentsError as error:
+        return _page(503, show="password", problem=str(error), next=going.wanted)
+    told = base64.urlsafe_b64encode(json.dumps(astuple(going)).encode()).decode()
+    response.set_cookie(
+        _going_cookie(), told, max_age=GOING_S, path="/", secure=_is_https(), httponly=True, samesite="lax"
+    )
+    return response
+
+
+async def come_back(request: Request) -> Response:
+    """From the provider, with whom it says it is."""
+    app, provider, visitor = bootstrap.app(), _provider(), _visitor(request)
+    going = _going(request)
+    answer = dict(request.query_params)
+
+    def work(going: Going) -> str:
+        attempt = guesses.attempt(
+            app.sessions, f"oidc {visitor.address}", visitor.address, now=app.now(), steady=app.steady()
+        )
+        arrival = provider.finish(app.settings.sign_in_back, going, answer, now=app.now())
+        claims = app.settings.sign_in_claims
+        token = identities.come_in(app.sessions, arrival, claims, visitor=visitor, now=app.now())
+        with app.sessions.begin() as session:
+            guesses.fitted(session, attempt)
+        return token
+
+    if going is None:
+        return _page(400, show="password", problem="This took longer than ten minutes. Begin again.")
+    try:
+        token = await anyio.to_thread.run_sync(work, going, limiter=_SIGN_INS)
+    except PaymentsError as error:
+        status = 403 if isinstance(error, NotAllowed) else 503
+        response: Response = _page(status, show="password", problem=str(error), next=going.wanted)
+    else:
+        response = await _welcome(request, token, going.wanted)
+    response.delete_cookie(_going_cookie(), path="/", secure=_is_https(), httponly=True, samesite="lax")
+    return response
+
+
+def _provider() -> Provider:
+    provider = bootstrap.app().provider
+    if provider is None:
+        raise HTTPException(404, "Not found.")
+    return provider
+
+
+def _going(request: Request) -> Going | None:
+    try:
+        told = json.loads(base64.urlsafe_b64decode(request.cookies.get(_going_cookie(), "")))
+        state, nonce, verifier, wanted = map(str, told)
+    except (binascii.Error, ValueError, TypeError):
+        return None
+    return Going(state, nonce, verifier, safe_page(wanted))
+
+
+def _going_cookie() -> str:
+    """With the prefix of https no page of a neighbouring host can plant it."""
+    return f"{signin.cookie_name(bootstrap.app().settings.dashboard_url)}-going"
 
 
 async def show_password(request: Request) -> Response:
@@ -326,6 +411,8 @@ ROUTES = [
     Route("/signin/link", do_link, methods=["POST"]),
     Route("/signin/forgot", show_forgot, methods=["GET"]),
     Route("/signin/forgot", do_forgot, methods=["POST"]),
+    Route("/signin/outside", go_outside, methods=["GET"]),
+    Route("/signin/outside/back", come_back, methods=["GET"]),
     Route("/password", show_password, methods=["GET"]),
     Route("/password", do_password, methods=["POST"]),
     Route("/code-app", show_code_app, methods=["GET"]),

@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "db.migrations": {"db.models", "sqlalchemy", "alembic"},
     "pure": {"db.money", *(f"payments.{room}" for room in PURE)},
     "payments.gateways.transport": {"payments.errors", "payments.gateways", "requests"},
+    "payments.oidc": {"payments.errors", "requests"},
     "payments": {"db", "payments", "sqlalchemy"},
     "bootstrap": {"db", "payments", "sqlalchemy"},
     "webhook": {

@@ -117,7 +117,7 @@ print(json.dumps([[route.path, sorted(getattr(route, "methods", None) or [])] fo
 SHUT = {"/_stcore/metrics", "/media/x"}
 OPEN = {
     "/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health", "/shared",
-    "/shared/file",
+    "/shared/file", "/signin/outside", "/signin/outside/back",
 }  # fmt: skip
 
 

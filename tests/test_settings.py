@@ -179,6 +179,30 @@ def test_nothing_is_set_only_when_nobody_chose(tmp_path, environ, written, nothi
 # -- what they show ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "said, fault",
+    [
+        pytest.param({"OIDC_ISSUER": "http://house.example.org"}, "OIDC_ISSUER must be", id="http"),
+        pytest.param({"OIDC_ISSUER": "house.example.org"}, "OIDC_ISSUER must be", id="no address"),
+        pytest.param(
+            {"OIDC_ISSUER": "https://a:b@house.example.org"}, "OIDC_ISSUER must be", id="a password"
+        ),
+        pytest.param({"OIDC_CLIENT_ID": ""}, "OIDC_CLIENT_ID is missing", id="no client"),
+        pytest.param({"OIDC_ROLES": "desk-admins"}, "OIDC_ROLES takes", id="no role"),
+        pytest.param({"OIDC_ROLES": "desk-admins=root"}, "OIDC_ROLES takes", id="no role of ours"),
+        pytest.param({"OIDC_ROLES": "=admin"}, "OIDC_ROLES takes", id="no value"),
+    ],
+)
+def test_a_provider_of_sign_ins_is_checked_before_anybody_is_sent_there(said, fault):
+    good = {"OIDC_ISSUER": "https://house.example.org", "OIDC_CLIENT_ID": "desk"}
+    assert fault in faults(LIVE | good | said)
+
+
+def test_values_of_a_claim_are_roles_in_the_order_they_are_set():
+    roles = read(**LIVE, OIDC_ROLES="desk=admins=admin bursary=finance").sign_in_claims.roles
+    assert list(roles.items()) == [("desk=admins", "admin"), ("bursary", "finance")]
+
+
 @apprise
 def test_secrets_are_in_no_repr(tmp_path):
     app = bootstrap.build(read(**LIVE | {"DATABASE_URL": f"sqlite:///{tmp_path}/desk.db"}))
@@ -188,11 +212,14 @@ def test_secrets_are_in_no_repr(tmp_path):
         SIMULATOR_CONTROL_TOKEN="the-control-token",
         ALERT_URLS="json://desk:chat-password@chat.example.org",
         METRICS_TOKEN="the-metrics-token",
+        OIDC_ISSUER="https://house.example.org",
+        OIDC_CLIENT_ID="desk",
+        OIDC_CLIENT_SECRET="the-sign-in-secret",
     )
     shown = f"{settings!r} {settings} {app!r}"
     for secret in (
         "a-real-secret", "the-secret-before", "db-password", "mail-password", "the-control-token",
-        "chat-password", "the-metrics-token",
+        "chat-password", "the-metrics-token", "the-sign-in-secret",
     ):  # fmt: skip
         assert secret not in shown
 

@@ -32,6 +32,7 @@ from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMa
 from db.models.people import (
     AuditEntry,
     PersonEvent,
+    PersonIdentity,
     PersonRow,
     PersonSession,
     RecoveryCode,
@@ -120,6 +121,7 @@ __all__ = [
     "PayoutMapping",
     "PayoutPast",
     "PersonEvent",
+    "PersonIdentity",
     "PersonRow",
     "PersonSession",
     "Place",
