@@ -197,6 +197,22 @@ USUAL = Layout(
 )  # fmt: skip
 
 
+def sample(layout: Layout, now: datetime) -> str:
+    """How a file of this layout looks, with invented payees and refunds."""
+    ours = Account("Invented Events", "Invented Bank", "62000000001", "250655")
+    refunds = (
+        Credit(
+            "RF-SAMPLE-1", Money(125_000), Account("Thandi Nkosi", "Invented Bank", "0012345678", "051001")
+        ),
+        Credit(
+            "RF-SAMPLE-2",
+            Money(45_050),
+            Account("Pieter Botha", "Other Bank", "4070000000", "632005", "savings"),
+        ),
+    )
+    return as_csv(Batch("SAMPLE", now, now.date(), ours, refunds), layout).decode()
+
+
 def as_csv(batch: Batch, layout: Layout) -> bytes:
     """UTF-8 without a mark, as banks read it; a cell is never a formula."""
     rows: list[Sequence[str]] = [[heading for heading, _ in layout.columns]] if layout.with_headings else []

@@ -47,6 +47,22 @@ def test_an_empty_page_says_how_payouts_come(desk):
     assert "Import a file of iKhokha's under Files" in all_html(at)
 
 
+def test_columns_of_a_banks_file_are_seen_as_they_will_come(desk):
+    There(desk)
+    desk.sign_in(Role.FINANCE)
+    at = desk.open("pages/finance/refunds.py")
+    shown = [code.value for code in at.code if "RF-SAMPLE-1" in code.value]
+    assert len(shown) == 1
+    assert '"1250.00"' in shown[0]
+    wanted = "Acc = account number\nBr = branch code\nCents = amount in cents\nRef = reference"
+    at.text_area(key="layout_1").set_value(wanted).run()
+    (shown,) = (code.value for code in at.code if "RF-SAMPLE-1" in code.value)
+    assert shown.splitlines()[1] == '"0012345678","051001","125000","RF-SAMPLE-1"'
+    at.text_area(key="layout_1").set_value("Acc = shoe size").run()
+    assert not at.exception
+    assert "a column holds one of" in "".join(everything(at))
+
+
 @pytest.mark.parametrize("role", [Role.FINANCE, Role.AUDITOR])
 def test_a_payout_is_a_picture_with_its_rows(desk, role):
     bench = There(desk)

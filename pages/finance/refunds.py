@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, dates, people, refund_orders, refund_runs
+from payments import accounts, bank_batches, dates, people, refund_orders, refund_runs
 from payments.accounts import AccountView
 from payments.bank_batches import Field, Layout
 from payments.people import Action, Person
@@ -231,6 +231,11 @@ def columns(ours: Sequence[AccountView]) -> None:
             format_func=SEPARATORS.__getitem__, key=f"layout_between_{account}",
         )  # fmt: skip
         headings = st.checkbox("With a row of headings", layout.with_headings, key=f"layout_heads_{account}")
+
+        with ui.error_boundary():
+            wanted = Layout.read(said, separator, with_headings=headings)
+            ui.plain("So it looks, with invented payees:", "faint")
+            st.code(bank_batches.sample(wanted, app.now()), language=None)
 
         def deed(here: Person) -> None:
             wanted = Layout.read(said, separator, with_headings=headings)
