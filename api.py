@@ -251,7 +251,9 @@ class Api:
             "link": payment.url,
             "return_token": token,
             "status_url": f"{self._app.settings.return_url}/{token}" if token else None,
+            "credited_minor": payment.credited.minor,
             "replaces": payment.replaces,
+            "difference_of": payment.difference_of,
             "lines": [
                 {
                     "what": line.what,

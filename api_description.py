@@ -121,6 +121,11 @@ SCHEMAS: Mapping[str, Schema] = {
             "amount_minor": _MINOR,
             "received_minor": _MINOR,
             "refunded_minor": _MINOR,
+            "credited_minor": {
+                **_MINOR,
+                "description": "It costs so much less by now: owed back to the payer until refunded_minor "
+                "says that it went.",
+            },
             "currency": {"type": "string", "enum": list(CURRENCIES)},
             "link": {
                 "type": ["string", "null"], "format": "uri",
@@ -137,6 +142,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "replaces": {
                 **_or_null(_REFERENCE),
                 "description": "The payment that was cancelled for this one, when the amount changed.",
+            },
+            "difference_of": {
+                **_or_null(_REFERENCE),
+                "description": "The paid payment that this one asks for more than, when the amount rose.",
             },
             "lines": {
                 "type": "array",
@@ -212,7 +221,7 @@ SCHEMAS: Mapping[str, Schema] = {
 
 
 #: What only serves paying, or never changes, is not told of in a notification.
-_FOR_PAYING = ("link", "return_token", "status_url", "replaces", "lines")
+_FOR_PAYING = ("link", "return_token", "status_url", "replaces", "difference_of", "lines")
 SCHEMAS = {
     **SCHEMAS,
     "NotifiedPayment": _object(
@@ -256,9 +265,10 @@ OPERATIONS = (
         "putPayment", "POST", "/payments", Scope.WRITE,
         "Ask for a registration's payment, or bring it up to date",
         "Creates the payment of a registration and its link, or finds the one that is there. Send the whole "
-        "registration each time. Another amount before anything was paid cancels the payment and answers "
-        "with a new one; later it is refused. A request whose answer was lost is sent again with the same "
-        "Idempotency-Key, as often as you like.",
+        "registration each time. amount_minor is what it costs in all. Another one before anything was paid "
+        "cancels the payment and answers with a new one. After that, more is asked for by a payment of its "
+        "own, the difference_of the first; less is credited_minor, and owed back. A request whose answer was "
+        "lost is sent again with the same Idempotency-Key, as often as you like.",
         {
             200: "It was there already.",
             201: "It is new: send the payer to its link.",

@@ -19,6 +19,10 @@ ASKED: Mapping[What, tuple[str, str]] = {
         "Write off",
         "The bank line is matched so, and the payment counts as whole: the rest is not asked for.",
     ),
+    What.CREDIT: (
+        "Credit",
+        "It costs less by now; the rest is owed back to the payer, and given back apart.",
+    ),
     What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
 }
 APPROVAL: Mapping[State, Look] = {
@@ -54,6 +58,8 @@ BOUND: Mapping[str, str] = {
     "amounts": "Of the line",
     "let_off": "Written off",
     "left_over": "What is left over",
+    "agreed": "It costs from now on",
+    "credits": "Owed back of",
     "columns": "Columns",
     "rows": "Rows",
     "filter": "Filter",

@@ -229,6 +229,10 @@ CASE: Mapping[Reason, tuple[str, str]] = {
         "Refund sent back",
         "The bank could not pay it out, so it is owed again. Ask the payer for their account, and ask anew.",
     ),
+    Reason.CREDIT_OWED: (
+        "Credit owed back",
+        "It costs less than was paid. Give the rest back from its drawer, or keep it for the payer.",
+    ),
     Reason.UNMATCHED_EVENT: (
         "Fits no payment",
         "The gateway signed a message about a link that nobody here made. Ask iKhokha what it is.",
@@ -303,6 +307,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.REFUND: ("undo", "violet"),
     Kind.REFUND_ORDER: ("send_money", "violet"),
     Kind.DISPUTE: ("gavel", "red"),
+    Kind.AMOUNT: ("price_change", "violet"),
     Kind.PAPER: ("description", "gray"),
     Kind.MOVED: ("move_up", "gray"),
     Kind.MAIL: ("mail", "gray"),
@@ -326,6 +331,7 @@ MONEY_KINDS = frozenset(
         Kind.CLAIM,
         Kind.REFUND,
         Kind.DISPUTE,
+        Kind.AMOUNT,
     }
 )
 SOURCE: Mapping[str, str] = {

@@ -42,6 +42,7 @@ class What(StrEnum):
     PAY_REFUND = "pay_refund"
     BOOK_CHARGEBACK = "book_chargeback"
     WRITE_OFF = "write_off"
+    CREDIT = "credit"
     EXPORT_PERSONAL = "export_personal"
 
 
@@ -62,6 +63,7 @@ TO_ASK: Mapping[What, Action] = {
     What.PAY_REFUND: Action.RECORD,
     What.BOOK_CHARGEBACK: Action.RECORD,
     What.WRITE_OFF: Action.RECONCILE,
+    What.CREDIT: Action.RECORD,
     What.EXPORT_PERSONAL: Action.EXPORT,
 }
 

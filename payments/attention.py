@@ -21,7 +21,7 @@ from payments.privacy import clean
 #: A decision is told in words, and a word or two tell nothing to whoever reads it next year.
 SHORTEST_WHY = 10
 #: The case says how much it is about.
-_SAID = (Reason.DISPUTE_OPEN, Reason.CHARGEBACK_UNBOOKED, Reason.REFUND_RETURNED)
+_SAID = (Reason.DISPUTE_OPEN, Reason.CHARGEBACK_UNBOOKED, Reason.REFUND_RETURNED, Reason.CREDIT_OWED)
 _ALL_OF_IT = (Reason.PAID_LATE, Reason.GATEWAY_TOOK_IT_BACK, Reason.DUPLICATE)
 
 

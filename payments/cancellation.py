@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment
 from db.session import Sessions
-from payments import audit, holding, lifecycle, links, prices, sync
+from payments import audit, holding, lifecycle, links, prices, standstill, sync
 from payments.attention import reason_given
 from payments.errors import Conflict, NotFound
 from payments.gateways import Gateway
@@ -45,18 +45,38 @@ def cancel(
     that has money, or whose link the gateway has not confirmed.
     """
     reason = reason_given(why)
+    ask_gateway(sessions, gateways, person, reference, now=now)
+    with sessions.begin() as session:
+        standstill.refuse(session)
+        payment = holding.payment(session, _payment(session, person, reference).id)
+        close(session, person, payment, reason, now=now, source=source)
+
+
+def ask_gateway(
+    sessions: Sessions, gateways: Mapping[str, Gateway], person: Person, reference: str, *, now: datetime
+) -> None:
+    """Have the gateway say of each link whether it was paid, before the payment is cancelled.
+
+    Raises NotFound, NotAllowed, GatewayError, Conflict (it has money).
+    """
     with sessions.read() as session:
+        standstill.refuse(session)
         payment = _payment(session, person, reference)
         _check_cancellable(payment)
         asked = [link.id for link in payment.links if link.state not in lifecycle.NEVER_MADE]
     for link_id in asked:
         sync.ask_for(sessions, gateways, person, link_id, now=now)
-    with sessions.begin() as session:
-        payment = holding.payment(session, _payment(session, person, reference).id)
-        _check_cancellable(payment)
-        if any(link.state == "asked" for link in payment.links):
-            raise Conflict("The gateway has not said whether it made the link: it is looked up first.")
-        _move(session, person, payment, Status.CANCELLED, "cancel_payment", reason, now, source)
+
+
+def close(
+    session: Session, person: Person, payment: Payment, why: str, *, now: datetime, source: Source
+) -> None:
+    """Cancel a payment that is held and whose links were asked about. Raises NotAllowed, Conflict."""
+    check(person, Action.ISSUE_LINK, payment.event_id)
+    _check_cancellable(payment)
+    if any(link.state == "asked" for link in payment.links):
+        raise Conflict("The gateway has not said whether it made the link: it is looked up first.")
+    _move(session, person, payment, Status.CANCELLED, "cancel_payment", why, now, source)
 
 
 def reopen(session: Session, person: Person, reference: str, why: str, *, now: datetime) -> None:

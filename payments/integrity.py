@@ -49,6 +49,7 @@ from payments import (
     audit,
     bank_books,
     chain,
+    crediting,
     dispute_books,
     payout_books,
     places,
@@ -73,6 +74,7 @@ _ADD_ONLY = (
     "card_batches", "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
     "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
     "paper_series", "papers", "paper_parts", "paper_prints", "payment_lines",
+    "amount_changes",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
@@ -421,6 +423,7 @@ RULES = (
     Rule("tills", "A till's roll is not what its receipts and reports say.", tills.broken),
     Rule("papers", "Papers are not numbered without a gap, or not as they were issued.", numbering.broken),
     Rule("prices", "What a payment was priced as is not its amount.", prices.broken),
+    Rule("credits", "More is credited of a payment than it is for, or less than nothing.", crediting.broken),
     Rule("places", "The places of a payment for several are not what it is for.", places.broken),
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),

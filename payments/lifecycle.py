@@ -116,6 +116,7 @@ class Kind(StrEnum):
     NOT_ADMITTED = "not_admitted"  # or, after all, not
     RENAMED = "renamed"  # somebody else comes on it
     DETAILS = "details"  # more is known of its payer
+    AMOUNT = "amount"  # it costs something else by now
     PAPER = "paper"  # an invoice or another paper was issued, or handed out
     NOTIFIED = "notified"  # the system that registered it is told, or could not be
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.models import Notification, NotifyEndpoint, Payment, Registration, TimelineEntry
+from db.models import AmountChange, Notification, NotifyEndpoint, Payment, Registration, TimelineEntry
 from payments import tallies
 
 PAID, FAILED, REFUNDED = "payment.paid", "payment.failed", "payment.refunded"
@@ -56,7 +56,10 @@ def queue(session: Session, payment: Payment, kind: str, *, now: datetime) -> No
     )
     if registration_id is None:
         return
-    body = _body(payment, registration_id, kind, now)
+    credited = select(func.sum(AmountChange.amount_minor)).where(
+        AmountChange.payment_id == payment.id, AmountChange.kind == "credited"
+    )
+    body = _body(payment, registration_id, kind, int(session.scalar(credited) or 0), now)
     for endpoint_id in endpoints:
         row = Notification(
             endpoint_id=endpoint_id, payment_id=payment.id, kind=kind,
@@ -79,7 +82,12 @@ def note(
     tallies.bump(session, payment.event_id)
 
 
-def _body(payment: Payment, registration_id: str, kind: str, now: datetime) -> str:
+def is_complete(status: str, refunded_minor: int, credited_minor: int) -> bool:
+    """Nothing more is owed: it is paid, or not asked for, and no more went back than it costs less by now."""
+    return status in ("paid", "waived") or (status == "part_refunded" and refunded_minor <= credited_minor)
+
+
+def _body(payment: Payment, registration_id: str, kind: str, credited: int, now: datetime) -> str:
     """As the API answers, but for what only serves paying. ``timestamp`` is when it happened."""
     told: dict[str, Any] = {
         "reference": payment.reference,
@@ -87,10 +95,11 @@ def _body(payment: Payment, registration_id: str, kind: str, now: datetime) -> s
         "event": payment.event.code,
         "mode": payment.mode,
         "status": str(payment.status),
-        "complete": payment.status in ("paid", "waived"),
+        "complete": is_complete(payment.status, payment.refunded_minor, credited),
         "amount_minor": payment.amount_minor,
         "received_minor": payment.received_minor,
         "refunded_minor": payment.refunded_minor,
+        "credited_minor": credited,
         "currency": payment.amount_currency,
         "created_at": moment(payment.created_at),
         "paid_at": moment(payment.paid_at) if payment.paid_at else None,

@@ -24,7 +24,7 @@ from payments.events import event_row
 from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check
 from payments.places import PlaceDraft
-from payments.prices import Choice
+from payments.prices import Choice, Priced, Quote
 from payments.privacy import clean
 
 #: Who gave no name is called so.
@@ -48,6 +48,7 @@ class Draft:
     deposit: Money | None = None  # what its first link asks for, when that is not all of it
     choice: Choice | None = None  # by which it is priced: then ``amount`` is what it was said to cost
     as_priced: bool = False  # and what it costs by now is good as well
+    lines: tuple[Priced, ...] = ()  # what it was priced as before, with the seats it held
 
 
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
@@ -79,6 +80,7 @@ def checked(draft: Draft) -> Draft:
         deposit=_checked_deposit(draft),
         choice=draft.choice,
         as_priced=draft.as_priced,
+        lines=draft.lines,
     )
 
 
@@ -113,6 +115,8 @@ def create(
         agreed = None if draft.as_priced else draft.amount
         priced = prices.hold(session, event, draft.choice, agreed=agreed, now=now)
         amount = priced.total
+    elif draft.lines:
+        priced = Quote(draft.lines, amount, Money(0, amount.currency))
     payment = Payment(
         reference=draft.reference,
         event_id=event.id,

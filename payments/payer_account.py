@@ -10,9 +10,9 @@ from datetime import date, datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Payment, Refund, RefundReturn, Reversal, TimelineEntry
+from db.models import AmountChange, Payment, Refund, RefundReturn, Reversal, TimelineEntry
 from db.money import Money
-from payments import audit, dates, lifecycle, obligations, organisers, references
+from payments import audit, crediting, dates, lifecycle, obligations, organisers, references
 from payments.lifecycle import CLOSED, Kind, Source
 from payments.organisers import Organiser
 from payments.people import Action, Person
@@ -145,16 +145,37 @@ def _owed(session: Session, row: Payment) -> Iterator[_Told]:
 
 
 def _money(session: Session, row: Payment) -> Iterator[_Told]:
-    """What came, what was taken back, and what was given back, which is then not asked for either."""
+    """What came, what was taken back, and what was given back or is owed back."""
     for receipt in row.receipts:
         yield receipt.received_at, f"Received by {_HOW[receipt.kind]}", 0, receipt.amount_minor
     for back in session.scalars(select(Reversal).where(Reversal.payment_id == row.id)):
         yield back.reversed_at, f"Taken back: {back.why}", 0, -back.amount_minor
-    for given in session.scalars(select(Refund).where(Refund.payment_id == row.id)):
-        yield given.refunded_on, "Given back, and not asked for", -given.amount_minor, -given.amount_minor
+    yield from _let_go(session, row)
+
+
+def _let_go(session: Session, row: Payment) -> Iterator[_Told]:
+    """Credits and refunds: what is given back is not asked for either, unless a credit had let it go."""
+    credited = select(AmountChange).where(
+        AmountChange.payment_id == row.id, AmountChange.kind == crediting.CREDITED
+    )
     came = select(RefundReturn).where(RefundReturn.payment_id == row.id, RefundReturn.undone_at.is_(None))
-    for again in session.scalars(came):
-        yield again.at, "The bank sent it back", again.amount_minor, again.amount_minor
+    moves: list[tuple[date, int, str, int, int]] = []
+    for change in session.scalars(credited):
+        what = f"Credit: {change.why}" if change.amount_minor > 0 else f"No credit after all: {change.why}"
+        moves.append((dates.business_day(change.at), 0, what, change.amount_minor, 0))
+    given_back = session.scalars(select(Refund).where(Refund.payment_id == row.id))
+    moves += [(one.refunded_on, 1, "Given back", 0, one.amount_minor) for one in given_back]
+    moves += [
+        (dates.business_day(one.at), 2, "The bank sent it back", 0, -one.amount_minor)
+        for one in session.scalars(came)
+    ]
+    credit = refund = 0
+    for on, _, what, credit_minor, refund_minor in sorted(moves, key=lambda move: move[:2]):
+        before = max(credit, refund)
+        credit, refund = credit + credit_minor, refund + refund_minor
+        let_go = max(credit, refund) - before
+        not_asked = ", and not asked for" if refund_minor > 0 and let_go else ""
+        yield on, f"{what}{not_asked}", -let_go, -refund_minor
 
 
 _HOW = {"gateway": "iKhokha", "cash": "cash", "card_slip": "card machine", "eft": "EFT"}

@@ -160,7 +160,8 @@ def choice_of(session: Session, payment: Payment) -> Choice | None:
         return None
     people = next((line.quantity for line in lines if line.extra_id is None), 1)
     extras = tuple((line.extra_id, line.quantity) for line in lines if line.extra_id is not None)
-    return Choice(payment.category_id, people, extras, lines[0].code)
+    code = next((line.code for line in lines if line.code_id is not None), "")
+    return Choice(payment.category_id, people, extras, code)
 
 
 def same(one: Choice | None, other: Choice | None) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Match, Payment, Refund, RefundOrder, RefundReturn, StatementLine
-from payments import contested, holding, lifecycle, notifications, refund_orders
+from payments import contested, crediting, holding, lifecycle, notifications, refund_orders
 from payments.cases import Reason
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Method, Status
@@ -80,6 +80,7 @@ def give_back(session: Session, payment: Payment, refund: Refund, act: Act, **mo
         lifecycle.advance(session, payment, to, **act)
     else:  # some more of it: who was told of the first part is told of this one too
         notifications.queue(session, payment, notifications.REFUNDED, now=act["now"])
+    crediting.seen_to(session, payment, **act)
 
 
 def not_made(session: Session, match: Match, why: str, act: Act, *, by_bank: bool) -> None:
@@ -102,6 +103,7 @@ def not_made(session: Session, match: Match, why: str, act: Act, *, by_bank: boo
             session, order, payment, "returned" if by_bank else "unmatched", dict(act), why=why
         )
         lifecycle.refund_came_back(session, payment, **act)
+        crediting.seen_to(session, payment, **act)
         if by_bank:
             lifecycle.open_case(
                 session, payment, Reason.REFUND_RETURNED, **act, order=order.id,

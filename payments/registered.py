@@ -4,15 +4,16 @@ Of the desk's own payments it sees nothing, nor of a registration that was moved
 """
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from db.models import Payment, Registration
+from db.models import AmountChange, Payment, Registration
 from db.money import Money
-from payments import links, prices
+from payments import crediting, links, notifications, prices
 from payments.errors import InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Status
@@ -38,6 +39,8 @@ class Registered:
     url: str | None
     return_token: str | None
     replaces: str | None
+    difference_of: str | None  # the payment that this one asks for more than
+    credited: Money
     lines: tuple[Priced, ...]  # what it was priced as; none when its amount was said
     created_at: datetime
     paid_at: datetime | None
@@ -45,7 +48,7 @@ class Registered:
     @property
     def complete(self) -> bool:
         """Nothing more is owed: the registration can be confirmed."""
-        return self.status in (Status.PAID, Status.WAIVED)
+        return notifications.is_complete(self.status, self.refunded.minor, self.credited.minor)
 
 
 @dataclass(frozen=True)
@@ -110,28 +113,40 @@ def row_of(session: Session, person: Person, reference: str) -> tuple[Registrati
 
 
 def _views(session: Session, rows: list[tuple[Registration, Payment]]) -> list[Registered]:
-    several = {(row.event_id, row.registration_id, row.number - 1) for row, _ in rows if row.number > 1}
-    before: dict[tuple[int, str, int], str] = {}
-    for event_id, registration_id, number in several:
-        earlier = select(Registration.reference).where(
-            Registration.event_id == event_id,
-            Registration.registration_id == registration_id,
-            Registration.number == number,
-        )
-        before[event_id, registration_id, number] = session.scalars(earlier).one()
-    lines = prices.kept_of(session, [payment for _, payment in rows])
+    payments = [payment for _, payment in rows]
+    lines, credited = (
+        prices.kept_of(session, payments),
+        crediting.of_many(session, [one.id for one in payments]),
+    )
+    made_by = _made_by(session, payments)
     return [
         _view(
-            session, row, payment, before.get((row.event_id, row.registration_id, row.number - 1)),
+            session, row, payment, made_by.get(payment.id, ("", "")), credited.get(payment.id, 0),
             lines.get(payment.id, ()),
         )
         for row, payment in rows
     ]  # fmt: skip
 
 
+def _made_by(session: Session, payments: Collection[Payment]) -> Mapping[int, tuple[str, str]]:
+    """Of those that a change of an amount made: how, and of which payment."""
+    query = (
+        select(AmountChange.other_id, AmountChange.kind, Payment.reference)
+        .join(Payment, Payment.id == AmountChange.payment_id)
+        .where(AmountChange.other_id.in_([one.id for one in payments]))
+    )
+    return {other: (kind, reference) for other, kind, reference in session.execute(query) if other}
+
+
 def _view(
-    session: Session, row: Registration, payment: Payment, replaces: str | None, lines: tuple[Priced, ...]
+    session: Session,
+    row: Registration,
+    payment: Payment,
+    made_by: tuple[str, str],
+    credited: int,
+    lines: tuple[Priced, ...],
 ) -> Registered:
+    kind, before = made_by
     link = links.newest(payment) if payment.links else None
     waits = payment.status in (Status.OPEN, Status.FAILED, Status.PART_PAID)
     payable = link is not None and waits and link.state == "open" and links.fits(session, link)
@@ -146,7 +161,9 @@ def _view(
         refunded=Money(payment.refunded_minor, payment.amount_currency),
         url=link.url if link is not None and payable else None,
         return_token=link.return_token if link is not None else None,
-        replaces=replaces,
+        replaces=before if kind == "replaced" else None,
+        difference_of=before if kind == "asked" else None,
+        credited=Money(credited, payment.amount_currency),
         lines=lines,
         created_at=payment.created_at,
         paid_at=payment.paid_at,

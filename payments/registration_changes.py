@@ -1,15 +1,17 @@
 """What a registration that is wanted again would change of its payment: nothing, something, or it may not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from db.models import Payment
 from db.money import Money
+from payments import agreed
+from payments.agreed import Deed, Member
+from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import NEVER_MADE, Status
 
-#: Nothing of these was paid or promised: another amount may still be asked for.
-CHANGEABLE = frozenset({Status.CREATED, Status.OPEN, Status.FAILED, Status.EXPIRED, Status.CANCELLED})
 #: Closed by somebody's decision or by time: a file does not ask for it again behind their back.
 SHUT = frozenset({Status.EXPIRED, Status.CANCELLED})
 DETAILS = ("payer_name", "payer_email", "payer_phone")
@@ -49,6 +51,8 @@ class Costs(Protocol):
     def amount(self) -> Money: ...
     @property
     def other(self) -> bool: ...
+    @property
+    def choice(self) -> object: ...
 
 
 def told_by(payment: Payment, wanted: Wished) -> dict[str, Any]:
@@ -61,8 +65,9 @@ def told_by(payment: Payment, wanted: Wished) -> dict[str, Any]:
     return said
 
 
-def judge(payment: Payment, event_id: int, wanted: Wished, cost: Costs) -> Change:
-    """What a row of a file may do to a payment as it is. ``wanted`` is filled in where the row is empty."""
+def judge(payment: Payment, event_id: int, wanted: Wished, cost: Costs, family: Sequence[Member]) -> Change:
+    """What a row of a file may do to a payment as it is, and to its ``family`` of differences. ``wanted`` is
+    filled in where the row is empty."""
     if payment.event_id != event_id:
         return Change(Becomes.REFUSED, f"{payment.reference} was moved to another event.")
     status = Status(payment.status)
@@ -73,7 +78,7 @@ def judge(payment: Payment, event_id: int, wanted: Wished, cost: Costs) -> Chang
             f"or take the row out.",
         )
     if cost.other:
-        return _other_amount(payment, status, cost.amount)
+        return _other_amount(payment, cost, family)
     new = [_SAID[name] for name in DETAILS if getattr(wanted, name) != getattr(payment, name)]
     if new:
         return Change(Becomes.CHANGED, f"Another {' and '.join(new)}.")
@@ -82,15 +87,16 @@ def judge(payment: Payment, event_id: int, wanted: Wished, cost: Costs) -> Chang
     return Change(Becomes.UNCHANGED, f"{payment.reference} is {status.replace('_', ' ')}.")
 
 
-def _other_amount(payment: Payment, status: Status, amount: Money) -> Change:
-    if status in CHANGEABLE and not payment.received_minor:
+def _other_amount(payment: Payment, cost: Costs, family: Sequence[Member]) -> Change:
+    try:
+        steps = agreed.plan(family, cost.amount, anew=cost.choice is not None)
+    except (Conflict, InvalidInput) as error:
+        return Change(Becomes.REFUSED, str(error))
+    if steps and steps[0].deed is Deed.REPLACE:
         return Change(
             Becomes.CHANGED,
-            f"{payment.amount} becomes {amount}: {payment.reference} is cancelled, and another "
+            f"{payment.amount} becomes {cost.amount}: {payment.reference} is cancelled, and another "
             f"payment takes its place.",
         )
-    return Change(
-        Becomes.REFUSED,
-        f"{payment.reference} is {status.replace('_', ' ')} for {payment.amount}, and the row says "
-        f"{amount}. What was paid is not altered: settle the difference on the payment.",
-    )
+    told = agreed.told(steps) or "It is for something else, of the same sum."
+    return Change(Becomes.CHANGED, told)

@@ -1,8 +1,8 @@
 """Registrations in by file: what each row would become, the doing, and what became of it.
 
 A row is known by its registration id, as another system's requests are (``registrations``): the same file
-again changes nothing, and who is interrupted goes on where they were. What was paid is never altered: such a
-row is refused, with the reason. Every row of a file ends as new, changed, unchanged or refused.
+again changes nothing, and who is interrupted goes on where they were. What was paid is never altered: the
+difference is asked for, or credited. Every row of a file ends as new, changed, unchanged or refused.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from db.models import Event, Payment, Registration, RegistrationFile, Registrati
 from db.money import Money
 from db.session import Sessions
 from payments import (
+    amounts,
     audit,
     on_sale,
     registration_changes,
@@ -199,7 +200,8 @@ def _known(session: Session, event: Event, ids: Sequence[str]) -> dict[str, Paym
     )
     for start in range(0, len(ids), 500):
         some = Registration.registration_id.in_(ids[start : start + 500])
-        found.update((own, payment) for own, payment in session.execute(query.where(some)))
+        rows = session.execute(query.where(some)).all()
+        found.update((own, amounts.current(session, payment)) for own, payment in rows)
     return found
 
 
@@ -236,8 +238,8 @@ def _look(
     else:
         wanted, amount = replace(wanted, amount=cost.amount), cost.amount
         if payment is not None:
-            told = registration_changes.told_by(payment, wanted)
-            change = registration_changes.judge(payment, event.id, replace(wanted, **told), cost)
+            told, family = registration_changes.told_by(payment, wanted), amounts.members(session, payment)
+            change = registration_changes.judge(payment, event.id, replace(wanted, **told), cost, family)
     return Looked(
         row.number, asks.own_id, asks.name, amount, change, wanted, payment.reference if payment else ""
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Extra, Payment
 from db.money import Money
-from payments import prices
+from payments import amounts, prices
 from payments.errors import Conflict, InvalidInput
 from payments.prices import Choice
 from payments.registration_changes import SHUT
@@ -24,8 +24,8 @@ Line = TypeVar("Line", Category, Extra)
 
 @dataclass(frozen=True)
 class Cost:
-    """``choice`` None: its amount was said. ``as_priced``: no amount was said, whatever holds is good.
-    ``other``: not what the payment that is there asks for."""
+    """``amount`` is of all, with its differences. ``choice`` None: its amount was said. ``as_priced``: no
+    amount was said, whatever holds is good. ``other``: not what the payment that is there asks for."""
 
     amount: Money
     category_id: int | None
@@ -49,14 +49,14 @@ class Chosen:
         """
         if self.choice is None:
             assert self.said is not None
-            other = payment is not None and payment.amount != self.said
+            other = payment is not None and amounts.total(session, payment) != self.said
             return Cost(self.said, self.category_id, None, as_priced=False, other=other)
         if payment is not None and self._stays(session, payment, now):
-            return self._told(payment.amount, other=False)
+            return self._told(amounts.total(session, payment), other=False)
         return self._told(prices.of_choice(session, event, self.choice, now).total, other=payment is not None)
 
     def _stays(self, session: Session, payment: Payment, now: datetime) -> bool:
-        if not prices.same(prices.choice_of(session, payment), self.choice):
+        if not prices.same(amounts.choice_of(session, payment), self.choice):
             return False
         return payment.status not in SHUT or not prices.obstacle(session, payment, now=now)
 

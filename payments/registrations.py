@@ -1,8 +1,8 @@
 """Payments by the caller's own registration id: what another system asks for, reads, and is told of.
 
 The same registration again is the same payment: its reference is drawn before anything else is done, so that
-neither a lost answer nor fifty requests at once make two. Another amount before anything was paid cancels the
-payment and asks anew; after that it is refused, since somebody must decide what becomes of the difference.
+neither a lost answer nor fifty requests at once make two. Another amount is ``amounts``' matter: before
+anything was paid another payment takes its place, after that the difference is asked for or credited.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from db.money import Money
 from db.session import Sessions
 from db.upsert import insert_once
 from payments import (
+    amounts,
     audit,
     cancellation,
-    holding,
     lifecycle,
     links,
     obligations,
@@ -46,7 +46,7 @@ from payments.obligations import Draft
 from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.registered import Registered
-from payments.registration_changes import CHANGEABLE, Becomes, Change
+from payments.registration_changes import Becomes, Change
 from payments.registration_prices import Chosen, Cost
 
 #: What requests did not have in the beginning.
@@ -80,7 +80,8 @@ class Wanted:
 
 class Outcome(StrEnum):
     CREATED = "created"
-    CHANGED = "changed"  # another amount: the earlier payment is cancelled
+    CHANGED = "changed"  # another amount: another payment asks for it, or for the difference
+    CREDITED = "credited"  # a lower one of what is paid: the rest is owed back
     KEPT = "kept"  # it was there, or its payer's details changed
     REPEATED = "repeated"  # this very request was acted on before
     UNKNOWN = "unknown"  # the gateway has not said whether it made the link: it is looked up
@@ -115,13 +116,7 @@ def put(
     if step.outcome is Outcome.REPEATED:
         return _read(sessions, person, step.reference), Outcome.REPEATED
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.API}
-    outcome: Outcome = step.outcome
-    reference = step.reference
-    if outcome is Outcome.CHANGED:
-        reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
-    if outcome is not Outcome.KEPT or step.wants_link:
-        draft = _draft(reference, event_code, wanted, step.cost)
-        outcome = _linked(sessions, gateways, draft, step, outcome, by)
+    reference, outcome = _done(sessions, gateways, event_code, wanted, step, by)
     return _read(sessions, person, reference), outcome
 
 
@@ -148,13 +143,9 @@ def bring(
         wanted, chosen = checked(session, event, wanted, demo=demo)
         step, change, wanted = _as_brought(session, person, event, wanted, chosen, demo=demo, now=now)
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.FILE}
-    reference = step.reference
-    if step.outcome is Outcome.CHANGED:
-        reference = _other_amount(sessions, gateways, event_code, wanted, step, by)
-    if step.outcome is not Outcome.KEPT or step.wants_link:
-        draft = _draft(reference, event_code, wanted, step.cost)
-        if _linked(sessions, gateways, draft, step, step.outcome, by) is Outcome.UNKNOWN:
-            change = replace(change, told=f"{change.told} {UNHEARD}".strip())
+    reference, outcome = _done(sessions, gateways, event_code, wanted, step, by)
+    if outcome is Outcome.UNKNOWN:
+        change = replace(change, told=f"{change.told} {UNHEARD}".strip())
     return reference, change
 
 
@@ -173,20 +164,19 @@ def _as_brought(
     now: datetime,
 ) -> tuple["_Step", Change, Wanted]:
     kept = _reserve(session, person, event, wanted, demo=demo, now=now)
-    payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
+    payment = _held(session, kept)
     if payment is None:
         session.flush()
         cost = chosen.cost(session, event, None, now)
         return _Step(Outcome.CREATED, kept.reference, kept.id, None, cost), Change(Becomes.NEW), wanted
-    payment = holding.payment(session, payment.id)
-    session.refresh(kept)
     wanted = replace(wanted, **registration_changes.told_by(payment, wanted))
     cost = registration_prices.cost_of_row(session, event, payment, chosen, now)
-    change = registration_changes.judge(payment, event.id, wanted, cost)
+    family = amounts.members(session, payment)
+    change = registration_changes.judge(payment, event.id, wanted, cost, family)
     if change.becomes is Becomes.REFUSED:
         raise Conflict(change.told)
     if cost.other:
-        return _Step(Outcome.CHANGED, kept.reference, kept.id, None, cost), change, wanted
+        return _Step(Outcome.CHANGED, payment.reference, kept.id, None, cost), change, wanted
     _bring_up_to_date(session, person, payment, wanted, now, Source.FILE)
     return replace(_to_keep(payment, kept, None, cost), replaces=""), change, wanted
 
@@ -230,15 +220,11 @@ def _take_up(
             "This Idempotency-Key stood for another request before. Send a new key with every new wish."
         )
     kept = _reserve(session, person, event, wanted, demo=demo, now=now)
-    payment = session.scalar(select(Payment).where(Payment.reference == kept.reference))
-    if payment is not None:  # before its registration's row is touched, as ``tallies`` does when it commits
-        payment = holding.payment(session, payment.id)
-        session.refresh(kept)
-        if not new and kept.request_id != request.id:
+    payment = _held(session, kept)
+    if payment is not None:
+        if not new and kept.request_id != request.id:  # a later request came since
             cost = Cost(payment.amount, None, None, as_priced=False, other=False)
-            return _Step(
-                Outcome.REPEATED, kept.reference, kept.id, request.id, cost
-            )  # a later request came since
+            return _Step(Outcome.REPEATED, payment.reference, kept.id, request.id, cost)
         if payment.event_id != event.id:
             raise Conflict(f"{payment.reference} was moved to another event. Ask the organisers.")
     kept.request_id, kept.return_url = request.id, wanted.return_url
@@ -249,12 +235,18 @@ def _take_up(
     if not cost.other:
         _bring_up_to_date(session, person, payment, wanted, now, Source.API)
         return _to_keep(payment, kept, request.id, cost)
-    if payment.status not in CHANGEABLE or payment.received_minor:
-        raise Conflict(
-            f"{payment.reference} is {payment.status.replace('_', ' ')} for {payment.amount}: "
-            f"its amount cannot be changed any more. Ask the organisers about the difference."
-        )
-    return _Step(Outcome.CHANGED, kept.reference, kept.id, request.id, cost)
+    return _Step(Outcome.CHANGED, payment.reference, kept.id, request.id, cost)
+
+
+def _held(session: Session, kept: Registration) -> Payment | None:
+    """A registration's payment, as the whole stands with its differences, held with all of them: before its
+    registration's row is touched, as ``tallies`` does when it commits."""
+    known = session.scalar(select(Payment).where(Payment.reference == kept.reference))
+    if known is None:
+        return None
+    amounts.hold(session, known)
+    session.refresh(kept)
+    return amounts.current(session, known)
 
 
 def _to_keep(payment: Payment, kept: Registration, request: int | None, cost: Cost) -> _Step:
@@ -263,7 +255,8 @@ def _to_keep(payment: Payment, kept: Registration, request: int | None, cost: Co
     closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
     waits = (closed or payment.status in (Status.CREATED, Status.FAILED)) and not made
     replaces = made[-1].wire_reference if closed and made else ""
-    return _Step(Outcome.KEPT, kept.reference, kept.id, request, cost, waits or bool(replaces), replaces)
+    own = replace(cost, amount=payment.amount)
+    return _Step(Outcome.KEPT, payment.reference, kept.id, request, own, waits or bool(replaces), replaces)
 
 
 def _reserve(
@@ -307,6 +300,23 @@ def _bring_up_to_date(
     )
 
 
+def _done(
+    sessions: Sessions,
+    gateways: Mapping[str, Gateway],
+    event_code: str,
+    wanted: Wanted,
+    step: _Step,
+    by: dict[str, Any],
+) -> tuple[str, Outcome]:
+    """What the step asks of the gateway; returns the payment that counts from now on."""
+    if step.outcome is Outcome.CHANGED:
+        return _other_amount(sessions, gateways, event_code, wanted, step, by)
+    if step.outcome is Outcome.KEPT and not step.wants_link:
+        return step.reference, step.outcome
+    draft = _draft(step.reference, event_code, wanted, step.cost)
+    return step.reference, _linked(sessions, gateways, draft, step, by)
+
+
 def _other_amount(
     sessions: Sessions,
     gateways: Mapping[str, Gateway],
@@ -314,24 +324,28 @@ def _other_amount(
     wanted: Wanted,
     step: _Step,
     by: dict[str, Any],
-) -> str:
-    """Cancel what was asked for before, once the gateway has said that nothing was paid on it; returns the
-    reference of what takes its place."""
-    person, now = by["person"], by["now"]
+) -> tuple[str, Outcome]:
+    """Have it cost what is wanted now; returns the payment that tells how the whole stands."""
+    cost = step.cost
+    draft, why = _draft("", event_code, wanted, cost), f"Another amount was asked for: {cost.amount}."
+    asked = amounts.Wanted(cost.amount, why, draft, cost.choice)
+    outcome = Outcome.KEPT
+    try:
+        done = amounts.change(sessions, gateways, reference=step.reference, wanted=asked, **by)
+    except OutcomeUnknown:
+        outcome = Outcome.UNKNOWN
+    else:
+        if done.asks:
+            outcome = Outcome.CHANGED
+        elif amounts.takes_two(done.steps):
+            outcome = Outcome.CREDITED
     with sessions.read() as session:
-        status = obligations.seen(session, person, step.reference).status
-    if status != Status.CANCELLED:
-        why = f"Another amount was asked for: {step.cost.amount}."
-        cancellation.cancel(sessions, gateways, person, step.reference, why, now=now, source=by["source"])
-    with sessions.begin() as session:
-        event = event_row(session, person, event_code)
-        before = session.get_one(Registration, step.registration)
-        demo = before.reference.startswith("DEMO_")
-        _add(session, person, event, wanted, before.number + 1, demo=demo, now=now)
-        kept = _newest(session, event.id, wanted.registration_id)
-        assert kept is not None
-        kept.request_id = step.request
-        return kept.reference
+        newest = _newest(
+            session, session.get_one(Registration, step.registration).event_id, wanted.registration_id
+        )
+        assert newest is not None
+        known = session.scalars(select(Payment).where(Payment.reference == newest.reference)).one()
+        return amounts.current(session, known).reference, outcome
 
 
 def _linked(
@@ -339,12 +353,11 @@ def _linked(
     gateways: Mapping[str, Gateway],
     draft: Draft,
     step: _Step,
-    outcome: Outcome,
     by: dict[str, Any],
 ) -> Outcome:
     """Have the gateway asked for a link, the first or another one."""
     try:
-        if step.replaces and outcome is Outcome.KEPT:
+        if step.replaces:
             why = "The registration was asked for again."
             reissue.reissue(
                 sessions, gateways, by["person"], draft.reference, why, replaces=step.replaces,
@@ -354,7 +367,7 @@ def _linked(
             links.issue(sessions, gateways["ikhokha"], draft, **by)
     except OutcomeUnknown:
         return Outcome.UNKNOWN
-    return outcome
+    return step.outcome
 
 
 def _draft(reference: str, event_code: str, wanted: Wanted, cost: Cost) -> Draft:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Payment, Receipt, Reversal
-from payments import contested, lifecycle, tallies
+from payments import contested, crediting, lifecycle, tallies
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Source, Status
 
@@ -62,3 +62,4 @@ def _reopen(session: Session, payment: Payment, by: dict[str, Any]) -> None:
     to = Status.PART_PAID if payment.received_minor else Status.OPEN
     if to is not was:
         lifecycle.advance(session, payment, to, reopening=True, **by)
+    crediting.money_gone(session, payment, **by)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from db.models import (
+    AmountChange,
     Base,
     Case,
     Link,
@@ -134,6 +135,7 @@ TABLES: tuple[Stood, ...] = (
     Stood(Reversal, "WHERE x.reversed_at <= {at}"),
     Stood(Refund, "WHERE x.at <= {at}"),
     Stood(RefundReturn, "WHERE x.at <= {at}", once=("undone_at",)),
+    Stood(AmountChange, "WHERE x.at <= {at}"),
     Stood(Match, "WHERE x.at <= {at}", once=_UNDONE),
     Stood(MatchPart, "WHERE EXISTS (SELECT 1 FROM matches m WHERE m.id = x.match_id)"),
     Stood(Case, "WHERE x.opened_at <= {at}", once=("closed_at", "closed_by", "decision", "decided_why")),

@@ -229,6 +229,27 @@ def _dispute(detail: Mapping[str, Any], actor: str) -> str:
     return _DISPUTE[detail["step"]].format(amount=amount, actor=actor, said=said, **more)
 
 
+def _amount(detail: Mapping[str, Any], actor: str) -> str:
+    """``of`` stands on the payment that a change made, ``other`` on the one that was changed."""
+    minor, why = detail["amount_minor"], detail["why"]
+    amount = Money(abs(minor), detail["currency"])
+    match detail["what"]:
+        case "replaced" if "of" in detail:
+            return f"{actor} had it take the place of {detail['of']}: {why}"
+        case "replaced":
+            return f"{actor} had {detail['other']} ask for {amount} in its place: {why}"
+        case "asked" if "of" in detail:
+            return f"{actor} asked for {amount} more than {detail['of']} was for: {why}"
+        case "asked":
+            return f"{actor} had {detail['other']} ask for {amount} more: {why}"
+        case "credited" if minor < 0:
+            return f"{actor} took back a credit of {amount}: {why}"
+        case "credited":
+            return f"{amount} is owed back to the payer as a credit, decided {actor}: {why}"
+        case _:
+            return f"{actor} agreed upon another choice of the same sum: {why}"
+
+
 def _status(detail: Mapping[str, Any], actor: str) -> str:
     return f"The payment went from {_words(detail['was'])} to {_words(detail['became'])}."
 
@@ -325,6 +346,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.ANSWER: _answer,
     Kind.RECEIPT: _receipt,
     Kind.STATUS: _status,
+    Kind.AMOUNT: _amount,
     Kind.FLAGGED: _flagged,
     Kind.ASSIGNED: _assigned,
     Kind.UNFLAGGED: _unflagged,

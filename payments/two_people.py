@@ -1,7 +1,7 @@
-"""Money that takes two people: marked as paid, waived, given back, written off. One asks, another approves.
+"""Money that takes two people: marked as paid, waived, given back, credited, written off.
 
-What is asked for is bound to the payment as it is then: its amounts, status and version. When any of it
-has changed before somebody approves, nothing is done.
+One asks, another approves. What is asked for is bound to the payment as it is then: its amounts, status and
+version. When any of it has changed before somebody approves, nothing is done.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from db.models import Payment, Refund, StatementLine
 from db.money import Money
 from payments import (
+    amounts,
     approvals,
     audit,
     chargebacks,
@@ -95,6 +96,21 @@ def ask_waiver(session: Session, person: Person, reference: str, why: str, *, no
     if obstacle := why_not_waived(payment.status):
         raise Conflict(f"{reference} cannot be waived: {obstacle}.")
     return approvals.ask(session, person, _bound(payment, What.WAIVE, payment.amount), why, now=now)
+
+
+def ask_credit(
+    session: Session, person: Person, reference: str, agreed: Money, why: str, *, now: datetime
+) -> ApprovalView:
+    """Ask that a payment costs less by now, ``agreed`` in all, and the rest is owed back to its payer.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict.
+    """
+    standstill.refuse(session)
+    payment = obligations.held(session, person, Action.RECORD, reference)
+    steps = amounts.credited_alone(session, payment, agreed)
+    told = {"agreed": agreed.decimal, "credits": [f"{step.reference}: {step.amount}" for step in steps]}
+    whole = sum((step.amount for step in steps), Money(0, agreed.currency))
+    return approvals.ask(session, person, _bound(payment, What.CREDIT, whole, told), why, now=now)
 
 
 def ask_refund(
@@ -336,6 +352,14 @@ def _written_off(
     )
 
 
+def _credited(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
+    told = used.bound
+    agreed = amounts.Wanted(Money.parse(told["agreed"], payment.amount_currency), used.why)
+    steps = amounts.credit(session, person, payment, agreed, _both(used), now=now)
+    if told["credits"] != [f"{step.reference}: {step.amount}" for step in steps]:
+        raise Conflict(f"What {used.subject} costs has changed since {used.requester} asked. Ask again.")
+
+
 _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime], None]] = {
     What.MARK_PAID: _paid,
     What.WAIVE: _waived,
@@ -343,6 +367,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
     What.PAY_REFUND: _to_refund,
     What.BOOK_CHARGEBACK: chargebacks.book,
     What.WRITE_OFF: _written_off,
+    What.CREDIT: _credited,
 }
 
 
@@ -352,6 +377,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
 _TOLD = (
     "how", "on", "done_by", "their_reference", "proof", "to", "holder", "details",
     "dispute", "case", "deduction", "line", "came", "for", "amounts", "let_off", "left_over",
+    "agreed", "credits",
 )  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from sqlalchemy import select, text
 
 import api
 from api_description import OPERATIONS, ROOT, SCHEMAS, describe
-from db.models import ApiKey, ApiRequest, AuditEntry, Link, Payment, Registration
+from db.models import AmountChange, ApiKey, ApiRequest, AuditEntry, Link, Payment, Registration
 from db.session import Sessions, open_engine
 from payments import api_keys, holding, idempotency, lifecycle, notifications, standstill, sync
 from payments.api_keys import Scope
 from payments.errors import GatewayRefused, GatewayUnavailable, InvalidInput, NotAllowed, OutcomeUnknown
 from payments.gateways import Answer
-from payments.lifecycle import Status
+from payments.lifecycle import Source, Status
 from payments.people import Person, Role
 from tests import hook
 from tests.desk import ADMIN, issue, make_event, payment_of
@@ -170,13 +170,83 @@ def test_an_earlier_request_that_comes_late_takes_nothing_back(site):
     assert (late.status_code, late.json()) == (200, second)
 
 
-def test_another_amount_after_it_was_paid_is_refused(desk, site, now):
+def test_more_after_it_was_paid_is_asked_for_by_a_payment_of_its_own(desk, site, now):
     first = site.put().json()
     pay(desk, first["reference"], now)
-    assert "cannot be changed any more" in problem(site.put(key="second", amount_minor=99_000), 409)
-    told = site.get(f"/payments/{first['reference']}").json()
-    assert (told["status"], told["complete"], told["link"]) == ("paid", True, None)
-    assert told["received_minor"] == 150_000
+    more = site.put(key="second", amount_minor=170_000)
+    told = more.json()
+    assert (more.status_code, told["amount_minor"], told["difference_of"]) == (
+        201,
+        20_000,
+        first["reference"],
+    )
+    assert (told["complete"], told["replaces"]) == (False, None)
+    assert told["link"] not in (None, first["link"])
+    for again in (site.put(key="second", amount_minor=170_000), site.put(key="third", amount_minor=170_000)):
+        assert (again.status_code, again.json()) == (200, told)
+    pay(desk, told["reference"], now)
+    assert site.put(key="fourth", amount_minor=170_000).json()["complete"]
+    assert site.get(f"/payments/{first['reference']}").json()["received_minor"] == 150_000
+    found = site.get("/payments?registration_id=2026-0417").json()["payments"]
+    assert {one["reference"] for one in found} == {first["reference"], told["reference"]}
+
+
+def test_less_after_it_was_paid_is_credited_once_and_stays_complete(desk, site, now):
+    first = site.put().json()
+    pay(desk, first["reference"], now)
+    for key in ("second", "second", "third"):
+        less = site.put(key=key, amount_minor=99_000)
+        told = less.json()
+        assert (less.status_code, told["reference"], told["credited_minor"]) == (
+            200,
+            first["reference"],
+            51_000,
+        )
+        assert (told["amount_minor"], told["complete"]) == (150_000, True)
+    assert len(rows(desk, AmountChange)) == 1
+    back = site.put(key="fourth", amount_minor=150_000).json()
+    assert (back["reference"], back["credited_minor"], back["link"]) == (first["reference"], 0, None)
+    assert len(rows(desk, Payment)) == 1, "what was owed back is not asked for"
+
+
+def test_a_difference_that_is_not_wanted_after_all_is_cancelled(desk, site, now):
+    first = site.put().json()
+    pay(desk, first["reference"], now)
+    more = site.put(key="second", amount_minor=170_000).json()
+    other = site.put(key="third", amount_minor=160_000).json()
+    assert (other["amount_minor"], other["difference_of"]) == (10_000, first["reference"])
+    assert site.get(f"/payments/{more['reference']}").json()["status"] == "cancelled"
+    none = site.put(key="fourth").json()
+    assert (none["reference"], none["complete"]) == (first["reference"], True)
+    assert site.get(f"/payments/{other['reference']}").json()["status"] == "cancelled"
+
+
+def test_a_difference_whose_link_was_not_made_gets_it_by_the_same_request(desk, site, now):
+    first = site.put().json()
+    pay(desk, first["reference"], now)
+    desk.gateway.failing = GatewayRefused("99", "no")
+    problem(site.put(key="second", amount_minor=170_000), 502)
+    desk.gateway.failing = None
+    again = site.put(key="second", amount_minor=170_000).json()
+    assert (again["amount_minor"], again["status"], bool(again["link"])) == (20_000, "open", True)
+    assert len(rows(desk, Payment)) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        pytest.param(Status.DISPUTED, "is disputed", id="disputed"),
+        pytest.param(Status.REFUNDED, "whole", id="back"),
+    ],
+)
+def test_an_amount_that_cannot_change_is_refused_with_the_reason(desk, site, now, status, says):
+    first = site.put().json()
+    pay(desk, first["reference"], now)
+    with desk.sessions.begin() as session:
+        payment = payment_of(session, first["reference"])
+        lifecycle.advance(session, payment, status, now=now, source=Source.DESK, actor="Thandi")
+        payment.refunded_minor = payment.received_minor if status is Status.REFUNDED else 0
+    assert says in problem(site.put(key="second", amount_minor=99_000), 409)
 
 
 def test_money_that_is_on_the_way_stops_a_change_of_amount(desk, site):

@@ -33,6 +33,7 @@ from db.session import Sessions, open_engine
 from payments import (
     accounts,
     admission,
+    amounts,
     attention,
     bulk,
     claims,
@@ -150,6 +151,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
     "places": lambda _, row, views: any(row.name in view.detail.get("places", "") for view in views),
     "payment_lines": lambda _, row, views: any(row.what in view.detail.get("priced", "") for view in views),
+    "amount_changes": lambda _, row, views: _one(views, Kind.AMOUNT, change=row.id),
     "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
@@ -283,6 +285,7 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     with desk.begin() as session:
         admission.let_in(session, ADMIN, open_.reference, why="Speaker", now=now)
     billed(desk, open_.reference, now)
+    costs_less(desk, gateway, now)
     at_a_till(desk, now)
     at_the_bank(desk, gateway, now)
     paid_out(desk, paid.reference, now)
@@ -296,6 +299,15 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     lost, seen = missing(desk)
     assert lost == []
     assert {name for name in RULES if not seen[name]} == set(), "nothing wrote to these"
+
+
+def costs_less(desk, gateway, now) -> None:
+    first, wanted = (
+        issue(desk, gateway, now=now).reference,
+        amounts.Wanted(Money(14_000), "A member after all."),
+    )
+    gateways = {"ikhokha": gateway}
+    amounts.change(desk, gateways, ADMIN, first, wanted, addresses=ADDRESSES, now=now)
 
 
 def came(desk, gateway, text, now) -> int:

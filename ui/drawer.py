@@ -14,6 +14,7 @@ from payments.lifecycle import SETTLED
 from payments.people import Action, Person
 from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
+from ui.amount_form import agreed_of
 from ui.claims import claims_list
 from ui.disputes import disputes_of
 from ui.here import error_boundary, require
@@ -67,6 +68,7 @@ def _drawer() -> None:
         detail = search.get(session, here, reference)
     top(detail)
     old_record(here, detail.row)
+    agreed_of(here, detail)
     gateway_word(here, detail)
     trail(journey(detail))
     waiting_requests(here, detail)

@@ -11,10 +11,11 @@ from db.money import Money
 from payments import approvals, dates, events, moves, two_people
 from payments.approvals import ApprovalView, State
 from payments.events import State as EventState
-from payments.lifecycle import SETTLED
+from payments.lifecycle import CLOSED, SETTLED
 from payments.people import Action, Person
 from payments.search import PaymentDetail
 from payments.two_people import RETURNS, Returned
+from ui.amount_form import amount_form
 from ui.claims import amount_of, ask_proof, claim_form, prepared
 from ui.disputes import can_be_disputed, dispute_form
 from ui.here import error_boundary
@@ -22,8 +23,8 @@ from ui.pieces import plain, trouble
 from ui.proving import go
 from ui.refund_form import refund_form
 
-CLAIM, PAID, WAIVE, REFUND, PAY_BACK, DISPUTE, MOVE = (
-    "They say they paid", "Mark as paid", "Waive", "Record a refund", "Refund by EFT",
+CLAIM, PAID, AMOUNT, WAIVE, REFUND, PAY_BACK, DISPUTE, MOVE = (
+    "They say they paid", "Mark as paid", "Change the amount", "Waive", "Record a refund", "Refund by EFT",
     "Payer disputes it", "Move to another event",
 )  # fmt: skip
 Form = Callable[[Person, PaymentDetail], str | None]
@@ -54,6 +55,7 @@ def _fitting(here: Person, detail: PaymentDetail) -> dict[str, Form]:
     fits: dict[str, tuple[bool, Form]] = {
         CLAIM: (takes and status not in SETTLED and status != "waived", _claim),
         PAID: (takes and two_people.why_not_paid(status) is None, _paid),
+        AMOUNT: (here.may(Action.ISSUE_LINK, event_id) and _may_cost_another(detail), amount_form),
         WAIVE: (records and two_people.why_not_waived(status) is None, _waive),
         REFUND: (records and two_people.why_not_refunded(status) is None, _refund),
         PAY_BACK: (records and detail.row.status in ("paid", "part_refunded"), refund_form),
@@ -61,6 +63,12 @@ def _fitting(here: Person, detail: PaymentDetail) -> dict[str, Form]:
         MOVE: (records, _move),
     }
     return {name: form for name, (fit, form) in fits.items() if fit}
+
+
+def _may_cost_another(detail: PaymentDetail) -> bool:
+    return (
+        detail.row.status not in CLOSED and detail.row.status != "refunded" and detail.row.origin != "legacy"
+    )
 
 
 def waiting_requests(here: Person, detail: PaymentDetail) -> None:

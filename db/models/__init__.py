@@ -1,6 +1,7 @@
 """Every table, a file a noun. Rows never leave ``payments``: a page gets frozen dataclasses."""
 
 from db.models.admission import Admission
+from db.models.amounts import AmountChange
 from db.models.api import ApiKey, ApiRequest, Notification, NotificationTry, NotifyEndpoint, Registration
 from db.models.approvals import Approval
 from db.models.bank import (
@@ -54,6 +55,7 @@ from db.models.work import BulkRow, BulkRun, Choice, SavedView
 __all__ = [
     "Admission",
     "Alert",
+    "AmountChange",
     "ApiKey",
     "ApiRequest",
     "Approval",

@@ -2,21 +2,21 @@
 
 Billed, paid and what was waived, cancelled or let expire are the desk's running totals by the hour, and a
 business day begins on the hour. What is given back is not asked for again: it stands among what was let go
-too, so that a refund opens nothing.
+too, so that a refund opens nothing. A credit lets go of what is not given back yet: its refund does then.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, Payment, Refund, RefundReturn, Reversal, Tally
+from db.models import AmountChange, Match, MatchPart, Payment, Refund, RefundReturn, Reversal, Tally
 from db.money import Money
-from payments import tallies
+from payments import crediting, dates, tallies
 from payments.conditions import Filter
 from payments.dates import Span
 from payments.lifecycle import CLOSED, PENDING, Status
@@ -31,7 +31,7 @@ _WAYS = {
     "eft": "Paid by EFT",
 }
 _GONE = {"waived": "Waived", "cancelled": "Cancelled", "expired": "Expired"}
-WRITTEN_OFF, REFUNDED = "written_off", "refunded"
+WRITTEN_OFF, REFUNDED, CREDITED = "written_off", "refunded", "credited"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _roll(opening: int, moves: Mapping[str, int]) -> Roll:
     return Roll(
         opening, moves.get(_BILLED, 0), {way: moves[way] for way in _WAYS if moves.get(way)},
         moves.get(REFUNDED, 0),
-        {why: moves[why] for why in (*_GONE, WRITTEN_OFF, REFUNDED) if moves.get(why)},
+        {why: moves[why] for why in (*_GONE, WRITTEN_OFF, CREDITED, REFUNDED) if moves.get(why)},
     )  # fmt: skip
 
 
@@ -87,6 +87,42 @@ def _moved(session: Session, scope: Scope, start: datetime | None, end: datetime
     for query in _off(scope, start, end):
         for event_id, currency, minor in session.execute(query):
             found[event_id, currency][WRITTEN_OFF] += int(minor)
+    for until, sign in ((end, 1), (start, -1)):
+        for key, minor in _credited(session, scope, until).items() if until is not None else ():
+            found[key][CREDITED] += sign * minor
+    return found
+
+
+def _credited(session: Session, scope: Scope, until: datetime) -> dict[tuple[int, str], int]:
+    """What was credited and not given back at a moment: few payments, each for itself."""
+    by = (Payment.event_id, Payment.amount_currency)
+    credited = (
+        select(AmountChange.payment_id, *by, func.sum(AmountChange.amount_minor))
+        .join(Payment, Payment.id == AmountChange.payment_id)
+        .where(AmountChange.kind == crediting.CREDITED, AmountChange.at < until)
+        .where(*_of(scope, Payment.event_id))
+        .group_by(AmountChange.payment_id, *by)
+    )
+    rows = session.execute(credited).all()
+    back = _back(session, [payment_id for payment_id, *_ in rows], until)
+    found: dict[tuple[int, str], int] = defaultdict(int)
+    for payment_id, event_id, currency, minor in rows:
+        found[event_id, currency] += max(0, int(minor) - back.get(payment_id, 0))
+    return found
+
+
+def _back(session: Session, ids: Collection[int], until: datetime) -> dict[int, int]:
+    """What was given back of payments until a moment, by the days that ``_given_back`` counts."""
+    last = dates.business_day(until - timedelta(microseconds=1))
+    made = select(Refund.payment_id, func.sum(Refund.amount_minor)).where(Refund.refunded_on <= last)
+    came = select(RefundReturn.payment_id, -func.sum(RefundReturn.amount_minor)).where(
+        RefundReturn.at < until, RefundReturn.undone_at.is_(None)
+    )
+    found: dict[int, int] = defaultdict(int)
+    for query, table in ((made, Refund), (came, RefundReturn)):
+        of_these = query.where(table.payment_id.in_(ids)).group_by(table.payment_id)
+        for payment_id, minor in session.execute(of_these):
+            found[payment_id] += int(minor)
     return found
 
 
@@ -223,7 +259,12 @@ def _page(scope: Scope, currency: str, event_id: int, roll: Roll) -> Table:
         lines.append((_WAYS[way], -minor, replace(doors["paid"], taken=(way,))))
     if roll.refunded:
         lines.append(("Given back", roll.refunded, doors["refunded"]))
-    names = {**_GONE, WRITTEN_OFF: "Written off", REFUNDED: "Not asked for again, as it was given back"}
+    names = {
+        **_GONE,
+        WRITTEN_OFF: "Written off",
+        CREDITED: "Credited, and not given back yet",
+        REFUNDED: "Not asked for again, as it was given back",
+    }
     lines += [(names[why], -minor, None) for why, minor in roll.let_go.items()]
     lines.append(("Closing", roll.closing, None))
     rows = tuple((Cell(name), Cell(Money(minor, currency), door)) for name, minor, door in lines)
@@ -232,7 +273,7 @@ def _page(scope: Scope, currency: str, event_id: int, roll: Roll) -> Table:
 
 
 def _notes(session: Session, scope: Scope, currencies: list[str], *, still: bool) -> Iterator[str]:
-    yield "Money beyond what was asked for makes what is open less, until it is given back."
+    yield "Money beyond what was asked for, or credited, makes what is open less, until it is given back."
     if not still:
         return
     owed = func.sum(Payment.amount_minor - Payment.written_off_minor - Payment.received_minor)
