@@ -77,6 +77,11 @@ _MONEY: Advice = (
         "{finance/refunds}.",
     ),
     (
+        "It costs something else than was agreed",
+        "On the payment, *Money*, *Change the amount*: it says first what happens. What was paid stays; more "
+        "is asked for, less is owed back once another person approves.",
+    ),
+    (
         "A payer wants it back through their bank",
         "On the payment, *Money*, *Payer disputes it*. {finance/disputes} has the deadline, and the evidence "
         "to send.",
@@ -214,6 +219,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     ("Receipt", "One piece of money that came: by gateway, bank line, till. A payment may have several."),
     ("Refund", "Money given back, by two people, with how and why."),
+    ("Difference", "A payment of its own for what something costs more than was paid. It names the first."),
+    ("Credit", "What is owed back of a payment, since it costs less by now. It ends when it is given back."),
     ("Waiver", "Not asked for any more, by decision. It is no money, and counts as none."),
     ("Statement line", "One row of the bank's file."),
     (
