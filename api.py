@@ -162,7 +162,8 @@ class Api:
         currency = body.pop("currency")
         amount = Money(body.pop("amount_minor"), currency) if "amount_minor" in body else None
         extras = tuple((one["name"], one.get("quantity", 1)) for one in body.pop("extras", ()))
-        wanted = Wanted(amount=amount, extras=extras, **body)
+        free = body.pop("complimentary", {}).get("reason", "")
+        wanted = Wanted(amount=amount, extras=extras, complimentary=free, **body)
         turn = self._turns.setdefault(f"{caller.event_code} {wanted.registration_id}", asyncio.Lock())
         settings = self._app.settings
         async with turn:

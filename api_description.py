@@ -14,6 +14,7 @@ from payments import notifications
 from payments.api_keys import Scope
 from payments.attention import SHORTEST_WHY
 from payments.lifecycle import Status
+from payments.privacy import SHORTEST_REASON
 from payments.registered import MOST_CHANGES
 
 Schema = Mapping[str, Any]
@@ -89,6 +90,12 @@ SCHEMAS: Mapping[str, Schema] = {
                 "type": "string", "minLength": 1, "maxLength": 40, "examples": ["MEMBER"],
                 "description": "A discount code of the event.",
             },
+            "complimentary": {
+                **_object({"reason": {"type": "string", "minLength": SHORTEST_REASON, "maxLength": 500}}),
+                "description": "Nobody is to be asked to pay for it: two people of the desk decide. Until "
+                "they have, it is open and without a link; then its status is waived.",
+                "examples": [{"reason": "Keynote speaker"}],
+            },
             "note": {"type": "string", "maxLength": 500, "description": "For the people at the desk."},
             "return_url": {
                 "type": "string", "minLength": 1, "maxLength": 500,
@@ -96,7 +103,8 @@ SCHEMAS: Mapping[str, Schema] = {
             },
         },
         optional=(
-            "amount_minor", "payer_email", "payer_phone", "category", "extras", "code", "note", "return_url",
+            "amount_minor", "payer_email", "payer_phone", "category", "extras", "code", "complimentary",
+            "note", "return_url",
         ),
     ),
     "CancelRequest": _object(

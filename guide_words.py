@@ -221,6 +221,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Refund", "Money given back, by two people, with how and why."),
     ("Difference", "A payment of its own for what something costs more than was paid. It names the first."),
     ("Credit", "What is owed back of a payment, since it costs less by now. It ends when it is given back."),
+    ("Complimentary", "Taken at its whole price and waived by two people: its seat is held, it is no money."),
     ("Waiver", "Not asked for any more, by decision. It is no money, and counts as none."),
     ("Statement line", "One row of the bank's file."),
     (

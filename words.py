@@ -233,6 +233,10 @@ CASE: Mapping[Reason, tuple[str, str]] = {
         "Credit owed back",
         "It costs less than was paid. Give the rest back from its drawer, or keep it for the payer.",
     ),
+    Reason.COMPLIMENTARY: (
+        "Wished for free",
+        "The registration system says that it is complimentary. Have it waived under Money, or make a link.",
+    ),
     Reason.UNMATCHED_EVENT: (
         "Fits no payment",
         "The gateway signed a message about a link that nobody here made. Ask iKhokha what it is.",
@@ -245,7 +249,7 @@ CASE: Mapping[Reason, tuple[str, str]] = {
 #: What was found with a case, as far as it tells a person something.
 FOUND: Mapping[str, str] = {
     "word": "iKhokha says",
-    "told": "It names",
+    "told": "It says",
     "twin": "Paid before",
     "was": "It was",
     "wire_reference": "Our reference",

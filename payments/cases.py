@@ -39,6 +39,7 @@ class Reason(StrEnum):
     CHARGEBACK_UNBOOKED = "chargeback_unbooked"  # a dispute is lost, and nobody wrote down what it took
     REFUND_RETURNED = "refund_returned"  # the bank sent a refund back: it is owed again
     CREDIT_OWED = "credit_owed"  # it costs less than was paid: the rest is the payer's
+    COMPLIMENTARY = "complimentary"  # another system wishes that nobody is asked to pay for it
     UNMATCHED_EVENT = "unmatched_event"
     UNREADABLE_EVENT = "unreadable_event"
 
@@ -83,6 +84,7 @@ DECISIONS: Mapping[Reason, tuple[Decision, ...]] = {
     Reason.CHARGEBACK_UNBOOKED: (D.ACCEPTED, D.LEAVE_OPEN),
     Reason.REFUND_RETURNED: (D.NOT_NEEDED, D.KEEP_AS_CREDIT),
     Reason.CREDIT_OWED: (D.KEEP_AS_CREDIT,),
+    Reason.COMPLIMENTARY: (D.NOT_NEEDED,),
     Reason.UNMATCHED_EVENT: (D.IGNORED,),
     Reason.UNREADABLE_EVENT: (D.IGNORED,),
 }

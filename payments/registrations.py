@@ -26,6 +26,8 @@ from payments import (
     amounts,
     audit,
     cancellation,
+    complimentary,
+    holding,
     lifecycle,
     links,
     obligations,
@@ -44,13 +46,13 @@ from payments.lifecycle import NEVER_MADE, Kind, Source, Status
 from payments.links import Addresses
 from payments.obligations import Draft
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean, reason
 from payments.registered import Registered
 from payments.registration_changes import Becomes, Change
 from payments.registration_prices import Chosen, Cost
 
 #: What requests did not have in the beginning.
-_SINCE = ("extras", "code", "by_list")
+_SINCE = ("extras", "code", "by_list", "complimentary")
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -69,6 +71,7 @@ class Wanted:
     return_url: str = ""
     extras: tuple[tuple[str, int], ...] = ()  # by name, with how many
     code: str = ""
+    complimentary: str = ""  # why nobody is to be asked to pay for it
     by_list: bool = False  # its amount is what the event's prices were seen to come to
 
     @property
@@ -115,9 +118,31 @@ def put(
         step = _take_up(session, person, event, wanted, chosen, idempotency_key, key_id, demo=demo, now=now)
     if step.outcome is Outcome.REPEATED:
         return _read(sessions, person, step.reference), Outcome.REPEATED
+    if wanted.complimentary:
+        return _wished(sessions, person, event_code, wanted, step, now), step.outcome
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.API}
     reference, outcome = _done(sessions, gateways, event_code, wanted, step, by)
     return _read(sessions, person, reference), outcome
+
+
+def _wished(
+    sessions: Sessions, person: Person, event_code: str, wanted: Wanted, step: "_Step", now: datetime
+) -> Registered:
+    """The payment without a link, until somebody of finance decides whether it is waived. Raises Conflict."""
+    with sessions.begin() as session:
+        standstill.refuse(session)
+        event = event_row(session, person, event_code)
+        known = session.scalar(select(Payment).where(Payment.reference == step.reference))
+        if known is None:
+            draft = obligations.checked(_draft(step.reference, event_code, wanted, step.cost))
+            known = obligations.create(session, event, draft, person=person, now=now, source=Source.API)
+        elif step.outcome is Outcome.CHANGED:
+            raise Conflict(
+                f"{known.reference} is for another amount: change that first, then ask to waive it."
+            )
+        payment = holding.payment(session, known.id)
+        complimentary.wish(session, person, payment, wanted.complimentary, now=now, source=Source.API)
+    return _read(sessions, person, step.reference)
 
 
 def bring(
@@ -234,6 +259,8 @@ def _take_up(
         return _Step(Outcome.CREATED, kept.reference, kept.id, request.id, cost)
     if not cost.other:
         _bring_up_to_date(session, person, payment, wanted, now, Source.API)
+        if not wanted.complimentary:
+            complimentary.not_any_more(session, payment, now=now, source=Source.API, actor=person.name)
         return _to_keep(payment, kept, request.id, cost)
     return _Step(Outcome.CHANGED, payment.reference, kept.id, request.id, cost)
 
@@ -253,7 +280,7 @@ def _to_keep(payment: Payment, kept: Registration, request: int | None, cost: Co
     """A payment of the amount that is wanted: it needs a link when it has none, or was closed."""
     made = [link for link in payment.links if link.state not in NEVER_MADE]
     closed = payment.status in (Status.EXPIRED, Status.CANCELLED)
-    waits = (closed or payment.status in (Status.CREATED, Status.FAILED)) and not made
+    waits = (closed or payment.status in (Status.CREATED, Status.OPEN, Status.FAILED)) and not made
     replaces = made[-1].wire_reference if closed and made else ""
     own = replace(cost, amount=payment.amount)
     return _Step(Outcome.KEPT, payment.reference, kept.id, request, own, waits or bool(replaces), replaces)
@@ -372,6 +399,8 @@ def _linked(
 
 def _draft(reference: str, event_code: str, wanted: Wanted, cost: Cost) -> Draft:
     note = f"Registration {wanted.registration_id}"
+    if wanted.complimentary:
+        note = complimentary.note_of(wanted.complimentary, note)
     return Draft(
         reference, event_code, cost.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
         cost.category_id, f"{note}\n{wanted.note}" if wanted.note else note, choice=cost.choice,
@@ -432,7 +461,8 @@ def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tu
         session, event, wanted.category, wanted.extras, wanted.code, wanted.amount, by_list=wanted.by_list
     )
     tidy = replace(
-        wanted, payer_name=draft.payer_name, payer_email=draft.payer_email, payer_phone=draft.payer_phone,
+        wanted, complimentary=reason(wanted.complimentary) if wanted.complimentary else "",
+        payer_name=draft.payer_name, payer_email=draft.payer_email, payer_phone=draft.payer_phone,
         note=draft.note, return_url=_page(wanted.return_url, demo=demo),
     )  # fmt: skip
     return tidy, chosen

@@ -18,6 +18,7 @@ from payments import (
     amounts,
     approvals,
     audit,
+    cases,
     chargebacks,
     claims,
     contested,
@@ -33,6 +34,7 @@ from payments import (
 )
 from payments.approvals import ApprovalView, Ask, What
 from payments.bank_batches import Account
+from payments.cases import Decision, Reason
 from payments.errors import Conflict, InvalidInput
 from payments.keyring import KeyRing
 from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Method, Source, Status
@@ -302,6 +304,10 @@ def _waived(session: Session, person: Person, payment: Payment, used: ApprovalVi
     lifecycle.advance(
         session, payment, Status.WAIVED, now=now, source=Source.DESK, actor=_both(used), why=used.why
     )
+    if (wished := cases.find_open(session, payment.id, Reason.COMPLIMENTARY)) is not None:
+        lifecycle.close_case(
+            session, wished, Decision.DONE, "It is waived.", now=now, source=Source.DESK, actor=_both(used)
+        )
 
 
 def _refunded(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:

@@ -9,6 +9,7 @@ import ui
 import words
 from db.money import Money
 from payments import (
+    complimentary,
     contacts,
     dates,
     door,
@@ -41,17 +42,24 @@ app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
 EXTRAS_ONLY = -1
-LINK, EFT, CASH, SLIP = "Link", "EFT", "Cash", "Card slip"
+LINK, EFT, CASH, SLIP, FREE = "Link", "EFT", "Cash", "Card slip", "Complimentary"
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
 GOES_ON = {
     LINK: "create the link", EFT: "show how to pay", CASH: "take the cash", SLIP: "write the slip down",
+    FREE: "ask for the free place",
 }  # fmt: skip
-SENDS = {LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt"}
+WORDS = {
+    LINK: "Create link", EFT: "Show how to pay", CASH: "Take cash", SLIP: "Write the slip down",
+    FREE: "Ask a second person",
+}  # fmt: skip
+SENDS = {
+    LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt", FREE: "volunteer_activism",
+}  # fmt: skip
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = (
     "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
-    "tendered", "slip", "last_four", "code",
+    "tendered", "slip", "last_four", "code", "free_why",
 )  # fmt: skip
 
 
@@ -64,6 +72,7 @@ class Sent:
     asked: Money
     tendered: int
     slip: Slip | None
+    why: str = ""  # it is complimentary
 
 
 def next_payer() -> None:
@@ -92,6 +101,8 @@ def draft_reference(event: EventView) -> str:
 
 def choose_way() -> str:
     icons = {LINK: "qr_code_2", CASH: "payments", SLIP: "credit_card", EFT: "account_balance"}
+    if person.may(Action.RECORD):
+        icons[FREE] = "volunteer_activism"
     return str(
         st.segmented_control(
             "How it is paid",
@@ -160,7 +171,9 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     category = next((line for line in offers.categories if line.id == price), None)
     reference = draft_reference(event)
     priced = offers.priced and price != OWN_AMOUNT
-    several = ui.ask_several(category.price if category and not priced else None, may_be_part=way != EFT)
+    several = ui.ask_several(
+        category.price if category and not priced else None, may_be_part=way not in (EFT, FREE)
+    )
     asked = None
     if priced:
         asked = ui.ask_priced(person, event.code, offers, category, several.people, now=app.now())
@@ -177,10 +190,9 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         expected = expects(several, asked, category)
         tendered = ui.ask_tendered(expected, key="take_tendered") if way == CASH else ui.EXACT
         slip = ui.ask_slip() if way == SLIP else None
+        why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
         sent = st.form_submit_button(
-            {LINK: "Create link", EFT: "Show how to pay", CASH: "Take cash", SLIP: "Write the slip down"}[
-                way
-            ],
+            WORDS[way],
             type="primary",
             icon=f":material/{SENDS[way]}:",
             width="stretch",
@@ -208,7 +220,7 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         deposit=now,
         choice=asked.choice if asked else None,
     )
-    guarded(Sent(draft, way, now, tendered, slip), shift)
+    guarded(Sent(draft, way, now, tendered, slip, why or ""), shift)
 
 
 def expects(several: ui.Several, asked: ui.Asked | None, category: CategoryOffer | None) -> Money | None:
@@ -263,6 +275,11 @@ def same_person(sent: Sent, found: tuple[Alike, ...], shift: ShiftView | None) -
 def go_on(sent: Sent, shift: ShiftView | None) -> None:
     if sent.way == LINK:
         issue(sent.draft)
+    elif sent.way == FREE:
+        with app.sessions.begin() as session:
+            reference = complimentary.ask(session, person, sent.draft, sent.why, now=app.now())
+        reopen(reference)
+        st.rerun()
     elif sent.way == EFT:
         with app.sessions.begin() as session:
             reference = eft.ask(session, person, sent.draft, now=app.now())
@@ -351,7 +368,8 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         detail = search.get(session, person, reference)
         link = links.current(session, person, reference, place) if detail.links else None
     row, over = detail.row, detail.row.status in SETTLED
-    done = over or (link is not None and link.is_paid)
+    done = over or row.status is Status.WAIVED or (link is not None and link.is_paid)
+    free = link is None and row.note.startswith(complimentary.WORD)
     ui.payer_screen(reference, place, key="take_payer", then=next_payer)
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
@@ -359,9 +377,8 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         ui.plain(whose(detail, link), "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
         if done or link is None:
-            status_now(
-                link.status if link else row.status, link.amount if link else row.amount, row.payer_name, link
-            )
+            stands, asked = (link.status, link.amount) if link else (row.status, row.amount)
+            status_now(stands, asked, row.payer_name, link, free=free)
         elif link.url and link.fits:
             ui.qr(link.url, f"QR code of the payment link for {link.amount}")
     with right:
@@ -370,7 +387,7 @@ def panel(reference: str, shift: ShiftView | None) -> None:
         if link is not None and link.url and not done:
             ui.share_link(person, row, key="take_share", place=place)
             st.code(link.url, language=None, wrap_lines=True)
-        if not over:
+        if not over and not free:
             by_eft(detail, place, first=link is None)
         balance = row.amount - row.received
         ui.facts(
@@ -418,9 +435,12 @@ def status_by_itself(reference: str, place: int) -> None:
     status_now(link.status, link.amount, link.payer_name, link)
 
 
-def status_now(status: Status, asked: Money, payer: str, link: LinkView | None) -> None:
+def status_now(
+    status: Status, asked: Money, payer: str, link: LinkView | None, *, free: bool = False
+) -> None:
     paid = status is Status.PAID
-    ui.status_panel(status, f"{asked} by {payer}" if paid else waiting_for(status, link))
+    waits = "Complimentary: waived once a second person approves." if free else waiting_for(status, link)
+    ui.status_panel(status, f"{asked} by {payer}" if paid else waits)
     ui.announce(f"Paid: {asked} by {payer}." if paid else "", key="take_announce", ring=True)
 
 
