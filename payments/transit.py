@@ -4,11 +4,12 @@ What was captured comes from the running totals, what was taken back counted off
 are the captures of payouts that stand on a line of the bank, on the day our books count that line.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, PayoutLine, Receipt, StatementLine, Tally
@@ -36,40 +37,56 @@ class RollForward:
 
 def roll_forward(session: Session, person: Person, on: date, currency: str = "ZAR") -> RollForward:
     """One day of it, of all events and accounts."""
-    return of_days(session, person, on, on, currency)
+    return of_days(session, person, on, on, [currency])[currency]
 
 
-def of_days(session: Session, person: Person, first: date, last: date, currency: str = "ZAR") -> RollForward:
-    """Some days of it, both included."""
+def of_days(
+    session: Session, person: Person, first: date, last: date, currencies: Iterable[str]
+) -> dict[str, RollForward]:
+    """Some days of it, both included, by currency."""
     check(person, Action.SEE_BANK)
+    captured, banked = _captured(session, first, last), _banked(session, first, last)
+    rolled = {}
+    for currency in currencies:
+        before, within = captured.get(currency, (0, 0))
+        gone, here = banked.get(currency, (0, 0))
+        opening, came, went = (Money(minor, currency) for minor in (before - gone, within, here))
+        rolled[currency] = RollForward(opening, came, went, dates.next_bank_day(last))
+    return rolled
+
+
+#: By currency: what there was before the first day, and on the days.
+_Two = dict[str, tuple[int, int]]
+
+
+def _captured(session: Session, first: date, last: date) -> _Two:
     span = dates.day_span(first, last)
-    before = _captured(session, currency, Tally.hour < span.start)
-    captured = _captured(session, currency, Tally.hour >= span.start, Tally.hour < span.end)
-    gone = _banked(session, currency, match_day() < first)
-    banked = _banked(session, currency, match_day().between(first, last))
-    return RollForward(
-        Money(before - gone, currency), Money(captured, currency), Money(banked, currency),
-        dates.next_bank_day(last),
-    )  # fmt: skip
-
-
-def _captured(session: Session, currency: str, *when: Any) -> int:
-    taken = select(func.coalesce(func.sum(Tally.sum_minor), 0)).where(
-        Tally.measure == tallies.TAKEN, Tally.key == Method.GATEWAY, Tally.currency == currency, *when
+    query = _in_two(Tally.currency, Tally.sum_minor, Tally.hour < span.start).where(
+        Tally.measure == tallies.TAKEN, Tally.key == Method.GATEWAY, Tally.hour < span.end
     )
-    return int(session.scalar(taken) or 0)
+    return _read(session, query)
 
 
-def _banked(session: Session, currency: str, when: Any) -> int:
-    inside = (
-        select(func.coalesce(func.sum(Receipt.amount_minor), 0))
+def _banked(session: Session, first: date, last: date) -> _Two:
+    query = (
+        _in_two(Receipt.amount_currency, Receipt.amount_minor, match_day() < first)
         .select_from(MatchPart)
         .join(Match, Match.id == MatchPart.match_id)
         .join(StatementLine, StatementLine.id == Match.line_id)
         .join(PayoutLine, PayoutLine.payout_id == MatchPart.payout_id)
         .join(Receipt, Receipt.id == PayoutLine.receipt_id)
-        .where(
-            Match.undone_at.is_(None), PayoutLine.state == "stands", Receipt.amount_currency == currency, when
-        )
-    )  # fmt: skip
-    return int(session.scalar(inside) or 0)
+        .where(Match.undone_at.is_(None), PayoutLine.state == "stands", match_day() <= last)
+    )
+    return _read(session, query)
+
+
+def _in_two(currency: Any, minor: Any, is_before: Any) -> Select[Any]:
+    before = func.sum(case((is_before, minor), else_=0))
+    return select(currency, before, func.sum(minor)).group_by(currency)
+
+
+def _read(session: Session, query: Select[Any]) -> _Two:
+    return {
+        currency: (int(before), int(whole) - int(before))
+        for currency, before, whole in session.execute(query)
+    }

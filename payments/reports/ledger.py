@@ -3,25 +3,28 @@
 Everything here is a question to the database: it adds up there, whatever the number of payments.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    String,
+    Date,
     Subquery,
     and_,
     case,
     cast,
     func,
     literal_column,
+    or_,
     select,
-    text,
+    union,
     union_all,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
 
 from db.models import (
     Match,
@@ -38,7 +41,7 @@ from db.models import (
 from db.money import Money
 from payments.closed_days import match_day
 from payments.conditions import LEGACY, TAKEN, Filter
-from payments.dates import business_day, day_span
+from payments.dates import SAST, day_span
 from payments.lifecycle import Method
 from payments.money_days import payout_day
 from payments.reports.period import OF_PAYMENTS, Basis, Period
@@ -55,6 +58,8 @@ WAYS = (*TOLD, Method.GATEWAY, Method.CARD_SLIP, Method.CASH, Method.EFT, EARLIE
 _NO_EVENT = "-"
 #: All the days there may be something of, for a list that asks for any.
 EVER = day_span(date(2000, 1, 1), date(2999, 12, 31))
+#: From so great a part of all events on, their payments are read in the order in which they stand.
+_FEW_OF = 4
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,32 @@ def way() -> ColumnElement[str]:
     return case((Payment.origin == LEGACY, EARLIER), (told, Payment.method), else_=Receipt.kind)
 
 
-def moves(scope: Scope) -> Subquery:
+def moves(scope: Scope, of: Any = None) -> Subquery:
     """Each piece of money: its payment, event, who asked, way, currency, when (``at``) and minor units, less
-    than nothing where a receipt was taken back."""
+    than nothing where a receipt was taken back. ``of``: a query of the payments that alone are meant."""
     parts = [_came(scope)]
     if scope.basis not in (Basis.SETTLED, Basis.BANKED):
         parts.append(_gone(scope))
+    if of is not None:
+        parts = [part.where(Payment.id.in_(of)) for part in parts]
     return union_all(*parts).subquery("moves")
+
+
+def further(scope: Scope, names: Sequence[str]) -> Any:
+    """By these columns of ``moves``: how many pieces of money are not the first of their payment. A payment
+    is counted by its pieces less these: to count what differs, a database sorts everything.
+
+    Few payments have several, and an index tells which; the bank may show one receipt twice.
+    """
+    here = moves(scope, None if scope.basis is Basis.BANKED else _several()).c
+    by = [here[name] for name in names]
+    return select(*by, func.count() - func.count(here.payment_id.distinct())).group_by(*by)
+
+
+def _several() -> Any:
+    """Payments that more than one piece of money is known of."""
+    again = select(Receipt.payment_id).group_by(Receipt.payment_id).having(func.count() > 1)
+    return union(again, select(Reversal.payment_id))
 
 
 def _columns(at: Any, minor: Any) -> tuple[Any, ...]:
@@ -150,13 +174,13 @@ def _came(scope: Scope) -> Any:
     query = query.join(Payment, Payment.id == Receipt.payment_id)
     if scope.basis is Basis.SETTLED:
         query = query.join(PayoutLine, and_(PayoutLine.receipt_id == Receipt.id, _stands()))
-        query = query.join(Payout, Payout.id == PayoutLine.payout_id)
+        query = query.join(Payout, unindexed(Payout.id) == PayoutLine.payout_id)
     return query.where(*_within(scope, at))
 
 
 def _gone(scope: Scope) -> Any:
     """What was found not to be here after all: on the day that was found, or with its payment."""
-    at: Any = Reversal.reversed_at if scope.money_moves else payment_moment(scope.basis)
+    at: Any = Reversal.reversed_at if scope.money_moves else unindexed(payment_moment(scope.basis))
     query = (
         select(*_columns(at, -Reversal.amount_minor))
         .select_from(Reversal)
@@ -175,7 +199,10 @@ def _banked(scope: Scope) -> Any:
         .join(Match, Match.id == MatchPart.match_id)
         .join(StatementLine, StatementLine.id == Match.line_id)
     )
-    settled = parts.join(PayoutLine, and_(PayoutLine.payout_id == MatchPart.payout_id, _stands()))
+    inside = PayoutLine.payout_id == unindexed(
+        MatchPart.payout_id
+    )  # from the days to what is in their payouts
+    settled = parts.join(PayoutLine, and_(inside, _stands()))
     both = (
         settled.join(Receipt, Receipt.id == PayoutLine.receipt_id),
         parts.join(Receipt, Receipt.id == MatchPart.receipt_id),
@@ -203,15 +230,54 @@ def _within(scope: Scope, at: Any) -> list[ColumnElement[bool]]:
     conditions = _of_events(scope)
     if scope.basis is Basis.EVENT:
         return conditions
-    if scope.basis in (Basis.SETTLED, Basis.BANKED):
-        return [*conditions, at >= scope.period.first, at <= scope.period.last]
+    if scope.basis is Basis.SETTLED:
+        return [*conditions, on_days(scope.period, Payout.paid_on, Payout.last_on)]
+    if scope.basis is Basis.BANKED:
+        days = (Match.booked_on, StatementLine.booked_on, StatementLine.on)
+        return [*conditions, on_days(scope.period, *days)]
     return [*conditions, at >= scope.period.span.start, at < scope.period.span.end]
 
 
 def _of_events(scope: Scope) -> list[ColumnElement[bool]]:
-    if scope.all_events and scope.basis is not Basis.EVENT:
+    counted = sorted(scope.counted)
+    if not scope.all_events:
+        return [Payment.event_id.in_(counted)]
+    if len(counted) == len(scope.events):
         return []
-    return [Payment.event_id.in_(sorted(scope.counted))]
+    few = len(counted) * _FEW_OF < len(scope.events)
+    return [(Payment.event_id if few else unindexed(Payment.event_id)).in_(counted)]
+
+
+def on_days(period: Period, *days: Any) -> ColumnElement[bool]:
+    """The first of these days that is known is within the period: as their coalesce, but each told by itself,
+    so that PostgreSQL knows how many rows to expect."""
+    ways = [
+        and_(day.between(period.first, period.last), *(other.is_(None) for other in days[:nth]))
+        for nth, day in enumerate(days)
+    ]
+    return or_(*ways)
+
+
+class unindexed(FunctionElement[Any]):  # noqa: N801  it is used as a function
+    """The same value, which no index of SQLite finds: for a condition that leaves so much, or is of so few
+    rows, that they are best read from the other end. SQLite knows no numbers of rows; PostgreSQL plans by
+    them."""
+
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(unindexed)
+def _as_it_is(element: unindexed, compiler: Any, **words: Any) -> str:
+    return str(compiler.process(element.clauses, **words))
+
+
+@compiles(unindexed, "sqlite")
+def _with_a_plus(element: unindexed, compiler: Any, **words: Any) -> str:
+    return f"+{compiler.process(element.clauses, **words)}"
 
 
 def _stands() -> ColumnElement[bool]:
@@ -253,12 +319,14 @@ def fees(scope: Scope) -> Any:
     here = moves(scope).c
     by = (here.event_id, here.way, here.currency)
     sums = (PayoutLine.gross_minor, PayoutLine.fee_minor, PayoutLine.vat_minor)
-    return (
-        select(*by, func.count(), *(func.sum(one) for one in sums))
-        .join(PayoutLine, and_(PayoutLine.receipt_id == here.receipt_id, _stands()))
-        .where(PayoutLine.file_id.is_not(None), here.minor > 0)
-        .group_by(*by)
-    )
+    query = select(*by, func.count(), *(func.sum(one) for one in sums))
+    return query.join(PayoutLine, fee_told(here)).group_by(*by)
+
+
+def fee_told(here: Any) -> ColumnElement[bool]:
+    """The line of a payout, one at most, in which a file of the gateway told the fee of a piece of money."""
+    mine = PayoutLine.receipt_id == here.receipt_id
+    return and_(mine, _stands(), PayoutLine.file_id.is_not(None), here.minor > 0)
 
 
 def payout_fees(scope: Scope) -> Any:
@@ -278,15 +346,8 @@ def payout_fees(scope: Scope) -> Any:
 # -- days ---------------------------------------------------------------------------------------------
 
 
-def hour(session: Session, column: Any) -> Any:
-    """The UTC hour of a moment, or a day as it is, as text: reports count by days that begin on the hour."""
+def day(session: Session, moment: Any) -> ColumnElement[date]:
+    """The business day of a moment. SQLite knows no zones; ours is two hours ahead, summer and winter."""
     if session.get_bind().dialect.name == "sqlite":
-        return func.substr(cast(column, String), 1, 13)
-    return func.to_char(column, text("'YYYY-MM-DD HH24'"))
-
-
-def day_of(told: str, *, a_day: bool) -> date:
-    """The business day of what ``hour`` told; ``a_day``: of a column of days."""
-    if a_day:
-        return date.fromisoformat(told[:10])
-    return business_day(datetime.strptime(told, "%Y-%m-%d %H").replace(tzinfo=UTC))
+        return func.date(moment, "+2 hours", type_=Date)
+    return cast(func.timezone(SAST.key, moment), Date)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Event
+from db.session import reads_much
 from payments import as_of, conditions, events
 from payments.errors import InvalidInput
 from payments.people import Action, Person, check
@@ -134,6 +135,7 @@ def make(session: Session, person: Person, asked: Asked, *, demo: bool, now: dat
         raise InvalidInput("Payouts are of all events at once. Choose all events.")
     if asked.kind in OF_ONE_EVENT and not asked.event:
         raise InvalidInput(f"“{about.title}” is of one event. Choose the event.")
+    reads_much(session)
     scope = _scope(session, person, asked)
     headline, tables, notes = _parts(session, person, asked, scope, asked.as_of or now)
     report = Report(

@@ -220,19 +220,16 @@ def _by_hand(session: Session, scope: Scope) -> Table:
     )  # fmt: skip
     by_itself = case((ledger.way().in_(GATEWAY), 1), (matched, 1), else_=0)
     query = (
-        select(by_itself, func.count())
+        select(func.count(), func.sum(by_itself))
         .select_from(Receipt)
         .join(Payment, Payment.id == Receipt.payment_id)
         .where(*ledger.of_payments(scope))
-        .group_by(by_itself)
     )
-    counts = {bool(key): int(n) for key, n in session.execute(query)}
+    whole, alone = (int(number or 0) for number in session.execute(query).one())
+    counts = {True: alone, False: whole - alone}
     names = ((True, "By itself: the gateway's word, or a bank line that was safe"), (False, "By a person"))
-    whole = sum(counts.values())
     columns = (text("Confirmed"), count("Receipts"), Column("Share", Holds.PERCENT))
-    rows = tuple(
-        (Cell(name), Cell(counts.get(key, 0)), Cell(_of(counts.get(key, 0), whole))) for key, name in names
-    )
+    rows = tuple((Cell(name), Cell(counts[key]), Cell(_of(counts[key], whole))) for key, name in names)
     return Table(
         "Confirmed by itself, and by hand", columns, rows, added_up(rows, "Together", columns), drawn=1
     )

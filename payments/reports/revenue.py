@@ -1,12 +1,14 @@
 """Revenue: gross, less refunds, less what the gateway kept, is net; by event."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import Session
 
+from db.models import PayoutLine
 from db.money import Money
 from payments.conditions import Filter
 from payments.reports import ledger
@@ -43,47 +45,57 @@ NO_EVENT = 0
 
 def read(session: Session, scope: Scope) -> dict[tuple[str, int], Sums]:
     """By currency and event. Fees of payouts themselves are of no event, and told where all are asked for."""
-    found: dict[tuple[str, int], Sums] = {}
-
-    def of(currency: str, event_id: int) -> Sums:
-        return found.setdefault((currency, event_id), Sums())
-
+    found: defaultdict[tuple[str, int], Sums] = defaultdict(Sums)
     here = ledger.moves(scope).c
-    by = (here.currency, here.event_id)
-    for currency, event_id, number in session.execute(
-        select(*by, func.count(here.payment_id.distinct())).group_by(*by)
-    ):
-        of(currency, event_id).payments = int(number)
-    for currency, event_id, way, minor in session.execute(
-        select(*by, here.way, func.sum(here.minor)).group_by(*by, here.way)
-    ):
-        sums = of(currency, event_id)
-        sums.gross += int(minor)
-        sums.earlier += int(minor) if way == EARLIER else 0
-        sums.by_gateway += int(minor) if way in GATEWAY else 0
+    by = (here.event_id, here.currency)
+    for event_id, currency, pieces, *minors in session.execute(_summed(here, *by)):
+        found[currency, event_id] += Sums(int(pieces), *(int(minor or 0) for minor in minors))
+    for event_id, currency, pieces in session.execute(ledger.further(scope, [one.name for one in by])):
+        found[currency, event_id].payments -= int(pieces)
+    for event_id, currency, sums in _off(session, scope):
+        found[currency, event_id] += sums
+    return dict(sorted(found.items()))
+
+
+def totals(session: Session, scope: Scope) -> dict[str, Sums]:
+    """By currency, all events together; how many payments is not counted."""
+    found: defaultdict[str, Sums] = defaultdict(Sums)
+    here = ledger.moves(scope).c
+    for currency, _, *minors in session.execute(_summed(here, here.currency)):
+        found[currency] += Sums(0, *(int(minor or 0) for minor in minors))
+    for _, currency, sums in _off(session, scope):
+        found[currency] += sums
+    return dict(found)
+
+
+def _summed(here: Any, *by: Any) -> Any:
+    """How many pieces of money, and their sums as the fields of ``Sums`` stand."""
+    ways = (case((here.way == EARLIER, here.minor)), case((here.way.in_(GATEWAY), here.minor)))
+    told = (literal(0), PayoutLine.fee_minor, PayoutLine.vat_minor, PayoutLine.gross_minor)
+    sums = [func.sum(one) for one in (here.minor, *ways, *told)]
+    query = select(*by, func.count(), *sums).outerjoin(PayoutLine, ledger.fee_told(here))
+    return query.group_by(*by)
+
+
+def _off(session: Session, scope: Scope) -> Iterator[tuple[int, str, Sums]]:
+    """By event and currency: refunds, and what payouts themselves cost."""
     for event_id, currency, minor in session.execute(ledger.refunds(scope)):
-        of(currency, event_id).refunds += int(minor)
-    for event_id, _, currency, _, gross, fee, vat in session.execute(ledger.fees(scope)):
-        sums = of(currency, event_id)
-        sums.fee_told += int(gross)
-        sums.fee += int(fee)
-        sums.vat += int(vat)
+        yield event_id, currency, Sums(refunds=int(minor))
     if scope.all_events and scope.money_moves:
         for currency, minor in session.execute(ledger.payout_fees(scope)):
             if minor:
-                of(currency, NO_EVENT).fee += int(minor)
-    return dict(sorted(found.items()))
+                yield NO_EVENT, currency, Sums(fee=int(minor))
 
 
 def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
     found = read(session, scope)
-    before = read(session, scope.on(scope.period.before))
+    before = totals(session, scope.on(scope.period.before))
     currencies = sorted({currency for currency, _ in found})
     scope = replace(scope, several_currencies=len(currencies) > 1)
     headline: list[Headline] = []
     tables: list[Table] = []
     for currency in currencies:
-        now, then = _whole(found, currency), _whole(before, currency)
+        now, then = _whole(found, currency), before.get(currency, Sums())
         headline += _headline(scope, currency, now, then)
         tables += [_steps(currency, now), _by_event(scope, currency, found)]
     return tuple(headline), tuple(tables), tuple(_notes(found, currencies))

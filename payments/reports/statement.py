@@ -88,8 +88,9 @@ def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Ta
 
 def _accounts(session: Session, scope: Scope) -> Iterator[_Account]:
     last_before = scope.period.first - timedelta(days=1)
-    earlier = _of(session, scope.on(Period(_BEGINNING, last_before)))
-    moved, before = _of(session, scope), _of(session, scope.on(scope.period.before))
+    earlier = revenue.totals(session, scope.on(Period(_BEGINNING, last_before)))
+    before = revenue.totals(session, scope.on(scope.period.before))
+    moved = {currency: sums for (currency, _), sums in revenue.read(session, scope).items()}  # of one event
     held_then, held_now = _held(session, scope, last_before), _held(session, scope, scope.period.last)
     for currency in sorted({*earlier, *moved}):
         opening = earlier.get(currency, Sums()).net
@@ -98,11 +99,6 @@ def _accounts(session: Session, scope: Scope) -> Iterator[_Account]:
             currency, _Standing(opening, held_then.get(currency, 0)),
             _Standing(opening + change.net, held_now.get(currency, 0)), change, before.get(currency, Sums()),
         )  # fmt: skip
-
-
-def _of(session: Session, scope: Scope) -> dict[str, Sums]:
-    """By currency: there is one event."""
-    return {currency: sums for (currency, _), sums in revenue.read(session, scope).items()}
 
 
 def _held(session: Session, scope: Scope, last: date) -> dict[str, int]:

@@ -42,9 +42,9 @@ class _Sums:
         here = {way for _, way in self.events}
         return [str(way) for way in WAYS if way in here]
 
-    @property
-    def payments(self) -> int:
-        return sum(self.payments_of_events.values())
+    def counted(self, event_id: int, organiser: str, payments: int) -> None:
+        self.payments_of_events[event_id] += payments
+        self.payments_of_organisers[organiser] += payments
 
 
 def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
@@ -74,31 +74,28 @@ def _total(sums: _Sums, currency: str) -> Money:
 
 
 def _read(session: Session, scope: Scope) -> dict[str, _Sums]:
-    """Three questions: sums by event, way and hour; payments by event and who asked, where each is once."""
+    """Sums by event, who asked and way, with how many pieces they are of; then by day and way."""
     found: defaultdict[str, _Sums] = defaultdict(_Sums)
     here = ledger.moves(scope).c
-    by: tuple[Any, ...] = (here.currency, here.event_id, here.way)
-    for currency, event_id, way, minor in session.execute(_summed(by, here.minor)):
-        found[currency].events[event_id, way] += int(minor)
-    once = (here.currency, here.event_id, here.organiser)
-    payments = select(*once, func.count(here.payment_id.distinct()), func.sum(here.minor)).group_by(*once)
-    for currency, event_id, organiser, number, minor in session.execute(payments):
+    by: tuple[Any, ...] = (here.event_id, here.organiser, here.currency)
+    whole: Any = select(*by, here.way, func.count(), func.sum(here.minor)).group_by(*by, here.way)
+    for event_id, organiser, currency, way, pieces, minor in session.execute(whole):
         sums = found[currency]
-        sums.payments_of_events[event_id] += int(number)
-        sums.payments_of_organisers[organiser] += int(number)
+        sums.events[event_id, way] += int(minor)
         sums.organisers[organiser] += int(minor)
+        sums.counted(event_id, organiser, int(pieces))
+    for event_id, organiser, currency, pieces in session.execute(
+        ledger.further(scope, [one.name for one in by])
+    ):
+        found[currency].counted(event_id, organiser, -int(pieces))
     if scope.basis is not Basis.EVENT:
-        a_day = scope.basis in (Basis.SETTLED, Basis.BANKED)
-        hour = ledger.hour(session, here.at)
-        for currency, told, way, minor in session.execute(
-            _summed((here.currency, hour, here.way), here.minor)
+        day = here.at if scope.basis in (Basis.SETTLED, Basis.BANKED) else ledger.day(session, here.at)
+        daily = (day, here.way, here.currency)
+        for on, way, currency, minor in session.execute(
+            select(*daily, func.sum(here.minor)).group_by(*daily)
         ):
-            found[currency].days[ledger.day_of(told, a_day=a_day), way] += int(minor)
+            found[currency].days[on, way] += int(minor)
     return dict(sorted(found.items()))
-
-
-def _summed(by: Sequence[Any], minor: Any) -> Any:
-    return select(*by, func.sum(minor)).group_by(*by)
 
 
 def _tables(scope: Scope, currency: str, sums: _Sums) -> Iterator[Table]:

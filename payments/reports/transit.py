@@ -1,12 +1,12 @@
 """Money the gateway took that the bank does not show yet, by trading day, with the day it is expected."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payout, PayoutLine, Receipt, Reversal, Tally
@@ -43,12 +43,14 @@ def make(
     check(person, Action.SEE_BANK)
     headline: list[Headline] = []
     tables: list[Table] = []
-    for currency in _currencies(session):
-        rolled = transit.of_days(session, person, period.first, period.last, currency)
+    days = _days(session, period)
+    for currency, rolled in transit.of_days(
+        session, person, period.first, period.last, _currencies(session)
+    ).items():
         headline.append(
             Headline(f"On its way in {currency}", Cell(rolled.closing), rolled.opening, more_is_better=None)
         )
-        tables += [_rolled(currency, period, rolled), _by_day(session, currency, period)]
+        tables += [_rolled(currency, period, rolled), _by_day(currency, days[currency])]
     return tuple(headline), tuple(tables), ()
 
 
@@ -74,7 +76,7 @@ def _rolled(currency: str, period: Period, rolled: transit.RollForward) -> Table
     )
 
 
-def _by_day(session: Session, currency: str, period: Period) -> Table:
+def _by_day(currency: str, days: Mapping[date, _Day]) -> Table:
     columns = (
         Column("Trading day", Holds.DAY), count("Captures"), money("Captured"), money("Told in a payout"),
         money("Banked"), money("On its way"), Column("Expected from", Holds.DAY),
@@ -86,7 +88,7 @@ def _by_day(session: Session, currency: str, period: Period) -> Table:
             Cell(Money(one.told, currency)), Cell(Money(one.banked, currency)),
             Cell(Money(one.waits, currency)), Cell(dates.next_bank_day(day) if one.waits else None),
         )
-        for day, one in sorted(_days(session, currency, period).items())
+        for day, one in sorted(days.items())
     )  # fmt: skip
     return Table(
         f"By trading day, as the bank shows it now, {currency}", columns, rows,
@@ -94,34 +96,36 @@ def _by_day(session: Session, currency: str, period: Period) -> Table:
     )  # fmt: skip
 
 
-def _days(session: Session, currency: str, period: Period) -> dict[date, _Day]:
-    found: defaultdict[date, _Day] = defaultdict(_Day)
-    for query, names in _questions(session, currency, period):
-        for hour, number, minor in session.execute(query):
-            one = found[ledger.day_of(hour, a_day=False)]
-            one.captures += int(number) if "captured" in names else 0
-            for name in names:
-                setattr(one, name, getattr(one, name) + int(minor))
+def _days(session: Session, period: Period) -> Mapping[str, Mapping[date, _Day]]:
+    """By currency, all captures of the days that still stand: those of payouts, those whose payout a line of
+    the bank stands for."""
+    found: defaultdict[str, dict[date, _Day]] = defaultdict(dict)
+    for currency, day, number, *minors in session.execute(_question(session, period)):
+        found[currency][day] = _Day(int(number), *map(int, minors))
     return found
 
 
-def _questions(session: Session, currency: str, period: Period) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """All captures of the days that still stand; those of payouts; those whose payout a line stands for."""
-    hour = ledger.hour(session, Receipt.received_at)
-    span = period.span
-    taken = (
-        select(hour, func.count(), func.sum(Receipt.amount_minor))
-        .where(Receipt.kind == Method.GATEWAY, Receipt.amount_currency == currency)
+def _question(session: Session, period: Period) -> Any:
+    standing = (
+        select(MatchPart.payout_id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .where(MatchPart.payout_id.is_not(None), Match.undone_at.is_(None))
+        .distinct()
+        .subquery("standing")
+    )
+    by = (Receipt.amount_currency, ledger.day(session, Receipt.received_at))
+    minor, span = Receipt.amount_minor, period.span
+    told, banked = (
+        func.sum(case((there.is_not(None), minor), else_=0)) for there in (Payout.id, standing.c.payout_id)
+    )
+    return (
+        select(*by, func.count(), func.sum(minor), told, banked)
+        .select_from(Receipt)
+        .outerjoin(PayoutLine, and_(PayoutLine.receipt_id == Receipt.id, PayoutLine.state == "stands"))
+        .outerjoin(Payout, Payout.id == PayoutLine.payout_id)
+        .outerjoin(standing, standing.c.payout_id == Payout.id)
+        .where(Receipt.kind == Method.GATEWAY)
         .where(Receipt.received_at >= span.start, Receipt.received_at < span.end)
         .where(~exists().where(Reversal.receipt_id == Receipt.id))
-        .group_by(hour)
+        .group_by(*by)
     )
-    told = taken.join(
-        PayoutLine, and_(PayoutLine.receipt_id == Receipt.id, PayoutLine.state == "stands")
-    ).join(Payout, Payout.id == PayoutLine.payout_id)
-    banked = exists().where(
-        MatchPart.payout_id == Payout.id, Match.id == MatchPart.match_id, Match.undone_at.is_(None)
-    )
-    yield taken, ("captured",)
-    yield told, ("told",)
-    yield told.where(banked), ("banked",)
