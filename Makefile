@@ -9,12 +9,14 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Years to play, and further options: make score SEEDS=21-40 SCORE="--told rollup --rate same_price=0.8"
 SEEDS ?= 1-20
 SCORE ?=
+# Seasons to forecast: the second half of them is held out
+SEASONS ?= 1-80
 # Storms to play, in memory where there is room: their faults are ours, not the disk's (that is for the power cuts)
 STORMS ?= 10000
 MEMORY := $(firstword $(wildcard /dev/shm /tmp))
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos golden office seed bench score supply sbom lock
+.PHONY: help run install test check guards chaos golden office seed bench score forecast supply sbom lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -64,6 +66,9 @@ bench: .venv/.dev  ## each benchmark prints one JSON line
 
 score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
 	@$(BIN)/python -m benchmarks.score --seeds $(SEEDS) $(SCORE)
+
+forecast: .venv/.dev  ## how often what came lay within a forecast's band: make forecast SEASONS=1-80
+	@$(BIN)/python -m benchmarks.score.forecast --seasons $(SEASONS)
 
 supply: .venv/.dev  ## what it is made of: hashes, known advisories, licences, secrets in the history
 	@$(BIN)/python -m tests.supply

@@ -101,6 +101,11 @@ _MONEY: Advice = (
         "count, and from when to when.",
     ),
     (
+        "Somebody asks how much of what is open will come",
+        "{finance/reports}, Forecast: what is expected by a day, and between which sums. What it said a week "
+        "ago stands beside what came.",
+    ),
+    (
         "Somebody asks how it stood on a day that is over",
         "*As it stood…* on {finance/reports} and {monitor/payments} shows the desk as it stood then. A "
         "report that is kept can be compared with the same made again, as of then and of now.",

@@ -81,7 +81,8 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
         ),
         Entry(
             Action.EXPORT, "finance/reports", "Reports", "bar_chart",
-            "Takings, revenue, what is open, fees and VAT: on screen, as PDF and as spreadsheet.",
+            "Takings, revenue, what is open and what is expected of it, fees and VAT: on screen, as PDF "
+            "and as spreadsheet.",
         ),
         Entry(
             Action.SCHEDULE, "finance/schedules", "Scheduled", "schedule_send",

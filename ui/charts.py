@@ -142,7 +142,7 @@ def columns(shown: Sequence[Column], alt: str, *, stacked: bool, unit: str = "")
     """Columns over a day. Each bar is as high as its share of the scale's top."""
     heights = sum if stacked else max
     most = max((heights([0, *(bar.height for bar in column.bars)]) for column in shown), default=0)
-    step = _step(most)
+    step = scale_step(most)
     top = max(step, -(-most // step) * step)
     lines = "".join(
         f'<span style="bottom:{at * 100 // top}%">{unit}{words.number(at)}</span>'
@@ -175,7 +175,7 @@ def _bar(label: str, bar: Bar, top: int) -> str:
     return link(bar.figure, "", look=f"pd-col {bar.look}", about=about, more=height)
 
 
-def _step(most: int) -> int:
+def scale_step(most: int) -> int:
     """The distance of the scale's lines: 1, 2 or 5 of a power of ten, so that there are four or five."""
     step = 1
     while most > step * 4:

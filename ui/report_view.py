@@ -1,6 +1,7 @@
 """A report on the screen: figures, charts and tables, each a door where a list can show its payments."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import streamlit as st
 
@@ -12,7 +13,8 @@ from payments.reports.report import Cell, Column, Headline, Holds, Report, Row, 
 from payments.reports.said import said, value
 from ui import charts
 from ui.charts import Fall, Told
-from ui.pieces import empty_state, facts, moment, plain
+from ui.fan import Point, fan
+from ui.pieces import empty_state, escape, facts, moment, plain
 
 #: Bars of one chart; the table below it has them all.
 _MOST_BARS = 12
@@ -32,10 +34,11 @@ def report_view(report: Report) -> None:
     for nth, table in enumerate(one for one in report.tables if not one.own_page):
         if chart := _chart(table):
             charts.draw(chart, live=f"report_chart_{nth}")
-        if len(table.rows) <= _MOST_ROWS:
+        if len(table.rows) <= _MOST_ROWS and not table.fans:
             charts.draw(_sheet(table), live=f"report_{nth}")
         else:
-            with st.expander(f"{table.title}: all {len(table.rows)} rows", icon=":material/table_rows:"):
+            title = f"{table.title}: all {len(table.rows)} rows"
+            with st.expander(escape(title), icon=":material/table_rows:"):
                 charts.draw(_sheet(table), live=f"report_{nth}")
     if pages := [one for one in report.tables if one.own_page]:
         with st.expander(f"Event by event ({len(pages)})", icon=":material/event:"):
@@ -90,6 +93,8 @@ def _whole(one: Value) -> int | None:
 def _chart(table: Table) -> str:
     if table.falls:
         return charts.block(table.title, charts.waterfall(list(_falls(table)), alt=table.title))
+    if table.fans:
+        return charts.block(table.title, _fan(table))
     if not table.drawn or len(table.rows) < 2:
         return ""
     column = table.columns[table.drawn]
@@ -132,6 +137,16 @@ def _falls(table: Table) -> Iterator[Fall]:
             continue
         look = "whole" if nth in (0, last) else "off" if amount.value.minor < 0 else "back"
         yield Fall(str(name.value), amount.value, look)
+
+
+def _fan(table: Table) -> str:
+    points = []
+    for day, *sums in table.rows:
+        assert isinstance(day.value, date)
+        whole = [None if (minor := _whole(cell.value)) is None else minor // 100 for cell in sums]
+        points.append(Point(day.value.toordinal(), f"{day.value.day} {day.value:%b}", *whole))
+    currency = next(cell.value.currency for cell in table.rows[0] if isinstance(cell.value, Money))
+    return fan(points, unit=str(Money(0, currency)).removesuffix("0.00"), alt=table.title)
 
 
 def _sheet(table: Table) -> str:

@@ -41,7 +41,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="benchmarks.score")
-    parser.add_argument("--seeds", type=_seeds, default=range(1, 21), help="1-20, or 3,7,11")
+    parser.add_argument("--seeds", type=seeds, default=range(1, 21), help="1-20, or 3,7,11")
     parser.add_argument("--months", type=int, default=12)
     parser.add_argument(
         "--prices", type=_prices, default=PRICES, help="in cents, the usual one first: 150000,95000"
@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
     return wanted
 
 
-def _seeds(text: str) -> list[int]:
+def seeds(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")

@@ -31,7 +31,8 @@ def about(report: Report) -> list[tuple[str, str]]:
         ("Report", report.title), ("Event", report.event_name or "All events of this desk that you may see"),
         *([("As it stood on", f"{stood(asked.as_of)}. {TODAY}")] if asked.as_of else []),
         ("Basis", basis_told(asked)), ("Period", asked.period.bounds),
-        ("Compared with", asked.period.before.told), ("Made", made), ("Counts", report.counts),
+        *([("Compared with", asked.period.before.told)] if report.compared else []),
+        ("Made", made), ("Counts", report.counts),
         *(("Note", note) for note in report.notes), ("SHA-256 of its content", report.sha256),
     ]  # fmt: skip
     return [("DEMO", "No real money moved"), *lines] if report.demo else lines
@@ -51,7 +52,7 @@ def _lines(report: Report) -> Iterator[list[str]]:
     for name, told in about(report):
         yield [f"# {name}", guard(told)]
     yield []
-    yield ["Figure", "This period", "The one before"]
+    yield ["Figure", *(["This period", "The one before"] if report.compared else ["Now", ""])]
     for one in report.headline:
         yield [one.name, _plain(one.now.value), _plain(one.before)]
     for table in report.tables:

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from payments.receipt_pdf import line, numbered, register
+from payments.reports import fan_pdf
 from payments.reports.files import about
 from payments.reports.report import Holds, Report, Row, Table
 from payments.reports.said import said, value
@@ -19,6 +20,10 @@ _FEW = 6
 _GREY = "#5b6472"
 #: Points that must be left on a page for a table to begin on it: its title, its head, some rows.
 _HEAD_AND_SOME = 110
+_FAN_TOLD = (
+    "Green: what came. The line: what is expected on top of it. Around it: in 8 of 10 cases. Each day is in "
+    "the CSV and XLSX files."
+)
 
 
 def render(report: Report, reference: str, made_by: str) -> bytes:
@@ -42,6 +47,7 @@ def render(report: Report, reference: str, made_by: str) -> bytes:
 
 
 def _parts(report: Report, reference: str, made_by: str, width: int) -> Iterator[Any]:
+    from reportlab.lib.units import mm
     from reportlab.platypus import CondPageBreak, PageBreak, Spacer
 
     if report.demo:
@@ -71,7 +77,11 @@ def _parts(report: Report, reference: str, made_by: str, width: int) -> Iterator
                 f"{report.title}, {report.asked.period.told} ({report.asked.period.bounds})", 8, color=_GREY
             )
         yield Spacer(1, 4)
-        yield _table(table, width)
+        if table.fans:
+            yield fan_pdf.drawn(table, width * mm)
+            yield line(_FAN_TOLD, 8, color=_GREY)
+        else:
+            yield _table(table, width)
 
 
 def _headline(report: Report, width: int) -> Any:
@@ -79,11 +89,13 @@ def _headline(report: Report, width: int) -> Any:
     for one in report.headline:
         holds = one.holds or Holds.COUNT
         rows.append([one.name, value(one.now.value, holds), value(one.before, holds)])
+    if not report.compared:
+        rows = [["", "Now"], *(row[:2] for row in rows[1:])]
     cells = [
         [line(cell, 9, bold=not nth or place == 1, right=place > 0) for place, cell in enumerate(row)]
         for nth, row in enumerate(rows)
     ]
-    return _drawn(cells, [width * 0.4, width * 0.3, width * 0.3], total=False)
+    return _drawn(cells, [width * 0.4, width * 0.3, width * 0.3][: len(rows[0])], total=False)
 
 
 def _table(table: Table, width: int) -> Any:

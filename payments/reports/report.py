@@ -22,6 +22,7 @@ class Kind(StrEnum):
     TRANSIT = "transit"
     OUTCOMES = "outcomes"
     STATEMENT = "statement"
+    FORECAST = "forecast"
 
 
 class Holds(StrEnum):
@@ -71,7 +72,8 @@ Row = tuple[Cell, ...]
 class Table:
     """``total`` is the last line. ``drawn``: the column that a chart shows, 0 for none. ``own_page``: on
     paper it begins a page of its own. ``falls``: its rows lead from the first to the last. ``inside``: it
-    names people of the desk, and does not go out to others."""
+    names people of the desk, and does not go out to others. ``fans``: a day a row, what came by then, or what
+    is expected and between which sums."""
 
     title: str
     columns: tuple[Column, ...]
@@ -81,6 +83,7 @@ class Table:
     own_page: bool = False
     falls: bool = False
     inside: bool = False
+    fans: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ class Report:
     headline: tuple[Headline, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> bool:
+        """With the period before; a forecast has none."""
+        return self.asked.kind is not Kind.FORECAST
 
     @property
     def for_others(self) -> "Report":
