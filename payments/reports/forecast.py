@@ -241,13 +241,9 @@ class _Of:
 
     def _taken(self, period: Period) -> dict[date, int]:
         here = ledger.moves(self.scope.on(period)).c
-        at = ledger.hour(self.session, here.at)
-        query = select(at, func.sum(here.minor)).where(here.currency == self.currency).group_by(at)
-        found: dict[date, int] = {}
-        for told, minor in self.session.execute(query):
-            day = ledger.day_of(told, a_day=False)
-            found[day] = found.get(day, 0) + int(minor)
-        return found
+        on = ledger.day(self.session, here.at)
+        query = select(on, func.sum(here.minor)).where(here.currency == self.currency).group_by(on)
+        return {day: int(minor) for day, minor in self.session.execute(query)}
 
     def _earlier(self) -> Table:
         rows = [row for ago, name in _EARLIER if (row := self._said(ago, name)) is not None]
