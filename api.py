@@ -26,7 +26,7 @@ from starlette.routing import Route
 from api_description import OPERATIONS, ROOT, SCHEMAS, Operation, describe, faults
 from bootstrap import App
 from db.money import Money
-from payments import api_keys, events, on_sale, registered, registrations
+from payments import api_keys, events, exchange, on_sale, rates, registered, registrations
 from payments.api_keys import Caller
 from payments.errors import (
     Conflict,
@@ -40,6 +40,7 @@ from payments.errors import (
 )
 from payments.gateways import strict_json
 from payments.intake import Intake, Throttle
+from payments.quotes import Quoted
 from payments.registered import Registered
 from payments.registrations import Outcome, Wanted
 
@@ -163,7 +164,9 @@ class Api:
         amount = Money(body.pop("amount_minor"), currency) if "amount_minor" in body else None
         extras = tuple((one["name"], one.get("quantity", 1)) for one in body.pop("extras", ()))
         free = body.pop("complimentary", {}).get("reason", "")
-        wanted = Wanted(amount=amount, extras=extras, complimentary=free, **body)
+        said = body.pop("quoted", None)
+        quoted = Money(said["amount_minor"], said["currency"]) if said else None
+        wanted = Wanted(amount=amount, extras=extras, complimentary=free, quoted=quoted, **body)
         turn = self._turns.setdefault(f"{caller.event_code} {wanted.registration_id}", asyncio.Lock())
         settings = self._app.settings
         async with turn:
@@ -204,10 +207,12 @@ class Api:
         return _json(self._shown(payment))
 
     async def _event(self, _request: Request, caller: Caller, _: Any) -> Response:
-        view, found = await self._read(
+        now = self._app.now()
+        view, found, known = await self._read(
             lambda session: (
                 events.get_event(session, caller.person, caller.event_code),
-                on_sale.offers(session, caller.person, caller.event_code, now=self._app.now()),
+                on_sale.offers(session, caller.person, caller.event_code, now=now),
+                rates.current(session, now=now),
             )
         )
         lines = [
@@ -228,6 +233,13 @@ class Api:
                 "state": str(view.state), "currency": view.currency, "starts_on": view.starts_on.isoformat(),
                 "ends_on": view.ends_on.isoformat(), "categories": lines,
                 "extras": extras,
+                "rates": [
+                    {
+                        "currency": one.currency, "rate": exchange.decimal(one.micro),
+                        "rate_source": one.source, "rate_at": _moment(one.holds_from),
+                    }
+                    for one in known if not one.is_old(now)
+                ],
             }
         )  # fmt: skip
 
@@ -265,6 +277,7 @@ class Api:
                 }
                 for line in payment.lines
             ],
+            "quoted": _quoted(payment.quoted) if payment.quoted else None,
             "created_at": _moment(payment.created_at),
             "paid_at": _moment(payment.paid_at) if payment.paid_at else None,
         }
@@ -342,6 +355,14 @@ def _json(
 ) -> Response:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, {**_GUARDS, **headers}, media_type=kind)
+
+
+def _quoted(quoted: Quoted) -> dict[str, Any]:
+    return {
+        "amount_minor": quoted.amount.minor, "currency": quoted.amount.currency, "rate": quoted.rate,
+        "rate_source": quoted.rate_source, "rate_at": _moment(quoted.rate_at),
+        "charged_minor": quoted.charged.minor,
+    }  # fmt: skip
 
 
 def _moment(moment: datetime) -> str:

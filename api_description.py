@@ -13,6 +13,7 @@ from db.money import CURRENCIES, LARGEST_MINOR
 from payments import notifications
 from payments.api_keys import Scope
 from payments.attention import SHORTEST_WHY
+from payments.exchange import FOREIGN
 from payments.lifecycle import Status
 from payments.privacy import SHORTEST_REASON
 from payments.registered import MOST_CHANGES
@@ -55,6 +56,16 @@ def _object(properties: Mapping[str, Schema], *, optional: tuple[str, ...] = ())
     }
 
 
+_RATE: Mapping[str, Schema] = {
+    "rate": {
+        "type": "string", "pattern": "^[0-9]+\\.[0-9]{4,6}$", "examples": ["18.4500"],
+        "description": "The rand for one unit, exactly.",
+    },
+    "rate_source": {**_TEXT, "examples": ["SARB mid 25 Nov"]},
+    "rate_at": {**_MOMENT, "description": "The moment from which the rate holds."},
+}  # fmt: skip
+
+
 SCHEMAS: Mapping[str, Schema] = {
     "PaymentRequest": _object(
         {
@@ -64,7 +75,21 @@ SCHEMAS: Mapping[str, Schema] = {
                 "description": "In cents. Left out, it costs what the event's prices say now.",
                 "examples": [150_000],
             },
-            "currency": {"type": "string", "enum": list(CURRENCIES), "examples": ["ZAR"]},
+            "currency": {
+                "type": "string", "enum": list(CURRENCIES), "examples": ["ZAR"],
+                "description": "What it is charged in: the event's, ZAR.",
+            },
+            "quoted": {
+                **_object(
+                    {
+                        "amount_minor": {"type": "integer", "minimum": 1, "maximum": LARGEST_MINOR},
+                        "currency": {"type": "string", "enum": list(FOREIGN)},
+                    }
+                ),
+                "description": "What the payer was quoted, in place of amount_minor: it is charged in rand "
+                "at the rate that the desk has now. With an amount_minor it must come to just that.",
+                "examples": [{"amount_minor": 25_000, "currency": "USD"}],
+            },
             "payer_name": {"type": "string", "minLength": 1, "maxLength": 120, "examples": ["Thandi Nkosi"]},
             "payer_email": {"type": "string", "maxLength": 254, "examples": ["thandi@example.org"]},
             "payer_phone": {"type": "string", "maxLength": 40, "examples": ["082 123 4567"]},
@@ -103,8 +128,8 @@ SCHEMAS: Mapping[str, Schema] = {
             },
         },
         optional=(
-            "amount_minor", "payer_email", "payer_phone", "category", "extras", "code", "complimentary",
-            "note", "return_url",
+            "amount_minor", "quoted", "payer_email", "payer_phone", "category", "extras", "code",
+            "complimentary", "note", "return_url",
         ),
     ),
     "CancelRequest": _object(
@@ -165,6 +190,18 @@ SCHEMAS: Mapping[str, Schema] = {
                     }
                 ),
             },
+            "quoted": _or_null(
+                {
+                    **_object(
+                        {
+                            "amount_minor": _MINOR, "currency": {"type": "string", "enum": list(FOREIGN)},
+                            **_RATE, "charged_minor": _MINOR,
+                        }
+                    ),
+                    "description": "What the payer was quoted in another currency, and by which rate it "
+                    "became amount_minor. Null where it was asked for in rand.",
+                }
+            ),
             "created_at": _MOMENT,
             "paid_at": _or_null(_MOMENT),
         }
@@ -202,6 +239,11 @@ SCHEMAS: Mapping[str, Schema] = {
                 "type": "array",
                 "items": _object({"name": _TEXT, "amount_minor": _MINOR, "seats_left": _LEFT}),
             },
+            "rates": {
+                "type": "array",
+                "description": "What may be quoted in now, and at which rates.",
+                "items": _object({"currency": {"type": "string", "enum": list(FOREIGN)}, **_RATE}),
+            },
         }
     ),
     "Notification": _object(
@@ -229,7 +271,7 @@ SCHEMAS: Mapping[str, Schema] = {
 
 
 #: What only serves paying, or never changes, is not told of in a notification.
-_FOR_PAYING = ("link", "return_token", "status_url", "replaces", "difference_of", "lines")
+_FOR_PAYING = ("link", "return_token", "status_url", "replaces", "difference_of", "lines", "quoted")
 SCHEMAS = {
     **SCHEMAS,
     "NotifiedPayment": _object(

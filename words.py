@@ -406,6 +406,7 @@ _FIELD = {
     "stages": "Came to",
     "failures": "Failed for",
     "origins": "Comes from",
+    "quoted": "Quoted in",
 }
 
 

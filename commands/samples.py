@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from bootstrap import App, Settings
-from db.models import Payment
+from db.models import Payment, PaymentQuote
 from payments import dates
 from payments.errors import Conflict
 
@@ -26,15 +26,22 @@ def write(app: App) -> list[Path]:
 
     with app.sessions.read() as session:
         rows = session.execute(
-            select(Payment.reference, Payment.payer_name, Payment.amount_minor, Payment.created_at)
+            select(
+                Payment.reference,
+                Payment.payer_name,
+                Payment.amount_minor,
+                Payment.created_at,
+                PaymentQuote.quoted_minor,
+            )
+            .outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
             .where(Payment.status.in_(("open", "claimed", "failed", "expired")))
             .where(Payment.received_minor == 0)
             .order_by(Payment.id.desc())
             .limit(2 * PAYERS)
         ).all()
     owed = [
-        handout.Owed(reference, name, minor, dates.business_day(since))
-        for reference, name, minor, since in rows
+        handout.Owed(reference, name, minor, dates.business_day(since), abroad=quoted is not None)
+        for reference, name, minor, since, quoted in rows
     ]
     last = dates.business_day(app.now())
     first, second = handout.lines(owed[:PAYERS], last), handout.lines(owed[PAYERS:], last, seed=7)

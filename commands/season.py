@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bootstrap import App
+from commands import abroad
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
@@ -101,6 +102,7 @@ def seed(
                     progress(done, len(season.steps))
             player.dispute(ends)
             player.schedule_a_report(ends)
+            player.quote_abroad(ends)
             sessions.commit()
             progress(len(season.steps), len(season.steps))
     return season
@@ -200,6 +202,20 @@ class _Player:
         asker = replace(self._staff[FINANCE], proved_at=people.ALWAYS)
         with self._sessions.begin() as session:
             book.make(session, asker, plan, self._app.settings.outside, now=now)
+
+    def quote_abroad(self, now: datetime) -> None:
+        """Delegates who were quoted in dollars and have not paid: the statement to try has one come short."""
+        coming = next((fair for fair in self._season.fairs if fair.starts_on > business_day(now)), None)
+        if coming is None:
+            return
+        finance = self._staff[FINANCE]
+        abroad.enter_rates(self._sessions, finance, now)
+        self._gateway.now, self._gateway.fault = now, Deed.ISSUE
+        for draft in abroad.drafts(self._sessions, finance, coming.code, now):
+            links.issue(
+                self._sessions, self._gateway, draft, person=finance,
+                addresses=self._app.settings.addresses, now=now, source=Source.SEED,
+            )  # fmt: skip
 
     # -- one step ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ NBSP = "\u00a0"
 
 #: Currencies the desk can hold. All of them have two decimals; one that has not needs more than a line here.
 CURRENCIES = ("ZAR", "USD", "EUR", "GBP")
-_SYMBOLS = {"ZAR": "R", "USD": "$", "EUR": "€", "GBP": "£"}
+_SYMBOLS = {"ZAR": "R", "USD": "US$", "EUR": "€", "GBP": "£"}
 
 #: The largest single obligation, in minor units: R1 000 000.00. Above it a typing error is likelier.
 LARGEST_MINOR = 100_000_000

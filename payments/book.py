@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, case, func, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from db.models import Event, PaperPart, PaperRow, Payment, Standing
+from db.models import Event, PaperPart, PaperRow, Payment, PaymentQuote, Standing
 from db.money import Money
 from payments.dates import business_day
 from payments.lifecycle import PENDING, Status
@@ -45,7 +45,10 @@ _COLUMNS = (
     Payment.payer_phone,
     Payment.payer_email,
     Payment.status,
+    PaymentQuote.quoted_minor,
+    PaymentQuote.quoted_currency,
 )
+_ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
 _PAYABLE = Payment.status.in_(PAYABLE)
 
 
@@ -65,7 +68,7 @@ class SqlBook:
         return int(self._session.scalar(total) or 0)
 
     def by_references(self, references: Collection[str]) -> Mapping[str, Obligation]:
-        asked = select(*_COLUMNS).where(Payment.reference.in_(bindparam("some", expanding=True)))
+        asked = _ASKED.where(Payment.reference.in_(bindparam("some", expanding=True)))
         rows = (
             row
             for some in _batched(sorted(references))
@@ -74,11 +77,9 @@ class SqlBook:
         return {row.reference: _obligation(row) for row in rows}
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
-        asked = (
-            select(*_COLUMNS)
-            .where(Payment.reference >= bindparam("first"), Payment.reference < bindparam("beyond"), _PAYABLE)
-            .limit(MOST)
-        )
+        asked = _ASKED.where(
+            Payment.reference >= bindparam("first"), Payment.reference < bindparam("beyond"), _PAYABLE
+        ).limit(MOST)
         return {
             one: [
                 _obligation(row)
@@ -104,11 +105,14 @@ class SqlBook:
         typed = self._session.get_bind().dialect.name == "postgresql"
         one = "(CAST(:a{0} AS bigint), CAST(:s{0} AS text))" if typed else "(:a{0}, :s{0})"
         asked = ", ".join(one.format(number) for number in range(len(keys)))
-        names = ", ".join(f"p.{column.key}" for column in _COLUMNS)
+        names = ", ".join(
+            f"{'q' if column.class_ is PaymentQuote else 'p'}.{column.key}" for column in _COLUMNS
+        )
         surname = _SURNAME.replace("payer_name", "p.payer_name")
         statement = text(
             f"WITH wanted(rest, surname) AS (VALUES {asked})"  # noqa: S608 - our own words, values are bound
             f" SELECT wanted.surname AS wanted, {names} FROM wanted CROSS JOIN payments p"
+            " LEFT JOIN payment_quotes q ON q.payment_id = p.id"
             f" WHERE (p.amount_minor - p.received_minor) = wanted.rest AND {surname} = wanted.surname"
             f" AND p.status IN ({_STATUSES}) ORDER BY p.id DESC"
         ).columns(literal_column("wanted"), *_COLUMNS)
@@ -121,7 +125,7 @@ class SqlBook:
         for some in _batched(sorted(contacts)):
             contact = case((Payment.payer_email.in_(some), Payment.payer_email), else_=Payment.payer_phone)
             either = Payment.payer_email.in_(some) | Payment.payer_phone.in_(some)
-            asked = select(contact.label("contact"), *_COLUMNS).where(either, _PAYABLE)
+            asked = _ASKED.add_columns(contact.label("contact")).where(either, _PAYABLE)
             for row in self._session.execute(asked.order_by(Payment.id.desc())):
                 if len(found[row.contact]) < MOST:
                     found[row.contact].append(_obligation(row))
@@ -136,6 +140,7 @@ class SqlBook:
             select(PaperRow.label, *_COLUMNS)
             .join(PaperPart, PaperPart.paper_id == PaperRow.id)
             .join(Payment, Payment.id == PaperPart.payment_id)
+            .outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
             .where(PaperRow.label.in_(bindparam("some", expanding=True)))
             .order_by(Payment.id)
         )
@@ -152,8 +157,11 @@ class SqlBook:
         return found if len(found) <= MOST_UNDER else []
 
     def quoted(self) -> Sequence[Obligation]:
-        """None yet: a payment holds the currency it is asked in, and no other."""
-        return []
+        """Read from the few that were quoted, each payment by its id."""
+        asked = (
+            select(*_COLUMNS).select_from(PaymentQuote).join(Payment, Payment.id == PaymentQuote.payment_id)
+        )
+        return [_obligation(row) for row in self._session.execute(asked.where(_PAYABLE))]
 
     def batches(self) -> Sequence[Batch]:
         return self._batches
@@ -171,6 +179,7 @@ def _obligation(row: Any) -> Obligation:
         row.payer_phone,
         row.payer_email,
         payable=row.status in _PAYABLE_WORDS,
+        quoted=Money(row.quoted_minor, row.quoted_currency) if row.quoted_minor else None,
     )
 
 

@@ -33,6 +33,7 @@ from db.models import (
     Link,
     OutboxMail,
     Payment,
+    PaymentQuote,
 )
 from db.money import Money
 from payments import as_of, money_days, needle
@@ -88,6 +89,7 @@ class Filter:
     stages: tuple[Stage, ...] = ()  # how far its payer came
     failures: tuple[str, ...] = ()  # why it failed last: the gateway's code, or a word of ``payments.stages``
     origins: tuple[str, ...] = ()  # ``ORIGINS``: this desk, another system, the earlier one
+    quoted: tuple[str, ...] = ()  # currencies it was quoted in; it is charged in rand
     mode: str | None = None
     amount_from: Money | None = None
     amount_to: Money | None = None
@@ -110,6 +112,7 @@ class Filter:
     not_stages: tuple[Stage, ...] = ()
     not_failures: tuple[str, ...] = ()
     not_origins: tuple[str, ...] = ()
+    not_quoted: tuple[str, ...] = ()
     as_of: datetime | None = None  # all of it as it stood then; ``as_of.read`` opens a session on that
 
 
@@ -319,6 +322,8 @@ def _words_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.failures:
         yield Payment.failure.in_(wanted.failures)
     yield from _origins(wanted)
+    if wanted.quoted:
+        yield Payment.id.in_(_quoted_in(wanted.quoted))
     if wanted.mode:
         yield Payment.mode == wanted.mode
 
@@ -349,6 +354,12 @@ def _words_not_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield Payment.failure.not_in(wanted.not_failures)
     if wanted.not_categories:
         yield _none_of(Payment.category_id, _categories(wanted.not_categories))
+    if wanted.not_quoted:
+        yield Payment.id.not_in(_quoted_in(wanted.not_quoted))
+
+
+def _quoted_in(currencies: Sequence[str]) -> Select[int]:
+    return select(PaymentQuote.payment_id).where(PaymentQuote.quoted_currency.in_(currencies))
 
 
 def _categories(names: Sequence[str]) -> Select[int]:

@@ -11,6 +11,7 @@ from payments.conditions import DAYS, ORIGINS, TAKEN, Filter, minus, words_part
 from payments.conditions import parts as conditions
 from payments.dates import Span
 from payments.errors import InvalidInput
+from payments.exchange import FOREIGN
 from payments.lifecycle import Method, Status
 from payments.references import readings
 from payments.search import parse
@@ -37,6 +38,7 @@ _SEVERAL = {
     "stage": "stages",
     "failure": "failures",
     "origin": "origins",
+    "quoted": "quoted",
     "taken": "taken",
     "not_status": "not_statuses",
     "not_method": "not_methods",
@@ -46,6 +48,7 @@ _SEVERAL = {
     "not_stage": "not_stages",
     "not_failure": "not_failures",
     "not_origin": "not_origins",
+    "not_quoted": "not_quoted",
 }
 
 
@@ -84,12 +87,21 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
 
 
 def _values(name: str, given: list[str]) -> tuple[str, ...]:
-    meant = {"statuses": Status, "methods": Method, "stages": Stage, "origins": _origin, "taken": _taken}
+    meant = {
+        "statuses": Status, "methods": Method, "stages": Stage, "origins": _origin, "taken": _taken,
+        "quoted": _currency,
+    }  # fmt: skip
     return tuple(meant.get(name.removeprefix("not_"), str)(word) for word in given)
 
 
 def _origin(word: str) -> str:
     if word not in ORIGINS:
+        raise ValueError(word)
+    return word
+
+
+def _currency(word: str) -> str:
+    if word not in FOREIGN:
         raise ValueError(word)
     return word
 

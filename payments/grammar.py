@@ -18,6 +18,7 @@ from db.money import CURRENCIES, Money
 from payments.conditions import DAYS, NO_EVENT, ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput
+from payments.exchange import FOREIGN
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
 from payments.privacy import clean
 from payments.stages import NO_CODE, NO_LINK, NOT_MADE, UNREACHABLE, Stage
@@ -204,6 +205,14 @@ def _origins(word: str) -> tuple[str, ...]:
     return (word.lower(),)
 
 
+def _quoted(word: str) -> tuple[str, ...]:
+    if word.lower() == _ANY:
+        return FOREIGN
+    if word.upper() not in FOREIGN:
+        raise InvalidInput(f"“{word}” is nothing to quote in. There are {_listed((*FOREIGN, _ANY))}.")
+    return (word.upper(),)
+
+
 def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str] = ()) -> Any:
     try:
         return enum(plain)
@@ -383,6 +392,7 @@ _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
     "stage": ("stages", _stages),
     "failure": ("failures", _failures),
     "origin": ("origins", _origins),
+    "quoted": ("quoted", _quoted),
 }
 _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
     "amount": _put_between,

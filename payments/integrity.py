@@ -54,6 +54,7 @@ from payments import (
     payout_books,
     places,
     prices,
+    quotes,
     standstill,
     tallies,
     tills,
@@ -74,7 +75,7 @@ _ADD_ONLY = (
     "card_batches", "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
     "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
     "paper_series", "papers", "paper_parts", "paper_prints", "payment_lines",
-    "amount_changes",
+    "amount_changes", "exchange_rates", "payment_quotes",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
@@ -424,6 +425,7 @@ RULES = (
     Rule("papers", "Papers are not numbered without a gap, or not as they were issued.", numbering.broken),
     Rule("prices", "What a payment was priced as is not its amount.", prices.broken),
     Rule("credits", "More is credited of a payment than it is for, or less than nothing.", crediting.broken),
+    Rule("quotes", "A quote is not, at its rate, what its payment was made for.", quotes.broken),
     Rule("places", "The places of a payment for several are not what it is for.", places.broken),
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),

@@ -19,6 +19,7 @@ from payments import (
     lifecycle,
     obligations,
     places,
+    quotes,
     references,
     search_text,
     stages,
@@ -80,7 +81,8 @@ class LinkView:
 @dataclass(frozen=True)
 class PayerView:
     """What a payer's browser may see: no name, no reference. ``stale``: asking again could tell more.
-    ``language`` is the event's; ``back`` a page of the system that registered the payment, or ""."""
+    ``language`` is the event's; ``back`` a page of the system that registered the payment, or "";
+    ``quoted`` what it was in another currency, and by which rate, or ""."""
 
     event: str
     amount: Money
@@ -88,6 +90,7 @@ class PayerView:
     stale: bool
     language: Language
     back: str = ""
+    quoted: str = ""
 
 
 def issue(
@@ -207,6 +210,7 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
     language = terms.of(session, payment.event_id).language
     of_it = select(Registration.return_url).where(Registration.reference == payment.reference)
     back = session.scalar(of_it) if payment.origin == "api" else None
+    quoted = quotes.kept(session, payment) if link.amount == payment.amount else None
     return PayerView(
         payment.event.name,
         link.amount,
@@ -214,6 +218,7 @@ def for_payer(session: Session, token: str, *, now: datetime) -> PayerView:
         _stale(link, now),
         language,
         back or "",
+        quoted.sum if quoted else "",
     )
 
 

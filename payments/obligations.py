@@ -14,6 +14,7 @@ from payments import (
     lifecycle,
     places,
     prices,
+    quotes,
     references,
     search_text,
     standstill,
@@ -26,6 +27,7 @@ from payments.people import Action, Person, check
 from payments.places import PlaceDraft
 from payments.prices import Choice, Priced, Quote
 from payments.privacy import clean
+from payments.quotes import Quoted
 
 #: Who gave no name is called so.
 WALK_IN = "Walk-in"
@@ -49,6 +51,7 @@ class Draft:
     choice: Choice | None = None  # by which it is priced: then ``amount`` is what it was said to cost
     as_priced: bool = False  # and what it costs by now is good as well
     lines: tuple[Priced, ...] = ()  # what it was priced as before, with the seats it held
+    quoted: Money | None = None  # in another currency: then ``amount`` is what it was seen to be in rand
 
 
 def draft_reference(session: Session, person: Person, event_code: str, *, demo: bool) -> str:
@@ -81,6 +84,7 @@ def checked(draft: Draft) -> Draft:
         choice=draft.choice,
         as_priced=draft.as_priced,
         lines=draft.lines,
+        quoted=draft.quoted,
     )
 
 
@@ -110,13 +114,7 @@ def create(
         category = session.get(Category, draft.category_id)
         if category is None or category.event_id != event.id:
             raise InvalidInput(f"This price is not on the list of {event.name}.")
-    priced, amount = None, draft.amount
-    if draft.choice is not None:
-        agreed = None if draft.as_priced else draft.amount
-        priced = prices.hold(session, event, draft.choice, agreed=agreed, now=now)
-        amount = priced.total
-    elif draft.lines:
-        priced = Quote(draft.lines, amount, Money(0, amount.currency))
+    priced, quoted, amount = _comes_to(session, event, draft, now)
     payment = Payment(
         reference=draft.reference,
         event_id=event.id,
@@ -142,15 +140,32 @@ def create(
     places.write(session, payment, draft.places)
     if priced is not None:
         prices.write(session, payment, priced)
+    if quoted is not None:
+        quotes.write(session, payment, quoted)
     tallies.moved(session, payment, None, now)
-    for_several = {"places": "; ".join(place.name for place in draft.places)} if draft.places else {}
-    priced_as = {"priced": priced.text} if priced is not None else {}
+    told = {"places": "; ".join(place.name for place in draft.places)} if draft.places else {}
+    told |= {"priced": priced.text} if priced is not None else {}
+    told |= {"quoted": quoted.text} if quoted is not None else {}
     lifecycle.note(
         session, payment, Kind.CREATED, now=now, source=source, actor=person.name,
-        amount_minor=payment.amount_minor, currency=payment.amount_currency, **for_several,
-        **priced_as,
+        amount_minor=payment.amount_minor, currency=payment.amount_currency, **told,
     )  # fmt: skip
     return payment
+
+
+def _comes_to(
+    session: Session, event: Event, draft: Draft, now: datetime
+) -> tuple[Quote | None, Quoted | None, Money]:
+    """What it is priced or quoted as by now, and its amount. Raises Conflict, InvalidInput."""
+    seen = None if draft.as_priced else draft.amount
+    if draft.choice is not None:
+        priced = prices.hold(session, event, draft.choice, agreed=seen, now=now)
+        return priced, None, priced.total
+    if draft.quoted is not None:
+        quoted = quotes.agreed(session, event, draft.quoted, seen, now=now)
+        return None, quoted, quoted.charged
+    as_before = Quote(draft.lines, draft.amount, Money(0, draft.amount.currency)) if draft.lines else None
+    return as_before, None, draft.amount
 
 
 def held(session: Session, person: Person, action: Action, reference: str) -> Payment:
@@ -173,7 +188,7 @@ def seen(session: Session, person: Person, reference: str) -> Payment:
 
 def same_intent(payment: Payment, event: Event, draft: Draft) -> None:
     """Raises Conflict when a reference that is known is sent with anything else in its form."""
-    as_it_is = draft.choice is not None and draft.as_priced
+    as_it_is = (draft.choice or draft.quoted) is not None and draft.as_priced
     kept = (
         payment.event_id,
         draft.amount.minor if as_it_is else payment.amount_minor,
@@ -182,7 +197,8 @@ def same_intent(payment: Payment, event: Event, draft: Draft) -> None:
         payment.payer_phone,
     )
     sent = (event.id, draft.amount.minor, draft.payer_name, draft.payer_email, draft.payer_phone)
-    if kept != sent or not places.same(payment, draft.places):
+    quote = payment.quote.quoted if payment.quote is not None else None
+    if kept != sent or quote != draft.quoted or not places.same(payment, draft.places):
         raise Conflict(
             f"{payment.reference} was already issued to {payment.payer_name} for {payment.amount}. "
             f"Start a new payment for anything else."

@@ -32,6 +32,7 @@ class Action(StrEnum):
     EXPORT = "export"
     SCHEDULE = "schedule"
     RECORD = "record"
+    SET_RATES = "set_rates"
     DECIDE = "decide"
     APPROVE = "approve"
     SEE_APPROVALS = "see_approvals"
@@ -60,6 +61,7 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.EXPORT: _DOOR | {Role.AUDITOR},
     Action.SCHEDULE: _OFFICE,
     Action.RECORD: _OFFICE,
+    Action.SET_RATES: _OFFICE,
     Action.DECIDE: _OFFICE,
     Action.APPROVE: _OFFICE,
     Action.SEE_APPROVALS: _DOOR | {Role.AUDITOR},
@@ -81,6 +83,7 @@ DESK_WIDE = frozenset(
         Action.PROCESS_EVENTS,
         Action.SEE_BANK,
         Action.RECONCILE,
+        Action.SET_RATES,
         Action.SEE_AUDIT,
         Action.MANAGE_PEOPLE,
         Action.MANAGE_SETTINGS,

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session, selectinload
 
 from db.models import AmountChange, Payment, Registration
 from db.money import Money
-from payments import crediting, links, notifications, prices
+from payments import crediting, links, notifications, prices, quotes
 from payments.errors import InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Status
 from payments.people import Action, Person, check
 from payments.prices import Priced
+from payments.quotes import Quoted
 
 MOST_CHANGES = 200
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
@@ -42,6 +43,7 @@ class Registered:
     difference_of: str | None  # the payment that this one asks for more than
     credited: Money
     lines: tuple[Priced, ...]  # what it was priced as; none when its amount was said
+    quoted: Quoted | None  # as it was said in another currency
     created_at: datetime
     paid_at: datetime | None
 
@@ -114,15 +116,13 @@ def row_of(session: Session, person: Person, reference: str) -> tuple[Registrati
 
 def _views(session: Session, rows: list[tuple[Registration, Payment]]) -> list[Registered]:
     payments = [payment for _, payment in rows]
-    lines, credited = (
-        prices.kept_of(session, payments),
-        crediting.of_many(session, [one.id for one in payments]),
-    )
-    made_by = _made_by(session, payments)
+    ids = [one.id for one in payments]
+    lines, credited = prices.kept_of(session, payments), crediting.of_many(session, ids)
+    made_by, quoted = _made_by(session, payments), quotes.kept_of(session, ids)
     return [
         _view(
             session, row, payment, made_by.get(payment.id, ("", "")), credited.get(payment.id, 0),
-            lines.get(payment.id, ()),
+            lines.get(payment.id, ()), quoted.get(payment.id),
         )
         for row, payment in rows
     ]  # fmt: skip
@@ -145,6 +145,7 @@ def _view(
     made_by: tuple[str, str],
     credited: int,
     lines: tuple[Priced, ...],
+    quoted: Quoted | None,
 ) -> Registered:
     kind, before = made_by
     link = links.newest(payment) if payment.links else None
@@ -165,6 +166,7 @@ def _view(
         difference_of=before if kind == "asked" else None,
         credited=Money(credited, payment.amount_currency),
         lines=lines,
+        quoted=quoted,
         created_at=payment.created_at,
         paid_at=payment.paid_at,
     )

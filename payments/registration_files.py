@@ -220,10 +220,12 @@ def _look(
     if row.wanted is None:
         return Looked(row.number, own_id, "", None, Change(Becomes.REFUSED, row.fault), None)
     asks = row.wanted
-    by_list = bool((priced and asks.category) or asks.extras or asks.code)
+    by_list = bool((priced and asks.category and not asks.quoted) or asks.extras or asks.code)
+    later = by_list or asks.quoted is not None
     wanted = Wanted(
-        asks.own_id, asks.amount if asks.says_amount or not by_list else None, asks.name, asks.email,
+        asks.own_id, asks.amount if asks.says_amount or not later else None, asks.name, asks.email,
         asks.phone, asks.category, asks.note, extras=asks.extras, code=asks.code, by_list=by_list,
+        quoted=asks.quoted,
     )  # fmt: skip
     amount = wanted.amount
     change, payment = Change(Becomes.NEW), known.get(wanted.registration_id)
@@ -289,6 +291,7 @@ def _plain(wanted: Wanted) -> dict[str, Any]:
         "payer_name": wanted.payer_name, "payer_email": wanted.payer_email,
         "payer_phone": wanted.payer_phone, "category": wanted.category, "note": wanted.note,
         "extras": [list(one) for one in wanted.extras], "code": wanted.code, "by_list": wanted.by_list,
+        "quoted": [wanted.quoted.minor, wanted.quoted.currency] if wanted.quoted else None,
     }  # fmt: skip
 
 
@@ -296,7 +299,8 @@ def _wanted(row: RegistrationRow) -> Wanted:
     plain = dict(row.wanted)
     amount = Money(plain.pop("amount_minor"), plain.pop("currency"))
     extras = tuple((name, count) for name, count in plain.pop("extras", ()))
-    return Wanted(row.registration_id, amount, extras=extras, **plain)
+    quoted = Money(*said) if (said := plain.pop("quoted", None)) else None
+    return Wanted(row.registration_id, amount, extras=extras, quoted=quoted, **plain)
 
 
 def step(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Extra, Payment
 from db.money import Money
-from payments import amounts, prices
+from payments import amounts, prices, quotes
 from payments.errors import Conflict, InvalidInput
 from payments.prices import Choice
 from payments.registration_changes import SHUT
@@ -25,13 +25,15 @@ Line = TypeVar("Line", Category, Extra)
 @dataclass(frozen=True)
 class Cost:
     """``amount`` is of all, with its differences. ``choice`` None: its amount was said. ``as_priced``: no
-    amount was said, whatever holds is good. ``other``: not what the payment that is there asks for."""
+    amount was said, whatever holds is good. ``other``: not what the payment that is there asks for.
+    ``quoted``: as it was said in another currency."""
 
     amount: Money
     category_id: int | None
     choice: Choice | None
     as_priced: bool
     other: bool
+    quoted: Money | None = None
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,41 @@ class Chosen:
     category_id: int | None
     choice: Choice | None
     said: Money | None
+    quoted: Money | None = None
 
     def cost(self, session: Session, event: Event, payment: Payment | None, now: datetime) -> Cost:
         """For a registration without a payment, or with the one that is there.
 
         Raises InvalidInput, Conflict (seats or a code are used up, or it costs something else than was said).
         """
+        if self.quoted is not None:
+            return self._at_a_rate(session, event, self.quoted, payment, now)
         if self.choice is None:
             assert self.said is not None
             other = payment is not None and amounts.total(session, payment) != self.said
-            return Cost(self.said, self.category_id, None, as_priced=False, other=other)
+            quote = payment.quote if payment is not None and not other else None
+            quoted = quote.quoted if quote is not None else None
+            return Cost(self.said, self.category_id, None, as_priced=False, other=other, quoted=quoted)
         if payment is not None and self._stays(session, payment, now):
             return self._told(amounts.total(session, payment), other=False)
         return self._told(prices.of_choice(session, event, self.choice, now).total, other=payment is not None)
+
+    def _at_a_rate(
+        self, session: Session, event: Event, quoted: Money, payment: Payment | None, now: datetime
+    ) -> Cost:
+        """Quoted the same again it keeps its rate, unless it was closed and its rate is over."""
+        if payment is not None:
+            first = amounts.first_of(session, payment)
+            same = first.quote is not None and first.quote.quoted == quoted
+            if same and not quotes.obstacle(session, payment, now=now):
+                return self._told(amounts.total(session, payment), other=False)
+            if first.received_minor:
+                raise Conflict(
+                    f"{first.reference} was paid as it was quoted before, and no rate is known for the rest. "
+                    f"Say what it costs in rand by now."
+                )
+        charged = quotes.of(session, event, quoted, now=now).charged
+        return self._told(charged, other=payment is not None)
 
     def _stays(self, session: Session, payment: Payment, now: datetime) -> bool:
         if not prices.same(amounts.choice_of(session, payment), self.choice):
@@ -65,7 +89,7 @@ class Chosen:
             raise Conflict(
                 f"It costs {amount}, not {self.said}. Look at the price again, or leave amount_minor out."
             )
-        return Cost(amount, self.category_id, self.choice, self.said is None, other)
+        return Cost(amount, self.category_id, self.choice, self.said is None, other, self.quoted)
 
 
 def chosen(
@@ -77,6 +101,7 @@ def chosen(
     said: Money | None,
     *,
     by_list: bool = False,
+    quoted: Money | None = None,
 ) -> Chosen:
     """By the names of the price list. It is priced when no amount is said, or anything but a category chosen,
     or the amount is said to be ``by_list``.
@@ -85,10 +110,14 @@ def chosen(
     """
     category_id = _named(session, event, Category, category, "category") if category else None
     wanted = tuple((_named(session, event, Extra, name, "extra"), count) for name, count in extras)
+    if quoted is not None:
+        if wanted or code or by_list:
+            raise InvalidInput("A quoted amount is the whole of it: leave extras and code out.")
+        return Chosen(category_id, None, said, quoted)
     if said is not None and not wanted and not code and not by_list:
         return Chosen(category_id, None, said)
     if category_id is None and not wanted:
-        raise InvalidInput("Say amount_minor, or a category or extras of the event's prices.")
+        raise InvalidInput("Say amount_minor or quoted, or a category or extras of the event's prices.")
     return Chosen(category_id, Choice(category_id, 1, wanted, code), said)
 
 

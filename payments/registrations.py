@@ -52,7 +52,7 @@ from payments.registration_changes import Becomes, Change
 from payments.registration_prices import Chosen, Cost
 
 #: What requests did not have in the beginning.
-_SINCE = ("extras", "code", "by_list", "complimentary")
+_SINCE = ("extras", "code", "by_list", "complimentary", "quoted")
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -73,6 +73,7 @@ class Wanted:
     code: str = ""
     complimentary: str = ""  # why nobody is to be asked to pay for it
     by_list: bool = False  # its amount is what the event's prices were seen to come to
+    quoted: Money | None = None  # in another currency; ``amount`` is then what it was seen to be in rand
 
     @property
     def digest(self) -> str:
@@ -404,7 +405,7 @@ def _draft(reference: str, event_code: str, wanted: Wanted, cost: Cost) -> Draft
     return Draft(
         reference, event_code, cost.amount, wanted.payer_name, wanted.payer_email, wanted.payer_phone,
         cost.category_id, f"{note}\n{wanted.note}" if wanted.note else note, choice=cost.choice,
-        as_priced=cost.as_priced,
+        as_priced=cost.as_priced, quoted=cost.quoted,
     )  # fmt: skip
 
 
@@ -458,8 +459,9 @@ def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tu
         )
     )  # fmt: skip
     chosen = registration_prices.chosen(
-        session, event, wanted.category, wanted.extras, wanted.code, wanted.amount, by_list=wanted.by_list
-    )
+        session, event, wanted.category, wanted.extras, wanted.code, wanted.amount, by_list=wanted.by_list,
+        quoted=wanted.quoted,
+    )  # fmt: skip
     tidy = replace(
         wanted, complimentary=reason(wanted.complimentary) if wanted.complimentary else "",
         payer_name=draft.payer_name, payer_email=draft.payer_email, payer_phone=draft.payer_phone,

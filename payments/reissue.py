@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, Payment
 from db.session import Sessions
-from payments import audit, holding, lifecycle, links, obligations, prices, standstill, sync
+from payments import audit, holding, lifecycle, links, obligations, prices, quotes, standstill, sync
 from payments.attention import reason_given
 from payments.errors import Conflict
 from payments.gateways import Gateway, LinkRequest
@@ -114,6 +114,7 @@ def _take_seats_again(
     """One that was closed and priced waits for its payer from now on, before the gateway is asked: else its
     seats would be another's by the time the gateway has answered. Raises Conflict."""
     prices.refuse_if_over(session, payment, now=now)
+    quotes.refuse_if_over(session, payment, now=now)
     if payment.status in lifecycle.CLOSED and prices.kept(session, payment):
         lifecycle.advance(session, payment, Status.OPEN, now=now, source=source, actor=person.name)
 

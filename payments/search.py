@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, OutboxMail, Payment
 from db.money import Money
-from payments import conditions, outbox, places, prices, timeline
+from payments import conditions, outbox, places, prices, quotes, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
 from payments.errors import NotFound
 from payments.found import (
@@ -93,6 +93,7 @@ class PaymentDetail:
     timeline: tuple[timeline.TimelineView, ...]
     places: tuple[places.PlaceView, ...]
     lines: tuple[prices.Priced, ...] = ()  # what it was priced as
+    quoted: quotes.Quoted | None = None  # as it was said in another currency
 
 
 def page(
@@ -214,6 +215,7 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
         timeline=timeline.entries(session, payment),
         places=places.of(session, payment),
         lines=prices.kept(session, payment),
+        quoted=quotes.kept(session, payment),
     )
 
 

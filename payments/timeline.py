@@ -256,7 +256,8 @@ def _status(detail: Mapping[str, Any], actor: str) -> str:
 
 def _created(detail: Mapping[str, Any], actor: str) -> str:
     priced = f": {detail['priced']}" if detail.get("priced") else ""
-    return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}{priced}."
+    quoted = f", quoted as {detail['quoted']}" if detail.get("quoted") else ""
+    return f"{actor} asked for {Money(detail['amount_minor'], detail['currency'])}{priced}{quoted}."
 
 
 def _shared(detail: Mapping[str, Any], actor: str) -> str:

@@ -10,6 +10,8 @@ from simulator.bank import BankLine
 from simulator.slips import account_holder, damaged, written
 
 OPENING_MINOR = 84_250_00
+#: What the banks on the way keep of a transfer from abroad.
+KEPT_MINOR = 214_50
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Owed:
     name: str
     minor: int
     since: date
+    abroad: bool = False  # quoted in another currency: banks on the way keep some of it
 
 
 def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLine]:
@@ -46,7 +49,10 @@ def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLin
 
 
 def _paid(dice: random.Random, one: Owed, nth: int) -> tuple[int, str, str]:
-    """Every tenth pays another amount, every fifth leaves the reference out, every third damages it."""
+    """From abroad it comes short. Else every tenth pays another amount, every fifth leaves the reference
+    out, every third damages it."""
+    if one.abroad:
+        return one.minor - KEPT_MINOR, f"INWARD SWIFT {one.name}".upper()[:30], written(dice, one.reference)
     minor = one.minor - 10_00 if nth % 10 == 7 else one.minor
     holder = account_holder(dice, one.name)
     if nth % 5 == 4:

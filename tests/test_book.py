@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from db.models import Event, PaperPart, PaperRow, PaperSeries, Payment, Standing
+from db.models import Event, PaperPart, PaperRow, PaperSeries, Payment, PaymentQuote, Standing
 from db.money import Money
 from db.session import Sessions
-from payments.book import SURNAME_INDEX, SqlBook
+from payments.book import PAYABLE, SURNAME_INDEX, SqlBook
 from payments.dates import business_day
 from payments.matching import Line, MemoryBook, Obligation, propose
 from payments.references import with_check
@@ -54,6 +54,14 @@ def books(sessions: Sessions):
             standing = session.get(Standing, (event.id, status, "ZAR"))
             standing.count += 1
         session.flush()
+        made = session.scalars(select(Payment.id).order_by(Payment.id)).all()
+        for at in (0, 3):  # one that is payable, and one that was paid
+            session.add(
+                PaymentQuote(
+                    payment_id=made[at], quoted_minor=100_00, quoted_currency="USD", rate_micro=15_000_000,
+                    rate_source="test", rate_at=NOW, charged_minor=1500_00,
+                )
+            )  # fmt: skip
         session.add(PaperSeries(id=3, key="name devconf", begun_at=NOW))
         session.flush()
         paper = PaperRow(
@@ -74,6 +82,7 @@ def books(sessions: Sessions):
                 row.id, row.reference, str(row.event_id), row.amount, row.received, row.payer_name,
                 business_day(row.created_at), row.payer_phone, row.payer_email,
                 payable=row.status in ("open", "part_paid", "expired"),
+                quoted=row.quote.quoted if row.quote else None,
             )
             for row in rows
         )  # fmt: skip
@@ -135,6 +144,31 @@ def test_both_list_what_is_payable_under_a_head(books):
     sql, memory = books
     assert sorted(sql.payable_under("DC26")) == sorted(memory.payable_under("DC26"))
     assert len(sql.payable_under("DC26")) == 4
+
+
+def test_both_know_what_was_quoted_in_another_currency(books):
+    sql, memory = books
+    assert list(sql.quoted()) == [one for one in memory.quoted() if one.payable]
+    assert [(one.name, one.quoted) for one in sql.quoted()] == [("Thandeka Mokoena", Money(100_00, "USD"))]
+    (named,) = sql.by_amount_and_surname([(1500_00, "MOKOENA")]).values()
+    assert {one.name: one.quoted for one in named} == {
+        "Sipho Mokoena": None, "Thandeka Mokoena": Money(100_00, "USD"),
+    }  # fmt: skip
+
+
+def test_quotes_are_looked_up_and_payments_not_read_through(books, sessions):
+    """A million payments of which few were quoted: those few, each by its id."""
+    asked = (
+        "SELECT p.id FROM payment_quotes q JOIN payments p ON p.id = q.payment_id"
+        f" WHERE p.status IN ({', '.join(repr(str(one)) for one in PAYABLE)})"
+    )
+    with sessions.read() as session:
+        if session.get_bind().dialect.name == "sqlite":
+            plan = [row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {asked}"))]
+        else:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = list(session.scalars(text(f"EXPLAIN {asked}")))
+    assert not [line for line in plan if "SCAN p" in line.upper() or "SEQ SCAN ON PAYMENTS" in line.upper()]
 
 
 def test_matching_proposes_the_same_from_both(books):

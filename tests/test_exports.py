@@ -170,6 +170,11 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
             "origin": "desk",
             "people": "1",
             "people_names": "",
+            "quoted_amount": "",
+            "quoted_currency": "",
+            "exchange_rate": "",
+            "rate_source": "",
+            "rate_date": "",
         }
         assert read_back(written(session, Filter(), every)) == [expected | utc]
 

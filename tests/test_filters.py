@@ -44,6 +44,7 @@ WANTED = [
             not_stages=(Stage.PAID,),
             not_failures=("05",),
             not_origins=("legacy",),
+            not_quoted=("USD",),
         ),
         id="what it must not be",
     ),
@@ -51,6 +52,7 @@ WANTED = [
         Filter(stages=(Stage.OPENED, Stage.ATTEMPTED), failures=(NO_CODE, "05", "Z-9")),
         id="how far its payer came, and why it failed",
     ),
+    pytest.param(Filter(quoted=("USD", "GBP")), id="quoted in another currency"),
     pytest.param(Filter(origins=("legacy",)), id="records of the earlier system"),
     pytest.param(Filter(attention=True), id="needs a decision"),
     pytest.param(

@@ -13,6 +13,7 @@ from payments import grammar
 from payments.conditions import ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
+from payments.exchange import FOREIGN
 from payments.lifecycle import Method, Status
 from payments.stages import NO_CODE, NO_LINK, Stage
 
@@ -70,6 +71,10 @@ PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
             id="days",
         ),
         pytest.param("stage:attempted", Filter(stages=(Stage.ATTEMPTED,)), id="how far its payer came"),
+        pytest.param("quoted:usd", Filter(quoted=("USD",)), id="quoted in dollars"),
+        pytest.param(
+            "quoted:any -quoted:eur", Filter(quoted=FOREIGN, not_quoted=("EUR",)), id="quoted at all"
+        ),
         pytest.param("origin:legacy", Filter(origins=("legacy",)), id="records of the earlier system"),
         pytest.param("-stage:paid", Filter(not_stages=(Stage.PAID,)), id="not so far"),
         pytest.param("failure:declined", Filter(failures=("05",)), id="why it failed, as people say it"),
@@ -147,6 +152,7 @@ _FAILURES = st.lists(
     max_size=3,
     unique=True,
 ).map(tuple)
+_QUOTED = st.lists(st.sampled_from(FOREIGN), max_size=2, unique=True).map(tuple)
 _ORIGINS = st.lists(st.sampled_from(ORIGINS), max_size=2, unique=True).map(tuple)
 _TAKEN = st.lists(st.sampled_from(TAKEN), max_size=4, unique=True).map(tuple)
 _MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
@@ -176,6 +182,7 @@ def filters(draw: st.DrawFn) -> Filter:
         stages=draw(_STAGES),
         failures=draw(_FAILURES),
         origins=draw(_ORIGINS),
+        quoted=draw(_QUOTED),
         mode=draw(st.sampled_from((None, "demo", "live"))),
         amount_from=draw(amounts),
         amount_to=draw(amounts),
@@ -198,6 +205,7 @@ def filters(draw: st.DrawFn) -> Filter:
         not_stages=draw(_STAGES),
         not_failures=draw(_FAILURES),
         not_origins=draw(_ORIGINS),
+        not_quoted=draw(_QUOTED),
     )
 
 

@@ -389,7 +389,7 @@ POSSIBLE = {
     "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
     "payout_watch.days", "rule_book.try_out",
-    "on_sale.offers", "prices.quote", "registration_files.look", "sheets.read",
+    "on_sale.offers", "prices.quote", "quotes.quote", "registration_files.look", "sheets.read",
     "chargebacks.book", "browsers.everybodys", "browsers.mine",
     "second_factor.offer", "second_factor.offered",
     "people.disable_person", "people.end_sessions", "people.is_active", "people.is_proven",

@@ -130,7 +130,7 @@ def test_an_unknown_currency_is_refused():
         pytest.param(Money(123_456_789), "R1 234 567.89", "1234567.89", id="millions"),
         pytest.param(Money(-150), "−R1.50", "-1.50", id="negative"),
         pytest.param(Money(-5), "−R0.05", "-0.05", id="negative cents"),
-        pytest.param(Money(150_000, "USD"), "$1 500.00", "1500.00", id="dollars"),
+        pytest.param(Money(150_000, "USD"), "US$1 500.00", "1500.00", id="dollars"),
     ],
 )
 def test_how_money_is_shown(money, shown, decimal):

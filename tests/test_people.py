@@ -33,6 +33,7 @@ ALLOWED = {
     Action.SEE_INBOX: "admin finance auditor",
     Action.PROCESS_EVENTS: "admin finance",
     Action.SEE_BANK: "admin finance auditor",
+    Action.SET_RATES: "admin finance",
     Action.RECONCILE: "admin finance",
     Action.SEE_AUDIT: "admin auditor",
     Action.MANAGE_EVENTS: "admin",

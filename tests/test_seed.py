@@ -13,7 +13,9 @@ from sqlalchemy import func, select
 
 import bootstrap
 from bootstrap import App
+from commands import samples
 from commands import season as playing
+from commands.abroad import DELEGATES
 from db.models import (
     AuditEntry,
     Base,
@@ -21,14 +23,16 @@ from db.models import (
     Link,
     OutboxMail,
     Payment,
+    PaymentQuote,
     Receipt,
     Standing,
     Tally,
     TimelineEntry,
     UnverifiedEvent,
 )
+from db.money import Money
 from db.session import Sessions, open_engine
-from payments import keyring, overview, people, sync, tallies
+from payments import keyring, overview, people, quotes, sync, tallies
 from payments.errors import Conflict
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config as ClientConfig
@@ -38,6 +42,7 @@ from payments.people import Role
 from payments.stages import Stage
 from payments.takings import Compared
 from simulator.gateway import Config
+from simulator.handout import KEPT_MINOR
 from simulator.ledger import Ledger
 from simulator.season import FATES, SAST, Deed, Season, plan
 from simulator.server import Running
@@ -128,7 +133,7 @@ def test_two_seeds_of_a_season_give_equal_rows(new_database: Callable[[bool], st
         dumps.append(_dump(app.sessions))
         app.sessions.engine.dispose()
     assert dumps[0] == dumps[1]
-    assert len(dumps[0]["payments"]) == 40
+    assert len(dumps[0]["payments"]) == 40 + len(DELEGATES)
 
 
 def _dump(sessions: Sessions) -> dict[str, list[tuple[Any, ...]]]:
@@ -268,7 +273,7 @@ def test_every_payment_has_its_audit_and_says_that_it_is_seeded(seeded):
     with seeded.app.sessions.read() as session:
         audited = session.scalar(select(func.count()).where(AuditEntry.action == "issue_link"))
         sources = set(session.scalars(select(TimelineEntry.source).where(TimelineEntry.kind == "created")))
-    assert audited == SMALL
+    assert audited == SMALL + len(DELEGATES)
     assert sources == {"seed"}
 
 
@@ -278,6 +283,21 @@ def test_one_person_for_each_role_and_the_organiser_sees_one_event(seeded):
     assert set(found) == set(Role) - {Role.AUDITOR}
     assert all(person.email.endswith("@example.org") for person in found.values())
     assert [len(person.events or ()) for person in found.values()] == [0, 0, 1, 0]
+
+
+def test_delegates_from_abroad_were_quoted_in_dollars_and_the_sample_statement_has_them_short(seeded):
+    with seeded.app.sessions.read() as session:
+        quoted = session.scalars(
+            select(Payment).join(PaymentQuote, PaymentQuote.payment_id == Payment.id)
+        ).all()
+        assert [one.payer_name for one in quoted] == [name for name, *_ in DELEGATES]
+        assert {one.amount_currency for one in quoted} == {"ZAR"}
+        assert list(quotes.broken(session)) == []
+        owed = {one.payer_name: one.amount for one in quoted}
+    statement = samples.write(seeded.app)[0].read_text(encoding="utf-8")
+    lines = [line for line in statement.splitlines() if "INWARD SWIFT" in line]
+    short = owed["Wanjiru Kamau"] - Money(KEPT_MINOR)
+    assert any("WANJIRU" in line and short.decimal in line for line in lines)
 
 
 # -- the pretend world ------------------------------------------------------------------------------

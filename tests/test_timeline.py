@@ -50,6 +50,7 @@ from payments import (
     organisers,
     parts,
     people,
+    rates,
     reconciliation,
     refund_orders,
     refund_runs,
@@ -152,6 +153,9 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "places": lambda _, row, views: any(row.name in view.detail.get("places", "") for view in views),
     "payment_lines": lambda _, row, views: any(row.what in view.detail.get("priced", "") for view in views),
     "amount_changes": lambda _, row, views: _one(views, Kind.AMOUNT, change=row.id),
+    "payment_quotes": lambda _, row, views: any(
+        str(row.quoted) in view.detail.get("quoted", "") for view in views
+    ),
     "approvals": lambda _, row, views: _one(views, Kind.APPROVAL, approval=row.id, step="asked"),
     "claims": lambda _, row, views: _one(views, Kind.CLAIM, claim=row.id, step="claimed"),
     "proofs": lambda _, row, views: _one(views, Kind.CLAIM, proof=row.id, step="proof"),
@@ -266,6 +270,9 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
     with desk.read() as session:
         category = session.scalars(select(Category.id)).first()
     issue(desk, gateway, now=now, choice=Choice(category), amount=Money(150_000))
+    with desk.begin() as session:
+        rates.enter(session, ADMIN, "USD", 18_450_000, "SARB mid", now, now=now)
+    issue(desk, gateway, now=now, quoted=Money(100_00, "USD"), amount=Money(1845_00))
     remind(desk, gateway, now)
     registered(desk, paid.reference, now)
     gateway.says(paid.gateway_reference, Answer.PAID, "PAID")

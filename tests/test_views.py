@@ -63,6 +63,7 @@ def whole_filter(now):
         not_statuses=(Status.PAID,), not_methods=("eft",), not_events=("gala",),
         not_categories=("Sponsor",), not_organisers=("Aisha",), stages=(Stage.PAID,), failures=("51",),
         not_stages=(Stage.ISSUED,), not_failures=("05",), origins=("legacy",), not_origins=("desk",),
+        quoted=("USD",), not_quoted=("GBP",),
         as_of=now,
     )  # fmt: skip
 

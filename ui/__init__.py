@@ -12,6 +12,7 @@ from ui.columns import brought_before, column_screen
 from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
+from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
@@ -66,6 +67,7 @@ from ui.pieces import (
 )
 from ui.priced import Asked, ask_priced, price_lines
 from ui.proving import act, attempt, confirm_here, confirm_in_dialog, go, outcome, say_done
+from ui.quoted import AskedQuote, ask_quoted, quoting_in
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
@@ -79,6 +81,7 @@ __all__ = [
     "EXACT",
     "ORDERS",
     "Asked",
+    "AskedQuote",
     "Card",
     "Many",
     "Several",
@@ -90,6 +93,7 @@ __all__ = [
     "announce",
     "arrive",
     "ask_priced",
+    "ask_quoted",
     "ask_several",
     "ask_slip",
     "ask_tendered",
@@ -123,6 +127,7 @@ __all__ = [
     "empty_state",
     "error_boundary",
     "escape",
+    "exchange_rates",
     "export_button",
     "export_dialog",
     "export_list",
@@ -160,6 +165,7 @@ __all__ = [
     "price_now",
     "problem",
     "qr",
+    "quoting_in",
     "receipt_panel",
     "record",
     "reminder_form",

@@ -162,6 +162,8 @@ def top(detail: PaymentDetail) -> None:
         if row.origin == "legacy":
             st.badge(words.OLD.word, icon=f":material/{words.OLD.icon}:", color="gray")
     plain(str(row.amount), "amount")
+    if detail.quoted:
+        plain(f"Quoted {detail.quoted.text} = {detail.quoted.charged}", "faint")
     plain(row.payer_name, "name")
     if row.review:
         word, advice = words.REVIEW[row.review]

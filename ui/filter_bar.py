@@ -17,6 +17,7 @@ import bootstrap
 import words
 from payments import dates, events, filters, grammar, search, views
 from payments.errors import InvalidInput, NotFound
+from payments.exchange import FOREIGN
 from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
@@ -266,6 +267,7 @@ def _rarer(person: Person, wanted: Filter) -> None:
     _choose("Its payer came to", "stages", list(Stage), wanted, told=lambda stage: words.STAGE[stage][0])
     _choose("Failed for", "failures", list(words.FAILURE), wanted, told=lambda why: words.failure(why)[0])
     _choose("Comes from", "origins", list(words.ORIGIN), wanted, told=lambda origin: words.ORIGIN[origin])
+    _choose("Quoted in", "quoted", list(FOREIGN), wanted)
     _amount("Amount from", "amount_from", wanted)
     _amount("Amount up to", "amount_to", wanted)
     _dated(wanted)
@@ -333,6 +335,7 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
         "not_stages": list(Stage),
         "not_failures": list(words.FAILURE),
         "not_origins": list(words.ORIGIN),
+        "not_quoted": list(FOREIGN),
     }
     now = [(field, value) for field in known for value in getattr(wanted, field)]
     options = [(field, value) for field, values in known.items() for value in values]

@@ -54,6 +54,7 @@ def _shown(detail: PaymentDetail, link: LinkView, language: payer_words.Language
         "reference": row.reference,
         "state": state,
         "amount": str(row.received if paid and whole else link.amount),
+        "quoted": detail.quoted.sum if detail.quoted and link.amount == row.amount else "",
         "name": row.payer_name,
         "event": row.event_name,
         "says": payer_words.say(language, _SAYS[state]),

@@ -8,13 +8,14 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import prices, vat
+from payments import prices
 from payments.errors import PaymentsError
 from payments.on_sale import CategoryOffer, ExtraOffer, Offers
 from payments.people import Person
 from payments.places import PlaceDraft
 from payments.prices import MOST_OF_ONE, Choice, Priced, Quote
 from ui.pieces import ledger, plain
+from ui.quoted import shared
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class Asked:
 
     choice: Choice
     quote: Quote
+    quoted: Money | None = None
+    seen: bool = True
+
+    @property
+    def whole(self) -> Money:
+        return self.quote.total
 
     def places(self, named: Iterable[PlaceDraft]) -> tuple[PlaceDraft, ...]:
         """Several people, each with their share of the whole, to the cent."""
-        several = tuple(named)
-        shares = vat.share(self.quote.total, [1] * len(several)) if several else ()
-        return tuple(PlaceDraft(share, one.name) for share, one in zip(shares, several, strict=True))
+        return shared(self.whole, named)
 
 
 def offer_label(offer: CategoryOffer) -> str:

@@ -43,6 +43,7 @@ from db.models.people import (
 )
 from db.models.places import Place
 from db.models.prices import DiscountCode, Extra, PaymentLine, PricePeriod
+from db.models.quotes import ExchangeRate, PaymentQuote
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.refunds import BatchLayout, PayeeDetails, RefundOrder, RefundReturn, RefundRun
 from db.models.registrations import RegistrationFile, RegistrationRow
@@ -81,6 +82,7 @@ __all__ = [
     "Event",
     "EventAccount",
     "EventTerms",
+    "ExchangeRate",
     "Export",
     "ExportPreset",
     "Extra",
@@ -117,6 +119,7 @@ __all__ = [
     "Payment",
     "PaymentLine",
     "PaymentPast",
+    "PaymentQuote",
     "Payout",
     "PayoutFile",
     "PayoutLine",

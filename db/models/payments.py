@@ -20,6 +20,7 @@ from db.models.base import Base, partial_index, row_id
 from db.models.events import Category, Event
 from db.models.legacy import LegacyRecord
 from db.models.places import Place
+from db.models.quotes import PaymentQuote
 from db.money import LARGEST_MINOR, Money
 from db.types import UtcDateTime
 
@@ -64,6 +65,7 @@ class Payment(Base):
     receipts: Mapped[list["Receipt"]] = relationship(back_populates="payment", order_by="Receipt.id")
     places: Mapped[list[Place]] = relationship(order_by=Place.number, viewonly=True)
     legacy: Mapped[LegacyRecord | None] = relationship(viewonly=True)
+    quote: Mapped[PaymentQuote | None] = relationship(viewonly=True)
 
     @property
     def received(self) -> Money:

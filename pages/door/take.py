@@ -42,6 +42,7 @@ app = bootstrap.app()
 settings = app.settings
 OWN_AMOUNT = 0
 EXTRAS_ONLY = -1
+IN_ANOTHER_CURRENCY = -2
 LINK, EFT, CASH, SLIP, FREE = "Link", "EFT", "Cash", "Card slip", "Complimentary"
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
@@ -59,7 +60,7 @@ SENDS = {
 #: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
 FORM = (
     "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
-    "tendered", "slip", "last_four", "code", "free_why",
+    "tendered", "slip", "last_four", "code", "free_why", "quote_amount",
 )  # fmt: skip
 
 
@@ -137,14 +138,16 @@ def choose_event(open_events: list[EventView], shift: ShiftView | None) -> Event
     return by_code[code]
 
 
-def choose_price(event: EventView, offers: Offers) -> int:
-    """The id of a line of the price list, or EXTRAS_ONLY, or OWN_AMOUNT."""
+def choose_price(event: EventView, offers: Offers, currencies: tuple[str, ...]) -> int:
+    """The id of a line of the price list, or EXTRAS_ONLY, IN_ANOTHER_CURRENCY or OWN_AMOUNT."""
     prices = {line.id: line for line in offers.categories if line.price}
-    if not prices and not offers.extras:
+    if not prices and not offers.extras and not currencies:
         return OWN_AMOUNT
     labels = {line.id: f"{ui.escape(line.name)} · **{line.price}**{period(line)}" for line in prices.values()}
     if offers.extras:
         labels[EXTRAS_ONLY] = "Extras only"
+    if currencies:
+        labels[IN_ANOTHER_CURRENCY] = f"Quoted in {' or '.join(currencies)}"
     labels[OWN_AMOUNT] = "Another amount"
     chosen = st.pills(
         "For what",
@@ -167,66 +170,57 @@ def period(line: CategoryOffer) -> str:
 def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     with app.sessions.read() as session:
         offers = on_sale.offers(session, person, event.code, now=app.now())
-    price = choose_price(event, offers)
+    currencies = ui.quoting_in(now=app.now()) if event.currency == "ZAR" else ()
+    price = choose_price(event, offers, currencies)
     category = next((line for line in offers.categories if line.id == price), None)
     reference = draft_reference(event)
-    priced = offers.priced and price != OWN_AMOUNT
+    in_another = price == IN_ANOTHER_CURRENCY
+    priced = offers.priced and price not in (OWN_AMOUNT, IN_ANOTHER_CURRENCY)
     several = ui.ask_several(
         category.price if category and not priced else None, may_be_part=way not in (EFT, FREE)
     )
-    asked = None
+    asked: ui.Asked | ui.AskedQuote | None = None
     if priced:
         asked = ui.ask_priced(person, event.code, offers, category, several.people, now=app.now())
-        if asked is None:
-            return
+    elif in_another:
+        asked = ui.ask_quoted(person, event.code, currencies, several.people, now=app.now())
+    if asked is None and (priced or in_another):
+        return
     with st.form("take", border=False):
-        typed, what_for = ("", "") if category or asked else ask_amount()
-        who = st.text_input(
-            "Who pays (optional)",
-            key="take_who",
-            placeholder="Name, badge number, phone or e-mail",
-            autocomplete="off",
-        )
+        typed, what_for = ("", ask_what_for() if in_another else "") if category or asked else ask_amount()
+        who = ask_who()
         expected = expects(several, asked, category)
         tendered = ui.ask_tendered(expected, key="take_tendered") if way == CASH else ui.EXACT
         slip = ui.ask_slip() if way == SLIP else None
         why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
         sent = st.form_submit_button(
-            WORDS[way],
-            type="primary",
-            icon=f":material/{SENDS[way]}:",
-            width="stretch",
+            WORDS[way], type="primary", icon=f":material/{SENDS[way]}:", width="stretch"
         )
     if not sent:
         return
-    payer = contacts.payer(who or "")
     if asked is not None:
-        whole = asked.quote.total
+        if not asked.seen:
+            raise Conflict("Look at the amount in rand, and send it again.")
+        whole = asked.whole
         places = asked.places(several.places(whole))
     else:
         each = category.price if category else ui.amount_of(typed, event.currency)
         whole, places = several.whole(each), several.places(each)
-    now = several.now(whole)
+    now, payer = several.now(whole), contacts.payer(who or "")
     draft = Draft(
-        reference=reference,
-        event_code=event.code,
-        amount=whole,
-        payer_name=payer.name,
-        payer_email=payer.email,
-        payer_phone=payer.phone,
-        category_id=category.id if category else None,
-        note=what_for,
-        places=places,
-        deposit=now,
-        choice=asked.choice if asked else None,
-    )
+        reference, event.code, whole, payer.name, payer.email, payer.phone,
+        category_id=category.id if category else None, note=what_for, places=places, deposit=now,
+        choice=asked.choice if asked else None, quoted=asked.quoted if asked else None,
+    )  # fmt: skip
     guarded(Sent(draft, way, now, tendered, slip, why or ""), shift)
 
 
-def expects(several: ui.Several, asked: ui.Asked | None, category: CategoryOffer | None) -> Money | None:
+def expects(
+    several: ui.Several, asked: ui.Asked | ui.AskedQuote | None, category: CategoryOffer | None
+) -> Money | None:
     """What will be on the table, for the round sums that may be handed over."""
     if asked is not None:
-        return ui.price_now(replace(several, people=1), asked.quote.total)
+        return ui.price_now(replace(several, people=1), asked.whole)
     return ui.price_now(several, category.price if category else None)
 
 
@@ -234,8 +228,19 @@ def ask_amount() -> tuple[str, str]:
     """Not ``required``: a browser far away would hold back the press of who has chosen a price just now."""
     left, right = st.columns(2)
     typed = left.text_input("Amount in rand", key="take_amount", placeholder="150 or 1 500.00")
-    what_for = right.text_input("What for", key="take_what_for", placeholder="Late workshop seat")
-    return typed or "", what_for or ""
+    with right:
+        return typed or "", ask_what_for()
+
+
+def ask_who() -> str | None:
+    return st.text_input(
+        "Who pays (optional)", key="take_who", placeholder="Name, badge number, phone or e-mail",
+        autocomplete="off",
+    )  # fmt: skip
+
+
+def ask_what_for() -> str:
+    return st.text_input("What for", key="take_what_for", placeholder="Late workshop seat") or ""
 
 
 # -- the same person again --------------------------------------------------------------------------
@@ -374,6 +379,8 @@ def panel(reference: str, shift: ShiftView | None) -> None:
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
         ui.plain(str(link.amount if link else row.amount), "amount center")
+        if detail.quoted and (link is None or link.amount == row.amount):
+            ui.plain(detail.quoted.sum, "faint center")
         ui.plain(whose(detail, link), "name center")
         ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
         if done or link is None:

@@ -261,3 +261,4 @@ else:
         with st.container(border=True):
             now_on_sale(event)
         edit(event, book, sold)
+ui.exchange_rates(person)

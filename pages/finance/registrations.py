@@ -119,6 +119,7 @@ def show_looked(rows: list[Looked]) -> None:
             "Why": row.change.told,
             "Who": row.name,
             "Amount": str(row.amount) if row.amount else "",
+            "Quoted": str(row.wanted.quoted) if row.wanted and row.wanted.quoted else "",
         }
         for row in first
     )

@@ -97,6 +97,12 @@ COLUMNS: Mapping[str, Column] = {
     "origin": Column(Kind.WORD),
     "people": Column(Kind.COUNT),
     "people_names": Column(Kind.TEXT, personal=True),
+    # words and no money: what was quoted is never added up
+    "quoted_amount": Column(Kind.WORD),
+    "quoted_currency": Column(Kind.WORD),
+    "exchange_rate": Column(Kind.WORD),
+    "rate_source": Column(Kind.TEXT),
+    "rate_date": Column(Kind.ZONE),
     # headings of the earlier system, as it wrote them: ``profiles`` says what they hold
     "Submission Date": Column(Kind.ZONE),
     "Full Name": Column(Kind.TEXT, personal=True),

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from db.models import Category, Event, Link, Payment, Place
-from payments import conditions
+from db.models import Category, Event, Link, Payment, PaymentQuote, Place
+from payments import conditions, exchange
 from payments.conditions import Filter
 from payments.exports import cells, lines, profiles
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
@@ -47,6 +47,19 @@ def _people_names() -> ColumnElement[str]:
     ours = select(Place.name).where(Place.payment_id == Payment.id).order_by(Place.number)
     named = ours.correlate(Payment).subquery("named")
     return select(func.aggregate_strings(named.c.name, "; ")).scalar_subquery()
+
+
+def _of_its_quote(field: Any) -> ColumnElement[Any]:
+    ours = select(field).where(PaymentQuote.payment_id == Payment.id)
+    return ours.correlate(Payment).scalar_subquery()
+
+
+def _decimal(whole: Any, unit: int) -> ColumnElement[str]:
+    """``250.00`` of 25000 hundredths, as a text on both databases."""
+    of_unit: ColumnElement[int] = literal_column(str(unit))
+    units = whole.op("/")(of_unit)
+    digits = func.substr(cast(of_unit + whole - units * of_unit, Text), 2)
+    return cast(units, Text).concat(".").concat(digits)
 
 
 _FIELDS: Mapping[str, Any] = {
@@ -77,6 +90,11 @@ _FIELDS: Mapping[str, Any] = {
     "origin": Payment.origin,
     "people": _people(),
     "people_names": _people_names(),
+    "quoted_amount": _of_its_quote(_decimal(PaymentQuote.quoted_minor, 100)),
+    "quoted_currency": _of_its_quote(PaymentQuote.quoted_currency),
+    "exchange_rate": _of_its_quote(_decimal(PaymentQuote.rate_micro, exchange.MICRO)),
+    "rate_source": _of_its_quote(PaymentQuote.rate_source),
+    "rate_date": _of_its_quote(PaymentQuote.rate_at),
     **profiles.FIELDS,
 }
 _OF_LINKS = {"payment_id", "transaction_reference"}

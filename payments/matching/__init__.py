@@ -379,7 +379,7 @@ class _Run:
         known = book.by_references({one for clue in clues for one in clue.references})
         contacts = book.by_contacts({one for clue in clues for one in clue.people})
         named = book.by_amount_and_surname({key for clue in clues for key in clue.name_keys})
-        abroad = book.quoted()
+        abroad = book.quoted() if any(clue.abroad for clue in clues) else ()
         pools: dict[int, dict[int, Obligation]] = {}
         for clue in clues:
             pool = {known[one].id: known[one] for one in clue.references if one in known}

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from db.models import Payment
-from payments import prices, references
+from payments import prices, quotes, references
 from payments.vat import Item
 
 
@@ -13,6 +13,8 @@ def items_of(session: Session, payment: Payment, *, named: bool) -> list[Item]:
         who = f", {payment.payer_name} ({references.spoken(payment.reference)})" if named else ""
         return [Item(f"{line.what}{who}", line.unit, line.quantity, line.discount or None) for line in lines]
     what = payment.category.name if payment.category else payment.note or "Participation"
+    if (quoted := quotes.kept(session, payment)) is not None:
+        what = f"{what}, quoted {quoted.text}"
     who = f", {payment.payer_name} ({references.spoken(payment.reference)})" if named else ""
     if payment.places:
         return [Item(f"{what}: {place.name}{who}", place.amount) for place in payment.places]

@@ -14,6 +14,7 @@ from itertools import islice
 from db.money import LARGEST_MINOR, Money
 from payments import contacts
 from payments.errors import InvalidInput, StatementFormatError
+from payments.exchange import FOREIGN
 from payments.places import MOST as MOST_PEOPLE
 from payments.places import PlaceDraft
 from payments.privacy import clean, fold
@@ -40,6 +41,8 @@ class Column(StrEnum):
     NOTE = "note"
     EXTRAS = "extras"
     CODE = "code"
+    QUOTED = "quoted amount"
+    QUOTE_CURRENCY = "quote currency"
 
 
 _SAID = {
@@ -57,8 +60,12 @@ _SAID = {
     Column.NOTE: "note, notes, for, what for, description, nota",
     Column.EXTRAS: "extras, extra, workshops, ekstras",
     Column.CODE: "discount code, discount, promo code, voucher, kode",
+    Column.QUOTED: "quoted amount, quoted, amount quoted, quote",
+    Column.QUOTE_CURRENCY: "quote currency, quoted currency, currency quoted, currency of quote",
 }
 _KNOWN = {heading: column for column, said in _SAID.items() for heading in said.split(", ")}
+#: Of a file of registrations; a sheet of links carries them along.
+_BY_FILE_ALONE = (Column.EXTRAS, Column.CODE, Column.QUOTED, Column.QUOTE_CURRENCY)
 _WORDS = re.compile(r"[^a-z0-9]+")
 
 
@@ -89,7 +96,8 @@ class Wanted:
     category: str = ""  # as the price list calls it
     extras: tuple[tuple[str, int], ...] = ()  # by name, with how many
     code: str = ""
-    says_amount: bool = True  # else its amount is the price list's
+    says_amount: bool = True  # else its amount is the price list's, or comes of what is quoted
+    quoted: Money | None = None  # in another currency
 
     @property
     def places(self) -> tuple[PlaceDraft, ...]:
@@ -164,7 +172,7 @@ def opened(name: str, data: bytes) -> Opened:
 def read(name: str, data: bytes, prices: Iterable[PriceLine], currency: str) -> Sheet:
     """The sheet in a CSV or XLSX file. Raises InvalidInput for one that cannot be read as a whole."""
     there = opened(name, data)
-    heard = [one for one in there.named if _KNOWN.get(_folded(one[1])) not in (Column.EXTRAS, Column.CODE)]
+    heard = [one for one in there.named if _KNOWN.get(_folded(one[1])) not in _BY_FILE_ALONE]
     places = _places(there.file, heard)
     sheet = understood(there, places, prices, currency)
     return replace(sheet, rows=tuple(_each_once(sheet.rows)))
@@ -246,7 +254,7 @@ def _check_enough(file: str, found: Mapping[Column, int]) -> None:
         raise InvalidInput(
             f"{file}: no column says who pays. Name one name, email or phone, in the first row."
         )
-    if not found.keys() & {Column.AMOUNT, Column.CATEGORY, Column.EXTRAS}:
+    if not found.keys() & {Column.AMOUNT, Column.CATEGORY, Column.EXTRAS, Column.QUOTED}:
         raise InvalidInput(
             f"{file}: no column says how much. Name one amount, or category as the price list."
         )
@@ -276,14 +284,16 @@ class _Reader:
         people = self._people(self.cell(cells, Column.PEOPLE))
         line = self._line(self.cell(cells, Column.CATEGORY))
         extras, code = self._extras(self.cell(cells, Column.EXTRAS)), self.cell(cells, Column.CODE)[:40]
-        amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1, bool(extras or code))
+        quoted = self._quoted(self.cell(cells, Column.QUOTED), self.cell(cells, Column.QUOTE_CURRENCY))
+        later = bool(extras or code or quoted)
+        amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1, later)
         note = clean(self.cell(cells, Column.NOTE), field="The note", longest=1000)
         own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
         counts = (name, email, phone, amount.minor, line.id if line else 0, note, *people)
         key = _key(("id", own) if own else counts)
         return Wanted(
             name, email, phone, amount, line.id if line else None, note, key, people,
-            own, line.name if line else "", extras, code, bool(self.cell(cells, Column.AMOUNT)),
+            own, line.name if line else "", extras, code, bool(self.cell(cells, Column.AMOUNT)), quoted,
         )  # fmt: skip
 
     def _people(self, said: str) -> tuple[str, ...]:
@@ -323,6 +333,29 @@ class _Reader:
             found.append((several[1], int(several[2])) if several else (one, 1))
         return tuple(found)
 
+    def _quoted(self, said: str, currency: str) -> Money | None:
+        """An amount of another currency, which its own column says."""
+        if not said and not currency:
+            return None
+        if not said or currency.upper() not in FOREIGN:
+            raise InvalidInput(
+                f"A quote is an amount, and a currency of {', '.join(FOREIGN)}: it says "
+                f"{said or 'no amount'} and {currency or 'no currency'}."
+            )
+        quoted = self._money(said, currency.upper())
+        if not 1 <= quoted.minor <= LARGEST_MINOR:
+            least, most = Money(1, quoted.currency), Money(LARGEST_MINOR, quoted.currency)
+            raise InvalidInput(f"The quote must be between {least} and {most}.")
+        return quoted
+
+    def _money(self, said: str, currency: str) -> Money:
+        if self.is_workbook and re.fullmatch(r"[0-9]+\.[0-9]", said):
+            said += "0"  # a number's last zero is not kept in a workbook
+        try:
+            return Money.parse(said, currency)
+        except ValueError as error:
+            raise InvalidInput(f"{error}.") from error
+
     def _amount(self, said: str, line: PriceLine | None, people: int, more: bool) -> Money:
         """A price of the list is for each of the people; an amount is for all of them together. ``more``: it
         is for extras, or with a discount, as well, which is priced later."""
@@ -332,12 +365,7 @@ class _Reader:
             if line is None:
                 raise InvalidInput("It says no amount.")
             return self._payable(line.price * people)
-        if self.is_workbook and re.fullmatch(r"[0-9]+\.[0-9]", said):
-            said += "0"  # a number's last zero is not kept in a workbook
-        try:
-            amount = Money.parse(said, self.currency)
-        except ValueError as error:
-            raise InvalidInput(f"{error}.") from error
+        amount = self._money(said, self.currency)
         if line and line.fixed and not more and line.price * people != amount:
             costs = f"{line.price} for each of {people}" if people > 1 else str(line.price)
             raise InvalidInput(f"It says {amount}, and {line.name} costs {costs}. Leave one of the two out.")

@@ -24,7 +24,7 @@ function button(className, name, word) {
 
 function build(root, data) {
   const dialog = make("dialog", "payer", null, [
-    make("div", "who", null, [make("div", "amount"), make("div", "name"), make("div", "event")].concat(
+    make("div", "who", null, [make("div", "amount"), make("div", "quoted"), make("div", "name"), make("div", "event")].concat(
       data.demo ? [make("div", "demo", "DEMO · no real money")] : [])),
     make("div", "code", null, [make("img"), icon("check_circle")]),
     make("div", "says"),
@@ -44,6 +44,7 @@ function fill(dialog, data) {
   dialog.setAttribute("aria-label", data.words.open);
   dialog.querySelector(".who").lang = dialog.querySelector(".says").lang = data.lang;
   put("amount", data.amount);
+  put("quoted", data.quoted);
   put("name", data.name);
   put("event", data.event);
   put("says", data.says);

@@ -1,0 +1,87 @@
+"""An amount in another currency, asked for at the desk and shown in rand before anything is sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import streamlit as st
+
+import bootstrap
+from db.money import Money
+from payments import quotes, rates, vat
+from payments.errors import InvalidInput, PaymentsError
+from payments.people import Person
+from payments.places import PlaceDraft
+from payments.prices import Choice
+from payments.quotes import Quoted
+from ui.pieces import plain, problem
+
+_SEEN = "take_quote_seen"
+
+
+@dataclass(frozen=True)
+class AskedQuote:
+    """What was typed, and what it is in rand. ``seen``: just that stood on the screen before it was sent."""
+
+    quote: Quoted
+    seen: bool
+    choice: Choice | None = None
+
+    @property
+    def whole(self) -> Money:
+        return self.quote.charged
+
+    @property
+    def quoted(self) -> Money | None:
+        return self.quote.amount
+
+    def places(self, named: Iterable[PlaceDraft]) -> tuple[PlaceDraft, ...]:
+        """Several people, each with their share of the whole, to the cent."""
+        return shared(self.whole, named)
+
+
+def shared(whole: Money, named: Iterable[PlaceDraft]) -> tuple[PlaceDraft, ...]:
+    several = tuple(named)
+    shares = vat.share(whole, [1] * len(several)) if several else ()
+    return tuple(PlaceDraft(share, one.name) for share, one in zip(shares, several, strict=True))
+
+
+def quoting_in(*, now: datetime) -> tuple[str, ...]:
+    """The currencies that have a rate, an old one too: then it is said why nothing is quoted by it."""
+    with bootstrap.app().sessions.read() as session:
+        return tuple(rate.currency for rate in rates.current(session, now=now))
+
+
+def ask_quoted(
+    person: Person, event_code: str, currencies: tuple[str, ...], people: int, *, now: datetime
+) -> AskedQuote | None:
+    """None while there is no amount, or no rate for it: it says why."""
+    left, right = st.columns([1, 2])
+    currency = str(
+        left.selectbox("Quoted in", currencies, key="take_quote_currency", persist_state="session")
+    )
+    typed = right.text_input(
+        "Amount of each" if people > 1 else "Amount", key="take_quote_amount", placeholder="250.00",
+        autocomplete="off",
+    )  # fmt: skip
+    if not (typed or "").strip():
+        plain(f"Say how much in {currency}; it is shown in rand here.", "faint")
+        return None
+    try:
+        amount = _amount(str(typed), currency) * people
+        with bootstrap.app().sessions.read() as session:
+            quote = quotes.quote(session, person, event_code, amount, now=now)
+    except PaymentsError as error:
+        problem(str(error))
+        return None
+    plain(f"= {quote.charged}", "name")
+    plain(quote.text, "faint")
+    before, st.session_state[_SEEN] = st.session_state.get(_SEEN), (amount, quote.charged)
+    return AskedQuote(quote, before == (amount, quote.charged))
+
+
+def _amount(typed: str, currency: str) -> Money:
+    try:
+        return Money.parse(typed, currency)
+    except ValueError as error:
+        raise InvalidInput(f"{error}.") from error
