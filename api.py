@@ -165,8 +165,12 @@ class Api:
         extras = tuple((one["name"], one.get("quantity", 1)) for one in body.pop("extras", ()))
         free = body.pop("complimentary", {}).get("reason", "")
         said = body.pop("quoted", None)
-        quoted = Money(said["amount_minor"], said["currency"]) if said else None
-        wanted = Wanted(amount=amount, extras=extras, complimentary=free, quoted=quoted, **body)
+        by_list = said is not None and "amount_minor" not in said
+        quoted = Money(said["amount_minor"], said["currency"]) if said and not by_list else None
+        wanted = Wanted(
+            amount=amount, extras=extras, complimentary=free, quoted=quoted,
+            quote_in=said["currency"] if said and by_list else "", **body,
+        )  # fmt: skip
         turn = self._turns.setdefault(f"{caller.event_code} {wanted.registration_id}", asyncio.Lock())
         settings = self._app.settings
         async with turn:
@@ -220,6 +224,7 @@ class Api:
                 "name": line.name, "amount_minor": line.price.minor, "period": line.period,
                 "until": line.until.isoformat() if line.until else None, "seats_left": line.seats_left,
                 "note": " ".join(line.passed),
+                "quoted": [{"amount_minor": one.minor, "currency": one.currency} for one in line.quoted],
             }
             for line in found.categories
         ]  # fmt: skip

@@ -84,10 +84,12 @@ SCHEMAS: Mapping[str, Schema] = {
                     {
                         "amount_minor": {"type": "integer", "minimum": 1, "maximum": LARGEST_MINOR},
                         "currency": {"type": "string", "enum": list(FOREIGN)},
-                    }
+                    },
+                    optional=("amount_minor",),
                 ),
                 "description": "What the payer was quoted, in place of amount_minor: it is charged in rand "
-                "at the rate that the desk has now. With an amount_minor it must come to just that.",
+                "at the rate that the desk has now. Its own amount_minor left out, it is what the category "
+                "costs in that currency. With an amount_minor it must come to just that.",
                 "examples": [{"amount_minor": 25_000, "currency": "USD"}],
             },
             "payer_name": {"type": "string", "minLength": 1, "maxLength": 120, "examples": ["Thandi Nkosi"]},
@@ -232,6 +234,16 @@ SCHEMAS: Mapping[str, Schema] = {
                         "until": _or_null({"type": "string", "format": "date"}),
                         "seats_left": _LEFT,
                         "note": {"type": "string", "description": "Why an earlier price holds no more."},
+                        "quoted": {
+                            "type": "array",
+                            "description": "What it costs in other currencies.",
+                            "items": _object(
+                                {
+                                    "amount_minor": _MINOR,
+                                    "currency": {"type": "string", "enum": list(FOREIGN)},
+                                }
+                            ),
+                        },
                     }
                 ),
             },

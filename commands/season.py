@@ -40,7 +40,7 @@ from payments.gateways.ikhokha import WORDS, sign
 from payments.inbox import Message
 from payments.lifecycle import Source
 from payments.people import Person, Role
-from payments.price_book import Code, ExtraPrice, Period, PriceBook
+from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine
 from payments.schedules import book
 from payments.schedules.plan import Plan, ReportOf, Way
 from payments.schedules.recurrence import Every, Recurrence
@@ -488,6 +488,7 @@ def _book(fair: Fair) -> PriceBook:
             Code("POETS", percent_bp=1_000, most=50),
             Code("FRIENDS", off=Money(10_000), until=later),
         ),
+        (QuoteLine("Weekend", Money(55_00, "USD")), QuoteLine("Weekend", Money(50_00, "EUR"))),
     )
 
 

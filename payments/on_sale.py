@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Category, DiscountCode, Event, Extra, PricePeriod
+from db.models import Category, DiscountCode, Event, Extra, PricePeriod, QuotePrice
 from db.money import Money
 from payments import dates, prices, seats
 from payments.events import event_row
@@ -16,7 +16,7 @@ from payments.people import Person
 @dataclass(frozen=True)
 class CategoryOffer:
     """``period``: the name of the price that holds, "" for the category's own. ``passed`` says why earlier
-    ones do not."""
+    ones do not, ``quoted`` what it costs in other currencies."""
 
     id: int
     name: str
@@ -25,6 +25,7 @@ class CategoryOffer:
     until: date | None = None
     seats_left: int | None = None
     passed: tuple[str, ...] = ()
+    quoted: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ def is_priced(session: Session, event: Event) -> bool:
 
 def _category(session: Session, event: Event, line: Category, now: datetime) -> CategoryOffer:
     period, left, passed = prices.period_now(session, line, 1, dates.business_day(now))
+    rows = session.scalars(select(QuotePrice).where(QuotePrice.category_id == line.id))
+    quoted = tuple(row.price for row in sorted(rows, key=lambda row: row.currency))
     if period is None:
-        return CategoryOffer(line.id, line.name, Money(line.price_minor, event.currency), passed=passed)
+        price = Money(line.price_minor, event.currency)
+        return CategoryOffer(line.id, line.name, price, passed=passed, quoted=quoted)
     price = Money(period.price_minor, event.currency)
-    return CategoryOffer(line.id, line.name, price, period.name, period.until, left, passed)
+    return CategoryOffer(line.id, line.name, price, period.name, period.until, left, passed, quoted)

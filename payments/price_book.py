@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.models import Category, DiscountCode, Event, Extra, PaymentLine, PricePeriod
+from db.models import Category, DiscountCode, Event, Extra, PaymentLine, PricePeriod, QuotePrice
 from db.money import LARGEST_MINOR, Money
 from payments import audit, seats, standstill, tallies
 from payments.errors import InvalidInput
 from payments.events import event_row
+from payments.exchange import FOREIGN
 from payments.people import Action, Person, check
 from payments.privacy import clean
 
@@ -52,10 +53,21 @@ class Code:
 
 
 @dataclass(frozen=True)
+class QuoteLine:
+    """What a category, by name, costs in another currency."""
+
+    category: str
+    price: Money
+
+
+@dataclass(frozen=True)
 class PriceBook:
+    """``quotes``: what categories cost in other currencies."""
+
     periods: tuple[Period, ...] = ()
     extras: tuple[ExtraPrice, ...] = ()
     codes: tuple[Code, ...] = ()
+    quotes: tuple[QuoteLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,7 @@ def save(session: Session, person: Person, event_code: str, wanted: PriceBook, *
     _periods(session, event, _not_too_many(wanted.periods))
     _extras(session, event, _not_too_many(wanted.extras))
     _codes(session, event, _not_too_many(wanted.codes))
+    _quotes(session, event, _not_too_many(wanted.quotes))
     session.flush()
     became = _told(_of(session, event)[0])
     changed = [name for name in became if became[name] != was[name]]
@@ -117,6 +130,13 @@ def _of(session: Session, event: Event) -> tuple[PriceBook, Sold]:
         select(DiscountCode).where(DiscountCode.event_id == event.id).order_by(DiscountCode.code)
     ).all()
 
+    quotes = session.execute(
+        select(Category.name, QuotePrice)
+        .join(QuotePrice, QuotePrice.category_id == Category.id)
+        .where(Category.event_id == event.id)
+        .order_by(Category.position, QuotePrice.currency)
+    )
+
     def money(minor: int) -> Money:
         return Money(minor, event.currency)
 
@@ -130,6 +150,7 @@ def _of(session: Session, event: Event) -> tuple[PriceBook, Sold]:
             )
             for row in codes
         ),
+        tuple(QuoteLine(name, row.price) for name, row in quotes),
     )  # fmt: skip
     of_periods = seats.sold(session, event.id, PaymentLine.period_id, [row.id for row, _ in periods])
     of_extras = seats.sold(session, event.id, PaymentLine.extra_id, [row.id for row in extras])
@@ -208,6 +229,34 @@ def _codes(session: Session, event: Event, wanted: Iterable[Code]) -> None:
     _let_go(session, [row for key, row in kept.items() if key not in seen], PaymentLine.code_id)
 
 
+def _quotes(session: Session, event: Event, wanted: Iterable[QuoteLine]) -> None:
+    categories = {line.name.casefold(): line for line in event.categories}
+    ids = [line.id for line in event.categories]
+    rows = session.scalars(select(QuotePrice).where(QuotePrice.category_id.in_(ids)))
+    kept = {(row.category_id, row.currency): row for row in rows}
+    seen = set()
+    for line in wanted:
+        category = categories.get(line.category.strip().casefold())
+        if category is None:
+            raise InvalidInput(f"{line.category!r} is not a category of {event.name}.")
+        if event.currency != "ZAR" or line.price.currency not in FOREIGN:
+            raise InvalidInput(
+                f"{category.name}: a price to quote is in one of {', '.join(FOREIGN)}, of an event in rand."
+            )
+        if not 1 <= line.price.minor <= LARGEST_MINOR:
+            raise InvalidInput(f"{category.name}: {line.price} is no price to quote.")
+        key = (category.id, line.price.currency)
+        if key in seen:
+            raise InvalidInput(f"{category.name} has two prices in {line.price.currency}.")
+        seen.add(key)
+        row = kept.get(key) or QuotePrice(category_id=key[0], currency=key[1])
+        row.price_minor = line.price.minor
+        session.add(row)
+    for key, row in kept.items():
+        if key not in seen:
+            session.delete(row)
+
+
 def _checked_code(line: Code, event: Event) -> str:
     """Its word. Raises InvalidInput."""
     word = _name(line.code, "A code").upper()
@@ -277,7 +326,9 @@ def _priced(price: Money, event: Event, name: str, *, least: int) -> None:
 
 def _told(book: PriceBook) -> dict[str, list[dict[str, Any]]]:
     """As the audit tells it: plain values that a JSON column keeps."""
-    return {name: [_plain(one) for one in asdict(book)[name]] for name in ("periods", "extras", "codes")}
+    return {
+        name: [_plain(one) for one in asdict(book)[name]] for name in ("periods", "extras", "codes", "quotes")
+    }
 
 
 def _plain(line: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Event, Payment, PaymentQuote, TimelineEntry
+from db.models import Event, Payment, PaymentQuote, QuotePrice, TimelineEntry
 from db.money import LARGEST_MINOR, Money
 from payments import dates, exchange, rates, seats
 from payments.errors import Conflict, InvalidInput
@@ -64,6 +64,17 @@ def of(session: Session, event: Event, amount: Money, *, now: datetime) -> Quote
     if not 1 <= amount.minor <= LARGEST_MINOR or not 1 <= charged.minor <= LARGEST_MINOR:
         raise InvalidInput(f"It comes to {charged}: an amount is between R0.01 and {Money(LARGEST_MINOR)}.")
     return Quoted(amount, rate.micro, rate.source, rate.holds_from, charged)
+
+
+def price_of(session: Session, event: Event, category_id: int | None, currency: str) -> Money:
+    """What a category costs in another currency. Raises InvalidInput for one that has no such price."""
+    row = session.get(QuotePrice, (category_id, currency)) if category_id is not None else None
+    if row is None:
+        raise InvalidInput(
+            f"No price in {currency} is set for this category of {event.name}: say the amount, or "
+            f"finance sets one under Finance → Prices."
+        )
+    return row.price
 
 
 def agreed(session: Session, event: Event, amount: Money, seen: Money | None, *, now: datetime) -> Quoted:

@@ -220,12 +220,13 @@ def _look(
     if row.wanted is None:
         return Looked(row.number, own_id, "", None, Change(Becomes.REFUSED, row.fault), None)
     asks = row.wanted
-    by_list = bool((priced and asks.category and not asks.quoted) or asks.extras or asks.code)
-    later = by_list or asks.quoted is not None
+    in_another = asks.quoted is not None or bool(asks.quote_in)
+    by_list = bool((priced and asks.category and not in_another) or asks.extras or asks.code)
+    later = by_list or in_another
     wanted = Wanted(
         asks.own_id, asks.amount if asks.says_amount or not later else None, asks.name, asks.email,
         asks.phone, asks.category, asks.note, extras=asks.extras, code=asks.code, by_list=by_list,
-        quoted=asks.quoted,
+        quoted=asks.quoted, quote_in=asks.quote_in,
     )  # fmt: skip
     amount = wanted.amount
     change, payment = Change(Becomes.NEW), known.get(wanted.registration_id)
@@ -238,7 +239,7 @@ def _look(
     except (InvalidInput, Conflict) as error:
         change = Change(Becomes.REFUSED, str(error))
     else:
-        wanted, amount = replace(wanted, amount=cost.amount), cost.amount
+        wanted, amount = replace(wanted, amount=cost.amount, quoted=cost.quoted, quote_in=""), cost.amount
         if payment is not None:
             told, family = registration_changes.told_by(payment, wanted), amounts.members(session, payment)
             change = registration_changes.judge(payment, event.id, replace(wanted, **told), cost, family)

@@ -5,7 +5,7 @@ comes back after it was closed and whose price is over, is priced as of today.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -44,6 +44,7 @@ class Chosen:
     choice: Choice | None
     said: Money | None
     quoted: Money | None = None
+    listed: bool = False  # it is quoted what its category costs in that currency
 
     def cost(self, session: Session, event: Event, payment: Payment | None, now: datetime) -> Cost:
         """For a registration without a payment, or with the one that is there.
@@ -68,9 +69,10 @@ class Chosen:
         """Quoted the same again it keeps its rate, unless it was closed and its rate is over."""
         if payment is not None:
             first = amounts.first_of(session, payment)
-            same = first.quote is not None and first.quote.quoted == quoted
-            if same and not quotes.obstacle(session, payment, now=now):
-                return self._told(amounts.total(session, payment), other=False)
+            kept = first.quote.quoted if first.quote is not None else None
+            stays = kept is not None and self._is_quoted(first, kept, quoted)
+            if stays and not quotes.obstacle(session, payment, now=now):
+                return replace(self._told(amounts.total(session, payment), other=False), quoted=kept)
             if first.received_minor:
                 raise Conflict(
                     f"{first.reference} was paid as it was quoted before, and no rate is known for the rest. "
@@ -78,6 +80,11 @@ class Chosen:
                 )
         charged = quotes.of(session, event, quoted, now=now).charged
         return self._told(charged, other=payment is not None)
+
+    def _is_quoted(self, payment: Payment, kept: Money, quoted: Money) -> bool:
+        """By the list it is the same also after the list was changed."""
+        same = kept.currency == quoted.currency and payment.category_id == self.category_id
+        return same if self.listed else kept == quoted
 
     def _stays(self, session: Session, payment: Payment, now: datetime) -> bool:
         if not prices.same(amounts.choice_of(session, payment), self.choice):
@@ -102,6 +109,7 @@ def chosen(
     *,
     by_list: bool = False,
     quoted: Money | None = None,
+    quote_in: str = "",
 ) -> Chosen:
     """By the names of the price list. It is priced when no amount is said, or anything but a category chosen,
     or the amount is said to be ``by_list``.
@@ -110,10 +118,11 @@ def chosen(
     """
     category_id = _named(session, event, Category, category, "category") if category else None
     wanted = tuple((_named(session, event, Extra, name, "extra"), count) for name, count in extras)
-    if quoted is not None:
+    if quoted is not None or quote_in:
         if wanted or code or by_list:
             raise InvalidInput("A quoted amount is the whole of it: leave extras and code out.")
-        return Chosen(category_id, None, said, quoted)
+        price = quoted or quotes.price_of(session, event, category_id, quote_in)
+        return Chosen(category_id, None, said, price, listed=quoted is None)
     if said is not None and not wanted and not code and not by_list:
         return Chosen(category_id, None, said)
     if category_id is None and not wanted:

@@ -52,7 +52,7 @@ from payments.registration_changes import Becomes, Change
 from payments.registration_prices import Chosen, Cost
 
 #: What requests did not have in the beginning.
-_SINCE = ("extras", "code", "by_list", "complimentary", "quoted")
+_SINCE = ("extras", "code", "by_list", "complimentary", "quoted", "quote_in")
 _UNSEEN = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -74,6 +74,7 @@ class Wanted:
     complimentary: str = ""  # why nobody is to be asked to pay for it
     by_list: bool = False  # its amount is what the event's prices were seen to come to
     quoted: Money | None = None  # in another currency; ``amount`` is then what it was seen to be in rand
+    quote_in: str = ""  # a currency: what its category costs there
 
     @property
     def digest(self) -> str:
@@ -460,7 +461,7 @@ def checked(session: Session, event: Event, wanted: Wanted, *, demo: bool) -> tu
     )  # fmt: skip
     chosen = registration_prices.chosen(
         session, event, wanted.category, wanted.extras, wanted.code, wanted.amount, by_list=wanted.by_list,
-        quoted=wanted.quoted,
+        quoted=wanted.quoted, quote_in=wanted.quote_in,
     )  # fmt: skip
     tidy = replace(
         wanted, complimentary=reason(wanted.complimentary) if wanted.complimentary else "",

@@ -1,18 +1,22 @@
 """A quote through each door: the desk's form and page of rates, the API, files, papers, search, exports."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import openpyxl
 import pytest
 
+from db.models import AuditEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import grammar, links, rates, registration_files, search
+from payments import grammar, links, price_book, quotes, rates, registration_files, search
 from payments.dates import business_day
+from payments.errors import InvalidInput
 from payments.exports.layout import Layout
 from payments.papers.charged import items_of
 from payments.people import Role
+from payments.price_book import PriceBook, QuoteLine
 from payments.registration_changes import Becomes
 from payments.search import Filter
 from tests import hook
@@ -329,3 +333,106 @@ def test_a_quote_is_in_a_file_and_in_none_of_its_sums(sessions, two):
         two[1]: ["150.00", "", "", "", "", ""],
     }
     assert list(sums) == ["ZAR"]
+
+
+# -- prices in other currencies -----------------------------------------------------------------------
+
+LISTED = PriceBook(
+    quotes=(QuoteLine("Regular", Money(100_00, "USD")), QuoteLine("Regular", Money(90_00, "EUR")))
+)
+
+
+def list_prices(sessions, now, book=LISTED):
+    with sessions.begin() as session:
+        price_book.save(session, ADMIN, "devconf", book, now=now)
+
+
+def test_a_category_has_a_price_in_dollars_and_the_caller_names_only_the_currency(served, site, now):
+    list_prices(served.sessions, now)
+    assert site.get("/event").json()["categories"][0]["quoted"] == [
+        {"amount_minor": 90_00, "currency": "EUR"}, {"amount_minor": 100_00, "currency": "USD"},
+    ]  # fmt: skip
+    wish = WISH | {"quoted": {"currency": "USD"}, "category": "Regular"}
+    made = site.put(wish, "first")
+    assert (made.status_code, made.json()["amount_minor"]) == (201, 1845_00)
+    assert made.json()["quoted"]["amount_minor"] == 100_00
+    list_prices(served.sessions, now, PriceBook(quotes=(QuoteLine("Regular", Money(120_00, "USD")),)))
+    again = site.put(wish, "second")
+    assert (again.status_code, again.json()["amount_minor"]) == (200, 1845_00), "it keeps its price"
+    for number, more in enumerate(
+        ({"category": "Student"}, {"category": ""}, {"quoted": {"currency": "EUR"}})
+    ):
+        asked = {name: one for name, one in (wish | {"registration_id": "R2"} | more).items() if one}
+        said = problem(site.put(asked, f"no-{number}"), 422)
+        assert "No price in" in said or "category" in said
+
+
+def test_a_file_names_the_currency_and_the_list_says_the_price(files, now):
+    list_prices(files.sessions, now)
+    text = "id,name,category,quote currency\nA1,Wanjiru Kamau,Regular,USD\nA2,Sipho Dube,Student,USD\n"
+    looked = files.look(text).rows
+    assert [row.amount for row in looked] == [Money(1845_00), None]
+    assert "No price in USD" in looked[1].change.told
+    assert files.bring(text) == {"new": 1, "refused": 1}
+    with files.sessions.read() as session:
+        payment = payment_of(session, files.payment("A1").reference)
+        assert (quotes.kept(session, payment).amount, payment.category.name) == (
+            Money(100_00, "USD"),
+            "Regular",
+        )
+    assert files.bring(text) == {"unchanged": 1, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        (QuoteLine("Nobody", Money(1, "USD")), "not a category"),
+        (QuoteLine("Regular", Money(100_00)), "in one of USD"),
+        (QuoteLine("Regular", Money(0, "USD")), "no price to quote"),
+        (QuoteLine("Regular", Money(100_000_001, "USD")), "no price to quote"),
+    ],
+)
+def test_what_is_no_price_to_quote_is_refused(sessions, now, line, said):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    with pytest.raises(InvalidInput, match=said):
+        list_prices(sessions, now, PriceBook(quotes=(line,)))
+    with pytest.raises(InvalidInput, match="has two prices in USD"):
+        list_prices(sessions, now, PriceBook(quotes=(LISTED.quotes[0],) * 2))
+
+
+def test_prices_to_quote_are_changed_and_taken_away_on_the_record(sessions, now):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    for book in (LISTED, replace(LISTED, quotes=(QuoteLine("Regular", Money(110_00, "USD")),)), PriceBook()):
+        list_prices(sessions, now, book)
+        with sessions.read() as session:
+            kept, _ = price_book.of(session, ADMIN, "devconf")
+        assert set(kept.quotes) == set(book.quotes)
+    with sessions.read() as session:
+        entries = session.query(AuditEntry).where(AuditEntry.action == "change_prices").all()
+    assert [len(entry.detail["became"]["quotes"]) for entry in entries] == [2, 1, 0]
+
+
+def test_the_door_takes_the_price_in_dollars_by_one_press(page_desk, now):
+    enter(page_desk.sessions, now)
+    list_prices(page_desk.sessions, now)
+    at = quote_at_door(page_desk)
+    assert "= R1\xa0845.00" in all_html(at)
+    reference = at.session_state["take_draft"][1]
+    at.run()
+    at.text_input(key="take_who").set_value("Wanjiru Kamau")
+    assert not label(at, "Create link").click().run().error
+    with page_desk.sessions.read() as session:
+        detail = search.get(session, ADMIN, reference)
+    assert (detail.quoted.amount, detail.row.category) == (Money(100_00, "USD"), "Regular")
+
+
+def test_the_page_of_prices_shows_and_keeps_them(page_desk, now):
+    list_prices(page_desk.sessions, now)
+    page_desk.sign_in(Role.FINANCE)
+    at = page_desk.open("pages/finance/prices.py")
+    assert "or €90.00 or US$100.00" in all_html(at)
+    assert not label(at, "Save the prices").click().run().error
+    with page_desk.sessions.read() as session:
+        assert set(price_book.of(session, ADMIN, "devconf")[0].quotes) == set(LISTED.quotes)

@@ -127,7 +127,7 @@ def test_a_cancelled_registration_comes_back_at_its_price_or_at_todays(desk, sit
             "It costs R900.00, not R950.00",
             id="another amount",
         ),
-        pytest.param({"category": None}, 422, "amount_minor, or a category", id="neither"),
+        pytest.param({"category": None}, 422, "amount_minor or quoted, or a category", id="neither"),
         pytest.param({"extras": [{"name": "Lunch"}]}, 422, "no such extra", id="no such extra"),
         pytest.param({"extras": [{"name": "Workshop", "quantity": 4}]}, 409, "3 seats left", id="full"),
         pytest.param({"extras": [{"name": "Workshop", "quantity": 0}]}, 422, "1 or more", id="none of it"),

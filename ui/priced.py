@@ -28,6 +28,10 @@ class Asked:
     seen: bool = True
 
     @property
+    def category_id(self) -> int | None:
+        return self.choice.category_id
+
+    @property
     def whole(self) -> Money:
         return self.quote.total
 

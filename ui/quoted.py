@@ -1,6 +1,6 @@
 """An amount in another currency, asked for at the desk and shown in rand before anything is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,13 +10,15 @@ import bootstrap
 from db.money import Money
 from payments import quotes, rates, vat
 from payments.errors import InvalidInput, PaymentsError
+from payments.on_sale import CategoryOffer, Offers
 from payments.people import Person
 from payments.places import PlaceDraft
 from payments.prices import Choice
 from payments.quotes import Quoted
-from ui.pieces import plain, problem
+from ui.pieces import escape, plain, problem
 
 _SEEN = "take_quote_seen"
+_ANOTHER = 0
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class AskedQuote:
 
     quote: Quoted
     seen: bool
+    category_id: int | None = None
     choice: Choice | None = None
 
     @property
@@ -53,22 +56,30 @@ def quoting_in(*, now: datetime) -> tuple[str, ...]:
 
 
 def ask_quoted(
-    person: Person, event_code: str, currencies: tuple[str, ...], people: int, *, now: datetime
+    person: Person,
+    event_code: str,
+    offers: Offers,
+    currencies: tuple[str, ...],
+    people: int,
+    *,
+    now: datetime,
 ) -> AskedQuote | None:
-    """None while there is no amount, or no rate for it: it says why."""
+    """What a category costs in another currency, or an amount. None while there is none, or no rate for it:
+    it says why."""
     left, right = st.columns([1, 2])
     currency = str(
         left.selectbox("Quoted in", currencies, key="take_quote_currency", persist_state="session")
     )
-    typed = right.text_input(
-        "Amount of each" if people > 1 else "Amount", key="take_quote_amount", placeholder="250.00",
-        autocomplete="off",
-    )  # fmt: skip
-    if not (typed or "").strip():
+    listed = {one.id: one for one in offers.categories if _listed(one, currency)}
+    with right:
+        category_id = _category(listed, currency) if listed else None
+        typed = "" if category_id else _typed(people)
+    if not category_id and not typed:
         plain(f"Say how much in {currency}; it is shown in rand here.", "faint")
         return None
     try:
-        amount = _amount(str(typed), currency) * people
+        each = _listed(listed[category_id], currency) if category_id else _amount(typed, currency)
+        amount = (each or Money(0, currency)) * people
         with bootstrap.app().sessions.read() as session:
             quote = quotes.quote(session, person, event_code, amount, now=now)
     except PaymentsError as error:
@@ -77,7 +88,28 @@ def ask_quoted(
     plain(f"= {quote.charged}", "name")
     plain(quote.text, "faint")
     before, st.session_state[_SEEN] = st.session_state.get(_SEEN), (amount, quote.charged)
-    return AskedQuote(quote, before == (amount, quote.charged))
+    return AskedQuote(quote, before == (amount, quote.charged), category_id)
+
+
+def _listed(offer: CategoryOffer, currency: str) -> Money | None:
+    return next((one for one in offer.quoted if one.currency == currency), None)
+
+
+def _category(listed: Mapping[int, CategoryOffer], currency: str) -> int | None:
+    """The id of a category that has a price in this currency; None for another amount."""
+    labels = {one.id: f"{escape(one.name)} · **{_listed(one, currency)}**" for one in listed.values()}
+    labels |= {_ANOTHER: "Another amount"}
+    chosen = st.pills(
+        "Price", list(labels), format_func=labels.__getitem__, default=next(iter(labels)), required=True,
+        key=f"take_quote_price_{currency}",
+    )  # fmt: skip
+    return chosen if chosen in listed else None
+
+
+def _typed(people: int) -> str:
+    label = "Amount of each" if people > 1 else "Amount"
+    said = st.text_input(label, key="take_quote_amount", placeholder="250.00", autocomplete="off")
+    return (said or "").strip()
 
 
 def _amount(typed: str, currency: str) -> Money:

@@ -43,7 +43,7 @@ from db.models.people import (
 )
 from db.models.places import Place
 from db.models.prices import DiscountCode, Extra, PaymentLine, PricePeriod
-from db.models.quotes import ExchangeRate, PaymentQuote
+from db.models.quotes import ExchangeRate, PaymentQuote, QuotePrice
 from db.models.receipts import Organiser, ReceiptPrint
 from db.models.refunds import BatchLayout, PayeeDetails, RefundOrder, RefundReturn, RefundRun
 from db.models.registrations import RegistrationFile, RegistrationRow
@@ -133,6 +133,7 @@ __all__ = [
     "PricePeriod",
     "Proof",
     "QuarantinedRow",
+    "QuotePrice",
     "Receipt",
     "ReceiptPrint",
     "RecoveryCode",

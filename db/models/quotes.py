@@ -1,4 +1,4 @@
-"""Rates of exchange, and payments that were quoted in another currency than the one they are charged in."""
+"""Other currencies: rates of exchange, prices, and payments that were quoted in one and charged in rand."""
 
 from datetime import datetime
 
@@ -31,6 +31,22 @@ class ExchangeRate(Base):
         CheckConstraint(f"rate_micro BETWEEN 1 AND {LARGEST_RATE_MICRO}", name="rate"),
         CheckConstraint("source <> ''", name="source"),
         Index(None, "currency", "holds_from"),
+    )
+
+
+class QuotePrice(Base):
+    """What a category costs in another currency, as it is advertised there; it is charged in rand."""
+
+    __tablename__ = "quote_prices"
+    category_id: Mapped[int] = mapped_column(
+        RowId, ForeignKey("categories.id"), primary_key=True, autoincrement=False
+    )
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    price_minor: Mapped[int] = mapped_column(BigInteger)
+    price: Mapped[Money] = composite("price_minor", "currency")
+    __table_args__ = (
+        CheckConstraint("currency <> 'ZAR'", name="currency"),
+        CheckConstraint(f"price_minor BETWEEN 1 AND {LARGEST_MINOR}", name="price"),
     )
 
 

@@ -183,7 +183,7 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
     if priced:
         asked = ui.ask_priced(person, event.code, offers, category, several.people, now=app.now())
     elif in_another:
-        asked = ui.ask_quoted(person, event.code, currencies, several.people, now=app.now())
+        asked = ui.ask_quoted(person, event.code, offers, currencies, several.people, now=app.now())
     if asked is None and (priced or in_another):
         return
     with st.form("take", border=False):
@@ -207,9 +207,9 @@ def form(event: EventView, way: str, shift: ShiftView | None) -> None:
         each = category.price if category else ui.amount_of(typed, event.currency)
         whole, places = several.whole(each), several.places(each)
     now, payer = several.now(whole), contacts.payer(who or "")
+    priced_as = asked.category_id if asked else category.id if category else None
     draft = Draft(
-        reference, event.code, whole, payer.name, payer.email, payer.phone,
-        category_id=category.id if category else None, note=what_for, places=places, deposit=now,
+        reference, event.code, whole, payer.name, payer.email, payer.phone, priced_as, what_for, places, now,
         choice=asked.choice if asked else None, quoted=asked.quoted if asked else None,
     )  # fmt: skip
     guarded(Sent(draft, way, now, tendered, slip, why or ""), shift)

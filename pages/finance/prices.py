@@ -12,8 +12,9 @@ from db.money import Money
 from payments import dates, events, on_sale, price_book
 from payments.errors import InvalidInput
 from payments.events import EventView, State
+from payments.exchange import FOREIGN
 from payments.people import Action
-from payments.price_book import Code, ExtraPrice, Period, PriceBook, Sold
+from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine, Sold
 
 person = ui.require(Action.RECORD)
 app = bootstrap.app()
@@ -40,7 +41,8 @@ def now_on_sale(event: EventView) -> None:
     for one in found.categories:
         left = "" if one.seats_left is None else f", {one.seats_left} left"
         ends = f", until {dates.say_days(one.until, one.until)}" if one.until else ""
-        told[one.name] = f"{one.price}{f' · {one.period}' if one.period else ''}{ends}{left}"
+        abroad = f", or {' or '.join(map(str, one.quoted))}" if one.quoted else ""
+        told[one.name] = f"{one.price}{f' · {one.period}' if one.period else ''}{ends}{left}{abroad}"
     for extra in found.extras:
         told[extra.name] = f"{extra.price}{'' if extra.seats_left is None else f', {extra.seats_left} left'}"
     ui.facts(told)
@@ -65,12 +67,22 @@ def edit(event: EventView, book: PriceBook, sold: Sold) -> None:
         extras = extra_editor(event, book, sold)
         ui.plain("Discount codes", "title")
         codes = code_editor(event, book, sold)
+        ui.plain("Prices in other currencies", "title")
+        ui.plain(
+            "What a category is advertised at abroad. It is charged in rand, at the rate of the day.", "faint"
+        )
+        quotes = quote_editor(event, book)
         sent = st.form_submit_button("Save the prices", type="primary", icon=":material/check:")
     if sent:
         with ui.error_boundary():
             save(
                 event,
-                PriceBook(read_periods(event, periods), read_extras(event, extras), read_codes(event, codes)),
+                PriceBook(
+                    read_periods(event, periods),
+                    read_extras(event, extras),
+                    read_codes(event, codes),
+                    read_quotes(quotes),
+                ),
             )
 
 
@@ -133,6 +145,21 @@ def code_editor(event: EventView, book: PriceBook, sold: Sold) -> pandas.DataFra
     )  # fmt: skip
 
 
+def quote_editor(event: EventView, book: PriceBook) -> pandas.DataFrame:
+    kept = [(one.category, one.price.currency, one.price.decimal) for one in book.quotes]
+    return editor(
+        "quotes", event, kept, ["category", "currency", "price"],
+        {
+            "category": st.column_config.SelectboxColumn(
+                "Category", options=[line.name for line in event.categories if line.active], required=True
+            ),
+            "currency": st.column_config.SelectboxColumn("Currency", options=list(FOREIGN), required=True),
+            "price": PRICE,
+        },
+        "Prices in other currencies: category, currency, price",
+    )  # fmt: skip
+
+
 PRICE = st.column_config.TextColumn("Price", required=True, help="Like 150 or 1 500.00")
 SEATS = st.column_config.NumberColumn("Seats", min_value=1, step=1, help="Empty: any number")
 ON_SALE = st.column_config.CheckboxColumn("On sale", default=True)
@@ -192,6 +219,13 @@ def read_codes(event: EventView, frame: pandas.DataFrame) -> tuple[Code, ...]:
         )
         for line in frame.to_dict("records")
     )  # fmt: skip
+
+
+def read_quotes(frame: pandas.DataFrame) -> tuple[QuoteLine, ...]:
+    return tuple(
+        QuoteLine(text(line["category"]), price(line["price"], text(line["currency"]) or FOREIGN[0]))
+        for line in frame.to_dict("records")
+    )
 
 
 def off(said: str, currency: str) -> tuple[int, Money | None]:

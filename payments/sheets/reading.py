@@ -98,6 +98,7 @@ class Wanted:
     code: str = ""
     says_amount: bool = True  # else its amount is the price list's, or comes of what is quoted
     quoted: Money | None = None  # in another currency
+    quote_in: str = ""  # a currency: what its category costs there
 
     @property
     def places(self) -> tuple[PlaceDraft, ...]:
@@ -284,8 +285,9 @@ class _Reader:
         people = self._people(self.cell(cells, Column.PEOPLE))
         line = self._line(self.cell(cells, Column.CATEGORY))
         extras, code = self._extras(self.cell(cells, Column.EXTRAS)), self.cell(cells, Column.CODE)[:40]
-        quoted = self._quoted(self.cell(cells, Column.QUOTED), self.cell(cells, Column.QUOTE_CURRENCY))
-        later = bool(extras or code or quoted)
+        quote_in = self.cell(cells, Column.QUOTE_CURRENCY).upper()
+        quoted = self._quoted(self.cell(cells, Column.QUOTED), quote_in, by_list=line is not None)
+        later = bool(extras or code or quoted or quote_in)
         amount = self._amount(self.cell(cells, Column.AMOUNT), line, len(people) or 1, later)
         note = clean(self.cell(cells, Column.NOTE), field="The note", longest=1000)
         own = clean(self.cell(cells, Column.ID), field="The id", longest=80)
@@ -294,6 +296,7 @@ class _Reader:
         return Wanted(
             name, email, phone, amount, line.id if line else None, note, key, people,
             own, line.name if line else "", extras, code, bool(self.cell(cells, Column.AMOUNT)), quoted,
+            "" if quoted else quote_in,
         )  # fmt: skip
 
     def _people(self, said: str) -> tuple[str, ...]:
@@ -333,16 +336,16 @@ class _Reader:
             found.append((several[1], int(several[2])) if several else (one, 1))
         return tuple(found)
 
-    def _quoted(self, said: str, currency: str) -> Money | None:
-        """An amount of another currency, which its own column says."""
-        if not said and not currency:
+    def _quoted(self, said: str, currency: str, *, by_list: bool) -> Money | None:
+        """An amount of another currency, which its own column says; with a category the list may say it."""
+        if not said and (not currency or (by_list and currency in FOREIGN)):
             return None
-        if not said or currency.upper() not in FOREIGN:
+        if not said or currency not in FOREIGN:
             raise InvalidInput(
                 f"A quote is an amount, and a currency of {', '.join(FOREIGN)}: it says "
                 f"{said or 'no amount'} and {currency or 'no currency'}."
             )
-        quoted = self._money(said, currency.upper())
+        quoted = self._money(said, currency)
         if not 1 <= quoted.minor <= LARGEST_MINOR:
             least, most = Money(1, quoted.currency), Money(LARGEST_MINOR, quoted.currency)
             raise InvalidInput(f"The quote must be between {least} and {most}.")

@@ -1,4 +1,4 @@
-"""Rates of exchange, and payments that were quoted in another currency."""
+"""Rates of exchange, prices in other currencies, and payments that were quoted in another currency."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,7 @@ LARGEST_MINOR, LARGEST_RATE_MICRO = 100_000_000, 1_000_000_000
 
 def upgrade() -> None:
     _rates()
+    _prices()
     _quotes()
     for table in ("exchange_rates", "payment_quotes"):
         _only_add(table)
@@ -21,6 +22,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("payment_quotes")
+    op.drop_table("quote_prices")
     op.drop_table("exchange_rates")
 
 
@@ -45,6 +47,21 @@ def _rates() -> None:
     )
     op.create_index(
         op.f("ix_exchange_rates_currency_holds_from"), "exchange_rates", ["currency", "holds_from"]
+    )
+
+
+def _prices() -> None:
+    op.create_table(
+        "quote_prices",
+        sa.Column("category_id", ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("price_minor", sa.BigInteger(), nullable=False),
+        _check("quote_prices", "currency", "currency <> 'ZAR'"),
+        _check("quote_prices", "price", f"price_minor BETWEEN 1 AND {LARGEST_MINOR}"),
+        sa.ForeignKeyConstraint(
+            ["category_id"], ["categories.id"], name=op.f("fk_quote_prices_category_id_categories")
+        ),
+        sa.PrimaryKeyConstraint("category_id", "currency", name=op.f("pk_quote_prices")),
     )
 
 
