@@ -59,7 +59,7 @@ golden: .venv/.dev  ## the golden queries over a million payments, on both datab
 
 office: .venv/.dev  ## files in LibreOffice, split at each separator there is
 	@$(BIN)/python tests/install_office.py
-	@$(BIN)/python -m pytest tests/test_office.py -q --separators comma,semicolon,tab,pipe
+	@$(BIN)/python -m pytest tests/test_office.py tests/test_report_office.py -q --separators comma,semicolon,tab,pipe
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@code=0; for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || code=1; done; exit $$code

@@ -45,7 +45,8 @@ def _play(session: Session, one: Waited, event: Event, number: int, at: Any, now
     got = one.minor if status is Status.PAID else 0
     payment = make_payment(
         session, event, now=began, status=status, amount_minor=one.minor, received_minor=got,
-        paid_at=ended if got else None, link=f"gw{number:08d}" if one.channel == "link" else None,
+        paid_at=ended if got else None, method="eft" if got else None,
+        link=f"gw{number:08d}" if one.channel == "link" else None,
         origin="api" if one.channel == "api" else "desk",
     )  # fmt: skip
     _tell(session, payment, Kind.CREATED, began)
