@@ -24,6 +24,10 @@ ASKED: Mapping[What, tuple[str, str]] = {
         "It costs less by now; the rest is owed back to the payer, and given back apart.",
     ),
     What.EXPORT_PERSONAL: ("Take personal data out", "Whoever asked can fetch this one file, once."),
+    What.ERASE_PERSON: (
+        "Erase a payer",
+        "Whoever asked can erase who paid these payments. Amounts and papers stay; names do not come back.",
+    ),
 }
 APPROVAL: Mapping[State, Look] = {
     State.WAITING: Look("Waits", "schedule", "orange"),

@@ -29,8 +29,10 @@ from payments.keyring import KeyRing
 from payments.links import Addresses
 from payments.oidc import Provider, Registered
 from payments.people import Role
+from payments.retention import Terms
 from payments.schedules.outside import Outside
 from payments.stores import Store, store_of
+from payments.tombstones import Stones
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
@@ -80,6 +82,7 @@ class Settings:
     backup_folder: Path | None
     backup_copy: Store | None
     postgres_bin: Path | None
+    terms: Terms
 
     @property
     def demo(self) -> bool:
@@ -134,6 +137,12 @@ class App:
         """Where people sign in who have no password here."""
         known = self.settings.sign_in_by
         return Provider(known) if known is not None else None
+
+    @property
+    def stones(self) -> Stones:
+        """Where it is kept whose data was erased: apart from the database, and beside its backups."""
+        folders = (self.settings.data_dir, self.settings.backup_folder)
+        return Stones(tuple(folder for folder in folders if folder is not None))
 
     def backups_in(self, folder: Path) -> Place:
         """Where backups go, and what they are made with."""
@@ -379,6 +388,12 @@ def _read_all(reader: _Reader, demo: bool) -> Settings:
         backup_folder=reader.folder("BACKUP_FOLDER"),
         backup_copy=_backup_copy(reader),
         postgres_bin=reader.folder("POSTGRES_BIN"),
+        terms=Terms(
+            contact_months=reader.number("RETAIN_CONTACT_MONTHS", 12, 1, 120),
+            money_years=reader.number("RETAIN_MONEY_YEARS", 5, 5, 30),
+            message_days=reader.number("RETAIN_MESSAGE_DAYS", 90, 14, 365),
+            access_months=reader.number("RETAIN_ACCESS_MONTHS", 12, 1, 120),
+        ),
     )
 
 

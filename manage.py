@@ -18,6 +18,7 @@ from commands import (
     payments,
     payouts,
     people,
+    privacy,
     registrations,
     rules,
     run,
@@ -49,6 +50,9 @@ cli.command()(backups.fetch_backup)
 cli.command()(backups.restore)
 cli.command()(moving.move_to_postgres)
 cli.command("verify-audit")(audit.verify_audit)
+cli.command("retention")(privacy.retention_)
+cli.command()(privacy.reseal)
+cli.command("access-list")(privacy.access_list)
 cli.command("new-key")(desk.new_key)
 cli.command()(payments.link)
 cli.command()(payments.payment)

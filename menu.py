@@ -133,6 +133,10 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
             "Who changed what, when and why, and that nobody changed the record since.",
         ),
         Entry(
+            Action.HANDLE_PRIVACY, "admin/privacy", "Privacy", "privacy_tip",
+            "What people ask about their own data, until when, what is let go, and who saw what.",
+        ),
+        Entry(
             Action.MANAGE_SETTINGS, "admin/health", "Health", "monitor_heart",
             "How each part of the desk is, what to do about it, and whether the books add up.",
         ),

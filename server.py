@@ -30,8 +30,10 @@ from gate import Gate, allowed_hosts, who
 from payments import (
     account_pdf,
     audit_book,
+    breach,
     claims,
     closing_papers,
+    dates,
     evidence,
     fees,
     filters,
@@ -40,6 +42,7 @@ from payments import (
     receipt_pdf,
     receipts,
     refund_runs,
+    subject_export,
 )
 from payments.audit_book import Wanted
 from payments.claims import ProofFile
@@ -198,6 +201,12 @@ async def evidence_pack(request: Request) -> Response:
 
 
 @_written_down
+async def subject_file(request: Request) -> Response:
+    """All that is held on a payer, for their own request to see it; who took it is written down."""
+    return await _taken(request, subject_export.take, request.path_params["request_id"], bootstrap.app().keys)
+
+
+@_written_down
 async def proof(request: Request) -> Response:
     """A proof of payment, to be saved: a stranger's file is never shown within the desk's own pages."""
     asked = request.path_params["proof_id"]
@@ -292,6 +301,22 @@ async def audit_file(request: Request) -> Response:
     return await _taken(request, take)
 
 
+@_written_down
+async def access_file(request: Request) -> Response:
+    """Who saw whose data on some days, as a CSV file; that somebody took it is written down."""
+    asked = request.query_params
+
+    def take(session: Any, person: Person, *, now: datetime) -> File:
+        first, last = (_day(asked.get(name, "")) for name in ("first", "last"))
+        span = dates.day_span(first, max(first, last))
+        window = breach.Window(
+            span.start, span.end, asked.get("account", "")[:200], asked.get("host", "")[:64]
+        )
+        return breach.take(session, person, window, now=now)
+
+    return await _taken(request, take)
+
+
 class _Download(StreamingResponse):
     """Its end is always told, also when nobody read a byte of it. Compressing is left to the proxy: here it
     would take several times as long as the file itself."""
@@ -359,6 +384,7 @@ ROUTES = [
     Route("/refund-run/{run_id:int}.{format}", refund_file, methods=["GET"]),
     Route("/evidence/{dispute_id:int}.pdf", evidence_pack, methods=["GET"]),
     Route("/pulse", pulse, methods=["GET"]),
+    Route("/subject/{request_id:int}.zip", subject_file, methods=["GET"]),
     Route("/proof/{proof_id}", proof, methods=["GET"]),
     Route("/receipt/{id:int}", _pdf("id", receipts.hand_out, receipt_pdf.render), methods=["GET"]),
     Route("/bill/{id:int}", _pdf("id", handing.hand_out, pdf.render), methods=["GET"]),
@@ -366,6 +392,7 @@ ROUTES = [
     Route("/report/{kind}.{format}", report, methods=["GET"]),
     Route("/claim-letter/{first}/{last}.txt", claim_letter, methods=["GET"]),
     Route("/example/{name}", example, methods=["GET"]),
+    Route("/access.csv", access_file, methods=["GET"]),
     Route("/audit.csv", audit_file, methods=["GET"]),
     Route("/paper/{kind}/{account_id:int}/{first}/{last}", paper, methods=["GET"]),
 ]

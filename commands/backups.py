@@ -12,6 +12,7 @@ from commands.run import is_answering
 from payments import audit, backups, restoring
 from payments import worker as workers
 from payments.errors import Conflict, InvalidInput
+from payments.tombstones import Stones
 
 
 def backup(
@@ -69,8 +70,9 @@ def restore(
     place = app.backups_in(file.parent)
     with aside.status("Opening and examining the backup …"):
         manifest = restoring.restore(
-            app.sessions, command_line(), place, file, mode=app.settings.mode, now=app.now()
-        )
+            app.sessions, command_line(), place, file, mode=app.settings.mode, now=app.now(),
+            stones=Stones((*app.stones.folders, file.parent)),
+        )  # fmt: skip
     told = {"made_at": manifest.made_at, "rows": sum(manifest.rows.values())}
 
     def show() -> None:

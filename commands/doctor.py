@@ -27,7 +27,7 @@ from bootstrap import App
 from commands import AsJson, answer, console
 from db import migrate as migrations
 from db.session import DatabaseUnfit
-from payments import backups, lease
+from payments import backups, lease, resealing
 from payments import worker as workers
 from payments.errors import PaymentsError
 from payments.watch import BACKUP_BAD, BACKUP_POOR, CLOCK_BAD, CLOCK_POOR, DISK_BAD, DISK_POOR, NOBODYS
@@ -175,6 +175,22 @@ def _keys(app: App) -> Iterator[Line]:
         yield Line("keys", Colour.AMBER, said, "Set what DATA_DIR/audit.keys holds, on each host.")
     else:
         yield Line("keys", Colour.GREEN, f"There are {len(settings.keys.keys)} to encrypt with.")
+        yield from _old_keys(app)
+
+
+def _old_keys(app: App) -> Iterator[Line]:
+    """Keys behind the newest: what still needs each, or that it can go."""
+    settings = app.settings
+    with app.sessions.read() as session:
+        told = list(resealing.told(session, settings.keys, settings.backup_folder))
+    for name, needs in told:
+        if not needs:
+            said = f"Nothing is sealed with {name!r} any more."
+            yield Line("keys", Colour.AMBER, said, "Take it out of ENCRYPTION_KEYS.")
+        elif needs.endswith("backups") and "," not in needs:
+            yield Line("keys", Colour.GREEN, f"{name!r} is only needed for {needs}: keep it until they went.")
+        else:
+            yield Line("keys", Colour.AMBER, f"{name!r} still seals {needs}.", "manage.py reseal")
 
 
 def _disk(app: App) -> Iterator[Line]:

@@ -94,6 +94,8 @@ def _worker(app: App, askers: ThreadPoolExecutor) -> workers.Worker:
         ask_each=askers.map,
         addresses=settings.addresses,
         outside=settings.outside,
+        terms=settings.terms,
+        stones=app.stones,
         keeper=Keeper(app.sessions, app.backups_in(settings.backup_folder))
         if settings.backup_folder
         else None,

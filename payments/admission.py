@@ -308,11 +308,13 @@ def _tell(
     session: Session, person: Person, payment: Payment, kind: Kind, now: datetime, **detail: str
 ) -> None:
     lifecycle.note(session, payment, kind, now=now, source=Source.DESK, actor=person.name, **detail)
+    told = {name: value for name, value in detail.items() if name not in _NAMES}  # the audit stays for ever
     audit.record(
-        session, person, _AUDITED[kind], payment.reference, now=now, event_id=payment.event_id, **detail
+        session, person, _AUDITED[kind], payment.reference, now=now, event_id=payment.event_id, **told
     )
 
 
+_NAMES = ("name", "was")
 _AUDITED = {Kind.ADMITTED: "let_in", Kind.NOT_ADMITTED: "undo_let_in", Kind.RENAMED: "substitute"}
 
 

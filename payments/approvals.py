@@ -44,6 +44,7 @@ class What(StrEnum):
     WRITE_OFF = "write_off"
     CREDIT = "credit"
     EXPORT_PERSONAL = "export_personal"
+    ERASE_PERSON = "erase_person"
 
 
 class State(StrEnum):
@@ -65,6 +66,7 @@ TO_ASK: Mapping[What, Action] = {
     What.WRITE_OFF: Action.RECONCILE,
     What.CREDIT: Action.RECORD,
     What.EXPORT_PERSONAL: Action.EXPORT,
+    What.ERASE_PERSON: Action.HANDLE_PRIVACY,
 }
 
 

@@ -220,13 +220,20 @@ def open_proof(session: Session, person: Person, proof_id: int, keys: KeyRing, *
     if row is None or payment is None or not person.may(Action.SEE, payment.event_id):
         raise NotFound("There is no such proof here.")
     check(person, Action.SEE_PROOFS, payment.event_id)
-    data = keys.open(row.sealed, _PLACE.format(id=row.id))
+    if not row.sealed:
+        raise NotFound("This proof was erased: what it was for, and that it was here, stays on the timeline.")
+    data = opened(row, keys)
     audit.record(
         session, person, "open_proof", payment.reference, now=now, event_id=payment.event_id, proof=row.id
     )
     kinds = {"jpeg": ("jpg", "image/jpeg"), "pdf": ("pdf", "application/pdf")}
     ending, media_type = kinds[row.kind]
     return ProofFile(f"proof-{payment.reference}-{row.id}.{ending}", media_type, data)
+
+
+def opened(row: Proof, keys: KeyRing) -> bytes:
+    """A proof as it was kept. Raises CannotOpen."""
+    return keys.open(row.sealed, _PLACE.format(id=row.id))
 
 
 # -- looking ----------------------------------------------------------------------------------------

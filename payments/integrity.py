@@ -82,6 +82,10 @@ _ADD_ONLY = (
 _MORE_TRIGGERS = (
     "approvals_as_asked", "approvals_no_delete", "sign_offs_as_asked", "sign_offs_no_delete",
     "paper_sequences_as_asked", "paper_sequences_no_delete",
+    *(f"{table}_erased" for table in (
+        "timeline", "match_refusals", "claims", "claim_drops", "refunds", "reversals", "till_entries",
+        "papers", "statement_lines",
+    )),
 )  # fmt: skip
 #: What is signed off is locked, table by table.
 _LOCKED = {

@@ -40,8 +40,8 @@ class KeyRing:
                 "There is no key to encrypt with. An admin sets ENCRYPTION_KEYS and starts anew."
             )
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        header = _VERSION + bytes([len(self.current)]) + self.current.encode()
-        return header + nonce + AESGCM(self.keys[self.current]).encrypt(nonce, plain, header + about.encode())
+        head = header(self.current)
+        return head + nonce + AESGCM(self.keys[self.current]).encrypt(nonce, plain, head + about.encode())
 
     def open(self, sealed: bytes, about: str) -> bytes:
         """Decrypt. Raises CannotOpen: the key is not here, or this was changed or belongs elsewhere."""
@@ -50,17 +50,22 @@ class KeyRing:
         if key is None:
             raise CannotOpen(f"The key {name!r} is not among ENCRYPTION_KEYS. An admin puts it back.")
         start = 2 + len(name)
-        header, nonce, rest = (
+        head, nonce, rest = (
             sealed[:start],
             sealed[start : start + _NONCE_BYTES],
             sealed[start + _NONCE_BYTES :],
         )
         try:
-            return AESGCM(key).decrypt(nonce, rest, header + about.encode())
+            return AESGCM(key).decrypt(nonce, rest, head + about.encode())
         except (InvalidTag, ValueError) as error:
             raise CannotOpen(
                 "This was changed since it was kept, or belongs elsewhere. Tell an admin."
             ) from error
+
+
+def header(name: str) -> bytes:
+    """What everything begins with that this key encrypted."""
+    return _VERSION + bytes([len(name)]) + name.encode()
 
 
 def key_name(sealed: bytes) -> str:

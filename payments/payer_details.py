@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment
 from payments import audit, contacts, lifecycle, obligations, search_text, standstill
-from payments.errors import InvalidInput
+from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Kind, Source
 from payments.people import Action, Person
 
@@ -20,17 +20,16 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     """
     standstill.refuse(session)
     payment = obligations.held(session, person, Action.ISSUE_LINK, reference)
+    if payment.erased_at is not None:
+        raise Conflict(f"{reference} was erased: nothing is kept of its payer again.")
     payer = contacts.payer(said)
     name = "" if payer.name in (payer.email, payer.phone) else payer.name
     told = {"payer_name": name, "payer_email": payer.email, "payer_phone": payer.phone}
-    new = keep(payment, {field: value for field, value in told.items() if value}, now=now)
+    new = correct(session, person, payment, told, now=now)
     if not new:
         raise InvalidInput("Write a name, an e-mail address or a phone number that is not there yet.")
     fields = tuple(_WORDS[field] for field in new)
     changed = ", ".join(fields)
-    lifecycle.note(
-        session, payment, Kind.DETAILS, now=now, source=Source.DESK, actor=person.name, changed=changed
-    )
     audit.record(
         session, person, "add_payer_details", reference, now=now, event_id=payment.event_id, changed=changed
     )
@@ -38,8 +37,24 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     return fields
 
 
+def correct(
+    session: Session, person: Person, payment: Payment, told: Mapping[str, str], *, now: datetime
+) -> list[str]:
+    """Write down what is right of one payment's payer, on their own word; which of it was new."""
+    new = keep(payment, {field: value for field, value in told.items() if value}, now=now)
+    if new:
+        changed = ", ".join(_WORDS[field] for field in new)
+        lifecycle.note(
+            session, payment, Kind.DETAILS, now=now, source=Source.DESK, actor=person.name, changed=changed
+        )
+    return new
+
+
 def keep(payment: Payment, told: Mapping[str, str], *, now: datetime) -> list[str]:
-    """Write down who pays, by column; which of them changed. It changes no money, so it always may be."""
+    """Write down who pays, by column; which of them changed. It changes no money, so it always may be; but
+    who was erased does not come back by a system that tells of them again."""
+    if payment.erased_at is not None:
+        return []
     new = {field: value for field, value in told.items() if value != getattr(payment, field)}
     if new:
         for field, value in new.items():

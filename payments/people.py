@@ -45,6 +45,7 @@ class Action(StrEnum):
     MANAGE_EVENTS = "manage_events"
     MANAGE_PEOPLE = "manage_people"
     MANAGE_SETTINGS = "manage_settings"
+    HANDLE_PRIVACY = "handle_privacy"
 
 
 _EVERYBODY = frozenset(Role)
@@ -74,6 +75,7 @@ POLICY: Mapping[Action, frozenset[Role]] = {
     Action.MANAGE_EVENTS: _ADMIN,
     Action.MANAGE_PEOPLE: _ADMIN,
     Action.MANAGE_SETTINGS: _ADMIN,
+    Action.HANDLE_PRIVACY: _ADMIN,
 }
 
 #: What concerns every event at once: nobody who is here for some of them may do it.
@@ -87,6 +89,7 @@ DESK_WIDE = frozenset(
         Action.SEE_AUDIT,
         Action.MANAGE_PEOPLE,
         Action.MANAGE_SETTINGS,
+        Action.HANDLE_PRIVACY,
     }
 )
 

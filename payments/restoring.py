@@ -7,16 +7,27 @@ from pathlib import Path
 from db import backup as copies
 from db import migrate
 from db.session import Sessions, file_of, open_engine
-from payments import audit, backups, chain, integrity
+from payments import audit, backups, chain, integrity, tombstones
 from payments.audit import Actor
 from payments.backups import Manifest, Place
 from payments.errors import Conflict
+from payments.tombstones import Stones
+
+NO_STONES = Stones()
 
 
 def restore(
-    sessions: Sessions, person: Actor, place: Place, file: Path, *, mode: str, now: datetime
+    sessions: Sessions,
+    person: Actor,
+    place: Place,
+    file: Path,
+    *,
+    mode: str,
+    now: datetime,
+    stones: Stones = NO_STONES,
 ) -> Manifest:
-    """The database becomes what the backup holds; on SQLite the one that was there is kept beside it.
+    """The database becomes what the backup holds; on SQLite the one that was there is kept beside it. Whoever
+    was erased since, as ``stones`` tell, is erased in it before anybody sees it.
 
     The desk must be closed. Raises CannotOpen for a damaged file or a missing key, Conflict for one of
     another mode or database or whose books do not add up, DatabaseUnfit: then nothing was replaced.
@@ -35,28 +46,46 @@ def restore(
             )
         if path is None:
             copies.fill(engine, copy, place.tools)
-            _take_over(chain.beside(sessions, engine), person, file, manifest, now)
+            _take_over(chain.beside(sessions, engine), person, file, manifest, now, stones)
         else:
-            _put_in_place(path, copy, sessions, person, file, manifest, now)
+            _put_in_place(path, copy, sessions, person, file, manifest, now, stones)
         chain.drop_anchor(sessions, now=now, restored=True)
     return manifest
 
 
 def _put_in_place(
-    path: Path, copy: Path, sessions: Sessions, person: Actor, file: Path, manifest: Manifest, now: datetime
+    path: Path,
+    copy: Path,
+    sessions: Sessions,
+    person: Actor,
+    file: Path,
+    manifest: Manifest,
+    now: datetime,
+    stones: Stones,
 ) -> None:
     engine = open_engine(f"sqlite:///{copy}")
     try:
-        _take_over(chain.beside(sessions, engine), person, file, manifest, now)
+        _take_over(chain.beside(sessions, engine), person, file, manifest, now, stones)
     finally:
         engine.dispose()
     copies.put_in_place(path, copy, f"before-{now:%Y%m%dT%H%M%SZ}")
 
 
-def _take_over(sessions: Sessions, person: Actor, file: Path, manifest: Manifest, now: datetime) -> None:
+def _take_over(
+    sessions: Sessions, person: Actor, file: Path, manifest: Manifest, now: datetime, stones: Stones
+) -> None:
     _check(sessions, manifest)
     with sessions.begin() as session:
-        audit.record(session, person, "restore_backup", file.name, now=now, made_at=manifest.made_at)
+        erased = tombstones.again(session, stones, now=now)
+        audit.record(
+            session,
+            person,
+            "restore_backup",
+            file.name,
+            now=now,
+            made_at=manifest.made_at,
+            erased_again=erased,
+        )
 
 
 def _check(sessions: Sessions, manifest: Manifest) -> None:

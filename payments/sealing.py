@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from payments.errors import CannotOpen
-from payments.keyring import KeyRing
+from payments.keyring import KeyRing, key_name
 
 _FIRST_LINE = b"paydesk backup 1\n"
 _ID_BYTES, _LENGTH_BYTES = 16, 4
+#: Enough of a piece to tell its key by.
+_HEAD_BYTES = 64
 #: How much is in memory at a time.
 PIECE = 1 << 20
 _LARGEST = PIECE + (64 << 10)
@@ -44,6 +46,17 @@ def opened(keys: KeyRing, source: BinaryIO) -> Iterator[bytes]:
         yield _opened(keys, sealed, _place(name, nth))
         sealed, nth = following, nth + 1
     _opened(keys, sealed, _place(name, nth, last=True))
+
+
+def key_of(source: BinaryIO) -> str:
+    """The name of the key that such a file was sealed with; "" for what is none."""
+    if source.read(len(_FIRST_LINE)) != _FIRST_LINE:
+        return ""
+    source.read(_ID_BYTES + _LENGTH_BYTES)
+    try:
+        return key_name(source.read(_HEAD_BYTES))
+    except CannotOpen:
+        return ""
 
 
 def _write(keys: KeyRing, target: BinaryIO, plain: bytes, about: str) -> None:

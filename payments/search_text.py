@@ -42,14 +42,14 @@ def _papers(payment: Payment) -> Iterable[str]:
 
 def _old(payment: Payment) -> Iterable[str]:
     """What the earlier system called it. Looked up for its payments alone: others have none."""
-    record = payment.legacy if payment.origin == "legacy" else None
+    record = payment.legacy if payment.origin == "legacy" and payment.erased_at is None else None
     return [*record.texts["references"], *record.texts["extra"]] if record else []
 
 
 def _banked(payment: Payment) -> Iterable[str]:
     """What the bank says of the lines that paid it. Looked up where money is here: others have none."""
     session = object_session(payment)
-    if session is None or not payment.received_minor:
+    if session is None or not payment.received_minor or payment.erased_at is not None:
         return []
     lines = (
         select(StatementLine.description, StatementLine.reference)

@@ -2,9 +2,10 @@
 draw up the days that can be signed, and say that it is alive."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -12,7 +13,18 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from db.session import Sessions
-from payments import clock, dates, idempotency, lookout, night_drafts, outbox, proposing, sync
+from payments import (
+    clock,
+    dates,
+    idempotency,
+    lookout,
+    night_drafts,
+    outbox,
+    proposing,
+    retention,
+    sync,
+    tombstones,
+)
 from payments.backups import Keeper
 from payments.courier import Courier
 from payments.errors import GatewayError
@@ -22,8 +34,10 @@ from payments.handling import AskEach
 from payments.lifecycle import Effect
 from payments.links import Addresses
 from payments.outbox import Transport
+from payments.retention import Terms
 from payments.schedules.making import Scheduler
 from payments.schedules.outside import NOBODY, Outside
+from payments.tombstones import Stones
 from payments.watch import Watch
 
 log = logging.getLogger("paydesk.worker")
@@ -35,6 +49,9 @@ SWEEP_AGAIN = timedelta(minutes=15)
 LOOK_EVERY = timedelta(minutes=1)
 #: The lease that one of several workers holds.
 LEASE = "worker"
+#: So many batches of what is let go a round: others wait no longer than a second.
+BATCHES = 3
+_NO_STONES = Stones()
 _SEEN, _TROUBLE, _SWEPT = "worker_seen", "worker_trouble", "history_swept"
 
 
@@ -72,9 +89,12 @@ class Worker:
         addresses: Addresses | None = None,
         keeper: Keeper | None = None,
         outside: Outside = NOBODY,
+        terms: Terms | None = None,
+        stones: Stones = _NO_STONES,
     ) -> None:
         """``addresses``: where reminders lead to; without them, or without ``transport``, none are sent.
-        ``keeper``: makes backups; without one there are none. ``outside``: whom reports may go to."""
+        ``keeper``: makes backups; without one there are none. ``outside``: whom reports may go to.
+        ``terms``: how long personal data is kept; ``stones``: where it is written down whose was erased."""
         self._sessions = sessions
         self._gateways = gateways
         self._transport = transport
@@ -82,6 +102,8 @@ class Worker:
         self._watch = watch
         self._ask_each = ask_each
         self._keeper = keeper
+        self._terms, self._stones = terms, stones
+        self._going: Iterator[retention.Report] = iter(())
         self._expiry = Expiry(sessions, gateways)
         self._courier = Courier(sessions, gateways, addresses, outside) if addresses else None
         self._scheduler = Scheduler(sessions, outside)
@@ -130,6 +152,7 @@ class Worker:
             self._watch.look_around(now=now)
         self._look_around(now)
         self._draw_up(now)
+        self._let_some_go()
         errors += (*done.errors, *ended.errors)
         if ended.expired:
             log.info("expired payments=%d", ended.expired)
@@ -169,7 +192,27 @@ class Worker:
                 log.info("days drafted=%d", made)
             if gone := idempotency.sweep(self._sessions, now=now):
                 log.info("idempotency keys forgotten=%d", gone)
+        self._let_go(now)
         self._draft_at = dates.day_span(dates.business_day(now)).end
+
+    def _let_go(self, now: datetime) -> None:
+        """Once a business day: personal data whose time is over."""
+        if self._terms is None:
+            return
+        with self._sessions.read() as session:
+            due = retention.due(session, now=now)
+            if due:
+                tombstones.catch_up(session, self._stones, now=now)
+        if due:
+            self._going = retention.letting_go(self._sessions, self._terms, self._stones, now=now)
+
+    def _let_some_go(self) -> None:
+        """A few batches a round: on a desk with years of events the first night has much to do."""
+        reports = list(islice(self._going, BATCHES))
+        if len(reports) < BATCHES:
+            self._going = iter(())
+        if reports and reports[-1].counts:
+            log.info("retention rows=%d", sum(reports[-1].counts.values()))
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:
         """Once a business day, everything the gateway remembers of the last two; whether it was, and what

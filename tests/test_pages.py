@@ -61,6 +61,7 @@ PAGES = {
     "pages/admin/people.py": Action.MANAGE_PEOPLE,
     "pages/admin/systems.py": Action.MANAGE_EVENTS,
     "pages/admin/audit.py": Action.SEE_AUDIT,
+    "pages/admin/privacy.py": Action.HANDLE_PRIVACY,
     "pages/admin/health.py": Action.MANAGE_SETTINGS,
     "pages/admin/settings.py": Action.MANAGE_SETTINGS,
     "pages/you/account.py": Action.SEE,

@@ -39,6 +39,7 @@ ALLOWED = {
     Action.MANAGE_EVENTS: "admin",
     Action.MANAGE_PEOPLE: "admin",
     Action.MANAGE_SETTINGS: "admin",
+    Action.HANDLE_PRIVACY: "admin",
 }
 
 

@@ -39,6 +39,7 @@ from payments import (
     claims,
     disputes,
     door,
+    erasing,
     imports,
     inbox,
     keyring,
@@ -164,6 +165,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "disputes": lambda _, row, views: _one(views, Kind.DISPUTE, dispute=row.id, step="recorded"),
     "refund_orders": lambda _, row, views: _one(views, Kind.REFUND_ORDER, order=row.id, step="ready"),
     "refund_returns": lambda _, row, views: _one(views, Kind.REFUND_ORDER, step="unmatched", why=row.why),
+    "erasures": lambda _, row, views: any("was erased" in str(view.detail) for view in views),
     "reminders": lambda _, row, views: any("Reminder" in str(view.detail.get("subject")) for view in views),
     "legacy_records": lambda _, row, views: any(view.source == Source.LEGACY for view in views),
     "outbox": lambda _, row, views: _one(views, Kind.MAIL, subject=row.subject),
@@ -302,6 +304,10 @@ def test_every_table_was_written_to_and_every_row_of_it_shows(desk, now):
         on = now.date()
         told = disputes.Told(paid.reference, Money(1), disputes.Why.FRAUD, "CB-1", on, on)
         disputes.record(session, ADMIN, told, now=now)
+    forgotten = issue(desk, gateway, now=now).reference
+    with desk.begin() as session:
+        payment = session.scalars(select(Payment).where(Payment.reference == forgotten)).one()
+        erasing.erase(session, [payment], cause=erasing.REQUEST, now=now)
     legacy.import_file(desk, ADMIN, "old.json", b'[{"full_name": "Thandi"}]', "ZAR", demo=False, now=now)
     lost, seen = missing(desk)
     assert lost == []

@@ -22,6 +22,7 @@ from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
 from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally
 from db.models.disputes import Dispute
 from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
+from db.models.erasures import Erasure, ErasureDoor, SubjectRequest
 from db.models.events import Category, Event, EventTerms
 from db.models.exports import Export, ExportPreset
 from db.models.inbox import Case, InboxEvent, UnverifiedEvent
@@ -79,6 +80,8 @@ __all__ = [
     "DiscountCode",
     "Dispute",
     "DrawerCount",
+    "Erasure",
+    "ErasureDoor",
     "Event",
     "EventAccount",
     "EventTerms",
@@ -165,6 +168,7 @@ __all__ = [
     "StatementFile",
     "StatementLine",
     "StatementMapping",
+    "SubjectRequest",
     "Tally",
     "Till",
     "TillEntry",

@@ -59,6 +59,7 @@ class Payment(Base):
         Integer, default=0, server_default="0"
     )  # 0: it is for one person
     origin: Mapped[str] = mapped_column(String(6), default="desk", server_default="desk")  # api, legacy
+    erased_at: Mapped[datetime | None]  # since then nothing of it tells who paid
     event: Mapped[Event] = relationship()
     category: Mapped[Category | None] = relationship()
     links: Mapped[list["Link"]] = relationship(back_populates="payment", order_by="Link.id")

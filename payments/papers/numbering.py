@@ -18,6 +18,8 @@ from payments.papers.bodies import PaperKind, digest
 from payments.privacy import fold
 from payments.references import DEMO_PAPERS
 
+#: A body says so once who it was for is not kept any more: its hash is of what it was.
+ERASED = "erased"
 _PREFIX = {
     PaperKind.QUOTATION: "QUO",
     PaperKind.PRO_FORMA: "PRO",
@@ -82,7 +84,7 @@ def broken(session: Session) -> Iterator[str]:
     yield from _credited_too_much(session)
     bodies = select(PaperRow.label, PaperRow.body, PaperRow.sha256).execution_options(yield_per=500)
     for label, body, sha256 in session.execute(bodies):
-        if digest(body) != sha256:
+        if digest(body) != sha256 and ERASED not in body:
             yield f"{label}: it is not as it was issued"
 
 
