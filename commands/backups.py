@@ -9,9 +9,10 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, aside, command_line, console, open_desk
 from commands.run import is_answering
-from payments import audit, backups, restoring
+from payments import audit, backups, restoring, tombstones
 from payments import worker as workers
 from payments.errors import Conflict, InvalidInput
+from payments.stores import Store
 from payments.tombstones import Stones
 
 
@@ -56,8 +57,19 @@ def fetch_backup(
     name = name or backups.newest_in(store)
     with aside.status(f"Fetching {name} …"):
         store.fetch(name, folder / name)
+        _fetch_erasures(store, folder)
     file = str(folder / name)
     answer({"file": file}, as_json, lambda: console.print(file, markup=False))
+
+
+def _fetch_erasures(store: Store, folder: Path) -> None:
+    """The list of who was erased comes with it, and is added to the one that is there."""
+    if tombstones.NAME in store.names():
+        fetched = folder / f"{tombstones.NAME}.fetched"
+        store.fetch(tombstones.NAME, fetched)
+        with (folder / tombstones.NAME).open("a") as kept:
+            kept.write(fetched.read_text())
+        fetched.unlink()
 
 
 def restore(

@@ -26,7 +26,7 @@ from db import backup as copies
 from db import migrate
 from db.models import Meta
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import chain, dates, integrity, sealing
+from payments import chain, dates, integrity, sealing, tombstones
 from payments.errors import CannotOpen, Conflict, NotFound, PaymentsError
 from payments.keyring import KeyRing
 from payments.stores import Store
@@ -245,6 +245,8 @@ def copy_away(place: Place, *, now: datetime) -> list[str]:
     for path in missing:
         store.put(path.with_name(f"{path.name}.sha256"))
         store.put(path)  # the last of the two: what has its name is whole
+    if (erased := place.folder / tombstones.NAME).exists():
+        store.put(erased)
     for name in _too_old(there | {path.name for path in missing}, now):
         store.remove(name)
         store.remove(f"{name}.sha256")

@@ -195,7 +195,10 @@ def _compared_before(session: Session, now: datetime) -> int:
 
 
 def _twin(session: Session, payment: Payment, paid_at: datetime) -> str | None:
-    """The reference of an earlier payment that this one looks like a repetition of."""
+    """The reference of an earlier payment that this one looks like a repetition of. Of who was erased
+    nothing can be said: they all have the same name."""
+    if payment.erased_at is not None:
+        return None
     name = fold(payment.payer_name)
     same_payer = [Payment.search_text.contains(name, autoescape=True)] if name else []
     if payment.payer_email:
@@ -213,6 +216,7 @@ def _twin(session: Session, payment: Payment, paid_at: datetime) -> str | None:
         Payment.paid_at >= paid_at - TWINS_WITHIN,
         earlier,
         Payment.id != payment.id,
+        Payment.erased_at.is_(None),
         or_(*same_payer),
     )
     for other in session.scalars(alike.order_by(Payment.id)):

@@ -25,7 +25,7 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     payer = contacts.payer(said)
     name = "" if payer.name in (payer.email, payer.phone) else payer.name
     told = {"payer_name": name, "payer_email": payer.email, "payer_phone": payer.phone}
-    new = correct(session, person, payment, told, now=now)
+    new = keep_and_tell(session, payment, told, actor=person.name, now=now)
     if not new:
         raise InvalidInput("Write a name, an e-mail address or a phone number that is not there yet.")
     fields = tuple(_WORDS[field] for field in new)
@@ -37,15 +37,15 @@ def add(session: Session, person: Person, reference: str, said: str, *, now: dat
     return fields
 
 
-def correct(
-    session: Session, person: Person, payment: Payment, told: Mapping[str, str], *, now: datetime
+def keep_and_tell(
+    session: Session, payment: Payment, told: Mapping[str, str], *, actor: str, now: datetime
 ) -> list[str]:
-    """Write down what is right of one payment's payer, on their own word; which of it was new."""
+    """Write down what is told of one payment's payer; which of it was new stands on its timeline."""
     new = keep(payment, {field: value for field, value in told.items() if value}, now=now)
     if new:
         changed = ", ".join(_WORDS[field] for field in new)
         lifecycle.note(
-            session, payment, Kind.DETAILS, now=now, source=Source.DESK, actor=person.name, changed=changed
+            session, payment, Kind.DETAILS, now=now, source=Source.DESK, actor=actor, changed=changed
         )
     return new
 

@@ -235,7 +235,7 @@ def correct(session: Session, person: Person, request_id: int, payer: Payer, *, 
     }
     changed = 0
     for payment in _payments(session, row, held=True):
-        changed += bool(payer_details.correct(session, person, payment, told, now=now))
+        changed += bool(payer_details.keep_and_tell(session, payment, told, actor=person.name, now=now))
     if not changed:
         raise InvalidInput("Write what is right: nothing here differs from what is kept.")
     return finish(session, person, request_id, {"payments": changed}, now=now)

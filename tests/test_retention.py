@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 import bootstrap
+import commands.backups
 from commands import privacy
 from db.models import (
     AuditEntry,
@@ -23,10 +24,12 @@ from db.models import (
 )  # fmt: skip
 from db.session import Sessions
 from payments import backups, breach, dates, erasing, integrity, personal, restoring, retention, tombstones
+from payments.backups import Place
 from payments.breach import Window
 from payments.errors import Conflict, InvalidInput
 from payments.personal import Term
 from payments.retention import Terms
+from payments.stores import Folder
 from payments.tombstones import Stones
 from tests import desk
 from tests.desk import ADMIN, issue, make_event
@@ -204,6 +207,17 @@ def test_an_erasure_that_was_not_written_down_is_caught_up_with(sessions, subjec
         assert tombstones.catch_up(session, stones, now=now) == 1
         assert tombstones.catch_up(session, stones, now=now) == 0
     assert NAME not in (tmp_path / tombstones.NAME).read_text()
+
+
+def test_the_list_goes_to_the_store_and_comes_back_with_a_backup(tmp_path, now):
+    folder, store, other = tmp_path / "here", Folder(tmp_path / "store"), tmp_path / "there"
+    for each in (folder, store.path, other):
+        each.mkdir()
+    tombstones.add(Stones((folder,)), [(7, "DEMO_REG_A")], now=now)
+    backups.copy_away(Place(folder, tmp_path, KEYS, None, store), now=now)
+    tombstones.add(Stones((other,)), [(8, "DEMO_REG_B")], now=now)
+    commands.backups._fetch_erasures(store, other)
+    assert tombstones.read(Stones((other,))) == {7: "DEMO_REG_A", 8: "DEMO_REG_B"}
 
 
 def test_a_list_that_cannot_be_read_stops_a_restore(tmp_path):
