@@ -130,6 +130,15 @@ _RUNNING: Advice = (
         "{admin/events}: prices, deadlines, bank account, who bills. Then one payment of R1.00 as a trial.",
     ),
     (
+        "Somebody asks what you hold on them, or to be erased",
+        "{admin/privacy}: find their payments, say how you know that it is them, and answer within thirty "
+        "days. Erasing takes two people, and says before what stays.",
+    ),
+    (
+        "Data may have got out",
+        "{admin/privacy}, *Who saw what*: the list of those days, of one account or all, for the Regulator.",
+    ),
+    (
         "You wonder who changed something",
         "{admin/audit}, or the payment's own timeline. Nobody can take an entry away.",
     ),
@@ -191,6 +200,10 @@ FIRST_DAY: Mapping[Step, tuple[str, str]] = {
 }
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
+    (
+        "Erased",
+        "A payment of which nothing tells who paid any more. Its money, days and papers' numbers stay.",
+    ),
     (
         "Payment",
         "What one payer owes for one thing, and all that became of it. It has one reference for life.",

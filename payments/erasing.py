@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import (
     JSON,
@@ -256,12 +257,13 @@ def _scrub(
 
 #: Where a person's name may stand though no payment of theirs does: what was searched for, noted, proposed.
 _ANYWHERE: Mapping[str, tuple[str, ...]] = {
-    "exports": ("wanted",), "saved_views": ("query",), "schedules": ("plan",), "bulk_runs": ("given",),
+    "exports": ("wanted",), "schedules": ("plan",), "bulk_runs": ("given",),
     "matches": ("evidence",), "exceptions": ("suggestion",), "cases": ("detail",),
 }  # fmt: skip
 
 
 def _loose(session: Session, names: Names) -> Iterator[tuple[str, int]]:
+    yield "saved_views", _searches(session, names)
     for name, columns in _ANYWHERE.items():
         of = table(name)
         told = [
@@ -271,6 +273,17 @@ def _loose(session: Session, names: Names) -> Iterator[tuple[str, int]]:
         ]
         if told:
             yield name, _scrub(session, of, columns, or_(*told), names)
+
+
+def _searches(session: Session, names: Names) -> int:
+    """Views keep what is searched for as it stands in an address: a name is looked for in what it means."""
+    of, count = table("saved_views"), 0
+    for number, query in session.execute(select(of.c.id, of.c.query)).all():
+        pairs = parse_qsl(query, keep_blank_values=True)
+        if (new := [(name, names.without(value)) for name, value in pairs]) != pairs:
+            session.execute(update(of).where(of.c.id == number).values(query=urlencode(new)))
+            count += 1
+    return count
 
 
 def _done(

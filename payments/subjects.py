@@ -3,8 +3,9 @@
 Nothing is guessed: who looks is shown what the same address, number or name is on, and chooses.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -192,7 +193,7 @@ class Names:
         self._word = word
         #: What is looked for where nothing says whose it is: an address, the digits of a number, a name of
         #: two words or more.
-        self.signs = tuple({sign for one in said if (sign := _sign(one))})
+        self.signs = tuple({sign for one in said for sign in _signs(one)})
 
     def without(self, value: Any) -> Any:
         """The same text or JSON, without them. What a machine reads is left as it is."""
@@ -233,10 +234,14 @@ def called(session: Session, payments: Sequence[Payment], word: str) -> Names:
     return Names(said - {"", word}, word)
 
 
-def _sign(said: str) -> str:
+def _signs(said: str) -> Iterator[str]:
+    """In lower case, and as JSON has it on SQLite, which writes letters beyond ASCII as numbers."""
     if re.fullmatch(r"\+\d{6,15}", said):
-        return said[-9:]
-    return said.lower() if "@" in said or len(said.split()) > 1 else ""
+        yield said[-9:]
+    elif "@" in said or len(said.split()) > 1:
+        yield said.lower()
+        yield json.dumps(said)[1:-1].lower()
+        yield json.dumps(said.lower())[1:-1]
 
 
 def _pattern(said: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
@@ -365,7 +366,7 @@ def _everywhere(session: Session, payment: Payment, keys: KeyRing, now: datetime
         SavedView(
             token="v",
             owner_id=1,
-            query=f"q={EMAIL}",
+            query=urlencode([("q", f"{EMAIL} {NAME}")]),
             scope="*",
             sort="",
             columns="",

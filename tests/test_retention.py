@@ -278,6 +278,23 @@ def test_a_moment_that_is_none_is_said_so():
         privacy._moment("yesterday")
 
 
+@pytest.mark.parametrize("name", ["Thandéka Mokoena", "thandéka mokoena"])
+def test_letters_beyond_ascii_are_found_as_well(sessions, gateway, now, name):
+    with sessions.begin() as session:
+        make_event(session, now=now)
+    theirs = issue(sessions, gateway, now=now, payer_name="Thandéka Mokoena").reference
+    other = issue(sessions, gateway, now=now).reference
+    with sessions.begin() as session:
+        to = desk.payment_of(session, other)
+        session.add(Case(reason="alike", payment_id=to.id, detail={"who": name}, opened_at=now))
+    with sessions.begin() as session:
+        payment = desk.payment_of(session, theirs)
+        erasing.erase(session, [payment], cause=erasing.REQUEST, now=now, everywhere=True)
+    with sessions.read() as session:
+        detail = session.scalars(select(Case.detail).where(Case.reason == "alike")).one()
+    assert detail == {"who": "Erased"}
+
+
 def test_a_case_that_names_them_elsewhere_is_scrubbed_too(sessions, subject, now):
     """Beside somebody else's payment: only where an address, a number or a whole name stands."""
     with sessions.begin() as session:
