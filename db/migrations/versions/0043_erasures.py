@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0043"
-down_revision = "0039"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
@@ -25,6 +25,7 @@ PERSONAL = {
     "reversals": ("why",),
     "till_entries": ("why",),
     "papers": ("body",),
+    "amount_changes": ("why",),
 }
 #: What a line of a bank says of people, and what it says of money.
 LINE_PERSONAL = ("description", "reference")
