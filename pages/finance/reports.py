@@ -1,4 +1,4 @@
-"""Reports: takings, revenue, open items, fees, registrations, money in transit, outcomes."""
+"""Reports: takings, revenue, open items, fees, registrations, money in transit, outcomes, a forecast."""
 
 from datetime import date, datetime
 from urllib.parse import parse_qsl, urlsplit
@@ -145,6 +145,7 @@ def kept_reports(here: Person) -> None:
     if not found:
         return
     st.subheader("Kept reports", anchor=False)
+    ui.plain("They are never changed, and stay for as long as the desk does.", "faint")
     for one in found:
         asked, told = one.asked, dates.say_moment(one.asked.as_of)
         label = f"{one.title}, {asked.period.told} · as it stood on {told} · {one.kept_by}"
