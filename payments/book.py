@@ -157,11 +157,11 @@ class SqlBook:
         return found if len(found) <= MOST_UNDER else []
 
     def quoted(self) -> Sequence[Obligation]:
-        """Read from the few that were quoted, each payment by its id."""
-        asked = (
-            select(*_COLUMNS).select_from(PaymentQuote).join(Payment, Payment.id == PaymentQuote.payment_id)
-        )
-        return [_obligation(row) for row in self._session.execute(asked.where(_PAYABLE))]
+        """From the few that were quoted to their payments, by id. An outer join, and what is payable chosen
+        here: else SQLite might begin with all payments that are payable, and look whether each was quoted."""
+        asked = select(*_COLUMNS).select_from(PaymentQuote)
+        rows = self._session.execute(asked.outerjoin(Payment, Payment.id == PaymentQuote.payment_id))
+        return [one for one in map(_obligation, rows) if one.payable]
 
     def batches(self) -> Sequence[Batch]:
         return self._batches

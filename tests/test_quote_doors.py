@@ -14,6 +14,7 @@ from payments import grammar, links, price_book, quotes, rates, registration_fil
 from payments.dates import business_day
 from payments.errors import InvalidInput
 from payments.exports.layout import Layout
+from payments.papers.bodies import PaperKind
 from payments.papers.charged import items_of
 from payments.people import Role
 from payments.price_book import PriceBook, QuoteLine
@@ -25,10 +26,12 @@ from tests.test_api import Client, key_of, problem
 from tests.test_exports import read_back, written
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
+from tests.test_papers import desk as paper_desk
+from tests.test_papers import paper, words_of
 from tests.test_quotes import DOLLARS, MID, enter, quoted
 from tests.test_registration_files import Desk as FileDesk
 
-__all__ = ["page_desk"]
+__all__ = ["page_desk", "paper_desk"]
 
 WISH = {
     "registration_id": "2026-0417", "currency": "ZAR", "payer_name": "Wanjiru Kamau",
@@ -137,25 +140,26 @@ def test_a_rate_that_changes_between_looking_and_doing_is_said(files, now):
     assert (row.outcome, "It costs R4\xa0750.00, not R4\xa0612.50" in row.why) == ("refused", True)
 
 
-@pytest.mark.parametrize(
-    "cells, said",
-    [
-        ("250.00,", "no currency"),
-        (",USD", "no amount"),
-        ("250.00,ZAR", "and ZAR"),
-        ("250.00,US$", "a currency of USD"),
-        ("1.5,USD", "is not an amount"),
-        ("-250.00,USD", "is not an amount"),
-        ("1e5,USD", "is not an amount"),
-        ("0,USD", "must be between US$0.01"),
-        ("250.00,GBP", "no rate for GBP yet"),
-        (",", "says no amount"),
-    ],
+UNCLEAR = (
+    ("250.00,", "no currency"),
+    (",USD", "no amount"),
+    ("250.00,ZAR", "and ZAR"),
+    ("250.00,US$", "a currency of USD"),
+    ("1.5,USD", "is not an amount"),
+    ("-250.00,USD", "is not an amount"),
+    ("1e5,USD", "is not an amount"),
+    ("0,USD", "must be between US$0.01"),
+    ("250.00,GBP", "no rate for GBP yet"),
+    (",", "says no amount"),
 )
-def test_a_row_whose_quote_is_unclear_is_refused_with_why(files, cells, said):
-    (row,) = files.look(f"{HEADS}\nA1,Wanjiru Kamau,,{cells}\n").rows
-    assert row.change.becomes is Becomes.REFUSED
-    assert said in row.change.told
+
+
+def test_a_row_whose_quote_is_unclear_is_refused_with_why(files):
+    rows = "".join(f"A{nth},Wanjiru Kamau,,{cells}\n" for nth, (cells, _) in enumerate(UNCLEAR))
+    looked = files.look(f"{HEADS}\n{rows}").rows
+    assert {row.change.becomes for row in looked} == {Becomes.REFUSED}
+    for row, (_, said) in zip(looked, UNCLEAR, strict=True):
+        assert said in row.change.told
 
 
 def test_a_workbook_quotes_as_well(files):
@@ -198,13 +202,13 @@ def test_a_rate_is_entered_as_people_type_it_and_read_back(page_desk):
         assert [one.micro for one in rates.history(session, ADMIN)] == [22_200_000, MID]
 
 
-@pytest.mark.parametrize("typed", ["0", "R", "NaN", "1e5", "-3", "18.45.00", "٣", "<b>"])
-def test_a_rate_that_is_none_is_a_sentence_and_no_button(page_desk, typed):
+def test_a_rate_that_is_none_is_a_sentence_and_no_button(page_desk):
     page_desk.sign_in(Role.FINANCE)
     at = page_desk.open("pages/finance/prices.py")
-    at.text_input(key="rate_typed_0").set_value(typed).run()
-    assert "is not a rate" in at.error[0].value
-    assert "Enter the rate" not in [one.label for one in at.button]
+    for typed in ("0", "R", "NaN", "1e5", "-3", "18.45.00", "٣", "<b>"):
+        at.text_input(key="rate_typed_0").set_value(typed).run()
+        assert "is not a rate" in at.error[0].value, typed
+        assert "Enter the rate" not in [one.label for one in at.button]
 
 
 def quote_at_door(page_desk):
@@ -304,15 +308,26 @@ def test_a_bill_says_the_quote_and_adds_up_in_rand(sessions, two):
     assert "quoted" not in plain.what
 
 
-@pytest.mark.parametrize(
-    "asked, which", [("quoted:usd", [0]), ("quoted:any", [0]), ("quoted:eur", []), ("-quoted:usd", [1])]
-)
-def test_quotes_are_searched_for(sessions, two, now, asked, which):
-    wanted = grammar.read(asked, business_day(now))
+@pytest.mark.parametrize("kind", [PaperKind.QUOTATION, PaperKind.INVOICE])
+def test_a_paper_says_the_quote_and_its_totals_and_vat_are_in_rand(paper_desk, gateway, now, kind):
+    enter(paper_desk, now)
+    handed, told = words_of(paper_desk, paper(paper_desk, now, kind, quoted(paper_desk, gateway, now)), now)
+    assert "quoted US$250.00 at R18.4500 (SARB mid 23 Nov," in " ".join(told.split())
+    assert (handed.body.bill.total, handed.body.bill.vat) == (Money(4612_50), Money(601_63))
+
+
+def test_quotes_are_searched_for(sessions, two, now):
     with sessions.read() as session:
-        found = [row.reference for row in search.page(session, ADMIN, wanted).rows]
-        assert search.totals(session, ADMIN, wanted).count == len(which)
-    assert found == [two[nth] for nth in which]
+        for asked, which in (
+            ("quoted:usd", [0]),
+            ("quoted:any", [0]),
+            ("quoted:eur", []),
+            ("-quoted:usd", [1]),
+        ):
+            wanted = grammar.read(asked, business_day(now))
+            found = [row.reference for row in search.page(session, ADMIN, wanted).rows]
+            assert found == [two[nth] for nth in which], asked
+            assert search.totals(session, ADMIN, wanted).count == len(which)
 
 
 def test_a_quote_is_in_a_file_and_in_none_of_its_sums(sessions, two):
@@ -383,22 +398,18 @@ def test_a_file_names_the_currency_and_the_list_says_the_price(files, now):
     assert files.bring(text) == {"unchanged": 1, "refused": 1}
 
 
-@pytest.mark.parametrize(
-    "line, said",
-    [
-        (QuoteLine("Nobody", Money(1, "USD")), "not a category"),
-        (QuoteLine("Regular", Money(100_00)), "in one of USD"),
-        (QuoteLine("Regular", Money(0, "USD")), "no price to quote"),
-        (QuoteLine("Regular", Money(100_000_001, "USD")), "no price to quote"),
-    ],
-)
-def test_what_is_no_price_to_quote_is_refused(sessions, now, line, said):
+def test_what_is_no_price_to_quote_is_refused(sessions, now):
     with sessions.begin() as session:
         make_event(session, now=now)
-    with pytest.raises(InvalidInput, match=said):
-        list_prices(sessions, now, PriceBook(quotes=(line,)))
-    with pytest.raises(InvalidInput, match="has two prices in USD"):
-        list_prices(sessions, now, PriceBook(quotes=(LISTED.quotes[0],) * 2))
+    for lines, said in (
+        ((QuoteLine("Nobody", Money(1, "USD")),), "not a category"),
+        ((QuoteLine("Regular", Money(100_00)),), "in one of USD"),
+        ((QuoteLine("Regular", Money(0, "USD")),), "no price to quote"),
+        ((QuoteLine("Regular", Money(100_000_001, "USD")),), "no price to quote"),
+        ((LISTED.quotes[0],) * 2, "has two prices in USD"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            list_prices(sessions, now, PriceBook(quotes=lines))
 
 
 def test_prices_to_quote_are_changed_and_taken_away_on_the_record(sessions, now):
