@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import (
     Admission,
+    AmountChange,
     Approval,
     BankAccount,
     BulkRow,
@@ -161,6 +162,7 @@ def _everywhere(session: Session, payment: Payment, keys: KeyRing, now: datetime
             folded_reference="NOKWANDAFEATHERSTONEHAUGH",
         )
     )
+    add(AmountChange(**of, **money, **did, kind="agreed", choice={}, why=SAID))
     add(ClaimDrop(claim_id=claim.id, why=SAID, **did))
     proof = add(
         Proof(
