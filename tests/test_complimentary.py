@@ -125,7 +125,7 @@ def test_what_is_paid_is_not_complimentary_any_more(desk, site, now):
 def test_the_door_offers_it_to_who_may_and_asks_with_the_form(page_desk):
     page_desk.sign_in(Role.ORGANISER)
     at = page_desk.open("pages/door/take.py")
-    assert "Complimentary" not in str(at.segmented_control(key="take_how").options)
+    assert "Free" not in str(at.segmented_control(key="take_how").options)
     with page_desk.sessions.begin() as session:
         somebody(session, "Fikile", Role.FINANCE, now=page_desk.now)
     page_desk.sign_in(Role.FINANCE)

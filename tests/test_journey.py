@@ -233,3 +233,44 @@ def test_an_organiser_sees_nothing_of_another_event(browser: Browser, desk: Desk
     page.wait_for_timeout(1_500)
     assert "thandi@example.org" not in page.content()
     context.close()
+
+
+def test_another_amount_is_shown_before_it_is_done_and_not_done_once_money_came(
+    signed_in: BrowserContext, desk: Desk
+) -> None:
+    """Before money another payment takes its place; what was meant for it does nothing once it is paid."""
+    _, _, reference = take(signed_in, desk, "Zodwa Khumalo", "1000")
+    page = signed_in.new_page()
+    page.goto(f"{desk.dashboard}/payments?payment={reference}")
+    costs(page, "800", "asks for R800.00 in its place")
+    send(page)
+    page.get_by_role("button", name="In its place").click(timeout=15_000)
+    expect(page.get_by_text(f"In place of: {reference}")).to_be_visible(timeout=15_000)
+    other = page.url.rpartition("payment=")[2]
+    costs(page, "700", "asks for R700.00 in its place")
+    (row,) = desk.manage("find", other)["rows"]
+    desk.pull(f"{row['gateway_reference']}/pay")
+    while desk.manage("find", other)["rows"][0]["status"] != "paid":
+        time.sleep(0.5)
+    send(page)
+    expect(page.get_by_role("dialog").get_by_text("It said PAID", exact=False)).to_be_visible(timeout=15_000)
+    assert page.get_by_text("asked for it; a second person decides").count() == 0
+    (row,) = desk.manage("find", other)["rows"]
+    assert (row["status"], row["amount_minor"]) == ("paid", 80_000)
+    assert len(desk.manage("find", "Zodwa Khumalo")["rows"]) == 2
+
+
+def costs(page: Page, amount: str, says: str) -> None:
+    """The drawer's form, with an amount typed and what it would do shown."""
+    page.get_by_role("dialog").get_by_role("button", name="Money", exact=True).click(timeout=20_000)
+    page.get_by_text("Change the amount", exact=True).first.click()
+    box = page.get_by_role("textbox", name="What it costs in all from now on")
+    box.fill(amount)
+    box.press("Enter")
+    expect(page.get_by_text(says)).to_be_visible(timeout=15_000)
+    page.get_by_label("Why does it cost something else?").fill("She is a member after all")
+
+
+def send(page: Page) -> None:
+    body = page.get_by_test_id("stPopoverBody")
+    body.get_by_test_id("stFormSubmitButton").get_by_role("button").click()

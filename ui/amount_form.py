@@ -45,7 +45,8 @@ def amount_form(here: Person, detail: PaymentDetail) -> str | None:
             "The gateway is asked first about a link that waits. Money that still comes on it is told.",
             "faint",
         )
-    with st.form(f"change_amount_{reference}", border=False):
+    shown = "-".join(step.deed for step in steps)  # a press meant for something else does nothing
+    with st.form(f"change_amount_{reference}_{shown}", border=False):
         tell = (
             not two
             and bool(detail.row.payer_email)

@@ -44,6 +44,8 @@ OWN_AMOUNT = 0
 EXTRAS_ONLY = -1
 IN_ANOTHER_CURRENCY = -2
 LINK, EFT, CASH, SLIP, FREE = "Link", "EFT", "Cash", "Card slip", "Complimentary"
+#: As they stand beside each other on a phone.
+SHORT = {SLIP: "Card", FREE: "Free"}
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
 GOES_ON = {
@@ -108,7 +110,7 @@ def choose_way() -> str:
         st.segmented_control(
             "How it is paid",
             list(icons),
-            format_func=lambda way: f":material/{icons[way]}: {'Card' if way == SLIP else way}",
+            format_func=lambda way: f":material/{icons[way]}: {SHORT.get(way, way)}",
             default=LINK,
             required=True,
             key="take_how",
