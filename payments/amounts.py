@@ -4,7 +4,7 @@ after, the difference is asked for or credited (``agreed`` says which). No payme
 What waits is cancelled only once the gateway was asked; all of a change is written in one transaction.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from payments import (
     audit,
     cancellation,
     crediting,
+    families,
     holding,
     lifecycle,
     links,
@@ -29,9 +30,10 @@ from payments import (
     standstill,
     vat,
 )
-from payments.agreed import Deed, Member, Step
+from payments.agreed import Deed, Step
 from payments.attention import reason_given
 from payments.errors import Conflict
+from payments.families import ASKED, REPLACED
 from payments.gateways import Gateway
 from payments.lifecycle import CLOSED, Source, Status
 from payments.links import Addresses
@@ -42,7 +44,7 @@ from payments.people import SYSTEM, Action, Person, check
 from payments.places import PlaceDraft
 from payments.prices import Choice, Priced
 
-_ASKED, _REPLACED, _AGREED = "asked", "replaced", "agreed"
+_AGREED = "agreed"
 _CANCELS = (Deed.REPLACE, Deed.DROP)
 #: Doors through which another system says what a registration costs: its word is one, and nobody is asked.
 _SYSTEMS = (Source.API, Source.FILE)
@@ -68,89 +70,7 @@ class Changed:
     asks: str = ""
 
 
-@dataclass(frozen=True)
-class Related:
-    """A payment that belongs to another by a change of its amount. ``is_later``: the change made it."""
-
-    kind: str
-    reference: str
-    status: Status
-    amount: Money
-    is_later: bool
-
-
-@dataclass(frozen=True)
-class Agreed:
-    """What a payment costs in all by now, with its differences; what of it is owed back; what belongs."""
-
-    total: Money
-    owed_back: Money
-    related: tuple[Related, ...]
-
-
-# -- what there is ------------------------------------------------------------------------------------
-
-
-def first_of(session: Session, payment: Payment) -> Payment:
-    """The payment whose difference this one asks for, or the payment itself."""
-    query = select(AmountChange.payment_id).where(
-        AmountChange.other_id == payment.id, AmountChange.kind == _ASKED
-    )
-    found = session.scalar(query)
-    return payment if found is None else session.get_one(Payment, found)
-
-
-def family(session: Session, payment: Payment) -> tuple[Payment, ...]:
-    """The first payment, and those that ask for differences of it, the oldest first."""
-    first = first_of(session, payment)
-    query = (
-        select(Payment)
-        .join(AmountChange, AmountChange.other_id == Payment.id)
-        .where(AmountChange.payment_id == first.id, AmountChange.kind == _ASKED)
-        .order_by(Payment.id)
-    )
-    return (first, *session.scalars(query))
-
-
-def members(session: Session, payment: Payment) -> tuple[Member, ...]:
-    return _members(session, family(session, payment))
-
-
-def total(session: Session, payment: Payment) -> Money:
-    """What it costs in all, as agreed until now."""
-    return agreed.total(members(session, payment))
-
-
-def hold(session: Session, payment: Payment) -> None:
-    """Its family, held until the transaction ends, in the order of their ids as everybody holds several."""
-    for payment_id in sorted(one.id for one in family(session, payment)):
-        holding.payment(session, payment_id)
-
-
-def current(session: Session, payment: Payment) -> Payment:
-    """Of its family the newest that was not closed: how the whole stands."""
-    whole = family(session, payment)
-    return next((one for one in reversed(whole) if one.status not in CLOSED), whole[0])
-
-
-def choice_of(session: Session, payment: Payment) -> Choice | None:
-    """What was chosen for it last; None when its amount was said."""
-    ids = [one.id for one in family(session, payment)]
-    query = select(AmountChange.choice).where(
-        AmountChange.payment_id.in_(ids), AmountChange.kind != _REPLACED
-    )
-    last = session.scalars(query.order_by(AmountChange.id.desc()).limit(1)).first()
-    if last is None:
-        return prices.choice_of(session, first_of(session, payment))
-    return _choice(last) if last else None
-
-
-def of(session: Session, person: Person, reference: str) -> Agreed:
-    """Raises NotFound."""
-    payment = obligations.seen(session, person, reference)
-    return Agreed(
-        total(session, payment), crediting.owed(session, payment), tuple(_related(session, payment))
-    )
+# -- the change ---------------------------------------------------------------------------------------
 
 
 def foresee(
@@ -159,15 +79,12 @@ def foresee(
     """What would be done; nothing is. Raises NotFound, NotAllowed, InvalidInput, Conflict."""
     payment = obligations.seen(session, person, reference)
     check(person, Action.ISSUE_LINK, payment.event_id)
-    return agreed.plan(members(session, payment), amount, anew=anew)
+    return agreed.plan(families.members(session, payment), amount, anew=anew)
 
 
 def takes_two(steps: Iterable[Step]) -> bool:
     """Whether a person asks another for it: something is owed back."""
     return any(step.deed is Deed.CREDIT for step in steps)
-
-
-# -- the change ---------------------------------------------------------------------------------------
 
 
 def change(
@@ -192,7 +109,7 @@ def change(
         steps = foresee(session, person, reference, wanted.amount, anew=wanted.choice is not None)
         payment = obligations.seen(session, person, reference)
         _one_may(payment, steps, source)
-        statuses = {one.reference: one.status for one in members(session, payment)}
+        statuses = {one.reference: one.status for one in families.members(session, payment)}
         if not steps and wanted.choice is None:
             return Changed(())
     for step in steps:
@@ -219,7 +136,7 @@ def credited_alone(session: Session, payment: Payment, amount: Money) -> tuple[S
 
     Raises InvalidInput, Conflict: more than credits would be needed.
     """
-    steps = agreed.plan(members(session, payment), amount)
+    steps = agreed.plan(families.members(session, payment), amount)
     if not takes_two(steps):
         raise Conflict(f"{amount} leaves nothing to credit of {payment.reference}: change the amount itself.")
     if waits := next((step for step in steps if step.deed is not Deed.CREDIT), None):
@@ -252,17 +169,6 @@ class _By:
         return {"now": self.now, "source": self.source, "actor": self.name}
 
 
-def _related(session: Session, payment: Payment) -> Iterator[Related]:
-    query = select(AmountChange).where(
-        (AmountChange.payment_id == payment.id) | (AmountChange.other_id == payment.id)
-    )
-    for row in session.scalars(query.order_by(AmountChange.id)):
-        if row.other_id is not None:
-            later = row.payment_id == payment.id
-            other = session.get_one(Payment, row.other_id if later else row.payment_id)
-            yield Related(row.kind, other.reference, Status(other.status), other.amount, later)
-
-
 def _one_may(payment: Payment, steps: Sequence[Step], source: Source) -> None:
     """Raises Conflict for what a person does not do alone, or not to a payment that somebody closed."""
     if source in _SYSTEMS:
@@ -273,21 +179,6 @@ def _one_may(payment: Payment, steps: Sequence[Step], source: Source) -> None:
         raise Conflict(f"{payment.reference} is an earlier record: take a new payment for another amount.")
     if takes_two(steps):
         raise Conflict("What is owed back to a payer takes two people: ask a second person for the credit.")
-
-
-def _members(session: Session, payments: Sequence[Payment]) -> tuple[Member, ...]:
-    credited = crediting.of_many(session, [one.id for one in payments])
-    return tuple(
-        Member(
-            one.reference,
-            Status(one.status),
-            Money(one.owed_minor, one.amount_currency),
-            one.received,
-            Money(one.refunded_minor, one.amount_currency),
-            Money(credited.get(one.id, 0), one.amount_currency),
-        )
-        for one in payments
-    )
 
 
 def _write(
@@ -302,10 +193,10 @@ def _write(
             return None, known.reference
         raise Conflict(f"{first.reference} was replaced by {known.reference} in this moment. Look at that.")
     anew = wanted.choice is not None
-    if agreed.plan(_members(session, held), wanted.amount, anew=anew) != tuple(steps):
+    if agreed.plan(families.members_of(session, held), wanted.amount, anew=anew) != tuple(steps):
         stands = ", ".join(f"{one.reference} is {one.status.replace('_', ' ')}" for one in held)
         raise Conflict(f"It changed in this moment: {stands}. Look at it again.")
-    wanted = replace(wanted, choice=wanted.choice or choice_of(session, payment))
+    wanted = replace(wanted, choice=wanted.choice or families.choice_of(session, payment))
     named = {one.reference: one for one in held}
     draft: Draft | None = None
     asks = ""
@@ -322,7 +213,7 @@ def _write(
     if not steps:
         nothing = Money(0, first.amount_currency)
         crediting.keep(
-            session, first, nothing, wanted.why, kind=_AGREED, choice=_plain(wanted.choice), **by.act
+            session, first, nothing, wanted.why, kind=_AGREED, choice=families.plain(wanted.choice), **by.act
         )
     audit.record(
         session, by.person, "change_amount", first.reference, now=by.now, event_id=first.event_id,
@@ -333,7 +224,7 @@ def _write(
 
 def _hold(session: Session, payment: Payment, *, credited: bool) -> list[Payment]:
     """The family, held in the order of their ids; with the payments that share an invoice with them."""
-    ids = [one.id for one in family(session, payment)]
+    ids = [one.id for one in families.whole(session, payment)]
     others = _billed_with(session, ids) if credited else ()
     rows = {one: holding.payment(session, one) for one in sorted({*ids, *others})}
     return [rows[one] for one in ids]
@@ -349,7 +240,7 @@ def _in_its_place(session: Session, payment: Payment) -> Payment | None:
     query = (
         select(Payment)
         .join(AmountChange, AmountChange.other_id == Payment.id)
-        .where(AmountChange.payment_id == payment.id, AmountChange.kind == _REPLACED)
+        .where(AmountChange.payment_id == payment.id, AmountChange.kind == REPLACED)
     )
     return session.scalar(query.where(Payment.status.not_in(sorted(CLOSED))).limit(1))
 
@@ -372,8 +263,8 @@ def _asked(session: Session, first: Payment, step: Step, wanted: Wanted, by: _By
     new = obligations.create(session, first.event, draft, person=by.person, now=by.now, source=by.source)
     _register(session, first, new, by.now)
     crediting.keep(
-        session, first, new.amount, wanted.why, kind=_REPLACED if whole else _ASKED, other=new,
-        choice=_plain(wanted.choice), **by.act,
+        session, first, new.amount, wanted.why, kind=REPLACED if whole else ASKED, other=new,
+        choice=families.plain(wanted.choice), **by.act,
     )  # fmt: skip
     by_eft = whole and not first.links and wanted.draft is None
     if by_eft or new.amount_currency != "ZAR":
@@ -443,7 +334,7 @@ def _register(session: Session, first: Payment, new: Payment, now: datetime) -> 
 def _credited(session: Session, payment: Payment, step: Step, wanted: Wanted, by: _By) -> None:
     taken_back = step.deed is Deed.TAKE_BACK
     amount = -step.amount if taken_back else step.amount
-    row = crediting.keep(session, payment, amount, wanted.why, choice=_plain(wanted.choice), **by.act)
+    row = crediting.keep(session, payment, amount, wanted.why, choice=families.plain(wanted.choice), **by.act)
     if not taken_back:
         _credit_note(session, payment, row, by)
     crediting.seen_to(session, payment, **by.act)
@@ -451,7 +342,7 @@ def _credited(session: Session, payment: Payment, step: Step, wanted: Wanted, by
 
 def _credit_note(session: Session, payment: Payment, row: AmountChange, by: _By) -> None:
     """An invoice says no more than what the payment costs by now: the rest of it is credited."""
-    (now_is,) = _members(session, [payment])
+    (now_is,) = families.members_of(session, [payment])
     invoices = (
         select(PaperRow)
         .join(PaperPart, PaperPart.paper_id == PaperRow.id)
@@ -464,17 +355,3 @@ def _credit_note(session: Session, payment: Payment, row: AmountChange, by: _By)
             amount = Money(over, payment.amount_currency)
             wanted = issuing.Credit(f"amount-{row.id}", invoice.id, row.why, amount, payment.reference)
             issuing.credit(session, person, wanted, now=by.now)
-
-
-def _plain(choice: Choice | None) -> dict[str, Any]:
-    if choice is None:
-        return {}
-    extras = [list(one) for one in choice.extras]
-    return {
-        "category": choice.category_id, "people": choice.people, "extras": extras, "code": choice.code,
-    }  # fmt: skip
-
-
-def _choice(kept: Mapping[str, Any]) -> Choice:
-    extras = tuple((extra, count) for extra, count in kept["extras"])
-    return Choice(kept["category"], kept["people"], extras, kept["code"])

@@ -20,8 +20,8 @@ from db.models import Event, Payment, Registration, RegistrationFile, Registrati
 from db.money import Money
 from db.session import Sessions
 from payments import (
-    amounts,
     audit,
+    families,
     on_sale,
     registration_changes,
     registration_prices,
@@ -201,7 +201,7 @@ def _known(session: Session, event: Event, ids: Sequence[str]) -> dict[str, Paym
     for start in range(0, len(ids), 500):
         some = Registration.registration_id.in_(ids[start : start + 500])
         rows = session.execute(query.where(some)).all()
-        found.update((own, amounts.current(session, payment)) for own, payment in rows)
+        found.update((own, families.current(session, payment)) for own, payment in rows)
     return found
 
 
@@ -241,7 +241,7 @@ def _look(
     else:
         wanted, amount = replace(wanted, amount=cost.amount, quoted=cost.quoted, quote_in=""), cost.amount
         if payment is not None:
-            told, family = registration_changes.told_by(payment, wanted), amounts.members(session, payment)
+            told, family = registration_changes.told_by(payment, wanted), families.members(session, payment)
             change = registration_changes.judge(payment, event.id, replace(wanted, **told), cost, family)
     return Looked(
         row.number, asks.own_id, asks.name, amount, change, wanted, payment.reference if payment else ""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Extra, Payment
 from db.money import Money
-from payments import amounts, prices, quotes
+from payments import families, prices, quotes
 from payments.errors import Conflict, InvalidInput
 from payments.prices import Choice
 from payments.registration_changes import SHUT
@@ -55,12 +55,12 @@ class Chosen:
             return self._at_a_rate(session, event, self.quoted, payment, now)
         if self.choice is None:
             assert self.said is not None
-            other = payment is not None and amounts.total(session, payment) != self.said
+            other = payment is not None and families.total(session, payment) != self.said
             quote = payment.quote if payment is not None and not other else None
             quoted = quote.quoted if quote is not None else None
             return Cost(self.said, self.category_id, None, as_priced=False, other=other, quoted=quoted)
         if payment is not None and self._stays(session, payment, now):
-            return self._told(amounts.total(session, payment), other=False)
+            return self._told(families.total(session, payment), other=False)
         return self._told(prices.of_choice(session, event, self.choice, now).total, other=payment is not None)
 
     def _at_a_rate(
@@ -68,11 +68,11 @@ class Chosen:
     ) -> Cost:
         """Quoted the same again it keeps its rate, unless it was closed and its rate is over."""
         if payment is not None:
-            first = amounts.first_of(session, payment)
+            first = families.first_of(session, payment)
             kept = first.quote.quoted if first.quote is not None else None
             stays = kept is not None and self._is_quoted(first, kept, quoted)
             if stays and not quotes.obstacle(session, payment, now=now):
-                return replace(self._told(amounts.total(session, payment), other=False), quoted=kept)
+                return replace(self._told(families.total(session, payment), other=False), quoted=kept)
             if first.received_minor:
                 raise Conflict(
                     f"{first.reference} was paid as it was quoted before, and no rate is known for the rest. "
@@ -87,7 +87,7 @@ class Chosen:
         return same if self.listed else kept == quoted
 
     def _stays(self, session: Session, payment: Payment, now: datetime) -> bool:
-        if not prices.same(amounts.choice_of(session, payment), self.choice):
+        if not prices.same(families.choice_of(session, payment), self.choice):
             return False
         return payment.status not in SHUT or not prices.obstacle(session, payment, now=now)
 

@@ -27,6 +27,7 @@ from payments import (
     audit,
     cancellation,
     complimentary,
+    families,
     holding,
     lifecycle,
     links,
@@ -198,7 +199,7 @@ def _as_brought(
         return _Step(Outcome.CREATED, kept.reference, kept.id, None, cost), Change(Becomes.NEW), wanted
     wanted = replace(wanted, **registration_changes.told_by(payment, wanted))
     cost = registration_prices.cost_of_row(session, event, payment, chosen, now)
-    family = amounts.members(session, payment)
+    family = families.members(session, payment)
     change = registration_changes.judge(payment, event.id, wanted, cost, family)
     if change.becomes is Becomes.REFUSED:
         raise Conflict(change.told)
@@ -273,9 +274,9 @@ def _held(session: Session, kept: Registration) -> Payment | None:
     known = session.scalar(select(Payment).where(Payment.reference == kept.reference))
     if known is None:
         return None
-    amounts.hold(session, known)
+    families.hold(session, known)
     session.refresh(kept)
-    return amounts.current(session, known)
+    return families.current(session, known)
 
 
 def _to_keep(payment: Payment, kept: Registration, request: int | None, cost: Cost) -> _Step:
@@ -374,7 +375,7 @@ def _other_amount(
         )
         assert newest is not None
         known = session.scalars(select(Payment).where(Payment.reference == newest.reference)).one()
-        return amounts.current(session, known).reference, outcome
+        return families.current(session, known).reference, outcome
 
 
 def _linked(

@@ -17,6 +17,7 @@ from payments import (
     amounts,
     attention,
     crediting,
+    families,
     integrity,
     lifecycle,
     organisers,
@@ -104,7 +105,7 @@ def row(sessions, reference):
 
 def agreed_of(sessions, desk, reference):
     with sessions.read() as session:
-        return amounts.of(session, desk["farai"], reference)
+        return families.of(session, desk["farai"], reference)
 
 
 def cases_of(sessions, desk, now):
@@ -124,15 +125,15 @@ def ties(sessions, desk, reference, now):
         assert integrity.examine(session) == ()
     with sessions.read() as session:
         payment = payment_of(session, reference)
-        whole = amounts.family(session, payment)
+        whole = families.whole(session, payment)
         here = sum(one.received_minor - one.refunded_minor for one in whole)
-        open_minor = amounts.total(session, payment).minor - here
+        open_minor = families.total(session, payment).minor - here
         account = payer_account._account(session, desk["farai"], payment, now + timedelta(minutes=1))
         assert account.balance.minor == open_minor
         rolls = open_items.read(session, scope_of(payment.event, now))
         assert sum(roll.closing for roll in rolls.values()) == open_minor
         billed = standing.billed(session, [one.id for one in whole])
-        for one in amounts.members(session, payment):
+        for one in families.members(session, payment):
             number = payment_of(session, one.reference).id
             assert one.status in lifecycle.CLOSED or billed.get(number, 0) <= one.keeps.minor
 
@@ -327,7 +328,7 @@ def test_its_seats_stay_its_own_for_less_and_for_more(sessions, gateway, desk, n
             period = session.scalars(select(PricePeriod)).one()
             assert sum(line.amount.minor for line in prices.kept(session, payment)) == minor
             assert seats.left(session, payment.event_id, period) == 0
-            assert amounts.choice_of(session, payment) == choice
+            assert families.choice_of(session, payment) == choice
         ties(sessions, desk, first, now)
 
 
@@ -423,7 +424,7 @@ def test_money_that_is_taken_back_owes_nothing_back(sessions, gateway, desk, now
     assert agreed_of(sessions, desk, first).owed_back == Money(0)
     assert cases_of(sessions, desk, now) == []
     with sessions.read() as session:
-        assert amounts.total(session, payment_of(session, first)) == PRICE
+        assert families.total(session, payment_of(session, first)) == PRICE
 
 
 def test_who_may_not_ask_for_money_changes_no_amount(sessions, gateway, desk, now):
@@ -462,14 +463,14 @@ def test_any_order_of_changes_payments_and_refunds_ties(sessions, gateway, desk,
     for _ in range(8):
         wanted = drawn.choice((90_000, 130_001, 150_000, 199_999))
         with sessions.read() as session:
-            payment = amounts.first_of(session, payment_of(session, reference))
+            payment = families.first_of(session, payment_of(session, reference))
             reference, waiting = (
                 payment.reference,
-                [one.reference for one in amounts.members(session, payment) if one.waits],
+                [one.reference for one in families.members(session, payment) if one.waits],
             )
             owed = [
                 (one.reference, crediting.owed(session, one).minor)
-                for one in amounts.family(session, payment)
+                for one in families.whole(session, payment)
             ]
         match drawn.choice(("change", "change", "pay", "give back")):
             case "change":

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from db.models import AuditEntry, Payment, Registration, RegistrationFile, RegistrationRow
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import amounts, cancellation, moves, registration_files, standstill, sync
+from payments import cancellation, families, moves, registration_files, standstill, sync
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound, OutcomeUnknown
 from payments.gateways import Answer
 from payments.people import Person, Role
@@ -141,7 +141,7 @@ def test_what_was_paid_is_never_altered_and_the_difference_is_told_before(desk, 
     with desk.sessions.read() as session:
         paid = payment_of(session, first)
         assert (paid.status, paid.amount, paid.received) == ("paid", Money(150_000), Money(150_000))
-        assert amounts.total(session, paid) == Money.parse(amount)
+        assert families.total(session, paid) == Money.parse(amount)
     assert desk.bring(other) == {"unchanged": 2}
 
 

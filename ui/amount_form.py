@@ -5,8 +5,9 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import agreed, amounts, two_people
-from payments.amounts import Agreed, Related, Wanted
+from payments import agreed, amounts, families, two_people
+from payments.amounts import Wanted
+from payments.families import Agreed, Related
 from payments.people import Person
 from payments.search import PaymentDetail
 from ui.claims import amount_of
@@ -25,7 +26,7 @@ def amount_form(here: Person, detail: PaymentDetail) -> str | None:
     """Says what would be done before it is; returns what was."""
     app, reference = bootstrap.app(), detail.row.reference
     with app.sessions.read() as session:
-        standing = amounts.of(session, here, reference)
+        standing = families.of(session, here, reference)
     typed = st.text_input(
         "What it costs in all from now on", standing.total.decimal, key=f"amount_{reference}",
         help="With its differences. What was paid stays as it is.",
@@ -83,7 +84,7 @@ def _change(here: Person, reference: str, wanted: Wanted) -> str:
 def agreed_of(here: Person, detail: PaymentDetail) -> None:
     """What is owed back, and the payments that belong to this one, each to be opened."""
     with bootstrap.app().sessions.read() as session:
-        standing = amounts.of(session, here, detail.row.reference)
+        standing = families.of(session, here, detail.row.reference)
     if standing.owed_back:
         st.info(
             f"**{standing.owed_back} is owed back to the payer**, as a credit. Give it back under Money.",
