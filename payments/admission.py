@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Admission, Payment, Place
 from db.money import Money
-from payments import audit, dates, holding, lifecycle, places, search, search_text
+from payments import audit, crediting, dates, holding, lifecycle, places, search, search_text
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.lifecycle import Kind, Review, Source, Status
@@ -137,10 +137,12 @@ def _guests(session: Session, rows: Sequence[PaymentRow], text: str = "") -> lis
     }
     several = select(Payment).where(Payment.id.in_(ids), Payment.place_count > 0)
     people = places.of_many(session, session.scalars(several).all())
-    guests = []
+    guests, whole = [], crediting.whole(session, ids)
     for row in rows:
         if row.id not in people:
-            guests.append(_guest(row, inside.get((row.id, 0))))
+            guest = _guest(row, inside.get((row.id, 0)))
+            paid = row.id in whole and row.review not in _DOUBTED
+            guests.append(replace(guest, light=Light.GREEN, missing="") if paid else guest)
             continue
         named = [place for place in people[row.id] if _is_named(place.name, text)]
         guests += [

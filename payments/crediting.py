@@ -15,7 +15,7 @@ from db.models import AmountChange, Payment
 from db.money import Money
 from payments import cases, lifecycle
 from payments.cases import Decision, Reason
-from payments.lifecycle import Kind
+from payments.lifecycle import Kind, Status
 
 CREDITED = "credited"
 
@@ -38,6 +38,16 @@ def owed(session: Session, payment: Payment) -> Money:
     """What is credited and not given back yet."""
     credited = of(session, payment)
     return Money(max(0, credited.minor - payment.refunded_minor), credited.currency)
+
+
+def whole(session: Session, payment_ids: Collection[int]) -> frozenset[int]:
+    """Of those that were refunded in part, which no more was given back of than they cost less by now."""
+    query = select(Payment.id, Payment.refunded_minor).where(
+        Payment.id.in_(payment_ids), Payment.status == Status.PART_REFUNDED
+    )
+    back: dict[int, int] = dict(session.execute(query).tuples().all())
+    credited = of_many(session, list(back)) if back else {}
+    return frozenset(one for one, minor in back.items() if minor <= credited.get(one, 0))
 
 
 def keep(

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from db.models import AmountChange, Category, OutboxMail, PricePeriod, Registration
 from db.money import LARGEST_MINOR, Money
 from payments import (
+    admission,
     agreed,
     amounts,
     attention,
@@ -29,6 +30,7 @@ from payments import (
     timeline,
     two_people,
 )
+from payments.admission import Light
 from payments.agreed import Deed, Member
 from payments.amounts import Wanted
 from payments.cases import Reason
@@ -101,6 +103,11 @@ def row(sessions, reference):
     with sessions.read() as session:
         payment = payment_of(session, reference)
         return Status(payment.status), payment.amount_minor, payment.received_minor
+
+
+def light(sessions, desk, reference):
+    with sessions.read() as session:
+        return admission.guest(session, desk["farai"], reference).light
 
 
 def agreed_of(sessions, desk, reference):
@@ -379,7 +386,9 @@ def test_less_takes_two_people_and_is_owed_back_until_it_is_given_back(sessions,
     assert agreed_of(sessions, desk, first).owed_back == Money(0)
     assert cases_of(sessions, desk, now) == []
     ties(sessions, desk, first, now)
+    assert light(sessions, desk, first) == Light.GREEN, "they paid all that it costs"
     give_back(sessions, desk, first, 10_000, now)  # more than was credited
+    assert light(sessions, desk, first) == Light.AMBER
     assert agreed_of(sessions, desk, first).total == Money(120_000)
     ties(sessions, desk, first, now)
 
