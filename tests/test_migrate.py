@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
 from db.migrate import _config, downgrade, migrate, pending, revision
-from db.models import Base, Counter
+from db.models import AmountChange, Base, Counter
+from db.money import Money
 from db.session import DatabaseUnfit, Sessions, open_engine
 from payments import search
 from tests.desk import ADMIN
@@ -205,6 +206,33 @@ def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
         kept = session.execute(text("SELECT search_text FROM payments")).scalar_one()
         assert kept == "\ndemo_reg_7k2mpq4\nzanele\n"
         assert [row.id for row in search.page(session, ADMIN, search.parse("zanele")).rows] == [1]
+
+
+def test_amounts_that_changed_before_are_known_as_replaced(engine):
+    """A registration's payments of before, each in the place of the one before it."""
+    migrate(engine)
+    downgrade(engine, "0039")
+    event, first = ADDED.split(";")[:2]
+    kept = (
+        "INSERT INTO registrations"
+        " (event_id, registration_id, number, reference, return_url, change, created_at)"
+        " VALUES (1, 'R1', {0}, '{1}', '', 0, '2026-11-23 10:00:00')"
+    )
+    second = first.replace("VALUES (1,", "VALUES (2,").replace("7K2MPQ4", "7K2MPQ5").replace("15000", "9900")
+    with engine.begin() as connection:
+        for statement in (event, first, second):
+            connection.execute(text(statement))
+        for number, reference in (
+            (1, "DEMO_REG_7K2MPQ4"),
+            (2, "DEMO_REG_7K2MPQ5"),
+            (3, "DEMO_REG_NEVERMADE"),
+        ):
+            connection.execute(text(kept.format(number, reference)))
+    migrate(engine)
+    with Sessions(engine).read() as session:
+        (row,) = session.scalars(select(AmountChange))
+        assert (row.payment_id, row.other_id, row.kind, row.amount) == (1, 2, "replaced", Money(9_900))
+        assert row.choice == {}
 
 
 ADDED = """
