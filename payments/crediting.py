@@ -45,7 +45,7 @@ def whole(session: Session, payment_ids: Collection[int]) -> frozenset[int]:
     query = select(Payment.id, Payment.refunded_minor).where(
         Payment.id.in_(payment_ids), Payment.status == Status.PART_REFUNDED
     )
-    back: dict[int, int] = dict(session.execute(query).tuples().all())
+    back = {payment.id: payment.refunded_minor for payment in session.execute(query)}
     credited = of_many(session, list(back)) if back else {}
     return frozenset(one for one, minor in back.items() if minor <= credited.get(one, 0))
 
