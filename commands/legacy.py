@@ -1,5 +1,8 @@
 """The command that brings records of the earlier system in."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,8 +48,14 @@ def import_legacy(
         with app.sessions.read() as session:
             report = legacy.look(session, person, file.name, data, currency.upper())
     else:
-        with Progress(console=aside, transient=True) as bar:
-            task = bar.add_task("Records", total=None)
+        with _without_looking_for_circles(), Progress(console=aside, transient=True) as bar:
+            looking = bar.add_task("Reading", total=None)
+            writing = bar.add_task("Writing", total=None, start=False)
+
+            def writes(done: int, total: int) -> None:
+                bar.start_task(writing)
+                bar.update(writing, completed=done, total=total)
+
             report = legacy.import_file(
                 app.sessions,
                 person,
@@ -55,9 +64,21 @@ def import_legacy(
                 currency.upper(),
                 demo=app.settings.demo,
                 now=app.now(),
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=writes,
+                reading=lambda done, total: bar.update(looking, completed=done, total=total),
             )
     answer(_told(report, dry_run), as_json, lambda: _show(report, dry_run))
+
+
+@contextmanager
+def _without_looking_for_circles() -> Iterator[None]:
+    """Python looks through all it holds for circles to throw away. A file's records are millions of things
+    that stay until the end, and looking through them takes a seventh of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _told(report: Report, dry_run: bool) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Many rows at once, handed to the driver as they are: what SQLAlchemy does for each costs as much again."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Table
+from sqlalchemy import JSON, Connection, FromClause, String, Table
+
+from db.types import UtcDateTime
 
 
 def insert_plain(
@@ -24,3 +27,29 @@ def insert_plain(
 def _of_sqlite(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """SQLite keeps a day as its ISO text."""
     return tuple([value.isoformat() if type(value) is date else value for value in row])
+
+
+def insert_by_name(connection: Connection, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same of rows that all have the same columns; moments, JSON and enum words may be among them."""
+    assert isinstance(table, Table)
+    names = tuple(rows[0])
+    kept = [(name, _as_kept(table.c[name].type, connection.dialect.name)) for name in names]
+    plain = [tuple([row[name] if as_ is None else as_(row[name]) for name, as_ in kept]) for row in rows]
+    insert_plain(connection, table, names, plain)
+
+
+def _as_kept(type_: Any, database: str) -> Callable[[Any], Any] | None:
+    """What makes of a value what the driver takes, as SQLAlchemy would; None where it is that already."""
+    if isinstance(type_, UtcDateTime):
+        return _moment_of_sqlite if database == "sqlite" else None
+    if isinstance(type_, JSON):
+        return json.dumps
+    return _text if isinstance(type_, String) else None
+
+
+def _moment_of_sqlite(value: Any) -> str | None:
+    return None if value is None else UtcDateTime.sqlite_text(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or type(value) is str else str(value)

@@ -8,6 +8,8 @@ import phonenumbers
 from payments.errors import InvalidInput
 from payments.privacy import clean
 
+#: A South African number as it is kept: nothing is to be made of it, and taking numbers apart takes long.
+_WRITTEN_OUT = re.compile(r"\+27[1-9][0-9]{8}")
 _EMAIL_IN_TEXT = re.compile(r"[^\s<>,;]+@[^\s<>,;]+\.[^\s<>,;]+")
 
 
@@ -52,8 +54,8 @@ def email_address(text: str) -> str:
 def phone_number(text: str) -> str:
     """A phone number as ``+27821234567``, or "" for none. Without a country code it is South African."""
     plain = clean(text, field="The phone number", longest=40)
-    if not plain:
-        return ""
+    if not plain or _WRITTEN_OUT.fullmatch(plain):
+        return plain
     try:
         number = phonenumbers.parse(plain, "ZA")
     except phonenumbers.NumberParseException as error:

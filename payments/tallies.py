@@ -5,11 +5,10 @@ the same order: two transactions that touch the same totals wait for each other,
 A transaction that is rolled back leaves nothing.
 """
 
-from collections import Counter as Sums
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Executable, String, Table, bindparam, cast, event, func, literal, select, update
 from sqlalchemy.orm import Session, SessionTransaction
@@ -42,8 +41,7 @@ NOT_ASKED = ("expired", "cancelled", "waived")
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What the totals know of a payment, as it was before a change."""
 
     status: str
@@ -53,14 +51,18 @@ class Place:
     paid_at: datetime | None
 
 
+#: How many, and how much.
+_Sum = dict[str, int]
+
+
 @dataclass
 class _Pending:
     """What one transaction adds: by key, how many and how much."""
 
-    standings: dict[tuple[int, str, str], Sums[str]] = field(default_factory=dict)
-    tallies: dict[tuple[datetime, int, str, str, str], Sums[str]] = field(default_factory=dict)
-    made: dict[tuple[datetime, int, str, str, str, str], Sums[str]] = field(default_factory=dict)
-    paid: dict[tuple[datetime, int, str, str], Sums[str]] = field(default_factory=dict)
+    standings: dict[tuple[int, str, str], _Sum] = field(default_factory=dict)
+    tallies: dict[tuple[datetime, int, str, str, str], _Sum] = field(default_factory=dict)
+    made: dict[tuple[datetime, int, str, str, str, str], _Sum] = field(default_factory=dict)
+    paid: dict[tuple[datetime, int, str, str], _Sum] = field(default_factory=dict)
     counters: set[str] = field(default_factory=lambda: {CHANGES})
     touched: set[str] = field(default_factory=set)
 
@@ -170,14 +172,19 @@ def hour_of(moment: datetime) -> datetime:
 
 def _pending(session: Session) -> _Pending:
     assert not session.in_nested_transaction(), "totals are kept by whole transactions, not by savepoints"
-    pending: _Pending = session.info.setdefault(_Pending, _Pending())
+    pending: _Pending | None = session.info.get(_Pending)
+    if pending is None:
+        pending = session.info[_Pending] = _Pending()
     return pending
 
 
-def _add(sums: dict[Any, Sums[str]], key: tuple[Any, ...], count: int, minor: int) -> None:
-    total = sums.setdefault(key, Sums())
-    total["count"] += count
-    total["sum_minor"] += minor
+def _add(sums: dict[Any, _Sum], key: tuple[Any, ...], count: int, minor: int) -> None:
+    total = sums.get(key)
+    if total is None:
+        sums[key] = {"count": count, "sum_minor": minor}
+    else:
+        total["count"] += count
+        total["sum_minor"] += minor
 
 
 @event.listens_for(Session, "before_commit")

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from db.models import Event, LegacyIssue, LegacyRecord, OutboxMail, Payment, Receipt
 from db.money import Money
 from db.session import Sessions
-from payments import filters, integrity, legacy, search
+from payments import filters, integrity, legacy, search, tallies
 from payments.conditions import Filter
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.legacy import Fault, Way, files, reading
@@ -440,6 +440,26 @@ def test_an_interrupted_import_goes_on(
     with sessions.read() as session:
         assert counts(session)["payments"] == 10
     sound(sessions)
+
+
+def test_reading_keeps_nobody_from_writing_and_tells_how_far_it_is(
+    sessions: Sessions, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payments.legacy.importing.AT_ONCE", 2)
+    data = as_file(*(record(full_name=f"Payer {nth}") for nth in range(5)))
+    told: list[tuple[str, int, int]] = []
+
+    def looks(done: int, total: int) -> None:
+        told.append(("read", done, total))
+        with sessions.begin() as session:  # a message of the gateway comes meanwhile
+            tallies.bump(session)
+
+    legacy.import_file(
+        sessions, ADMIN, "old.json", data, "ZAR", demo=False, now=now, reading=looks,
+        progress=lambda done, total: told.append(("written", done, total)),
+    )  # fmt: skip
+    steps = (2, 4, 5)
+    assert told == [*(("read", n, 5) for n in steps), *(("written", n, 5) for n in steps)]
 
 
 def test_only_the_office_brings_records_in(sessions: Sessions, now: datetime) -> None:

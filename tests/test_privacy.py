@@ -3,13 +3,14 @@
 import random
 from itertools import product
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.za import idnr
 
-from payments import references
+from payments import contacts, privacy, references
 from payments.errors import InvalidInput
 from payments.privacy import clean, fold, has_card_number, mask_card_bytes, mask_card_numbers
 
@@ -234,3 +235,19 @@ def test_a_text_too_long_is_refused_never_cut():
 @pytest.mark.parametrize("text", ["Thandéka", "THANDÉKA", "thande\u0301ka", "Ｔｈａｎｄéｋａ", " thandeka "])
 def test_folding_sets_case_accents_and_width_aside(text):
     assert fold(text) == "thandeka"
+
+
+@given(st.text(st.sampled_from("ab 1\t\n\u200d\u0301é~\x7f "), max_size=8))
+def test_what_is_plain_already_is_what_cleaning_makes_of_it(text: str):
+    assert privacy.clean(text, field="x") == privacy._plain(text)
+
+
+@given(st.from_regex(r"\+27[0-9]{7,10}", fullmatch=True))
+def test_a_number_that_is_written_out_is_what_taking_it_apart_makes_of_it(written: str):
+    number = phonenumbers.parse(written, "ZA")
+    if phonenumbers.is_possible_number(number):
+        made = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        assert contacts.phone_number(written) == made
+    else:
+        with pytest.raises(InvalidInput):
+            contacts.phone_number(written)

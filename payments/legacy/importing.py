@@ -32,6 +32,8 @@ from payments.privacy import clean, fold
 
 #: Records written down together: what an interruption can undo, and how often progress is told.
 AT_ONCE = 1_000
+#: Is told how many of how many are done.
+Progress = Callable[[int, int], None]
 #: Where records go that name no conference, until somebody moves them.
 WITHOUT = (NO_EVENT, "Earlier records without an event")
 _LONGEST_CODE = 40
@@ -92,17 +94,20 @@ def import_file(
     *,
     demo: bool,
     now: datetime,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
+    reading: Progress = lambda done, total: None,
 ) -> Report:
-    """Write down what is new, some at a time; ``progress`` is told how many of how many are done.
+    """Write down what is new, some at a time; ``progress`` is told how many of how many are done, ``reading``
+    before that how many were looked at.
 
     ``demo`` is what this desk is. Raises InvalidInput, NotAllowed, Conflict (the desk stands still, or the
     file came in as another currency).
     """
+    with sessions.read() as session:  # a minute for a large file, in which nobody is kept from writing
+        plan = _plan(session, person, name, data, currency, reading)
+    report = _report(plan, name, currency)
     with sessions.begin() as session:
         standstill.refuse(session)
-        plan = _plan(session, person, name, data, currency)
-        report = _report(plan, name, currency)
         import_id = _begin(session, person, report, now)
         places = _places(session, plan.events, currency, now)
         for record_id, _entry in plan.changed:
@@ -118,7 +123,14 @@ def import_file(
 # -- what is new --------------------------------------------------------------------------------------
 
 
-def _plan(session: Session, person: Person, name: str, data: bytes, currency: str) -> _Plan:
+def _plan(
+    session: Session,
+    person: Person,
+    name: str,
+    data: bytes,
+    currency: str,
+    reading: Progress = lambda done, total: None,
+) -> _Plan:
     check(person, Action.RECONCILE)
     if currency not in CURRENCIES:
         raise InvalidInput(
@@ -135,7 +147,7 @@ def _plan(session: Session, person: Person, name: str, data: bytes, currency: st
     found = entries(name, data)
     new = [entry for entry in found if entry.key not in here]
     changed = [(here[e.key][0], e) for e in found if e.key in here and here[e.key][1] != e.digest]
-    read_ = tuple(_with_twins(session, [_known(entry, currency) for entry in new]))
+    read_ = tuple(_with_twins(session, list(_all_known(new, currency, reading))))
     return _Plan(
         sha256, _wanted_events(session, read_), read_, len(found) - len(new) - len(changed), tuple(changed),
         len(found),
@@ -147,6 +159,13 @@ def _refuse_other_currency(session: Session, sha256: str, currency: str) -> None
     was = session.scalar(select(LegacyImport.currency).where(LegacyImport.sha256 == sha256).limit(1))
     if was is not None and was != currency:
         raise Conflict(f"This file was imported before, as {was}. Its records keep that currency.")
+
+
+def _all_known(new: Sequence[Entry], currency: str, reading: Progress) -> Iterator[Known]:
+    for done, entry in enumerate(new, 1):
+        yield _known(entry, currency)
+        if done % AT_ONCE == 0 or done == len(new):
+            reading(done, len(new))
 
 
 def _known(entry: Entry, currency: str) -> Known:

@@ -18,7 +18,7 @@ from payments import contacts
 from payments.dates import SAST
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
-from payments.privacy import clean, mask_card_numbers
+from payments.privacy import PLAIN, clean, mask_card_numbers
 
 
 class Way(StrEnum):
@@ -131,8 +131,6 @@ _UNIX = re.compile(r"[0-9]{10}(?:[0-9]{3})?(?:\.[0-9]+)?")
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d")
 _SYMBOLS = {"R": "ZAR", "ZAR": "ZAR", "$": "USD", "US$": "USD", "USD": "USD", "€": "EUR", "EUR": "EUR",
             "£": "GBP", "GBP": "GBP"}  # fmt: skip
-#: Words of visible ASCII with single spaces between them.
-_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _SIGNED = re.compile(r"(US\$|[R$€£]|[A-Za-z]{3})?\s*(-?[0-9][0-9 ,.]*)\s*([A-Za-z]{3})?", re.ASCII)
 
 
@@ -427,7 +425,7 @@ def _line(value: Any) -> str:
 def _line_of(text: str) -> str:
     """One line, card numbers masked. Nearly every text is plain already, and looking closer takes long."""
     plain = mask_card_numbers(text)
-    if not _PLAIN.fullmatch(plain):
+    if not PLAIN.fullmatch(plain):
         plain = " ".join(clean(plain, field="A text", longest=len(plain) * 4 + 1).split())
     return plain
 

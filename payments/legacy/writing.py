@@ -11,9 +11,10 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import insert_by_name
 from db.models import Base, Event, LegacyIssue, LegacyRecord, Payment, Receipt, TimelineEntry
 from payments import references, search_text, tallies
 from payments.legacy.files import Entry
@@ -129,7 +130,7 @@ def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]], by:
 
 
 def _add(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
-    session.execute(insert(cast(Table, table.__table__)), rows)
+    insert_by_name(session.connection(), table.__table__, rows)
 
 
 def _history(session: Session, paying: Sequence[Known], by_key: Mapping[str, Payment]) -> None:
