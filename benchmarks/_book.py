@@ -36,6 +36,12 @@ _PAYMENTS = """
         refunded_minor = CASE WHEN status = 'refunded' THEN received_minor ELSE 0 END,
         review = CASE WHEN id % 97 = 0 THEN 'paid_late' END
 """
+#: Events begin in each month of the year.
+_EVENTS = tuple(
+    f"UPDATE events SET starts_on = '2026-{month:02d}-01', ends_on = '2026-{month:02d}-03'"
+    f" WHERE id % 12 = {month % 12}"
+    for month in range(1, 13)
+)
 _KIND = "CASE WHEN p.method IN ('card', 'instant_eft') THEN 'gateway' ELSE p.method END"
 _SOURCE = "CASE WHEN p.origin = 'legacy' AND p.method = 'eft' THEN 'legacy-' ELSE 's' END || p.id"
 _RECEIPTS = (
@@ -214,7 +220,7 @@ def fill(engine: Engine, count: int) -> None:
     database = engine.dialect.name
     with engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
-        for statement in (_PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, *_PAYOUTS, *_BANK, *_HOURS):
+        for statement in (*_EVENTS, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, *_PAYOUTS, *_BANK, *_HOURS):
             driver.execute(_said(statement, database))
         added_up = dict(as_of.views(database, NOW + timedelta(days=365)))
         for table, _ in stood.ADDED_UP:

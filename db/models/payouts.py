@@ -141,7 +141,7 @@ class PayoutLine(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(6))
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"), index=True)
-    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipts.id"))
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipts.id"), index=True)
     refund_id: Mapped[int | None] = mapped_column(ForeignKey("refunds.id"))
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
