@@ -60,7 +60,7 @@ def test_twenty_who_register_at_once_have_five_early_seats_and_the_next_price(de
     event = site.get("/event").json()
     assert event["categories"][0] == {
         "name": "Regular", "amount_minor": 120_000, "period": "Advance", "until": "2026-11-27",
-        "seats_left": None, "note": "Early bird has no seat left.",
+        "seats_left": None, "note": "Early bird has no seat left.", "quoted": [],
     }  # fmt: skip
     assert event["extras"][0] == {"name": "Workshop", "amount_minor": 40_000, "seats_left": 3}
 
