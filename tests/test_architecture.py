@@ -344,6 +344,17 @@ def test_a_day_is_told_as_people_say_it():
     assert offenders == []
 
 
+def test_a_day_is_asked_for_as_people_here_write_it():
+    asked = [
+        (where(path, node), ast.unparse(node))
+        for path in sources("pages", "ui")
+        for node, called in calls(path)
+        if called.endswith(".date_input")
+    ]
+    assert len(asked) > 10
+    assert [place for place, said in asked if "format='DD/MM/YYYY'" not in said] == []
+
+
 def test_only_the_session_room_opens_the_database():
     drivers = {"sqlite3", "pysqlite3", "psycopg"}
     assert {

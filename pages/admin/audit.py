@@ -63,7 +63,9 @@ def asked(here: Person) -> Wanted:
     subject = third.text_input(
         "About", placeholder="A reference, a file, a person", max_chars=200, key="audit_about"
     )
-    days = fourth.date_input("Days", value=(), max_value=dates.business_day(app.now()), key="audit_days")
+    days = fourth.date_input(
+        "Days", value=(), max_value=dates.business_day(app.now()), format="DD/MM/YYYY", key="audit_days"
+    )
     chosen: tuple[date, ...] = days if isinstance(days, tuple) else (days,)
     span = (chosen[0], chosen[-1]) if chosen else (None, None)
     return Wanted(who.strip(), action or "", subject.strip(), *span)

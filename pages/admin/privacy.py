@@ -260,7 +260,9 @@ def who_saw() -> None:
     ui.plain("Who saw, took, mailed or changed whose data, from the audit, as the Regulator asks.", "faint")
     today = dates.business_day(app.now())
     left, right = st.columns(2)
-    days = left.date_input("Days", (today - timedelta(days=1), today), max_value=today, key="breach_days")
+    days = left.date_input(
+        "Days", (today - timedelta(days=1), today), max_value=today, format="DD/MM/YYYY", key="breach_days"
+    )
     account = right.text_input(
         "Account", placeholder="Part of an address", max_chars=200, key="breach_account"
     )
