@@ -117,7 +117,7 @@ def erase(
     if not whatever and (why := hindered(session, payments, now=now)):
         raise Conflict(f"Nothing was erased. {why}")
     theirs, names = _theirs(payments), subjects.called(session, payments, ERASED)
-    with Door(session):
+    with Door(session, fills=cause == REQUEST):
         counts = dict(_overwritten(session, theirs, names, cause))
         if everywhere:
             for name, rows in _loose(session, names):
@@ -127,10 +127,13 @@ def erase(
 
 
 class Door:
-    """The triggers let personal columns be overwritten until the end of the block, in this transaction."""
+    """The triggers let personal columns be overwritten until the end of the block, in this transaction.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    ``fills``: free pages of SQLite's file are written over as well, all of them: once for what many let go.
+    """
+
+    def __init__(self, session: Session, *, fills: bool = False) -> None:
+        self._session, self._fills = session, fills
 
     def __enter__(self) -> None:
         if _sqlite(self._session):
@@ -143,7 +146,8 @@ class Door:
             return  # rolled back, with the row
         if _sqlite(self._session):
             self._secure_index(0)
-            self._fill_what_is_free()
+            if self._fills:
+                self._fill_what_is_free()
         self._session.execute(delete(ErasureDoor))
         if _sqlite(self._session):
             self._session.execute(text("PRAGMA secure_delete = FAST"))

@@ -117,6 +117,9 @@ def letting_go(sessions: Sessions, terms: Terms, stones: Stones, *, now: datetim
         counts[PAYERS] += done
         held_back += held
         yield Report(now, dict(counts), held_back)
+    if counts:
+        with sessions.begin() as session, erasing.Door(session, fills=True):
+            pass  # what was let go lies in free pages still
     report = Report(now, {what: number for what, number in counts.items() if number}, held_back)
     _keep(sessions, report, now)
     yield report

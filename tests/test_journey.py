@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pypdf import PdfReader
 
+from payments import organisers, people
+from payments.organisers import Organiser
 from tests.running import ADMIN, ORGANISER, Desk, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -274,3 +277,35 @@ def costs(page: Page, amount: str, says: str) -> None:
 def send(page: Page) -> None:
     body = page.get_by_test_id("stPopoverBody")
     body.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
+
+
+def test_an_invoice_is_issued_from_the_drawer_and_its_second_print_says_copy(
+    signed_in: BrowserContext, desk: Desk
+) -> None:
+    with desk.changing() as (session, now):
+        admin = people.system_person(session, ADMIN)
+        organisers.save(session, admin, "DEVCONF", Organiser("Example Club", "1 Side Road, Durban"), now=now)
+    _, _, reference = take(signed_in, desk, "Lindiwe Sithole", "4800")
+    page = signed_in.new_page()
+    page.goto(f"{desk.dashboard}/payments?payment={reference}")
+    page.get_by_text("Make a quotation or an invoice").click(timeout=20_000)
+    page.get_by_role("combobox", name="What", exact=True).click()
+    page.get_by_role("option", name="Invoice, a tax invoice").click()
+    page.get_by_label("Name or company").fill("Example Attorneys")
+    page.get_by_role("button", name="Issue it").click()
+    expect(page.get_by_text("It is issued, and stands below with its number.")).to_be_visible(timeout=15_000)
+    issued = page.get_by_text("to Example Attorneys", exact=False).first
+    expect(issued).to_be_visible()
+    assert "COPY" not in printed(page, "PDF")
+    page.reload()
+    again = printed(page, "Copy")
+    assert "COPY" in again
+    assert "Example Attorneys" in again
+    assert "4 800.00" in again.replace("\u00a0", " ")
+
+
+def printed(page: Page, word: str) -> str:
+    """What stands on the paper that this link gives."""
+    with page.expect_download(timeout=20_000) as download:
+        page.get_by_role("link", name=word, exact=True).click(timeout=20_000)
+    return "".join(sheet.extract_text() for sheet in PdfReader(download.value.path()).pages)

@@ -354,7 +354,7 @@ def test_a_season_is_quick(tmp_path, sqlite_template, now):
     assert progress[-1] == (len(done.season.steps), len(done.season.steps))
     engine = open_engine(f"sqlite:///{database}")
     with Sessions(engine).read() as session:
-        assert session.scalar(select(func.count(Payment.id))) == 100
+        assert session.scalar(select(func.count(Payment.id))) == 100 + len(DELEGATES)
     engine.dispose()
     app.sessions.engine.dispose()
 
