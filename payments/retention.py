@@ -37,12 +37,12 @@ from db.models import Export as ExportRow
 from db.session import Sessions
 from payments import audit, dates, erasing, subjects, tombstones
 from payments.papers import numbering
-from payments.people import SYSTEM, Action, Person, check
+from payments.people import SYSTEM, Action, Person, check, proven
 from payments.tombstones import Stones
 
 #: So many are let go in one transaction: on SQLite nobody else writes meanwhile.
 AT_ONCE = 25
-_MADE, _REPORT = "retention_made", "retention_report"
+_BEGUN, _MADE, _REPORT = "retention_begun", "retention_made", "retention_report"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,24 @@ class Report:
     held_back: int
 
 
+def begin(session: Session, person: Person, *, now: datetime) -> None:
+    """Have the worker let go from now on. What went does not come back, so that a person begins it who saw
+    what would go, not a setting. Raises NotAllowed, ProveAgain."""
+    check(person, Action.HANDLE_PRIVACY)
+    proven(person, now=now)
+    if not begun(session):
+        session.add(Meta(key=_BEGUN, value=now.isoformat()))
+        audit.record(session, person, "begin_retention", "personal data", now=now)
+
+
+def begun(session: Session) -> bool:
+    return session.get(Meta, _BEGUN) is not None
+
+
 def due(session: Session, *, now: datetime) -> bool:
-    """Whether it is still to be done on this business day."""
+    """Whether it has begun, and is still to be done on this business day."""
+    if not begun(session):
+        return False
     made = session.get(Meta, _MADE)
     return made is None or made.value != dates.business_day(now).isoformat()
 

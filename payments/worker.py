@@ -201,8 +201,7 @@ class Worker:
             return
         with self._sessions.read() as session:
             due = retention.due(session, now=now)
-            if due:
-                tombstones.catch_up(session, self._stones, now=now)
+            tombstones.catch_up(session, self._stones, now=now)
         if due:
             self._going = retention.letting_go(self._sessions, self._terms, self._stones, now=now)
 

@@ -396,8 +396,8 @@ POSSIBLE = {
     "people.list_people", "people.proven", "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",
-    "retention.dry_run", "subjects.proved", "subject_export.take", "subject_requests.carry_out",
-    "subject_requests.preview", "subject_requests.standing",
+    "retention.begin", "retention.dry_run", "subjects.proved", "subject_export.take",
+    "subject_requests.carry_out", "subject_requests.preview", "subject_requests.standing",
 }  # fmt: skip
 
 

@@ -284,9 +284,10 @@ PROVEN = {
     "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
     "notifying.renew_secret", "people.change_person", "people.create_person", "people.disable_person",
     "people.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",
-    "refund_runs.sent", "schedules.book.change", "schedules.book.make", "second_factor.reset",
-    "sign_offs.ask_reopen", "sign_offs.reopen", "signin.make_sign_in_link", "subject_export.take",
-    "subject_requests.erase", "subjects.proved", "two_people.ask_chargeback", "two_people.ask_refund",
+    "refund_runs.sent", "retention.begin", "schedules.book.change", "schedules.book.make",
+    "second_factor.reset", "sign_offs.ask_reopen", "sign_offs.reopen", "signin.make_sign_in_link",
+    "subject_export.take", "subject_requests.erase", "subjects.proved", "two_people.ask_chargeback",
+    "two_people.ask_refund",
 }  # fmt: skip
 
 

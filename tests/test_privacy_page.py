@@ -29,6 +29,18 @@ def said(at) -> str:
     return " ".join(str(each.proto) for each in at.main)
 
 
+def test_nothing_goes_by_itself_until_somebody_has_it_begin(desk):  # noqa: F811
+    desk.sign_in(Role.ADMIN)
+    at = desk.open(PAGE)
+    assert "Nothing goes by itself yet" in said(at)
+    next(each for each in at.button if each.label == "What would go now").click().run()
+    assert "It would be: nothing." in said(at)
+    at.button(key="retention_begin").click().run()
+    assert not at.exception
+    assert "Nothing goes by itself yet" not in said(at)
+    assert "Let go from now on" not in said(at)
+
+
 def test_a_request_is_opened_for_the_payments_that_are_ticked(desk, theirs):  # noqa: F811
     desk.sign_in(Role.ADMIN)
     at = desk.open(PAGE)

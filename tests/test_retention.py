@@ -2,10 +2,11 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 import bootstrap
 import commands.backups
@@ -26,7 +27,7 @@ from db.session import Sessions
 from payments import backups, breach, dates, erasing, integrity, personal, restoring, retention, tombstones
 from payments.backups import Place
 from payments.breach import Window
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, ProveAgain
 from payments.personal import Term
 from payments.retention import Terms
 from payments.stores import Folder
@@ -161,8 +162,22 @@ def test_a_dry_run_says_the_same_and_changes_nothing(sessions, subject, now):
     assert told.counts["messages of the gateway"] == done.counts["messages of the gateway"] == 1
 
 
-def test_it_is_done_once_a_day(sessions, now):
+def test_a_person_begins_it_and_no_setting(sessions, subject, now):
+    with sessions.begin() as session:
+        assert not retention.due(session, now=now + timedelta(days=4_000))
+        with pytest.raises(ProveAgain):
+            retention.begin(session, replace(ADMIN, proved_at=None), now=now)
+        retention.begin(session, ADMIN, now=now)
+        retention.begin(session, ADMIN, now=now)
+        assert retention.due(session, now=now)
+    told = select(func.count()).where(AuditEntry.action == "begin_retention")
     with sessions.read() as session:
+        assert session.scalar(told) == 1
+
+
+def test_it_is_done_once_a_day(sessions, now):
+    with sessions.begin() as session:
+        retention.begin(session, ADMIN, now=now)
         assert retention.due(session, now=now)
     retention.run(sessions, TERMS, Stones(), now=now)
     with sessions.read() as session:

@@ -236,9 +236,11 @@ _STEPS: dict[Kind, Callable[[RequestView, Person], None]] = {
 
 def letting_go(here: Person) -> None:
     with app.sessions.read() as session:
-        last = retention.last(session, here)
+        last, begun = retention.last(session, here), retention.begun(session)
     ui.plain(privacy_words.terms(app.settings.terms), "faint")
-    if last is None:
+    if not begun:
+        ui.plain("Nothing goes by itself yet. Look at what would go, then have it begin.")
+    elif last is None:
         ui.plain("Nothing was let go yet: the worker looks once a day, soon after midnight.")
     else:
         said = (
@@ -253,6 +255,19 @@ def letting_go(here: Person) -> None:
                 f" {report.held_back} payers wait for something that is not over." if report.held_back else ""
             )
             ui.plain(f"It would be: {said}.{held}")
+    if not begun:
+        with st.popover("Begin…", icon=":material/event_repeat:"):
+            ui.plain("The worker then lets go once a day of all whose time is over. It does not come back.")
+            st.button(
+                "Let go from now on", type="primary", key="retention_begin", on_click=ui.attempt,
+                args=(_begin,),
+            )  # fmt: skip
+
+
+def _begin(me: Person) -> None:
+    with app.sessions.begin() as session:
+        retention.begin(session, me, now=app.now())
+    ui.say_done("From tonight on, what is held too long goes by itself.")
 
 
 def who_saw() -> None:
