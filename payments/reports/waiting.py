@@ -3,14 +3,13 @@
 Earlier records are not among them: their days are what somebody wrote down once.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import Double, Float, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Event, Link, Payment, Receipt, Reversal, TimelineEntry
@@ -44,83 +43,74 @@ def days(moment: datetime) -> float:
     return moment.timestamp() / 86_400
 
 
+def days_of(span: timedelta) -> float:
+    return span.total_seconds() / 86_400
+
+
 def read(session: Session, events: frozenset[int] | None, *, now: datetime) -> Waiting:
     """Those that are open, and the newest of those that ended; ``events``: None for all."""
     of: list[Any] = [Payment.origin != LEGACY] + (
         [] if events is None else [Payment.event_id.in_(sorted(events))]
     )
-    columns = (
-        Payment.id, Payment.event_id, Event.starts_on, Payment.origin, Payment.status, Payment.created_at,
-        Payment.paid_at, Payment.amount_currency,
-        Payment.amount_minor - Payment.written_off_minor,
-        Payment.received_minor,
-    )  # fmt: skip
-    every = select(*columns).join(Event, Event.id == Payment.event_id).where(*of)
-    pending = [str(one) for one in PENDING]
-    ended = every.where(Payment.status.not_in(pending), Payment.created_at >= now - _BACK)
-    done = session.execute(ended.order_by(Payment.id.desc()).limit(_MOST)).all()
-    rows = [*session.execute(every.where(Payment.status.in_(pending))), *done]
-    of.append(or_(Payment.id >= min((row.id for row in done), default=0), Payment.status.in_(pending)))
-    let_go, first_links = _moments(session, _let_go(of)), _moments(session, _first_links(of))
-    found = sorted(filter(None, (_placed(row, let_go, first_links) for row in rows)))
-    return _as_arrays(found)
+    is_open = Payment.status.in_([str(one) for one in PENDING])
+    every = select(*_columns(session, is_open)).where(*of)
+    ended = every.where(~is_open, Payment.created_at >= now - _BACK).order_by(Payment.id.desc())
+    plain = session.connection()  # hundreds of thousands of rows, and no object of ours in them
+    rows = [*plain.execute(every.where(is_open)).all(), *plain.execute(ended.limit(_MOST)).all()]
+    starts = {
+        id_: days(day_span(day).start) for id_, day in session.execute(select(Event.id, Event.starts_on))
+    }
+    return _as_arrays(rows, starts)
 
 
-_Placed = tuple[int, int, str, int, int, float, float, bool, float]
-
-
-def _placed(row: Any, let_go: Mapping[int, datetime], first_links: Mapping[int, datetime]) -> _Placed | None:
-    """None: money of it went back before it was whole, or nobody knows when it was let go."""
-    id_, event_id, starts_on, origin, status, created_at, paid_at, currency, owed, received = row
-    ended = paid_at or let_go.get(id_)
-    if status not in PENDING and ended is None:
-        return None
-    asked = first_links.get(id_)
-    by_link = asked is not None and asked - created_at <= _AT_ONCE
-    channel = _BY_SYSTEM if origin == API else _BY_LINK if by_link else _OTHERWISE
-    is_open = status in PENDING
-    minor = max(0, int(owed) - (int(received) if is_open else 0))
-    until = days(ended) if ended is not None and not is_open else math.inf
-    starts = days(day_span(starts_on).start)
-    return id_, event_id, currency, channel, minor, days(created_at), until, paid_at is not None, starts
-
-
-def _as_arrays(found: list[_Placed]) -> Waiting:
-    ids, events, currencies, channel, minor, began, ended, paid, starts = (
-        zip(*found, strict=True) if found else ((),) * 9
+def _columns(session: Session, is_open: Any) -> tuple[Any, ...]:
+    """Moments as days, worked out where they lie: of hundreds of thousands each would be made an object."""
+    let_go = select(func.max(TimelineEntry.at)).where(
+        TimelineEntry.payment_id == Payment.id, TimelineEntry.kind == Kind.STATUS
     )
-    whole = np.array(events, dtype=np.int64)
-    _, place = np.unique(whole, return_inverse=True)
-    is_open = np.isinf(np.array(ended, dtype=float))
+    closed = Payment.status.in_([str(one) for one in CLOSED])
+    first_link = select(func.min(Link.requested_at)).where(Link.payment_id == Payment.id)
+    moments = (
+        Payment.created_at, Payment.paid_at, case((closed, let_go.scalar_subquery())),
+        first_link.scalar_subquery(),
+    )  # fmt: skip
+    return (
+        Payment.id, Payment.event_id, Payment.amount_currency,
+        case((is_open, 1), else_=0), case((Payment.origin == API, 1), else_=0),
+        Payment.amount_minor - Payment.written_off_minor, Payment.received_minor,
+        *(_in_days(session, moment) for moment in moments),
+    )  # fmt: skip
+
+
+def _in_days(session: Session, moment: Any) -> Any:
+    """As ``days``, to the millisecond."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.unixepoch(moment, "subsec", type_=Float) / 86_400.0
+    return cast(func.extract("epoch", moment), Double) / 86_400.0
+
+
+def _as_arrays(rows: Sequence[Any], starts_of: Mapping[int, float]) -> Waiting:
+    """Without those of which money went back before all of it was here, or nobody knows when they were let
+    go."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
+    ids, events, is_open, by_system, owed, received = (
+        np.array(columns[nth], dtype=np.int64) for nth in (0, 1, 3, 4, 5, 6)
+    )
+    began, paid, gone, asked = (np.array(columns[nth], dtype=float) for nth in (7, 8, 9, 10))
+    starts = np.array([starts_of[event] for event in columns[1]], dtype=float)
+    open_ = is_open == 1
+    ended = np.where(open_, np.inf, np.where(np.isnan(paid), gone, paid))
+    by_link = asked - began <= days_of(_AT_ONCE)  # of none that has no link
+    channel = np.where(by_system == 1, _BY_SYSTEM, np.where(by_link, _BY_LINK, _OTHERWISE))
+    minor = np.maximum(0, owed - np.where(open_, received, 0))
+    known = np.flatnonzero(~np.isnan(ended))
+    known = known[np.argsort(ids[known])]
+    _, place = np.unique(events[known], return_inverse=True)
     book = Book(
-        place.astype(np.int64), np.array(channel, dtype=np.int64), np.array(minor, dtype=np.int64),
-        np.array(began, dtype=float), np.array(ended, dtype=float),
-        np.array(paid, dtype=bool) & ~is_open, np.array(starts, dtype=float),
+        place.astype(np.int64), channel[known].astype(np.int64), minor[known], began[known], ended[known],
+        (~np.isnan(paid) & ~open_)[known], starts[known],
     )  # fmt: skip
-    return Waiting(book, np.array(ids, dtype=np.int64), whole, np.array(currencies, dtype=str))
-
-
-def _let_go(of: list[Any]) -> Any:
-    """When each payment that is not asked for any more came to be so."""
-    return (
-        select(TimelineEntry.payment_id, func.max(TimelineEntry.at))
-        .join(Payment, Payment.id == TimelineEntry.payment_id)
-        .where(TimelineEntry.kind == Kind.STATUS, Payment.status.in_([str(one) for one in CLOSED]), *of)
-        .group_by(TimelineEntry.payment_id)
-    )
-
-
-def _first_links(of: list[Any]) -> Any:
-    return (
-        select(Link.payment_id, func.min(Link.requested_at))
-        .join(Payment, Payment.id == Link.payment_id)
-        .where(*of)
-        .group_by(Link.payment_id)
-    )
-
-
-def _moments(session: Session, query: Any) -> dict[int, datetime]:
-    return {int(id_): at for id_, at in session.execute(query)}
+    return Waiting(book, ids[known], events[known], np.array(columns[2], dtype=str)[known])
 
 
 @dataclass(frozen=True)
