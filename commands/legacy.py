@@ -15,6 +15,7 @@ from commands import AsEmail, AsJson, acting, answer, aside, command_line, conso
 from commands.statements import bytes_of
 from payments import audit, legacy
 from payments.legacy import Report
+from payments.legacy.files import MAX_BYTES
 
 _SHOWN = 50
 
@@ -32,7 +33,7 @@ def import_legacy(
 ) -> None:
     """Bring the records of the earlier system in, each once. The same file again changes nothing."""
     app = open_desk()
-    data = bytes_of(file)
+    data = bytes_of(file, most=MAX_BYTES)
     with app.sessions.begin() as session:
         person = acting(session, app.settings, as_email)
         if not dry_run:

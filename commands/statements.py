@@ -33,13 +33,17 @@ def read_statement(
     answer(_told(statement), as_json, lambda: _show(statement))
 
 
-def bytes_of(file: Path) -> bytes:
-    """A file's bytes, one more than may be read at most. Raises InvalidInput."""
+def bytes_of(file: Path, *, most: int = statements.MAX_BYTES) -> bytes:
+    """A file's bytes, all of them. Raises InvalidInput, also for more than ``most``: a part would be read as
+    if it were the whole."""
     try:
         with file.open("rb") as opened:
-            return opened.read(statements.MAX_BYTES + 1)
+            data = opened.read(most + 1)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
+    if len(data) > most:
+        raise InvalidInput(f"{file.name} is larger than {most // 1024 // 1024} MB. Bring it in parts.")
+    return data
 
 
 def mapping_of(file: Path) -> Mapping:

@@ -170,6 +170,15 @@ def test_a_file_that_was_changed_is_not_verified(environ, tmp_path):
     assert json.loads(manage(environ, "verify-export", str(output), "--json").stdout)["verdict"] == "unknown"
 
 
+def test_a_large_file_of_earlier_records_is_read_to_its_end(environ, tmp_path):
+    """Of a table that is cut off each row looks whole but the last."""
+    file = tmp_path / "earlier.csv"
+    rows = [f"r{nth},Thandi Nkosi,t{nth}@example.org,450.00,{'x' * 900_000}" for nth in range(14)]
+    file.write_text("\n".join(["registration_id,full_name,email,total_amount,payment_notes", *rows]))
+    told = answer(environ, "import-legacy", str(file), "--currency", "ZAR", "--dry-run")
+    assert told["records"] == 14
+
+
 def test_status_tells_the_mode_the_addresses_and_what_waits(environ):
     told = answer(environ, "status")
     assert set(told) == {"mode", "database", "addresses", "last_event", "worker", "queues"}
