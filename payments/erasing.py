@@ -108,16 +108,18 @@ def erase(
     actor: str = "Paydesk",
     everywhere: bool = False,
     whatever: bool = False,
+    fills: bool | None = None,
 ) -> Mapping[str, int]:
     """Erase them, in this transaction; returns how many rows of each table lost something.
 
     ``everywhere``: also where nothing says whose it is, in searches and notes about many. ``whatever``:
-    though something is in its way, for what was erased before. Raises Conflict.
+    though something is in its way, for what was erased before. ``fills``: as ``Door`` does, on request
+    unless it is said. Raises Conflict.
     """
     if not whatever and (why := hindered(session, payments, now=now)):
         raise Conflict(f"Nothing was erased. {why}")
     theirs, names = _theirs(payments), subjects.called(session, payments, ERASED)
-    with Door(session, fills=cause == REQUEST):
+    with Door(session, fills=cause == REQUEST if fills is None else fills):
         counts = dict(_overwritten(session, theirs, names, cause))
         if everywhere:
             for name, rows in _loose(session, names):
