@@ -70,7 +70,7 @@ def main() -> None:
         admin = stack.enter_context(postgres.server())
         for name, url in (
             ("sqlite", lambda size: f"sqlite:///{folder}/{size}.db"),
-            ("postgresql", lambda size: _new_database(admin, size)),
+            ("postgresql", lambda size: postgres.new_database(admin, f"live_{size}")),
         ):
             told[name] = _sizes(url, options.sizes)
         if options.pages:
@@ -366,14 +366,6 @@ def _exporting(door: served.Served, cookie: str) -> Iterator[dict[str, Any]]:
         stop.set()
         thread.join()
         told["exported_mb"] = round(told["exported_mb"])
-
-
-def _new_database(admin: str, size: int) -> str:
-    engine = open_engine(admin)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE live_{size}"))
-    engine.dispose()
-    return admin.replace("/postgres?", f"/live_{size}?")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ def main() -> None:
             told["sqlite"] = _sizes(lambda size: f"sqlite:///{folder}/book{size}.db", options.sizes)
         if "postgresql" in options.databases:
             admin = stack.enter_context(postgres.server())
-            told["postgresql"] = _sizes(lambda size: _new_database(admin, size), options.sizes)
+            told["postgresql"] = _sizes(
+                lambda size: postgres.new_database(admin, f"reports_{size}"), options.sizes
+            )
     print(json.dumps(told))
 
 
@@ -200,14 +202,6 @@ def _past(sessions: Sessions) -> dict[str, Any]:
 def _page(sessions: Sessions, moment: datetime) -> None:
     with as_of.read(sessions, moment, now=_book.NOW) as session:
         search.page(session, ADMIN, Filter(as_of=moment))
-
-
-def _new_database(admin: str, size: int) -> str:
-    engine = open_engine(admin)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE reports_{size}"))
-    engine.dispose()
-    return admin.replace("/postgres?", f"/reports_{size}?")
 
 
 if __name__ == "__main__":

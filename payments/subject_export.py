@@ -123,9 +123,7 @@ def _with_a_part(name: str, column: str, theirs: Theirs) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, date):
+    if isinstance(value, date):  # or a moment
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

@@ -74,6 +74,13 @@ def machine(binaries: Path | None = None, *, durable: bool = False, listen: str 
         shutil.rmtree(folder)
 
 
+def new_database(admin: str, name: str) -> str:
+    """The address of an empty database on the server of this address."""
+    with psycopg.connect(admin.replace("postgresql+psycopg:", "postgresql:"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return admin.replace("/postgres?", f"/{name}?")
+
+
 def _runnable_by_anyone(folder: Path) -> Path:
     """Where the binaries are; for root a copy, since nobody may look into root's folders."""
     if os.geteuid() != 0:
