@@ -16,7 +16,8 @@ from dotenv import dotenv_values
 from sqlalchemy import select
 
 from db.models import Meta
-from db.session import Sessions, check_postgres, open_engine
+from db.session import STILL_S, Sessions, check_postgres, open_engine
+from db.upsert import insert_once
 from payments import chain, chat, keyring, lease, moving, refusals
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.backups import Place
@@ -156,10 +157,10 @@ def app() -> App:
     return build()
 
 
-def build(settings: Settings | None = None, *, busy_timeout_s: int = 10) -> App:
+def build(settings: Settings | None = None, *, busy_timeout_s: int = 10, still_s: int = STILL_S) -> App:
     """Open the database and the gateways. Raises InvalidInput, DatabaseUnfit, or Conflict of modes."""
     settings = settings or read_settings()
-    engine = open_engine(settings.database_url, busy_timeout_s=busy_timeout_s)
+    engine = open_engine(settings.database_url, busy_timeout_s=busy_timeout_s, still_s=still_s)
     if engine.dialect.name == "postgresql":
         check_postgres(engine)
     sessions = Sessions(
@@ -223,10 +224,9 @@ def claim_mode(sessions: Sessions, mode: str) -> None:
     So it is with the keys of its audit."""
     with sessions.begin() as session:
         moving.check_here(session)
+        insert_once(session, Meta, Meta.key, {"key": "mode", "value": mode})
         kept = session.scalar(select(Meta.value).where(Meta.key == "mode"))
-        if kept is None:
-            session.add(Meta(key="mode", value=mode))
-        elif kept != mode:
+        if kept != mode:
             raise Conflict(
                 f"This database holds {kept} payments and the settings say {mode}. "
                 f"Demo and live never mix: point DATABASE_URL at another database."

@@ -57,6 +57,9 @@ FORGERIES_A_MINUTE = 60
 #: Return pages a minute and address: a hall full of payers shares one.
 VISITS_A_MINUTE = 1_200
 RETRY_AFTER_S = 5
+#: How long its transactions may stand still: of the same message sent to another host, that one waits for the
+#: end of this one's, and every message behind it too.
+STILL_S = 5
 #: A return page looks again by itself every 3 s, for ten minutes.
 LOOK_AGAIN_S = 3
 MOST_LOOKS = 200
@@ -90,7 +93,7 @@ _WORDS = {
 def main() -> None:
     """Serve until told to stop; what was accepted by then is answered first."""
     try:
-        app = bootstrap.build(busy_timeout_s=3)
+        app = bootstrap.build(busy_timeout_s=3, still_s=STILL_S)
         if health.pending(app.sessions):
             raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
         bootstrap.claim_mode(app.sessions, app.settings.mode)

@@ -144,13 +144,17 @@ def reads_much(session: Session) -> None:
         session.execute(text("SET LOCAL work_mem = '32MB'"))
 
 
-def open_engine(url: str, *, busy_timeout_s: int = 10, **pool: Any) -> Engine:
+#: How long a transaction may stand still before PostgreSQL ends it, and gives what it holds to others.
+STILL_S = 60
+
+
+def open_engine(url: str, *, busy_timeout_s: int = 10, still_s: int = STILL_S, **pool: Any) -> Engine:
     """An engine that keeps what it was told, or ``DatabaseUnfit`` with the reason why it could not."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(url, parsed.database, busy_timeout_s, **pool)
     if parsed.get_backend_name() == "postgresql":
-        return _open_postgres(url, busy_timeout_s, **pool)
+        return _open_postgres(url, busy_timeout_s, still_s, **pool)
     raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
 
 
@@ -270,8 +274,18 @@ def file_of(engine: Engine) -> Path | None:
 _NOTICED = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 14_000}
 
 
-def _open_postgres(url: str, busy_timeout_s: int, **pool: Any) -> Engine:
-    options = f"-c lock_timeout={busy_timeout_s}s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+def _open_postgres(url: str, busy_timeout_s: int, still_s: int, **pool: Any) -> Engine:
+    settings = {
+        "lock_timeout": f"{busy_timeout_s}s",
+        "idle_in_transaction_session_timeout": f"{still_s}s",
+        "timezone": "UTC",
+        # The server, too, must notice soon that we were cut off: others wait for what we held.
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "14s",
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return create_engine(
         re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url),
         connect_args={"options": options, "connect_timeout": 5, **_NOTICED},

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Meta
 from db.session import Sessions
+from db.upsert import insert_once
 from payments.errors import Conflict
 from payments.keyring import KeyRing
 
@@ -234,11 +235,12 @@ def claim_keys(sessions: Sessions, *, now: datetime) -> None:
         prints = {
             name: hashlib.sha256(b"print of " + key).hexdigest()[:16] for name, key in ring.keys.items()
         }
-        kept = session.get(Meta, _KEYS)
-        known: dict[str, str] = json.loads(kept.value) if kept else {}
+        insert_once(session, Meta, Meta.key, {"key": _KEYS, "value": "{}"})
+        kept = session.scalars(select(Meta).where(Meta.key == _KEYS).with_for_update()).one()
+        known: dict[str, str] = json.loads(kept.value)
         _check_same(prints, known)
         if prints.keys() - known.keys():
-            session.merge(Meta(key=_KEYS, value=json.dumps(known | prints)))
+            kept.value = json.dumps(known | prints)
         chain = of(session)
     if prints and not known and chain.anchors is not None:
         _write(chain, Anchor(now, 0, "", restored=True))

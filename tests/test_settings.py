@@ -4,12 +4,15 @@ import ast
 import re
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import bootstrap
 from bootstrap import read_settings
+from db.models import Meta
 from payments.errors import Conflict, InvalidInput
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +85,17 @@ def test_a_database_serves_one_mode_for_life(sessions, mode, other):
     bootstrap.claim_mode(sessions, mode)
     with pytest.raises(Conflict, match="Demo and live never mix"):
         bootstrap.claim_mode(sessions, other)
+
+
+@pytest.mark.parametrize("key, value", [("mode", "demo"), ("audit_keys", "{}")])
+def test_of_two_that_start_at_once_the_second_finds_what_the_first_wrote(sessions, key, value):
+    with ThreadPoolExecutor(1) as thread:
+        with sessions.begin() as session:
+            session.add(Meta(key=key, value=value))
+            session.flush()
+            second = thread.submit(bootstrap.claim_mode, sessions, "demo")
+            time.sleep(0.2)
+        second.result(30)
 
 
 # -- faults -----------------------------------------------------------------------------------------
