@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 from sqlalchemy import select
 
+from db.listen import Listener
 from db.models import Meta
 from db.session import STILL_S, Sessions, check_postgres, open_engine
 from db.upsert import insert_once
@@ -138,6 +139,11 @@ class App:
         """Where people sign in who have no password here."""
         known = self.settings.sign_in_by
         return Provider(known) if known is not None else None
+
+    @cached_property
+    def changes(self) -> Listener:
+        """What tells that the desk changed, in a process that has it listen."""
+        return Listener(self.sessions.engine)
 
     @property
     def stones(self) -> Stones:

@@ -360,12 +360,14 @@ async def healthz(_request: Request) -> Response:
 
 @asynccontextmanager
 async def _warm(_app: Any) -> AsyncIterator[None]:
-    """Load what the first page needs before the first visitor waits for it."""
-    bootstrap.app()
+    """Load what the first page needs before the first visitor waits for it, and listen for changes."""
+    changes = bootstrap.app().changes
+    changes.start()
     await anyio.to_thread.run_sync(_import_the_heavy)
     await anyio.to_thread.run_sync(_children().warm)
     yield
     _children().close()
+    await anyio.to_thread.run_sync(changes.close)
 
 
 def _import_the_heavy() -> None:

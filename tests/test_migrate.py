@@ -44,7 +44,7 @@ _SAYS = {
 #: What only migrations make: the models know nothing of it.
 _BEYOND_THE_MODELS = (
     "alembic_version", "ix_payments_search_text", "payments_fts", "_only_add", "_no_update", "_no_delete",
-    "_as_asked", "_as_said", "_locked", "_erased",
+    "_as_asked", "_as_said", "_locked", "_erased", "changes_told",
 )  # fmt: skip
 
 

@@ -40,8 +40,10 @@ LOOKS = {
     Outcome.RETURNED: "returned",
 }  # fmt: skip
 
-#: So often it is looked whether what a scope shows has changed, however many pages are open.
+#: So often at most it is looked whether what a scope shows has changed, however many pages are open: when
+#: the database told that something did, or a minute began, or where it tells nothing.
 RENEWED = timedelta(milliseconds=700)
+MINUTE = "%Y%m%d%H%M"
 NEWEST_SHOWN = 10
 SCOPES_KEPT = 64
 
@@ -87,6 +89,7 @@ class _Shared:
         self._scope = scope
         self._lock = Lock()
         self._looked: datetime | None = None
+        self._heard: int | None = None  # what had been told when it was looked
         self._key = ""
         self._live: Live
         self._troubles: str
@@ -94,23 +97,32 @@ class _Shared:
 
     def board(self, ways: frozenset[str], now: datetime) -> Board:
         with self._lock:
-            if self._looked is None or not timedelta(0) <= now - self._looked < RENEWED:
+            if self._may_have_changed(now):
                 self._look(now)
             if ways not in self._boards:
                 seen = zlib.crc32(repr((self._scope and sorted(self._scope), sorted(ways))).encode())
                 self._boards[ways] = _draw(f"{self._key}.{seen}", self._live, self._troubles, ways)
             return self._boards[ways]
 
+    def _may_have_changed(self, now: datetime) -> bool:
+        if self._looked is None:
+            return True
+        if timedelta(0) <= now - self._looked < RENEWED:
+            return False
+        heard = bootstrap.app().changes.heard()
+        return heard is None or heard != self._heard or f"{now:{MINUTE}}" != f"{self._looked:{MINUTE}}"
+
     def _look(self, now: datetime) -> None:
         """Read anew what changed. A new minute is a change too: the worker may be silent by now."""
+        heard = bootstrap.app().changes.heard()  # first: what is told while we read has us look again
         with bootstrap.app().sessions.read() as session:
-            key = f"{overview.version(session, self._scope)}.{now:%Y%m%d%H%M}"
+            key = f"{overview.version(session, self._scope)}.{now:{MINUTE}}"
             if key != self._key:
                 self._live = overview.live(session, self._scope, now=now)
                 self._troubles = troubles(vitals.troubles(session, now=now), now)
                 self._key = key
                 self._boards.clear()
-        self._looked = now
+        self._looked, self._heard = now, heard
 
 
 def _draw(key: str, live: Live, told: str, ways: frozenset[str]) -> Board:
