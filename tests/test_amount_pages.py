@@ -73,6 +73,9 @@ def test_less_than_was_paid_asks_a_second_person(desk, link, now):
     with desk.sessions.read() as session:
         assert session.scalars(select(Approval.what)).all() == ["credit"]
         assert session.scalars(select(AmountChange)).all() == []
+    told = all_html(desk.open("pages/monitor/approvals.py"))
+    assert "It costs from now on" in told
+    assert "R100.00" in told
 
 
 @pytest.mark.parametrize(

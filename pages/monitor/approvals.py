@@ -9,6 +9,7 @@ import bank_words
 import bootstrap
 import file_words
 import ui
+from db.money import Money
 from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
 from payments.people import Action, Person
@@ -45,7 +46,9 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     """All that the request is bound to: nothing that is approved stays unseen."""
     scope = request.scope
     names_of = approval_words.BOUND
-    told = {names_of.get(name, name): told_value(name, value) for name, value in request.bound.items()}
+    told = {
+        names_of.get(name, name): told_value(request, name, value) for name, value in request.bound.items()
+    }
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
     return {
@@ -61,8 +64,10 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     }
 
 
-def told_value(name: str, value: object) -> str | None:
+def told_value(request: ApprovalView, name: str, value: object) -> str | None:
     """What is empty is left out; columns of a file are called as its reader will see them."""
+    if name == "agreed" and request.amount is not None:
+        return str(Money.parse(str(value), request.amount.currency))
     if isinstance(value, list):
         called = file_words.COLUMN if name == "columns" else {}
         return ", ".join(called.get(str(each), str(each)) for each in value)
