@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from payments.coverage import Told
 from payments.disputes import State as DisputeState
 from payments.disputes import Why
 from payments.matching.rules import (
@@ -104,6 +105,17 @@ DAY: Mapping[DayState, Look] = {
     DayState.REOPENING: Look("To be reopened", "lock_clock", "orange"),
     DayState.REOPENED: Look("Reopened", "lock_open", "red"),
 }
+#: A day on which nothing is booked, by what statements tell of it.
+UNBOOKED: Mapping[Told, Look] = {
+    Told.ONCE: DAY[DayState.QUIET],
+    Told.TWICE: DAY[DayState.QUIET],
+    Told.STILL: DAY[DayState.QUIET],
+    Told.MISSING: Look("Statement missing", "event_busy", "red"),
+    Told.UNPROVEN: Look("No statement", "help", "orange"),
+    Told.BEFORE: Look("Before the first statement", "more_horiz", "gray"),
+    Told.NOT_YET: Look("No statement yet", "hourglass_empty", "orange"),
+}
+TODAY = Look("Today", "today", "gray")
 SIGN_OFF: Mapping[State, Look] = {
     State.SIGNED: DAY[DayState.SIGNED],
     State.REFUSED: Look("Refused", "block", "gray"),

@@ -8,7 +8,6 @@ masked where they are text; the hash is of the file as it came.
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -453,29 +452,3 @@ def _view(file: StatementFile, account: str, lines: int, quarantined: int, waiti
         waiting, len(file.named["rows"]), file.imported_at, file.imported_by, file.undone_at, file.undone_by,
         file.undone_why,
     )  # fmt: skip
-
-
-def gaps(spans: Iterable[FileView]) -> list[str]:
-    """Where no file that stands tells of an account's days, and where balances do not meet: sentences."""
-    told: list[str] = []
-    standing = [file for file in spans if file.undone_at is None and file.first_on and file.last_on]
-    by_account: dict[int, list[FileView]] = defaultdict(list)
-    for file in sorted(standing, key=lambda file: (file.first_on or date.min, file.last_on or date.min)):
-        by_account[file.account_id].append(file)
-    for some in by_account.values():
-        until = some[0]
-        for file in some[1:]:
-            told += _between(until, file)
-            if (file.last_on or date.min) > (until.last_on or date.min):
-                until = file
-    return told
-
-
-def _between(one: FileView, then: FileView) -> Iterator[str]:
-    if not one.last_on or not then.first_on or then.first_on <= one.last_on:
-        return
-    if one.closing is not None and then.opening is not None and one.closing != then.opening:
-        yield (
-            f"{one.account}: {one.name} ends on {one.last_on:%-d %b %Y} with {one.closing}, and {then.name} "
-            f"begins on {then.first_on:%-d %b %Y} with {then.opening}. A statement between them is missing."
-        )

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, SignOff, SignOffStep
-from payments import accounts, audit, closing, dates, standstill, tallies
+from payments import accounts, audit, closing, coverage, dates, standstill, tallies
 from payments.balances import Balances, BankDays
 from payments.closed_days import LOCKING
 from payments.closing import Blocker, Draft, Figures
+from payments.coverage import Cover
 from payments.errors import Conflict, NotAllowed, NotFound
 from payments.people import Action, Person, check, proven
 from payments.privacy import clean, reason
@@ -97,11 +98,12 @@ class SignOffView:
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the calendar."""
+    """A day of the calendar: what is booked on it, and which statements tell of it."""
 
     on: date
     state: DayState
     figures: Figures
+    cover: Cover
 
 
 # -- looking ------------------------------------------------------------------------------------------
@@ -123,12 +125,13 @@ def strip(session: Session, person: Person, account_id: int, on: date, *, now: d
     days = [first + timedelta(days=nth) for nth in range((until - first).days + 1)]
     unsigned = [day for day in days if day in figures and day not in newest]
     drafts = closing.drafts(session, person, account_id, unsigned, now=now)
+    covers = coverage.by_day(session, person, account_id, first, until)
     found = []
     for day in days:
         state = DayState(newest[day]) if day in newest else DayState.QUIET
         if day in drafts:
             state = DayState.READY if drafts[day].ready else DayState.DRAFT
-        found.append(Day(day, state, figures.get(day, closing.nothing(currency))))
+        found.append(Day(day, state, figures.get(day, closing.nothing(currency)), covers[day]))
     return found
 
 

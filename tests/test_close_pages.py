@@ -60,6 +60,23 @@ def test_a_desk_without_an_account_or_a_booking_says_where_to_begin(desk):
     assert "Nothing is booked in this month" in all_html(desk.open(CLOSE, month="2026-10-01"))
 
 
+def test_the_month_shows_each_day_with_its_state_and_its_statements(evening):
+    evening.sign_in(Role.AUDITOR)
+    shown = all_html(evening.open(CLOSE, month="2026-11-01"))
+    assert "Monday 23 November 2026: Draft, 2 lines · R1\u00a0570.00, 1 line waits" in shown
+    assert "Tuesday 24 November 2026: Today" in shown
+    assert "Sunday 22 November 2026: Before the first statement" in shown
+    assert shown.count('tabindex="0"') == 1
+    with evening.sessions.begin() as session:
+        again = b"Date,Text,Amount\n2026-11-20,EFT A,7.00\n2026-11-23,EFT LATE,7.00\n"
+        imports.import_file(session, ADMIN, 1, "b.csv", again, now=evening.now, mapping=LATE)
+    shown = all_html(opened(evening))
+    assert "Monday 23 November 2026: Draft, 3 lines · R1\u00a0577.00, 2 lines wait, 2 statements" in shown
+    assert "Saturday 21 November 2026: Nothing booked" in shown
+    assert "Told by b.csv and a.csv" in shown
+    assert "No statement tells of this day yet" in all_html(evening.open(CLOSE, day="2026-11-24"))
+
+
 def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening):
     desk = evening
     desk.sign_in(Role.FINANCE)

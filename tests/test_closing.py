@@ -14,6 +14,7 @@ from payments import (
     adjustments,
     bank_books,
     closing,
+    coverage,
     exceptions,
     imports,
     last_stage,
@@ -22,6 +23,7 @@ from payments import (
     sign_offs,
 )
 from payments.closing import Figures, Piece
+from payments.coverage import Told
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.last_stage import SignedOff
 from payments.lifecycle import Status
@@ -128,6 +130,55 @@ def closed(matched):
 
 def piece(count, minor) -> Piece:
     return Piece(count, Money(minor))
+
+
+# -- the calendar -------------------------------------------------------------------------------------
+
+
+def covers(desk) -> dict[Told, list[int]]:
+    """The days of November up to today, by how statements tell of them."""
+    found: dict[Told, list[int]] = {}
+    with desk.sessions.read() as session:
+        for day in sign_offs.strip(session, desk.audra, desk.account, MONDAY, now=desk.now):
+            found.setdefault(day.cover.told, []).append(day.on.day)
+    return found
+
+
+def test_the_calendar_says_which_statements_tell_of_each_day_and_where_one_is_missing(desk):
+    def on(day: int) -> date:
+        return date(2026, 11, day)
+
+    desk.statement(0, (on(3), "A", 100), (on(5), "B", 100))
+    desk.statement(200, (on(9), "C", 100))
+    desk.statement(900, (on(12), "D", 100), (on(13), "E", 100))
+    desk.statement(1000, (on(13), "E", 100), (on(16), "F", 100))
+    assert covers(desk) == {
+        Told.BEFORE: [1, 2],
+        Told.ONCE: [3, 4, 5, 9, 12, 14, 15, 16],
+        Told.STILL: [6, 7, 8],
+        Told.MISSING: [10, 11],
+        Told.TWICE: [13],
+        Told.NOT_YET: [17, 18, 19, 20, 21, 22, 23, 24, 25],
+    }
+    with desk.sessions.begin() as session:
+        told = coverage.by_day(session, desk.audra, desk.account, on(10), on(13))
+        assert "2.csv ends on 9 Nov 2026 with R3.00, and 3.csv begins on 12 Nov" in told[on(10)].why
+        assert told[on(13)].files == ("3.csv", "4.csv")
+        third, second = imports.files(session, ADMIN, desk.account)[1:3]
+        imports.undo(session, ADMIN, third.id, WHY, now=desk.now)
+        imports.undo(session, ADMIN, second.id, WHY, now=desk.now)
+    assert Told.TWICE not in covers(desk)
+    assert covers(desk)[Told.MISSING] == [6, 7, 8, 9, 10, 11, 12]
+
+
+def test_without_balances_nothing_proves_a_day_quiet(desk):
+    plain = imports.Mapping(name="P", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
+    with desk.sessions.begin() as session:
+        for day in (18, 23):
+            data = f"Date,Text,Amount\n2026-11-{day},EFT,1.00\n".encode()
+            imports.import_file(session, ADMIN, desk.account, f"{day}.csv", data, now=desk.now, mapping=plain)
+        assert coverage.gaps(session, ADMIN) == []
+    assert covers(desk)[Told.UNPROVEN] == [19, 20, 21, 22]
 
 
 # -- what a day is, and what is in the way -----------------------------------------------------------

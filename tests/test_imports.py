@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import BankAccount, LineSighting, StatementFile, StatementLine
 from db.money import Money
-from payments import accounts, bank_books, imports, quarantine
+from payments import accounts, bank_books, coverage, imports, quarantine
 from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
 from payments.people import Person, Role
 from payments.statements import Mapping
@@ -243,5 +243,5 @@ def test_what_is_missing_between_two_statements_is_told(sessions, account, now):
     late = "Date,Description,Amount,Balance\n2026-03-20,EFT A,1.00,20001.00\n2026-03-21,EFT B,1.00,20002.00\n"
     take(sessions, account, late, now, name="late.csv")
     with sessions.read() as session:
-        (told,) = imports.gaps(imports.files(session, ADMIN, account))
+        (told,) = coverage.gaps(session, ADMIN)
     assert "A statement between them is missing" in told

@@ -1,6 +1,8 @@
 """The desk by keyboard alone, in a real browser: the palette, lists, the drawer, the queue, many at once."""
 
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from db.money import Money
 from payments import accounts, imports, lifecycle, links, obligations, people, proposing
 from payments.lifecycle import Review, Source
 from payments.statements import Mapping
+from simulator.families import surnames
 from tests.running import ADMIN, ORGANISER, Desk, running
 from tests.samples import make_payment
 
@@ -23,16 +26,23 @@ PAYERS = ("Nomvula Dube", "Pieter van der Merwe", "<img src=x onerror=alert(1)> 
 GALA_PAYER = "Secret Sipho"
 WHY = "The payer sent a screenshot of it."
 SLOW_MS = 20_000
+SURNAMES = [one for one in surnames() if " " not in one]
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def count(request: pytest.FixtureRequest) -> int:
+    """How many lines the bank has: fifty to be worked through with ``--chaos``."""
+    return (50 if request.config.getoption("--chaos") else 8) + LEFT
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, count: int) -> Iterator[Desk]:
     with running(tmp_path_factory.mktemp("keys")) as desk:
-        _furnish(desk)
+        _furnish(desk, count)
         yield desk
 
 
-def _furnish(desk: Desk) -> None:
+def _furnish(desk: Desk, count: int) -> None:
     """Four cases of payments by hand, links that the gateway knows, and a case about one of those."""
     app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
     now = app.now()
@@ -44,7 +54,7 @@ def _furnish(desk: Desk) -> None:
             payment = make_payment(session, event, now=made, payer_name=f"Case {nth}", status="paid")
             reason = Review.OVERPAID if nth < 3 else Review.PAID_LATE
             lifecycle.flag(session, payment, reason, now=made, source=Source.POLL, actor="iKhokha")
-    _bank_lines(app, admin)  # before the others, which stand above them in the list
+    _bank_lines(app, admin, count)  # before the others, which stand above them in the list
     for nth, (name, code) in enumerate([(GALA_PAYER, "GALA"), *((each, "DEVCONF") for each in PAYERS)]):
         with app.sessions.read() as session:
             reference = obligations.draft_reference(session, admin, code, demo=True)
@@ -61,28 +71,34 @@ def _furnish(desk: Desk) -> None:
     app.sessions.engine.dispose()
 
 
-#: Lines of the bank that each name a payment and are a rand short: a person has to say that they are parts.
-LINES = 8
+#: Of ten lines of the bank: one is a stranger's, two are of two payers who look alike, and seven are a rand
+#: short, so that a person has to say that they are parts. Two are left for the tests after.
+STRANGER, ALIKE, LEFT = (5,), (2, 6), 2
 
 
-def _bank_lines(app: bootstrap.App, admin: people.Person) -> None:
+def _bank_lines(app: bootstrap.App, admin: people.Person, count: int) -> None:
     today = app.now().date().isoformat()
+    rows = "Date,Text,Amount\n"
     with app.sessions.begin() as session:
         event = session.query(Event).filter_by(code="GALA").one()
-        owed = [
-            make_payment(session, event, now=app.now() - timedelta(days=1), payer_name=f"Payer {nth}")
-            for nth in range(LINES)
-        ]
-        rows = "".join(
-            f"{today},EFT {one.reference.replace('_', '')},{Money(one.amount_minor - 100).decimal}\n"
-            for one in owed
-        )
+        for nth in range(count):
+            made = app.now() - timedelta(days=1)
+            if nth % 10 in STRANGER:
+                rows += f"{today},EFT STATIONERS {nth},{nth + 1}.00\n"
+                continue
+            payers = 2 if nth % 10 in ALIKE else 1
+            name = f"Thandeka {SURNAMES[nth % len(SURNAMES)]}" if payers == 2 else f"Payer {nth}"
+            owed = [make_payment(session, event, now=made, payer_name=name) for _ in range(payers)]
+            if payers == 2:
+                rows += f"{today},EFT {name.upper()},{owed[0].amount.decimal}\n"
+            else:
+                bare = owed[0].reference.replace("_", "")
+                rows += f"{today},EFT {bare},{Money(owed[0].amount_minor - 100).decimal}\n"
         account = accounts.create(session, admin, name="Events", now=app.now()).id
         mapping = Mapping(
             name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount")
         )
-        data = f"Date,Text,Amount\n{rows}".encode()
-        imports.import_file(session, admin, account, "a.csv", data, now=app.now(), mapping=mapping)
+        imports.import_file(session, admin, account, "a.csv", rows.encode(), now=app.now(), mapping=mapping)
     proposing.propose(app.sessions, admin, now=app.now())
 
 
@@ -318,22 +334,44 @@ def test_the_gateway_is_asked_and_the_payment_opened_from_the_queue_by_keys(admi
 # -- bank lines ---------------------------------------------------------------------------------------
 
 
-def test_bank_lines_are_worked_through_as_fast_as_somebody_types(admin, desk):
+def test_bank_lines_are_worked_through_as_fast_as_somebody_types(admin, desk, count):
     """What is pressed before the desk has answered waits its turn; the last one is undone by Ctrl+Z."""
     page = open_page(admin, desk, "workbench")
     lines = page.locator("ul.lines li[data-id]")
-    expect(lines.nth(LINES - 2)).to_be_visible()  # one may have been split already
-    there = lines.count()
+    expect(lines.nth(min(count, 50) - 2)).to_be_visible()  # one may have been split already
+    began, done = time.monotonic(), Counter[str]()
     page.keyboard.press("j")
-    for _ in range(there - 2):
-        page.keyboard.press("a")
-    expect(lines).to_have_count(2, timeout=SLOW_MS)
+    for _ in range(count - LEFT):
+        done[_by_one_key(page)] += 1
+    expect(lines).to_have_count(LEFT, timeout=4 * 180_000)
+    print(f"\n{count - LEFT} bank lines by keys alone in {time.monotonic() - began:.0f} s: {dict(done)}")
+    assert set(done) == {"a", "1", "o"}
     expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()
     page.keyboard.press("Control+z")
-    expect(lines).to_have_count(3)
+    expect(lines).to_have_count(LEFT + 1)
     expect(page.get_by_text("both stand in its history")).to_be_visible()
     expect(lines.first.get_by_text("Undone")).to_be_visible()
     page.close()
+
+
+def _by_one_key(page: Page) -> str:
+    """Deal with the line that has the focus as its keys offer; who knows none sets it apart in its drawer."""
+    here = page.locator("ul.lines li[data-id]:focus-within")
+    offered = here.locator(".deed kbd").all_text_contents()
+    key = next(one for one in ("a", "1", "o") if one in offered)
+    number = here.get_attribute("data-id")
+    page.keyboard.press(key)
+    if key == "o":
+        drawer_ = page.get_by_role("dialog").filter(has_text="What it is for")
+        expect(drawer_).to_contain_text("EFT STATIONERS", timeout=4 * SLOW_MS)
+        why = drawer_.get_by_role("textbox", name="Why", exact=True)
+        while not why.evaluate("field => field.getRootNode().activeElement === field"):
+            page.keyboard.press("Tab")
+        page.keyboard.type("Stationery, paid back to us.")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(f"ul.lines li[data-id='{number}']")).to_have_count(0, timeout=4 * SLOW_MS)
+        page.keyboard.press("j")
+    return key
 
 
 def test_a_bank_line_is_split_in_its_drawer(admin, desk):
@@ -347,4 +385,25 @@ def test_a_bank_line_is_split_in_its_drawer(admin, desk):
     line.get_by_role("textbox", name="Why").fill("The bank kept a rand.")
     line.get_by_role("button", name="Accept").click()
     expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()
+    page.close()
+
+
+# -- the days of a month ------------------------------------------------------------------------------
+
+
+def test_days_are_walked_by_the_arrows_and_opened_by_enter_within_the_page(admin, desk):
+    page = open_page(admin, desk, "closing")
+    day = page.locator(".pd-month a")
+    expect(day.last).to_be_visible()
+    page.evaluate("window.stays = true")
+    page.locator(".pd-month a[tabindex='0']").focus()  # the one stop of the Tab key
+    if day.count() > 1:
+        page.keyboard.press("ArrowLeft")
+        expect(day.nth(day.count() - 2)).to_be_focused()
+        page.keyboard.press("ArrowRight")
+    expect(day.last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".pd-month a[aria-current]")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"day=\d{4}-\d\d-\d\d"))
+    assert page.evaluate("window.stays")
     page.close()

@@ -6,7 +6,6 @@ Pages say ``ui.something``; the rooms below import each other by name.
 from ui import closing_papers
 from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.card_slips import waiting_slips
-from ui.charts import Tile, calendar
 from ui.claims import amount_of
 from ui.columns import brought_before, column_screen
 from ui.disputes import card as dispute_card
@@ -85,7 +84,6 @@ __all__ = [
     "Card",
     "Many",
     "Several",
-    "Tile",
     "Walk",
     "act",
     "address",
@@ -104,7 +102,6 @@ __all__ = [
     "big",
     "brought_before",
     "bulk_dialog",
-    "calendar",
     "cards",
     "cases_list",
     "checks",

@@ -398,33 +398,3 @@ def doors(key: str, opened: Any) -> None:
             opened(wanted)
 
     component("doors")(key=key, data={}, on_opened_change=went)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A day in a calendar, as a door: ``look`` is its tone, ``chosen`` the one that is open."""
-
-    day: str
-    word: str
-    icon: str
-    look: str
-    told: str
-    page: str
-    query: tuple[tuple[str, str], ...]
-    chosen: bool = False
-
-
-def calendar(tiles: Iterable[Tile], label: str) -> None:
-    """Days side by side, each with its state in word, sign and colour."""
-    drawn = []
-    for tile in tiles:
-        here = ' aria-current="date"' if tile.chosen else ""
-        where = html.escape(address(tile.page, dict(tile.query)))
-        drawn.append(
-            f'<li><a class="{html.escape(tile.look)}" href="{where}"{here} target="_self">'
-            f"<strong>{html.escape(tile.day)}</strong>"
-            f'<span class="pd-state"><span class="pd-icon" aria-hidden="true" translate="no">'
-            f"{html.escape(tile.icon)}</span>{html.escape(tile.word)}</span>"
-            f"<span>{html.escape(tile.told)}</span></a></li>"
-        )
-    st.html(f'<ul class="pd-days" aria-label="{html.escape(label)}">{"".join(drawn)}</ul>')

@@ -48,4 +48,12 @@ KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             (("Ctrl Z",), "Undo what you accepted last"),
         ),
     ),
+    (
+        "On Close",
+        (
+            (("←", "→"), "The day before, the day after"),
+            (("↑", "↓"), "A week back, a week on"),
+            (("Enter",), "Open the day"),
+        ),
+    ),
 )

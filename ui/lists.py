@@ -32,6 +32,7 @@ _COMPONENTS = (
     "lines",
     "live",
     "payer",
+    "month",
 )
 
 

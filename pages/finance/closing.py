@@ -12,10 +12,12 @@ import words
 from payments import accounts, adjustments, closing, dates, exceptions, night_drafts, sign_offs
 from payments.accounts import AccountView
 from payments.closing import Draft, Figures
+from payments.coverage import Cover, Told
 from payments.errors import PaymentsError
 from payments.exceptions import PartView
 from payments.people import Action, Person
 from payments.sign_offs import Day, DayState, Period, SignOffView, State
+from ui.month import Sign, Tile, month
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -31,6 +33,11 @@ DOORS = {
 WAITS = {
     State.SIGNED: "signed, waits for a second person",
     State.REOPENING: "to be reopened by a second person",
+}
+TOLD_BY_NONE = {
+    Told.MISSING: "A statement of this day is missing.",
+    Told.UNPROVEN: "No statement tells of this day, and no balances prove that nothing happened on it.",
+    Told.NOT_YET: "No statement tells of this day yet.",
 }
 
 
@@ -99,24 +106,33 @@ def month_chosen(chosen: date | None) -> date:
 
 
 def tiles(account: AccountView, days: Sequence[Day], chosen: date | None) -> None:
-    shown = [day for day in days if day.state is not DayState.QUIET]
-    if not shown:
+    unknown = (Told.BEFORE, Told.NOT_YET)
+    if all(day.state is DayState.QUIET and day.cover.told in unknown for day in days):
         ui.empty_state(
             "Nothing is booked in this month",
             "Import the account's statement under Statements, or look at another month.",
             "calendar_month",
         )
         return
-    ui.calendar([tile(account, day, chosen) for day in shown], "Days on which something is booked")
+    shown = [tile(account, day, chosen) for day in days]
+    month(shown, f"The days of {days[0].on:%B %Y}", "closing_month")
 
 
-def tile(account: AccountView, day: Day, chosen: date | None) -> ui.Tile:
-    look, lines = bank_words.DAY[day.state], day.figures.lines
-    query = (("account", str(account.id)), ("day", day.on.isoformat()))
-    told = f"{words.count(lines.count, 'line', 'lines')} · {lines.amount}"
-    return ui.Tile(
-        f"{day.on:%a %-d %b}", look.word, look.icon, look.tone, told, PAGE, query, chosen=day.on == chosen
-    )
+def tile(account: AccountView, day: Day, chosen: date | None) -> Tile:
+    quiet, lines = day.state is DayState.QUIET, day.figures.lines
+    look = bank_words.UNBOOKED[day.cover.told] if quiet else bank_words.DAY[day.state]
+    if quiet and day.on == dates.business_day(app.now()):
+        look = bank_words.TODAY
+    signs = []
+    if waits := day.figures.waiting.count:
+        signs.append(Sign("flag", words.count(waits, "line waits", "lines wait"), "Lines wait"))
+    if day.cover.told is Told.TWICE:
+        signs.append(Sign("content_copy", f"{len(day.cover.files)} statements", "Several statements"))
+    return Tile(
+        day.on, Sign(look.icon, look.word), look.tone,
+        f"{words.count(lines.count, 'line', 'lines')} · {lines.amount}" if lines.count else "", signs,
+        PAGE, (("account", str(account.id)), ("day", day.on.isoformat())), chosen=day.on == chosen,
+    )  # fmt: skip
 
 
 # -- a day, or a month --------------------------------------------------------------------------------
@@ -196,7 +212,20 @@ def waiting_lines(one: Draft) -> None:
             ui.plain(f"{line.amount} · {line.text} · {line.owner}: {line.note}", "faint")
 
 
-def day_section(here: Person, account: AccountView, on: date) -> None:
+def told_by(cover: Cover) -> None:
+    """Which statements tell of the day; what is missing, with the page where it is brought."""
+    if cover.files:
+        ui.plain(f"Told by {' and '.join(cover.files)}.", "faint")
+        return
+    if cover.told in TOLD_BY_NONE:
+        with st.container(border=True, key="day_untold"):
+            ui.plain(cover.why or TOLD_BY_NONE[cover.told])
+            st.page_link(
+                "pages/finance/statements.py", label="Open Statements", icon=":material/account_balance:"
+            )
+
+
+def day_section(here: Person, account: AccountView, on: date, cover: Cover | None) -> None:
     with app.sessions.read() as session:
         one = closing.draft(session, here, account.id, on, now=app.now())
         known = sign_offs.history(session, here, account.id, Period.DAY, on)
@@ -204,6 +233,8 @@ def day_section(here: Person, account: AccountView, on: date) -> None:
         late = adjustments.listed(session, here, account.id, on, on)
     standing = next((view for view in known if view.locks), None)
     st.subheader(f"{on:%A %-d %B %Y}", anchor=False)
+    if cover is not None:
+        told_by(cover)
     if standing is not None:
         figures_told(standing.figures)
         signed(here, standing)
@@ -342,12 +373,6 @@ def waits_for_second(waiting: Sequence[SignOffView], names: int) -> None:
             )  # fmt: skip
 
 
-WAITS = {
-    State.SIGNED: "signed, waits for a second person",
-    State.REOPENING: "to be reopened by a second person",
-}
-
-
 def page(here: Person) -> None:
     with app.sessions.read() as session:
         there = accounts.list_accounts(session, here)
@@ -366,7 +391,7 @@ def page(here: Person) -> None:
     tiles(account, days, chosen)
     month_section(here, account, month)
     if chosen is not None:
-        day_section(here, account, chosen)
+        day_section(here, account, chosen, next((day.cover for day in days if day.on == chosen), None))
         ui.closing_papers.statement(here, account.id, chosen)
         ui.closing_papers.on_its_way(here, chosen)
         ui.closing_papers.papers(here, account.id)

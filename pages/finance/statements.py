@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, exceptions, imports, proposing, quarantine, reconciliation
+from payments import accounts, coverage, exceptions, imports, proposing, quarantine, reconciliation
 from payments.accounts import AccountView
 from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
 from payments.imports import FileView, Look
@@ -270,10 +270,11 @@ def repair(row: quarantine.RowView) -> None:
 def came_in(here: Person) -> None:
     with app.sessions.read() as session:
         found = imports.files(session, here)
+        missing = coverage.gaps(session, here)
     if not found:
         return
     st.subheader("Imports", anchor=False)
-    for sentence in imports.gaps(found):
+    for sentence in missing:
         st.warning(ui.escape(sentence), icon=":material/event_busy:")
     for file in found:
         one_file(here, file)
