@@ -33,6 +33,7 @@ OPEN = (
     "/signin/forgot",
     "/signin/outside",
     "/signin/outside/back",
+    "/signin/renewed",
     "/signout",
     "/healthz",
     "/_stcore/health",

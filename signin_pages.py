@@ -19,7 +19,7 @@ import jinja2
 import segno
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import bootstrap
@@ -268,6 +268,25 @@ def _changing(here: SignedIn | None) -> dict[str, Any]:
     return {"here": here, "shortest": passwords.WITH_CODE if coded else passwords.SHORTEST}
 
 
+# -- another token ----------------------------------------------------------------------------------
+
+
+async def do_renewed(request: Request) -> Response:
+    """The cookie of a session that was proved on an open page, for the browser that has both the cookie of
+    before and the page's word."""
+    form, before = await _form(request), token_of(request)
+    app, token = bootstrap.app(), signin.renewed(before or "", form.get("word", ""))
+
+    def look() -> SignedIn | None:
+        return signin.who(app.sessions, token, now=app.now(), active=False)
+
+    if await anyio.to_thread.run_sync(look, limiter=LOOKS) is None:
+        return PlainTextResponse("Sign in first.", 401)
+    response = Response(status_code=204)
+    _set_cookie(response, token)
+    return response
+
+
 # -- an app for codes -------------------------------------------------------------------------------
 
 
@@ -413,6 +432,7 @@ ROUTES = [
     Route("/signin/forgot", do_forgot, methods=["POST"]),
     Route("/signin/outside", go_outside, methods=["GET"]),
     Route("/signin/outside/back", come_back, methods=["GET"]),
+    Route("/signin/renewed", do_renewed, methods=["POST"]),
     Route("/password", show_password, methods=["GET"]),
     Route("/password", do_password, methods=["POST"]),
     Route("/code-app", show_code_app, methods=["GET"]),

@@ -44,8 +44,9 @@ def prove(
     demo: bool,
     now: datetime,
     steady: datetime | None = None,
-) -> None:
-    """The session of this token has proved who it is, as of now.
+) -> str:
+    """The session of this token has proved who it is, as of now, and has another token: returns the word that
+    makes it of this one (``signin.renewed``).
 
     Raises NotAllowed (nobody's session, or too many wrong guesses), InvalidInput (it does not fit), Conflict
     (there is nothing to prove it with yet), CannotOpen.
@@ -53,17 +54,17 @@ def prove(
     with sessions.read() as session:
         here = signin.session_of(session, token, now=now)
         address = session.get_one(PersonSession, here.session_id).address if here else ""
-    if here is None:
+    if here is None or token is None:
         raise NotAllowed(_ENDED)
     match asks_for(here, demo=demo):
         case "set up":
             raise Conflict(SET_UP_FIRST)
         case "code":
-            _by_code(sessions, here, typed, keys, now=now, steady=steady or now)
+            return _by_code(sessions, here, typed, keys, now=now, steady=steady or now, proves=token)
         case "password":
-            _by_password(sessions, here, typed, address, now=now, steady=steady or now)
+            return _by_password(sessions, here, typed, address, now=now, steady=steady or now, proves=token)
         case _:
-            _note(sessions, here, "demo", now)
+            return _note(sessions, here, "demo", now, proves=token)
 
 
 def set_up(
@@ -91,7 +92,7 @@ def set_up(
     if here.has_codes:
         _by_code(sessions, here, current, keys, now=now, steady=steady or now)
     elif here.has_password:
-        _by_password(sessions, here, current, visitor.address, now=now, steady=steady or now, proves=False)
+        _by_password(sessions, here, current, visitor.address, now=now, steady=steady or now)
     with sessions.begin() as session:
         row = session.get_one(PersonRow, here.person.id)
         if signin.session_of(session, token, now=now) is None:
@@ -102,15 +103,23 @@ def set_up(
 
 
 def _by_code(
-    sessions: Sessions, here: SignedIn, typed: str, keys: KeyRing, *, now: datetime, steady: datetime
-) -> None:
+    sessions: Sessions,
+    here: SignedIn,
+    typed: str,
+    keys: KeyRing,
+    *,
+    now: datetime,
+    steady: datetime,
+    proves: str | None = None,
+) -> str:
+    """``proves``: the token of the session it proves something for; with none it is only looked at."""
     with sessions.begin() as session:
         row = session.get_one(PersonRow, here.person.id)
         fits = second_factor.passes(session, row, typed, keys, now=now, steady=steady)
         wait_s = guesses.code_wait_s(session, row.id, steady=steady)
-        _concluded(session, here, fits, "code", now)
+        word = _concluded(session, here, fits, "code", now, proves=proves)
     if fits:
-        return
+        return word
     if wait_s > 0:
         raise guesses.too_many_codes(wait_s)
     raise InvalidInput("This code does not fit, or was used already. Wait for the next one and type that.")
@@ -124,9 +133,9 @@ def _by_password(
     *,
     now: datetime,
     steady: datetime,
-    proves: bool = True,
-) -> None:
-    """``proves``: of whoever needs a code the password alone proves nothing."""
+    proves: str | None = None,
+) -> str:
+    """The same by password. Of whoever needs a code it proves nothing, and is only looked at."""
     if not here.has_password:
         raise Conflict(_NONE_YET)
     attempt = guesses.attempt(sessions, here.person.email, address, now=now, steady=steady)
@@ -137,27 +146,31 @@ def _by_password(
             row = None  # an app was set up while we hashed
         if row is not None:
             guesses.fitted(session, attempt)
-        _concluded(session, here, row is not None, "password", now, proves=proves)
+        word = _concluded(session, here, row is not None, "password", now, proves=proves)
     if row is None:
         raise InvalidInput("This password does not fit. Type it again.")
+    return word
 
 
-def _note(sessions: Sessions, here: SignedIn, how: str, now: datetime) -> None:
+def _note(sessions: Sessions, here: SignedIn, how: str, now: datetime, *, proves: str) -> str:
     with sessions.begin() as session:
-        _concluded(session, here, True, how, now)
+        return _concluded(session, here, True, how, now, proves=proves)
 
 
 def _concluded(
-    session: Session, here: SignedIn, fits: bool, how: str, now: datetime, *, proves: bool = True
-) -> None:
+    session: Session, here: SignedIn, fits: bool, how: str, now: datetime, *, proves: str | None
+) -> str:
+    """Write down what came of it; what is raised by it is raised for a new token only."""
     if not fits:
         audit.record(session, SYSTEM, "prove_refused", here.person.email, now=now, how=how)
-        return
+        return ""
     row = session.scalars(
         select(PersonSession).where(PersonSession.id == here.session_id).with_for_update()
     ).one()
-    if row.revoked_at is not None:
+    if row.revoked_at is not None or (proves and row.token_hash != guesses.hash_of(proves)):
         raise NotAllowed(_ENDED)
-    if proves:
-        row.proved_at = now
     audit.record(session, here.person, "prove", here.person.email, now=now, how=how)
+    if proves is None:
+        return ""
+    row.proved_at = now
+    return signin.renew(row, proves)

@@ -1,5 +1,8 @@
 """Signing in: by password, and a code where there is an app; by a link that works once; sessions that end."""
 
+import base64
+import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -169,6 +172,26 @@ def open_session(
         session, people.person_of(row), "sign_in", row.email, now=now, how=how, address=visitor.address
     )
     return token
+
+
+def renew(row: PersonSession, token: str) -> str:
+    """Give a session another token, which the old one opens nothing beside from now on; so that whoever knows
+    the old one has no part in what was proved. Returns the word that makes the new one of it.
+
+    An open page can set no cookie: it hands the word to its browser, which comes for the cookie with it.
+    Neither the word nor the old token opens anything alone.
+    """
+    word = secrets.token_urlsafe(32)
+    row.token_hash = guesses.hash_of(renewed(token, word))
+    return word
+
+
+def renewed(token: str, word: str) -> str:
+    """What became of a token by ``renew``, for whoever has both."""
+    made = hmac.new(
+        token.encode("utf-8", "surrogatepass"), word.encode("utf-8", "surrogatepass"), hashlib.sha256
+    )
+    return base64.urlsafe_b64encode(made.digest()).decode().rstrip("=")
 
 
 # -- by password ------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Codes from a phone and codes on paper: taken once, seldom guessed, and asked for where money moves."""
 
 import base64
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -209,8 +211,9 @@ def come(sessions: Sessions, person: Person, now: datetime) -> str:
         return signin.open_session(session, session.get_one(PersonRow, person.id), HOME, "test", now=now)
 
 
-def prove(sessions: Sessions, token: str, typed: str, now: datetime, *, demo: bool = False) -> None:
-    proving.prove(sessions, token, typed, KEYS, demo=demo, now=now)
+def prove(sessions: Sessions, token: str, typed: str, now: datetime, *, demo: bool = False) -> str:
+    """The token of the session once it proved who it is."""
+    return signin.renewed(token, proving.prove(sessions, token, typed, KEYS, demo=demo, now=now))
 
 
 def here(sessions: Sessions, token: str, now: datetime) -> Person:
@@ -253,7 +256,7 @@ def test_a_code_proves_it_once(sessions: Sessions, now: datetime) -> None:
     secret, _ = set_up(sessions, person, now)
     with pytest.raises(InvalidInput):
         prove(sessions, token, PASSWORD, now)
-    prove(sessions, token, shows(secret, now), now)
+    token = prove(sessions, token, shows(secret, now), now)
     assert people.is_proven(here(sessions, token, now), now=now)
     later = now + timedelta(minutes=6)
     assert not people.is_proven(here(sessions, token, later), now=later)
@@ -279,7 +282,7 @@ def test_a_password_proves_whoever_moves_no_money(sessions: Sessions, now: datet
     later = now + timedelta(minutes=6)
     with pytest.raises(InvalidInput, match="does not fit"):
         prove(sessions, token, "not their password", later)
-    prove(sessions, token, PASSWORD, later)
+    token = prove(sessions, token, PASSWORD, later)
     assert people.is_proven(here(sessions, token, later), now=later)
 
 
@@ -289,7 +292,7 @@ def test_a_demo_desks_people_type_nothing_and_confirm_all_the_same(sessions: Ses
     assert here(sessions, token, now).proved_at is None
     with pytest.raises(Conflict):
         prove(sessions, token, "", now)
-    prove(sessions, token, "", now, demo=True)
+    token = prove(sessions, token, "", now, demo=True)
     assert people.is_proven(here(sessions, token, now), now=now)
     link = link_for(sessions, somebody, now)
     token = signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
@@ -299,12 +302,52 @@ def test_a_demo_desks_people_type_nothing_and_confirm_all_the_same(sessions: Ses
 def test_a_proof_is_of_one_session_and_ends_with_it(sessions: Sessions, now: datetime) -> None:
     person = join(sessions, now, password=None)
     mine, other = come(sessions, person, now), come(sessions, person, now)
-    prove(sessions, mine, "", now, demo=True)
+    mine = prove(sessions, mine, "", now, demo=True)
     assert here(sessions, other, now).proved_at is None
     with sessions.begin() as session:
         people.revoke_sessions(session, SYSTEM, person.id, now=now)
     with pytest.raises(NotAllowed, match="not signed in"):
         prove(sessions, mine, "", now, demo=True)
+
+
+@pytest.mark.parametrize("how", ["code", "password", "demo"])
+def test_whoever_knows_the_token_of_before_has_no_part_in_what_is_proved(
+    sessions: Sessions, now: datetime, how: str
+) -> None:
+    """A session that was planted or stolen ends where its owner proves who they are."""
+    person = join(sessions, now, role=Role.ORGANISER, password=None if how == "demo" else PASSWORD)
+    known = come(sessions, person, now)
+    was = signin.who(sessions, known, now=now, active=False)
+    secret = set_up(sessions, person, now)[0] if how == "code" else b""
+    typed = {"code": shows(secret, now) if secret else "", "password": PASSWORD, "demo": ""}[how]
+    word = proving.prove(sessions, known, typed, KEYS, demo=how == "demo", now=now)
+    mine = signin.renewed(known, word)
+    for token in (known, word, signin.renewed(known, "another word"), signin.renewed("another", word)):
+        assert signin.who(sessions, token, now=now, active=False) is None
+        with pytest.raises(NotAllowed, match="not signed in"):
+            proving.prove(sessions, token, typed, KEYS, demo=how == "demo", now=now)
+    found = signin.who(sessions, mine, now=now, active=False)
+    assert was is not None
+    assert found is not None
+    assert (found.session_id, found.expires_at) == (was.session_id, was.expires_at)
+    assert people.is_proven(found.person, now=now)
+
+
+def test_of_two_proofs_of_one_token_at_once_one_counts(sessions: Sessions, now: datetime) -> None:
+    token = come(sessions, join(sessions, now, password=None), now)
+    words: list[str] = []
+
+    def try_it() -> None:
+        with suppress(NotAllowed):
+            words.append(proving.prove(sessions, token, "", KEYS, demo=True, now=now))
+
+    threads = [Thread(target=try_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(words) == 1
+    assert people.is_proven(here(sessions, signin.renewed(token, words[0]), now), now=now)
 
 
 # -- setting up, and a lost phone -------------------------------------------------------------------

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 import bootstrap
 from db.models import AuditEntry, Event, Export, Payment, PersonSession
-from payments import browsers, people, signin
+from payments import browsers, people, proving, signin
 from payments.exports import records
 from payments.exports.layout import Format, Layout
 from payments.lifecycle import Status
@@ -118,6 +118,7 @@ SHUT = {"/_stcore/metrics", "/media/x"}
 OPEN = {
     "/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health", "/shared",
     "/shared/file", "/signin/outside", "/signin/outside/back",
+    "/signin/renewed",
 }  # fmt: skip
 
 
@@ -458,6 +459,19 @@ def test_a_planted_cookie_is_not_signed_in_with(door: Served):
     answer = door.post("/signin/link", "planted", token=door.link(VIEWER))
     assert answer.cookies["paydesk"] != "planted"
     assert door.ask("/", "planted").status_code == 303
+
+
+def test_the_cookie_of_a_proved_session_is_for_who_has_cookie_and_word(door: Served):
+    app, token = door.app, door.come_in(ADMIN)
+    word = proving.prove(app.sessions, token, "", app.keys, demo=True, now=app.now())
+    for cookie, said in ((None, word), (token, ""), (token, "x"), ("x", word), (door.come_in(ADMIN), word)):
+        refused = door.post("/signin/renewed", cookie, word=said)
+        assert (refused.status_code, dict(refused.cookies)) == (401, {})
+    fresh = door.post("/signin/renewed", token, word=word).cookies["paydesk"]
+    assert door.ask("/", token).status_code == 303
+    assert door.ask("/", fresh).status_code == 200
+    with pytest.raises(InvalidStatus):
+        door.socket(token)
 
 
 def test_signing_in_again_ends_what_this_browser_had(door: Served):

@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -13,9 +13,13 @@ import bootstrap
 from payments import health, people, refusals, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.people import Action, Person
+from ui.lists import component
 from ui.pieces import empty_state, problem, way_in
 
 log = logging.getLogger("paydesk.ui")
+
+#: Of a session that was renewed on this page: the cookie it came with, its token now, and the last word.
+_RENEWED = "renewed_session"
 
 
 def cookie(name: str) -> str | None:
@@ -30,8 +34,44 @@ def signed_in(*, active: bool = True) -> signin.SignedIn | None:
     ``active`` is False for what a page does by itself: its ticks keep nobody signed in.
     """
     app = bootstrap.app()
-    token = cookie(signin.cookie_name(app.settings.dashboard_url))
-    return signin.who(app.sessions, token, now=app.now(), active=active)
+    return signin.who(app.sessions, token(), now=app.now(), active=active)
+
+
+def token() -> str | None:
+    """What this page's session is known by: the cookie its socket was opened with, or what became of it."""
+    came_with = cookie(signin.cookie_name(bootstrap.app().settings.dashboard_url))
+    first, latest, _word = st.session_state.get(_RENEWED, (None, None, ""))
+    return latest if came_with is not None and came_with == first else came_with
+
+
+def renew(word: str) -> None:
+    """The session has another token from here on; the browser is yet to come for its cookie."""
+    first, latest = cookie(signin.cookie_name(bootstrap.app().settings.dashboard_url)), token()
+    if latest is not None:
+        st.session_state[_RENEWED] = (first, signin.renewed(latest, word), word)
+
+
+def at_hand() -> None:
+    """Once on each page, so that the browser has its script while it may still load one."""
+    _script("session")
+
+
+def fetch_cookie(then: Callable[[], None]) -> bool:
+    """Have the browser come for the cookie of a token that was renewed here; ``then`` is called once it has.
+    Whether that is under way."""
+    word = st.session_state.get(_RENEWED, (None, None, ""))[2]
+    _script("session_renewed", word=word, on_fetched_change=then)
+    return bool(word)
+
+
+def fetched() -> None:
+    """The browser has the cookie."""
+    first, latest, _word = st.session_state.get(_RENEWED, (None, None, ""))
+    st.session_state[_RENEWED] = (first, latest, "")
+
+
+def _script(key: str, *, word: str = "", over: bool = False, **heard: Callable[[], None]) -> None:
+    component("session", css=None)(key=key, data={"word": word, "over": over}, **heard)
 
 
 def require(action: Action, *, active: bool = True) -> Person:
@@ -43,6 +83,7 @@ def require(action: Action, *, active: bool = True) -> Person:
     if here is None:
         empty_state("You are not signed in", "Sign in to go on; you come back to this page.", "lock")
         way_in()
+        _script(f"session_{secrets.token_hex(4)}", over=True)  # each fragment of a page may say it
         st.stop()
     try:
         people.check(here.person, action)

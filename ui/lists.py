@@ -32,18 +32,22 @@ _COMPONENTS = (
     "lines",
     "live",
     "payer",
+<<<<<<< HEAD
     "month",
+=======
+    "session",
+>>>>>>> bf58c35 (A session that proves who it is has another token from then on)
 )
 
 
-def component(name: str) -> Any:
+def component(name: str, *, css: str | None = "look.css") -> Any:
     """A component whose script is a file of ours: inline ones would need ``blob:`` in the page's policy."""
     manager = get_bidi_component_manager()
     if manager.get(f"paydesk.{name}") is None:
         configs = [ComponentConfig(each, "static/components") for each in _COMPONENTS]
         manager.register_from_manifest(ComponentManifest("paydesk", "1", configs), STATIC.parent)
     markup = '<div class="desk"></div>'
-    return st.components.v2.component(f"paydesk.{name}", html=markup, css="look.css", js=f"{name}.js")
+    return st.components.v2.component(f"paydesk.{name}", html=markup, css=css, js=f"{name}.js")
 
 
 #: Every column a person may choose. ``reference`` is the row's handle and always there.

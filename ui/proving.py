@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import proving, signin
+from payments import proving
 from payments.errors import NotAllowed, PaymentsError, ProveAgain
 from payments.people import Person
 from payments.signin import SignedIn
@@ -76,6 +76,7 @@ def outcome() -> None:
 
 def confirm_in_dialog() -> None:
     """On each page: ask for what waits, and tell what came of it where that was no good."""
+    door.at_hand()
     if failed := st.session_state.pop(_FAILED, None):
         problem(failed)
     waits = st.session_state.get(_WAITS)
@@ -114,6 +115,9 @@ def _ask() -> None:
     if here is None:
         st.rerun()
     app = bootstrap.app()
+    if door.fetch_cookie(_go_on):
+        plain("Confirmed. It is being done.")
+        return
     plain("This step asks for it. It is done right after; for five minutes you are not asked again.")
     if wrong := st.session_state.pop(_WRONG, None):
         problem(wrong)
@@ -139,15 +143,14 @@ def _ask() -> None:
 
 
 def _confirm() -> None:
-    """Prove it, then do what waits."""
+    """Prove it; what waits is done once the browser has the cookie of the session as it is then."""
     app = bootstrap.app()
-    step, _inside = st.session_state.get(_WAITS) or (None, False)
     typed = st.session_state.get(_TYPED, "") or ""
-    if step is None:
+    if st.session_state.get(_WAITS) is None:
         return
     try:
-        proving.prove(
-            app.sessions, door.cookie(signin.cookie_name(app.settings.dashboard_url)), typed, app.keys,
+        word = proving.prove(
+            app.sessions, door.token(), typed, app.keys,
             demo=app.settings.demo, now=app.now(), steady=app.steady(),
         )  # fmt: skip
     except PaymentsError as error:
@@ -156,7 +159,15 @@ def _confirm() -> None:
     finally:
         if _TYPED in st.session_state:
             st.session_state[_TYPED] = ""
-    st.session_state.pop(_WAITS, None)
+    door.renew(word)
+
+
+def _go_on() -> None:
+    """Do what waits."""
+    door.fetched()
+    step, _inside = st.session_state.pop(_WAITS, None) or (None, False)
+    if step is None:
+        return
     try:
         step(_person(door.signed_in()))
     except PaymentsError as error:
