@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 import argon2
 import pytest
 from sqlalchemy import func, select, text
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
 from payments import guesses, passwords, people, signin
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.guessable import BESIDE_A_CODE, why_easy
 from payments.people import SYSTEM, Person, Role
 from payments.signin import Visitor
 
@@ -92,13 +94,44 @@ def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
         passwords.hashed(password, about=("Thandi Nkosi", "thandi@example.org"))
 
 
+def test_none_of_the_ten_thousand_used_most_is_taken_however_short_it_may_be() -> None:
+    first = FREQUENCY_LISTS["passwords"][:10_000]
+    assert len(set(first)) == 10_000
+    for spelling in (str, str.upper, str.title):
+        taken = [word for word in first if not why_easy(spelling(word), (), least=BESIDE_A_CODE)]
+        assert taken == []
+    for word in ("baseball", "Princess1", "trustno1", "qwertyuiop"):
+        with pytest.raises(InvalidInput, match="guessed: it is made of passwords"):
+            passwords.hashed(word, shortest=passwords.WITH_CODE)
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("P@ssw0rd12345678", "passwords that very many people use"),
+        ("drowssapdrowssap", "the same over and over"),
+        ("sunshine football", "passwords that very many people use"),
+        ("thandi example org 2026", "without your name"),
+        ("Paydesk2026Paydesk!", "without your name, your address and this desk's words"),
+        ("mnbvcxzlkjhgfdsa", "passwords that very many people use|along the keyboard"),
+        ("2026-11-26 26/11/2026", "a date"),
+    ],
+)
+def test_why_a_password_is_refused_is_said(password: str, why: str) -> None:
+    """And none of it is in the sentence."""
+    with pytest.raises(InvalidInput, match=why) as refused:
+        passwords.hashed(password, about=("Thandi Nkosi", "thandi@example.org"))
+    assert password not in str(refused.value)
+    assert "Take three or four words" in str(refused.value)
+
+
 @pytest.mark.usefixtures("strong_passwords")
 @pytest.mark.parametrize(
     "password",
     [
         pytest.param("p7#kQ!v9zR2m&Lx", id="fifteen characters"),
         pytest.param("Ingwenya 🐊 en 'n sebra\x00", id="any character"),
-        pytest.param("".join(chr(0x4E00 + n) for n in range(128)), id="128 characters of Unicode"),
+        pytest.param("".join(chr(0x4E00 + n * n % 5003) for n in range(128)), id="128 characters of Unicode"),
         pytest.param("  drie olifante koop sjokolade  ", id="outer spaces are part of it"),
     ],
 )
