@@ -30,6 +30,7 @@ seed: install  ## fill the demo desk with a year of invented payments
 test: .venv/.dev  ## run every test: both databases, a real browser, a real spreadsheet
 	@$(BIN)/python tests/install_browser.py
 	@$(BIN)/python tests/install_office.py
+	@$(BIN)/python tests/install_nginx.py
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; code=$$?; test $$code = 1 || exit $$code; \
 	echo "── What failed beside the others runs once more, alone: a fault of ours fails again."; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none

@@ -3,15 +3,11 @@
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests import proxy
 from tests.running import PROJECT
 from tests.test_settings import settings_read
 
@@ -50,43 +46,16 @@ def test_units_start_what_there_is() -> None:
     assert all((PROJECT / name).exists() for name in started)
 
 
+@pytest.mark.processes
 def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
     """With a certificate of our own, and what it writes in a folder of ours."""
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if nginx is None:
-        pytest.skip("nginx is not on this machine")
-    certificate(tmp_path)
-    conf = re.sub(r"/etc/letsencrypt/live/[a-z.]+/", f"{tmp_path}/", NGINX.read_text())
-    conf = conf.replace("/var/log/nginx/", f"{tmp_path}/").replace("/var/www/", f"{tmp_path}/")
-    (tmp_path / "paydesk.conf").write_text(conf)
-    inside = f"access_log off; include {tmp_path}/paydesk.conf;"
-    whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ {inside} }}"
-    (tmp_path / "nginx.conf").write_text(whole)
-    done = subprocess.run(
-        [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    command = proxy.write(tmp_path, proxy.Behind(443, 80, (8501, 8502), (8000, 8001)))
+    done = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     warnings = [
         line for line in done.stderr.splitlines() if "[warn]" in line and '"listen ... http2"' not in line
     ]
     assert warnings == []
-
-
-def certificate(folder: Path) -> None:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "desk.example.org")])
-    made = x509.CertificateBuilder(
-        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1)
-    )
-    (folder / "fullchain.pem").write_bytes(
-        made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    (folder / "privkey.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
 
 
 def test_nginx_passes_on_what_the_doors_have_and_no_more() -> None:
