@@ -32,11 +32,8 @@ _COMPONENTS = (
     "lines",
     "live",
     "payer",
-<<<<<<< HEAD
     "month",
-=======
     "session",
->>>>>>> bf58c35 (A session that proves who it is has another token from then on)
 )
 
 
