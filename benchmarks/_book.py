@@ -6,7 +6,7 @@ is the same book. ``payments.totals`` finds nothing to complain about in it.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
@@ -19,6 +19,14 @@ NOW = datetime(2026, 12, 26, 10, 0, tzinfo=UTC)
 #: What the gateway captured up to here is in a payout, and the bank shows it.
 _SETTLED_UP_TO = "2026-12-20"
 
+#: Most pay at once, some after days, and who never does is let go of. In the last days all is at once, to be
+#: over by ``NOW``.
+_WAITED = "created_at < '2026-12-12 00:00:00'"
+_PAID_LATER = f"""
+    UPDATE payments SET paid_at = CASE id % 7 WHEN 1 THEN {{later:paid_at:1}} WHEN 2 THEN {{later:paid_at:3}}
+        ELSE {{later:paid_at:10}} END
+    WHERE paid_at IS NOT NULL AND id % 7 BETWEEN 1 AND 3 AND {_WAITED}
+"""
 #: How a paid payment came: one in ten cash, one in twenty by the card machine, one in five by EFT (a part of
 #: those in the earlier system), the rest by the gateway, which for a few did not say yet how.
 _PAYMENTS = """
@@ -100,7 +108,9 @@ _TIMELINE = (
     """,
     f"""
     INSERT INTO timeline (payment_id, at, kind, source, actor, detail)
-    SELECT id, COALESCE(paid_at, created_at), 'status', {_SOURCE_OF}, 'Thandi',
+    SELECT id,
+        CASE WHEN status IN ('expired', 'cancelled') AND {_WAITED} THEN {{later:created_at:9}}
+            ELSE COALESCE(paid_at, created_at) END, 'status', {_SOURCE_OF}, 'Thandi',
         ('{{"was": "created", "became": "' || CASE status WHEN 'refunded' THEN 'paid' ELSE status END
             || '"}}'){{json}}
     FROM payments ORDER BY id
@@ -193,6 +203,24 @@ _HOURS = (
 )
 
 
+_STATEMENTS = (
+    *_EVENTS, _PAID_LATER, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, *_PAYOUTS, *_BANK, *_HOURS,
+)  # fmt: skip
+_SUMS = "CAST(SUM(count) AS BIGINT), CAST(SUM(sum_minor) AS BIGINT)"
+_ADDED_UP = (
+    """
+    INSERT INTO standings SELECT event_id, status, amount_currency, COUNT(*), SUM(amount_minor)
+    FROM payments GROUP BY 1, 2, 3
+    """,
+    f"""
+    INSERT INTO tallies SELECT hour, event_id, measure, key, currency, {_SUMS}
+    FROM ({stood.happened("TRUE", "", "timeline")}) told GROUP BY 1, 2, 3, 4, 5
+    """,
+    f"""
+    INSERT INTO tally_months SELECT {{month:hour}}, event_id, measure, key, currency, {_SUMS}
+    FROM tallies GROUP BY 1, 2, 3, 4, 5
+    """,
+)
 #: What the databases have different words for; ``x`` is a column, ``n`` a number of days.
 _WORDS = {
     "sqlite": {
@@ -220,11 +248,10 @@ def fill(engine: Engine, count: int) -> None:
     database = engine.dialect.name
     with engine.begin() as connection:
         driver: Any = connection.connection.driver_connection
-        for statement in (*_EVENTS, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, *_PAYOUTS, *_BANK, *_HOURS):
+        for statement in _STATEMENTS:
             driver.execute(_said(statement, database))
-        added_up = dict(as_of.views(database, NOW + timedelta(days=365)))
-        for table, _ in stood.ADDED_UP:
-            driver.execute(f"INSERT INTO {table.__tablename__} {added_up[table.__tablename__]}")
+        for statement in _ADDED_UP:
+            driver.execute(as_of.filled(statement, database, NOW))
     if database == "postgresql":  # as its autovacuum does; nothing counts SQLite's rows at a desk
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")

@@ -26,6 +26,11 @@ def _totals(sqlite: bool) -> tuple[str, ...]:
             return f"substr({column}, 1, 13) || '\\:00\\:00.000000'"
         return f"date_trunc('hour', {column}, 'UTC')"
 
+    month = (
+        "strftime('%Y-%m-01', hour, '+2 hours')"
+        if sqlite
+        else "CAST(date_trunc('month', hour AT TIME ZONE 'Africa/Johannesburg') AS DATE)"
+    )
     paid = f"FROM payments WHERE paid_at IS NOT NULL GROUP BY {hour('paid_at')}, event_id, method, 4"
     return (
         f"INSERT INTO standings SELECT event_id, status, amount_currency, {_SUMS} GROUP BY 1, 2, 3",
@@ -37,4 +42,6 @@ def _totals(sqlite: bool) -> tuple[str, ...]:
         f" sum(received_minor) {paid.replace('method, 4', 'method, 5')}",
         f"INSERT INTO tallies SELECT {hour('created_at')}, event_id, 'status', status, amount_currency,"
         f" {_SUMS} GROUP BY 1, 2, 4, 5",
+        f"INSERT INTO tally_months SELECT {month}, event_id, measure, key, currency, sum(count),"
+        " sum(sum_minor) FROM tallies GROUP BY 1, 2, 3, 4, 5",
     )

@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session
 from db.models import Meta
 from db.session import Sessions
 from db.types import UtcDateTime
-from payments import stood
-from payments.dates import say_moment
+from payments import stood, tallies
+from payments.dates import day_span, say_moment
 from payments.errors import InvalidInput
 from payments.lifecycle import Review
-from payments.tallies import NOT_ASKED
 
 #: In a database that had payments before their past was kept: since when it is.
 KNOWN_SINCE = "past_known_since"
@@ -80,25 +79,43 @@ def _check(session: Session, moment: datetime, *, now: datetime) -> None:
 def views(database: str, moment: datetime) -> list[tuple[str, str]]:
     """What stands in the place of which table, as ``db.veil`` takes it."""
     made = [(one.table.__tablename__, one.select) for one in stood.TABLES]
-    made += [(table.__tablename__, select) for table, select in stood.ADDED_UP]
-    return [(name, _filled(select, database, moment)) for name, select in made]
+    return [(name, filled(select, database, moment)) for name, select in (*made, *stood.ADDED_UP)]
 
 
-def _filled(select: str, database: str, moment: datetime) -> str:
-    at = UtcDateTime.sqlite_text(moment)
+#: What the databases call the hour of a moment, and the month of Johannesburg it lies in.
+_CALLED = {
+    "sqlite": {
+        "hour": r"(substr(\1, 1, 13) || ':00:00.000000')",
+        "month": r"strftime('%Y-%m-01', \1, '+2 hours')",
+    },
+    "postgresql": {
+        "hour": r"date_trunc('hour', \1, 'UTC')",
+        "month": r"CAST(date_trunc('month', \1 AT TIME ZONE 'Africa/Johannesburg') AS DATE)",
+    },
+}
+
+
+def filled(select: str, database: str, moment: datetime) -> str:
+    """What ``stood`` says, in the words of a database."""
+    month = tallies.month_of(moment)
     words = {
-        "{at}": f"'{at}'" if database == "sqlite" else f"TIMESTAMPTZ '{at}+00:00'",
+        "{at}": _said(moment, database),
+        "{its_hour}": _said(tallies.hour_of(moment), database),
+        "{its_month}": f"'{month}'" if database == "sqlite" else f"DATE '{month}'",
+        "{its_month_began}": _said(day_span(month).start, database),
         "{reviews}": _listed(Review),
-        "{not_asked}": _listed(NOT_ASKED),
+        "{not_asked}": _listed(tallies.NOT_ASKED),
     }
     for name, word in words.items():
         select = select.replace(name, word)
-    hour = (
-        r"(substr(\1, 1, 13) || ':00:00.000000')"
-        if database == "sqlite"
-        else r"date_trunc('hour', \1, 'UTC')"
-    )
-    return re.sub(r"{hour:([a-z._]+)}", hour, select)
+    for name, called in _CALLED[database].items():
+        select = re.sub(rf"{{{name}:([a-z._]+)}}", called, select)
+    return select
+
+
+def _said(moment: datetime, database: str) -> str:
+    at = UtcDateTime.sqlite_text(moment)
+    return f"'{at}'" if database == "sqlite" else f"TIMESTAMPTZ '{at}+00:00'"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -210,6 +210,7 @@ PLAIN: Mapping[str, str] = {
     "statement_files": "name sha256 layout mapping date_order currency named",
     "statement_lines": "key amount_currency state", "statement_mappings": "name mapping",
     "subject_requests": "kind payments state outcome", "tallies": "measure key currency",
+    "tally_months": "measure key currency",
     "till_entries": "key method amount_currency slip_number card_last4 machine", "tills": "name",
     "timeline": "kind source", "unverified_events": "gateway digest path reason gateway_reference",
     "z_reports": "sha256",

@@ -1,9 +1,11 @@
 """What stands in the place of each table, so that its rows show as they stood at a past moment.
 
 Written for SQLite and PostgreSQL alike. ``{at}`` is the moment, ``{real}`` where the tables themselves are,
-``{hour:c}`` the UTC hour of a column, ``x`` the row. A name without ``{real}`` is what stands there already.
+``{hour:c}`` the UTC hour of a column, ``{month:c}`` the first day of its month in Johannesburg, ``x`` the
+row. A name without ``{real}`` is what stands there already.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,8 +23,6 @@ from db.models import (
     Refund,
     RefundReturn,
     Reversal,
-    Standing,
-    Tally,
     TimelineEntry,
 )
 
@@ -155,30 +155,71 @@ _STANDINGS = """
         CAST(SUM(amount_minor) AS BIGINT) AS sum_minor
     FROM payments GROUP BY event_id, status, amount_currency
 """
-_TALLIES = """
-    SELECT hour, event_id, measure, key, currency, CAST(SUM(n) AS BIGINT) AS count,
-        CAST(SUM(minor) AS BIGINT) AS sum_minor
-    FROM (
-        SELECT {hour:x.received_at} AS hour, p.event_id, 'taken' AS measure, x.kind AS key,
-            x.amount_currency AS currency, 1 AS n, x.amount_minor AS minor
-        FROM receipts x JOIN payments p ON p.id = x.payment_id
-        UNION ALL
-        SELECT {hour:x.reversed_at}, p.event_id, 'taken', r.kind, x.amount_currency, -1, -x.amount_minor
-        FROM reversals x JOIN payments p ON p.id = x.payment_id JOIN receipts r ON r.id = x.receipt_id
-        UNION ALL
-        SELECT {hour:x.at}, p.event_id, 'status', COALESCE(x.detail ->> 'became', 'created'),
-            p.amount_currency, 1, p.amount_minor
-        FROM timeline x JOIN payments p ON p.id = x.payment_id WHERE x.kind IN ('created', 'status')
-        UNION ALL
-        SELECT {hour:x.at}, p.event_id, 'let_go', x.detail ->> 'became', p.amount_currency, 1, p.amount_minor
-        FROM timeline x JOIN payments p ON p.id = x.payment_id
-        WHERE x.kind = 'status' AND x.detail ->> 'became' IN ({not_asked})
-        UNION ALL
-        SELECT {hour:x.at}, p.event_id, 'let_go', x.detail ->> 'was', p.amount_currency, -1, -p.amount_minor
-        FROM timeline x JOIN payments p ON p.id = x.payment_id
-        WHERE x.kind = 'status' AND x.detail ->> 'was' IN ({not_asked})
-    ) told
-    GROUP BY hour, event_id, measure, key, currency
+#: Payments that stood otherwise, or were not here yet: what they add to past hours was added since.
+_SINCE = """
+    SELECT w.payment_id FROM {real}.payment_pasts w WHERE w.until > {at}
+    UNION SELECT p.id FROM {real}.payments p WHERE p.created_at > {at}
+    UNION SELECT l.payment_id FROM {real}.legacy_records l
+    JOIN {real}.legacy_imports i ON i.id = l.import_id WHERE i.imported_at > {at} AND l.payment_id IS NOT NULL
 """
-#: Running totals, added up again from what was there.
-ADDED_UP: tuple[tuple[type[Base], str], ...] = ((Standing, _STANDINGS), (Tally, _TALLIES))
+
+
+#: What ``tallies`` counts, row by row: of the tables that are ``{of}``, and of a ``{timeline}``.
+_HAPPENED = """
+    SELECT {hour:x.received_at} AS hour, p.event_id, 'taken' AS measure, x.kind AS key,
+        x.amount_currency AS currency, 1 AS count, x.amount_minor AS sum_minor
+    FROM {of}receipts x JOIN {of}payments p ON p.id = x.payment_id WHERE {which:x.received_at}
+    UNION ALL
+    SELECT {hour:x.reversed_at}, p.event_id, 'taken', r.kind, x.amount_currency, -1, -x.amount_minor
+    FROM {of}reversals x JOIN {of}payments p ON p.id = x.payment_id JOIN {of}receipts r ON r.id = x.receipt_id
+    WHERE {which:x.reversed_at}
+    UNION ALL
+    SELECT {hour:x.at}, p.event_id, 'status', COALESCE(x.detail ->> 'became', 'created'),
+        p.amount_currency, 1, p.amount_minor
+    FROM {timeline} x JOIN {of}payments p ON p.id = x.payment_id
+    WHERE x.kind IN ('created', 'status') AND {which:x.at}
+    UNION ALL
+    SELECT {hour:x.at}, p.event_id, 'let_go', x.detail ->> 'became', p.amount_currency, 1, p.amount_minor
+    FROM {timeline} x JOIN {of}payments p ON p.id = x.payment_id
+    WHERE x.kind = 'status' AND x.detail ->> 'became' IN ({not_asked}) AND {which:x.at}
+    UNION ALL
+    SELECT {hour:x.at}, p.event_id, 'let_go', x.detail ->> 'was', p.amount_currency, -1, -p.amount_minor
+    FROM {timeline} x JOIN {of}payments p ON p.id = x.payment_id
+    WHERE x.kind = 'status' AND x.detail ->> 'was' IN ({not_asked}) AND {which:x.at}
+"""
+_SUM_OF = "event_id, measure, key, currency"
+
+
+def happened(which: str, of: str, timeline: str, sign: str = "") -> str:
+    """``which``: of the moments it happened at, each called MOMENT."""
+    rows = _HAPPENED.replace("{of}", of).replace("{timeline}", timeline)
+    rows = re.sub(r"{which:([a-z._]+)}", lambda at: which.replace("MOMENT", at[1]), rows)
+    return f"SELECT hour, {_SUM_OF}, {sign}count AS count, {sign}sum_minor AS sum_minor FROM ({rows}) told"  # noqa: S608
+
+
+_LATE = "MOMENT >= {its_hour}"
+_BEFORE = f"MOMENT < {{its_hour}} AND x.payment_id IN ({_SINCE})"
+#: Beside what is kept of hours that were over: what had happened in the one that was not, and payments that
+#: stood otherwise, as they did instead of as they do.
+_OTHERWISE = f"""
+    WITH late AS MATERIALIZED (SELECT payment_id, at, kind, detail FROM timeline WHERE at >= {{its_hour}})
+    {happened(_LATE, "", "late")}
+    UNION ALL {happened(_BEFORE, "", "timeline")}
+    UNION ALL {happened(_BEFORE, "{real}.", "{real}.timeline", "-")}
+"""  # noqa: S608
+_TALLY = f"{_SUM_OF}, count, sum_minor"
+_TALLIES = f"""
+    SELECT hour, {_TALLY} FROM {{real}}.tallies WHERE hour < {{its_hour}}
+    UNION ALL SELECT hour, {_TALLY} FROM tallied_otherwise
+"""  # noqa: S608
+_TALLY_MONTHS = f"""
+    SELECT month, {_TALLY} FROM {{real}}.tally_months WHERE month < {{its_month}}
+    UNION ALL SELECT {{month:hour}}, {_TALLY} FROM {{real}}.tallies
+    WHERE hour >= {{its_month_began}} AND hour < {{its_hour}}
+    UNION ALL SELECT {{month:hour}}, {_TALLY} FROM tallied_otherwise
+"""  # noqa: S608
+#: Running totals as they stood; of one hour or month there may be several rows. The second is no table.
+ADDED_UP: tuple[tuple[str, str], ...] = (
+    ("standings", _STANDINGS), ("tallied_otherwise", _OTHERWISE), ("tallies", _TALLIES),
+    ("tally_months", _TALLY_MONTHS),
+)  # fmt: skip

@@ -6,11 +6,26 @@ A transaction that is rolled back leaves nothing.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, String, Table, bindparam, cast, event, func, literal, select, update
+from sqlalchemy import (
+    Executable,
+    Select,
+    String,
+    Subquery,
+    Table,
+    bindparam,
+    case,
+    cast,
+    event,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.models import (
@@ -24,9 +39,11 @@ from db.models import (
     Reversal,
     Standing,
     Tally,
+    TallyMonth,
     TimelineEntry,
 )  # fmt: skip
 from db.upsert import insert_for
+from payments.dates import business_day, day_span
 
 #: The counter that open pages watch: it rises with every committed change they could show. Beside it stand
 #: one for each event, and one for what concerns every event: who sees some events watches those.
@@ -38,6 +55,7 @@ TAKEN, STATUS, LET_GO = "taken", "status", "let_go"
 #: Statuses of what is not asked for any more, by our decision: with each one entered so much less is open.
 NOT_ASKED = ("expired", "cancelled", "waived")
 
+_TALLY = ("event_id", "measure", "key", "currency")
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
 
 
@@ -170,6 +188,59 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+# -- months -------------------------------------------------------------------------------------------
+
+
+def month_of(moment: datetime) -> date:
+    """The month of Johannesburg that a moment lies in, by its first day."""
+    return business_day(moment).replace(day=1)
+
+
+def added_up(start: datetime, end: datetime) -> Subquery:
+    """What was tallied until ``end``; ``before`` is 1 for what was before ``start``. Both are on the hour.
+    Whole months are read as they are kept; where one is cut, its hours."""
+    first, last = month_of(start), month_of(end)
+    whole = first if _begins(first) == start else _next(first)
+    kept = TallyMonth.month
+    parts = [
+        _told(TallyMonth, case((kept < first, 1), else_=0)).where(
+            kept < last, (kept < first) | (kept >= whole)
+        ),
+        _hours(1, _begins(first), start),
+        _hours(0, start, min(_begins(whole), end)),
+        _hours(0, max(_begins(last), start), end) if whole <= last else None,
+    ]
+    return union_all(*(part for part in parts if part is not None)).subquery("added_up")
+
+
+def _begins(month: date) -> datetime:
+    return day_span(month).start
+
+
+def _next(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def _hours(before: int, start: datetime, end: datetime) -> Select[Any] | None:
+    wanted = _told(Tally, literal(before)).where(Tally.hour >= start, Tally.hour < end)
+    return wanted if start < end else None
+
+
+def _told(table: type[Tally] | type[TallyMonth], before: Any) -> Select[Any]:
+    names = (*(getattr(table, name) for name in _TALLY), table.count, table.sum_minor)
+    return select(before.label("before"), *names)
+
+
+def _by_month(sums: dict[Any, _Sum]) -> dict[Any, _Sum]:
+    found: dict[Any, _Sum] = {}
+    for (hour, *what), total in sums.items():
+        _add(found, (month_of(hour), *what), total["count"], total["sum_minor"])
+    return found
+
+
+# -- written as a transaction commits -----------------------------------------------------------------
+
+
 def _pending(session: Session) -> _Pending:
     assert not session.in_nested_transaction(), "totals are kept by whole transactions, not by savepoints"
     pending: _Pending | None = session.info.get(_Pending)
@@ -194,7 +265,8 @@ def _write(session: Session) -> None:
         return
     session.flush()
     _upsert(session, Standing, ("event_id", "status", "currency"), pending.standings)
-    _upsert(session, Tally, ("hour", "event_id", "measure", "key", "currency"), pending.tallies)
+    _upsert(session, Tally, ("hour", *_TALLY), pending.tallies)
+    _upsert(session, TallyMonth, ("month", *_TALLY), _by_month(pending.tallies))
     _upsert(session, MadeHour, _MADE, pending.made)
     _upsert(session, PaidHour, ("hour", "event_id", "method", "currency"), pending.paid)
     _upsert(session, Counter, ("name",), {(name,): {"value": 1} for name in pending.counters})

@@ -9,8 +9,19 @@ from typing import Any
 from sqlalchemy import String, case, cast, func, literal, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
-from db.models import MadeHour, PaidHour, Payment, Receipt, Reversal, Standing, Tally, TimelineEntry
+from db.models import (
+    MadeHour,
+    PaidHour,
+    Payment,
+    Receipt,
+    Reversal,
+    Standing,
+    Tally,
+    TallyMonth,
+    TimelineEntry,
+)
 from payments import tallies
+from payments.dates import SAST
 from payments.lifecycle import Kind, Status
 
 
@@ -122,6 +133,19 @@ def let_go(session: Session) -> Iterator[str]:
         yield f"{hour}h UTC, event {event}, {status}, {currency}: off by {count} payments, {minor} cents"
 
 
+def months(session: Session) -> Iterator[str]:
+    """What is kept by the month, beside the hours."""
+    what = (Tally.event_id, Tally.measure, Tally.key, Tally.currency)
+    kept = (TallyMonth.event_id, TallyMonth.measure, TallyMonth.key, TallyMonth.currency)
+    by = (_month(session, Tally.hour), *what)
+    rows = _differences(
+        select(cast(TallyMonth.month, String), *kept, TallyMonth.count, TallyMonth.sum_minor),
+        select(*by, func.sum(Tally.count), func.sum(Tally.sum_minor)).group_by(*by),
+    )
+    for (month, event, *told), count, minor in _off(session, rows, len(by)):
+        yield f"{month[:7]}, event {event}, {', '.join(told)}: off by {count}, {minor} cents"
+
+
 def _steps(session: Session, end: str, sign: int) -> Any:
     status = TimelineEntry.detail[end].as_string()
     return (
@@ -158,3 +182,10 @@ def _hour(session: Session, column: Any) -> Any:
     if session.get_bind().dialect.name == "sqlite":
         return func.substr(cast(column, String), 1, 13)
     return func.to_char(column, text("'YYYY-MM-DD HH24'"))
+
+
+def _month(session: Session, hour: Any) -> Any:
+    """The first day of the month of Johannesburg that an hour lies in, as text."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.strftime(text("'%Y-%m-01'"), hour, text("'+2 hours'"))
+    return func.to_char(func.timezone(text(f"'{SAST.key}'"), hour), text("'YYYY-MM-01'"))

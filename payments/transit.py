@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, PayoutLine, Receipt, StatementLine, Tally
+from db.models import Match, MatchPart, PayoutLine, Receipt, StatementLine
 from db.money import Money
 from payments import dates, tallies
 from payments.closed_days import match_day
@@ -61,8 +61,9 @@ _Two = dict[str, tuple[int, int]]
 
 def _captured(session: Session, first: date, last: date) -> _Two:
     span = dates.day_span(first, last)
-    query = _in_two(Tally.currency, Tally.sum_minor, Tally.hour < span.start).where(
-        Tally.measure == tallies.TAKEN, Tally.key == Method.GATEWAY, Tally.hour < span.end
+    sums = tallies.added_up(span.start, span.end).c
+    query = _in_two(sums.currency, sums.sum_minor, sums.before == 1).where(
+        sums.measure == tallies.TAKEN, sums.key == Method.GATEWAY
     )
     return _read(session, query)
 

@@ -170,11 +170,20 @@ SPOILT = [
     ("UPDATE standings SET sum_minor = sum_minor + 1 WHERE status = 'paid'", {"standings"}),
     ("UPDATE standings SET sum_minor = sum_minor - 1 WHERE status = 'open'", {"standings"}),
     ("DELETE FROM standings WHERE status = 'paid'", {"standings"}),
-    ("UPDATE tallies SET sum_minor = sum_minor + 1 WHERE measure = 'taken' AND key = 'cash'", {"taken"}),
-    ("UPDATE tallies SET sum_minor = sum_minor - 1 WHERE measure = 'taken' AND key = 'cash'", {"taken"}),
-    ("DELETE FROM tallies WHERE measure = 'taken'", {"taken"}),
-    ("UPDATE tallies SET count = count - 1 WHERE measure = 'status' AND key = 'paid'", {"reached"}),
-    ("DELETE FROM tallies WHERE measure = 'status' AND key = 'created'", {"reached"}),
+    (
+        "UPDATE tallies SET sum_minor = sum_minor + 1 WHERE measure = 'taken' AND key = 'cash'",
+        {"taken", "months"},
+    ),
+    (
+        "UPDATE tallies SET sum_minor = sum_minor - 1 WHERE measure = 'taken' AND key = 'cash'",
+        {"taken", "months"},
+    ),
+    ("DELETE FROM tallies WHERE measure = 'taken'", {"taken", "months"}),
+    ("UPDATE tallies SET count = count - 1 WHERE measure = 'status' AND key = 'paid'", {"reached", "months"}),
+    ("DELETE FROM tallies WHERE measure = 'status' AND key = 'created'", {"reached", "months"}),
+    ("UPDATE tally_months SET sum_minor = sum_minor + 1 WHERE key = 'cash'", {"months"}),
+    ("UPDATE tally_months SET count = count - 1 WHERE key = 'cash'", {"months"}),
+    ("DELETE FROM tally_months WHERE measure = 'status'", {"months"}),
 ]
 
 

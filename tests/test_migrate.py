@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
 from db.migrate import _config, downgrade, migrate, pending, revision
-from db.models import AmountChange, Base, Counter
+from db.models import AmountChange, Base, Counter, TallyMonth
 from db.money import Money
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import search
+from payments import search, totals
 from tests.desk import ADMIN
 
 
@@ -233,6 +233,26 @@ def test_amounts_that_changed_before_are_known_as_replaced(engine):
         (row,) = session.scalars(select(AmountChange))
         assert (row.payment_id, row.other_id, row.kind, row.amount) == (1, 2, "replaced", Money(9_900))
         assert row.choice == {}
+
+
+def test_what_was_tallied_before_months_were_kept_is_in_them(engine):
+    """The last hour of October in Johannesburg and the first of November lie in one day of London."""
+    migrate(engine)
+    downgrade(engine, "0045")
+    kept = "INSERT INTO tallies VALUES ('2026-10-31 {0}:00:00{1}', 1, 'taken', '{2}', 'ZAR', {3}, {4})"
+    zone = "+00:00" if engine.dialect.name == "postgresql" else ".000000"
+    with engine.begin() as connection:
+        connection.execute(text(ADDED.split(";")[0]))
+        for row in ((20, "cash", 1, 100), (21, "cash", 2, 250), (21, "eft", 1, 40), (22, "cash", -1, -7)):
+            connection.execute(text(kept.format(row[0], zone, *row[1:]).replace(":00:00", r"\:00\:00")))
+    migrate(engine)
+    with Sessions(engine).read() as session:
+        months = [
+            (f"{one.month:%Y-%m}", one.key, one.count, one.sum_minor)
+            for one in session.scalars(select(TallyMonth).order_by(TallyMonth.month, TallyMonth.key))
+        ]
+        assert months == [("2026-10", "cash", 3, 350), ("2026-10", "eft", 1, 40), ("2026-11", "cash", -1, -7)]
+        assert list(totals.months(session)) == []
 
 
 ADDED = """

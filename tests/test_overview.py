@@ -3,7 +3,7 @@
 from collections import Counter as Sums
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
@@ -24,6 +24,7 @@ from db.models import (
 from db.money import Money
 from db.session import Sessions
 from payments import holding, lifecycle, overview, search, tallies, totals
+from payments.dates import day_span
 from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
 from payments.overview import Attention
 from tests.desk import ADMIN, make_event
@@ -60,7 +61,38 @@ def test_running_totals_equal_a_count_after_any_steps(sessions: Sessions, now: d
     with sessions.read() as session:
         assert _standings(session) == _counted_standings(session)
         assert _tallies(session) == _counted_tallies(session)
-        assert list(totals.hours(session)) == []
+        assert list(totals.hours(session)) == list(totals.months(session)) == []
+
+
+@pytest.mark.parametrize("first, last", [
+    pytest.param("2026-03-01", "2026-03-31", id="a month"),
+    pytest.param("2026-03-05", "2026-03-20", id="within a month"),
+    pytest.param("2026-02-11", "2026-05-01", id="months cut at both ends"),
+    pytest.param("2026-02-27", "2026-03-31", id="cut at its start"),
+    pytest.param("2026-02-01", "2026-04-17", id="cut at its end"),
+    pytest.param("2026-02-28", "2026-03-01", id="a day on each side"),
+    pytest.param("2025-12-01", "2026-01-31", id="before all of it"),
+    pytest.param("2026-01-01", "2026-12-31", id="a year"),
+])  # fmt: skip
+def test_months_and_the_hours_of_those_that_are_cut_are_all_hours(sessions: Sessions, first: str, last: str):
+    """Payments of four months, some in the hour before and after each midnight of a month's first day."""
+    midnights = [day_span(date(2026, month, 1)).start for month in (2, 3, 4, 5)]
+    moments = [midnight + timedelta(minutes=m) for midnight in midnights for m in (-30, 30, 12 * 1440 + 5)]
+    with sessions.begin() as session:
+        event = make_event(session, now=moments[0])
+    for nth, moment in enumerate(moments):
+        with sessions.begin() as session:
+            make_payment(session, session.get_one(Event, event.id), now=moment, amount_minor=2**nth)
+    span = day_span(date.fromisoformat(first), date.fromisoformat(last))
+    sums = tallies.added_up(span.start, span.end).c
+    with sessions.read() as session:
+        read = select(sums.before, func.sum(sums.sum_minor)).group_by(sums.before)
+        found = {before: int(minor) for before, minor in session.execute(read)}
+    told = {
+        1: sum(2**nth for nth, one in enumerate(moments) if one < span.start),
+        0: sum(2**nth for nth, one in enumerate(moments) if span.start <= one < span.end),
+    }
+    assert found == {before: minor for before, minor in told.items() if minor}
 
 
 def _random_step(session: Session, dice: Random, events: list[int], moment: datetime) -> None:

@@ -19,7 +19,7 @@ from db.models.bank import (
 from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
-from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally
+from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally, TallyMonth
 from db.models.disputes import Dispute
 from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.erasures import Erasure, ErasureDoor, SubjectRequest
@@ -170,6 +170,7 @@ __all__ = [
     "StatementMapping",
     "SubjectRequest",
     "Tally",
+    "TallyMonth",
     "Till",
     "TillEntry",
     "TimelineEntry",

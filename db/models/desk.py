@@ -1,8 +1,8 @@
 """What the desk knows of itself: its mode, its counters, its running totals, its alerts."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, row_id
@@ -56,6 +56,19 @@ class Tally(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
     measure: Mapped[str] = mapped_column(String(8), primary_key=True)  # 'taken', 'status' or 'let_go'
     key: Mapped[str] = mapped_column(String(14), primary_key=True)  # the method, or the status
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
+class TallyMonth(Base):
+    """The tallies of one month (of Johannesburg, by its first day), added up: of years there are few."""
+
+    __tablename__ = "tally_months"
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(8), primary_key=True)
+    key: Mapped[str] = mapped_column(String(14), primary_key=True)
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
     sum_minor: Mapped[int] = mapped_column(BigInteger)

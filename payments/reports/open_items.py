@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from db.models import AmountChange, Match, MatchPart, Payment, Refund, RefundReturn, Reversal, Tally
+from db.models import AmountChange, Match, MatchPart, Payment, Refund, RefundReturn, Reversal
 from db.money import Money
 from payments import crediting, dates, tallies
 from payments.conditions import Filter
@@ -52,14 +52,15 @@ class Roll:
 
 
 #: By event and currency: what happened, by what.
-_Moves = dict[tuple[int, str], dict[str, int]]
+_Moves = defaultdict[tuple[int, str], dict[str, int]]
 _BILLED = "billed"
 
 
 def read(session: Session, scope: Scope) -> dict[tuple[int, str], Roll]:
     span = scope.period.span
-    before = _moved(session, scope, None, span.start)
-    within = _moved(session, scope, span.start, span.end)
+    before, within = _tallied(session, scope)
+    _beside_tallies(session, scope, before, None, span.start)
+    _beside_tallies(session, scope, within, span.start, span.end)
     found = {}
     for key in sorted({*before, *within}):
         opening = _roll(0, before[key]).closing
@@ -77,11 +78,24 @@ def _roll(opening: int, moves: Mapping[str, int]) -> Roll:
     )  # fmt: skip
 
 
-def _moved(session: Session, scope: Scope, start: datetime | None, end: datetime) -> _Moves:
-    """What happened from ``start`` (None: ever) to ``end``."""
-    found: _Moves = defaultdict(lambda: defaultdict(int))
-    for event_id, currency, what, minor in session.execute(_tallied(scope, start, end)):
-        found[event_id, currency][what] += int(minor)
+def _tallied(session: Session, scope: Scope) -> tuple[_Moves, _Moves]:
+    """What the running totals tell of before the period, and of it. ``created`` of the status is what was
+    billed."""
+    sums = tallies.added_up(scope.period.span.start, scope.period.span.end).c
+    what = case((sums.measure == tallies.STATUS, _BILLED), else_=sums.key)
+    wanted = (sums.measure != tallies.STATUS) | (sums.key == Status.CREATED)
+    by = (sums.before, sums.event_id, sums.currency, what)
+    query = select(*by, func.sum(sums.sum_minor)).where(wanted, *_of(scope, sums.event_id)).group_by(*by)
+    within, before = (_Moves(lambda: defaultdict(int)) for _ in range(2))
+    for is_before, event_id, currency, one, minor in session.execute(query):
+        (before if is_before else within)[event_id, currency][one] += int(minor)
+    return before, within
+
+
+def _beside_tallies(
+    session: Session, scope: Scope, found: _Moves, start: datetime | None, end: datetime
+) -> None:
+    """What else happened from ``start`` (None: ever) to ``end``."""
     for event_id, currency, minor in session.execute(_given_back(scope, start, end)):
         found[event_id, currency][REFUNDED] += int(minor)
     for query in _off(scope, start, end):
@@ -90,7 +104,6 @@ def _moved(session: Session, scope: Scope, start: datetime | None, end: datetime
     for until, sign in ((end, 1), (start, -1)):
         for key, minor in _credited(session, scope, until).items() if until is not None else ():
             found[key][CREDITED] += sign * minor
-    return found
 
 
 def _credited(session: Session, scope: Scope, until: datetime) -> dict[tuple[int, str], int]:
@@ -124,22 +137,6 @@ def _back(session: Session, ids: Collection[int], until: datetime) -> dict[int, 
         for payment_id, minor in session.execute(of_these):
             found[payment_id] += int(minor)
     return found
-
-
-def _tallied(scope: Scope, start: datetime | None, end: datetime) -> Any:
-    """``created`` of the status totals is what was billed."""
-    what = case((Tally.measure == tallies.STATUS, _BILLED), else_=Tally.key)
-    wanted = (
-        (Tally.measure == tallies.TAKEN)
-        | (Tally.measure == tallies.LET_GO)
-        | ((Tally.measure == tallies.STATUS) & (Tally.key == Status.CREATED))
-    )
-    query = select(Tally.event_id, Tally.currency, what, func.sum(Tally.sum_minor)).where(
-        wanted, Tally.hour < end
-    )
-    if start is not None:
-        query = query.where(Tally.hour >= start)
-    return query.where(*_of(scope, Tally.event_id)).group_by(Tally.event_id, Tally.currency, what)
 
 
 def _given_back(scope: Scope, start: datetime | None, end: datetime) -> Any:
