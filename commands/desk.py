@@ -14,7 +14,7 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, integrity, keyring, lease, sync, vitals
+from payments import audit, dates, integrity, keyring, lease, sync, upgrading, vitals
 from payments import worker as workers
 from payments.errors import GatewayError, PaymentsError
 from payments.lifecycle import Effect
@@ -32,11 +32,15 @@ def install() -> None:
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database to this release's tables."""
     app = bootstrap.app()
-    waiting = migrations.pending(app.sessions.engine)
-    migrations.migrate(app.sessions.engine)
+    upgrade = upgrading.upgrade(app.sessions)
     bootstrap.claim_mode(app.sessions, app.settings.mode)
-    done = f"Applied {', '.join(waiting)}." if waiting else "Nothing to do: the database is up to date."
-    answer({"applied": waiting}, as_json, lambda: console.print(done))
+    done = [f"Applied {', '.join(upgrade.applied)}."] if upgrade.applied else []
+    if upgrade.months:
+        done.append(
+            f"Added up {upgrade.months} totals of months again: an earlier release had not kept them."
+        )
+    told = " ".join(done) or "Nothing to do: the database is up to date."
+    answer({"applied": upgrade.applied, "months": upgrade.months}, as_json, lambda: console.print(told))
 
 
 def new_key(name: Annotated[str, typer.Argument(help="Its name: letters, digits, dashes.")]) -> None:

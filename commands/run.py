@@ -21,7 +21,7 @@ import bootstrap
 from bootstrap import LOOPBACK, App, Settings
 from commands import aside, console
 from commands.people import first_links
-from db.migrate import migrate
+from payments import upgrading
 from payments import worker as workers
 from payments.errors import Conflict, InvalidInput
 
@@ -112,7 +112,7 @@ def prepare(settings: Settings) -> App:
     """The App on a database of this release's tables; its folder is for this user only."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     app = bootstrap.build(settings)
-    migrate(app.sessions.engine)
+    upgrading.upgrade(app.sessions)
     bootstrap.claim_mode(app.sessions, settings.mode)
     return app
 

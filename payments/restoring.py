@@ -5,9 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from db import backup as copies
-from db import migrate
 from db.session import Sessions, file_of, open_engine
-from payments import audit, backups, chain, integrity, tombstones
+from payments import audit, backups, chain, integrity, tombstones, upgrading
 from payments.audit import Actor
 from payments.backups import Manifest, Place
 from payments.errors import Conflict
@@ -95,7 +94,7 @@ def _check(sessions: Sessions, manifest: Manifest) -> None:
     if dict(counts) != dict(manifest.rows):
         other = sorted(name for name in manifest.rows if counts.get(name) != manifest.rows[name])
         raise Conflict(f"The backup holds other rows than it says, in {', '.join(other)}. Take another one.")
-    migrate.migrate(sessions.engine)
+    upgrading.upgrade(sessions)
     with sessions.read() as session:
         findings = [
             finding for finding in integrity.examine(session) if finding.name not in manifest.findings

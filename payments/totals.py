@@ -137,7 +137,7 @@ def months(session: Session) -> Iterator[str]:
     """What is kept by the month, beside the hours."""
     what = (Tally.event_id, Tally.measure, Tally.key, Tally.currency)
     kept = (TallyMonth.event_id, TallyMonth.measure, TallyMonth.key, TallyMonth.currency)
-    by = (_month(session, Tally.hour), *what)
+    by = (month_of(session, Tally.hour), *what)
     rows = _differences(
         select(cast(TallyMonth.month, String), *kept, TallyMonth.count, TallyMonth.sum_minor),
         select(*by, func.sum(Tally.count), func.sum(Tally.sum_minor)).group_by(*by),
@@ -184,7 +184,7 @@ def _hour(session: Session, column: Any) -> Any:
     return func.to_char(column, text("'YYYY-MM-DD HH24'"))
 
 
-def _month(session: Session, hour: Any) -> Any:
+def month_of(session: Session, hour: Any) -> Any:
     """The first day of the month of Johannesburg that an hour lies in, as text."""
     if session.get_bind().dialect.name == "sqlite":
         return func.strftime(text("'%Y-%m-01'"), hour, text("'+2 hours'"))

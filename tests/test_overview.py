@@ -18,12 +18,13 @@ from db.models import (
     Receipt,
     Standing,
     Tally,
+    TallyMonth,
     TimelineEntry,
     UnverifiedEvent,
 )
 from db.money import Money
 from db.session import Sessions
-from payments import holding, lifecycle, overview, search, tallies, totals
+from payments import holding, lifecycle, overview, search, tallies, totals, upgrading
 from payments.dates import day_span
 from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
 from payments.overview import Attention
@@ -204,6 +205,28 @@ def test_opposite_moves_at_the_same_moment_wait_for_each_other_and_not_for_ever(
     with sessions.read() as session:
         assert _standings(session) == _counted_standings(session)
         assert overview.version(session) == 31
+
+
+def test_what_an_earlier_release_did_not_keep_is_added_up_by_the_next_upgrade(
+    sessions: Sessions, now: datetime, monkeypatch: pytest.MonkeyPatch
+):
+    """It was put in this one's place for a while, and knew hours only."""
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        make_payment(session, event, now=now)
+    assert upgrading.upgrade(sessions).months == 0
+    with monkeypatch.context() as patch, sessions.begin() as session:
+        patch.setattr(tallies, "_by_month", lambda _: {})
+        make_payment(session, session.get_one(Event, event.id), now=now + timedelta(days=70))
+        session.commit()
+    with sessions.read() as session:
+        kept = list(session.scalars(select(TallyMonth.month).distinct()))
+        assert len(list(totals.months(session))) == 1
+    assert upgrading.upgrade(sessions).months == 1
+    with sessions.read() as session:
+        assert list(totals.months(session)) == []
+        assert len(set(session.scalars(select(TallyMonth.month)))) == len(kept) + 1
+    assert upgrading.upgrade(sessions).months == 0
 
 
 # -- today and yesterday ----------------------------------------------------------------------------
