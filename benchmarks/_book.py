@@ -203,8 +203,11 @@ _HOURS = (
 )
 
 
+_UPDATED = """
+    UPDATE payments SET updated_at = (SELECT MAX(t.at) FROM timeline t WHERE t.payment_id = payments.id)
+"""
 _STATEMENTS = (
-    *_EVENTS, _PAID_LATER, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, *_PAYOUTS, *_BANK, *_HOURS,
+    *_EVENTS, _PAID_LATER, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, _UPDATED, *_PAYOUTS, *_BANK, *_HOURS,
 )  # fmt: skip
 _SUMS = "CAST(SUM(count) AS BIGINT), CAST(SUM(sum_minor) AS BIGINT)"
 _ADDED_UP = (

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ _MINUTE = 1 / 1440
 #: Edges of the cells, in days: of age, and from the event's first day on.
 AGES = np.array([0, 15 * _MINUTE, 60 * _MINUTE, 0.25, 1, 3, 7, 14, 30, 60, np.inf])
 NEARNESS = np.array([-np.inf, -60, -35, -21, -14, -7, -3, -1, 0, 2, 5, np.inf])
+#: From this age on all are alike.
+OLD = 60.0
 _WAITED = int(np.searchsorted(AGES, 1))
 #: As many payments as a cell, or a channel at an age, must have seen to be believed as much as the rest.
 BELIEVED = 8.0
@@ -42,6 +44,8 @@ _LEAST = 1e-9
 _PARTS, _STEPS = 31, 600
 #: Beyond as many payments, their sum is as good as normal.
 _FEW = 40
+#: Places of a chance on the probit scale.
+_PLACES = np.linspace(-6.5, 6.5, 1301)
 #: Days ahead, as a forecast walks them.
 STEPS = (1.0, 3.0, 7.0, 14.0, 30.0, 60.0)
 #: The days from one replay to the next.
@@ -84,20 +88,22 @@ class Book:
 
 def time_in_cells(
     book: Book, since: Floats | float, until: Floats | float
-) -> Iterator[tuple[int, int, Floats]]:
-    """Of each payment, the days it spends in each cell between two moments; empty cells are left out."""
-    starts = np.maximum(book.began, since)
-    for age in range(len(AGES) - 1):
-        first = np.maximum(starts, book.began + AGES[age])
-        last = np.minimum(until, book.began + AGES[age + 1])
-        if not np.any(last > first):
-            continue
-        for near in range(len(NEARNESS) - 1):
-            days = np.minimum(last, book.starts + NEARNESS[near + 1]) - np.maximum(
-                first, book.starts + NEARNESS[near]
-            )
-            if np.any(days > 0):
-                yield age, near, np.maximum(days, 0.0)
+) -> Iterator[tuple[Whole, Whole, Whole, Floats]]:
+    """Between two moments all payments walk from cell to cell at once; some arrive before others. Of a step:
+    places of those still on their way, age and nearness of the cells they are in, and the days there."""
+    at = np.maximum(book.began, since)
+    end = np.broadcast_to(np.asarray(until, float), at.shape)
+    places = np.flatnonzero(at < end)
+    at, end, began, starts = at[places], end[places], book.began[places], book.starts[places]
+    age = np.searchsorted(AGES, at - began, side="right") - 1
+    near = np.searchsorted(NEARNESS, at - starts, side="right") - 1
+    while len(places):
+        older, nearer = began + AGES[age + 1], starts + NEARNESS[near + 1]
+        stop = np.minimum(np.minimum(older, nearer), end)
+        yield places, age, near, np.maximum(stop - at, 0.0)
+        on = stop < end
+        age, near = (age + (older <= stop))[on], (near + (nearer <= stop))[on]
+        places, at, end, began, starts = places[on], stop[on], end[on], began[on], starts[on]
 
 
 # -- learning -----------------------------------------------------------------------------------------
@@ -124,8 +130,8 @@ class Seen:
 def see(book: Book, now: float, *, events: int, channels: int) -> Seen:
     shape = (events, channels, len(AGES) - 1, len(NEARNESS) - 1)
     days, paid, gone = (np.zeros(shape) for _ in range(3))
-    for age, near, spent in time_in_cells(book, -np.inf, np.minimum(book.ended, now)):
-        np.add.at(days[:, :, age, near], (book.event, book.channel), spent)
+    for places, age, near, spent in time_in_cells(book, -np.inf, np.minimum(book.ended, now)):
+        np.add.at(days, (book.event[places], book.channel[places], age, near), spent)
     done = book.only(~book.open)
     place = (
         done.event, done.channel, _cell(AGES, done.ended - done.began),
@@ -200,9 +206,10 @@ def _walk(
 ) -> tuple[Floats, Floats]:
     """Between two numbers of days from now, of what is left: how much is paid, and how much ends."""
     pays, goes = np.zeros(len(book)), np.zeros(len(book))
-    for age, near, spent in time_in_cells(book, now + since, now + until):
-        pays += pace.paid[book.channel, age, near] * spent
-        goes += pace.gone[book.channel, age, near] * spent
+    for places, age, near, spent in time_in_cells(book, now + since, now + until):
+        cell = book.channel[places], age, near
+        pays[places] += pace.paid[cell] * spent
+        goes[places] += pace.gone[cell] * spent
     ends = left * -np.expm1(-(pays + goes))
     return ends * _safe(pays, pays + goes), ends
 
@@ -272,49 +279,87 @@ class Band:
         return low, mean, high
 
 
+class Share(NamedTuple):
+    """Of what is open: what a payment asks for and how likely it is paid, and how many there are of it."""
+
+    minor: Whole
+    chance: Floats
+    many: Whole | int = 1
+
+    @property
+    def whole(self) -> float:
+        return float((self.minor * self.many).sum())
+
+    @property
+    def number(self) -> int:
+        return int(np.broadcast_to(self.many, self.minor.shape).sum())
+
+    @property
+    def each(self) -> "Share":
+        """One by one."""
+        return Share(np.repeat(self.minor, self.many), np.repeat(self.chance, self.many))
+
+
 def band(
-    groups: Sequence[tuple[Whole, Floats]], spread: float, *, learned_from: int = 1_000, percent: int = 80
+    groups: Sequence[tuple[Any, ...]], spread: float, *, learned_from: int = 1_000, percent: int = 80
 ) -> Band:
-    """``groups``: of each event, what its open payments ask for and how likely each is paid.
+    """``groups``: of each event its open payments, as a ``Share``.
 
     What was learned from few events may itself be off, for all groups alike: by the spread of as many events'
     mean. Of equal groups, this much more spread of each makes their sum as uncertain.
     """
-    groups = [one for one in groups if len(one[0])]
-    spread *= float(np.sqrt(1 + len(groups) / max(1, learned_from)))
-    whole = float(sum(minor.sum() for minor, _ in groups))
+    shares = [Share(*one) for one in groups if len(one[0])]
+    spread *= float(np.sqrt(1 + len(shares) / max(1, learned_from)))
+    whole = sum(one.whole for one in shares)
     if not whole:
         return Band(0.0, 0.0, 0.0)
     unit = whole / _STEPS
-    law = np.ones(1)
-    for minor, chance in groups:
-        law = np.convolve(law, _law(minor / unit, chance, spread))
+    law, leaning = np.ones(1), _leaning(_PLACES, spread)
+    for one in shares:
+        few = one.number <= _FEW
+        law = np.convolve(law, _added(one.each, unit, spread) if few else _law(one, unit, leaning))
     reached = np.cumsum(law) / law.sum()
     tail = (100 - percent) / 200
     first, last = (int(np.searchsorted(reached, share - 1e-9)) for share in (tail, 1 - tail))
     low, high = first * unit, last * unit
     holds = float(reached[last] - (reached[first - 1] if first else 0.0))
-    mean = float(sum((minor * chance).sum() for minor, chance in groups))
+    mean = float(sum((one.minor * one.chance * one.many).sum() for one in shares))
     return Band(min(low, mean), mean, min(max(high, mean), whole), holds)
 
 
-def _law(size: Floats, chance: Floats, spread: float) -> Floats:
-    """How likely each number of steps is, of payments that many steps large."""
-    steps = int(np.ceil(size.sum())) + len(size) + 1 if len(size) <= _FEW else int(np.ceil(size.sum())) + 1
-    lean = np.sqrt(1 + spread**2) * _inverse(chance) + spread * _parts()[:, None]
-    each = _normal(lean)
-    if len(size) <= _FEW:
-        return _added(size, each, steps)
-    mean, deviation = (each * size).sum(1), np.sqrt((each * (1 - each) * size**2).sum(1))
-    edges = np.arange(steps + 1) - 0.5
-    reached = _normal((edges[None] - mean[:, None]) / np.maximum(deviation, _LEAST)[:, None])
+def _law(share: Share, unit: float, leaning: Floats) -> Floats:
+    """How likely each number of steps of a unit is. ``leaning``: what chances at ``_PLACES`` come to."""
+    size, probit = share.minor / unit, _inverse(share.chance)
+    mean = _weighed(leaning, probit, size * share.many)
+    variance = _weighed(leaning * (1 - leaning), probit, size**2 * share.many)
+    deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), _LEAST)
+    edges = np.arange(int(np.ceil(share.whole / unit)) + 2) - 0.5
+    reached = _normal((edges[None] - mean[:, None]) / deviation[:, None])
     reached[:, 0], reached[:, -1] = 0.0, 1.0
     law: Floats = np.diff(reached, axis=1).mean(0)
     return law
 
 
-def _added(size: Floats, each: Floats, steps: int) -> Floats:
-    """Payment by payment; one that lies between two steps is shared among them."""
+def _weighed(told: Floats, probit: Floats, weight: Floats) -> Floats:
+    """A sum over many payments, of what is told at ``_PLACES``: what lies between two of them is shared among
+    both by its nearness, as ``_normal`` reads its table."""
+    at = (probit - _PLACES[0]) / (_PLACES[1] - _PLACES[0])
+    below = at.astype(np.int64).clip(0, len(_PLACES) - 2)
+    above = at - below
+    there = np.bincount(below, weight * (1 - above), len(_PLACES))
+    there += np.bincount(below + 1, weight * above, len(_PLACES))
+    return np.einsum("ij,j->i", told, there)
+
+
+def _leaning(probit: Floats, spread: float) -> Floats:
+    """Chances, in each part of what their event may turn out to be."""
+    return _normal(np.sqrt(1 + spread**2) * probit + spread * _parts()[:, None])
+
+
+def _added(share: Share, unit: float, spread: float) -> Floats:
+    """The same of a few, payment by payment; one that lies between two steps is shared among them."""
+    size, each = share.minor / unit, _leaning(_inverse(share.chance), spread)
+    steps = int(np.ceil(size.sum())) + len(size) + 1
     law = np.zeros((len(each), steps))
     law[:, 0] = 1.0
     for nth, much in enumerate(size):

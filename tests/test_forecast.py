@@ -10,15 +10,16 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 
-from db.models import Event, Payment, Receipt
+from db.models import Event, Payment, Receipt, TallyMonth
 from db.money import Money
 from db.session import Sessions
-from payments import as_of, search
+from payments import as_of, patience, search, tallies
 from payments.lifecycle import PENDING
 from payments.people import Person, Role
 from payments.reports import files, making, pdf
+from payments.reports import waiting as known_waiting
 from payments.reports.forecast import ENOUGH
 from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind, Report, Table
@@ -179,6 +180,54 @@ def test_what_an_earlier_forecast_said_stands_beside_what_came(waited: Sessions)
         assert open_ == as_it_was.headline[0].now.value
         assert low.minor <= mean.minor <= high.minor
         assert within == ("yes" if low.minor <= came.minor <= high.minor else "no")
+
+
+def test_old_ones_that_stand_together_are_told_as_one_by_one(sessions: Sessions, monkeypatch):
+    """Six that ask for one of two sums for two hundred days, of an event that is still to come."""
+    filled(sessions)
+    with sessions.begin() as session:
+        event = session.scalars(select(Event).order_by(Event.starts_on.desc()).limit(1)).one()
+        for nth in range(6):
+            make_payment(
+                session,
+                event,
+                now=NOW - timedelta(days=200, minutes=nth),
+                amount_minor=(nth % 2 + 1) * 45_000,
+            )
+    moments = [NOW - timedelta(days=ago) for ago in (7, 28)]
+    with sessions.read() as session:
+        known = known_waiting.read(session, None, None, now=NOW, moments=moments)
+    assert known.many.max() == 3
+    together = forecast(sessions)
+    monkeypatch.setattr(patience, "OLD", 10_000.0)
+    with sessions.read() as session:
+        assert known_waiting.read(session, None, None, now=NOW, moments=moments).many.max() == 1
+    assert forecast(sessions).canonical == together.canonical
+
+
+def test_of_very_many_it_learns_of_every_so_manieth_whatever_became_of_it(sessions: Sessions, monkeypatch):
+    """What is open is counted in full; a third tells much the same as all."""
+    filled(sessions)
+    whole = forecast(sessions)
+    with sessions.begin() as session:
+        made = session.scalar(select(func.count()).select_from(Payment)) or 0
+        session.execute(delete(TallyMonth))
+        event_id = session.scalars(select(Event.id).limit(1)).one()
+        month = tallies.month_of(NOW)
+        session.add(
+            TallyMonth(
+                month=month, event_id=event_id, measure="status", key="created", currency="ZAR", count=made,
+                sum_minor=0,
+            )
+        )  # fmt: skip
+    monkeypatch.setattr(known_waiting, "_MOST", made // 3)
+    some = forecast(sessions)
+    assert some.headline[0].now.value == whole.headline[0].now.value
+    ended, of_all = (one.tables[-1].total for one in (some, whole))
+    assert 0.28 < ended[1].value / of_all[1].value < 0.38  # ended
+    assert abs(ended[2].value / ended[1].value - of_all[2].value / of_all[1].value) < 0.05  # and paid
+    expected, of_whole = (sums(one, "By event", "Expected")[-1].minor for one in (some, whole))
+    assert abs(expected - of_whole) < 0.15 * whole.headline[0].now.value.minor
 
 
 def test_somebody_of_one_event_sees_and_learns_of_it_alone(waited: Sessions):

@@ -1,6 +1,7 @@
 """What is expected of open payments: the life table, the law of their sum, and whether what came lay within
 the band as often as it says, on simulated seasons."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -58,6 +59,55 @@ def test_a_rush_as_the_event_comes_near_is_known_to_those_who_waited():
     for days_before, least, most in ((60.0, 0.0, 0.1), (5.0, 0.5, 1.0)):
         one = a_book([(30.0, np.inf, False)], starts=100.0 + days_before)
         assert least <= patience.chances(pace, one, 100.0, (5,))[0, 0] <= most
+
+
+def test_days_are_spent_in_the_cells_they_belong_to():
+    """Every payment's, whichever others walk beside it; none is lost at an edge."""
+    dice = np.random.default_rng(7)
+    began, starts = dice.uniform(0, 90, 300), dice.uniform(-20, 200, 300)
+    began[:5], starts[:5] = 10.0, (10.0, 17.0, 12.0, 70.0, 40.0)  # on edges of age and nearness
+    book = replace(a_book([(float(day), np.inf, False) for day in began]), starts=starts)
+    since, until = 30.0, np.minimum(began + dice.choice((0.1, 5, 40, 80), 300), 140.0)
+    spent = np.zeros((300, len(patience.AGES) - 1, len(patience.NEARNESS) - 1))
+    for places, age, near, took in patience.time_in_cells(book, since, until):
+        assert len(set(places.tolist())) == len(places)
+        spent[places, age, near] += took
+    first = np.maximum(began, since)
+    assert spent.sum((1, 2)) == pytest.approx(np.maximum(until - first, 0))
+    for age, near in np.ndindex(spent.shape[1:]):
+        low = np.maximum(np.maximum(first, began + patience.AGES[age]), starts + patience.NEARNESS[near])
+        high = np.minimum(
+            np.minimum(until, began + patience.AGES[age + 1]), starts + patience.NEARNESS[near + 1]
+        )
+        assert spent[:, age, near] == pytest.approx(np.maximum(high - low, 0), abs=1e-9)
+
+
+def test_those_that_are_alike_may_stand_together():
+    """Few of them, and more than are added up one by one."""
+    for many in (3, 60):
+        sizes, chances = np.array([10_000, 25_000]), np.array([0.2, 0.6])
+        together = patience.band([(sizes, chances, np.array([many, many]))], 0.4)
+        apart = patience.band([(np.repeat(sizes, many), np.repeat(chances, many))], 0.4)
+        assert (together.low, together.mean, together.high) == pytest.approx(
+            (apart.low, apart.mean, apart.high)
+        )
+
+
+def test_the_law_of_many_has_their_mean_and_variance():
+    """As chance by chance, without places between which they are shared."""
+    dice = np.random.default_rng(3)
+    share = patience.Share(dice.integers(1_000, 90_000, 500), dice.uniform(0.001, 0.999, 500))
+    unit = 1e5
+    leaning = patience._leaning(patience._PLACES, 0.3)
+    law = patience._law(share, unit, leaning)
+    steps = np.arange(len(law))
+    mean = float((law * steps).sum()) * unit
+    assert mean == pytest.approx(float((share.minor * share.chance).sum()), rel=2e-3)
+    each = patience._leaning(patience._inverse(share.chance), 0.3)
+    by_part = (each * share.minor).sum(1)
+    within = (each * (1 - each) * share.minor**2.0).sum(1).mean()
+    deviation = np.sqrt(float((law * steps**2).sum()) * unit**2 - mean**2)
+    assert deviation == pytest.approx(np.sqrt(within + by_part.var()), rel=0.01)
 
 
 def test_a_day_has_one_answer_whichever_other_days_are_asked_for():

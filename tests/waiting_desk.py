@@ -51,6 +51,7 @@ def _play(session: Session, one: Waited, event: Event, number: int, at: Any, now
     )  # fmt: skip
     _tell(session, payment, Kind.CREATED, began)
     _tell(session, payment, Kind.STATUS, began, was="created", became="open")
+    payment.updated_at = ended if done else began
     if done:
         _tell(session, payment, Kind.STATUS, ended, was="open", became=str(status))
     if got:

@@ -19,12 +19,12 @@ from payments import patience
 from payments.conditions import LEGACY, Filter
 from payments.dates import business_day, day_span, say_days
 from payments.lifecycle import PENDING, Status
-from payments.patience import Band, Book, Flags, Floats
+from payments.patience import Band, Book, Flags, Floats, Share, Whole
 from payments.reports import ledger, waiting
 from payments.reports.ledger import Scope
 from payments.reports.period import Period
 from payments.reports.report import Cell, Column, Headline, Holds, Row, Table, count, money, text
-from payments.reports.waiting import CHANNELS, Waiting
+from payments.reports.waiting import CHANNELS, Moved, Waiting
 
 #: As many payments must have ended, each after it was open for an hour, before a sum is told.
 ENOUGH, AN_HOUR = 50, 1 / 24
@@ -45,7 +45,7 @@ _EXPECTED = (money("Expected"), money("From"), money("To"))
 
 @dataclass(frozen=True)
 class Outlook:
-    """What was learned by a moment, and the payments of a scope that were open then."""
+    """What was learned by a moment."""
 
     book: Book
     now: float
@@ -63,7 +63,7 @@ class Outlook:
     def _spreads(self) -> Floats:
         return patience.spreads(self.book, self._seen, self.now, patience.STEPS)
 
-    @property
+    @cached_property
     def ended(self) -> int:
         return self.book.ended_after(AN_HOUR)
 
@@ -75,16 +75,15 @@ class Outlook:
     def told(self) -> bool:
         return self.ended >= ENOUGH
 
-    def chances(self, which: Flags, until: Sequence[float]) -> Floats:
-        ahead = [moment - self.now for moment in until]
-        return patience.chances(self._pace, self.book.only(which), self.now, ahead)
+    def chances(self, waits: Book, until: Sequence[float]) -> Floats:
+        return patience.chances(self._pace, waits, self.now, [moment - self.now for moment in until])
 
-    def band(self, which: Flags, chance: Floats, until: float) -> Band:
-        """Of the payments at these places, paid by a moment with these chances."""
+    def band(self, waits: Book, many: Whole, chance: Floats, until: float) -> Band:
+        """Of payments that are open, paid by a moment with these chances."""
         spread = np.interp(until - self.now, patience.STEPS, self._spreads)
-        mine = self.book.only(which)
         groups = [
-            (mine.minor[mine.event == event], chance[mine.event == event]) for event in np.unique(mine.event)
+            Share(waits.minor[mine], chance[mine], many[mine])
+            for mine in (waits.event == event for event in np.unique(waits.event))
         ]
         return patience.band(groups, spread.item(), learned_from=self.events)
 
@@ -93,21 +92,52 @@ def make(
     session: Session, scope: Scope, mine: frozenset[int] | None, *, now: datetime
 ) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
     """``mine``: the events to learn from, None for all."""
-    known = waiting.read(session, mine, now=now)
-    outlook = Outlook(known.book, waiting.days(now))
-    ours = np.isin(known.events, sorted(scope.events)) & known.book.open
-    currencies = sorted(set(known.currencies[ours].tolist()))
+    moments = [now - timedelta(days=ago) for ago, _ in _EARLIER]
+    events = None if scope.all_events else frozenset(scope.events)
+    known = waiting.read(session, events, mine, now=now, moments=moments)
+    outlook = Outlook(known.learned, waiting.days(now))
+    moved = waiting.moved(session, moments)
+    earlier = [
+        _Then.of(known, moved, name, waiting.days(then))
+        for (_, name), then in zip(_EARLIER, moments, strict=True)
+    ]
+    currencies = sorted(set(known.currencies[known.book.open].tolist()))
     scope = replace(scope, several_currencies=len(currencies) > 1)
     by = _by(scope.period, business_day(now))
     headline: list[Headline] = []
     tables: list[Table] = []
     for currency in currencies:
-        one = _Of(session, scope, known, outlook, ours & (known.currencies == currency), currency, now, by)
+        open_ = known.book.open & (known.currencies == currency)
+        one = _Of(session, scope, known, outlook, earlier, open_, currency, now, by)
         headline += one.headline()
         tables += one.tables()
     if currencies:
         tables.append(_learned(outlook))
     return tuple(headline), tuple(tables), tuple(_notes(scope, outlook, by, business_day(now)))
+
+
+@dataclass(frozen=True)
+class _Then:
+    """A past moment: what was learned by it, and what was open, with what it asked for then."""
+
+    name: str
+    outlook: Outlook
+    waits: Book
+    many: Whole
+    currencies: Any
+    came: Whole
+
+    @classmethod
+    def of(cls, known: Waiting, moved: Moved, name: str, at: float) -> "_Then":
+        there = np.flatnonzero((known.book.began <= at) & (known.book.ended > at))
+        waits, since = known.book.only(there), moved.after(at, known.ids[there])
+        # What is kept of a payment is what it asks for now; then, what had come of it was not asked for.
+        rest = np.where(waits.open, waits.minor + since, waits.minor - known.received[there] + since)
+        waits = replace(waits, minor=np.maximum(rest, 0))
+        return cls(
+            name, Outlook(known.learned.at(at), at), waits, known.many[there], known.currencies[there],
+            np.minimum(rest, since),
+        )  # fmt: skip
 
 
 def _by(period: Period, today: date) -> date:
@@ -129,19 +159,20 @@ class _Of:
     scope: Scope
     known: Waiting
     outlook: Outlook
+    earlier: Sequence[_Then]
     open: Flags
     currency: str
     now: datetime
     by: date
 
     def headline(self) -> Iterator[Headline]:
-        whole = int(self.known.book.minor[self.open].sum())
+        whole = self._whole(self.open)
         yield Headline(f"Open now, {self.currency}", Cell(self._money(whole), self._door()), None)
         until = f"by {_told(self.by)}, {self.currency}"
         if not self.outlook.told:
             yield Headline(f"Expected {until}", Cell(_too_few(self.outlook)), None)
             return
-        band = self._bands(self.open, [self.by])[0]
+        band = self._together[self.by]
         low, mean, high = map(self._money, band.rounded)
         yield Headline(f"Expected {until}", Cell(mean), None)
         yield Headline(f"In 8 of 10 cases {until}", Cell(f"{low} to {high}"), None)
@@ -161,12 +192,11 @@ class _Of:
     def _by_day(self) -> Table:
         """On the days that people ask about."""
         named = self._days()
-        whole = int(self.known.book.minor[self.open].sum())
+        whole = self._whole(self.open)
         rows = [
             (Cell(name), Cell(day), *self._cells(band), Cell(_share(band.mean, whole)))
-            for (day, name), band in zip(
-                named, self._bands(self.open, [day for day, _ in named]), strict=True
-            )
+            for day, name in named
+            for band in [self._together[day]]
         ]
         columns = (
             text("By the end of"), Column("Day", Holds.DAY), *_EXPECTED,
@@ -211,9 +241,9 @@ class _Of:
         return Table(f"{title}, {self.currency}", columns, tuple(rows), total, drawn=2)
 
     def _line(self, name: str, which: Flags, door: Filter | None) -> Row:
-        minor = self.known.book.minor[which]
-        cells = (Cell(name), Cell(len(minor)), Cell(self._money(int(minor.sum())), door))
-        return (*cells, *self._cells(self._bands(which, [self.by])[0])) if self.outlook.told else cells
+        count = int(self.known.many[which].sum())
+        cells = (Cell(name), Cell(count), Cell(self._money(self._whole(which)), door))
+        return (*cells, *self._cells(self._band(which, self.by))) if self.outlook.told else cells
 
     def _drawn(self) -> Table:
         """Day by day: what came, and from today on what is expected on top of it."""
@@ -226,9 +256,8 @@ class _Of:
             day = first + timedelta(days=nth)
             so_far += taken.get(day, 0)
             rows.append((Cell(day), Cell(self._money(so_far)), Cell(None), Cell(None), Cell(None)))
-        ahead = _points(today, max(self.by, today + timedelta(days=_USUAL[-1])))
-        for day, band in zip(ahead, self._bands(self.open, ahead), strict=True):
-            low, mean, high = (Cell(self._money(so_far + one)) for one in band.rounded)
+        for day in self._ahead():
+            low, mean, high = (Cell(self._money(so_far + one)) for one in self._together[day].rounded)
             rows.append((Cell(day), Cell(None), mean, low, high))
         columns = (
             Column("Day", Holds.DAY), money("Came so far"), money("And what is expected"), money("From"),
@@ -239,6 +268,10 @@ class _Of:
             f"What came {since}, and what is expected, {self.currency}", columns, tuple(rows), fans=True
         )
 
+    def _ahead(self) -> list[date]:
+        today = business_day(self.now)
+        return _points(today, max(self.by, today + timedelta(days=_USUAL[-1])))
+
     def _taken(self, period: Period) -> dict[date, int]:
         here = ledger.moves(self.scope.on(period)).c
         on = ledger.day(self.session, here.at)
@@ -246,53 +279,51 @@ class _Of:
         return {day: int(minor) for day, minor in self.session.execute(query)}
 
     def _earlier(self) -> Table:
-        rows = [row for ago, name in _EARLIER if (row := self._said(ago, name)) is not None]
+        rows = [row for then in self.earlier if (row := self._said(then)) is not None]
         columns = (
             text("Said"), money("Open then"), *_EXPECTED, money("Came since"), text("Within the band"),
         )  # fmt: skip
         return Table(f"What an earlier forecast said of today, {self.currency}", columns, tuple(rows))
 
-    def _said(self, ago: int, name: str) -> Row | None:
+    def _said(self, then: _Then) -> Row | None:
         """Made again of what was known so many days ago, beside what came of the same payments."""
-        moment = self.now - timedelta(days=ago)
-        at = waiting.days(moment)
-        known = self.known.book.began <= at
-        book = self.known.book.at(at)
-        ours = np.isin(self.known.events, sorted(self.scope.events)) & (
-            self.known.currencies == self.currency
-        )
-        then, open_ = Outlook(book, at), book.open & ours[known]
-        if not then.told or not open_.any():
+        mine = then.currencies == self.currency
+        if not then.outlook.told or not mine.any():
             return None
-        money_of = waiting.came(
-            self.session, None if self.scope.all_events else frozenset(self.scope.events), moment
-        )
-        whole = came = 0
-        rest = book.minor.copy()
-        # What is kept of a payment is what it asks for now; then, what had come of it was not asked for.
-        for place, id_ in zip(np.flatnonzero(open_), self.known.ids[known][open_], strict=True):
-            moved = money_of.get(int(id_), waiting.Came(0, 0))
-            still_open = np.isinf(self.known.book.ended[known][place])
-            rest[place] += moved.since if still_open else -moved.before
-            whole += int(rest[place])
-            came += min(int(rest[place]), moved.since)
-        then = Outlook(replace(book, minor=np.maximum(rest, 0)), at)
-        band = then.band(open_, then.chances(open_, [self.outlook.now])[0], self.outlook.now)
+        waits, many = then.waits.only(mine), then.many[mine]
+        chance = then.outlook.chances(waits, [self.outlook.now])[0]
+        band = then.outlook.band(waits, many, chance, self.outlook.now)
+        came = int((then.came[mine] * many).sum())
         low, _, high = band.rounded
-        within = low <= came <= high
         return (
-            Cell(name), Cell(self._money(whole)), *self._cells(band), Cell(self._money(came)),
-            Cell("yes" if within else "no"),
+            Cell(then.name), Cell(self._money(_sum(waits, many))), *self._cells(band),
+            Cell(self._money(came)), Cell("yes" if low <= came <= high else "no"),
         )  # fmt: skip
 
     # -- small words --------------------------------------------------------------------------------------
 
-    def _bands(self, which: Flags, by: Sequence[date]) -> list[Band]:
-        until = [waiting.days(day_span(day).end) for day in by]
-        chances = self.outlook.chances(which, until)
-        return [
-            self.outlook.band(which, chance, moment) for chance, moment in zip(chances, until, strict=True)
-        ]
+    @cached_property
+    def _chances(self) -> Mapping[date, Floats]:
+        """Of each day that is told of, for all that is open; elsewhere none."""
+        told = sorted({day for day, _ in self._days()} | {self.by, *self._ahead()})
+        until = [waiting.days(day_span(day).end) for day in told]
+        found = np.zeros((len(told), len(self.open)))
+        found[:, self.open] = self.outlook.chances(self.known.book.only(self.open), until)
+        return dict(zip(told, found, strict=True))
+
+    def _band(self, which: Flags, day: date) -> Band:
+        """By the end of a day."""
+        until = waiting.days(day_span(day).end)
+        return self.outlook.band(
+            self.known.book.only(which), self.known.many[which], self._chances[day][which], until
+        )
+
+    @cached_property
+    def _together(self) -> Mapping[date, Band]:
+        return {day: self._band(self.open, day) for day in self._chances}
+
+    def _whole(self, which: Flags) -> int:
+        return _sum(self.known.book.only(which), self.known.many[which])
 
     def _cells(self, band: Band) -> tuple[Cell, Cell, Cell]:
         low, mean, high = (Cell(self._money(one)) for one in band.rounded)
@@ -309,6 +340,10 @@ class _Of:
         )
         statuses = tuple(one for one in Status if one in PENDING)
         return Filter(statuses=statuses, events=events, not_origins=(LEGACY,), **more)
+
+
+def _sum(waits: Book, many: Whole) -> int:
+    return int((waits.minor * many).sum())
 
 
 def _points(today: date, last: date) -> list[date]:

@@ -4,38 +4,49 @@ Earlier records are not among them: their days are what somebody wrote down once
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Double, Float, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Double, Float, and_, case, cast, func, literal, null, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Event, Link, Payment, Receipt, Reversal, TimelineEntry
+from db.models import Event, Link, Payment, Receipt, Reversal, TallyMonth, TimelineEntry
+from payments import patience, tallies
 from payments.conditions import API, LEGACY
 from payments.dates import day_span
-from payments.lifecycle import CLOSED, PENDING, Kind
-from payments.patience import Book, Whole
+from payments.lifecycle import CLOSED, PENDING, Kind, Status
+from payments.patience import Book, Floats, Whole
+from payments.takings import in_scope
 
-#: How far back it is looked, and at how many payments that ended.
+#: How far back it is looked, and of how many payments it is learned.
 _BACK = timedelta(days=730)
-_MOST = 50_000
+_MOST = 20_000
+#: Numbers that follow each other, times this and cut to 32 bits, lie evenly (Knuth's multiplicative hash).
+_SPREAD, _ALL = 2_654_435_761, 1 << 32
 #: A link that came later than this was not how the payment was asked for.
 _AT_ONCE = timedelta(hours=1)
 #: How a payment was asked for, by its place in this list.
 CHANNELS = ("By link", "By another system", "Without a link: EFT, at the till")
 _BY_LINK, _BY_SYSTEM, _OTHERWISE = range(3)
+_MONEY = ((Receipt, Receipt.received_at, 1), (Reversal, Reversal.reversed_at, -1))
+
+_Events = frozenset[int] | None
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """``book``: each payment a place. ``ids``, ``events`` and ``currencies`` say what stands there."""
+    """``learned``: payments that tell how long they stay open. ``book``: those that are open, or were at one
+    of the moments. ``many`` that are alike may have one place there; ``ids`` is of one alone."""
 
+    learned: Book
     book: Book
+    many: Whole
     ids: Whole
     events: Whole
     currencies: Any  # an array of words
+    received: Whole
 
 
 def days(moment: datetime) -> float:
@@ -47,39 +58,104 @@ def days_of(span: timedelta) -> float:
     return span.total_seconds() / 86_400
 
 
-def read(session: Session, events: frozenset[int] | None, *, now: datetime) -> Waiting:
-    """Those that are open, and the newest of those that ended; ``events``: None for all."""
-    of: list[Any] = [Payment.origin != LEGACY] + (
-        [] if events is None else [Payment.event_id.in_(sorted(events))]
-    )
-    is_open = Payment.status.in_([str(one) for one in PENDING])
-    every = select(*_columns(session, is_open)).where(*of)
-    ended = every.where(~is_open, Payment.created_at >= now - _BACK).order_by(Payment.id.desc())
-    plain = session.connection()  # hundreds of thousands of rows, and no object of ours in them
-    rows = [*plain.execute(every.where(is_open)).all(), *plain.execute(ended.limit(_MOST)).all()]
+def read(
+    session: Session, events: _Events, learn_from: _Events, *, now: datetime, moments: Sequence[datetime]
+) -> Waiting:
+    """What of these events is open now or was at one of the moments, and what to learn from; None: of all."""
     starts = {
         id_: days(day_span(day).start) for id_, day in session.execute(select(Event.id, Event.starts_on))
     }
-    return _as_arrays(rows, starts)
+    plain = session.connection()  # tens of thousands of rows, and no object of ours in them
+    waits = [
+        row
+        for query in (_open(session, events, min(moments)), *_waited(session, events, moments))
+        for row in plain.execute(query).all()
+    ]
+    known = [Payment.created_at >= now - _BACK, *_sampled(session, learn_from, now)]
+    learned = plain.execute(_each(session, learn_from, *known)).all()
+    return replace(_as_arrays(waits, starts), learned=_as_arrays(learned, starts).book)
 
 
-def _columns(session: Session, is_open: Any) -> tuple[Any, ...]:
-    """Moments as days, worked out where they lie: of hundreds of thousands each would be made an object."""
+def _sampled(session: Session, events: _Events, now: datetime) -> list[ColumnElement[bool]]:
+    """Where there are more than are learned from: every so manieth, whatever became of it. The newest alone
+    would tell nothing of long waits, and of those that ended alone too many would seem to end."""
+    made = select(func.sum(TallyMonth.count)).where(
+        TallyMonth.measure == tallies.STATUS, TallyMonth.key == Status.CREATED,
+        TallyMonth.month >= tallies.month_of(now - _BACK), *in_scope(TallyMonth.event_id, events),
+    )  # fmt: skip
+    count = int(session.scalar(made) or 0)
+    return [Payment.id * _SPREAD % _ALL < _ALL * _MOST // count] if count > _MOST else []
+
+
+def _open(session: Session, events: _Events, since: datetime) -> Any:
+    """What is open. Payments that were old by then and had no money since are all of one age, and those that
+    ask for the same stand together."""
+    back = select(Reversal.payment_id).where(Reversal.reversed_at > since)
+    alone = or_(
+        Payment.created_at > since - timedelta(days=patience.OLD), Payment.received_minor != 0,
+        Payment.id.in_(back),
+    )  # fmt: skip
+    each = (
+        select(
+            case((alone, Payment.id), else_=0).label("id"), Payment.event_id, Payment.amount_currency,
+            _channel(session).label("channel"), (_owed() - Payment.received_minor).label("minor"),
+            Payment.created_at,
+        )
+        .where(*_known(events), _is_open())
+        .subquery().c
+    )  # fmt: skip
+    by = (each.id, each.event_id, each.amount_currency, each.channel, each.minor)
+    end = (null(), null(), literal(1), literal(0))  # as ``_each`` says of what has none
+    return select(*by, _in_days(session, func.min(each.created_at)), func.count(), *end).group_by(*by)
+
+
+def _waited(session: Session, events: _Events, moments: Sequence[datetime]) -> tuple[Any, Any]:
+    """What ended after one of the moments, at which it was there: it was paid, or let go."""
+    paid, gone = (
+        or_(*(and_(Payment.created_at <= moment, at > moment) for moment in moments))
+        for at in (Payment.paid_at, Payment.updated_at)
+    )
+    return (
+        _each(session, events, Payment.paid_at > min(moments), ~_is_open(), paid),
+        _each(session, events, _is_closed(), Payment.paid_at.is_(None), gone),
+    )
+
+
+def _each(session: Session, events: _Events, *which: ColumnElement[bool]) -> Any:
+    """Moments as days, worked out where they lie: of many thousands each would be made an object."""
     let_go = select(func.max(TimelineEntry.at)).where(
         TimelineEntry.payment_id == Payment.id, TimelineEntry.kind == Kind.STATUS
     )
-    closed = Payment.status.in_([str(one) for one in CLOSED])
-    first_link = select(func.min(Link.requested_at)).where(Link.payment_id == Payment.id)
-    moments = (
-        Payment.created_at, Payment.paid_at, case((closed, let_go.scalar_subquery())),
-        first_link.scalar_subquery(),
-    )  # fmt: skip
-    return (
-        Payment.id, Payment.event_id, Payment.amount_currency,
-        case((is_open, 1), else_=0), case((Payment.origin == API, 1), else_=0),
-        Payment.amount_minor - Payment.written_off_minor, Payment.received_minor,
-        *(_in_days(session, moment) for moment in moments),
-    )  # fmt: skip
+    return select(
+        Payment.id, Payment.event_id, Payment.amount_currency, _channel(session),
+        case((_is_open(), _owed() - Payment.received_minor), else_=_owed()),
+        _in_days(session, Payment.created_at), literal(1),
+        _in_days(session, case((~_is_open(), Payment.paid_at))),
+        _in_days(session, case((_is_closed(), let_go.scalar_subquery()))),
+        case((_is_open(), 1), else_=0), Payment.received_minor,
+    ).where(*_known(events), *which)  # fmt: skip
+
+
+def _known(events: _Events) -> list[ColumnElement[bool]]:
+    return [Payment.origin != LEGACY, *in_scope(Payment.event_id, events)]
+
+
+def _is_open() -> ColumnElement[bool]:
+    return Payment.status.in_([str(one) for one in PENDING])
+
+
+def _is_closed() -> ColumnElement[bool]:
+    return Payment.status.in_([str(one) for one in CLOSED])
+
+
+def _owed() -> ColumnElement[int]:
+    return Payment.amount_minor - Payment.written_off_minor
+
+
+def _channel(session: Session) -> ColumnElement[int]:
+    first = select(func.min(Link.requested_at)).where(Link.payment_id == Payment.id).scalar_subquery()
+    by_link = _in_days(session, first) - _in_days(session, Payment.created_at) <= days_of(_AT_ONCE)
+    return case((Payment.origin == API, _BY_SYSTEM), (by_link, _BY_LINK), else_=_OTHERWISE)
 
 
 def _in_days(session: Session, moment: Any) -> Any:
@@ -91,48 +167,58 @@ def _in_days(session: Session, moment: Any) -> Any:
 
 def _as_arrays(rows: Sequence[Any], starts_of: Mapping[int, float]) -> Waiting:
     """Without those of which money went back before all of it was here, or nobody knows when they were let
-    go."""
+    go: they are neither open nor at an end that tells anything."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 11
-    ids, events, is_open, by_system, owed, received = (
-        np.array(columns[nth], dtype=np.int64) for nth in (0, 1, 3, 4, 5, 6)
+    ids, events, channel, minor, is_open, many, received = (
+        np.array(columns[nth], dtype=np.int64) for nth in (0, 1, 3, 4, 9, 6, 10)
     )
-    began, paid, gone, asked = (np.array(columns[nth], dtype=float) for nth in (7, 8, 9, 10))
+    began, paid, gone = (np.array(columns[nth], dtype=float) for nth in (5, 7, 8))
+    currencies = np.array(columns[2], dtype=str)
     starts = np.array([starts_of[event] for event in columns[1]], dtype=float)
-    open_ = is_open == 1
-    ended = np.where(open_, np.inf, np.where(np.isnan(paid), gone, paid))
-    by_link = asked - began <= days_of(_AT_ONCE)  # of none that has no link
-    channel = np.where(by_system == 1, _BY_SYSTEM, np.where(by_link, _BY_LINK, _OTHERWISE))
-    minor = np.maximum(0, owed - np.where(open_, received, 0))
-    known = np.flatnonzero(~np.isnan(ended))
-    known = known[np.argsort(ids[known])]
+    ended = np.where(is_open == 1, np.inf, np.where(np.isnan(paid), gone, paid))
+    order = np.lexsort((minor, began, channel, events, ids))
+    known = order[~np.isnan(ended[order])]
     _, place = np.unique(events[known], return_inverse=True)
     book = Book(
-        place.astype(np.int64), channel[known].astype(np.int64), minor[known], began[known], ended[known],
-        (~np.isnan(paid) & ~open_)[known], starts[known],
+        place.astype(np.int64), channel[known], np.maximum(0, minor[known]), began[known], ended[known],
+        ~np.isnan(paid[known]), starts[known],
     )  # fmt: skip
-    return Waiting(book, ids[known], events[known], np.array(columns[2], dtype=str)[known])
+    return Waiting(book, book, many[known], ids[known], events[known], currencies[known], received[known])
 
 
 @dataclass(frozen=True)
-class Came:
-    """Of one payment: what of its money was here at a moment, and what came since."""
+class Moved:
+    """Money that came, or went back, by payment and day."""
 
-    before: int
-    since: int
+    ids: Whole
+    at: Floats
+    minor: Whole
+
+    def after(self, moment: float, ids: Whole) -> Whole:
+        """What came of these payments, whose ids rise, after a moment."""
+        late = self.at > moment
+        place = np.searchsorted(ids, self.ids[late]).clip(max=max(0, len(ids) - 1))
+        found = np.zeros(len(ids), dtype=np.int64)
+        mine = ids[place] == self.ids[late] if len(ids) else np.zeros(0, dtype=bool)
+        np.add.at(found, place[mine], self.minor[late][mine])
+        return found
 
 
-def came(session: Session, events: frozenset[int] | None, moment: datetime) -> dict[int, Came]:
-    """By payment that was there at a moment and was not paid: what receipts and reversals say."""
-    found: dict[int, Came] = {}
-    mine = [] if events is None else [Payment.event_id.in_(sorted(events))]
-    there = [Payment.created_at <= moment, or_(Payment.paid_at.is_(None), Payment.paid_at > moment)]
-    for table, at, sign in ((Receipt, Receipt.received_at, 1), (Reversal, Reversal.reversed_at, -1)):
-        sums = (
-            func.sum(case((at <= moment, table.amount_minor), else_=0)),
-            func.sum(case((at > moment, table.amount_minor), else_=0)),
+def moved(session: Session, moments: Sequence[datetime]) -> Moved:
+    """What receipts and reversals say of payments that were there at one of the moments, and not paid."""
+    waited = or_(
+        *(
+            and_(Payment.created_at <= moment, or_(Payment.paid_at.is_(None), Payment.paid_at > moment))
+            for moment in moments
         )
-        query = select(table.payment_id, *sums).join(Payment, Payment.id == table.payment_id)
-        for id_, before, since in session.execute(query.where(*there, *mine).group_by(table.payment_id)):
-            known = found.get(id_, Came(0, 0))
-            found[id_] = Came(known.before + sign * int(before), known.since + sign * int(since))
-    return found
+    )
+    told = (
+        select(table.payment_id, _in_days(session, at), sign * table.amount_minor)
+        .join(Payment, Payment.id == table.payment_id)
+        .where(at > min(moments), waited)
+        for table, at, sign in _MONEY
+    )
+    rows = [row for query in told for row in session.connection().execute(query).all()]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 3
+    ids, minor = (np.array(columns[nth], dtype=np.int64) for nth in (0, 2))
+    return Moved(ids, np.array(columns[1], dtype=float), minor)
