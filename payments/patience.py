@@ -42,6 +42,10 @@ USUAL_SPREAD, WORTH = 0.30, 3.0
 _LEAST = 1e-9
 #: Equal parts of what an event may turn out to be; steps of the money a law is told in.
 _PARTS, _STEPS = 31, 600
+#: Where less than this part of the money is expected, steps are as much finer, up to so many times.
+_SMALL, _FINEST = 0.1, 32.0
+#: A normal is told so many deviations to each side.
+_FAR = 6.0
 #: Beyond as many payments, their sum is as good as normal.
 _FEW = 40
 #: Places of a chance on the probit scale.
@@ -313,31 +317,37 @@ def band(
     whole = sum(one.whole for one in shares)
     if not whole:
         return Band(0.0, 0.0, 0.0)
-    unit = whole / _STEPS
+    mean = float(sum((one.minor * one.chance * one.many).sum() for one in shares))
+    unit = whole / _STEPS / min(_FINEST, max(1.0, _SMALL * whole / max(mean, _LEAST)))
     law, leaning = np.ones(1), _leaning(_PLACES, spread)
+    start = 0
     for one in shares:
         few = one.number <= _FEW
-        law = np.convolve(law, _added(one.each, unit, spread) if few else _law(one, unit, leaning))
+        begins, its = (0, _added(one.each, unit, spread)) if few else _law(one, unit, leaning)
+        start, law = start + begins, np.convolve(law, its)
     reached = np.cumsum(law) / law.sum()
     tail = (100 - percent) / 200
     first, last = (int(np.searchsorted(reached, share - 1e-9)) for share in (tail, 1 - tail))
-    low, high = first * unit, last * unit
+    low, high = max(0.0, (start + first) * unit), (start + last) * unit
     holds = float(reached[last] - (reached[first - 1] if first else 0.0))
-    mean = float(sum((one.minor * one.chance * one.many).sum() for one in shares))
     return Band(min(low, mean), mean, min(max(high, mean), whole), holds)
 
 
-def _law(share: Share, unit: float, leaning: Floats) -> Floats:
-    """How likely each number of steps of a unit is. ``leaning``: what chances at ``_PLACES`` come to."""
+def _law(share: Share, unit: float, leaning: Floats) -> tuple[int, Floats]:
+    """How likely each number of steps of a unit is, from the first that is told. ``leaning``: what chances at
+    ``_PLACES`` come to. What lies between two steps is shared by both, and a normal may begin below nothing:
+    so the mean is kept, however small a part of a step it is."""
     size, probit = share.minor / unit, _inverse(share.chance)
     mean = _weighed(leaning, probit, size * share.many)
     variance = _weighed(leaning * (1 - leaning), probit, size**2 * share.many)
     deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), _LEAST)
-    edges = np.arange(int(np.ceil(share.whole / unit)) + 2) - 0.5
-    reached = _normal((edges[None] - mean[:, None]) / deviation[:, None])
-    reached[:, 0], reached[:, -1] = 0.0, 1.0
-    law: Floats = np.diff(reached, axis=1).mean(0)
-    return law
+    far = _FAR * deviation
+    first, last = int(np.floor((mean - far).min())), int(np.ceil((mean + far).max()))
+    above = (np.arange(first - 1, last + 2)[None] - mean[:, None]) / deviation[:, None]
+    falls = np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
+    beyond = deviation[:, None] * (above * _normal(above) + falls)
+    law: Floats = np.maximum(np.diff(beyond, 2, axis=1), 0.0).mean(0)
+    return first, law
 
 
 def _weighed(told: Floats, probit: Floats, weight: Floats) -> Floats:

@@ -93,14 +93,26 @@ def test_those_that_are_alike_may_stand_together():
         )
 
 
+@pytest.mark.parametrize("chance", [0.3, 0.01, 0.001])
+def test_a_small_part_of_many_events_is_not_taken_for_nothing(chance: float):
+    """Thirty events of five hundred payments: the band lies about the mean, as wide as chance makes it."""
+    one = (np.full(500, 10_000), np.full(500, chance))
+    band = patience.band([one] * 30, 0.0)
+    mean, deviation = 30 * 500 * 1e4 * chance, np.sqrt(30 * 500 * chance * (1 - chance)) * 1e4
+    assert band.mean == pytest.approx(mean)
+    off = 1.28 * deviation
+    step = 30 * 500 * 1e4 / 600 / min(32, max(1, 0.1 / chance))
+    assert (mean - band.low, band.high - mean) == pytest.approx((off, off), rel=0.1, abs=2 * step)
+
+
 def test_the_law_of_many_has_their_mean_and_variance():
     """As chance by chance, without places between which they are shared."""
     dice = np.random.default_rng(3)
     share = patience.Share(dice.integers(1_000, 90_000, 500), dice.uniform(0.001, 0.999, 500))
     unit = 1e5
     leaning = patience._leaning(patience._PLACES, 0.3)
-    law = patience._law(share, unit, leaning)
-    steps = np.arange(len(law))
+    first, law = patience._law(share, unit, leaning)
+    steps = first + np.arange(len(law))
     mean = float((law * steps).sum()) * unit
     assert mean == pytest.approx(float((share.minor * share.chance).sum()), rel=2e-3)
     each = patience._leaning(patience._inverse(share.chance), 0.3)
