@@ -19,7 +19,7 @@ from db.listen import Listener
 from db.models import Meta
 from db.session import STILL_S, Sessions, check_postgres, open_engine
 from db.upsert import insert_once
-from payments import chain, chat, keyring, lease, moving, refusals
+from payments import chain, chat, keyring, lease, moving, passkeys, refusals
 from payments.alerts import ALWAYS_LOUD, QuietHours
 from payments.backups import Place
 from payments.chain import Chain
@@ -30,6 +30,7 @@ from payments.identities import Claims
 from payments.keyring import KeyRing
 from payments.links import Addresses
 from payments.oidc import Provider, Registered
+from payments.passkeys import Party
 from payments.people import Role
 from payments.retention import Terms
 from payments.schedules.outside import Outside
@@ -102,6 +103,11 @@ class Settings:
     def sign_in_back(self) -> str:
         """Where the provider of sign-ins sends people back to; it has to know this address."""
         return f"{self.dashboard_url}/signin/outside/back"
+
+    @property
+    def party(self) -> Party | None:
+        """Whom passkeys are for; None where the desk's address is no name."""
+        return passkeys.party_of(self.dashboard_url, "Paydesk demo" if self.demo else "Paydesk")
 
     @property
     def outside(self) -> Outside:

@@ -34,6 +34,7 @@ OPEN = (
     "/signin/outside",
     "/signin/outside/back",
     "/signin/renewed",
+    "/signin/passkey",
     "/signout",
     "/healthz",
     "/_stcore/health",

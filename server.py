@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
+import passkey_pages
 import shared_pages
 import signin_pages
 from file_words import EXAMPLES
@@ -374,11 +375,13 @@ def _import_the_heavy() -> None:
     import altair  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow  # noqa: F401
+    import webauthn  # noqa: F401
 
 
 ROUTES = [
     Route("/healthz", healthz),
     *signin_pages.ROUTES,
+    *passkey_pages.ROUTES,
     *shared_pages.ROUTES,
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),

@@ -1,6 +1,7 @@
 """The plain pages of the people's door: signing in and out, one-time links, a password, an app for codes.
 
-They run no script, load nothing, and work before there is a session: what Streamlit's pages cannot.
+They load nothing and work before there is a session: what Streamlit's pages cannot. None runs a script but
+those that ask a browser for a passkey, and those run that one.
 """
 
 import base64
@@ -24,9 +25,21 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import LOOKS, safe_page, token_of, who
-from payments import guesses, identities, invitations, passwords, proving, second_factor, signin
-from payments.errors import NotAllowed, NotFound, PaymentsError
+from payments import (
+    dates,
+    guesses,
+    identities,
+    invitations,
+    passkeys,
+    passwords,
+    people,
+    proving,
+    second_factor,
+    signin,
+)
+from payments.errors import CannotOpen, NotAllowed, NotFound, PaymentsError, ProveAgain
 from payments.oidc import Going, Provider
+from payments.passkeys import Asked, Party
 from payments.second_factor import MONEY_ROLES, Offer, Standing
 from payments.signin import SignedIn, Visitor
 
@@ -35,7 +48,7 @@ LARGEST_FORM = 16 * 1024
 #: How long somebody may take at the provider of sign-ins.
 GOING_S = 600
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
-_SIGN_INS = anyio.CapacityLimiter(4)
+SIGN_INS = anyio.CapacityLimiter(4)
 
 
 # -- signing in and out -----------------------------------------------------------------------------
@@ -43,25 +56,38 @@ _SIGN_INS = anyio.CapacityLimiter(4)
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
 )
+_TEMPLATES.filters["moment"] = lambda at: dates.say_moment(at, now=bootstrap.app().now())
 _ICON = (
     "data:image/svg+xml;base64," + base64.b64encode((HERE / "static" / "favicon.svg").read_bytes()).decode()
 )
 
 
-def _page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HTMLResponse:
-    """One of the sign-in pages. It runs no script and loads nothing."""
-    nonce = secrets.token_urlsafe(16)
+def page(status: int = 200, *, show: str, problem: str = "", **told: Any) -> HTMLResponse:
+    """One of the sign-in pages. It loads nothing, and runs our script where a passkey is ``asked`` for."""
+    nonce, asked = secrets.token_urlsafe(16), told.get("asked")
+    party = bootstrap.app().settings.party
+    if show == "password" and party is not None:
+        asked = _asked_in(party)
     text = _TEMPLATES.get_template("signin.html").render(
         show=show, problem=problem, icon=_ICON, nonce=nonce, demo=bootstrap.app().settings.demo,
         **{"email": "", "next": "/", "token": "", "person": None, "name": "", "here": None,
             "outside": _outside_name(), "shortest": passwords.SHORTEST, "standing": None,
-            "needed": False} | told,
+            "needed": False} | told | {"asked": asked, "party": party},
     )  # fmt: skip
+    script = f"script-src 'nonce-{nonce}'; " if asked else ""
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
+        f"default-src 'none'; {script}style-src 'nonce-{nonce}'; img-src data:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
     return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+
+def _asked_in(party: Party) -> Asked | None:
+    app = bootstrap.app()
+    try:
+        return passkeys.ask_in(app.keys, party, now=app.now())
+    except CannotOpen:  # without ENCRYPTION_KEYS nobody can have added one
+        return None
 
 
 def _outside_name() -> str:
@@ -74,13 +100,13 @@ async def show_signin(request: Request) -> Response:
     wanted = safe_page(request.query_params.get("next", "/"))
     if await who(request) is not None:
         return RedirectResponse(wanted, 303)
-    return _page(show="password", next=wanted)
+    return page(show="password", next=wanted)
 
 
 async def do_signin(request: Request) -> Response:
-    form = await _form(request)
+    form = await form_of(request)
     email, wanted = form.get("email", ""), safe_page(form.get("next", "/"))
-    app, visitor = bootstrap.app(), _visitor(request)
+    app, visitor = bootstrap.app(), visitor_of(request)
 
     def work() -> str | None:
         return signin.sign_in(
@@ -89,22 +115,22 @@ async def do_signin(request: Request) -> Response:
         )  # fmt: skip
 
     try:
-        token = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+        token = await anyio.to_thread.run_sync(work, limiter=SIGN_INS)
     except NotAllowed as refusal:
-        return _page(429, show="password", problem=str(refusal), email=email, next=wanted)
+        return page(429, show="password", problem=str(refusal), email=email, next=wanted)
     if token is None:
-        return _page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
-    return await _welcome(request, token, wanted)
+        return page(401, show="password", problem=signin.refusal(), email=email, next=wanted)
+    return await welcome(request, token, wanted)
 
 
 async def show_forgot(_request: Request) -> Response:
-    return _page(show="forgot")
+    return page(show="forgot")
 
 
 async def do_forgot(request: Request) -> Response:
     """A mail for whoever has this address; the answer is the same when nobody has."""
-    form = await _form(request)
-    app, visitor, email = bootstrap.app(), _visitor(request), form.get("email", "")
+    form = await form_of(request)
+    app, visitor, email = bootstrap.app(), visitor_of(request), form.get("email", "")
 
     def work() -> None:
         invitations.forgot(
@@ -117,10 +143,10 @@ async def do_forgot(request: Request) -> Response:
         )
 
     try:
-        await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+        await anyio.to_thread.run_sync(work, limiter=SIGN_INS)
     except NotAllowed as refusal:
-        return _page(429, show="forgot", problem=str(refusal), email=email)
-    return _page(show="sent")
+        return page(429, show="forgot", problem=str(refusal), email=email)
+    return page(show="sent")
 
 
 async def show_link(request: Request) -> Response:
@@ -129,8 +155,8 @@ async def show_link(request: Request) -> Response:
 
 
 async def do_link(request: Request) -> Response:
-    form = await _form(request)
-    app, visitor, token = bootstrap.app(), _visitor(request), form.get("token", "")
+    form = await form_of(request)
+    app, visitor, token = bootstrap.app(), visitor_of(request), form.get("token", "")
     password = form.get("password") or (None if app.settings.demo else "")
 
     def work() -> str:
@@ -145,9 +171,9 @@ async def do_link(request: Request) -> Response:
         )  # fmt: skip
 
     try:
-        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
+        return await welcome(request, await anyio.to_thread.run_sync(work, limiter=SIGN_INS), "/")
     except NotFound as error:
-        return _page(404, show="nothing", problem=str(error))
+        return page(404, show="nothing", problem=str(error))
     except PaymentsError as error:
         typed = {name: form.get(name, "") for name in ("email", "name")}
         return await _link_page(token, 422, problem=str(error), **typed)
@@ -163,8 +189,8 @@ async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
     try:
         person = await anyio.to_thread.run_sync(look, limiter=LOOKS)
     except PaymentsError as error:
-        return _page(404, show="nothing", problem=str(error))
-    return _page(status, show="link" if person else "first", token=token, person=person, **told)
+        return page(404, show="nothing", problem=str(error))
+    return page(status, show="link" if person else "first", token=token, person=person, **told)
 
 
 # -- by another house's sign-in ---------------------------------------------------------------------
@@ -179,9 +205,9 @@ async def go_outside(request: Request) -> Response:
         return provider.begin(app.settings.sign_in_back, going, now=app.now())
 
     try:
-        response = RedirectResponse(await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), 303)
+        response = RedirectResponse(await anyio.to_thread.run_sync(work, limiter=SIGN_INS), 303)
     except PaymentsError as error:
-        return _page(503, show="password", problem=str(error), next=going.wanted)
+        return page(503, show="password", problem=str(error), next=going.wanted)
     told = base64.urlsafe_b64encode(json.dumps(astuple(going)).encode()).decode()
     response.set_cookie(
         _going_cookie(), told, max_age=GOING_S, path="/", secure=_is_https(), httponly=True, samesite="lax"
@@ -191,7 +217,7 @@ async def go_outside(request: Request) -> Response:
 
 async def come_back(request: Request) -> Response:
     """From the provider, with whom it says it is."""
-    app, provider, visitor = bootstrap.app(), _provider(), _visitor(request)
+    app, provider, visitor = bootstrap.app(), _provider(), visitor_of(request)
     going = _going(request)
     answer = dict(request.query_params)
 
@@ -207,14 +233,14 @@ async def come_back(request: Request) -> Response:
         return token
 
     if going is None:
-        return _page(400, show="password", problem="This took longer than ten minutes. Begin again.")
+        return page(400, show="password", problem="This took longer than ten minutes. Begin again.")
     try:
-        token = await anyio.to_thread.run_sync(work, going, limiter=_SIGN_INS)
+        token = await anyio.to_thread.run_sync(work, going, limiter=SIGN_INS)
     except PaymentsError as error:
         status = 403 if isinstance(error, NotAllowed) else 503
-        response: Response = _page(status, show="password", problem=str(error), next=going.wanted)
+        response: Response = page(status, show="password", problem=str(error), next=going.wanted)
     else:
-        response = await _welcome(request, token, going.wanted)
+        response = await welcome(request, token, going.wanted)
     response.delete_cookie(_going_cookie(), path="/", secure=_is_https(), httponly=True, samesite="lax")
     return response
 
@@ -241,15 +267,15 @@ def _going_cookie() -> str:
 
 
 async def show_password(request: Request) -> Response:
-    return _page(show="change", **_changing(await who(request)))
+    return page(show="change", **_changing(await who(request)))
 
 
 async def do_password(request: Request) -> Response:
     """Another password for whoever is here; their other sessions end."""
-    form, here = await _form(request), await who(request, active=True)
+    form, here = await form_of(request), await who(request, active=True)
     if here is None:  # the session ended between the gate and here
         return RedirectResponse("/signin", 303)
-    app, visitor, person = bootstrap.app(), _visitor(request), here.person
+    app, visitor, person = bootstrap.app(), visitor_of(request), here.person
 
     def work() -> str:
         current, new = form.get("current", ""), form.get("password", "")
@@ -258,9 +284,9 @@ async def do_password(request: Request) -> Response:
         )
 
     try:
-        return await _welcome(request, await anyio.to_thread.run_sync(work, limiter=_SIGN_INS), "/")
+        return await welcome(request, await anyio.to_thread.run_sync(work, limiter=SIGN_INS), "/")
     except PaymentsError as error:
-        return _page(422, show="change", problem=str(error), **_changing(here))
+        return page(422, show="change", problem=str(error), **_changing(here))
 
 
 def _changing(here: SignedIn | None) -> dict[str, Any]:
@@ -274,7 +300,7 @@ def _changing(here: SignedIn | None) -> dict[str, Any]:
 async def do_renewed(request: Request) -> Response:
     """The cookie of a session that was proved on an open page, for the browser that has both the cookie of
     before and the page's word."""
-    form, before = await _form(request), token_of(request)
+    form, before = await form_of(request), token_of(request)
     app, token = bootstrap.app(), signin.renewed(before or "", form.get("word", ""))
 
     def look() -> SignedIn | None:
@@ -283,7 +309,7 @@ async def do_renewed(request: Request) -> Response:
     if await anyio.to_thread.run_sync(look, limiter=LOOKS) is None:
         return PlainTextResponse("Sign in first.", 401)
     response = Response(status_code=204)
-    _set_cookie(response, token)
+    set_cookie(response, token)
     return response
 
 
@@ -296,19 +322,21 @@ async def show_code_app(request: Request) -> Response:
     if here is None:  # the session ended between the gate and here
         return RedirectResponse("/signin", 303)
     app = bootstrap.app()
+    if here.has_passkeys and not here.has_codes and not people.is_proven(here.person, now=app.now()):
+        return RedirectResponse("/confirm?next=/code-app", 303)
     try:
         offer = second_factor.offer(here.person, app.keys, issuer=_issuer(), now=app.now())
     except PaymentsError as error:
-        return _page(503, show="nothing", problem=str(error))
+        return page(503, show="nothing", problem=str(error))
     return await _code_page(here, offer)
 
 
 async def do_code_app(request: Request) -> Response:
     """The app is theirs from now on; the codes for a lost phone are shown, this once."""
-    form, here = await _form(request), await who(request, active=True)
+    form, here = await form_of(request), await who(request, active=True)
     if here is None:
         return RedirectResponse("/signin", 303)
-    app, visitor, token = bootstrap.app(), _visitor(request), token_of(request)
+    app, visitor, token = bootstrap.app(), visitor_of(request), token_of(request)
     offer, code, current = (form.get(name, "") for name in ("offer", "code", "current"))
 
     def work() -> tuple[str, tuple[str, ...]]:
@@ -318,15 +346,17 @@ async def do_code_app(request: Request) -> Response:
         )  # fmt: skip
 
     try:
-        fresh, papers = await anyio.to_thread.run_sync(work, limiter=_SIGN_INS)
+        fresh, papers = await anyio.to_thread.run_sync(work, limiter=SIGN_INS)
+    except ProveAgain:
+        return RedirectResponse("/confirm?next=/code-app", 303)
     except PaymentsError as error:
         try:
             again = second_factor.offered(here.person, offer, app.keys, issuer=_issuer(), now=app.now())
         except PaymentsError:
             again = second_factor.offer(here.person, app.keys, issuer=_issuer(), now=app.now())
         return await _code_page(here, again, 422, problem=str(error))
-    response = _page(show="papers", papers=papers)
-    _set_cookie(response, fresh)
+    response = page(show="papers", papers=papers)
+    set_cookie(response, fresh)
     return response
 
 
@@ -340,7 +370,7 @@ async def _code_page(here: SignedIn, offer: Offer, status: int = 200, **told: An
     standing = await anyio.to_thread.run_sync(look, limiter=LOOKS)
     square = segno.make(offer.uri, error="m").svg_data_uri(scale=5, border=3, light="#fff")
     needed = here.person.role in MONEY_ROLES and not app.settings.demo
-    return _page(
+    return page(
         status, show="codes", here=here, offer=offer, square=square, standing=standing, needed=needed, **told
     )
 
@@ -355,7 +385,7 @@ def _issuer() -> str:
 
 
 async def show_signout(request: Request) -> Response:
-    return _page(show="out") if await who(request) else RedirectResponse("/signin", 303)
+    return page(show="out") if await who(request) else RedirectResponse("/signin", 303)
 
 
 async def do_signout(request: Request) -> Response:
@@ -378,7 +408,7 @@ async def _end_session(request: Request) -> None:
         await anyio.to_thread.run_sync(work, limiter=LOOKS)
 
 
-async def _welcome(request: Request, token: str, wanted: str) -> Response:
+async def welcome(request: Request, token: str, wanted: str) -> Response:
     """Into the desk; who moves money and has no app for codes yet comes by the page where it is set up."""
     await _end_session(request)
     app = bootstrap.app()
@@ -390,16 +420,16 @@ async def _welcome(request: Request, token: str, wanted: str) -> Response:
     if here is not None and proving.asks_for(here, demo=app.settings.demo) == "set up":
         wanted = "/code-app"
     response = RedirectResponse(wanted, 303)
-    _set_cookie(response, token)
+    set_cookie(response, token)
     return response
 
 
-def _set_cookie(response: Response, token: str) -> None:
+def set_cookie(response: Response, token: str) -> None:
     name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
     response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
     """The fields of a small form; anything larger is none of ours."""
     body = bytearray()
     async for chunk in request.stream():
@@ -412,7 +442,7 @@ async def _form(request: Request) -> dict[str, str]:
         raise HTTPException(400, "This form has too many fields.") from error
 
 
-def _visitor(request: Request) -> Visitor:
+def visitor_of(request: Request) -> Visitor:
     peer = request.client.host if request.client else ""
     forwarded: Sequence[str] = request.headers.getlist("x-forwarded-for")
     address = bootstrap.caller(bootstrap.app().settings, peer, forwarded)

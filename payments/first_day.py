@@ -15,6 +15,7 @@ from db.models import (
     Event,
     InboxEvent,
     OutboxMail,
+    Passkey,
     Payment,
     PersonRow,
     Receipt,
@@ -61,7 +62,10 @@ def observed(session: Session, person: Person, set_up: SetUp, *, now: datetime) 
     check(person, Action.MANAGE_SETTINGS)
     people = [row for row in session.scalars(select(PersonRow)) if is_active(row, now)]
     money = {row.id for row in people if row.role in MONEY_ROLES}
-    with_codes = set(session.scalars(select(SecondFactor.person_id)))
+    with_codes = {
+        *session.scalars(select(SecondFactor.person_id)),
+        *session.scalars(select(Passkey.person_id)),
+    }
     first = (
         exists()
         .where(Receipt.payment_id == Payment.id, Receipt.kind == Method.GATEWAY)

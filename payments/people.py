@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Event, PersonEvent, PersonRow, PersonSession, SecondFactor, SignInLink
+from db.models import Event, Passkey, PersonEvent, PersonRow, PersonSession, SecondFactor, SignInLink
 from payments import audit, contacts
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.privacy import clean
@@ -138,6 +138,7 @@ class PersonView:
     access_until: datetime | None
     has_password: bool
     has_codes: bool
+    has_passkeys: bool
     sessions: int
     active_at: datetime | None
 
@@ -198,7 +199,8 @@ def list_people(session: Session, by: Person, *, now: datetime) -> list[PersonVi
     here = {person_id: (count, active) for person_id, count, active in session.execute(open_sessions)}
     rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
     apps = set(session.scalars(select(SecondFactor.person_id)))
-    return [_view(row, codes, row.id in apps, *here.get(row.id, (0, None))) for row in rows]
+    keyed = set(session.scalars(select(Passkey.person_id)))
+    return [_view(row, codes, row.id in apps, row.id in keyed, *here.get(row.id, (0, None))) for row in rows]
 
 
 def create_person(
@@ -374,7 +376,12 @@ def _told(row: PersonRow) -> dict[str, Any]:
 
 
 def _view(
-    row: PersonRow, codes: Mapping[int, str], has_codes: bool, sessions: int, active_at: datetime | None
+    row: PersonRow,
+    codes: Mapping[int, str],
+    has_codes: bool,
+    has_passkeys: bool,
+    sessions: int,
+    active_at: datetime | None,
 ) -> PersonView:
     return PersonView(
         id=row.id,
@@ -386,6 +393,7 @@ def _view(
         access_until=row.access_until,
         has_password=row.password_hash is not None,
         has_codes=has_codes,
+        has_passkeys=has_passkeys,
         sessions=sessions,
         active_at=active_at,
     )

@@ -144,6 +144,7 @@ STAFF: Mapping[str, str] = {
     "legacy_imports": "imported_by", "match_refusals": "by", "match_rule_versions": "made_by",
     "match_rules": "by why", "matches": "by undone_by", "notify_endpoints": "created_by stopped_why",
     "opt_outs": "by", "organisers": "name address contact", "paper_prints": "by", "papers": "issued_by",
+    "passkeys": "name",
     "payee_details": "by", "payments": "created_by", "payout_files": "imported_by undone_by undone_why",
     "payout_lines": "decided_by decided_why reason", "payout_mappings": "made_by",
     "payouts": "made_by undone_by undone_why", "people": "email name", "person_identities": "subject",
@@ -189,6 +190,7 @@ PLAIN: Mapping[str, str] = {
     "organisers": "vat_number registration supplier_number", "outbox": "key message_id state",
     "paid_hours": "method currency", "paper_prints": "mail_key", "paper_sequences": "kind",
     "paper_series": "key", "papers": "kind label key total_currency sha256", "payment_lines": "what code",
+    "passkeys": "credential public_key handle",
     "payment_pasts": "method stage failure", "payment_quotes": "quoted_currency rate_source",
     "payments": "reference mode status method amount_currency review stage failure origin",
     "payout_files": "kind name sha256 mapping named", "payout_lines": "kind method state",
@@ -213,7 +215,7 @@ PLAIN: Mapping[str, str] = {
     "tally_months": "measure key currency",
     "till_entries": "key method amount_currency slip_number card_last4 machine", "tills": "name",
     "timeline": "kind source", "unverified_events": "gateway digest path reason gateway_reference",
-    "z_reports": "sha256",
+    "used_challenges": "challenge_hash", "z_reports": "sha256",
 }  # fmt: skip
 
 

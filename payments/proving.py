@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import PersonRow, PersonSession, SecondFactor
+from db.models import PersonRow, PersonSession
 from db.session import Sessions
 from payments import audit, guesses, passwords, people, second_factor, signin
 from payments.errors import Conflict, InvalidInput, NotAllowed
@@ -18,18 +18,21 @@ from payments.second_factor import MONEY_ROLES
 from payments.signin import SignedIn, Visitor
 
 SET_UP_FIRST = (
-    "This takes a code from an app on your phone, and you have not set one up yet. "
+    "This takes a passkey or a code from an app on your phone, and you have not set one up yet. "
     "Set it up under Your account; it takes a minute."
 )
 _NONE_YET = "You have no password yet. Choose one under Your account first."
-_ENDED = "You are not signed in any more. Sign in, and do it again."
+ENDED = "You are not signed in any more. Sign in, and do it again."
 
 
 def asks_for(here: SignedIn, *, demo: bool) -> str:
-    """What proves it: ``code``, ``password``, ``nothing`` (a demo desk's people have none), or ``set up``:
-    live, who moves money must have an app first."""
+    """What proves it: ``code``, ``passkey``, ``password``, ``nothing`` (a demo desk's people have none), or
+    ``set up``: live, who moves money must have an app or a passkey first. Whoever has a passkey may use it in
+    place of a code."""
     if here.has_codes:
         return "code"
+    if here.has_passkeys:
+        return "passkey"
     if here.person.role in MONEY_ROLES and not demo:
         return "set up"
     return "password" if here.has_password or not demo else "nothing"
@@ -55,14 +58,16 @@ def prove(
         here = signin.session_of(session, token, now=now)
         address = session.get_one(PersonSession, here.session_id).address if here else ""
     if here is None or token is None:
-        raise NotAllowed(_ENDED)
+        raise NotAllowed(ENDED)
     match asks_for(here, demo=demo):
         case "set up":
             raise Conflict(SET_UP_FIRST)
+        case "passkey":
+            raise Conflict("Confirm it with your passkey.")
         case "code":
             return _by_code(sessions, here, typed, keys, now=now, steady=steady or now, proves=token)
         case "password":
-            return _by_password(sessions, here, typed, address, now=now, steady=steady or now, proves=token)
+            return by_password(sessions, here, typed, address, now=now, steady=steady or now, proves=token)
         case _:
             return _note(sessions, here, "demo", now, proves=token)
 
@@ -88,15 +93,17 @@ def set_up(
     with sessions.read() as session:
         here = signin.session_of(session, token, now=now)
     if here is None:
-        raise NotAllowed(_ENDED)
-    if here.has_codes:
+        raise NotAllowed(ENDED)
+    if here.has_passkeys and not here.has_codes:
+        people.proven(here.person, now=now)
+    elif here.has_codes:
         _by_code(sessions, here, current, keys, now=now, steady=steady or now)
     elif here.has_password:
-        _by_password(sessions, here, current, visitor.address, now=now, steady=steady or now)
+        by_password(sessions, here, current, visitor.address, now=now, steady=steady or now)
     with sessions.begin() as session:
         row = session.get_one(PersonRow, here.person.id)
         if signin.session_of(session, token, now=now) is None:
-            raise NotAllowed(_ENDED)
+            raise NotAllowed(ENDED)
         papers = second_factor.confirm(session, here.person, offer, code, keys, now=now)
         people.end_sessions(session, row, now)
         return signin.open_session(session, row, visitor, "codes set up", now=now, proves=True), papers
@@ -117,7 +124,7 @@ def _by_code(
         row = session.get_one(PersonRow, here.person.id)
         fits = second_factor.passes(session, row, typed, keys, now=now, steady=steady)
         wait_s = guesses.code_wait_s(session, row.id, steady=steady)
-        word = _concluded(session, here, fits, "code", now, proves=proves)
+        word = concluded(session, here, fits, "code", now, proves=proves)
     if fits:
         return word
     if wait_s > 0:
@@ -125,7 +132,7 @@ def _by_code(
     raise InvalidInput("This code does not fit, or was used already. Wait for the next one and type that.")
 
 
-def _by_password(
+def by_password(
     sessions: Sessions,
     here: SignedIn,
     typed: str,
@@ -142,11 +149,11 @@ def _by_password(
     fits = passwords.fits(attempt.known, typed)
     with sessions.begin() as session:
         row = signin.still_known(session, here.person.email, attempt, now) if fits else None
-        if row is not None and session.get(SecondFactor, row.id) is not None:
-            row = None  # an app was set up while we hashed
+        if row is not None and second_factor.has_any(session, row.id):
+            row = None  # one was set up while we hashed
         if row is not None:
             guesses.fitted(session, attempt)
-        word = _concluded(session, here, row is not None, "password", now, proves=proves)
+        word = concluded(session, here, row is not None, "password", now, proves=proves)
     if row is None:
         raise InvalidInput("This password does not fit. Type it again.")
     return word
@@ -154,10 +161,10 @@ def _by_password(
 
 def _note(sessions: Sessions, here: SignedIn, how: str, now: datetime, *, proves: str) -> str:
     with sessions.begin() as session:
-        return _concluded(session, here, True, how, now, proves=proves)
+        return concluded(session, here, True, how, now, proves=proves)
 
 
-def _concluded(
+def concluded(
     session: Session, here: SignedIn, fits: bool, how: str, now: datetime, *, proves: str | None
 ) -> str:
     """Write down what came of it; what is raised by it is raised for a new token only."""
@@ -168,7 +175,7 @@ def _concluded(
         select(PersonSession).where(PersonSession.id == here.session_id).with_for_update()
     ).one()
     if row.revoked_at is not None or (proves and row.token_hash != guesses.hash_of(proves)):
-        raise NotAllowed(_ENDED)
+        raise NotAllowed(ENDED)
     audit.record(session, here.person, "prove", here.person.email, now=now, how=how)
     if proves is None:
         return ""

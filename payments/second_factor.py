@@ -5,11 +5,10 @@ a minute early or late. The secret is encrypted with the key ring; of the codes 
 """
 
 import base64
-import binascii
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -17,8 +16,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, RecoveryCode, SecondFactor
-from payments import audit, guesses, people
-from payments.errors import CannotOpen, Conflict, InvalidInput, NotFound
+from payments import audit, guesses, passkeys, people, tickets
+from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.people import Action, Person, Role, check, proven
 
@@ -64,6 +63,11 @@ def standing(session: Session, person_id: int) -> Standing | None:
     return Standing(row.since, session.scalar(left) or 0)
 
 
+def has_any(session: Session, person_id: int) -> bool:
+    """Whether somebody has an app for codes, or a passkey."""
+    return session.get(SecondFactor, person_id) is not None or passkeys.has_any(session, person_id)
+
+
 def offer(person: Person, keys: KeyRing, *, issuer: str, now: datetime) -> Offer:
     """A new secret for somebody's app. Nothing is kept until its first code is given back.
 
@@ -107,13 +111,14 @@ def confirm(
 def passes(
     session: Session, row: PersonRow, typed: str, keys: KeyRing, *, now: datetime, steady: datetime
 ) -> bool:
-    """Whether this is a code of theirs; it is used up by it. Somebody without an app needs none.
+    """Whether this is a code of theirs; it is used up by it. Somebody without an app needs none, unless they
+    have a passkey: that is asked for elsewhere, and a password is not enough beside it.
 
     After five wrong ones in a quarter of an hour nothing fits. Raises CannotOpen when the key is not here.
     """
     factor = session.scalar(select(SecondFactor).where(SecondFactor.person_id == row.id).with_for_update())
     if factor is None:
-        return True
+        return not passkeys.has_any(session, row.id)
     tried = guesses.code_attempt(session, row.id, steady=steady)
     if tried is None:
         return False
@@ -122,15 +127,16 @@ def passes(
 
 
 def reset(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
-    """Somebody lost phone and paper: take their app away, and their password and sessions with it. They come
-    in by a new link and set up both. Never one's own. Raises NotAllowed, NotFound, Conflict."""
+    """Somebody lost phone and paper: take their app and passkeys away, and password and sessions with them.
+    They come in by a new link and set up both. Never one's own. Raises NotAllowed, NotFound, Conflict."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
     row = session.get(PersonRow, person_id)
-    if row is None or session.get(SecondFactor, person_id) is None:
-        raise NotFound("This person has no app for codes.")
+    if row is None or not has_any(session, person_id):
+        raise NotFound("This person has no app for codes and no passkey.")
     if by.id == person_id:
         raise Conflict("You cannot take your own app away. Set up another phone under Your account instead.")
+    passkeys.forget(session, person_id)
     session.execute(delete(SecondFactor).where(SecondFactor.person_id == person_id))
     session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person_id))
     row.password_hash = None
@@ -142,26 +148,19 @@ def reset(session: Session, by: Person, person_id: int, *, now: datetime) -> Non
 
 
 def _offer(person: Person, secret: bytes, keys: KeyRing, issuer: str, now: datetime) -> Offer:
-    shown = int(now.timestamp()).to_bytes(8) + secret
-    sealed = keys.seal(shown, _SHOWN_PLACE.format(person.id))
     encoded = base64.b32encode(secret).decode()
     return Offer(
         uri=_totp(secret).get_provisioning_uri(person.email, issuer),
         spoken=" ".join(encoded[at : at + 4] for at in range(0, len(encoded), 4)),
-        sealed=base64.urlsafe_b64encode(sealed).decode(),
+        sealed=tickets.give(secret, keys, _SHOWN_PLACE.format(person.id), now=now),
     )
 
 
 def _shown(person: Person, sealed: str, keys: KeyRing, now: datetime) -> bytes:
-    too_late = InvalidInput("This was shown too long ago. Open the page again and scan the new square.")
-    try:
-        told = keys.open(base64.urlsafe_b64decode(sealed), _SHOWN_PLACE.format(person.id))
-    except (binascii.Error, CannotOpen) as error:
-        raise too_late from error
-    at = datetime.fromtimestamp(int.from_bytes(told[:8]), UTC)
-    if not timedelta(0) <= now - at + timedelta(seconds=1) <= _SHOWN_FOR:
-        raise too_late
-    return told[8:]
+    secret = tickets.take(sealed, keys, _SHOWN_PLACE.format(person.id), lasts=_SHOWN_FOR, now=now)
+    if secret is None:
+        raise InvalidInput("This was shown too long ago. Open the page again and scan the new square.")
+    return secret
 
 
 def _is_theirs(session: Session, factor: SecondFactor, typed: str, keys: KeyRing, now: datetime) -> bool:

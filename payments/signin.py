@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonRow, PersonSession, SecondFactor, SignInLink
 from db.session import Sessions
-from payments import audit, guesses, passwords, people, second_factor
+from payments import audit, guesses, passkeys, passwords, people, second_factor
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.guesses import Attempt
 from payments.keyring import KeyRing
@@ -29,8 +29,15 @@ _ACTIVE_EVERY = timedelta(minutes=1)
 
 _NO_KEYS = KeyRing()
 
-_WRONG = "These do not fit. Check address, password and code, or ask an admin for a sign-in link."
+_WRONG = (
+    "These do not fit. Check address, password and code, or use your passkey. Else ask an admin for a "
+    "sign-in link."
+)
 _WRONG_CODE = "This code does not fit, or was used already. Wait for the next one and type that."
+BY_PASSKEY = (
+    "You sign in with a passkey: choose that on the sign-in page. If you have lost it, an admin takes it "
+    "away under People."
+)
 _USED = "This link was used already or is too old. Ask for a new one."
 
 
@@ -41,6 +48,7 @@ class SignedIn:
     expires_at: datetime
     has_password: bool
     has_codes: bool
+    has_passkeys: bool
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Invited:
     role: Role
     shortest_password: int = passwords.SHORTEST
     has_codes: bool = False
+    has_passkeys: bool = False
 
 
 def cookie_name(dashboard_url: str) -> str:
@@ -81,14 +90,14 @@ def session_of(
     if not token:
         return None
     whole = (
-        select(PersonSession, PersonRow, SecondFactor.person_id)
+        select(PersonSession, PersonRow, SecondFactor.person_id, passkeys.has(PersonRow.id))
         .join(PersonRow, PersonRow.id == PersonSession.person_id)
         .outerjoin(SecondFactor, SecondFactor.person_id == PersonRow.id)
     )
     found = session.execute(whole.where(PersonSession.token_hash == guesses.hash_of(token))).one_or_none()
     if found is None:
         return None
-    row, person, codes = found
+    row, person, codes, keyed = found
     if row.revoked_at is not None or row.expires_at <= now:
         return None
     idle = _idle(person)
@@ -99,7 +108,7 @@ def session_of(
         row.active_at = now
     ends = ends_at(row, person)
     known = people.person_of(person, row.proved_at)
-    return SignedIn(known, row.id, ends, person.password_hash is not None, codes is not None)
+    return SignedIn(known, row.id, ends, person.password_hash is not None, codes is not None, keyed)
 
 
 def ends_at(row: PersonSession, person: PersonRow) -> datetime:
@@ -145,9 +154,9 @@ def open_session(
 ) -> str:
     """A fresh token for every sign-in, so that none can be planted; the oldest of too many sessions ends.
 
-    Coming in proves who somebody is, unless their role or app asks for a code: then a code ``proves`` it.
+    Coming in proves who somebody is, unless role, app or passkey ask for more: then that ``proves`` it.
     """
-    takes_code = row.role in MONEY_ROLES or session.get(SecondFactor, row.id) is not None
+    takes_more = row.role in MONEY_ROLES or second_factor.has_any(session, row.id)
     token = secrets.token_urlsafe(32)
     session.execute(select(PersonRow.id).where(PersonRow.id == row.id).with_for_update())
     open_now = select(PersonSession).where(
@@ -165,7 +174,7 @@ def open_session(
             expires_at=now + LONGEST_SESSION,
             address=visitor.address,
             browser=visitor.browser[:200],
-            proved_at=now if proves or not takes_code else None,
+            proved_at=now if proves or not takes_more else None,
         )
     )
     audit.record(
@@ -325,7 +334,8 @@ def who_comes_by_link(session: Session, token: str, *, now: datetime) -> Invited
     if not people.is_active(row, now):
         raise NotFound(_USED)
     shortest = shortest_password(session, row.id)
-    return Invited(row.name, row.email, Role(row.role), shortest, _has_app(session, row))
+    keyed = passkeys.has_any(session, row.id)
+    return Invited(row.name, row.email, Role(row.role), shortest, _has_app(session, row), keyed)
 
 
 def sign_in_by_link(
@@ -359,7 +369,9 @@ def sign_in_by_link(
         row = session.get_one(PersonRow, _link(session, token, now).person_id)
         if second_factor.passes(session, row, code, keys, now=now, steady=steady or now):
             return _in_by_link(session, token, row, kept, visitor, now)
-    raise InvalidInput(_WRONG_CODE)  # out here: that it was tried is kept
+    raise InvalidInput(
+        _WRONG_CODE if invited.has_codes else BY_PASSKEY
+    )  # out here: that it was tried is kept
 
 
 def _in_by_link(

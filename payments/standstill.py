@@ -25,6 +25,8 @@ STILL_ALLOWED = frozenset(
         "refused",
         "prove_refused",
         "set_up_codes",
+        "add_passkey",
+        "remove_passkey",
         "use_recovery_code",
         "reset_codes",
         "make_sign_in_link",

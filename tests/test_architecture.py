@@ -12,9 +12,9 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
   what they say can be tested as a table. The others take ``session`` first and never commit.
 - **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py``, its
-  ``signin_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their open live pages
-  ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its process, operators
-  by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
+  ``signin_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their
+  open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its
+  process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
 - **words**, **approval_words**, **bank_words**, **file_words** and **privacy_words** say in plain English
   what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers typed is never
   Markdown.
@@ -89,6 +89,7 @@ MAY_IMPORT = {
         "pandas",
         "payments",
         "pulse",
+        "passkey_pages",
         "shared_pages",
         "signin_pages",
         "starlette",
@@ -96,6 +97,7 @@ MAY_IMPORT = {
         "uvicorn",
     },
     "signin_pages": {"bootstrap", "gate", "payments", "starlette"},
+    "passkey_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
     "shared_pages": {"bootstrap", "payments", "starlette"},
     "words": {"db.money", "payments"},
     "approval_words": {"payments", "words"},
@@ -167,6 +169,7 @@ OURS = {
     "gate",
     "pulse",
     "server",
+    "passkey_pages",
     "shared_pages",
     "signin_pages",
     "ui",

@@ -400,7 +400,7 @@ POSSIBLE = {
     "payout_watch.days", "rule_book.try_out",
     "on_sale.offers", "prices.quote", "quotes.quote", "registration_files.look", "sheets.read",
     "chargebacks.book", "browsers.everybodys", "browsers.mine",
-    "second_factor.offer", "second_factor.offered",
+    "passkeys.ask_new", "passkeys.ask_proof", "passkeys.mine", "second_factor.offer", "second_factor.offered",
     "people.disable_person", "people.end_sessions", "people.is_active", "people.is_proven",
     "people.list_people", "people.proven", "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin.make_sign_in_link",

@@ -282,7 +282,8 @@ def _told(site: Site) -> str:
 PROVEN = {
     "api_keys.make", "api_keys.revoke", "approvals.approve", "bulk.start", "bulk.step", "eft.set_account",
     "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
-    "notifying.renew_secret", "people.change_person", "people.create_person", "people.disable_person",
+    "notifying.renew_secret", "passkeys.remove",
+    "people.change_person", "people.create_person", "people.disable_person",
     "people.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",
     "refund_runs.sent", "retention.begin", "schedules.book.change", "schedules.book.make",
     "second_factor.reset", "sign_offs.ask_reopen", "sign_offs.reopen", "signin.make_sign_in_link",

@@ -118,7 +118,7 @@ SHUT = {"/_stcore/metrics", "/media/x"}
 OPEN = {
     "/signin", "/signin/link", "/signin/forgot", "/signout", "/healthz", "/_stcore/health", "/shared",
     "/shared/file", "/signin/outside", "/signin/outside/back",
-    "/signin/renewed",
+    "/signin/renewed", "/signin/passkey",
 }  # fmt: skip
 
 
@@ -588,7 +588,7 @@ def test_a_flood_of_headers_hurts_nobody(door: Served):
 TWELVE = [
     "/", "/payments", "/signin", "/signin/link?token=x", "/signout", "/healthz", "/export", "/media/x.csv",
     "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/index.html", "/static/none.js",
-    "/password", "/code-app", "/signin/forgot",
+    "/password", "/code-app", "/signin/forgot", "/passkeys", "/confirm",
 ]  # fmt: skip
 
 
@@ -610,13 +610,42 @@ def test_every_answer_protects_its_reader(door: Served, admin: str, path: str, w
         assert answer.headers["Cache-Control"].startswith("no-")
 
 
-def test_the_sign_in_page_runs_no_script_and_loads_nothing(door: Served):
+def test_the_sign_in_page_runs_our_script_for_passkeys_and_loads_nothing(door: Served):
     answer = door.ask("/signin")
-    assert "<script" not in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    (nonce,) = re.findall(r"script-src 'nonce-([\w-]+)';", policy)
+    assert re.findall(r"<script[^>]*>", answer.text) == [f'<script nonce="{nonce}">']
+    assert policy.startswith(f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; ")
     assert not re.search(r'(src|href)="(?!data:|/signin)', answer.text)
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'nonce-")
-    again = door.ask("/signin")
-    assert again.headers["Content-Security-Policy"] != answer.headers["Content-Security-Policy"]
+    assert door.ask("/signin").headers["Content-Security-Policy"] != policy
+    for other in ("/signin/forgot", "/signin/link?token=x"):
+        answer = door.ask(other)
+        assert "<script" not in answer.text
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+def test_what_is_no_passkey_lets_nobody_in_and_is_no_bug(tmp_path: Path):
+    with serving(tmp_path) as alone:
+        sealed = re.search(r'name="sealed" value="([^"]+)"', alone.ask("/signin").text)
+        assert sealed is not None
+        for ticket in (sealed[1], "", "x", "\u00e9"):
+            for answer in ("", "{}", "\0", "[" * 4000, "x" * 15_000):
+                refused = alone.post("/signin/passkey", sealed=ticket, answer=answer, next="//evil.example")
+                assert refused.status_code == 401
+                assert "paydesk" not in refused.cookies
+
+
+def test_confirming_on_a_page_of_its_own_gives_another_cookie_and_leads_nowhere_else(door: Served):
+    token = door.come_in(ADMIN)
+    assert 'value="/"' in door.ask("/confirm?next=//evil.example", token).text
+    answer = door.post("/confirm", token, next="//evil.example")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    fresh = answer.cookies["paydesk"]
+    assert door.ask("/", token).status_code == 303
+    assert door.ask("/passkeys", fresh).status_code == 200
+    for path in ("/passkeys/add", "/passkeys/remove"):
+        odd = door.post(path, fresh, id="9" * 30, sealed="x", answer="x", name="x" * 9000)
+        assert odd.status_code == 422
 
 
 # -- files --------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ _COMPONENTS = (
     "payer",
     "month",
     "session",
+    "passkey",
 )
 
 

@@ -5,17 +5,19 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import proving
+from payments import by_passkey, passkeys, proving
 from payments.errors import NotAllowed, PaymentsError, ProveAgain
 from payments.people import Person
 from payments.signin import SignedIn
 from ui import here as door
+from ui.lists import component
 from ui.pieces import escape, link_out, plain, problem
 
 Step = Callable[[Person], object]
 
 #: What waits, what is wrong with what was typed, and what came of the step.
 _WAITS, _WRONG, _FAILED, _TYPED = "proving_waits", "proving_wrong", "proving_failed", "proving_typed"
+_PASSKEY, _SEALED = "proving_passkey", "proving_sealed"
 _DONE, _REFUSED = "acted_done", "acted_refused"
 _ASKED = {
     "code": ("Code from your app", "Six digits, or a code on paper"),
@@ -122,8 +124,11 @@ def _ask() -> None:
     if wrong := st.session_state.pop(_WRONG, None):
         problem(wrong)
     how = proving.asks_for(here, demo=app.settings.demo)
+    if here.has_passkeys:
+        _ask_passkey(here.person)
     if how == "set up":
         plain(proving.SET_UP_FIRST)
+        link_out("/passkeys", "Add a passkey, in a tab of its own")
         link_out("/code-app", "Set up the app, in a tab of its own")
     with st.form("proving", border=False):
         if how in _ASKED:
@@ -135,10 +140,11 @@ def _ask() -> None:
         elif how == "nothing":
             plain("This is a demo desk, and you have no password here: there is nothing to type.", "faint")
         with st.container(horizontal=True):
-            st.form_submit_button(
-                "I have set it up" if how == "set up" else "Confirm and go on",
-                type="primary", icon=":material/verified_user:", on_click=_confirm,
-            )  # fmt: skip
+            if how != "passkey":
+                st.form_submit_button(
+                    "I have set it up" if how == "set up" else "Confirm and go on",
+                    type="primary", icon=":material/verified_user:", on_click=_confirm,
+                )  # fmt: skip
             st.form_submit_button("Not now", on_click=forget)
 
 
@@ -160,6 +166,34 @@ def _confirm() -> None:
         if _TYPED in st.session_state:
             st.session_state[_TYPED] = ""
     door.renew(word)
+
+
+def _ask_passkey(me: Person) -> None:
+    """A button that asks the browser for one. What it is asked is kept here until it answers."""
+    app = bootstrap.app()
+    if (party := app.settings.party) is None:
+        return
+    with app.sessions.read() as session:
+        asked = passkeys.ask_proof(session, me, app.keys, party, now=app.now())
+    st.session_state[_SEALED] = asked.sealed
+    component("passkey")(
+        key=_PASSKEY, on_answer_change=_confirm_by_passkey,
+        data={"options": asked.options, "party": party.id, "origin": party.origin},
+    )  # fmt: skip
+
+
+def _confirm_by_passkey() -> None:
+    """The same as ``_confirm``, by what the browser answered."""
+    app, answer = bootstrap.app(), getattr(st.session_state.get(_PASSKEY), "answer", None)
+    party, sealed = app.settings.party, st.session_state.get(_SEALED, "")
+    if party is None or not isinstance(answer, str) or st.session_state.get(_WAITS) is None:
+        return
+    try:
+        door.renew(
+            by_passkey.prove(app.sessions, door.token(), answer, sealed, app.keys, party, now=app.now())
+        )
+    except PaymentsError as error:
+        st.session_state[_WRONG] = str(error)
 
 
 def _go_on() -> None:

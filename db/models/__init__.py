@@ -33,6 +33,7 @@ from db.models.payments import Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.models.payouts import FeeRates, Payout, PayoutFile, PayoutLine, PayoutMapping
 from db.models.people import (
     AuditEntry,
+    Passkey,
     PersonEvent,
     PersonIdentity,
     PersonRow,
@@ -41,6 +42,7 @@ from db.models.people import (
     SecondFactor,
     SignInAttempt,
     SignInLink,
+    UsedChallenge,
 )
 from db.models.places import Place
 from db.models.prices import DiscountCode, Extra, PaymentLine, PricePeriod
@@ -118,6 +120,7 @@ __all__ = [
     "PaperRow",
     "PaperSequence",
     "PaperSeries",
+    "Passkey",
     "PayeeDetails",
     "Payment",
     "PaymentLine",
@@ -175,5 +178,6 @@ __all__ = [
     "TillEntry",
     "TimelineEntry",
     "UnverifiedEvent",
+    "UsedChallenge",
     "ZReport",
 ]

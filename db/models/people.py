@@ -73,6 +73,33 @@ class RecoveryCode(Base):
     used_at: Mapped[datetime | None]
 
 
+class Passkey(Base):
+    """The public half of a pair whose other half never leaves somebody's device, or their own keeper of such.
+
+    ``handle`` is the person's name to their devices, the same for all of theirs; ``sign_count`` is how often
+    the device says it signed, and stays 0 where it does not count.
+    """
+
+    __tablename__ = "passkeys"
+    id: Mapped[int] = row_id()
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    credential: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[bytes]
+    handle: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(60))
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class UsedChallenge(Base):
+    """What a passkey has signed once, for as long as it could be shown again."""
+
+    __tablename__ = "used_challenges"
+    challenge_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    used_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class PersonIdentity(Base):
     """How somebody is known to a provider of sign-ins; ``subject`` is its name for them, never another's."""
 

@@ -53,6 +53,7 @@ def card(one: PersonView) -> None:
                 "Last active": ui.moment(one.active_at) if one.active_at else "not now",
                 "Access until": ui.moment(one.access_until) if one.access_until else None,
                 "Code app": "set up" if one.has_codes else None,
+                "Passkey": "set up" if one.has_passkeys else None,
                 "Password": None if one.has_password else "none yet: send a sign-in link",
             }
         )
@@ -103,14 +104,14 @@ def actions(one: PersonView) -> None:
                     on_click=ui.act,
                     args=done,
                 )
-            if one.has_codes and one.id != person.id:
+            if (one.has_codes or one.has_passkeys) and one.id != person.id:
                 done = (
                     f"{one.name} comes in by a new link, and sets up password and phone anew.",
                     second_factor.reset, one.id,
                 )  # fmt: skip
                 st.button(
-                    "Phone lost: reset codes", key=f"codes_{one.id}", icon=":material/phonelink_erase:",
-                    on_click=ui.act, args=done,
+                    "Phone lost: reset codes and passkeys", key=f"codes_{one.id}",
+                    icon=":material/phonelink_erase:", on_click=ui.act, args=done,
                 )  # fmt: skip
             done = (f"{one.name} is shut out.", people.disable_person, one.id)
             st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=ui.act, args=done)

@@ -1,4 +1,4 @@
-"""Your account: password, app for codes, and where you are signed in; for an admin, where everybody is."""
+"""Your account: password, passkeys, app for codes, where you are signed in; for an admin, where all are."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import browsers, second_factor
+from payments import browsers, passkeys, second_factor
 from payments.browsers import BrowserView
 from payments.people import Action
 from payments.second_factor import MONEY_ROLES, Standing
@@ -21,12 +21,21 @@ app = bootstrap.app()
 
 
 def ways_in(here: SignedIn, standing: Standing | None) -> None:
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left.container(border=True, height="stretch"):
         ui.plain("Password", "title")
         ui.plain("Set." if here.has_password else "You have none: you come in by links.", "faint")
         st.space("stretch")
         ui.link_here("/password", "Change it" if here.has_password else "Choose one")
+    with middle.container(border=True, height="stretch"):
+        ui.plain("Passkeys", "title")
+        with app.sessions.read() as session:
+            names = [one.name for one in passkeys.mine(session, person)]
+        ui.plain(
+            ", ".join(names) or "None yet. With one you sign in and confirm by face, finger or PIN.", "faint"
+        )
+        st.space("stretch")
+        ui.link_here("/passkeys", "See or add" if names else "Add one")
     with right.container(border=True, height="stretch"):
         ui.plain("App for codes", "title")
         codes(here, standing)
@@ -40,8 +49,12 @@ def codes(here: SignedIn, standing: Standing | None) -> None:
         ui.plain(f"On your phone since {ui.moment(standing.since)}. {left} on paper left.", "faint")
         if standing.left <= 2:
             ui.trouble("Few codes on paper are left.", "Set up the phone anew to get more.", bad=False)
-    elif here.person.role in MONEY_ROLES and not app.settings.demo:
-        ui.trouble("Not set up.", "What moves money takes a code: until then you can only look.", bad=True)
+    elif here.person.role in MONEY_ROLES and not app.settings.demo and not here.has_passkeys:
+        ui.trouble(
+            "Not set up.",
+            "What moves money takes a passkey or a code: until then you can only look.",
+            bad=True,
+        )
     else:
         ui.plain("Not set up. With it, nobody can use your password alone.", "faint")
 
