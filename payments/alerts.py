@@ -43,6 +43,7 @@ class Kind(StrEnum):
     NOTIFICATIONS = "notifications"
     SLIPS_WAIT = "slips_wait"
     DISPUTE_DUE = "dispute_due"
+    PRIVACY_DUE = "privacy_due"
 
 
 class Severity(StrEnum):
@@ -64,6 +65,7 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.PAYOUT_SHORT: "Everything works: payments stay paid. What is missing can be asked back.",
     Kind.SLIPS_WAIT: "Everything works: the payments are paid, and stand in their tills' reports.",
     Kind.DISPUTE_DUE: "Everything works: the payment is held as disputed. Unanswered, its money is lost.",
+    Kind.PRIVACY_DUE: "Everything works. The law gives whoever asked about their data thirty days.",
     Kind.NOTIFICATIONS: "Everything works here. The other system does not know yet what was paid.",
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
     Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",

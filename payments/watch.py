@@ -30,6 +30,7 @@ from payments import (
     lifecycle,
     notify_watch,
     payout_watch,
+    privacy_watch,
     rhythm,
     tallies,
 )
@@ -151,6 +152,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from card_watch.alarms(session, now=now)
     yield from notify_watch.alarms(session, now=now)
     yield from dispute_watch.alarms(session, now=now)
+    yield from privacy_watch.alarms(session, now=now)
 
 
 def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:

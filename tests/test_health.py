@@ -1,13 +1,16 @@
 """The health page says how each part is and what to do; /metrics says it to machines that may know."""
 
+import html
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from streamlit.testing.v1 import AppTest
 
 import bootstrap
-from payments import alerts, integrity, standstill, vitals, watch, worker
+from db.models import PersonRow, SecondFactor
+from payments import alerts, integrity, keyring, standstill, vitals, watch, worker
 from payments.alerts import Alarm, Kind, Severity
 from payments.errors import GatewayUnavailable
 from payments.metrics import metrics
@@ -20,6 +23,7 @@ from ui import board
 
 PAGE = "pages/admin/health.py"
 LIVE = "pages/monitor/live.py"
+OLD, NEW = keyring.new_key("old"), keyring.new_key("new")
 
 
 def beat(desk):  # noqa: F811
@@ -78,6 +82,30 @@ def test_each_part_that_is_not_well_says_what_to_do(desk):  # noqa: F811
     assert "The gateway could not be reached. It is so since today 11:00." in shown
     assert "Start it: python manage.py worker." in shown
     assert "Press Examine now" in shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (f"{NEW} {OLD}", "old has sealed 1 apps for codes still. Run `manage.py reseal`"),
+        (f"{OLD} {NEW}", "Nothing needs new any more"),
+        (NEW, "No key here opens 1 apps for codes. Put theirs back"),
+        (OLD, None),
+    ],
+    ids=["an older key", "a spare key", "a lost key", "one key"],
+)
+def test_what_an_older_key_sealed_is_told_with_what_to_do(desk, monkeypatch, keys, says):  # noqa: F811
+    desk.sign_in(Role.ADMIN)
+    with desk.sessions.begin() as session:
+        person = session.scalars(select(PersonRow)).one()
+        seal = keyring.read(OLD).seal(b"seed", f"second_factors.sealed.{person.id}")
+        session.add(SecondFactor(person_id=person.id, sealed=seal, last_step=0, since=desk.now))
+    app = bootstrap.app()
+    turned = replace(app, settings=replace(app.settings, keys=keyring.read(keys)))
+    monkeypatch.setattr(bootstrap, "app", lambda: turned)
+    shown = html.unescape(all_html(desk.open(PAGE)))
+    assert ("Keys" in shown) is (says is not None)
+    assert says is None or says in shown
 
 
 def a_moment_passes() -> None:

@@ -1,6 +1,8 @@
 """Ways in by mail: drawn when the mail goes, one use, for a time; and nobody learns who is here."""
 
 import re
+import statistics
+import time
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
@@ -118,3 +120,15 @@ def test_too_many_are_refused_alike_whether_somebody_has_the_address(
             refused.append(nth)
     assert refused == [5, 6, 7]
     assert signin.sign_in(sessions, email, "x", visitor=HOME, now=now) is None, "their password does not wait"
+
+
+def test_asking_for_a_mail_takes_as_long_whoever_has_the_address(sessions: Sessions, now: datetime) -> None:
+    """What is done for somebody is a row more; in the answer's time it is not seen."""
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for nth in range(12):
+        known = join(sessions, now, name=f"Somebody{nth}", password=None).email
+        for email in (known, f"nobody{nth}@example.org"):
+            started = time.perf_counter()
+            forget(sessions, email, now, Visitor(f"196.25.{nth}.1"))
+            took[email == known].append(time.perf_counter() - started)
+    assert abs(statistics.median(took[True]) - statistics.median(took[False])) < 0.030

@@ -4,8 +4,10 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event
 
 import argon2
+import psutil
 import pytest
 from sqlalchemy import func, select, text
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
@@ -677,3 +679,35 @@ def test_somebody_without_a_password_chooses_one(sessions: Sessions, now: dateti
     person = join(sessions, now, password=None)
     signin.change_password(sessions, person, "", PASSWORD, visitor=HOME, now=now)
     assert signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now)
+
+
+def test_whoever_is_in_stays_in_while_others_guess(sessions: Sessions, now: datetime) -> None:
+    """A stranger who guesses at an account shuts nobody out of the session they have."""
+    token = come_in(sessions, join(sessions, now), now)
+    failed(sessions, now, 40)
+    with pytest.raises(NotAllowed, match="Too many attempts"):
+        guess(sessions, "thandi@example.org", now)
+    assert is_in(sessions, token, now, active=True)
+    assert is_in(sessions, token, now + timedelta(minutes=20), active=True)
+
+
+@pytest.mark.usefixtures("strong_passwords")
+def test_many_sign_ins_at_once_take_the_memory_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty took 2.5 GB, and twelve would take 768 MB. One pass in place of three: the memory is the same."""
+    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(1, 64 * 1024, 1))
+    passwords.fits(None, PASSWORD)
+    this, most = psutil.Process(), [0]
+    before, over = this.memory_info().rss, Event()
+
+    def look() -> None:
+        while not over.wait(0.005):
+            most.append(this.memory_info().rss - before)
+
+    with ThreadPoolExecutor(13) as pool:
+        looking = pool.submit(look)
+        tried = [pool.submit(passwords.fits, None, PASSWORD) for _ in range(12)]
+        assert not any(one.result(timeout=120) for one in tried)
+        over.set()
+        looking.result(timeout=10)
+    assert max(most) > 32 * 1024**2, "nothing was seen of any"
+    assert max(most) < 200 * 1024**2

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -24,7 +25,10 @@ from payments import (
     subject_export,
     subject_requests,
     subjects,
+    watch,
 )  # fmt: skip
+from payments.alerts import Kind as Alarms
+from payments.alerts import Severity
 from payments.audit_book import Wanted
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.people import Role
@@ -361,3 +365,30 @@ def test_no_row_of_the_door_is_left(sessions, subject, now):
         assert session.scalars(select(Payment.reference).where(Payment.erased_at.is_not(None))).all() == [
             subject.reference
         ]
+
+
+# -- when its day comes -------------------------------------------------------------------------------
+
+
+def test_a_request_that_nobody_answers_is_an_alert_before_its_day_and_a_louder_one_after(
+    sessions, subject, now
+):
+    """And the worker's look tells it, to admins by mail, without saying of whom it is."""
+    request = requested(sessions, Kind.EXPORT, subject.reference, now=now)
+    due = subject_requests.ANSWER_WITHIN
+
+    def told(days_left: int) -> list[tuple[Severity, str]]:
+        with sessions.read() as session:
+            found = watch.look(session, {}, now=now + due - timedelta(days=days_left))
+            return [(one.severity, one.sentence) for one in found if one.kind is Alarms.PRIVACY_DUE]
+
+    assert [[severity for severity, _ in told(days)] for days in (6, 5, 0, -1, -60)] == [
+        [], [Severity.POOR], [Severity.POOR], [Severity.BAD], [Severity.BAD],
+    ]  # fmt: skip
+    ((_, sentence),) = told(-1)
+    assert f"Request {request.id}" in sentence
+    assert "Carry it out under Privacy" in sentence
+    assert not any(word in sentence for word in (*NAME.split(), EMAIL, subject.reference))
+    with sessions.begin() as session:
+        subject_requests.refuse(session, ADMIN, request.id, "They are not whom they said they are", now=now)
+    assert told(-1) == []

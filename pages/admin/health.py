@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import alerts, dates, health, integrity, vitals, watch
+from payments import alerts, dates, health, integrity, resealing, vitals, watch
 from payments.alerts import AlertView, Severity
 from payments.people import Action
 from payments.vitals import Health
@@ -137,6 +137,27 @@ def backup(found: Health) -> Line:
     return how, "Backup", f"{told} {fault or 'The next is overdue. Is the worker running?'}"
 
 
+def sealed() -> Line | None:
+    """What older keys sealed, and lost ones; nothing where the newest sealed all there is. Counted once a
+    page, not at each tick: it goes through everything that is sealed."""
+    with app.sessions.read() as session:
+        lost = resealing.by_key(session, app.keys).get("", {})
+        older = dict(resealing.told(session, app.keys, settings.backup_folder))
+    if lost:
+        what = ", ".join(f"{number} {what}" for what, number in lost.items())
+        return (
+            "bad",
+            "Keys",
+            f"No key here opens {what}. Put theirs back into ENCRYPTION_KEYS, behind the newest.",
+        )
+    if needed := [f"{name} has sealed {what} still" for name, what in older.items() if what]:
+        remedy = "Run `manage.py reseal`; backups go by their age, and need their key until then."
+        return "poor", "Keys", f"{'; '.join(needed)}. {remedy}"
+    if older:
+        return "good", "Keys", f"Nothing needs {', '.join(older)} any more: ENCRYPTION_KEYS can go without."
+    return None
+
+
 def books(found: Health) -> Line:
     report = found.report
     if report is None:
@@ -165,7 +186,7 @@ def live_parts() -> None:
     left, right = st.columns(2)
     with left.container(border=True):
         st.subheader("Every part", anchor=False)
-        ui.checks(parts(found))
+        ui.checks(line for line in (*parts(found), keys_line) if line is not None)
     with right.container(border=True):
         st.subheader("Alerts", anchor=False)
         if not found.alerts:
@@ -236,4 +257,5 @@ def go_on() -> None:
 
 
 st.title("Health", anchor=False)
+keys_line = sealed()
 live_parts()
