@@ -26,6 +26,7 @@ import bootstrap
 import passkey_pages
 import shared_pages
 import signin_pages
+from db.session import DatabaseUnfit
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
 from payments import (
@@ -415,7 +416,7 @@ def main() -> None:
         if health.pending(desk.sessions):
             raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
         bootstrap.claim_mode(desk.sessions, desk.settings.mode)
-    except PaymentsError as error:
+    except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
     settings = desk.settings
     streamlit.config.set_option("server.allowedHosts", allowed_hosts(settings))

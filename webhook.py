@@ -35,6 +35,7 @@ import bootstrap
 from api import Api
 from api_description import ROOT
 from bootstrap import App
+from db.session import DatabaseUnfit
 from deadlines import HurriedHttp
 from payments import health, inbox, links, outbox, payer_pages, reminders
 from payments.chat import chat_of
@@ -97,7 +98,7 @@ def main() -> None:
         if health.pending(app.sessions):
             raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
         bootstrap.claim_mode(app.sessions, app.settings.mode)
-    except PaymentsError as error:
+    except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
     starlette = create_app(app)
     gc.freeze()  # what was made by now stays: the collector, going over it, would take a fifth of a message

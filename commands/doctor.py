@@ -211,7 +211,11 @@ def _database(app: App) -> Iterator[Line]:
     if waiting:
         yield Line("database", Colour.RED, f"{len(waiting)} migrations wait.", "manage.py migrate")
         return
-    yield Line("database", Colour.GREEN, f"It answers, on {name}, with this release's tables.")
+    if migrations.is_newer(app.sessions.engine):
+        told = f"It answers, on {name}. A newer release has migrated it; this one works on it."
+        yield Line("database", Colour.AMBER, told, "Upgrade again once what sent you back is mended.")
+    else:
+        yield Line("database", Colour.GREEN, f"It answers, on {name}, with this release's tables.")
     yield from _worker(app)
     yield from _backups(app)
 

@@ -10,6 +10,13 @@ from sqlalchemy import Connection, Engine, text
 
 from db.session import DatabaseUnfit, file_of, make_file
 
+#: The oldest revision whose release can work on these tables too, so that who upgraded can go back without a
+#: restore: what came after it adds what that release neither reads nor has to write. A migration that it
+#: could not work with (a column it does not fill, a rule it would break) raises this to its own revision.
+WORKS_FROM = "0044"
+#: The row of ``meta`` that says so to releases of before.
+_KEPT_AS = "works_from"
+
 _FOLDER = Path(__file__).parent / "migrations"
 #: PostgreSQL's advisory locks are numbers; this one is Paydesk's. SQLite's BEGIN IMMEDIATE is its lock.
 _LOCK = 7_293_041
@@ -32,18 +39,24 @@ def build(connection: Connection) -> None:
     """Make this release's tables in an empty database, in the transaction that is open: all or nothing."""
     _lock(connection)
     command.upgrade(_config(connection), "head")
+    _say_works_from(connection)
 
 
 def pending(engine: Engine) -> list[str]:
     """The revisions that ``migrate`` would apply, oldest first.
 
-    Raises DatabaseUnfit when a newer release has been here.
+    Raises DatabaseUnfit when a newer release has been here, on whose tables this one cannot work.
     """
     file, script = file_of(engine), _script()
     if file is not None and not file.exists():
         return _all(script)
     with engine.connect() as connection:
         return _pending(connection, script)
+
+
+def is_newer(engine: Engine) -> bool:
+    """Whether a newer release has migrated the database: this one works on it, not knowing all of it."""
+    return revision(engine) not in (None, *_all(_script()))
 
 
 def revision(engine: Engine) -> str | None:
@@ -69,6 +82,7 @@ def _step(engine: Engine) -> bool:
             return False
         if waiting:
             command.upgrade(_config(connection), waiting[0])
+            _say_works_from(connection)
         return len(waiting) > 1
 
 
@@ -78,11 +92,28 @@ def _pending(connection: Connection, script: ScriptDirectory) -> list[str]:
     if current is None:
         return known
     if current not in known:
+        if _works_from(connection) in known:
+            return []
         raise DatabaseUnfit(
             f"The database is at revision {current}, which this release does not know: "
             f"a newer release has migrated it. Start that release, or restore a backup made before it."
         )
     return known[known.index(current) + 1 :]
+
+
+def _works_from(connection: Connection) -> str | None:
+    """What a newer release has said of its tables; None where none of ours has been."""
+    if not connection.dialect.has_table(connection, "meta"):
+        return None
+    asked = text("SELECT value FROM meta WHERE key = :name")
+    return connection.scalar(asked, {"name": _KEPT_AS})
+
+
+def _say_works_from(connection: Connection) -> None:
+    """With each step, also of several: whatever it comes to, an older release must not take it for less."""
+    connection.execute(text("DELETE FROM meta WHERE key = :name"), {"name": _KEPT_AS})
+    said = text("INSERT INTO meta (key, value) VALUES (:name, :value)")
+    connection.execute(said, {"name": _KEPT_AS, "value": WORKS_FROM})
 
 
 def _all(script: ScriptDirectory) -> list[str]:

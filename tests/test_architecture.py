@@ -86,6 +86,7 @@ MAY_IMPORT = {
         "file_words",
         "gate",
         "db.money",
+        "db.session",
         "pandas",
         "payments",
         "pulse",

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 import bootstrap
@@ -96,6 +97,16 @@ def test_what_everybody_can_read_is_red_and_its_remedy_mends_it(host, spoilt):
     assert line.colour is Colour.RED
     subprocess.run(line.remedy.split(), check=True)
     assert lines()["files"].colour is Colour.GREEN
+
+
+def test_a_database_that_a_newer_release_migrated_is_amber(host):
+    engine = open_engine(f"sqlite:///{host / 'paydesk.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    line = lines()["database"]
+    assert line.colour is Colour.AMBER
+    assert "A newer release has migrated it; this one works on it." in line.says
 
 
 def test_migrations_that_wait_are_red(host):

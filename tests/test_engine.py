@@ -1,13 +1,16 @@
 """What the database does by itself, whatever the code above it forgets."""
 
+from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+import db.sqlite
 from db.models import Counter, InboxEvent, OutboxMail, Receipt
-from db.session import Sessions
+from db.session import DatabaseUnfit, Sessions, open_engine
 from payments import lifecycle, outbox, sync
 from payments.gateways import Answer
 from payments.lifecycle import Source
@@ -62,12 +65,52 @@ def test_a_payment_owes_one_mail_however_often_it_is_settled(sessions, paid, now
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("pragma, value", [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)])
+@pytest.mark.parametrize(
+    "pragma, value",
+    [
+        ("synchronous", 2),
+        ("journal_mode", "wal"),
+        ("foreign_keys", 1),
+        ("recursive_triggers", 1),
+        ("trusted_schema", 0),
+    ],
+)
 def test_sqlite_syncs_each_commit_to_the_disk(sessions, pragma, value):
-    """2 is FULL: less, and a power cut takes acknowledged messages with it."""
-    for door in (sessions.begin, sessions.read):
-        with door() as session:
+    """2 is FULL: less, and a power cut takes acknowledged messages with it. All hold on every connection."""
+    with ExitStack() as stack:
+        doors = [sessions.read, sessions.read, sessions.read, sessions.begin]
+        for session in [stack.enter_context(door()) for door in doors]:
             assert session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_a_sqlite_that_damages_what_two_write_is_refused(tmp_path, monkeypatch):
+    """Before 3.51.3; Python's own is passed over for the wheel's, and both may be too old."""
+    monkeypatch.setattr(db.sqlite, "OLDEST", (99, 0, 0))
+    with pytest.raises(DatabaseUnfit, match="can corrupt a database that two processes write; install"):
+        open_engine(f"sqlite:///{tmp_path}/desk.db")
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs"])
+def test_a_file_on_another_machine_is_refused(tmp_path, monkeypatch, kind):
+    mounts = f"/dev/sda / ext4 rw 0 0\nfar:/srv {tmp_path} {kind} rw 0 0\n"
+    real = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, *how: mounts if path == Path("/proc/mounts") else real(path, *how)
+    )
+    with pytest.raises(DatabaseUnfit, match=f"is on {kind}: SQLite is not safe on a network filesystem"):
+        open_engine(f"sqlite:///{tmp_path}/deeper/desk.db")
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+def test_on_postgresql_who_waits_for_a_lock_or_stands_still_gives_up(database_url):
+    engine = open_engine(database_url, busy_timeout_s=3, still_s=7)
+    with engine.connect() as connection:
+        limits = [
+            connection.scalar(text(f"SHOW {name}"))
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+    engine.dispose()
+    assert limits == ["3s", "7s"]
 
 
 def test_what_is_read_to_be_written_is_not_changed_in_between(sessions: Sessions):

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.migrate import _config, downgrade, migrate, pending, revision
+from db.migrate import WORKS_FROM, _config, downgrade, is_newer, migrate, pending, revision
 from db.models import AmountChange, Base, Counter, TallyMonth
 from db.money import Money
 from db.session import DatabaseUnfit, Sessions, open_engine
@@ -184,12 +184,53 @@ def test_two_starts_at_once_migrate_once(engine, empty_database_url):
     assert pending(engine) == []
 
 
-def test_a_database_of_a_newer_release_is_refused(engine):
-    migrate(engine)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+@pytest.mark.parametrize("works_from", ["9998", None], ids=["cannot work there", "was told nothing"])
+def test_a_database_of_a_newer_release_is_refused(engine, works_from):
+    migrated_by_a_newer_one(engine, works_from)
     with pytest.raises(DatabaseUnfit, match="9999, which this release does not know"):
         migrate(engine)
+
+
+def test_a_database_of_a_newer_release_that_says_so_is_worked_with_and_left_as_it_is(engine):
+    migrated_by_a_newer_one(engine, WORKS_FROM)
+    before = schema(engine, beyond_the_models=True)
+    assert pending(engine) == []
+    migrate(engine)
+    assert schema(engine, beyond_the_models=True) == before
+    assert revision(engine) == "9999"
+    assert is_newer(engine)
+
+
+def migrated_by_a_newer_one(engine: Engine, works_from: str | None) -> None:
+    migrate(engine)
+    assert not is_newer(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("DELETE FROM meta WHERE key = 'works_from'"))
+        if works_from is not None:
+            said = text("INSERT INTO meta (key, value) VALUES ('works_from', :revision)")
+            connection.execute(said, {"revision": works_from})
+
+
+def test_a_database_of_something_else_is_refused_in_a_sentence(engine):
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('a1b2c3')"))
+    with pytest.raises(DatabaseUnfit, match="a1b2c3, which this release does not know"):
+        migrate(engine)
+
+
+@pytest.mark.parametrize("steps", ["all at once", "one after the other"])
+def test_older_releases_are_told_whether_they_can_work_on_these_tables(engine, steps):
+    if steps == "one after the other":
+        with engine.begin() as connection:
+            command.upgrade(_config(connection), "0030")
+    migrate(engine)
+    with engine.connect() as connection:
+        said = connection.scalars(text("SELECT value FROM meta WHERE key = 'works_from'")).all()
+    assert said == [WORKS_FROM]
+    downgrade(engine, "base")
+    assert WORKS_FROM in pending(engine)
 
 
 def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
