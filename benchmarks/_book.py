@@ -125,7 +125,8 @@ _FEE, _VAT = "(r.amount_minor * 285 / 10000)", "(r.amount_minor * 285 / 10000 * 
 _PAYOUTS = (
     """
     INSERT INTO payout_files (id, kind, name, sha256, data, rows, named, imported_at, imported_by)
-    VALUES (1, 'settlement', 'settled.csv', 'x', {nothing}, 0, '{}', '2026-12-21 08:00:00', 'Thandi')
+    VALUES (1, 'settlement', 'settled.csv', 'x', {nothing}, 0, '{"rows": []}', '2026-12-21 08:00:00',
+        'Thandi')
     """,
     f"""
     INSERT INTO payout_lines (file_id, "row", kind, "on", reference, method, gross_minor, fee_minor,
@@ -136,6 +137,7 @@ _PAYOUTS = (
     WHERE r.kind = 'gateway' AND p.origin <> 'legacy' AND r.id % 33 <> 0
         AND r.received_at < '{_SETTLED_UP_TO} 00:00:00' ORDER BY r.id
     """,
+    "UPDATE payout_files SET rows = (SELECT COUNT(*) FROM payout_lines)",
     """
     INSERT INTO payouts (key, source, file_id, last_on, paid_on, currency, gross_minor, fee_minor, vat_minor,
         payout_fee_minor, less_minor, difference_minor, net_minor, payout_fee_told, explained, made_at,
@@ -255,6 +257,8 @@ def fill(engine: Engine, count: int) -> None:
             driver.execute(_said(statement, database))
         for statement in _ADDED_UP:
             driver.execute(as_of.filled(statement, database, NOW))
+        if database == "postgresql":  # whoever is added next is not the first
+            driver.execute("SELECT setval('people_id_seq', (SELECT max(id) FROM people))")
     if database == "postgresql":  # as its autovacuum does; nothing counts SQLite's rows at a desk
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
