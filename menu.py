@@ -64,6 +64,10 @@ MENU: Mapping[str, tuple[Entry, ...]] = {
             "What the desk does with lines by itself, and how right it was in the last year.",
         ),
         Entry(
+            Action.SEE_BANK, "finance/memory", "Payer memory", "psychology",
+            "Who usually pays for whom, how the desk knows it, and how to make it forget.",
+        ),
+        Entry(
             Action.RECONCILE, "finance/refunds", "Refunds", "send_money",
             "Which refunds wait for the bank, which file they go in, and what came of each.",
         ),

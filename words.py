@@ -303,6 +303,7 @@ KIND: Mapping[str, tuple[str, str]] = {
     Kind.APPROVAL: ("how_to_reg", "blue"),
     Kind.MATCHED: ("join", "green"),
     Kind.UNMATCHED: ("link_off", "orange"),
+    Kind.SURPLUS: ("swap_horiz", "blue"),
     Kind.SETTLED: ("payments", "green"),
     Kind.UNSETTLED: ("undo", "orange"),
     Kind.BANKED: ("account_balance", "green"),

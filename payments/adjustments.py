@@ -7,8 +7,9 @@ from datetime import date
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, StatementLine
+from db.models import Match, StatementLine, SurplusMove
 from db.money import Money
+from payments.closed_days import moved_surplus
 from payments.overlaps import GONE
 from payments.people import Action, Person, check
 
@@ -32,7 +33,10 @@ def listed(
 ) -> list[Adjustment]:
     """Those booked on these days, the newest first."""
     check(person, Action.SEE_BANK)
-    found = [*_lines(session, account_id, first, last), *_matches(session, account_id, first, last)]
+    found = [
+        *_lines(session, account_id, first, last), *_matches(session, account_id, first, last),
+        *_moves(session, account_id, first, last),
+    ]  # fmt: skip
     return sorted(found, key=lambda one: (one.booked_on, one.line_id), reverse=True)[:MOST]
 
 
@@ -68,6 +72,18 @@ def _matches(session: Session, account_id: int, first: date, last: date) -> Iter
     for match, line, on in session.execute(query):
         assert match.booked_on is not None
         yield Adjustment(line.id, on, match.booked_on, line.amount, _text(line), f"matched by {match.by}")
+
+
+def _moves(session: Session, account_id: int, first: date, last: date) -> Iterator[Adjustment]:
+    query = (
+        moved_surplus(SurplusMove, StatementLine)
+        .where(StatementLine.account_id == account_id, SurplusMove.booked_on.between(first, last))
+        .order_by(SurplusMove.booked_on.desc(), SurplusMove.id.desc())
+        .limit(MOST)
+    )
+    for move, line in session.execute(query):
+        why = f"surplus moved to {move.payment.reference} by {move.by}"
+        yield Adjustment(line.id, line.on, move.booked_on, move.amount, _text(line), why)
 
 
 def _text(line: StatementLine) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Payment, PersonRow
 from db.money import Money
-from payments import audit, dates, holding, inbox, lifecycle, tallies
+from payments import audit, dates, holding, inbox, lifecycle, mentions, tallies
 from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Source, Status
@@ -144,14 +144,19 @@ def assign(
     note: str,
     now: datetime,
 ) -> None:
-    """Say whose case it is, until when, and what is known so far.
+    """Say whose case it is, until when, and what is known so far; whom that mentions is told.
 
     Raises NotFound, NotAllowed, Conflict (decided meanwhile), InvalidInput.
     """
     case, event_id = _to_change(session, person, case_id, now)
     owner = _able_owner(session, owner_id, event_id, now) if owner_id is not None else None
     moved = (case.owner_id, case.due_on) != (owner_id, due_on)
-    case.owner_id, case.due_on, case.note = owner_id, due_on, clean(note, field="The note", longest=1000)
+    before, kept = case.note, clean(note, field="The note", longest=1000)
+    case.owner_id, case.due_on, case.note = owner_id, due_on, kept
+    mentions.tell(
+        session, kept, by=person, before=before, where=f"Needs attention, {_subject(session, case)}",
+        action=Action.SEE, event_id=event_id, now=now,
+    )  # fmt: skip
     tallies.bump(session)
     if moved and case.payment_id is not None:
         payment, due = holding.payment(session, case.payment_id), f"{due_on:%-d %b %Y}" if due_on else None

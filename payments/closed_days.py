@@ -5,11 +5,12 @@ triggers refuse whatever these questions let through.
 """
 
 from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import BankAccount, Match, SignOff, StatementLine
+from db.models import BankAccount, Match, MatchPart, SignOff, StatementLine, SurplusMove
 from payments.errors import Conflict
 
 #: A sign-off locks from when it is signed until it is refused or reopened.
@@ -53,6 +54,23 @@ def day_of_match(match: Match, line: StatementLine) -> date:
 def match_day() -> ColumnElement[date]:
     """``day_of_match`` in SQL, of ``Match`` and ``StatementLine``."""
     return func.coalesce(Match.booked_on, StatementLine.booked_on, StatementLine.on)
+
+
+def move_day() -> ColumnElement[date]:
+    """The day our books count a move on, of ``SurplusMove``, ``Match`` and ``StatementLine``."""
+    return func.coalesce(SurplusMove.booked_on, match_day())
+
+
+def moved_surplus(*columns: Any) -> Any:
+    """Moves that stand, of lines whose match does, with the part, match and line of each."""
+    return (
+        select(*columns)
+        .select_from(SurplusMove)
+        .join(MatchPart, MatchPart.id == SurplusMove.part_id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .join(StatementLine, StatementLine.id == Match.line_id)
+        .where(SurplusMove.undone_at.is_(None), Match.undone_at.is_(None))
+    )
 
 
 def within(account_id: int, first: date, last: date) -> ColumnElement[bool]:

@@ -26,11 +26,12 @@ from db.models import (
     QuarantinedRow,
     StatementFile,
     StatementLine,
+    SurplusMove,
 )
 from db.money import Money
 from payments import accounts, dates
 from payments.balances import Balances, BankDays
-from payments.closed_days import within
+from payments.closed_days import moved_surplus, within
 from payments.imports import WAITS
 from payments.overlaps import GONE
 from payments.people import Action, Person, check
@@ -170,6 +171,13 @@ def figures_by_day(session: Session, account_id: int, first: date, last: date) -
         found[day] = found.get(day, nothing(currency)) + replace(nothing(currency), **more)
     for day, count, minor in session.execute(_late_matches(account_id, first, last)):
         piece = Piece(count, Money(int(minor), currency))
+        found[day] = found.get(day, nothing(currency)) + replace(nothing(currency), late_matches=piece)
+    moves = moved_surplus(SurplusMove.booked_on, func.count()).where(
+        StatementLine.account_id == account_id, SurplusMove.booked_on.between(first, last)
+    )
+    for day, count in session.execute(moves.group_by(SurplusMove.booked_on)):
+        # Decided here of a line of an earlier day; what is matched in all does not change by it.
+        piece = Piece(count, Money(0, currency))
         found[day] = found.get(day, nothing(currency)) + replace(nothing(currency), late_matches=piece)
     return found
 

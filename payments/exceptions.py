@@ -20,7 +20,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, dates, proposing, search, tallies
+from payments import audit, dates, mentions, proposing, search, tallies
 from payments.attention import Age
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.matching import Target
@@ -366,7 +366,10 @@ def assign(
     note: str,
     now: datetime,
 ) -> None:
-    """Say whose line it is, until when, and what is known so far. Raises InvalidInput, Conflict."""
+    """Say whose line it is, until when, and what is known so far; whom that mentions is told.
+
+    Raises InvalidInput, Conflict.
+    """
     check(person, Action.RECONCILE)
     if owner_id is not None and owner_id not in owners(session, person, now=now):
         raise InvalidInput("Only who may reconcile can own a line. Choose somebody else.")
@@ -377,8 +380,12 @@ def assign(
     )
     if row is None:
         raise Conflict("This line does not wait any more.")
-    row.owner_id, row.due_on = owner_id, due_on
+    before, row.owner_id, row.due_on = row.note, owner_id, due_on
     row.note = clean(note, field="The note", longest=1000)
+    mentions.tell(
+        session, row.note, by=person, before=before, where=f"Reconcile, {row.line.amount} of {row.line.on}",
+        action=Action.SEE_BANK, now=now,
+    )  # fmt: skip
     audit.record(
         session, person, "assign_line", f"line {line_id}", now=now, owner=owner_id,
         due_on=due_on.isoformat() if due_on else None, note=row.note,

@@ -56,6 +56,7 @@ from payments import (
     prices,
     quotes,
     standstill,
+    surplus,
     tallies,
     tills,
     totals,
@@ -75,7 +76,7 @@ _ADD_ONLY = (
     "card_batches", "line_sightings", "match_parts", "match_refusals", "match_rule_versions",
     "claims", "claim_drops", "refunds", "sign_off_steps", "closing_papers",
     "paper_series", "papers", "paper_parts", "paper_prints", "payment_lines",
-    "amount_changes", "exchange_rates", "payment_quotes",
+    "amount_changes", "exchange_rates", "payment_quotes", "memory_drops",
 )  # fmt: skip
 
 #: A request stays as it was asked, and is decided once.
@@ -93,6 +94,7 @@ _LOCKED = {
     "matches": ("insert", "update", "delete"),
     "match_parts": ("insert",),
     "receipts": ("update", "delete"),
+    "surplus_moves": ("insert", "update", "delete"),
 }
 
 
@@ -434,6 +436,7 @@ RULES = (
     Rule("files", "Rows of a statement file are lost, or its lines do not add up.", bank_books.files),
     Rule("lines", "A line of the bank is not as its files and matches say.", bank_books.lines),
     Rule("matches", "A match does not add up to its line, or to the money it brought.", bank_books.matches),
+    Rule("surplus", "Surplus that was moved is not what it paid, or more than there was.", surplus.broken),
     Rule("payouts", "A payout is not what its file, its captures or the bank say.", payout_books.broken),
     Rule(
         "disputes", "A dispute does not hold its payment, or is written down otherwise.", dispute_books.broken

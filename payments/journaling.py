@@ -17,9 +17,10 @@ from db.models import (
     PayoutLine,
     SignOff,
     StatementLine,
+    SurplusMove,
 )
 from payments import accounts, fees, journal
-from payments.closed_days import within
+from payments.closed_days import move_day, moved_surplus, within
 from payments.errors import Conflict
 from payments.journal import Book, Entry, Posting
 from payments.overlaps import GONE
@@ -60,7 +61,11 @@ def _days(session: Session, account_id: int, first: date, last: date) -> list[da
             Match.booked_on.between(first, last),
         )
     )  # fmt: skip
-    return sorted({day for day in (*session.scalars(lines), *session.scalars(late)) if day is not None})
+    moves = moved_surplus(SurplusMove.booked_on).where(
+        StatementLine.account_id == account_id, SurplusMove.booked_on.between(first, last)
+    )
+    found = (*session.scalars(lines), *session.scalars(late), *session.scalars(moves))
+    return sorted({day for day in found if day is not None})
 
 
 def _of_day(session: Session, account_id: int, day: date) -> Iterator[Entry]:
@@ -87,6 +92,9 @@ def _of_day(session: Session, account_id: int, day: date) -> Iterator[Entry]:
             continue
         others.append(Posting(Book.SUSPENSE, part.amount_minor, "Not matched on this day"))
         others += _for(session, part)
+    moves = moved_surplus(SurplusMove).where(StatementLine.account_id == account_id, move_day() == day)
+    for move in session.scalars(moves.order_by(SurplusMove.id)):
+        others += _moved(session, move)
     rest = journal.summed(number, day, f"Bank lines of {day:%-d %b %Y}", others)
     if rest is not None:
         yield rest
@@ -125,6 +133,15 @@ def _for(session: Session, part: MatchPart) -> Iterator[Posting]:
             yield Posting(Book.SUSPENSE, -minor, "Set apart: for no payment of ours")
 
 
+def _moved(session: Session, move: SurplusMove) -> Iterator[Posting]:
+    """Surplus that pays another payment by now is owed back to nobody."""
+    whose = _event(session, move.part.payment_id)
+    yield Posting(Book.SURPLUS, move.amount_minor, "Surplus moved to payments", whose)
+    yield Posting(
+        Book.CLEARING, -move.amount_minor, "Surplus moved to payments", _event(session, move.payment_id)
+    )
+
+
 def _card(session: Session, part: MatchPart) -> Iterator[Posting]:
     """A machine's batch as it was counted, and what its bank kept of it."""
     counted = session.get_one(CardBatch, part.card_batch_id).amount_minor
@@ -144,11 +161,14 @@ def _taken_back(session: Session, part: MatchPart) -> Iterable[Posting]:
         one.target in ("line", "payout") for one in earlier
     ):
         return [Posting(Book.SUSPENSE, -part.amount_minor, "Lines that cancel each other out")]
-    return [
-        Posting(one.book, -one.minor, f"Taken back: {one.text}", one.event)
-        for each in earlier
-        for one in _for(session, each)
+    moves = session.scalars(
+        moved_surplus(SurplusMove).where(StatementLine.id == part.other_line_id).order_by(SurplusMove.id)
+    ).all()
+    booked = [
+        *(one for each in earlier for one in _for(session, each)),
+        *(one for each in moves for one in _moved(session, each)),
     ]
+    return [Posting(one.book, -one.minor, f"Taken back: {one.text}", one.event) for one in booked]
 
 
 def _event(session: Session, payment_id: int | None) -> str:

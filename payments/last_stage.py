@@ -17,10 +17,11 @@ from db.models import (
     Reversal,
     SignOff,
     StatementLine,
+    SurplusMove,
     TillEntry,
     ZReport,
 )
-from payments.closed_days import match_day
+from payments.closed_days import match_day, move_day, moved_surplus
 
 #: Approved; whoever asked to reopen it has not opened it yet.
 _CLOSED = ("approved", "reopening")
@@ -81,7 +82,10 @@ def _days(session: Session, receipts: set[int]) -> list[tuple[int, int, date]]:
         .join(StatementLine, StatementLine.id == Match.line_id)
         .where(TillEntry.receipt_id.in_(receipts), TillEntry.method == "card_slip", stands)
     )
-    found: list[Any] = list(session.execute(union(by_line, by_payout, by_batch)))
+    by_move = moved_surplus(SurplusMove.receipt_id, StatementLine.account_id, move_day()).where(
+        SurplusMove.receipt_id.in_(receipts)
+    )
+    found: list[Any] = list(session.execute(union(by_line, by_payout, by_batch, by_move)))
     return [(receipt, account, day) for receipt, account, day in found if receipt is not None]
 
 

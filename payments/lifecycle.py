@@ -101,6 +101,7 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     MATCHED = "matched"  # a line of a bank statement was found to be for it
     UNMATCHED = "unmatched"  # or, after all, not
+    SURPLUS = "surplus"  # too much of a payer's pays another payment of theirs
     SETTLED = "settled"  # the gateway paid it out, less its fee
     UNSETTLED = "unsettled"  # or, after all, not
     BANKED = "banked"  # its payout stands on the bank's statement

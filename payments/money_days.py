@@ -17,8 +17,9 @@ from db.models import (
     RefundReturn,
     Reversal,
     StatementLine,
+    SurplusMove,
 )
-from payments.closed_days import match_day
+from payments.closed_days import match_day, move_day, moved_surplus
 from payments.dates import Span, business_day
 
 
@@ -90,6 +91,9 @@ def _banked(span: Span, of_kind: Sequence[ColumnElement[bool]]) -> Any:
     return union(
         inside.join(Receipt, Receipt.id == PayoutLine.receipt_id).where(*of_kind),
         parts.join(Receipt, Receipt.id == MatchPart.receipt_id).where(*of_kind),
+        moved_surplus(Receipt.payment_id)
+        .join(Receipt, Receipt.id == SurplusMove.receipt_id)
+        .where(*_on_days(move_day(), span), *of_kind),
     )
 
 

@@ -23,7 +23,6 @@ from db.models import (
     Match,
     MatchPart,
     MatchRefusal,
-    Payment,
     Shift,
     StatementLine,
     Till,
@@ -31,7 +30,17 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, banked, dates, matching, refund_lines, rule_book, standstill, tallies
+from payments import (
+    audit,
+    banked,
+    dates,
+    matching,
+    payer_memory,
+    refund_lines,
+    rule_book,
+    standstill,
+    tallies,
+)
 from payments.book import SqlBook
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Source
@@ -39,23 +48,20 @@ from payments.matching import (
     Batch,
     BatchKind,
     Candidate,
-    Confirmed,
     Evidence,
     Line,
-    Memory,
     Past,
     Proposal,
     Target,
     Way,
 )
-from payments.matching.memory import payer_key
 from payments.overlaps import GONE, MATCHED, OPEN, some_at_once
 from payments.parts import Decided, Part
 from payments.people import SYSTEM, Action, Person, check
 from payments.reconciliation import AUTO, BY_ITSELF, write
 
-#: How far back matches teach who pays for whom, and lines may be taken back.
-MEMORY_DAYS, REVERSAL_DAYS = 400, 60
+#: How far back lines may be taken back.
+REVERSAL_DAYS = 60
 _BEFORE_WRITING = 50
 
 
@@ -143,7 +149,7 @@ def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[
     book = SqlBook(session, [*bags(session), *card_batches(session)])
     past = Past(refused=_refused(session), settled=_settled(session, now))
     found = matching.propose(
-        lines, book, rules=rule_book.live(session), memory=remembered(session, now), past=past
+        lines, book, rules=rule_book.live(session), memory=payer_memory.recalled(session, now), past=past
     )
     return refund_lines.propose(session, banked.propose(session, found)), by_hand
 
@@ -213,48 +219,6 @@ def _settled(session: Session, now: datetime) -> Sequence[Line]:
         .where(StatementLine.id.not_in(taken))
     )
     return [line_of(row, account) for row, account in session.execute(query)]
-
-
-def remembered(session: Session, now: datetime) -> Memory:
-    """Who pays for whom, as matches that stand tell. What somebody refused later is forgotten, until it is
-    confirmed anew."""
-    since = dates.business_day(now) - timedelta(days=MEMORY_DAYS)
-    query = (
-        select(
-            StatementLine.description,
-            StatementLine.on,
-            Match.how,
-            Match.at,
-            Payment.payer_email,
-            Payment.payer_phone,
-        )
-        .join(Match, Match.line_id == StatementLine.id)
-        .join(MatchPart, MatchPart.match_id == Match.id)
-        .join(Payment, Payment.id == MatchPart.payment_id)
-        .where(Match.undone_at.is_(None), MatchPart.target == "payment", StatementLine.on >= since)
-    )
-    struck = _struck(session)
-
-    def stands(text: str, contact: str, at: datetime) -> bool:
-        refused_at = struck.get((payer_key(text), contact))
-        return refused_at is None or at > refused_at
-
-    return Memory(
-        Confirmed(text, email or phone, on, by_person=how != AUTO)
-        for text, on, how, at, email, phone in session.execute(query)
-        if stands(text, email or phone, at)
-    )
-
-
-def _struck(session: Session) -> dict[tuple[str, str], datetime]:
-    """Payer and contact of what people refused, with when they last did."""
-    query = (
-        select(StatementLine.description, MatchRefusal.at, Payment.payer_email, Payment.payer_phone)
-        .join(StatementLine, StatementLine.id == MatchRefusal.line_id)
-        .join(Payment, Payment.id == MatchRefusal.payment_id)
-        .order_by(MatchRefusal.at)
-    )
-    return {(payer_key(text), email or phone): at for text, at, email, phone in session.execute(query)}
 
 
 # -- acting on a proposal -----------------------------------------------------------------------------

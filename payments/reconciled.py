@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import CardBatch, CashMove, Match, MatchPart, Payout, Receipt, StatementLine
+from db.models import CardBatch, CashMove, Match, MatchPart, Payout, Receipt, StatementLine, SurplusMove
 from db.money import Money
 from payments import accounts
 from payments.balances import BankDays
-from payments.closed_days import match_day
+from payments.closed_days import match_day, move_day, moved_surplus
 from payments.errors import Conflict
 from payments.overlaps import GONE
 from payments.people import Action, Person, check
@@ -83,7 +83,11 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
     )
     waits, late = _waiting(session, account_id, on, currency), _late(session, account_id, on, currency)
     apart = _by_day(session, account_id, on, currency, "aside", "Set apart: for no payment of ours")
-    books = tuple(_by_day(session, account_id, on, currency, target, name) for target, name in _BOOKS.items())
+    moved = _moved(session, account_id, on, currency)
+    books = tuple(
+        _by_day(session, account_id, on, currency, target, name, moved.get(target, ()))
+        for target, name in _BOOKS.items()
+    )
     return Reconciled(
         account.name, account.number, on, closing,
         tuple(one for one in (before, waits, late, apart) if one.rows),
@@ -191,7 +195,32 @@ def _parts(account_id: int, on: date, *columns: Any) -> Any:
     )  # fmt: skip
 
 
-def _by_day(session: Session, account_id: int, on: date, currency: str, target: str, name: str) -> Entry:
+def _moved(session: Session, account_id: int, on: date, currency: str) -> dict[str, list[Row]]:
+    """Surplus that pays payments by then, by what it was and what it is."""
+    day = move_day()
+    query = (
+        moved_surplus(day, func.sum(SurplusMove.amount_minor))
+        .where(StatementLine.account_id == account_id, day <= on)
+        .group_by(day)
+        .order_by(day)
+    )
+    found: dict[str, list[Row]] = {"surplus": [], "payment": []}
+    for one, minor in session.execute(query):
+        amount = Money(int(minor), currency)
+        found["surplus"].append(Row(one, "Moved to other payments of the payer", -amount))
+        found["payment"].append(Row(one, "Paid with surplus of lines", amount))
+    return found
+
+
+def _by_day(
+    session: Session,
+    account_id: int,
+    on: date,
+    currency: str,
+    target: str,
+    name: str,
+    more: Iterable[Row] = (),
+) -> Entry:
     day = match_day()
     query = (
         _parts(account_id, on, day, func.count(), func.sum(_SOURCE))
@@ -203,6 +232,7 @@ def _by_day(session: Session, account_id: int, on: date, currency: str, target: 
         Row(one, "1 part of a line" if count == 1 else f"{count} parts of lines", Money(int(minor), currency))
         for one, count, minor in session.execute(query)
     )
+    rows = tuple(sorted((*rows, *more), key=lambda row: row.on))
     return Entry(name, Money(sum(row.amount.minor for row in rows), currency), rows)
 
 

@@ -35,6 +35,7 @@ from payments import (
     refund_books,
     reversals,
     search_text,
+    surplus,
     tallies,
 )
 from payments.cases import Decision
@@ -237,7 +238,8 @@ def _take_back(
     _give_back(session, earlier, f"The bank took it back on {line.on:%-d %b %Y}.", act)
     sent_back = f"The bank sent it back on {line.on:%-d %b %Y}."
     refund_books.not_made(session, earlier, sent_back, act, by_bank=True)
-    for payment_id in _paid_by(earlier):
+    moved = surplus.go_with_line(session, earlier, f"The bank took it back on {line.on:%-d %b %Y}.", act)
+    for payment_id in sorted({*_paid_by(earlier), *moved}):
         payment = holding.payment(session, payment_id)
         lifecycle.flag(
             session, payment, Review.BANK_TOOK_IT_BACK, **act, line=line.id, on=line.on.isoformat()
@@ -313,6 +315,7 @@ def _cancels(match: Match, later: Match) -> bool:
 
 def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
     closed_days.refuse_change(session, line.account_id, closed_days.day_of_match(match, line))
+    surplus.refuse_undo(session, match)
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     line.state, line.by_hand = OPEN, True
     session.flush()
@@ -345,6 +348,7 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     closed_days.refuse_change(session, other.account_id, closed_days.day_of_match(match, other))
     parts = tuple(part_of(part) for part in match.parts)
     decided = Decided(other.id, parts, match.way, match.evidence, match.rule, match.why or why)
+    surplus.end_with_match(session, match, other, why, act)
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     other.state = OPEN
     session.flush()

@@ -23,6 +23,7 @@ from db.models import (
     Refund,
     RefundReturn,
     Reversal,
+    SurplusMove,
     TimelineEntry,
 )
 
@@ -138,6 +139,7 @@ TABLES: tuple[Stood, ...] = (
     Stood(AmountChange, "WHERE x.at <= {at}"),
     Stood(Match, "WHERE x.at <= {at}", once=_UNDONE),
     Stood(MatchPart, "WHERE EXISTS (SELECT 1 FROM matches m WHERE m.id = x.match_id)"),
+    Stood(SurplusMove, "WHERE x.at <= {at}", once=_UNDONE),
     Stood(Case, "WHERE x.opened_at <= {at}", once=("closed_at", "closed_by", "decision", "decided_why")),
     Stood(Link, "WHERE x.requested_at <= {at}", {"state": _LINK_STATE}, once=("asked_at",)),
     Stood(Payout, "WHERE x.made_at <= {at}", {"payout_fee_minor": _PAYOUT_FEE}, once=_UNDONE),

@@ -170,6 +170,18 @@ def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
     return f"{actor} said that the bank line of {detail['on']} {what}: {detail['why'] or 'no reason given'}"
 
 
+def _surplus(detail: Mapping[str, Any], actor: str) -> str:
+    amount, other = Money(detail["amount_minor"], detail["currency"]), detail["other"]
+    line = f"the bank line of {detail['on']}"
+    match detail["step"]:
+        case "came":
+            return f"{actor} paid it with {amount}, surplus of {other} on {line}: {detail['why']}"
+        case "went":
+            return f"{actor} moved {amount}, surplus on {line}, to {other}: {detail['why']}"
+        case _:
+            return f"{actor} took {amount}, surplus on {line}, back from {other}: {detail['why']}"
+
+
 def _settled(detail: Mapping[str, Any], actor: str) -> str:
     gross = Money(detail["gross_minor"], detail["currency"])
     fee = detail["fee_minor"] + detail["vat_minor"]
@@ -355,6 +367,7 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
     Kind.APPROVAL: _approval,
     Kind.MATCHED: _matched,
     Kind.UNMATCHED: _unmatched,
+    Kind.SURPLUS: _surplus,
     Kind.SETTLED: _settled,
     Kind.UNSETTLED: lambda detail, actor: (
         f"{actor} took it out of payout {detail['payout']}: {detail['why']}"

@@ -29,6 +29,7 @@ from db.models import (
     Match,
     MatchPart,
     MatchRefusal,
+    MemoryDrop,
     Notification,
     NotificationTry,
     NotifyEndpoint,
@@ -58,6 +59,7 @@ from db.models import (
     SheetPayment,
     Shift,
     StatementLine,
+    SurplusMove,
     Till,
     TillEntry,
 )
@@ -435,7 +437,14 @@ def _at_the_bank(add: Any, of: Any, money: Any, receipt_id: int, now: datetime) 
     match = add(
         Match(line_id=line.id, how="person", way="exact", by="T", why=SAID, evidence={"said": SAID}, at=now)
     )
-    add(MatchPart(match_id=match.id, target="payment", receipt_id=receipt_id, **money, **of))
+    part = add(MatchPart(match_id=match.id, target="payment", receipt_id=receipt_id, **money, **of))
+    undone: dict[str, Any] = {"undone_at": now, "undone_by": "T", "undone_why": SAID}
+    add(
+        SurplusMove(
+            part_id=part.id, receipt_id=receipt_id, **money, **of, why=SAID, at=now, by="T", **undone
+        )
+    )  # fmt: skip
+    add(MemoryDrop(line_id=line.id, **of, at=now, by="T"))
     add(MatchRefusal(line_id=line.id, **of, why=SAID, at=now, by="T"))
     add(
         LineException(

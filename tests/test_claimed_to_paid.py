@@ -252,6 +252,7 @@ RECEIVING = {
     "door._receive": "a till's numbered receipt",
     "two_people._paid": "two people",
     "reconciliation._receive": "a bank line that a person matched, or that a rule did",
+    "surplus._pay": "what a bank line brought too much, moved by a person",
 }
 
 

@@ -397,7 +397,7 @@ POSSIBLE = {
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
-    "payout_watch.days", "rule_book.try_out",
+    "payout_watch.days", "payer_memory.listed", "rule_book.try_out",
     "on_sale.offers", "prices.quote", "quotes.quote", "registration_files.look", "sheets.read",
     "chargebacks.book", "browsers.everybodys", "browsers.mine",
     "passkeys.ask_new", "passkeys.ask_proof", "passkeys.mine", "second_factor.offer", "second_factor.offered",

@@ -28,6 +28,7 @@ PAGES = [
     "closing",
     "payouts",
     "rules",
+    "memory",
     "refunds",
     "disputes",
     "registrations",

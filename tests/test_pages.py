@@ -45,6 +45,7 @@ PAGES = {
     "pages/finance/closing.py": Action.SEE_BANK,
     "pages/finance/payouts.py": Action.SEE_BANK,
     "pages/finance/rules.py": Action.SEE_BANK,
+    "pages/finance/memory.py": Action.SEE_BANK,
     "pages/finance/refunds.py": Action.RECONCILE,
     "pages/finance/disputes.py": Action.RECORD,
     "pages/finance/registrations.py": Action.RECORD,

@@ -98,6 +98,41 @@ def test_a_line_is_taken_apart_in_its_drawer(desk):
     assert [view.reason for view in waiting(desk)] == [proposing.Reason.UNDONE]
 
 
+def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
+    one, other = owes(desk, "Zanele <b>M</b>"), owes(desk, "Zanele <b>M</b>", 60_000)
+    banked(desk, (f"EFT {one.replace('_', '')}", "1800.00"))
+    desk.sign_in(Role.FINANCE)
+    (waits,) = waiting(desk)
+    at = desk.open(BENCH, line=str(waits.line_id))
+    at.text_input(key=f"split_why_{waits.line_id}").set_value("Paid for two.")
+    button(at, "Accept").click().run()
+    at = desk.open(BENCH, reason="Surplus")
+    harmless(at)
+    assert "R300.00 of it pays nothing yet" in all_html(at)
+    (amount,) = [field for field in at.text_input if field.label == "How much"]
+    assert amount.value == "300.00"
+    amount.set_value("three")
+    button(at, "Move it").click().run()
+    assert "three" in at.error[0].value
+    (amount,) = [field for field in at.text_input if field.label == "How much"]
+    amount.set_value("250")
+    (why,) = [field for field in at.text_input if field.label == "Why?"]
+    why.set_value("It was for both.")
+    button(at, "Move it").click().run()
+    assert at.success[0].value.startswith("R250")
+    assert "R50.00 of it pays nothing yet" in all_html(at)
+    with desk.sessions.read() as session:
+        assert payment_of(session, other).received_minor == 250_00
+    (why,) = [field for field in at.text_input if field.key.startswith("back_why")]
+    why.set_value("It was for one.")
+    button(at, "Take it back").click().run()
+    assert "Taken back" in at.success[0].value
+    desk.sign_in(Role.AUDITOR)
+    at = desk.open(BENCH, reason="Surplus")
+    assert "R300.00 of it pays nothing yet" in all_html(at)
+    assert not [one for one in at.button if one.label == "Move it"]
+
+
 def test_who_matched_what_and_why_is_listed(desk):
     one = owes(desk, "Zanele Mokoena")
     banked(desk, (f"EFT {one.replace('_', '')}", "1500.00"))

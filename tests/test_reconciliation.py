@@ -14,6 +14,7 @@ from payments import (
     imports,
     integrity,
     lifecycle,
+    payer_memory,
     proposing,
     reconciliation,
     search,
@@ -484,7 +485,7 @@ def test_who_pays_for_whom_is_forgotten_when_somebody_refuses_it_and_learned_ane
 
     def known() -> bool:
         with bench.sessions.read() as session:
-            memory = proposing.remembered(session, bench.now)
+            memory = payer_memory.recalled(session, bench.now)
         return bool(memory.recall("EFT KAROO HOLDINGS", bench.now.date()))
 
     confirmed(bench.now)

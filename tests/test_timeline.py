@@ -50,6 +50,7 @@ from payments import (
     obligations,
     organisers,
     parts,
+    payer_memory,
     people,
     rates,
     reconciliation,
@@ -59,6 +60,7 @@ from payments import (
     replay,
     settlements,
     shifts,
+    surplus,
     timeline,
     two_people,
 )
@@ -87,6 +89,7 @@ from payments.timeline import TimelineView
 from payments.two_people import Returned
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of, proved
 from tests.storm import Storm, steps_of
+from tests.test_reconciliation import PLAIN
 
 SEEDS = range(4)
 Views = tuple[TimelineView, ...]
@@ -149,6 +152,8 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "bulk_rows": _bulk_row,
     "match_parts": _part,
     "payout_lines": lambda _, row, views: _one(views, Kind.SETTLED, line=row.id),
+    "memory_drops": lambda _, row, views: any("not remembered" in str(view.detail) for view in views),
+    "surplus_moves": lambda _, row, views: _one(views, Kind.SURPLUS, move=row.id, step="came"),
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
     "places": lambda _, row, views: any(row.name in view.detail.get("places", "") for view in views),
@@ -361,18 +366,27 @@ def at_a_till(desk, now) -> None:
 
 
 def at_the_bank(desk, gateway, now) -> None:
-    """A line that a payment is refused for, another that is matched and undone."""
-    link = issue(desk, gateway, now=now)
-    csv = "Date,Description,Amount,Balance\n2026-11-20,EFT A,150.00,150.00\n2026-11-20,EFT B,150.00,300.00\n"
+    """A line that a payment is refused for, another that is matched and undone, and then is surplus."""
+    link, other = issue(desk, gateway, now=now), issue(desk, gateway, now=now)
+    rows = ("Date,Description,Amount", "2026-11-20,EFT A,150.00", "2026-11-20,EFT BONGANI DUBE,150.00")
     with desk.begin() as session:
         account = accounts.create(session, ADMIN, name="Events", now=now).id
-        imports.import_file(session, ADMIN, account, "a.csv", csv.encode(), now=now)
+        imports.import_file(
+            session, ADMIN, account, "a.csv", "\n".join(rows).encode(), now=now, mapping=PLAIN
+        )
         payment = payment_of(session, link.reference).id
         reconciliation.refuse(session, ADMIN, 1, payment, "Another Zanele.", now=now)
         part = parts.Part(Target.PAYMENT, Money(15_000), payment)
         decided = parts.Decided(2, (part,), "by hand", {})
         match = reconciliation.accept(session, ADMIN, decided, now=now)
         reconciliation.undo(session, ADMIN, match, "It was another one.", now=now)
+        whole = parts.Part(Target.SURPLUS, Money(15_000), payment)
+        decided = parts.Decided(2, (whole,), "by hand", {}, why="Paid for another.")
+        reconciliation.accept(session, ADMIN, decided, now=now)
+        (apart,) = surplus.standing(session, ADMIN)
+        reference, amount = other.reference, Money(1_00)
+        surplus.move(session, ADMIN, apart.part_id, reference, amount, "They asked for it.", now=now)
+        payer_memory.forget(session, ADMIN, 2, payment, "They moved on.", now=now)
 
 
 def paid_out(desk, reference, now) -> None:

@@ -11,6 +11,7 @@ from ui.columns import brought_before, column_screen
 from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
+from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
@@ -73,6 +74,7 @@ from ui.saved import arrive, columns_popover, leave, shown_columns, views_popove
 from ui.schedule_form import schedule_form
 from ui.several import Several, ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
+from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
 from ui.walk import Walk
 
@@ -124,6 +126,7 @@ __all__ = [
     "empty_state",
     "error_boundary",
     "escape",
+    "evenings",
     "exchange_rates",
     "export_button",
     "export_dialog",
@@ -177,6 +180,7 @@ __all__ = [
     "status_panel",
     "stood_banner",
     "style",
+    "surplus_list",
     "terms_form",
     "till_receipt",
     "timeline",

@@ -263,7 +263,10 @@ def next_steps(here: Person, detail: PaymentDetail) -> None:
         if here.may(Action.ISSUE_LINK, event_id):
             with st.popover("Add a note", icon=":material/sticky_note_2:"):
                 wording(
-                    "note", "What should the next colleague know?", "Keep the note", partial(add_note, detail)
+                    "note",
+                    "What should the next colleague know? @name tells one by mail",
+                    "Keep the note",
+                    partial(add_note, detail),
                 )
             with st.popover("Payer", icon=":material/contact_phone:"), error_boundary():
                 if (said := details_form(detail.row.reference)) is not None:

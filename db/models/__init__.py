@@ -11,10 +11,12 @@ from db.models.bank import (
     Match,
     MatchPart,
     MatchRefusal,
+    MemoryDrop,
     QuarantinedRow,
     StatementFile,
     StatementLine,
     StatementMapping,
+    SurplusMove,
 )
 from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
@@ -107,6 +109,7 @@ __all__ = [
     "MatchRefusal",
     "MatchRule",
     "MatchRuleVersion",
+    "MemoryDrop",
     "Meta",
     "Notification",
     "NotificationTry",
@@ -172,6 +175,7 @@ __all__ = [
     "StatementLine",
     "StatementMapping",
     "SubjectRequest",
+    "SurplusMove",
     "Tally",
     "TallyMonth",
     "Till",

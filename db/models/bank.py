@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from db.models.base import Base, partial_index, row_id
 from db.models.payments import Payment, Receipt
-from db.money import Money
+from db.money import LARGEST_MINOR, Money
 
 
 def _one_standing(name: str, *columns: str, while_: str) -> Index:
@@ -231,6 +231,37 @@ class MatchPart(Base):
     )
 
 
+class SurplusMove(Base):
+    """Surplus of a line that pays another payment of its payer; ``receipt_id`` is the money it brought.
+
+    ``booked_on`` as of a match: the day our books count it on, where its line's was signed off before.
+    """
+
+    __tablename__ = "surplus_moves"
+    id: Mapped[int] = row_id()
+    part_id: Mapped[int] = mapped_column(ForeignKey("match_parts.id"), index=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipts.id"), unique=True)
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    amount_currency: Mapped[str] = mapped_column(String(3))
+    amount: Mapped[Money] = composite("amount_minor", "amount_currency")
+    booked_on: Mapped[date | None] = mapped_column(Date)
+    why: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+    undone_why: Mapped[str | None]
+    part: Mapped[MatchPart] = relationship()
+    payment: Mapped[Payment] = relationship()
+    receipt: Mapped[Receipt] = relationship()
+    __table_args__ = (
+        partial_index("ix_surplus_moves_booked", "booked_on", "booked_on IS NOT NULL"),
+        CheckConstraint(f"amount_minor BETWEEN 1 AND {LARGEST_MINOR}", name="amount"),
+        CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
+    )
+
+
 class MatchRefusal(Base):
     """A payment that a person said a line is not for. Only ever added."""
 
@@ -242,6 +273,18 @@ class MatchRefusal(Base):
     at: Mapped[datetime]
     by: Mapped[str]
     __table_args__ = (UniqueConstraint("line_id", "payment_id"),)
+
+
+class MemoryDrop(Base):
+    """From then on nobody is remembered any more to pay for this payment's person as this line's payer, until
+    a match says so anew. Only ever added."""
+
+    __tablename__ = "memory_drops"
+    id: Mapped[int] = row_id()
+    line_id: Mapped[int] = mapped_column(ForeignKey("statement_lines.id"))
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
 
 
 class LineException(Base):

@@ -20,7 +20,7 @@ from payments.people import Action, Person
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
-MATCHED = "Matched"
+MATCHED, SURPLUS = "Matched", "Surplus"
 WORDS = {told.word: reason for reason, told in bank_words.EXCEPTION.items()}
 SHOWN = 50
 AT_ONCE = "Undone right after, by whoever had accepted it."
@@ -39,8 +39,8 @@ def reason_pills(told: Summary) -> str | None:
         return f"{word} · {words.number(there.count)}" if there else word
 
     return st.pills(
-        "Why it waits", [*shown, MATCHED], key="reason", format_func=label, label_visibility="collapsed",
-        bind="query-params",
+        "Why it waits", [*shown, MATCHED, SURPLUS], key="reason", format_func=label,
+        label_visibility="collapsed", bind="query-params",
     )  # fmt: skip
 
 
@@ -68,26 +68,6 @@ def head(here: Person, told: Summary, unasked: int) -> None:
             )  # fmt: skip
             if unasked:
                 ui.plain(f"{words.count(unasked, 'line', 'lines')} not asked about yet.", "faint")
-
-
-def trend(here: Person) -> None:
-    """Is the list getting shorter? Each evening of two weeks, and what is older than it should be."""
-    with st.expander("The last two weeks", icon=":material/trending_down:"):
-        with app.sessions.read() as session:
-            evenings = exceptions.trend(session, here, now=app.now())
-        most = max(1, *(one.waiting for one in evenings))
-        ui.bars(
-            (
-                f"{one.on:%a %-d %b}",
-                f"{words.count(one.waiting, 'line', 'lines')}, {words.sums(one.at_risk) or 'nothing'}, "
-                f"{one.old} too old",
-                100 * one.waiting // most,
-            )
-            for one in evenings
-        )
-        old = evenings[-1].old
-        told = words.count(old, "line waits", "lines wait") if old else "No line waits"
-        ui.plain(f"Target: none longer than {exceptions.TARGET_DAYS} days. {told} longer.")
 
 
 def ask_all() -> None:
@@ -413,7 +393,7 @@ def parts_typed(
         yield Part(Target.PAYMENT, amount, payment_id, written_off)
         left = left - amount
     if left:
-        yield Part(rest, left)
+        yield Part(rest, left, next(iter(amounts), None) if rest is Target.SURPLUS else None)
 
 
 def refusals(view: ExceptionView) -> None:
@@ -447,7 +427,12 @@ def assignment(view: ExceptionView, owners: dict[int, str]) -> None:
             format_func=owners.__getitem__, placeholder="Nobody yet", key=f"line_owner_{view.line_id}",
         )  # fmt: skip
         due = right.date_input("Due on", view.due_on, format="DD/MM/YYYY", key=f"line_due_{view.line_id}")
-        note = st.text_area("Note", view.note, key=f"line_note_{view.line_id}", max_chars=1000)
+        note = st.text_area(
+            "Note; @name tells a colleague by mail",
+            view.note,
+            key=f"line_note_{view.line_id}",
+            max_chars=1000,
+        )
         if st.form_submit_button("Save", icon=":material/person_check:"):
             with ui.error_boundary():
                 with app.sessions.begin() as session:
@@ -485,6 +470,8 @@ def match_told(match: MatchView, here: Person | None = None) -> None:
         for part in match.parts:
             off = f", {part.written_off} written off" if part.written_off else ""
             whose = f"{part.payer}, {part.reference}" if part.reference else bank_words.PART[part.target]
+            if part.reference and part.target == Target.SURPLUS:
+                whose = f"surplus of {whose}"
             ui.plain(f"{part.amount} for {whose}{off}")
         why = "; ".join(sign.says for sign in match.signs if sign.agrees)
         by_rule = f" · rule {match.rule}" if match.rule else ""
@@ -514,9 +501,12 @@ def page(here: Person) -> None:
     if wanted == MATCHED:
         matched(here)
         return
+    if wanted == SURPLUS:
+        ui.surplus_list(here)
+        return
     age = age_pills(told_of) if told_of.total.count else None
-    trend(here)
     with app.sessions.read() as session:
+        ui.evenings(exceptions.trend(session, here, now=app.now()), exceptions.TARGET_DAYS)
         ui.waiting_slips(card_watch.waiting(session, here))
         views = exceptions.queue(
             session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
@@ -539,6 +529,7 @@ def page(here: Person) -> None:
 
 st.title("Reconcile", anchor=False)
 last_done()
+ui.outcome()
 page(person)
 if opened := st.query_params.get("line"):
     drawer(opened)

@@ -330,7 +330,9 @@ def assign_form(case: CaseView, owners: Mapping[int, str]) -> None:
             key=f"owner_{case.id}",
         )
         due = right.date_input("Due on", case.due_on, format="DD/MM/YYYY", key=f"due_{case.id}")
-        note = st.text_area("Note", case.note, key=f"note_{case.id}", max_chars=1000)
+        note = st.text_area(
+            "Note; @name tells a colleague by mail", case.note, key=f"note_{case.id}", max_chars=1000
+        )
         if st.form_submit_button("Save", icon=":material/person_check:"):
             with ui.error_boundary():
                 with app.sessions.begin() as session:

@@ -37,9 +37,10 @@ from db.models import (
     RefundReturn,
     Reversal,
     StatementLine,
+    SurplusMove,
 )
 from db.money import Money
-from payments.closed_days import match_day
+from payments.closed_days import match_day, move_day, moved_surplus
 from payments.conditions import LEGACY, TAKEN, Filter
 from payments.dates import SAST, day_span
 from payments.lifecycle import Method
@@ -190,6 +191,10 @@ def _gone(scope: Scope) -> Any:
     return query.where(*_within(scope, at))
 
 
+#: The first of these that is said is the day on which our books count a line's match.
+_BANK_DAYS = (Match.booked_on, StatementLine.booked_on, StatementLine.on)
+
+
 def _banked(scope: Scope) -> Any:
     """By way of a payout, or a line of the bank that is for the very payment."""
     day = match_day()
@@ -213,6 +218,12 @@ def _banked(scope: Scope) -> Any:
         )
         for query in both
     ]
+    made.append(
+        moved_surplus(*_columns(move_day(), Receipt.amount_minor))
+        .join(Receipt, Receipt.id == SurplusMove.receipt_id)
+        .join(Payment, Payment.id == Receipt.payment_id)
+        .where(*_of_events(scope), on_days(scope.period, SurplusMove.booked_on, *_BANK_DAYS))
+    )
     return select(union_all(*made).subquery("banked"))
 
 
@@ -233,8 +244,7 @@ def _within(scope: Scope, at: Any) -> list[ColumnElement[bool]]:
     if scope.basis is Basis.SETTLED:
         return [*conditions, on_days(scope.period, Payout.paid_on, Payout.last_on)]
     if scope.basis is Basis.BANKED:
-        days = (Match.booked_on, StatementLine.booked_on, StatementLine.on)
-        return [*conditions, on_days(scope.period, *days)]
+        return [*conditions, on_days(scope.period, *_BANK_DAYS)]
     return [*conditions, at >= scope.period.span.start, at < scope.period.span.end]
 
 

@@ -1,0 +1,390 @@
+"""Surplus of bank lines: what is there, and paying another payment of the same payer with it.
+
+The line's parts stay as they were decided; a move stands beside them, brings its payment a receipt of its own
+and is undone for itself. A line's surplus less what was moved of it is never below nothing, so what a line is
+for always comes to what it brought.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from db.models import Event, Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
+from db.money import Money
+from payments import audit, closed_days, holding, lifecycle, reversals, standstill, tallies
+from payments.errors import Conflict, InvalidInput, NotFound
+from payments.lifecycle import Kind, Method, Source
+from payments.parts import TAKES_MONEY, locked_line, taken_back
+from payments.people import Action, Person, check
+from payments.privacy import reason
+
+#: What a receipt of moved surplus is called; the number of its move follows.
+MOVED = "surplus-"
+_MOST = 50
+
+
+@dataclass(frozen=True)
+class Move:
+    id: int
+    reference: str
+    payer: str
+    amount: Money
+    by: str
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """What a line brought too much. ``left`` pays nothing yet; ``whose`` are the payments of its line."""
+
+    part_id: int
+    line_id: int
+    on: date
+    text: str
+    amount: Money
+    left: Money
+    whose: tuple[str, ...]
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A payment that surplus may pay, and how much of it is still owed."""
+
+    reference: str
+    payer: str
+    event: str
+    owed: Money
+
+
+# -- looking ------------------------------------------------------------------------------------------
+
+
+def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Surplus]:
+    """Surplus that stands on lines, what pays nothing yet first, then the newest."""
+    check(person, Action.SEE_BANK)
+    moved = (
+        select(SurplusMove.part_id, func.sum(SurplusMove.amount_minor).label("minor"))
+        .where(SurplusMove.undone_at.is_(None))
+        .group_by(SurplusMove.part_id)
+        .subquery()
+    )
+    left = MatchPart.amount_minor - func.coalesce(moved.c.minor, 0)
+    rows = session.execute(
+        select(MatchPart, StatementLine, left)
+        .join(Match, Match.id == MatchPart.match_id)
+        .join(StatementLine, StatementLine.id == Match.line_id)
+        .outerjoin(moved, moved.c.part_id == MatchPart.id)
+        .where(MatchPart.target == "surplus", MatchPart.amount_minor > 0, Match.undone_at.is_(None))
+        .order_by((left > 0).desc(), MatchPart.id.desc())
+        .limit(limit)
+    ).all()
+    moves = _moves(session, [part.id for part, *_ in rows])
+    return [
+        Surplus(
+            part.id, line.id, line.on, f"{line.description} {line.reference}".strip(), part.amount,
+            Money(int(minor), part.amount_currency),
+            tuple(one.reference for one in _whose(session, part)), tuple(moves[part.id]),
+        )
+        for part, line, minor in rows
+    ]  # fmt: skip
+
+
+def _moves(session: Session, part_ids: Iterable[int]) -> dict[int, list[Move]]:
+    found: dict[int, list[Move]] = defaultdict(list)
+    query = (
+        select(SurplusMove, Payment)
+        .join(Payment, Payment.id == SurplusMove.payment_id)
+        .where(SurplusMove.part_id.in_(list(part_ids)), SurplusMove.undone_at.is_(None))
+        .order_by(SurplusMove.id)
+    )
+    for row, payment in session.execute(query):
+        found[row.part_id].append(
+            Move(row.id, payment.reference, payment.payer_name, row.amount, row.by, row.at, row.why)
+        )
+    return found
+
+
+def choices(session: Session, person: Person, part_id: int) -> list[Choice]:
+    """Payments of the same payer that still ask for money, the oldest first."""
+    check(person, Action.SEE_BANK)
+    part = session.get(MatchPart, part_id)
+    whose = _whose(session, part) if part is not None else []
+    if part is None or not whose:
+        return []
+    reached = [
+        column.in_(values)
+        for column, values in (
+            (Payment.payer_email, {one.payer_email for one in whose} - {""}),
+            (Payment.payer_phone, {one.payer_phone for one in whose} - {""}),
+            (Payment.payer_name, {one.payer_name for one in whose} - {""}),
+        )
+        if values
+    ]
+    rows = session.execute(
+        select(Payment, Event.name)
+        .join(Event, Event.id == Payment.event_id)
+        .where(
+            or_(*reached), Payment.status.in_(TAKES_MONEY), Payment.amount_currency == part.amount_currency
+        )
+        .order_by(Payment.id)
+        .limit(_MOST)
+    )  # fmt: skip
+    return [
+        Choice(payment.reference, payment.payer_name, event, owed)
+        for payment, event in rows
+        if (owed := _owed(payment)) and payment not in whose and any(_same(payment, one) for one in whose)
+    ]
+
+
+def _whose(session: Session, part: MatchPart) -> list[Payment]:
+    """The payment that surplus was said to be of; else all that its line pays."""
+    ids = select(MatchPart.payment_id).where(
+        MatchPart.match_id == part.match_id, MatchPart.payment_id.is_not(None)
+    )
+    wanted = Payment.id == part.payment_id if part.payment_id is not None else Payment.id.in_(ids)
+    return list(session.scalars(select(Payment).where(wanted).order_by(Payment.id)))
+
+
+def _same(one: Payment, other: Payment) -> bool:
+    """One payer: an address or number of both is the same. Where one of them has neither, the name is."""
+    told = [(one.payer_email, other.payer_email), (one.payer_phone, other.payer_phone)]
+    if any(mine and mine.casefold() == theirs.casefold() for mine, theirs in told):
+        return True
+    reachable = all(payment.payer_email or payment.payer_phone for payment in (one, other))
+    return not reachable and one.payer_name.casefold() == other.payer_name.casefold()
+
+
+def _owed(payment: Payment) -> Money:
+    return Money(max(0, payment.owed_minor - payment.received_minor), payment.amount_currency)
+
+
+# -- moving, and back ---------------------------------------------------------------------------------
+
+
+def move(
+    session: Session, person: Person, part_id: int, reference: str, amount: Money, why: str, *, now: datetime
+) -> int:
+    """Pay another payment of the same payer with surplus; returns the move's number.
+
+    Raises NotFound, NotAllowed, InvalidInput (another payer's, more than is left or owed), Conflict.
+    """
+    check(person, Action.RECONCILE)
+    standstill.refuse(session)
+    why = reason(why)
+    part, match, line = _held(session, part_id)
+    if match.undone_at is not None or taken_back(session, line.id) is not None:
+        raise Conflict("The line is not for this any more: look again.")
+    number = session.scalar(select(Payment.id).where(Payment.reference == reference))
+    if number is None:
+        raise NotFound(f"There is no payment {reference}.")
+    whose = _whose(session, part)
+    held = {one: holding.payment(session, one) for one in sorted({number, *(one.id for one in whose)})}
+    payment = held[number]
+    _checked(session, part, whose, payment, amount)
+    act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
+    row = _pay(session, part, line, payment, amount, why, act)
+    about: dict[str, Any] = {
+        "move": row.id, "line": line.id, "on": line.on.isoformat(), "why": why,
+        "amount_minor": amount.minor, "currency": amount.currency,
+    }  # fmt: skip
+    first = whose[0]
+    lifecycle.note(session, payment, Kind.SURPLUS, **act, **about, step="came", other=first.reference)
+    for one in whose:
+        lifecycle.note(session, one, Kind.SURPLUS, **act, **about, step="went", other=reference)
+    audit.record(
+        session, person, "move_surplus", reference, now=now, event_id=payment.event_id, move=row.id,
+        of=[one.reference for one in whose], amount_minor=amount.minor, why=why,
+    )  # fmt: skip
+    tallies.bump(session)
+    return row.id
+
+
+def _held(session: Session, part_id: int) -> tuple[MatchPart, Match, StatementLine]:
+    part = session.get(MatchPart, part_id)
+    if part is None or part.target != "surplus" or part.amount_minor <= 0:
+        raise NotFound("There is no such surplus.")
+    line = locked_line(session, session.get_one(Match, part.match_id).line_id)
+    match = session.get_one(Match, part.match_id, populate_existing=True)
+    return part, match, line
+
+
+def _checked(
+    session: Session, part: MatchPart, whose: Sequence[Payment], payment: Payment, amount: Money
+) -> None:
+    if not whose:
+        raise InvalidInput("Nobody is named by this line: undo its match, and say whose the surplus is.")
+    if payment in whose or not any(_same(payment, one) for one in whose):
+        names = ", ".join(one.reference for one in whose)
+        raise InvalidInput(
+            f"{payment.reference} is not another payment of who paid {names}: they have neither address nor "
+            "phone number in common. Give the surplus back, or undo the match and split the line."
+        )
+    if payment.status not in TAKES_MONEY:
+        raise Conflict(f"{payment.reference} is {payment.status.replace('_', ' ')}, and asks for nothing.")
+    most = min(_left(session, part), _owed(payment), key=lambda money: money.minor)
+    if amount.currency != most.currency or not 1 <= amount.minor <= most.minor:
+        raise InvalidInput(f"{most} at most can be moved: what is left, and what {payment.reference} lacks.")
+
+
+def _left(session: Session, part: MatchPart) -> Money:
+    moved = session.scalar(
+        select(func.coalesce(func.sum(SurplusMove.amount_minor), 0)).where(
+            SurplusMove.part_id == part.id, SurplusMove.undone_at.is_(None)
+        )
+    )
+    return Money(part.amount_minor - int(moved or 0), part.amount_currency)
+
+
+def _pay(
+    session: Session,
+    part: MatchPart,
+    line: StatementLine,
+    payment: Payment,
+    amount: Money,
+    why: str,
+    act: dict[str, Any],
+) -> SurplusMove:
+    """The receipt first, by a number of its own: a move cannot stand without one."""
+    times = session.scalar(select(func.count()).where(SurplusMove.part_id == part.id)) or 0
+    said = f"{MOVED}{part.id}-{times + 1}"
+    lifecycle.receive(session, payment, kind=Method.EFT, source_reference=said, amount=amount, **act)
+    receipt = session.scalars(
+        select(Receipt.id).where(Receipt.kind == Method.EFT, Receipt.source_reference == said)
+    ).one()
+    row = SurplusMove(
+        part_id=part.id, payment_id=payment.id, receipt_id=receipt, amount_minor=amount.minor,
+        amount_currency=amount.currency, booked_on=_booked_on(session, part, line), why=why, at=act["now"],
+        by=act["actor"],
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _booked_on(session: Session, part: MatchPart, line: StatementLine) -> date | None:
+    match = session.get_one(Match, part.match_id)
+    return closed_days.ClosedDays(session, line.account_id).booked_on(closed_days.day_of_match(match, line))
+
+
+def undo(session: Session, person: Person, move_id: int, why: str, *, now: datetime) -> None:
+    """Take a move back: its payment waits for its money again, and the line has its surplus.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict (undone, its day is signed off, given back).
+    """
+    check(person, Action.RECONCILE)
+    standstill.refuse(session)
+    why = reason(why)
+    row = session.get(SurplusMove, move_id)
+    if row is None:
+        raise NotFound("There is no such move.")
+    part, match, line = _held(session, row.part_id)
+    session.refresh(row)
+    if row.undone_at is not None:
+        raise Conflict(f"{row.undone_by} took this back already.")
+    if taken_back(session, line.id) is not None:
+        raise Conflict("The bank took the line back, and this with it; undo that match first.")
+    day = row.booked_on or closed_days.day_of_match(match, line)
+    closed_days.refuse_change(session, line.account_id, day)
+    whose = _whose(session, part)
+    for number in sorted({row.payment_id, *(one.id for one in whose)}):
+        holding.payment(session, number)
+    act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
+    reversals.reverse(session, row.payment, row.receipt, why, **act)
+    row.undone_at, row.undone_by, row.undone_why = now, person.name, why
+    for one in (row.payment, *whose):
+        lifecycle.note(
+            session, one, Kind.SURPLUS, **act, move=row.id, line=line.id, on=line.on.isoformat(), why=why,
+            amount_minor=row.amount_minor, currency=row.amount_currency, step="undone",
+            other=row.payment.reference,
+        )  # fmt: skip
+    audit.record(
+        session, person, "undo_surplus_move", row.payment.reference, now=now, move=row.id,
+        event_id=row.payment.event_id, why=why,
+    )  # fmt: skip
+    tallies.bump(session)
+
+
+# -- what becomes of moves with their line -----------------------------------------------------------
+
+
+def of_match(session: Session, match: Match) -> list[SurplusMove]:
+    """The moves that stand of what a match set apart."""
+    return list(
+        session.scalars(
+            select(SurplusMove)
+            .join(MatchPart, MatchPart.id == SurplusMove.part_id)
+            .where(MatchPart.match_id == match.id, SurplusMove.undone_at.is_(None))
+            .order_by(SurplusMove.payment_id)
+        )
+    )
+
+
+def refuse_undo(session: Session, match: Match) -> None:
+    """Raises Conflict while surplus of a match pays something else."""
+    if moves := of_match(session, match):
+        raise Conflict(
+            f"{moves[0].amount} of its surplus pays {moves[0].payment.reference}: take that back first."
+        )
+
+
+def go_with_line(session: Session, match: Match, why: str, act: dict[str, Any]) -> list[int]:
+    """The bank took a line back: what its surplus paid waits for its money again. Returns these payments."""
+    moves = of_match(session, match)
+    for row in moves:
+        reversals.reverse(session, holding.payment(session, row.payment_id), row.receipt, why, **act)
+    return [row.payment_id for row in moves]
+
+
+def end_with_match(
+    session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]
+) -> None:
+    """A line stands again by a new match, with its surplus whole: what that pays is decided anew."""
+    for row in of_match(session, match):
+        day = row.booked_on or closed_days.day_of_match(match, line)
+        closed_days.refuse_change(session, line.account_id, day)
+        row.undone_at, row.undone_by, row.undone_why = act["now"], act["actor"], why
+    session.flush()
+
+
+def broken(session: Session) -> Iterator[str]:
+    """Moves that are not their receipt's, or of a match that does not stand, and surplus moved twice over."""
+    stands = SurplusMove.undone_at.is_(None)
+    rows = session.execute(
+        select(SurplusMove, Receipt, Match, Reversal.id)
+        .join(Receipt, Receipt.id == SurplusMove.receipt_id)
+        .join(MatchPart, MatchPart.id == SurplusMove.part_id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .outerjoin(Reversal, Reversal.receipt_id == Receipt.id)
+        .order_by(SurplusMove.id)
+    )
+    for row, receipt, match, gone in rows:
+        if (receipt.payment_id, receipt.amount) != (row.payment_id, row.amount):
+            yield f"move {row.id}: its receipt says otherwise"
+        by_bank = taken_back(session, match.line_id) is not None
+        if row.undone_at is None and match.undone_at is not None:
+            yield f"move {row.id}: its match was undone"
+        elif (gone is None) != (row.undone_at is None and not by_bank):
+            yield f"move {row.id}: it stands otherwise than its receipt"
+    total = func.sum(SurplusMove.amount_minor)
+    over = (
+        select(MatchPart.id, total)
+        .join(SurplusMove, SurplusMove.part_id == MatchPart.id)
+        .where(stands)
+        .group_by(MatchPart.id, MatchPart.amount_minor)
+        .having(total > MatchPart.amount_minor)
+    )
+    for part, minor in session.execute(over):
+        yield f"part {part}: {minor} cents of it were moved, and it is less"
+    by_move = select(SurplusMove.receipt_id)
+    loose = select(Receipt.source_reference).where(
+        Receipt.source_reference.startswith(MOVED, autoescape=True), Receipt.id.not_in(by_move)
+    )
+    for said in session.scalars(loose):
+        yield f"receipt {said}: no move brought it"

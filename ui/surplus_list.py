@@ -1,0 +1,81 @@
+"""Too much that came on bank lines: what it pays, and moving it to another payment of its payer."""
+
+import streamlit as st
+
+import bootstrap
+from payments import surplus
+from payments.people import Action, Person
+from payments.surplus import Choice, Move, Surplus
+from ui.claims import amount_of
+from ui.here import error_boundary
+from ui.pieces import empty_state, moment, plain
+from ui.proving import act
+
+NO_OTHER = "No other payment of this payer asks for money: give it back, or keep it for them."
+OF_NOBODY = "Undo its match, and say whose it is: then it can pay another payment of theirs."
+
+
+def surplus_list(here: Person) -> None:
+    """What pays nothing yet comes first."""
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        found = surplus.standing(session, here)
+        open_ones = {one.part_id: surplus.choices(session, here, one.part_id) for one in found if one.left}
+    if not found:
+        told = "What a line brings more than is owed, and is set apart as surplus, is listed here."
+        empty_state("No surplus", told, "savings")
+    for one in found:
+        _one(here, one, open_ones.get(one.part_id, []))
+
+
+def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:
+    may = here.may(Action.RECONCILE)
+    with st.container(border=True, key=f"surplus_{one.part_id}"):
+        plain(f"{one.amount} too much · {one.text} · {one.on:%-d %b %Y}", "title")
+        rest = f"{one.left} of it pays nothing yet" if one.left else "All of it pays something"
+        plain(f"It came with {', '.join(one.whose) or 'no payment that is named'}. {rest}.", "faint")
+        for move in one.moves:
+            _moved(move, may=may)
+        if not one.left:
+            return
+        if not choices:
+            plain(NO_OTHER if one.whose else OF_NOBODY, "faint")
+        elif may:
+            with st.popover("Move it", icon=":material/swap_horiz:"):
+                _form(one, choices)
+
+
+def _moved(move: Move, *, may: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        plain(
+            f"{move.amount} pays {move.payer}, {move.reference} · {move.by}, {moment(move.at)}: {move.why}",
+        )
+        if may:
+            with st.popover("Take it back", icon=":material/undo:"), st.form(f"back_{move.id}", border=False):
+                why = st.text_input("Why?", key=f"back_why_{move.id}", max_chars=500)
+                if st.form_submit_button("Take it back", type="primary", shortcut="Mod+Enter"):
+                    said = f"Taken back: {move.reference} waits for {move.amount} again."
+                    act(said, surplus.undo, move.id, why)
+                    st.rerun()
+
+
+def _form(one: Surplus, choices: list[Choice]) -> None:
+    """To which payment, how much of it, and why."""
+    by_reference = {choice.reference: choice for choice in choices}
+
+    def told(reference: str) -> str:
+        choice = by_reference[reference]
+        return f"{reference} · {choice.payer} · {choice.event} · waits for {choice.owed}"
+
+    to = st.selectbox(
+        "Payment of the same payer", list(by_reference), format_func=told, key=f"move_to_{one.part_id}"
+    )
+    most = min(one.left, by_reference[to].owed, key=lambda money: money.minor)
+    with st.form(f"move_{one.part_id}", border=False):
+        typed = st.text_input("How much", most.decimal, key=f"move_amount_{one.part_id}_{to}", max_chars=20)
+        why = st.text_input("Why?", key=f"move_why_{one.part_id}", max_chars=500)
+        if st.form_submit_button("Move it", type="primary", shortcut="Mod+Enter"):
+            with error_boundary():
+                amount = amount_of(typed, one.left.currency)
+                act(f"{amount} pays {to} by now.", surplus.move, one.part_id, to, amount, why)
+                st.rerun()
