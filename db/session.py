@@ -279,6 +279,7 @@ def _open_postgres(url: str, busy_timeout_s: int, still_s: int, **pool: Any) -> 
         "lock_timeout": f"{busy_timeout_s}s",
         "idle_in_transaction_session_timeout": f"{still_s}s",
         "timezone": "UTC",
+        "client_encoding": "UTF8",  # else nothing can be asked of one that has none
         # The server, too, must notice soon that we were cut off: others wait for what we held.
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "3",
@@ -295,11 +296,17 @@ def _open_postgres(url: str, busy_timeout_s: int, still_s: int, **pool: Any) -> 
 
 
 def check_postgres(engine: Engine) -> None:
-    """PostgreSQL 15 or later, with pg_trgm installed or installable: search stands on it."""
+    """PostgreSQL 15 or later, in UTF-8, with pg_trgm installed or installable: search stands on it."""
     with engine.connect() as connection:
         number = int(connection.execute(text("SHOW server_version_num")).scalar_one())
         if number < 150000:
             raise DatabaseUnfit(f"PostgreSQL 15 or later is needed; this server says {number}")
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":
+            raise DatabaseUnfit(
+                f"The database keeps text as {encoding}, which cannot hold every name: make one with "
+                f"`createdb --encoding UTF8 --template template0`"
+            )
         known = text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
         if connection.execute(known).first() is None:
             raise DatabaseUnfit(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 import db.sqlite
 from db.models import Counter, InboxEvent, OutboxMail, Receipt
-from db.session import DatabaseUnfit, Sessions, open_engine
+from db.session import DatabaseUnfit, Sessions, check_postgres, open_engine
 from payments import lifecycle, outbox, sync
 from payments.gateways import Answer
 from payments.lifecycle import Source
@@ -111,6 +111,19 @@ def test_on_postgresql_who_waits_for_a_lock_or_stands_still_gives_up(database_ur
         ]
     engine.dispose()
     assert limits == ["3s", "7s"]
+
+
+@pytest.mark.postgres
+def test_a_postgresql_that_cannot_hold_every_name_is_refused(postgres_admin):
+    """As its cluster makes them on a host without a locale."""
+    with postgres_admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0"))
+    engine = open_engine(postgres_admin.url.set(database="ascii").render_as_string(hide_password=False))
+    with pytest.raises(DatabaseUnfit, match=r"keeps text as SQL_ASCII.*--encoding UTF8"):
+        check_postgres(engine)
+    engine.dispose()
+    with postgres_admin.connect() as connection:
+        connection.execute(text("DROP DATABASE ascii"))
 
 
 def test_what_is_read_to_be_written_is_not_changed_in_between(sessions: Sessions):
