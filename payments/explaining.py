@@ -118,7 +118,7 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     for number, one in enumerate(asked, 1):
         lumps[number] = _lump(session, number, one)
     first = min(one.on for one in asked)
-    fresh, held = _captures(session, first)
+    fresh, held, paid = _captures(session, first)
     items = _items(session, first)
     told: dict[int, list[Explanation]] = {}
     by_bank = [lumps[number] for number, one in enumerate(asked, 1) if one.line_id]
@@ -130,9 +130,9 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     left = [one for one in fresh if one not in gone]
     late = [one for one in by_bank if one.on < asked[-1].on - timedelta(days=TOGETHER_DAYS)]
     for one_lump in late:
-        told[one_lump.id] = payouts.explain(one_lump, left, tariff, held=held, items=items)
+        told[one_lump.id] = payouts.explain(one_lump, left, tariff, held=held, items=items, paid=paid)
     together = [one for one in by_bank if one not in late]
-    told |= payouts.explain_all(together, left, tariff, held=held, items=items)
+    told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid)
     turns |= {one.id for one in payouts.in_order(together, told)}
     return [
         replace(one, found=tuple(told.get(number, ())), in_turn=number in turns)
@@ -168,9 +168,9 @@ def _within(payout: Payout, day: date) -> bool:
     )  # fmt: skip
 
 
-def _captures(session: Session, first: date) -> tuple[list[Capture], list[Capture]]:
+def _captures(session: Session, first: date) -> tuple[list[Capture], list[Capture], set[date]]:
     """What the gateway took and no payout has brought: of days that none tells of, and of days that one left
-    it out of."""
+    it out of; and those days."""
     since = dates.day_span(first - timedelta(days=HELD_DAYS)).start
     query = (
         select(Receipt, Payment.method)
@@ -179,20 +179,26 @@ def _captures(session: Session, first: date) -> tuple[list[Capture], list[Captur
         .where(~exists().where(Reversal.receipt_id == Receipt.id), ~_is_settled())
         .order_by(Receipt.id)
     )
-    covered = [
-        (one.first_on, one.last_on)
-        for one in session.scalars(select(Payout).where(Payout.undone_at.is_(None), Payout.explained != ""))
+    told = select(Payout).where(
+        Payout.undone_at.is_(None),
+        Payout.explained != "",
+        Payout.last_on >= first - timedelta(days=HELD_DAYS),
+    )
+    paid = {
+        one.first_on + timedelta(days=after)
+        for one in session.scalars(told)
         if one.first_on and one.last_on
-    ]
+        for after in range((one.last_on - one.first_on).days + 1)
+    }
     fresh, held = [], []
     for receipt, method in session.execute(query):
         day = dates.business_day(receipt.received_at)
         capture = Capture(receipt.id, day, receipt.amount, method if method in METHODS else None)
-        if any(start <= day <= end for start, end in covered):
+        if day in paid:
             held.append(capture)
         elif day >= first - timedelta(days=CAPTURE_DAYS):
             fresh.append(capture)
-    return fresh, held
+    return fresh, held, paid
 
 
 def _is_settled() -> Any:

@@ -20,8 +20,10 @@ from payments.payouts import (
     explain_all,
     in_order,
     is_sure,
+    worlds,
 )
 from payments.payouts.due import Trouble, alarms, expected
+from payments.payouts.runs import points_of
 from payments.tariff import Rates, Tariff
 
 DAY = date(2026, 3, 10)  # a Tuesday
@@ -313,3 +315,45 @@ def test_a_refund_is_in_no_payout_of_days_before_it():
     later = replace(refund(950_00), on=NEXT)
     found = explain(lump(paid_out(some, less=950_00), on=date(2026, 3, 12)), some, TARIFF, items=[later])
     assert all(later not in one.items for one in found)
+
+
+def left_out_and_brought(first_id: int, second_id: int) -> tuple[list[Lump], list[Capture]]:
+    """Two payouts of one night: the first day's left one out, which the second day's brought."""
+    some = [
+        *captures(1500_00, 2500_00, method="card"),
+        *captures(950_00, 450_00, 450_00, method="card", on=NEXT, first=11),
+    ]
+    night = date(2026, 3, 12)
+    first = lump(paid_out(some[1:2]), on=night, number=first_id)
+    second = lump(paid_out([some[0], *some[2:]]), on=night, number=second_id)
+    return [first, second], some
+
+
+@pytest.mark.parametrize("first_id, second_id", [(1, 2), (2, 1)])
+def test_of_one_night_the_order_of_the_lines_says_nothing(first_id, second_id):
+    lumps, some = left_out_and_brought(first_id, second_id)
+    told = explain_all(lumps, some, TARIFF)
+    first, second = told[first_id][0], told[second_id][0]
+    assert (first.days, [one.id for one in first.held]) == ((DAY,), [1])
+    assert (second.days, [one.id for one in second.released]) == ((NEXT,), [1])
+
+
+@pytest.mark.parametrize("paid, fits", [((), True), ((NEXT,), False)])
+def test_days_that_come_together_leave_no_day_out_between_them(paid, fits):
+    """A day too small to be paid alone comes with the next one, not with one after that."""
+    third = NEXT + timedelta(days=1)
+    some = [*captures(9_00, method="card"), *captures(950_00, method="card", on=third, first=5)]
+    (found,) = explain(lump(paid_out(some), on=date(2026, 3, 13)), some, TARIFF, paid=paid)
+    assert found.is_whole is fits
+
+
+def test_what_is_left_of_a_paid_day_is_no_payout_of_its_own():
+    some = captures(1500_00, method="card")
+    wanted = lump(paid_out(some))
+    assert explain(wanted, some, TARIFF)[0].is_whole
+    assert explain(wanted, some, TARIFF, paid=[DAY]) == []
+
+
+def test_what_is_sure_is_of_one_world():
+    """A share that large is of more worlds than there are, without the likeliest one."""
+    assert points_of(1 / worlds.MOST_WORLDS) < worlds.SURE

@@ -3,12 +3,14 @@
 import csv
 import io
 from dataclasses import fields
+from datetime import timedelta
 
 import pytest
 
-from benchmarks.score.play import Options, make_reference, score
+from benchmarks.score.play import Options, _Desk, make_reference, score
 from benchmarks.score.tally import Tally
 from db.money import Money
+from payments.payouts import Capture, Item, Less
 from simulator import bank, event_day, settlements
 from simulator.event_day import Rates
 
@@ -131,3 +133,34 @@ def test_rates_seeds_and_prices_are_given_from_outside():
     assert found.channels["eft"].lines >= 40
     assert found.channels["card"].lines == found.channels["cash"].lines == 0
     assert found.channels["eft"].wrong == 0
+
+
+def test_who_looks_at_what_is_late_knows_nothing_of_a_payout_not_decided_yet():
+    """Taken away before its payout was asked about, a held capture would make that payout unexplainable."""
+    year = event_day.play(3, make_reference, months=2)
+    desk = _Desk(year, bank.keep(year), Options(months=2))
+    paid = next(one for one in desk.books.payouts if len(one.captures) > 1)
+    late, twin = paid.captures[0], next(one for one in year.captures if one not in paid.captures)
+    gross = late.gross
+    desk._held[late.registration] = Capture(late.registration, late.on, gross)
+    desk._settled[twin.registration] = Capture(twin.registration, twin.on, gross)
+    much_later = paid.on + timedelta(days=60)
+    desk._look_at_the_late(much_later)
+    assert late.registration in desk._held
+    desk._decided.add(paid.id)
+    desk._look_at_the_late(much_later)
+    assert late.registration not in desk._held
+    assert twin.registration in desk._unsettled  # taken for it; its own day is not decided
+
+
+def test_a_refund_taken_for_another_of_its_amount_is_known_again():
+    year = event_day.play(3, make_reference, months=2)
+    desk = _Desk(year, bank.keep(year), Options(months=2))
+    paid = next(one for one in desk.books.payouts if any(less.kind == "refund" for less in one.less))
+    late = next(less for less in paid.less if less.kind == "refund")
+    other = next(one for one in desk.books.less if one not in paid.less)
+    told, its_like = (Item(one.id, Less.REFUND, Money(late.minor), one.on) for one in (late, other))
+    desk._items[late.id], desk._gone[other.id] = told, its_like
+    desk._decided.add(paid.id)
+    desk._look_at_the_late(paid.on + timedelta(days=60))
+    assert desk._items == {other.id: its_like}

@@ -79,12 +79,16 @@ class _Desk:
         self._held: dict[int, payouts.Capture] = {}
         self._settled: dict[int, payouts.Capture] = {}
         self._items: dict[int, Item] = {}
+        self._gone: dict[int, Item] = {}  # taken off
+        self._paid: set[date] = set()  # trading days, as far as the desk knows
         self._lines: list[Line] = []
         self._waiting: list[Line] = []  # payouts nobody has explained yet
         self._booked: dict[int, tuple[tuple[int, int], ...]] = {}  # of each line: registration, minor units
         self._sums: Counter[str] = Counter()
-        self._really_paid = {one.registration: paid.on for paid in books.payouts for one in paid.captures}
-        self._really_taken = {one.id: paid.on for paid in books.payouts for one in paid.less}
+        self._really_paid = {one.registration: paid.id for paid in books.payouts for one in paid.captures}
+        self._really_due = {day: paid.id for paid in books.payouts for day in paid.days}
+        self._really_taken = {one.id: paid.id for paid in books.payouts for one in paid.less}
+        self._decided: set[int] = set()  # payouts, by the desk or by hand
 
     def night(self, day: date, lines: list[BankLine]) -> None:
         self._morning(day)
@@ -132,25 +136,31 @@ class _Desk:
         """Captures without their payout raise an alarm; somebody looks and puts right what was put wrong.
 
         One of two of equal price may have been taken for the other: then the other is what is still open.
+        What is in a payout that nobody has decided yet is not late: nobody knows more of it than the desk.
         """
-        over = (
-            self._waiting[0].on - timedelta(days=1) if self._waiting else day
-        )  # it may be in one that waits
         for known in (self._unsettled, self._held):
             for number, one in list(known.items()):
-                if (day - one.on).days > _LATE_DAYS and self._really_paid.get(number, date.max) <= over:
+                if (day - one.on).days > _LATE_DAYS and self._really_paid.get(number) in self._decided:
                     self.tally.corrected += 1
                     del known[number]
-                    self._put_back_its_twin(one, over)
+                    self._put_back_its_twin(one)
         for number, item in list(self._items.items()):
-            if (day - item.on).days > _LATE_DAYS and self._really_taken.get(number, date.max) <= over:
+            if (day - item.on).days > _LATE_DAYS and self._really_taken.get(number) in self._decided:
                 self.tally.corrected += 1
                 del self._items[number]
+                self._put_back_its_like(item)
 
-    def _put_back_its_twin(self, one: payouts.Capture, over: date) -> None:
+    def _put_back_its_twin(self, one: payouts.Capture) -> None:
         for number, other in self._settled.items():
-            if other.gross == one.gross and self._really_paid.get(number, date.max) > over:
-                self._held[number] = self._settled.pop(number)
+            if other.gross == one.gross and self._really_paid.get(number) not in self._decided:
+                was_held = self._really_due.get(other.on) in self._decided
+                (self._held if was_held else self._unsettled)[number] = self._settled.pop(number)
+                return
+
+    def _put_back_its_like(self, item: Item) -> None:
+        for number, other in self._gone.items():
+            if other.amount == item.amount and self._really_taken.get(number) not in self._decided:
+                self._items[number] = self._gone.pop(number)
                 return
 
     def _receive(self, number: int, minor: int, *, closes: bool = False) -> None:
@@ -224,13 +234,14 @@ class _Desk:
         while self._waiting:
             told = explain_all(
                 [self._lump(line) for line in self._waiting], self._unsettled.values(), self._tariff,
-                held=self._held.values(), items=self._items.values(),
+                held=self._held.values(), items=self._items.values(), paid=self._paid,
             )  # fmt: skip
             for line in in_order(self._waiting, told):
                 best = told[line.id][0]
                 self._waiting.remove(line)
                 self._close(line, told[line.id], closed=True)
                 self._settle(best.captures, best.held, best.items)
+                self._paid |= set(best.days)
                 self.tally.waited[(today - line.on).days] += 1
             if not self._waiting or (today - self._waiting[0].on).days < self._options.patience:
                 return
@@ -252,6 +263,7 @@ class _Desk:
         real, best = self._real(line), found[0] if found else None
         self.tally.ambiguous += len({one.composition for one in found}) > 1
         right = best is not None and _explains(best, real)
+        self._decided.add(real.id)
         self._count_payout(best, real)
         self.tally.count(self.books.truth[line.id], line.amount.minor, closed=closed, right=right)
         if best and not right:
@@ -270,6 +282,7 @@ class _Desk:
                 missing[one.gross.minor] -= 1
                 inside.append(one)
         self._settle(inside, held, self._taken_off(real))
+        self._paid |= set(real.days)
 
     def _taken_off(self, real: settlements.Payout) -> list[Item]:
         left, found = Counter(one.minor for one in real.less), []
@@ -290,7 +303,7 @@ class _Desk:
             if self._unsettled.pop(one.id, None):
                 self._held[one.id] = one
         for item in less:
-            self._items.pop(item.id, None)
+            self._gone[item.id] = self._items.pop(item.id)
 
     def _count_payout(self, best: Explanation | None, real: settlements.Payout) -> None:
         """By value: what the explanation and the truth have in common, less what it has too much."""

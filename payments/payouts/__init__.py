@@ -33,15 +33,16 @@ def explain(
     *,
     held: Collection[Capture] = (),
     items: Collection[Item] = (),
+    paid: Collection[date] = (),
     habits: Habits | None = None,
 ) -> list[Explanation]:
     """All equally good explanations of a lump sum, the likeliest first.
 
     ``captures`` are those no payout explains yet, ``held`` those that an earlier one left out, ``items`` what
-    is still to be taken off. When nothing explains it, the nearest attempt comes back alone, with its
-    difference; nothing at all when no trading day fits the date.
+    is still to be taken off, ``paid`` trading days whose payouts are decided. When nothing explains it, the
+    nearest attempt comes back alone, with its difference; nothing at all when no trading day fits the date.
     """
-    return explain_all([lump], captures, tariff, held=held, items=items, habits=habits)[lump.id]
+    return explain_all([lump], captures, tariff, held=held, items=items, paid=paid, habits=habits)[lump.id]
 
 
 def is_sure(found: Sequence[Explanation]) -> bool:

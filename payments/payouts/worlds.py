@@ -7,6 +7,7 @@ the share of the worlds that have it.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +23,13 @@ MOST_DAYS = 7
 OLDEST_BANK_DAYS = 8  # a trading day that old is late: a person looks
 #: Explanations within so many points of the best are as good: one that is 150 times less likely is no rival.
 AS_GOOD = 1000
-#: Sure is what is likelier by so many points, 1,800 times, than everything else together.
-SURE = 1500
+#: Sure is what is likelier by so many points, 150 times as well, than everything else together. That is more
+#: than there are worlds: all that are sure are of the likeliest one, so no capture is in two of them.
+SURE = 1000
 #: How often something happens that nobody knows of, and moves a payout to any cent of its sum.
 UNKNOWN = 0.002
+#: Trading days that one lump sum may leave out, whose payouts come later than its own.
+MOST_LEFT_OUT = 2
 #: Worlds that go on: at most so many, none so many points behind the best.
 MOST_WORLDS, FAR_BEHIND = 60, 2600
 
@@ -42,15 +46,19 @@ class _World:
     held: tuple[Capture, ...]
     items: tuple[Item, ...]
     story: Mapping[int, Explanation]
+    told: frozenset[int] = frozenset()  # lump sums, whatever is said of them
+    reached: date = date.min  # the last trading day paid tonight
 
-    def after(self, found: Explanation) -> "_World":
+    def after(self, found: Explanation, more_points: int) -> "_World":
         gone = {*found.captures, *found.items}
         return _World(
-            self.points + found.points,
+            self.points + found.points + more_points,
             self.paid | set(found.days),
             tuple(one for one in (*self.held, *found.held) if one not in gone),
             tuple(one for one in self.items if one not in gone),
             {**self.story, found.lump.id: found},
+            self.told | {found.lump.id},
+            found.days[-1],
         )
 
 
@@ -61,10 +69,12 @@ def explain_all(
     *,
     held: Collection[Capture] = (),
     items: Collection[Item] = (),
+    paid: Collection[date] = (),
     habits: Habits | None = None,
 ) -> dict[int, list[Explanation]]:
     """Explanations of lump sums by their ids, each in the light of the others; none shares a capture.
 
+    ``paid`` are trading days whose payouts are decided: what is left of them is in ``held``.
     Of each: all compositions as good as the best, the likeliest first; the nearest attempt alone when nothing
     fits, nothing at all when no trading day does.
     """
@@ -72,20 +82,23 @@ def explain_all(
     told: dict[int, list[Explanation]] = {}
     for currency, some in groupby(ordered, key=lambda one: one.amount.currency):
         asked = _Asked(
-            (one for one in captures if one.gross.currency == currency), tariff, habits or Habits()
+            (one for one in captures if one.gross.currency == currency), tariff, habits or Habits(), paid
         )
         waiting = tuple(one for one in held if one.gross.currency == currency)
         known = tuple(one for one in items if one.amount.currency == currency)
-        told |= asked.about(list(some), _World(0, frozenset(), waiting, known, {}))
+        told |= asked.about(list(some), _World(0, frozenset(paid), waiting, known, {}))
     return told
 
 
 class _Asked:
-    def __init__(self, captures: Iterable[Capture], tariff: Tariff, habits: Habits) -> None:
+    def __init__(
+        self, captures: Iterable[Capture], tariff: Tariff, habits: Habits, paid: Collection[date]
+    ) -> None:
         self._tariff, self._habits = tariff, habits
         self._by_day: dict[date, list[Capture]] = defaultdict(list)
         for capture in captures:
             self._by_day[capture.on].append(capture)
+        self._ordered = sorted({*self._by_day, *paid})
         self._runs: dict[tuple[int, tuple[date, ...]], Run] = {}
         self._told: dict[tuple[Run, tuple[Capture, ...], tuple[Item, ...]], list[Explanation]] = {}
 
@@ -97,35 +110,39 @@ class _Asked:
         return {lump.id: _told(lump, worlds) for lump in lumps}
 
     def _night(self, worlds: Sequence[_World], lumps: Sequence[Lump]) -> list[_World]:
-        """Worlds after the lump sums of one day, which may stand in any order."""
-        for lump in lumps:
-            worlds = _likeliest(self._go_on(worlds, lump, len(lumps)))
-        return _likeliest(replace(one, points=one.points + self._skipped(one, lumps)) for one in worlds)
+        """Worlds after the lump sums of one day.
 
-    def _skipped(self, world: _World, lumps: Sequence[Lump]) -> int:
-        """What it costs that earlier days were left out: payouts come in the order of their days."""
-        today = [day for lump in lumps if lump.id in world.story for day in world.story[lump.id].days]
-        if not today:
-            return 0
-        left = [day for day in self._days(lumps[0], world) if day < max(today)]
-        return len(left) * points_of(self._habits.out_of_order)
+        The bank lists them in any order, and what one held the next may have: so each world takes them in the
+        order of the trading days that it says they are for.
+        """
+        worlds = [replace(one, reached=date.min) for one in worlds]
+        for _ in lumps:
+            worlds = _likeliest(
+                later
+                for world in worlds
+                for lump in lumps
+                if lump.id not in world.told
+                for later in self._go_on(world, lump)
+            )
+        return list(worlds)
 
     def _days(self, lump: Lump, world: _World) -> list[date]:
         """Trading days that may be paid by now and are not yet."""
-        return sorted(
+        return [
             day
-            for day in self._by_day
-            if day not in world.paid and next_bank_day(day) <= lump.on <= next_bank_day(day, OLDEST_BANK_DAYS)
-        )
+            for day in self._ordered
+            if day not in world.paid
+            and world.reached < day
+            and next_bank_day(day) <= lump.on <= next_bank_day(day, OLDEST_BANK_DAYS)
+        ]
 
-    def _go_on(self, worlds: Sequence[_World], lump: Lump, together: int) -> Iterator[_World]:
-        """Each world with each explanation of the lump sum, and with something that nobody knows of."""
-        for world in worlds:
-            runs = list(self._runs_of(lump, world, together))
-            for run in runs:
-                for found in self._explanations(run, world):
-                    yield world.after(found)
-            yield _with_unknown(world, lump, runs)
+    def _go_on(self, world: _World, lump: Lump) -> Iterator[_World]:
+        """The world with each explanation of the lump sum, and with something that nobody knows of."""
+        runs = list(self._runs_of(lump, world))
+        for run, left_out in runs:
+            for found in self._explanations(run, world):
+                yield world.after(found, left_out)
+        yield _with_unknown(world, lump, runs)
 
     def _explanations(self, run: Run, world: _World) -> list[Explanation]:
         key = run, world.held, world.items
@@ -134,15 +151,26 @@ class _Asked:
             self._told[key] = list(run.explanations(world.held, world.items, worst=most, far=FAR_BEHIND))
         return self._told[key]
 
-    def _runs_of(self, lump: Lump, world: _World, together: int) -> Iterator[Run]:
-        """Runs of days, single ones first. Two come together when the first is too small to be paid alone."""
+    def _runs_of(self, lump: Lump, world: _World) -> Iterator[tuple[Run, int]]:
+        """Runs of days, single ones first, with what it costs that earlier days are left out.
+
+        Days come together when the first is too small to be paid alone and waits for the next: none between
+        them was paid by another.
+        """
         days = self._days(lump, world)
-        for start in range(min(len(days), together + 1)):
+        for start in range(min(len(days), MOST_LEFT_OUT + 1)):
             for length in range(1, min(MOST_DAYS, len(days) - start) + 1):
-                run = self._run(lump, tuple(days[start : start + length]))
+                some = tuple(days[start : start + length])
+                if self._between(some) > length:
+                    break
+                run = self._run(lump, some)
                 if length > 2 and not run.first_may_be_small(world.items):
                     break
-                yield run
+                yield run, start * points_of(self._habits.out_of_order)
+
+    def _between(self, days: Sequence[date]) -> int:
+        """Trading days from the first to the last of these."""
+        return bisect_right(self._ordered, days[-1]) - bisect_left(self._ordered, days[0])
 
     def _run(self, lump: Lump, days: tuple[date, ...]) -> Run:
         key = lump.id, days
@@ -152,13 +180,14 @@ class _Asked:
         return self._runs[key]
 
 
-def _with_unknown(world: _World, lump: Lump, runs: Sequence[Run]) -> _World:
-    single = [run for run in runs if len(run.days) == 1]
+def _with_unknown(world: _World, lump: Lump, runs: Sequence[tuple[Run, int]]) -> _World:
+    single = [(run.prior + left_out, run) for run, left_out in runs if len(run.days) == 1]
     if not single:
-        return replace(world, points=world.points + worst(lump) + points_of(UNKNOWN))
-    nearest = min(single, key=lambda run: run.prior)
+        points = world.points + worst(lump) + points_of(UNKNOWN)
+        return replace(world, points=points, told=world.told | {lump.id})
+    prior, nearest = min(single, key=lambda one: one[0])
     # a roll-up bears the sum out: there only what fits nothing else is unknown
-    return world.after(nearest.nearest(nearest.prior + (worst(lump) if lump.gross is None else 10**5)))
+    return world.after(nearest.nearest(prior + (worst(lump) if lump.gross is None else 10**5)), 0)
 
 
 def _on_time(day: date, on: date, habits: Habits) -> float:
