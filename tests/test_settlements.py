@@ -278,6 +278,19 @@ def test_what_explains_as_well_is_chosen_by_a_person_and_by_nobody_else(bench):
     bench.lawful()
 
 
+def test_days_around_one_that_is_paid_do_not_come_together(bench):
+    """Thursday's nine rand were too small to be paid alone, but Friday's payout came without them."""
+    bench.paid(Money(9_00), at=bench.friday - timedelta(days=1))
+    friday = bench.paid(Money(450_00))
+    bench.paid(Money(1500_00), at=bench.friday + timedelta(days=1))
+    bench.bring(bench.row(friday, gross=450_00))
+    bench.bank("1456.66")  # 1500 and 9 by card: less 42.75 and 6.41, 0.26 and 0.04, 2.88
+    bench.propose()
+    with bench.sessions.read() as session:
+        (asked,) = explaining.explain(session, ADMIN)
+    assert not asked.found[0].is_whole
+
+
 STATEMENT = """
 Statement of iKhokha
 Recon Date: 20 Nov 2026
