@@ -357,3 +357,13 @@ def test_what_is_left_of_a_paid_day_is_no_payout_of_its_own():
 def test_what_is_sure_is_of_one_world():
     """A share that large is of more worlds than there are, without the likeliest one."""
     assert points_of(1 / worlds.MOST_WORLDS) < worlds.SURE
+
+
+def test_what_is_no_likelier_than_something_unknown_is_not_sure_though_nothing_else_fits():
+    some = captures(1500_00, 950_00, method="card")
+    (found,) = explain(lump(paid_out(some)), some, TARIFF)
+    unlikely = replace(found, points=worlds.worst(found.lump))
+    assert is_sure([found])
+    assert not is_sure([unlikely])
+    told = replace(unlikely, lump=replace(found.lump, gross=found.gross, fees=found.fees))
+    assert is_sure([told])

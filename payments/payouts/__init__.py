@@ -46,8 +46,16 @@ def explain(
 
 
 def is_sure(found: Sequence[Explanation]) -> bool:
-    """One composition alone is likely: far likelier than all others together, and than something unknown."""
-    return bool(found) and found[0].is_whole and found[0].lead > SURE
+    """One composition alone is likely: far likelier than all others together, and than something unknown.
+
+    What alone is no likelier than something unknown may be the best there is, and still be chance: then what
+    really happened is not among what was asked. A roll-up's gross and fees speak against chance.
+    """
+    if not found or not found[0].is_whole:
+        return False
+    best = found[0]
+    is_likely = best.lump.gross is not None or best.points < worst(best.lump)
+    return is_likely and best.lead > SURE
 
 
 class _Asked(Protocol):
