@@ -436,6 +436,6 @@ def test_guesses_of_an_answer_are_slowed_down(desk: Served):
 @pytest.mark.processes
 def test_where_nobody_set_a_provider_there_is_none(tmp_path: Path):
     with serving(tmp_path) as served:
-        assert "Sign in with" not in served.ask("/signin").text
+        assert "/signin/outside" not in served.ask("/signin").text
         assert served.ask("/signin/outside").status_code == 404
         assert served.ask("/signin/outside/back").status_code == 404

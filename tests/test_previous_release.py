@@ -7,7 +7,7 @@ import io
 import shutil
 import subprocess
 import sys
-import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,12 +37,13 @@ _UNASKED = (
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the previous release, as it was."""
     git = shutil.which("git")
-    got = subprocess.run([git, "archive", RELEASE], cwd=PROJECT, capture_output=True) if git else None
+    archive = [git, "archive", "--format=zip", RELEASE]
+    got = subprocess.run(archive, cwd=PROJECT, capture_output=True) if git else None
     if got is None or got.returncode:
         pytest.skip(f"the previous release, {RELEASE}, is not in this copy's history: git fetch --unshallow")
     folder = tmp_path_factory.mktemp("previous")
-    with tarfile.open(fileobj=io.BytesIO(got.stdout)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(got.stdout)) as files:
+        files.extractall(folder)
     return folder
 
 

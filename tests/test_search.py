@@ -507,7 +507,7 @@ def test_a_payment_tells_its_links_and_who_asked(sessions: Sessions, story: link
 
 
 #: Kinds that know other steps than a request for approval does.
-_STEPS = {Kind.REFUND_ORDER: "ready", Kind.DISPUTE: "recorded"}
+_STEPS = {Kind.REFUND_ORDER: "ready", Kind.DISPUTE: "recorded", Kind.SURPLUS: "came"}
 
 
 def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
@@ -542,6 +542,7 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
         "title": "Tax invoice",
         "label": "INV-1-000001",
         "to": "Tumelo Holdings",
+        "other": "DEMO-REG-7K3M9P",
     }
     for kind in Kind:
         step = {"step": _STEPS[kind]} if kind in _STEPS else {}

@@ -299,7 +299,6 @@ def held() -> None:
 
 st.title("Privacy", anchor=False)
 ui.outcome()
-ui.confirm_in_dialog()
 with app.sessions.read() as session:
     requests = subject_requests.listed(session, person)
 waiting = [one for one in requests if one.state == "open"]
