@@ -48,12 +48,12 @@ def bodies_kept(sessions) -> set[bytes]:
 
 @pytest.mark.timeout(3_600)  # --kills 200
 def test_kill_minus_nine_under_load_loses_no_acknowledged_event(
-    database_kind, database_url, sessions, pytestconfig
+    database_kind, database_url, sessions, pytestconfig, tmp_path
 ):
     dice = random.Random(2026)
     acknowledged: list[bytes] = []
     kills = pytestconfig.getoption("--kills")
-    with nursery("webhook:main", **ENVIRON, DATABASE_URL=database_url) as hooks:
+    with nursery("webhook:main", **ENVIRON, DATABASE_URL=database_url, DATA_DIR=str(tmp_path)) as hooks:
         for kill in range(kills if database_kind == "sqlite" else max(1, kills // 3)):
             port = free_port()
             with hooks.child(WEBHOOK_PORT=str(port)) as child:
