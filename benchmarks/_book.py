@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from benchmarks import _many
-from payments import as_of, stood
+from db.session import Sessions
+from payments import as_of, stood, upgrading
 
 #: Just after the last invented payment: what a report is asked for on.
 NOW = datetime(2026, 12, 26, 10, 0, tzinfo=UTC)
@@ -221,10 +222,6 @@ _ADDED_UP = (
     INSERT INTO tallies SELECT hour, event_id, measure, key, currency, {_SUMS}
     FROM ({stood.happened("TRUE", "", "timeline")}) told GROUP BY 1, 2, 3, 4, 5
     """,
-    f"""
-    INSERT INTO tally_months SELECT {{month:hour}}, event_id, measure, key, currency, {_SUMS}
-    FROM tallies GROUP BY 1, 2, 3, 4, 5
-    """,
 )
 #: What the databases have different words for; ``x`` is a column, ``n`` a number of days.
 _WORDS = {
@@ -259,6 +256,7 @@ def fill(engine: Engine, count: int) -> None:
             driver.execute(as_of.filled(statement, database, NOW))
         if database == "postgresql":  # whoever is added next is not the first
             driver.execute("SELECT setval('people_id_seq', (SELECT max(id) FROM people))")
+    upgrading.upgrade(Sessions(engine))  # it adds up the months
     if database == "postgresql":  # as its autovacuum does; nothing counts SQLite's rows at a desk
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")

@@ -2,6 +2,9 @@
 
 from sqlalchemy import Engine, text
 
+from db.session import Sessions
+from payments import upgrading
+
 #: What invented payments lack beside their status: how far the payer came, and why it failed.
 _JOURNEYS = (
     "UPDATE payments SET stage = CASE WHEN status IN ('paid', 'refunded') THEN 'paid' WHEN status = 'failed'"
@@ -16,6 +19,7 @@ def count(engine: Engine) -> None:
     with engine.begin() as connection:
         for statement in (*_JOURNEYS, *_totals(engine.dialect.name == "sqlite")):
             connection.execute(text(statement))
+    upgrading.upgrade(Sessions(engine))  # it adds up the months
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE")
 
@@ -26,11 +30,6 @@ def _totals(sqlite: bool) -> tuple[str, ...]:
             return f"substr({column}, 1, 13) || '\\:00\\:00.000000'"
         return f"date_trunc('hour', {column}, 'UTC')"
 
-    month = (
-        "strftime('%Y-%m-01', hour, '+2 hours')"
-        if sqlite
-        else "CAST(date_trunc('month', hour AT TIME ZONE 'Africa/Johannesburg') AS DATE)"
-    )
     paid = f"FROM payments WHERE paid_at IS NOT NULL GROUP BY {hour('paid_at')}, event_id, method, 4"
     return (
         f"INSERT INTO standings SELECT event_id, status, amount_currency, {_SUMS} GROUP BY 1, 2, 3",
@@ -42,6 +41,4 @@ def _totals(sqlite: bool) -> tuple[str, ...]:
         f" sum(received_minor) {paid.replace('method, 4', 'method, 5')}",
         f"INSERT INTO tallies SELECT {hour('created_at')}, event_id, 'status', status, amount_currency,"
         f" {_SUMS} GROUP BY 1, 2, 4, 5",
-        f"INSERT INTO tally_months SELECT {month}, event_id, measure, key, currency, sum(count),"
-        " sum(sum_minor) FROM tallies GROUP BY 1, 2, 3, 4, 5",
     )
