@@ -45,12 +45,18 @@ _PAYMENTS = """
         refunded_minor = CASE WHEN status = 'refunded' THEN received_minor ELSE 0 END,
         review = CASE WHEN id % 97 = 0 THEN 'paid_late' END
 """
-#: Events begin in each month of the year.
+#: Events begin in each of twelve months: three of them are still to come.
 _EVENTS = tuple(
-    f"UPDATE events SET starts_on = '2026-{month:02d}-01', ends_on = '2026-{month:02d}-03'"
-    f" WHERE id % 12 = {month % 12}"
-    for month in range(1, 13)
+    f"UPDATE events SET starts_on = '{month}-01', ends_on = '{month}-03' WHERE id % 12 = {nth}"
+    for nth, month in enumerate(
+        [*(f"2026-{month:02d}" for month in range(4, 13)), "2027-01", "2027-02", "2027-03"]
+    )
 )
+#: A week after its event the desk waits for an unpaid link no more (``payments.terms``).
+_EXPIRED = """
+    UPDATE payments SET status = 'expired' WHERE status IN ('open', 'failed')
+        AND event_id IN (SELECT id FROM events WHERE ends_on < '2026-12-19')
+"""
 _KIND = "CASE WHEN p.method IN ('card', 'instant_eft') THEN 'gateway' ELSE p.method END"
 _SOURCE = "CASE WHEN p.origin = 'legacy' AND p.method = 'eft' THEN 'legacy-' ELSE 's' END || p.id"
 _RECEIPTS = (
@@ -210,7 +216,8 @@ _UPDATED = """
     UPDATE payments SET updated_at = (SELECT MAX(t.at) FROM timeline t WHERE t.payment_id = payments.id)
 """
 _STATEMENTS = (
-    *_EVENTS, _PAID_LATER, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, _UPDATED, *_PAYOUTS, *_BANK, *_HOURS,
+    *_EVENTS, _EXPIRED, _PAID_LATER, _PAYMENTS, *_RECEIPTS, *_REFUNDS, *_TIMELINE, _UPDATED, *_PAYOUTS,
+    *_BANK, *_HOURS,
 )  # fmt: skip
 _SUMS = "CAST(SUM(count) AS BIGINT), CAST(SUM(sum_minor) AS BIGINT)"
 _ADDED_UP = (
