@@ -60,6 +60,7 @@ MERGED_EVENTS = 50
 
 #: Written out, not bound: a database takes a partial index only for the very words of its condition.
 LINK_ASKED = Link.state == literal_column("'asked'")
+LET_GO = Payment.status.in_([literal_column(f"'{one}'") for one in ("expired", "cancelled", "waived")])
 MAIL_FAILED = OutboxMail.state == literal_column("'failed'")
 #: A mail that somebody decided is not needed any more troubles nobody.
 MAIL_DECIDED = exists().where(

@@ -224,32 +224,37 @@ def _walk(
 def spreads(book: Book, seen: Seen, now: float, ahead: Sequence[float]) -> Floats:
     """For each number of days ahead, how far events stand from the rest: the scatter of what came, beyond
     that of payers who each pay or do not. What nobody could see yet is worth as the usual."""
-    scatter = np.zeros(len(ahead))
-    weight = np.zeros(len(ahead))
-    for event in np.unique(book.event):
-        mine = book.only(book.event == event)
-        one, much = _scatter(mine, learn(seen.without(event)), now, ahead)
-        scatter, weight = scatter + one, weight + much
+    events, place = np.unique(book.event, return_inverse=True)
+    scatter, weight = np.zeros(len(ahead)), np.zeros(len(ahead))
+    if len(events):
+        # all events walk at once: each has channels of its own, with the pace of the others in them
+        others = [learn(seen.without(event)) for event in events]
+        pace = Pace(
+            np.concatenate([one.paid for one in others]), np.concatenate([one.gone for one in others])
+        )
+        own = replace(book, event=place, channel=place * seen.days.shape[1] + book.channel)
+        told, total = _scatter(own, pace, now, ahead)
+        scatter, weight = told.sum(1), total.sum(1)
     squared = (scatter + WORTH * USUAL_SPREAD**2) / (weight + WORTH)
     return np.sqrt(np.maximum(squared, 0.0025))
 
 
-def _scatter(mine: Book, pace: Pace, now: float, ahead: Sequence[float]) -> tuple[Floats, Floats]:
-    """Of one event: the squared distance beyond chance, and how much it tells (1: all that one event can)."""
-    moments = np.arange(now - ahead[0], mine.began.min(), -_REPLAY_EVERY)
-    waits = (mine.began <= moments[:, None]) & (mine.ended > moments[:, None])
-    replay, place = np.nonzero(waits)
-    told, total = np.zeros(len(ahead)), np.zeros(len(ahead))
+def _scatter(book: Book, pace: Pace, now: float, ahead: Sequence[float]) -> tuple[Floats, Floats]:
+    """By days ahead and event: the squared distance beyond chance, and how much it tells (1: all that one
+    event can)."""
+    moments = np.arange(now - ahead[0], book.began.min(), -_REPLAY_EVERY)
+    replay, place = np.nonzero((book.began <= moments[:, None]) & (book.ended > moments[:, None]))
+    shape = int(book.event.max()) + 1, len(moments)
+    told, total = np.zeros((len(ahead), shape[0])), np.zeros((len(ahead), shape[0]))
     if not len(place):
         return told, total
-    waiting, then = mine.only(place), moments[replay]
-    minor = waiting.minor.astype(float)
+    waiting, then = book.only(place), moments[replay]
+    minor, cell = waiting.minor.astype(float), waiting.event * len(moments) + replay
     chance = chances(pace, waiting, then, ahead)
     for nth, days in enumerate(ahead):
-        seen = moments + days <= now
         paid = waiting.paid & (waiting.ended <= then + days)
         sums = [
-            np.bincount(replay, each, len(moments))[seen]
+            np.bincount(cell, each, shape[0] * shape[1]).reshape(shape)[:, moments + days <= now]
             for each in (
                 minor * (paid - chance[nth]), minor**2 * chance[nth] * (1 - chance[nth]),
                 minor * _density(chance[nth]),
@@ -257,9 +262,9 @@ def _scatter(mine: Book, pace: Pace, now: float, ahead: Sequence[float]) -> tupl
         ]  # fmt: skip
         off, by_chance, moved = sums[0] ** 2, sums[1], sums[2] ** 2
         sure = _safe(USUAL_SPREAD**2 * moved, by_chance + USUAL_SPREAD**2 * moved)
-        many = max(1, int(np.count_nonzero(sure)))
-        told[nth] = (sure**2 * _safe(off - by_chance, moved)).sum() / many
-        total[nth] = (sure**2).sum() / many
+        many = np.maximum(1, np.count_nonzero(sure, axis=1))
+        told[nth] = (sure**2 * _safe(off - by_chance, moved)).sum(1) / many
+        total[nth] = (sure**2).sum(1) / many
     return told, total
 
 

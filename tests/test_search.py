@@ -1,7 +1,7 @@
 """Finding payments: any identifier, exact totals, and nobody sees another's events."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -566,6 +566,13 @@ def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
             select(InboxEvent.id).where(InboxEvent.handled_at.is_(None)),
             "ix_inbox_unhandled",
             id="waiting events",
+        ),
+        pytest.param(
+            select(Payment.id).where(
+                conditions.LET_GO, Payment.updated_at > datetime(2026, 11, 1, tzinfo=UTC)
+            ),
+            "ix_payments_let_go",
+            id="let go",
         ),
     ],
 )

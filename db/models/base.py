@@ -43,9 +43,10 @@ def row_id() -> Mapped[int]:
     return mapped_column(RowId, primary_key=True, autoincrement=True)
 
 
-def partial_index(name: str, column: str, where: str) -> Index:
+def partial_index(name: str, columns: str | tuple[str, ...], where: str) -> Index:
     """An index over the few rows that somebody must see to: it costs the others nothing."""
-    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+    over = (columns,) if isinstance(columns, str) else columns
+    return Index(name, *over, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def one_open(name: str, subject: str) -> Index:

@@ -100,6 +100,9 @@ class Payment(Base):
         partial_index("ix_payments_review", "id", "review IS NOT NULL"),
         partial_index("ix_payments_places", "event_id", "place_count > 0"),
         partial_index("ix_payments_legacy", "id", "origin = 'legacy'"),
+        partial_index(
+            "ix_payments_let_go", ("status", "updated_at"), "status IN ('expired', 'cancelled', 'waived')"
+        ),
     )
 
 

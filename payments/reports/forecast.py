@@ -14,8 +14,9 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.models import Tally
 from db.money import Money
-from payments import patience
+from payments import patience, tallies
 from payments.conditions import LEGACY, Filter
 from payments.dates import business_day, day_span, say_days
 from payments.lifecycle import PENDING, Status
@@ -273,9 +274,11 @@ class _Of:
         return _points(today, max(self.by, today + timedelta(days=_USUAL[-1])))
 
     def _taken(self, period: Period) -> dict[date, int]:
-        here = ledger.moves(self.scope.on(period)).c
-        on = ledger.day(self.session, here.at)
-        query = select(on, func.sum(here.minor)).where(here.currency == self.currency).group_by(on)
+        on, span = ledger.day(self.session, Tally.hour), period.span
+        query = select(on, func.sum(Tally.sum_minor)).where(
+            Tally.measure == tallies.TAKEN, Tally.currency == self.currency, Tally.hour >= span.start,
+            Tally.hour < span.end, *self.scope.of_events(Tally.event_id),
+        ).group_by(on)  # fmt: skip
         return {day: int(minor) for day, minor in self.session.execute(query)}
 
     def _earlier(self) -> Table:

@@ -89,6 +89,10 @@ class Scope:
         days = self.period
         return frozenset(each for each, day in self.first_days.items() if days.first <= day <= days.last)
 
+    def of_events(self, column: Any) -> list[ColumnElement[bool]]:
+        """The condition that an event is one of these; none where all are."""
+        return [] if self.all_events else [column.in_(sorted(self.events))]
+
     def on(self, period: Period) -> "Scope":
         return replace(self, period=period)
 

@@ -85,7 +85,7 @@ def _tallied(session: Session, scope: Scope) -> tuple[_Moves, _Moves]:
     what = case((sums.measure == tallies.STATUS, _BILLED), else_=sums.key)
     wanted = (sums.measure != tallies.STATUS) | (sums.key == Status.CREATED)
     by = (sums.before, sums.event_id, sums.currency, what)
-    query = select(*by, func.sum(sums.sum_minor)).where(wanted, *_of(scope, sums.event_id)).group_by(*by)
+    query = select(*by, func.sum(sums.sum_minor)).where(wanted, *scope.of_events(sums.event_id)).group_by(*by)
     within, before = (_Moves(lambda: defaultdict(int)) for _ in range(2))
     for is_before, event_id, currency, one, minor in session.execute(query):
         (before if is_before else within)[event_id, currency][one] += int(minor)
@@ -113,7 +113,7 @@ def _credited(session: Session, scope: Scope, until: datetime) -> dict[tuple[int
         select(AmountChange.payment_id, *by, func.sum(AmountChange.amount_minor))
         .join(Payment, Payment.id == AmountChange.payment_id)
         .where(AmountChange.kind == crediting.CREDITED, AmountChange.at < until)
-        .where(*_of(scope, Payment.event_id))
+        .where(*scope.of_events(Payment.event_id))
         .group_by(AmountChange.payment_id, *by)
     )
     rows = session.execute(credited).all()
@@ -143,7 +143,7 @@ def _given_back(scope: Scope, start: datetime | None, end: datetime) -> Any:
     first, last = scope.period.first, scope.period.last
     made = Refund.refunded_on < first if start is None else Refund.refunded_on.between(first, last)
     back = [RefundReturn.at < end] + ([RefundReturn.at >= start] if start is not None else [])
-    return ledger.given_back([made], back, _of(scope, Payment.event_id))
+    return ledger.given_back([made], back, scope.of_events(Payment.event_id))
 
 
 def _off(scope: Scope, start: datetime | None, end: datetime) -> Iterator[Any]:
@@ -157,13 +157,9 @@ def _off(scope: Scope, start: datetime | None, end: datetime) -> Iterator[Any]:
             .join(Match, Match.id == MatchPart.match_id)
             .join(Payment, Payment.id == MatchPart.payment_id)
             .outerjoin(Reversal, Reversal.receipt_id == MatchPart.receipt_id)
-            .where(MatchPart.written_off_minor > 0, moment < end, *_of(scope, Payment.event_id))
+            .where(MatchPart.written_off_minor > 0, moment < end, *scope.of_events(Payment.event_id))
         )
         yield (query.where(moment >= start) if start is not None else query).group_by(*by)
-
-
-def _of(scope: Scope, column: Any) -> list[Any]:
-    return [] if scope.all_events else [column.in_(sorted(scope.events))]
 
 
 # -- the report ---------------------------------------------------------------------------------------
@@ -200,7 +196,7 @@ def _asked(session: Session, scope: Scope) -> dict[tuple[int, str], int]:
     by = (Payment.event_id, Payment.amount_currency)
     owed = func.sum(Payment.amount_minor - Payment.written_off_minor - Payment.received_minor)
     query = select(*by, owed).where(Payment.status.in_([str(one) for one in PENDING]))
-    rows = session.execute(query.where(*_of(scope, Payment.event_id)).group_by(*by))
+    rows = session.execute(query.where(*scope.of_events(Payment.event_id)).group_by(*by))
     return {(event_id, currency): int(minor) for event_id, currency, minor in rows}
 
 
@@ -277,7 +273,7 @@ def _notes(session: Session, scope: Scope, currencies: list[str], *, still: bool
     query = select(Payment.amount_currency, owed).where(
         Payment.origin == "legacy", Payment.status.not_in([str(one) for one in CLOSED])
     )
-    query = query.where(*_of(scope, Payment.event_id)).group_by(Payment.amount_currency)
+    query = query.where(*scope.of_events(Payment.event_id)).group_by(Payment.amount_currency)
     for currency, minor in session.execute(query):
         if minor and currency in currencies:
             yield f"Of what is open in the end, {Money(int(minor), currency)} are earlier records."

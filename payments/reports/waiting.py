@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, Link, Payment, Receipt, Reversal, TallyMonth, TimelineEntry
 from payments import patience, tallies
-from payments.conditions import API, LEGACY
+from payments.conditions import API, LEGACY, LET_GO
 from payments.dates import day_span
 from payments.lifecycle import CLOSED, PENDING, Kind, Status
 from payments.patience import Book, Floats, Whole
@@ -116,8 +116,8 @@ def _waited(session: Session, events: _Events, moments: Sequence[datetime]) -> t
         for at in (Payment.paid_at, Payment.updated_at)
     )
     return (
-        _each(session, events, Payment.paid_at > min(moments), ~_is_open(), paid),
-        _each(session, events, _is_closed(), Payment.paid_at.is_(None), gone),
+        _each(session, events, Payment.paid_at > min(moments), ~_is_open(), ~_is_closed(), paid),
+        _each(session, events, LET_GO, Payment.updated_at > min(moments), gone),
     )
 
 
