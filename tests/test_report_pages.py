@@ -14,6 +14,8 @@ from payments.people import SYSTEM, Role
 from tests.desk import make_event
 from tests.samples import make_payment
 from tests.served import Served, serving
+from ui import charts
+from ui.charts import Told
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -70,3 +72,15 @@ def test_a_figure_is_a_door_to_its_rows_and_the_files_of_a_report_arrive(door: S
     )
     expect(told).to_be_visible(timeout=WITHIN_MS)
     expect(page).to_have_url(re.compile(r"/payments\?.*captured"))
+
+
+def test_a_sum_of_a_hundred_million_is_set_smaller_since_it_breaks_nowhere():
+    sums = {
+        words: charts.told_figures([Told("Gross", words)])
+        for words in (
+            "R41\u00a0215\u00a0147.76",
+            "R623\u00a0000\u00a0000.00",
+            "R369\u00a0913.00 to R500\u00a0470.00",
+        )
+    }
+    assert ["pd-long" in drawn for drawn in sums.values()] == [False, True, False]

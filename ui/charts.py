@@ -22,6 +22,8 @@ from payments.figures import Figure
 from payments.search import Filter
 from ui.lists import component
 
+#: Signs of one word that a card is wide enough for, in its usual size.
+_FITS = 14
 #: Pages that doors lead to, by the first part of their address.
 PAYMENTS = "payments"
 
@@ -107,6 +109,12 @@ def caption_of(told: str) -> str:
     return f'<p class="pd-caption">{html.escape(told)}</p>' if told else ""
 
 
+def _look(value: str) -> str:
+    """A sum breaks nowhere: one of a hundred million is set smaller."""
+    longest = max(map(len, value.split(" ")))
+    return "pd-value pd-long" if longest > _FITS else "pd-value"
+
+
 def metrics(shown: Iterable[Metric]) -> str:
     """Numbers side by side, on a phone two in a row; each opens its payments wherever it is touched."""
     drawn = []
@@ -115,9 +123,8 @@ def metrics(shown: Iterable[Metric]) -> str:
         change = (
             f'<span class="pd-change {tone}">{html.escape(metric.change)}</span> ' if metric.change else ""
         )
-        value = link(
-            metric.figure, metric.value, look="pd-value", about=f"{metric.title}: {told(metric.figure)}"
-        )
+        about = f"{metric.title}: {told(metric.figure)}"
+        value = link(metric.figure, metric.value, look=_look(metric.value), about=about)
         note = html.escape(metric.note)
         note += f" {link(metric.beside[1], metric.beside[0], look='pd-beside')}" if metric.beside else ""
         sign = f'<span class="pd-icon" aria-hidden="true" translate="no">{html.escape(metric.icon)}</span>'
@@ -359,11 +366,11 @@ def told_figures(shown: Iterable[Told]) -> str:
     drawn = []
     for one in shown:
         tone = {True: "good", False: "bad", None: "even"}[one.better]
-        value = html.escape(one.value)
+        value, look = html.escape(one.value), _look(one.value)
         if one.where:
-            value = f'<a class="pd-door pd-value" href="{html.escape(one.where)}">{value}</a>'
+            value = f'<a class="pd-door {look}" href="{html.escape(one.where)}">{value}</a>'
         else:
-            value = f'<span class="pd-value">{value}</span>'
+            value = f'<span class="{look}">{value}</span>'
         change = f'<span class="pd-change {tone}">{html.escape(one.change)}</span> ' if one.change else ""
         drawn.append(
             f'<div class="pd-card"><div class="pd-title">{html.escape(one.title)}</div>{value}'
