@@ -7,14 +7,13 @@ and no copy of one, ever holds what lets somebody in.
 import secrets
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.utils import make_msgid
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PersonRow, SignInAttempt
 from db.session import Sessions
-from payments import audit, guesses, people, signin
+from payments import audit, guesses, outbox, people, signin
 from payments.errors import NotFound
 from payments.outbox import Hold
 from payments.people import SYSTEM, Action, Person, check, proven
@@ -104,14 +103,9 @@ def fill(sessions: Sessions, mail_id: int, message: EmailMessage, *, now: dateti
 
 def _queue(session: Session, row: PersonRow, kind: str, desk_url: str, by: str, now: datetime) -> None:
     link = f"{desk_url}/signin/link?token={_PLACE}"
-    session.add(
-        OutboxMail(
-            key=f"{MAILS}{kind}:{row.id}:{secrets.token_hex(8)}", recipient=row.email,
-            subject=_SUBJECT[kind], body=_BODY[kind].format(name=row.name, by=by, link=link),
-            message_id=make_msgid("signin", "paydesk.invalid"), state="queued", created_at=now,
-            next_try_at=now,
-        )
-    )  # fmt: skip
+    body = _BODY[kind].format(name=row.name, by=by, link=link)
+    key = f"{MAILS}{kind}:{row.id}:{secrets.token_hex(8)}"
+    outbox.to_person(session, key, row.email, _SUBJECT[kind], body, about="signin", now=now)
 
 
 def _counted(account: str) -> str:

@@ -6,14 +6,13 @@ The mail says where the comment stands and not what it says, which may be about 
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from email.utils import make_msgid
 from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import OutboxMail, PersonRow
-from db.upsert import insert_into
+from db.models import PersonRow
+from payments import outbox
 from payments.errors import InvalidInput
 from payments.people import Action, is_active, person_of
 
@@ -87,9 +86,6 @@ def _queue(session: Session, author: str, row: PersonRow, where: str, now: datet
     """One for a comment: whoever saves the same words twice in a moment tells nobody twice."""
     body = f"{author} mentions you in a comment.\n\nYou find it in Paydesk: {where}.\n"
     key = f"{MAILS}{row.id}:{now.timestamp():.6f}"
-    insert = insert_into(session, OutboxMail).values(
-        key=key, recipient=row.email, subject=f"{author} mentions you: {where}", body=body,
-        message_id=make_msgid("mention", "paydesk.invalid"), state="queued", attempts=0, created_at=now,
-        next_try_at=now,
-    )  # fmt: skip
-    session.execute(insert.on_conflict_do_nothing(index_elements=["key"]))
+    outbox.to_person(
+        session, key, row.email, f"{author} mentions you: {where}", body, about="mention", now=now
+    )

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Payment, TimelineEntry
 from db.session import Sessions
+from db.upsert import insert_into
 from payments import audit, dates, payer_words, tallies, terms
 from payments.errors import InvalidInput, NotFound
 from payments.payer_words import Text
@@ -23,6 +24,8 @@ from payments.references import spoken
 
 #: Waits before the next try; after the last one a person must look.
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720))
+
+_DOMAIN = "paydesk.invalid"
 
 #: Sends one message or raises OSError (of which smtplib's errors are a kind).
 Transport = Callable[[EmailMessage], None]
@@ -83,7 +86,7 @@ def queue(
         recipient=to or payment.payer_email,
         subject=subject,
         body=body,
-        message_id=make_msgid(idstring=spoken(payment.reference), domain="paydesk.invalid"),
+        message_id=make_msgid(idstring=spoken(payment.reference), domain=_DOMAIN),
         state="queued",
         created_at=now,
         next_try_at=now,
@@ -92,6 +95,18 @@ def queue(
     session.flush()
     _note(session, mail, now, actor, what="queued")
     return mail
+
+
+def to_person(
+    session: Session, key: str, to: str, subject: str, body: str, *, about: str, now: datetime
+) -> None:
+    """A mail about no payment, to a colleague or to whoever gets our reports; once for a key, however often
+    it is asked for. ``about`` is a word of its Message-ID."""
+    insert = insert_into(session, OutboxMail).values(
+        key=key, recipient=to, subject=subject, body=body, message_id=make_msgid(about, _DOMAIN),
+        state="queued", attempts=0, created_at=now, next_try_at=now,
+    )  # fmt: skip
+    session.execute(insert.on_conflict_do_nothing(index_elements=["key"]))
 
 
 def resend(session: Session, person: Person, mail_id: int, *, now: datetime) -> None:

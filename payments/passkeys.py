@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import make_msgid
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +17,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
-from db.models import OutboxMail, Passkey, UsedChallenge
+from db.models import Passkey, UsedChallenge
 from db.upsert import insert_once
-from payments import audit, guesses, tickets
+from payments import audit, guesses, outbox, tickets
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.people import Person, proven
@@ -302,11 +301,6 @@ def _milliseconds() -> int:
 
 def _tell(session: Session, person: Person, what: str, now: datetime) -> None:
     """A mail to whose passkey it is: who did it may be somebody else."""
-    session.add(
-        OutboxMail(
-            key=f"passkey:{secrets.token_hex(8)}", recipient=person.email, subject="Your account at Paydesk",
-            body=_MAIL.format(name=person.name, what=what),
-            message_id=make_msgid("passkey", "paydesk.invalid"), state="queued", created_at=now,
-            next_try_at=now,
-        )
-    )  # fmt: skip
+    body = _MAIL.format(name=person.name, what=what)
+    key = f"passkey:{secrets.token_hex(8)}"
+    outbox.to_person(session, key, person.email, "Your account at Paydesk", body, about="passkey", now=now)

@@ -4,13 +4,12 @@ import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.utils import make_msgid
 
 from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Schedule, ScheduleLink, ScheduleRun
 from db.session import Sessions
-from payments import dates, guesses
+from payments import dates, guesses, outbox
 from payments.errors import InvalidInput
 from payments.outbox import Hold
 from payments.people import Person
@@ -108,25 +107,17 @@ def queue(session: Session, run: ScheduleRun, plan: Plan, asker: str, outside: O
     assert run.sha256 is not None
     text = body(plan, run.due_at, asker, outside, sha256=run.sha256, made_at=run.made_at, missed=run.missed)
     for nth, one in enumerate(plan.recipients, 1):
-        session.add(
-            OutboxMail(
-                key=f"{MAILS}{run.id}:{nth}", recipient=one, subject=subject(plan, run.due_at, outside),
-                body=text, message_id=make_msgid("report", "paydesk.invalid"), state="queued",
-                created_at=run.made_at, next_try_at=run.made_at,
-            )
+        outbox.to_person(
+            session, f"{MAILS}{run.id}:{nth}", one, subject(plan, run.due_at, outside), text,
+            about="report", now=run.made_at,
         )  # fmt: skip
 
 
 def tell_maker(session: Session, row: Schedule, run: ScheduleRun, to: str, *, now: datetime) -> None:
     """A mail to whoever made it: it does not go out any more."""
-    session.add(
-        OutboxMail(
-            key=f"schedule-off:{run.id}", recipient=to, subject=f"“{row.title}” does not go out any more",
-            body=f"{row.why}\n\nIt stands on the page Scheduled, under Finance.\n",
-            message_id=make_msgid("report", "paydesk.invalid"), state="queued", created_at=now,
-            next_try_at=now,
-        )
-    )  # fmt: skip
+    why = f"{row.why}\n\nIt stands on the page Scheduled, under Finance.\n"
+    title = f"“{row.title}” does not go out any more"
+    outbox.to_person(session, f"schedule-off:{run.id}", to, title, why, about="report", now=now)
 
 
 def fill(
