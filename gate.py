@@ -67,10 +67,11 @@ class Gate:
         try:
             await self._answer(scope, receive, started.send)
         except Exception as error:
-            if started.yes or not health.is_away(error):
+            said = health.told(error)
+            if started.yes or said is None:
                 raise
-            log.warning("the database is away: %s", error)
-            await _close(scope, receive, send, _away())
+            log.warning("the database did not do it: %s", error)
+            await _close(scope, receive, send, _not_now(said))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = bootstrap.app().settings
@@ -98,9 +99,11 @@ class _Started:
         await self._send(message)
 
 
-def _away() -> Response:
-    """For a person who meets us without our database; their browser looks again by itself."""
-    return PlainTextResponse(health.AWAY, 503, {"Retry-After": "5", "Refresh": "5"})
+def _not_now(said: str) -> Response:
+    """For a person who meets us without our database; their browser looks again by itself, but asks for
+    nothing anew that took too long."""
+    again = {} if said == health.TOO_LONG else {"Refresh": "5"}
+    return PlainTextResponse(said, 503, {"Retry-After": "5", **again})
 
 
 def _is_open(scope: Scope) -> bool:

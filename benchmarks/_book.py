@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from benchmarks import _many
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from payments import as_of, stood, upgrading
+from tests.crowd import look_over
 
 #: Just after the last invented payment: what a report is asked for on.
 NOW = datetime(2026, 12, 26, 10, 0, tzinfo=UTC)
@@ -256,6 +257,7 @@ def fill(engine: Engine, count: int) -> None:
     _many.fill(engine, count)
     database = engine.dialect.name
     with engine.begin() as connection:
+        takes_long(connection)
         driver: Any = connection.connection.driver_connection
         for statement in _STATEMENTS:
             driver.execute(_said(statement, database))
@@ -265,8 +267,7 @@ def fill(engine: Engine, count: int) -> None:
             driver.execute("SELECT setval('people_id_seq', (SELECT max(id) FROM people))")
     upgrading.upgrade(Sessions(engine))  # it adds up the months
     if database == "postgresql":  # as its autovacuum does; nothing counts SQLite's rows at a desk
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
+        look_over(engine)
 
 
 def _said(statement: str, database: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from tests.crowd import without_indexes
+from tests.crowd import look_over, without_indexes
 
 EVENTS = 40
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,8 +75,7 @@ def fill(engine: Engine, count: int) -> None:
                 connection.exec_driver_sql(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
                 )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE" if sqlite else "VACUUM ANALYZE")
+    look_over(engine)
 
 
 def _payments(count: int) -> Iterator[tuple[Any, ...]]:

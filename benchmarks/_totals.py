@@ -2,8 +2,9 @@
 
 from sqlalchemy import Engine, text
 
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from payments import upgrading
+from tests.crowd import look_over
 
 #: What invented payments lack beside their status: how far the payer came, and why it failed.
 _JOURNEYS = (
@@ -17,11 +18,11 @@ _SUMS = "count(*), sum(amount_minor) FROM payments"
 def count(engine: Engine) -> None:
     """Fill every total from the payments that are there. The tables of totals must be empty."""
     with engine.begin() as connection:
+        takes_long(connection)
         for statement in (*_JOURNEYS, *_totals(engine.dialect.name == "sqlite")):
             connection.execute(text(statement))
     upgrading.upgrade(Sessions(engine))  # it adds up the months
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE")
+    look_over(engine)
 
 
 def _totals(sqlite: bool) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class Desks:
             yield served, url
 
     def _postgres(self, name: str) -> str:
-        admin = open_engine(self.server, isolation_level="AUTOCOMMIT")
+        admin = open_engine(self.server, statement_s=0, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
             known = text("SELECT 1 FROM pg_database WHERE datname = :name")
             if connection.execute(known, {"name": name}).first() is None:

@@ -130,7 +130,7 @@ def database(
     url = f"sqlite:///{path}"
     if path is None:
         assert server is not None
-        admin = open_engine(server, isolation_level="AUTOCOMMIT")
+        admin = open_engine(server, statement_s=0, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
             known = text("SELECT 1 FROM pg_database WHERE datname = :name")
             made = connection.execute(known, {"name": f"desk{rows}"}).first() is None

@@ -23,7 +23,7 @@ def move_to_postgres(as_json: AsJson = False) -> None:
         raise InvalidInput("Set NEW_DATABASE_URL to an empty database: postgresql+psycopg://user@host/name.")
     check_closed(app)
     bootstrap.claim_mode(app.sessions, app.settings.mode)
-    target = open_engine(app.settings.new_database_url)
+    target = open_engine(app.settings.new_database_url, statement_s=0)
     try:
         check_postgres(target)
         with _shown(app) as tell:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, func, select, text
 
 from db.models import Base
-from db.session import DatabaseUnfit, file_of
+from db.session import DatabaseUnfit, file_of, takes_long
 from db.sqlite import sqlite_module
 
 #: Rows by table: what a copy is compared by.
@@ -33,6 +33,7 @@ def copy(engine: Engine, target: Path, tools: Path | None = None) -> Counts | No
         return None
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        takes_long(connection)  # every row of every table is counted
         picture = connection.scalars(text("SELECT pg_export_snapshot()")).one()
         dump = (
             "--format=custom",

@@ -124,6 +124,7 @@ def _lock(connection: Connection) -> None:
     """Until the end of the transaction; SQLite has taken its write lock with BEGIN IMMEDIATE."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # half of one is of no use to anybody
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 

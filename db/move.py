@@ -32,7 +32,8 @@ def check_empty(target: Connection) -> None:
 
 def copy_all(source: Connection, target: Connection, progress: Progress) -> None:
     """Make the tables and copy every row. Raises DatabaseUnfit for what PostgreSQL does not take."""
-    target.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    for name in ("idle_in_transaction_session_timeout", "statement_timeout"):
+        target.execute(text(f"SET LOCAL {name} = 0"))
     build(target)
     with _unwatched(target):
         for table in Base.metadata.sorted_tables:

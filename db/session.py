@@ -6,6 +6,7 @@ is what survives a power cut in WAL mode.
 """
 
 import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +15,12 @@ from copy import copy
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 
 from db import veil
@@ -48,6 +49,14 @@ _PICTURE: dict[str, dict[str, Any]] = {
 _LOOK_EVERY_MS = 3
 #: How long a writer waits for the others of its process before it tries beside them.
 TURN_S = 10
+
+#: What PostgreSQL says to a transaction that it broke off so that another one could go on: a deadlock, or two
+#: that cannot both have been first.
+BROKEN_OFF = frozenset({"40P01", "40001"})
+#: So often such a transaction is begun anew, each time after a pause of its own length.
+BEGUN_ANEW, PAUSE_S = 3, 0.05
+
+T = TypeVar("T")
 
 
 class Sessions:
@@ -84,6 +93,23 @@ class Sessions:
             if self._guard is not None:
                 self._guard(session)
             yield session
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """What ``work`` makes of a writing session, committed.
+
+        Where others waited for what it held, and it for what they held, PostgreSQL breaks one off, and all of
+        that one's work is done anew. So ``work`` changes nothing but its session: it may run several times.
+        """
+        for nth in range(1, BEGUN_ANEW + 1):
+            try:
+                with self.begin() as session:
+                    return work(session)
+            except DBAPIError as error:
+                if code_of(error) not in BROKEN_OFF:
+                    raise
+                time.sleep(random.uniform(0.1, 1) * nth * PAUSE_S)  # noqa: S311 nobody gains by guessing it
+        with self.begin() as session:
+            return work(session)
 
     def guarded(self, guard: Callable[[Session], None]) -> "Sessions":
         """The same, but every writing session begins with ``guard``, which raises where it must not write."""
@@ -136,9 +162,28 @@ class Sessions:
                 yield session
 
 
+def code_of(error: BaseException) -> str:
+    """What PostgreSQL calls an error, five letters; "" when it is none of its."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+
+
+#: How long PostgreSQL works at one statement before it gives up: nobody waits for its answer any more, and
+#: others wait for what it holds and for the processor. And how long at those of ``takes_long``.
+STATEMENT_S, LONG_S = 15, 600
+
+
+def takes_long(bind: Session | Connection) -> None:
+    """The statements of this transaction may take their time: it is known that they read, or write, a good
+    part of the tables, and somebody waits for them."""
+    connection = bind.connection() if isinstance(bind, Session) else bind
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = '{LONG_S}s'"))
+
+
 def reads_much(session: Session) -> None:
     """What is asked in this transaction reads a good part of the tables. PostgreSQL would take a page far
     away for four times as dear, as on a turning disk, and read everything instead; and sort on the disk."""
+    takes_long(session)
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL random_page_cost = 1.1"))
         session.execute(text("SET LOCAL work_mem = '32MB'"))
@@ -148,13 +193,18 @@ def reads_much(session: Session) -> None:
 STILL_S = 60
 
 
-def open_engine(url: str, *, busy_timeout_s: int = 10, still_s: int = STILL_S, **pool: Any) -> Engine:
-    """An engine that keeps what it was told, or ``DatabaseUnfit`` with the reason why it could not."""
+def open_engine(
+    url: str, *, busy_timeout_s: int = 10, still_s: int = STILL_S, statement_s: int = STATEMENT_S, **pool: Any
+) -> Engine:
+    """An engine that keeps what it was told, or ``DatabaseUnfit`` with the reason why it could not.
+
+    ``statement_s``: 0 where whoever opens it does nothing else, and may take as long as that takes.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(url, parsed.database, busy_timeout_s, **pool)
     if parsed.get_backend_name() == "postgresql":
-        return _open_postgres(url, busy_timeout_s, still_s, **pool)
+        return _open_postgres(url, busy_timeout_s, still_s, statement_s, **pool)
     raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
 
 
@@ -274,9 +324,11 @@ def file_of(engine: Engine) -> Path | None:
 _NOTICED = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 14_000}
 
 
-def _open_postgres(url: str, busy_timeout_s: int, still_s: int, **pool: Any) -> Engine:
+def _open_postgres(url: str, busy_timeout_s: int, still_s: int, statement_s: int, **pool: Any) -> Engine:
     settings = {
         "lock_timeout": f"{busy_timeout_s}s",
+        # Waiting for a lock is part of it, and ends first.
+        "statement_timeout": f"{statement_s and max(statement_s, busy_timeout_s + 5)}s",
         "idle_in_transaction_session_timeout": f"{still_s}s",
         "timezone": "UTC",
         "client_encoding": "UTF8",  # else nothing can be asked of one that has none

@@ -115,11 +115,13 @@ def change(
     for step in steps:
         if step.deed in _CANCELS and statuses[step.reference] != Status.CANCELLED:
             cancellation.ask_gateway(sessions, gateways, person, step.reference, now=now)
-    with sessions.begin() as session:
+
+    def write(session: Session) -> tuple[Draft | None, str]:
         standstill.refuse(session)
         payment = obligations.seen(session, person, reference)
-        by = _By(person, source, person.name, now)
-        draft, known = _write(session, payment, wanted, steps, by)
+        return _write(session, payment, wanted, steps, _By(person, source, person.name, now))
+
+    draft, known = sessions.run(write)
     if draft is None:
         return Changed(steps, known)
     links.issue(

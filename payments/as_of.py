@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from db.models import Meta
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from db.types import UtcDateTime
 from payments import stood, tallies
 from payments.dates import day_span, say_moment
@@ -37,6 +37,7 @@ def read(sessions: Sessions, moment: datetime | None, *, now: datetime) -> Itera
     with sessions.read() as session:
         _check(session, moment, now=now)
     with sessions.read_through(views(sessions.engine.dialect.name, moment)) as session:
+        takes_long(session)
         session.info[_MOMENT] = moment
         yield session
 

@@ -281,14 +281,17 @@ def _guarded(
     sessions: Sessions, person: Person, row_id: int, standing: str, work: _Work, now: datetime
 ) -> None:
     """The work and its outcome in one transaction; what refuses it is written down in the next."""
+
+    def do(session: Session) -> None:
+        row = _locked(session, row_id)
+        if row.outcome != standing:
+            return  # another window of the same person was here
+        why, was = work(session, _subject(session, person, row), row)
+        row.outcome, row.why, row.was = ("done" if standing == "waiting" else "undone"), why, _plain(was)
+        row.done_at = now
+
     try:
-        with sessions.begin() as session:
-            row = _locked(session, row_id)
-            if row.outcome != standing:
-                return  # another window of the same person was here
-            why, was = work(session, _subject(session, person, row), row)
-            row.outcome, row.why, row.was = ("done" if standing == "waiting" else "undone"), why, _plain(was)
-            row.done_at = now
+        sessions.run(do)
     except PaymentsError as error:
         _refused(sessions, row_id, standing, error, now)
 

@@ -46,10 +46,13 @@ def cancel(
     """
     reason = reason_given(why)
     ask_gateway(sessions, gateways, person, reference, now=now)
-    with sessions.begin() as session:
+
+    def cancel_it(session: Session) -> None:
         standstill.refuse(session)
         payment = holding.payment(session, _payment(session, person, reference).id)
         close(session, person, payment, reason, now=now, source=source)
+
+    sessions.run(cancel_it)
 
 
 def ask_gateway(

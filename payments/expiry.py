@@ -87,7 +87,8 @@ class Expiry:
 
     def _end(self, payment_id: int, now: datetime) -> bool:
         """As it is on disk now: the answers may have been money."""
-        with self._sessions.begin() as session:
+
+        def end(session: Session) -> bool:
             payment = holding.payment(session, payment_id)
             last = _last_day(payment, terms.of(session, payment.event_id))
             if last is None or payment.status not in ENDABLE or not self._is_over(payment, last, now):
@@ -97,6 +98,8 @@ class Expiry:
                 last_day=last.isoformat(),
             )  # fmt: skip
             return True
+
+        return self._sessions.run(end)
 
     def _is_over(self, payment: Payment, last: date, now: datetime) -> bool:
         """By our clock and by the gateway's, which was asked about every link just now."""

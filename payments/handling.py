@@ -109,18 +109,22 @@ def _ask(gateways: Mapping[str, Gateway], waiting: Iterable[_Bell], ask_each: As
 
 def _together(sessions: Sessions, bells: Sequence[_Bell], said: _Said, now: datetime) -> list[Effect]:
     """Act on these in one transaction; what somebody else holds, and all when one fails, alone."""
-    effects: list[Effect] = []
-    alone: list[_Bell] = []
+
+    def act(session: Session) -> tuple[list[Effect], list[_Bell]]:
+        effects: list[Effect] = []
+        alone: list[_Bell] = []
+        links = holding.free(session, _links_of(bells))
+        rows = _read(session, bells)  # only now: another may have acted on them
+        for bell in bells:
+            link = links.get(bell.question.link_id or 0)
+            if link is None and bell.question.link_id is not None:
+                alone.append(bell)
+            else:
+                effects.append(_act(session, rows[bell.inbox_id], link, bell, said, now))
+        return effects, alone
+
     try:
-        with sessions.begin() as session:
-            links = holding.free(session, _links_of(bells))
-            rows = _read(session, bells)  # only now: another may have acted on them
-            for bell in bells:
-                link = links.get(bell.question.link_id or 0)
-                if link is None and bell.question.link_id is not None:
-                    alone.append(bell)
-                else:
-                    effects.append(_act(session, rows[bell.inbox_id], link, bell, said, now))
+        effects, alone = sessions.run(act)
     except (OperationalError, LeaseLost):  # the database is away or another one works: no message is at fault
         raise
     except Exception:
@@ -131,11 +135,14 @@ def _together(sessions: Sessions, bells: Sequence[_Bell], said: _Said, now: date
 
 def _alone(sessions: Sessions, bell: _Bell, said: _Said, now: datetime) -> Effect:
     """The same for one. When it fails it is put off, its fault is logged, and a person comes to see it."""
+
+    def act(session: Session) -> Effect:
+        link_id = bell.question.link_id
+        link = None if link_id is None else holding.link(session, link_id)
+        return _act(session, session.get_one(InboxEvent, bell.inbox_id), link, bell, said, now)
+
     try:
-        with sessions.begin() as session:
-            link_id = bell.question.link_id
-            link = None if link_id is None else holding.link(session, link_id)
-            return _act(session, session.get_one(InboxEvent, bell.inbox_id), link, bell, said, now)
+        return sessions.run(act)
     except (OperationalError, LeaseLost):
         raise
     except Exception as error:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import migrate
 from db.models import Counter, InboxEvent
-from db.session import DatabaseUnfit, Sessions
+from db.session import BROKEN_OFF, DatabaseUnfit, Sessions, code_of
 
 #: An event that should have been handled so long ago tells that nobody handles them.
 OLDEST_EVENT = timedelta(minutes=5)
@@ -20,10 +20,30 @@ AWAY = (
     "sends its messages again until they are kept. This page comes back by itself."
 )
 
+#: What they read where the database is there and well, and did not do what was asked of it.
+TOO_LONG = (
+    "This took longer than the desk may work at one question, so it was stopped. Nothing was changed. "
+    "Ask for less at once: one event, fewer days, a more exact word. If it was little, the database is "
+    "busy: try again in a minute."
+)
+HELD = (
+    "Somebody else is changing the same just now, and was not done in time. Nothing was changed by you. "
+    "Try again in a moment."
+)
+#: PostgreSQL's words for them: a statement that was cancelled, a lock that was waited for too long.
+_CANCELLED, _NOT_HAD = "57014", "55P03"
 
-def is_away(error: BaseException) -> bool:
-    """Whether the database is gone, full, locked or read-only: trouble of the world, and no bug of ours."""
-    return isinstance(error, OperationalError | InterfaceError | exc.TimeoutError)
+
+def told(error: BaseException) -> str | None:
+    """What people read where the database does not do what it is asked for: trouble of the world. None: a
+    bug of ours, or no error of a database."""
+    code = code_of(error)
+    if code == _CANCELLED:
+        return TOO_LONG
+    if code == _NOT_HAD or code in BROKEN_OFF:
+        return HELD
+    away = isinstance(error, OperationalError | InterfaceError | exc.TimeoutError)
+    return AWAY if away else None  # gone, full, locked or read-only
 
 
 @dataclass(frozen=True)

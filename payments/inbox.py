@@ -160,8 +160,7 @@ def process(sessions: Sessions, gateways: Mapping[str, Gateway], inbox_id: int, 
     if question is None:
         return Effect.NOTHING
     said = None if question.link_id is None else ask(gateways, question)
-    with sessions.begin() as session:
-        effect = conclude(session, inbox_id, question, said, now=now)
+    effect = sessions.run(lambda session: conclude(session, inbox_id, question, said, now=now))
     if isinstance(said, GatewayError):
         raise said
     return effect

@@ -138,8 +138,7 @@ class Intake:
     def _commit(self, batch: list[_Waiting]) -> list[Any]:
         """What each work returned, or NotKept. One that cannot be written fails alone."""
         try:
-            with self._sessions.begin() as session:
-                return _write(session, [one.work for one in batch])
+            return self._sessions.run(lambda session: _write(session, [one.work for one in batch]))
         except (OperationalError, InterfaceError) as error:
             # Busy, full or gone: no message is at fault, and trying each would only wait longer.
             log.warning("%d messages not kept: %s", len(batch), error.orig)

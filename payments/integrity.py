@@ -44,7 +44,7 @@ from db.models import (
     Reversal,
     TimelineEntry,
 )
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from payments import (
     audit,
     bank_books,
@@ -133,6 +133,7 @@ def examine(session: Session) -> tuple[Finding, ...]:
     bind = session.get_bind()
     if bind.dialect.name == "postgresql" and isinstance(bind, Engine):
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    takes_long(session)
     findings = []
     for rule in RULES:
         rows, readable = _ask(session, rule)

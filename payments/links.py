@@ -285,7 +285,8 @@ def _reserve(
     source: Source,
 ) -> tuple[int, LinkRequest | None]:
     """Write down what we are about to ask for. None for the request: it was asked for already."""
-    with sessions.begin() as session:
+
+    def write(session: Session) -> tuple[int, LinkRequest | None]:
         standstill.refuse(session)
         event = event_row(session, person, draft.event_code)
         check(person, Action.ISSUE_LINK, event.id)
@@ -306,6 +307,8 @@ def _reserve(
             )  # fmt: skip
         link = new_link(session, payment, gateway, asks=draft.deposit, person=person, now=now, source=source)
         return link.id, request_of(payment, link, event, addresses)
+
+    return sessions.run(write)
 
 
 def new_link(
@@ -410,7 +413,7 @@ def ask(
 
 
 def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[str, Any]) -> None:
-    with sessions.begin() as session:
+    def keep(session: Session) -> None:
         link = session.get_one(Link, link_id)
         payment = holding.payment(session, link.payment_id)
         session.refresh(link)
@@ -427,9 +430,11 @@ def _keep_link(sessions: Sessions, link_id: int, issued: IssuedLink, by: dict[st
         if payment.status in REOPENED_BY_A_LINK and link.state == "open":
             lifecycle.advance(session, payment, Status.OPEN, **by)
 
+    sessions.run(keep)
+
 
 def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[str, Any]) -> None:
-    with sessions.begin() as session:
+    def keep(session: Session) -> None:
         link = session.get_one(Link, link_id)
         payment = holding.payment(session, link.payment_id)
         link.state, link.next_ask_at = "refused", None
@@ -437,3 +442,5 @@ def _no_link(sessions: Sessions, link_id: int, why: str, reason: str, by: dict[s
         if payment.status == Status.CREATED:
             stages.failed_for(session, payment, reason, now=by["now"])
             lifecycle.advance(session, payment, Status.FAILED, **by, why=why)
+
+    sessions.run(keep)

@@ -6,10 +6,11 @@ looked at once more, under lock, as if a person had accepted it.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -91,6 +92,12 @@ class Run:
     accepted_minor: Counter[str] = field(default_factory=Counter)  # by currency
     waiting: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: "Run") -> None:
+        """What came of some of the lines."""
+        self.accepted.update(other.accepted)
+        self.accepted_minor.update(other.accepted_minor)  # += would lose what is below zero
+        self.waiting.update(other.waiting)
+
 
 def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: int | None = None) -> Run:
     """Ask about every open line, or those of one account. Raises NotAllowed, Conflict while read-only."""
@@ -104,9 +111,7 @@ def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: in
     # What takes a line back comes last: then the line has found what it was for.
     ordered = sorted(proposals, key=lambda one: one.way is Way.REVERSAL)
     for some in some_at_once(ordered, _BEFORE_WRITING):
-        with sessions.begin() as session:
-            for proposal in some:
-                _settle(session, proposal, run, now, by_itself=proposal.line.id not in by_hand)
+        run.add(sessions.run(partial(_settle_all, proposals=some, by_hand=by_hand, now=now)))
     with sessions.begin() as session:
         audit.record(
             session, person, "propose_matches", "bank lines", now=now, lines=run.lines,
@@ -222,6 +227,15 @@ def _settled(session: Session, now: datetime) -> Sequence[Line]:
 
 
 # -- acting on a proposal -----------------------------------------------------------------------------
+
+
+def _settle_all(
+    session: Session, *, proposals: Sequence[Proposal], by_hand: Collection[int], now: datetime
+) -> Run:
+    run = Run()
+    for proposal in proposals:
+        _settle(session, proposal, run, now, by_itself=proposal.line.id not in by_hand)
+    return run
 
 
 def _settle(session: Session, proposal: Proposal, run: Run, now: datetime, *, by_itself: bool) -> None:

@@ -113,18 +113,23 @@ def put(
 
     Raises InvalidInput, NotFound, NotAllowed, Conflict, GatewayRefused, GatewayUnavailable.
     """
-    with sessions.begin() as session:
+
+    def take_up(session: Session) -> tuple[Wanted, _Step]:
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         check(person, Action.ISSUE_LINK, event.id)
-        wanted, chosen = checked(session, event, wanted, demo=demo)
-        step = _take_up(session, person, event, wanted, chosen, idempotency_key, key_id, demo=demo, now=now)
+        asked, chosen = checked(session, event, wanted, demo=demo)
+        return asked, _take_up(
+            session, person, event, asked, chosen, idempotency_key, key_id, demo=demo, now=now
+        )
+
+    asked, step = sessions.run(take_up)
     if step.outcome is Outcome.REPEATED:
         return _read(sessions, person, step.reference), Outcome.REPEATED
-    if wanted.complimentary:
-        return _wished(sessions, person, event_code, wanted, step, now), step.outcome
+    if asked.complimentary:
+        return _wished(sessions, person, event_code, asked, step, now), step.outcome
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.API}
-    reference, outcome = _done(sessions, gateways, event_code, wanted, step, by)
+    reference, outcome = _done(sessions, gateways, event_code, asked, step, by)
     return _read(sessions, person, reference), outcome
 
 
@@ -132,7 +137,8 @@ def _wished(
     sessions: Sessions, person: Person, event_code: str, wanted: Wanted, step: "_Step", now: datetime
 ) -> Registered:
     """The payment without a link, until somebody of finance decides whether it is waived. Raises Conflict."""
-    with sessions.begin() as session:
+
+    def wish(session: Session) -> None:
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         known = session.scalar(select(Payment).where(Payment.reference == step.reference))
@@ -145,6 +151,8 @@ def _wished(
             )
         payment = holding.payment(session, known.id)
         complimentary.wish(session, person, payment, wanted.complimentary, now=now, source=Source.API)
+
+    sessions.run(wish)
     return _read(sessions, person, step.reference)
 
 
@@ -164,14 +172,17 @@ def bring(
     Returns the payment's reference and what became of it. Raises as ``put`` does; Conflict also for what
     ``registration_changes`` refuses.
     """
-    with sessions.begin() as session:
+
+    def take_up(session: Session) -> tuple[_Step, Change, Wanted]:
         standstill.refuse(session)
         event = event_row(session, person, event_code)
         check(person, Action.RECORD, event.id)
-        wanted, chosen = checked(session, event, wanted, demo=demo)
-        step, change, wanted = _as_brought(session, person, event, wanted, chosen, demo=demo, now=now)
+        asked, chosen = checked(session, event, wanted, demo=demo)
+        return _as_brought(session, person, event, asked, chosen, demo=demo, now=now)
+
+    step, change, asked = sessions.run(take_up)
     by: dict[str, Any] = {"person": person, "addresses": addresses, "now": now, "source": Source.FILE}
-    reference, outcome = _done(sessions, gateways, event_code, wanted, step, by)
+    reference, outcome = _done(sessions, gateways, event_code, asked, step, by)
     if outcome is Outcome.UNKNOWN:
         change = replace(change, told=f"{change.told} {UNHEARD}".strip())
     return reference, change

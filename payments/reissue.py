@@ -60,8 +60,11 @@ def reissue(
         gateway = gateways[newest.gateway]
     for link_id in asked:
         sync.ask_for(sessions, gateways, person, link_id, now=now)
-    with sessions.begin() as session:
-        reserved = _reserve(session, person, reference, reason, replaces, gateway, addresses, now, source)
+    reserved = sessions.run(
+        lambda session: _reserve(
+            session, person, reference, reason, replaces, gateway, addresses, now, source
+        )
+    )
     if reserved is None:
         with sessions.read() as session:
             return links.current(session, person, reference)

@@ -101,15 +101,17 @@ def ask(
     try:
         status = _question(gateways[gateway], gateway_reference, wire_reference)
     except GatewayError:
-        with sessions.begin() as session:
-            _reschedule(holding.link(session, link_id), now)
+        sessions.run(lambda session: _reschedule(holding.link(session, link_id), now))
         raise
-    with sessions.begin() as session:
+
+    def act(session: Session) -> Effect:
         link = holding.link(session, link_id)
         _reschedule(link, now)
         if status is None:
             return _not_there(session, link, now, source)
         return lifecycle.apply_answer(session, link_id, status, now=now, source=source)
+
+    return sessions.run(act)
 
 
 def ask_for(
@@ -119,11 +121,14 @@ def ask_for(
 
     Raises NotAllowed, Conflict (the desk stands still), GatewayError.
     """
-    with sessions.begin() as session:
+
+    def write_down(session: Session) -> None:
         payment = holding.link(session, link_id).payment
         check(person, Action.ASK_GATEWAY, payment.event_id)
         lifecycle.note(session, payment, Kind.ASKED, now=now, source=Source.DESK, actor=person.name)
         audit.record(session, person, "ask_gateway", payment.reference, now=now, event_id=payment.event_id)
+
+    sessions.run(write_down)
     return ask(sessions, gateways, link_id, now=now, source=Source.DESK)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Date, cast, delete, func, insert, select, text
 
 from db import migrate
 from db.models import Tally, TallyMonth
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from payments import totals
 
 
@@ -29,6 +29,7 @@ def _add_up_months(sessions: Sessions) -> int:
     """How many were off: a release that knew only hours may have worked on these tables, when this one was
     taken back for a while. The hours themselves are examined against the payments."""
     with sessions.begin() as session:
+        takes_long(session)
         sqlite = session.get_bind().dialect.name == "sqlite"
         if not sqlite:  # nobody writes an hour whose month was read already
             session.execute(text("LOCK TABLE tallies, tally_months IN SHARE ROW EXCLUSIVE MODE"))

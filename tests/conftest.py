@@ -205,7 +205,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_admin(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """A running server, with a migrated database named ``template``."""
     with postgres.server(request.config.getoption("--postgres-bin")) as url:
-        admin = open_engine(url, isolation_level="AUTOCOMMIT")
+        admin = open_engine(url, statement_s=0, isolation_level="AUTOCOMMIT")  # it makes databases
         with admin.connect() as connection:
             connection.execute(text("CREATE DATABASE template"))
         engine = open_engine(_database(admin, "template"))

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert
 
 from db.models import Category, Event, Link, Payment
+from db.session import takes_long
 from payments import references, search_text
 from payments.lifecycle import Method, Status
 
@@ -90,14 +91,24 @@ def fill(engine: Engine, count: int, seed: int = 20261123) -> None:
             " SELECT event_id, status, amount_currency, count(*), sum(amount_minor) FROM payments"
             " GROUP BY event_id, status, amount_currency"
         )
+    look_over(engine)
+
+
+def look_over(engine: Engine) -> None:
+    """As a database does by itself in time: it knows its tables, and where all see every row."""
+    sqlite = engine.dialect.name == "sqlite"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
+        if not sqlite:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("ANALYZE" if sqlite else "VACUUM ANALYZE")
+        connection.invalidate()  # nobody else has its patience
 
 
 @contextmanager
 def without_indexes(connection: Connection) -> Iterator[None]:
     """Indexes and triggers of payments and links are away meanwhile, and made again when all are there: that
     is quicker than with each row."""
+    takes_long(connection)
     sqlite, names = connection.dialect.name == "sqlite", "'payments', 'links'"
     kept = connection.exec_driver_sql(
         f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ({names})"

@@ -99,11 +99,17 @@ GUARDS = (
     Guard(
         "what waits together is read once its links are held",
         "payments/handling.py",
-        "            links = holding.free(session, _links_of(bells))\n"
-        "            rows = _read(session, bells)  # only now: another may have acted on them\n",
-        "            rows = _read(session, bells)\n"
-        "            links = holding.free(session, _links_of(bells))\n",
+        "        links = holding.free(session, _links_of(bells))\n"
+        "        rows = _read(session, bells)  # only now: another may have acted on them\n",
+        "        rows = _read(session, bells)\n        links = holding.free(session, _links_of(bells))\n",
         "tests/test_handling.py -k 'acted_on_again'",
+    ),
+    Guard(
+        "what was broken off so that another can go on begins anew",
+        "db/session.py",
+        "        for nth in range(1, BEGUN_ANEW + 1):\n",
+        "        for nth in range(0):\n",
+        "tests/test_begun_anew.py -k 'begins_anew'",
     ),
     Guard(
         "a message that fails is acted on alone",

@@ -24,6 +24,7 @@ Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above a
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -318,6 +319,21 @@ def test_rooms_never_commit():
         if called.endswith((".commit", "session.rollback"))
     ]
     assert committing == []
+
+
+#: Who does several things in one transaction there, without a function of its own that could be run anew.
+BLOCKS = {"pages.finance.payouts": 1, "pages.finance.statements": 3, "ui.payout_files": 1}
+
+
+def test_what_a_page_writes_is_a_function_that_can_be_run_anew():
+    """``Sessions.run``: a transaction that PostgreSQL breaks off for another's sake troubles nobody."""
+    begun = Counter(
+        name_of(path)
+        for path in sources("pages", "ui")
+        for _, called in calls(path)
+        if called.endswith("sessions.begin")
+    )
+    assert begun == BLOCKS
 
 
 def test_no_float_comes_near_money():

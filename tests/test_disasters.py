@@ -241,11 +241,13 @@ def on_postgres(server, tmp_path_factory) -> Iterator[Desk]:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["stopped", "killed"])
-def test_a_server_that_ends_is_a_503_and_a_sentence_until_it_is_back(on_postgres, server, how):
+@pytest.mark.timeout(1_800)  # --chaos
+def test_a_server_that_ends_is_a_503_and_a_sentence_until_it_is_back(on_postgres, server, how, so_often):
     def disaster() -> Iterator[None]:
         server.stop(how)
         yield
         server.start()
 
-    senders = on_postgres.suffer(how.name, disaster)
-    assert set(senders.acknowledged) <= on_postgres.kept()
+    for nth in range(so_often(1, 20) if how == signal.SIGKILL else 1):
+        senders = on_postgres.suffer(f"{how.name} {nth}", disaster)
+        assert set(senders.acknowledged) <= on_postgres.kept()

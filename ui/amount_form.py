@@ -66,8 +66,9 @@ def amount_form(here: Person, detail: PaymentDetail) -> str | None:
 
 def _ask(here: Person, reference: str, amount: Money, why: str) -> str:
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        two_people.ask_credit(session, here, reference, amount, why, now=app.now())
+    app.sessions.run(
+        lambda session: two_people.ask_credit(session, here, reference, amount, why, now=app.now())
+    )
     return "Asked. It is done as soon as a second person approves it, under Approvals."
 
 

@@ -85,8 +85,9 @@ def claim_form(here: Person, reference: str, balance: Money, *, key: str) -> int
         return None
     draft = ClaimDraft(form_key, reference, amount_of(typed or "", balance.currency), paid_on, bank or "")
     proof = prepared(upload)
-    with app.sessions.begin() as session:
-        claim = claims.record(session, here, draft, proof, app.keys, now=app.now())
+    claim = app.sessions.run(
+        lambda session: claims.record(session, here, draft, proof, app.keys, now=app.now())
+    )
     st.session_state.pop(kept, None)
     return claim
 
@@ -167,7 +168,8 @@ def drop_form(claim: ClaimView) -> None:
         if st.form_submit_button("It is not believed", type="primary", shortcut="Mod+Enter"):
             with error_boundary():
                 app = bootstrap.app()
-                with app.sessions.begin() as session:
-                    claims.drop(session, require(Action.SEE), claim.id, why, now=app.now())
+                app.sessions.run(
+                    lambda session: claims.drop(session, require(Action.SEE), claim.id, why, now=app.now())
+                )
                 st.session_state.drawer_said = "Nobody waits for that money any more; the payment is open."
                 st.rerun(scope="fragment")

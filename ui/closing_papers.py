@@ -132,8 +132,7 @@ def journal(here: Person, account_id: int, first: date, last: date) -> None:
 
 def _keep(names: dict[str, str], *, months: bool) -> None:
     told = names | {"dates": closing_papers.MONTH_FIRST if months else ""}
-    with bootstrap.app().sessions.begin() as session:
-        choices.keep_ledger(session, require(Action.SEE_BANK), told)
+    bootstrap.app().sessions.run(lambda session: choices.keep_ledger(session, require(Action.SEE_BANK), told))
 
 
 def papers(here: Person, account_id: int) -> None:

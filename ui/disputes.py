@@ -73,8 +73,7 @@ def dispute_form(here: Person, detail: PaymentDetail) -> str | None:
         return None
     amount = amount_of(typed or "", detail.row.amount.currency)
     told = Told(reference, amount, why, case or "", opened, until)
-    with app.sessions.begin() as session:
-        disputes.record(session, here, told, now=app.now())
+    app.sessions.run(lambda session: disputes.record(session, here, told, now=app.now()))
     return "Recorded. Take its evidence pack, send it to the gateway, and say here that you did."
 
 
@@ -158,8 +157,9 @@ def _outcome(view: DisputeView, done: Done) -> None:
             return
     with error_boundary():
         app = bootstrap.app()
-        with app.sessions.begin() as session:
-            _DEED[state](session, require(Action.RECORD), view.id, why or "", now=app.now())
+        app.sessions.run(
+            lambda session: _DEED[state](session, require(Action.RECORD), view.id, why or "", now=app.now())
+        )
         done(bank_words.DISPUTE_DONE[state])
 
 
@@ -199,10 +199,11 @@ def _loss(view: DisputeView, done: Done, *, inside: bool) -> None:
         proof = prepared(upload)
 
         def ask(me: Person) -> None:
-            with app.sessions.begin() as session:
-                two_people.ask_chargeback(
+            app.sessions.run(
+                lambda session: two_people.ask_chargeback(
                     session, me, view.id, Gone(on, line or None), proof, app.keys, why or "", now=app.now()
                 )
+            )
 
         if go(ask, inside=inside):
             done("Asked. It counts as given back once a second person approves it.")

@@ -62,8 +62,9 @@ def _drawer() -> None:
         return
     if st.session_state.get("drawer_of") != reference:
         st.session_state.drawer_of = reference
-        with bootstrap.app().sessions.begin() as session:
-            links.opened(session, here, reference, now=bootstrap.app().now())
+        bootstrap.app().sessions.run(
+            lambda session: links.opened(session, here, reference, now=bootstrap.app().now())
+        )
     with bootstrap.app().sessions.read() as session:
         detail = search.get(session, here, reference)
     top(detail)
@@ -308,8 +309,9 @@ def wording(key: str, question: str, word: str, act: Callable[[str], str]) -> No
 
 def add_note(detail: PaymentDetail, text: str) -> str:
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        notes.add(session, require(Action.SEE), detail.row.reference, text, now=app.now())
+    app.sessions.run(
+        lambda session: notes.add(session, require(Action.SEE), detail.row.reference, text, now=app.now())
+    )
     return "Noted."
 
 
@@ -322,8 +324,11 @@ def cancel(detail: PaymentDetail, text: str) -> str:
 
 def reopen(detail: PaymentDetail, text: str) -> str:
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        cancellation.reopen(session, require(Action.SEE), detail.row.reference, text, now=app.now())
+    app.sessions.run(
+        lambda session: cancellation.reopen(
+            session, require(Action.SEE), detail.row.reference, text, now=app.now()
+        )
+    )
     return "It waits for its payer again."
 
 
@@ -381,8 +386,10 @@ def mails(here: Person, detail: PaymentDetail) -> None:
 
 
 def resend(here: Person, mail_id: int) -> None:
-    with error_boundary(), bootstrap.app().sessions.begin() as session:
-        outbox.resend(session, here, mail_id, now=bootstrap.app().now())
+    with error_boundary():
+        bootstrap.app().sessions.run(
+            lambda session: outbox.resend(session, here, mail_id, now=bootstrap.app().now())
+        )
 
 
 def happened(detail: PaymentDetail) -> None:

@@ -75,5 +75,9 @@ def _shown(sheet: Sheet) -> None:
 
 def _tell(reference: str, place: int, how: str) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        eft.shared(session, require(Action.ISSUE_LINK), reference, how, place=place, now=app.now())
+    with error_boundary():
+        app.sessions.run(
+            lambda session: eft.shared(
+                session, require(Action.ISSUE_LINK), reference, how, place=place, now=app.now()
+            )
+        )

@@ -70,10 +70,11 @@ def form(person: Person, last: dict[str, Rate]) -> None:
     micro = read_back(currency, str(typed))
     sure = is_sure(last.get(currency), micro, f"{turn}_{currency}_{micro}")
     if st.button("Enter the rate", type="primary", icon=":material/check:", key=f"rate_enter_{turn}"):
-        with app.sessions.begin() as session:
-            rate = rates.enter(
+        rate = app.sessions.run(
+            lambda session: rates.enter(
                 session, person, currency, micro, source or "", since, sure=sure, now=app.now()
             )
+        )
         st.session_state.rate_said, st.session_state.rate_turn = f"{rate.text}.", turn + 1
         st.rerun()
 

@@ -199,8 +199,9 @@ def _ask(wanted: Filter, chosen: Layout) -> None:
     app = bootstrap.app()
 
     def ask(me: Person) -> None:
-        with app.sessions.begin() as session:
-            asked = records.ask(session, me, wanted, chosen, demo=app.settings.demo, now=app.now())
+        asked = app.sessions.run(
+            lambda session: records.ask(session, me, wanted, chosen, demo=app.settings.demo, now=app.now())
+        )
         st.session_state.export_asked = asked.reference
 
     with error_boundary():
@@ -255,8 +256,9 @@ def _ask_second(here: Person, view: ExportView) -> None:
         if st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             app = bootstrap.app()
             with error_boundary():
-                with app.sessions.begin() as session:
-                    records.ask_second(session, here, view.reference, why, now=app.now())
+                app.sessions.run(
+                    lambda session: records.ask_second(session, here, view.reference, why, now=app.now())
+                )
                 st.rerun(scope="fragment")
 
 
@@ -325,15 +327,17 @@ def _keep(here: Person, kept: list[Preset], chosen: Layout) -> None:
 
 def _save(here: Person, name: str, chosen: Layout, shared: bool) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        presets.save(session, here, name, chosen, shared=shared, now=app.now())
+    with error_boundary():
+        app.sessions.run(
+            lambda session: presets.save(session, here, name, chosen, shared=shared, now=app.now())
+        )
         st.toast(f"Kept as {escape(name)}.", icon=":material/bookmark_added:")
 
 
 def _forget(here: Person, name: str) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        presets.forget(session, here, name, now=app.now())
+    with error_boundary():
+        app.sessions.run(lambda session: presets.forget(session, here, name, now=app.now()))
     st.session_state.export_preset = 0
 
 

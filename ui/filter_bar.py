@@ -118,8 +118,9 @@ def _keep(person: Person, private: Filter) -> str:
     tokens: dict[tuple[Person, Filter], str] = STATE.setdefault("kept_tokens", {})
     if (person, private) not in tokens:
         app = bootstrap.app()
-        with app.sessions.begin() as session:
-            tokens[person, private] = views.keep(session, person, private, now=app.now())
+        tokens[person, private] = app.sessions.run(
+            lambda session: views.keep(session, person, private, now=app.now())
+        )
     return tokens[person, private]
 
 

@@ -113,10 +113,10 @@ def error_boundary(*, look_again: bool = False) -> Iterator[None]:
         _keep(error)
         problem(str(error))
     except Exception as error:
-        if health.is_away(error):
-            log.warning("the database is away: %s", error)
-            problem(health.AWAY)
-            if look_again:
+        if said := health.told(error):
+            log.warning("the database did not do it: %s", error)
+            problem(said)
+            if look_again and said == health.AWAY:
                 _run_again()
             return
         number = secrets.token_hex(4)

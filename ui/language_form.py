@@ -55,7 +55,8 @@ def signing(language: Language) -> None:
         return
     app = bootstrap.app()
     with error_boundary():
-        with app.sessions.begin() as session:
-            here = require(Action.MANAGE_SETTINGS)
-            payer_language.sign(session, here, language, speaker or "", now=app.now())
+        here = require(Action.MANAGE_SETTINGS)
+        app.sessions.run(
+            lambda session: payer_language.sign(session, here, language, speaker or "", now=app.now())
+        )
         st.rerun()

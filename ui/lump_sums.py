@@ -98,8 +98,9 @@ def _chosen(one: Unexplained, choice: int | None, why: str, tell: Tell) -> None:
             problem("Choose one of them first.")
             return
         app, here = bootstrap.app(), require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            number = explaining.accept(session, here, one, choice, now=app.now(), why=why)
+        number = app.sessions.run(
+            lambda session: explaining.accept(session, here, one, choice, now=app.now(), why=why)
+        )
         tell(f"Payout {number} is written down, with your name.")
         st.rerun()
 

@@ -223,8 +223,9 @@ def _start(many: Many, deed: Deed, given: Given) -> None:
     app = bootstrap.app()
 
     def start(me: Person) -> None:
-        with app.sessions.begin() as session:
-            run_id = bulk.start(session, me, deed, many.target, given, now=app.now())
+        run_id = app.sessions.run(
+            lambda session: bulk.start(session, me, deed, many.target, given, now=app.now())
+        )
         st.session_state.bulk = {"run": run_id}
 
     with error_boundary():

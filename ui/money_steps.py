@@ -121,8 +121,9 @@ def _paid(here: Person, detail: PaymentDetail) -> str | None:
         if not st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             return None
     amount, app = amount_of(typed or "", detail.row.amount.currency), bootstrap.app()
-    with app.sessions.begin() as session:
-        two_people.ask_paid(session, here, detail.row.reference, amount, why, now=app.now())
+    app.sessions.run(
+        lambda session: two_people.ask_paid(session, here, detail.row.reference, amount, why, now=app.now())
+    )
     return _ASKED
 
 
@@ -135,8 +136,9 @@ def _waive(here: Person, detail: PaymentDetail) -> str | None:
         if not st.form_submit_button("Ask a second person", type="primary", shortcut="Mod+Enter"):
             return None
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        two_people.ask_waiver(session, here, detail.row.reference, why, now=app.now())
+    app.sessions.run(
+        lambda session: two_people.ask_waiver(session, here, detail.row.reference, why, now=app.now())
+    )
     return _ASKED
 
 
@@ -171,8 +173,9 @@ def _refund(here: Person, detail: PaymentDetail) -> str | None:
     proof = prepared(upload)
 
     def ask(me: Person) -> None:
-        with app.sessions.begin() as session:
-            two_people.ask_refund(session, me, returned, proof, app.keys, why, now=app.now())
+        app.sessions.run(
+            lambda session: two_people.ask_refund(session, me, returned, proof, app.keys, why, now=app.now())
+        )
         st.session_state.drawer_said = _ASKED
 
     go(ask, inside=True)
@@ -204,8 +207,11 @@ def _move(here: Person, detail: PaymentDetail) -> str | None:
         why = st.text_area("Why does it belong there?", key=_key(detail, "move_why"), max_chars=1000)
         if not st.form_submit_button("Move it", type="primary", shortcut="Mod+Enter"):
             return None
-    with app.sessions.begin() as session:
-        moves.move(session, here, detail.row.reference, code, why, category_id=price, now=app.now())
+    app.sessions.run(
+        lambda session: moves.move(
+            session, here, detail.row.reference, code, why, category_id=price, now=app.now()
+        )
+    )
     return f"Moved to {others[code].name}. What was paid is as it was."
 
 

@@ -48,8 +48,11 @@ def organiser_form(event: EventView) -> None:
         wanted = Organiser(
             name or "", address or "", vat_number or "", registration or "", contact or "", supplier or ""
         )
-        with app.sessions.begin() as session:
-            organisers.save(session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now())
+        app.sessions.run(
+            lambda session: organisers.save(
+                session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now()
+            )
+        )
         st.success("The organiser is saved.", icon=":material/check:")
 
 
@@ -81,8 +84,8 @@ def receipt_message(here: Person, receipt_id: int, phone: str = "", email: str =
         text = receipts.message(session, here, receipt_id)
 
     def tell(how: str) -> None:
-        with error_boundary(), app.sessions.begin() as session:
-            receipts.sent(session, here, receipt_id, how, now=app.now())
+        with error_boundary():
+            app.sessions.run(lambda session: receipts.sent(session, here, receipt_id, how, now=app.now()))
 
     plain(text, "faint")
     share_text(

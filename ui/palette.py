@@ -188,8 +188,7 @@ def go(person: Person, picked: str, pages: Sequence[PageLine]) -> None:
     """Open it, or do it. What is not this person's to open is not there."""
     kind, _, name = picked.partition(":")
     if kind in ("payment", "page"):
-        with bootstrap.app().sessions.begin() as session:
-            choices.opened(session, person, picked)
+        bootstrap.app().sessions.run(lambda session: choices.opened(session, person, picked))
     match kind:
         case "page":
             _open(name, pages)

@@ -86,8 +86,11 @@ def _mail(paper: PaperView) -> None:
         if st.form_submit_button("Send it", type="primary"):
             with error_boundary():
                 app = bootstrap.app()
-                with app.sessions.begin() as session:
-                    handing.send(session, require(Action.ISSUE_LINK), paper.id, to or "", now=app.now())
+                app.sessions.run(
+                    lambda session: handing.send(
+                        session, require(Action.ISSUE_LINK), paper.id, to or "", now=app.now()
+                    )
+                )
                 st.session_state.drawer_said = f"{paper.title} {paper.label} is queued to {to}."
                 st.rerun(scope="fragment")
 
@@ -108,8 +111,9 @@ def _credit(detail: PaymentDetail, paper: PaperView) -> None:
                 money = _money(amount, paper.total.currency)
                 wanted = Credit(_key(), paper.id, why or "", money, detail.row.reference if money else "")
                 app = bootstrap.app()
-                with app.sessions.begin() as session:
-                    issuing.credit(session, require(Action.RECORD), wanted, now=app.now())
+                app.sessions.run(
+                    lambda session: issuing.credit(session, require(Action.RECORD), wanted, now=app.now())
+                )
                 _issued(f"A credit note for {paper.label} is issued.")
 
 
@@ -143,9 +147,9 @@ def _form(here: Person, detail: PaymentDetail, kinds: list[PaperKind]) -> None:
                 name or "", address or "", vat_number or "", attention or "", po_number or "", email or ""
             )
             app = bootstrap.app()
-            with app.sessions.begin() as session:
-                paper = Wanted(_key(), kind, references, bill_to, note or "")
-                issuing.issue(session, require(Action.ISSUE_LINK), paper, now=app.now())
+            paper = Wanted(_key(), kind, references, bill_to, note or "")
+            here = require(Action.ISSUE_LINK)
+            app.sessions.run(lambda session: issuing.issue(session, here, paper, now=app.now()))
             _issued("It is issued, and stands below with its number.")
 
 

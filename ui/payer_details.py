@@ -18,8 +18,11 @@ def details_form(reference: str) -> str | None:
         if not st.form_submit_button("Keep it", icon=":material/contact_phone:", width="stretch"):
             return None
     app = bootstrap.app()
-    with app.sessions.begin() as session:
-        kept = payer_details.add(session, require(Action.ISSUE_LINK), reference, said or "", now=app.now())
+    kept = app.sessions.run(
+        lambda session: payer_details.add(
+            session, require(Action.ISSUE_LINK), reference, said or "", now=app.now()
+        )
+    )
     return f"Kept: {', '.join(kept)}."
 
 

@@ -138,8 +138,9 @@ def _aside(row_id: int, tell: Tell) -> None:
         if st.form_submit_button("Set it aside"):
             with error_boundary():
                 app, here = bootstrap.app(), require(Action.RECONCILE)
-                with app.sessions.begin() as session:
-                    settlements.set_aside(session, here, row_id, why, now=app.now())
+                app.sessions.run(
+                    lambda session: settlements.set_aside(session, here, row_id, why, now=app.now())
+                )
                 tell("Set aside, and kept with its reason.")
                 st.rerun()
 
@@ -180,7 +181,6 @@ def _one(here: Person, file: FileView, tell: Tell) -> None:
 
 def _undo(file_id: int, why: str, tell: Tell) -> None:
     app, here = bootstrap.app(), require(Action.RECONCILE)
-    with app.sessions.begin() as session:
-        gone = settlements.undo(session, here, file_id, why, now=app.now())
+    gone = app.sessions.run(lambda session: settlements.undo(session, here, file_id, why, now=app.now()))
     tell(f"{words.count(gone, 'payout is', 'payouts are')} gone; their payments count as not paid out.")
     st.rerun()

@@ -48,8 +48,7 @@ def act(done: str, change: Callable[..., object], *args: object) -> None:
     app = bootstrap.app()
 
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            change(session, me, *args, now=app.now())
+        app.sessions.run(lambda session: change(session, me, *args, now=app.now()))
         say_done(done)
 
     attempt(do)

@@ -38,6 +38,9 @@ def refund_form(here: Person, detail: PaymentDetail) -> str | None:
     app = bootstrap.app()
     account = Account(holder or "", bank or "", number or "", branch or "", kind)
     amount = amount_of(typed or "", detail.row.amount.currency)
-    with app.sessions.begin() as session:
-        two_people.ask_eft_refund(session, here, reference, amount, account, app.keys, why, now=app.now())
+    app.sessions.run(
+        lambda session: two_people.ask_eft_refund(
+            session, here, reference, amount, account, app.keys, why, now=app.now()
+        )
+    )
     return "Asked. Once a second person approves it, it waits under Refunds for the next run."

@@ -36,9 +36,10 @@ def reminder_form(event: EventView) -> None:
     if not sent:
         return
     with error_boundary():
-        with app.sessions.begin() as session:
-            here = require(Action.MANAGE_EVENTS)
-            reminders.save_plan(session, here, event.code, wanted, now=app.now())
+        here = require(Action.MANAGE_EVENTS)
+        app.sessions.run(
+            lambda session: reminders.save_plan(session, here, event.code, wanted, now=app.now())
+        )
         st.success("The reminders are saved.", icon=":material/check:")
 
 
@@ -92,6 +93,7 @@ def reminders_of(here: Person, detail: PaymentDetail) -> None:
 
 def turn(reference: str, *, none: bool) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        act = reminders.opt_out if none else reminders.opt_in
-        act(session, require(Action.ISSUE_LINK), reference, now=app.now())
+    act = reminders.opt_out if none else reminders.opt_in
+    with error_boundary():
+        here = require(Action.ISSUE_LINK)
+        app.sessions.run(lambda session: act(session, here, reference, now=app.now()))

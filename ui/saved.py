@@ -66,8 +66,12 @@ def columns_popover(person: Person) -> None:
     offered = [name for name in COLUMNS if name != HANDLE]
 
     def changed() -> None:
-        with error_boundary(), bootstrap.app().sessions.begin() as session:
-            choices.choose_columns(session, person, LIST, [*st.session_state.columns_chosen, HANDLE])
+        with error_boundary():
+            bootstrap.app().sessions.run(
+                lambda session: choices.choose_columns(
+                    session, person, LIST, [*st.session_state.columns_chosen, HANDLE]
+                )
+            )
 
     with st.popover("Columns", icon=":material/view_column:"):
         st.multiselect(
@@ -115,8 +119,8 @@ def _whose(view: View) -> str:
 
 def _remove(person: Person, token: str) -> None:
     app = bootstrap.app()
-    with error_boundary(), app.sessions.begin() as session:
-        views.remove(session, person, token, now=app.now())
+    with error_boundary():
+        app.sessions.run(lambda session: views.remove(session, person, token, now=app.now()))
 
 
 def _save_form(person: Person, wanted: Filter) -> None:
@@ -134,13 +138,10 @@ def _save_form(person: Person, wanted: Filter) -> None:
             )  # fmt: skip
         if st.form_submit_button("Save view", icon=":material/bookmark_add:"):
             try:
-                with app.sessions.begin() as session:
-                    columns = shown_columns(person)
-                    saved = views.save(
-                        session, person, name, wanted,
-                        sort=st.session_state.get("sort", ""), columns=columns, shared_with=role,
-                        now=app.now(),
-                    )  # fmt: skip
+                sort, columns = st.session_state.get("sort", ""), shown_columns(person)
+                saved = app.sessions.run(lambda session: views.save(
+                    session, person, name, wanted, sort=sort, columns=columns, shared_with=role, now=app.now()
+                ))  # fmt: skip
             except PaymentsError as error:
                 problem(str(error))
             else:

@@ -30,8 +30,12 @@ def share_link(here: Person, row: PaymentRow, *, key: str, place: int = 0) -> No
     def shared() -> None:
         how = st.session_state[key].shared
         if how in WAYS:
-            with error_boundary(), app.sessions.begin() as session:
-                links.shared(session, here, row.reference, how, place=place, now=app.now())
+            with error_boundary():
+                app.sessions.run(
+                    lambda session: links.shared(
+                        session, here, row.reference, how, place=place, now=app.now()
+                    )
+                )
 
     text, phone = quote(told.text), row.payer_phone
     mail = f"mailto:{quote(row.payer_email)}?subject={quote(told.subject)}&body={text}"
@@ -63,6 +67,5 @@ def share_link(here: Person, row: PaymentRow, *, key: str, place: int = 0) -> No
 def mail_it(here: Person, reference: str, place: int, key: str) -> None:
     app = bootstrap.app()
     with error_boundary():
-        with app.sessions.begin() as session:
-            sharing.mail(session, here, reference, place=place, now=app.now())
+        app.sessions.run(lambda session: sharing.mail(session, here, reference, place=place, now=app.now()))
         st.session_state[f"{key}_said"] = "The mail waits to be sent."

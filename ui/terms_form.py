@@ -32,8 +32,11 @@ def terms_form(event: EventView) -> None:
     if not sent:
         return
     with error_boundary():
-        with app.sessions.begin() as session:
-            terms.save(session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now())
+        app.sessions.run(
+            lambda session: terms.save(
+                session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now()
+            )
+        )
         st.success("The terms are saved.", icon=":material/check:")
 
 

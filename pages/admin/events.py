@@ -132,8 +132,7 @@ def bank_account(event: EventView) -> None:
 
 def save_account(event: EventView, wanted: Account) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            eft.set_account(session, me, event.code, wanted, now=app.now())
+        app.sessions.run(lambda session: eft.set_account(session, me, event.code, wanted, now=app.now()))
         st.session_state.event_saved = f"The bank account of {event.name}"
 
     ui.go(do)
@@ -174,8 +173,7 @@ def price(text: str, currency: str) -> Money:
 
 
 def save(draft: EventDraft) -> None:
-    with app.sessions.begin() as session:
-        view = events.save_event(session, person, draft, now=app.now())
+    view = app.sessions.run(lambda session: events.save_event(session, person, draft, now=app.now()))
     st.session_state.event_saved = view.name
     choose(None)
     st.rerun()

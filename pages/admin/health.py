@@ -217,8 +217,8 @@ def one_alert(alert: AlertView) -> None:
 def snooze(alert_id: int, wait: timedelta) -> None:
     here = ui.require(Action.MANAGE_SETTINGS)
     now = app.now()
-    with ui.error_boundary(), app.sessions.begin() as session:
-        alerts.snooze(session, here, alert_id, now + wait, now=now)
+    with ui.error_boundary():
+        app.sessions.run(lambda session: alerts.snooze(session, here, alert_id, now + wait, now=now))
 
 
 def the_books(found: Health) -> None:
@@ -251,8 +251,7 @@ def go_on() -> None:
             return
     here = ui.require(Action.MANAGE_SETTINGS)
     with ui.error_boundary():
-        with app.sessions.begin() as session:
-            integrity.accept(session, here, reason, now=app.now())
+        app.sessions.run(lambda session: integrity.accept(session, here, reason, now=app.now()))
         st.rerun()
 
 

@@ -1,6 +1,7 @@
 """People: who may come in, as what, for which events; and how they get in."""
 
 from datetime import date
+from functools import partial
 
 import streamlit as st
 
@@ -23,8 +24,7 @@ def invite(one: PersonView) -> None:
     """A link that signs them in once. It is shown once: only its hash is kept."""
 
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            token = signin.make_sign_in_link(session, me, one.id, now=app.now())
+        token = app.sessions.run(lambda session: signin.make_sign_in_link(session, me, one.id, now=app.now()))
         st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
 
     ui.attempt(do)
@@ -171,11 +171,10 @@ def save(
     }
 
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            if one:
-                people.change_person(session, me, one.id, **wanted, now=app.now())
-            else:
-                people.create_person(session, me, email=email, **wanted, now=app.now())
+        save = partial(people.create_person, email=email)
+        if one:
+            save = partial(people.change_person, person_id=one.id)
+        app.sessions.run(lambda session: save(session, me, **wanted, now=app.now()))
         ui.say_done(f"{name} is saved.")
         choose(None)
 

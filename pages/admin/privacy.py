@@ -41,8 +41,10 @@ def ask_who(here: Person) -> None:
 
 def look_for(here: Person, sought: Sought) -> None:
     st.session_state.pop("privacy_found", None)
-    with ui.error_boundary(), app.sessions.begin() as session:
-        st.session_state.privacy_found = subjects.find(session, here, sought, now=app.now())
+    with ui.error_boundary():
+        st.session_state.privacy_found = app.sessions.run(
+            lambda session: subjects.find(session, here, sought, now=app.now())
+        )
 
 
 def choose(found: list[Candidate]) -> None:
@@ -85,8 +87,9 @@ def candidate(one: Candidate) -> bool:
 
 def begin(kind: Kind, references: list[str], told: str) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            subject_requests.open_request(session, me, kind, references, told, now=app.now())
+        app.sessions.run(
+            lambda session: subject_requests.open_request(session, me, kind, references, told, now=app.now())
+        )
         st.session_state.pop("privacy_found", None)
         ui.say_done("The request is open. It is due within thirty days.")
 
@@ -153,8 +156,9 @@ def correction_step(request: RequestView, _here: Person) -> None:
             payer = Payer(name or "", email or "", phone or "")
 
             def do(me: Person) -> None:
-                with app.sessions.begin() as session:
-                    subject_requests.correct(session, me, request.id, payer, now=app.now())
+                app.sessions.run(
+                    lambda session: subject_requests.correct(session, me, request.id, payer, now=app.now())
+                )
                 ui.say_done("Corrected.")
 
             with ui.error_boundary():
@@ -188,8 +192,11 @@ def ask_second(request: RequestView) -> None:
         if st.form_submit_button("Ask a second person", type="primary", icon=":material/how_to_reg:"):
 
             def do(me: Person) -> None:
-                with app.sessions.begin() as session:
-                    subject_requests.ask_erasure(session, me, request.id, why or "", now=app.now())
+                app.sessions.run(
+                    lambda session: subject_requests.ask_erasure(
+                        session, me, request.id, why or "", now=app.now()
+                    )
+                )
                 ui.say_done("Asked. Somebody else decides under Approvals, within a day.")
 
             with ui.error_boundary():
@@ -219,8 +226,9 @@ def refusal(request: RequestView) -> None:
         why = st.text_input("Why", max_chars=500, key=f"refuse_why_{request.id}")
 
         def do(me: Person) -> None:
-            with app.sessions.begin() as session:
-                subject_requests.refuse(session, me, request.id, why or "", now=app.now())
+            app.sessions.run(
+                lambda session: subject_requests.refuse(session, me, request.id, why or "", now=app.now())
+            )
             ui.say_done("Refused, and written down.")
 
         st.button("Refuse it", key=f"refuse_it_{request.id}", on_click=ui.attempt, args=(do,))
@@ -265,8 +273,7 @@ def letting_go(here: Person) -> None:
 
 
 def _begin(me: Person) -> None:
-    with app.sessions.begin() as session:
-        retention.begin(session, me, now=app.now())
+    app.sessions.run(lambda session: retention.begin(session, me, now=app.now()))
     ui.say_done("From tonight on, what is held too long goes by itself.")
 
 

@@ -47,8 +47,11 @@ def key_form(known: list[EventView]) -> None:
 
 def make_key(event_code: str, name: str, scopes: tuple[Scope, ...]) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            key = api_keys.make(session, me, event_code, name, scopes, demo=app.settings.demo, now=app.now())
+        key = app.sessions.run(
+            lambda session: api_keys.make(
+                session, me, event_code, name, scopes, demo=app.settings.demo, now=app.now()
+            )
+        )
         st.session_state.systems_secret = (f"The key of {name}.", key)
 
     with ui.error_boundary():
@@ -97,10 +100,11 @@ def endpoint_form(known: list[EventView]) -> None:
 
 def add_endpoint(event_code: str, url: str) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            secret = notifying.add(
+        secret = app.sessions.run(
+            lambda session: notifying.add(
                 session, me, event_code, url, app.keys, loopback=app.settings.notify_loopback, now=app.now()
             )
+        )
         st.session_state.systems_secret = ("The secret that signs what is sent there.", secret)
 
     with ui.error_boundary():
@@ -110,8 +114,11 @@ def add_endpoint(event_code: str, url: str) -> None:
 
 def renew_secret(one: EndpointView, leaked: bool) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            secret = notifying.renew_secret(session, me, one.id, app.keys, leaked=leaked, now=app.now())
+        secret = app.sessions.run(
+            lambda session: notifying.renew_secret(
+                session, me, one.id, app.keys, leaked=leaked, now=app.now()
+            )
+        )
         st.session_state.systems_secret = (f"The new secret that signs what is sent to {one.url}.", secret)
 
     with ui.error_boundary():

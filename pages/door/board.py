@@ -85,8 +85,9 @@ def what_next(guest: Guest) -> None:
     with ui.error_boundary(), st.container(key="board_next", gap="small"):
         if guest.entrance:
             if st.button("Undo: not in", icon=":material/undo:", width="stretch", key="board_undo"):
-                with app.sessions.begin() as session:
-                    admission.undo(session, person, reference, place=place, now=app.now())
+                app.sessions.run(
+                    lambda session: admission.undo(session, person, reference, place=place, now=app.now())
+                )
                 st.rerun()
         elif guest.light is Light.GREEN:
             if st.button(  # no key of its own: Enter looks for the next, who is not the one shown here
@@ -108,8 +109,11 @@ def what_next(guest: Guest) -> None:
 
 
 def let_in(guest: Guest, why: str) -> None:
-    with app.sessions.begin() as session:
-        admission.let_in(session, person, guest.row.reference, place=guest.place, why=why, now=app.now())
+    app.sessions.run(
+        lambda session: admission.let_in(
+            session, person, guest.row.reference, place=guest.place, why=why, now=app.now()
+        )
+    )
     st.session_state.board_said = f"{guest.name or guest.row.payer_name} is in."
     st.rerun()
 
@@ -129,10 +133,11 @@ def somebody_else(guest: Guest) -> None:
     ):
         name = st.text_input("Who comes", key="board_name", autocomplete="off")
         if st.form_submit_button("Change the name", width="stretch"):
-            with app.sessions.begin() as session:
-                admission.substitute(
+            app.sessions.run(
+                lambda session: admission.substitute(
                     session, person, guest.row.reference, name or "", place=guest.place, now=app.now()
                 )
+            )
             look_at(guest.row.reference, guest.place)
             st.rerun()
 

@@ -130,10 +130,11 @@ def another() -> None:
 
 
 def begin(code: str, sheet: Sheet, *, also_alike: bool) -> None:
-    with app.sessions.begin() as session:
-        sheet_id = sheets.start(
+    sheet_id = app.sessions.run(
+        lambda session: sheets.start(
             session, person, code, sheet, also_alike=also_alike, demo=app.settings.demo, now=app.now()
         )
+    )
     another()
     st.session_state.sheet_running = sheet_id
     st.rerun()
@@ -196,8 +197,8 @@ def told(view: SheetView) -> str:
 
 
 def again(sheet_id: int) -> None:
-    with ui.error_boundary(), app.sessions.begin() as session:
-        sheets.retry(session, person, sheet_id, now=app.now())
+    with ui.error_boundary():
+        app.sessions.run(lambda session: sheets.retry(session, person, sheet_id, now=app.now()))
     open_sheet(sheet_id)
 
 

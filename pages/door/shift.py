@@ -74,9 +74,10 @@ def open_form(open_events: list[EventView]) -> None:
             "Open the shift", type="primary", icon=":material/lock_open:", width="stretch"
         )
     if opened:
-        with app.sessions.begin() as session:
-            float_ = money(typed or "", by_code[code].currency, nothing=True)
-            shifts.open_shift(session, person, code, till or "", float_, now=app.now())
+        float_ = money(typed or "", by_code[code].currency, nothing=True)
+        app.sessions.run(
+            lambda session: shifts.open_shift(session, person, code, till or "", float_, now=app.now())
+        )
         sent("open", "The shift is open.")
 
 
@@ -109,11 +110,10 @@ def cash_without_a_payer(shift: ShiftView) -> None:
         why = st.text_input("What for", key="shift_why") if kind is not Move.DROP else ""
         written = st.form_submit_button("Write it down", icon=":material/edit_note:", width="stretch")
     if written:
-        with app.sessions.begin() as session:
-            shifts.move_cash(
+        app.sessions.run(lambda session: shifts.move_cash(
                 session, person, shift.id, kind, money(typed or "", shift.float.currency),
                 key=form_key("move"), now=app.now(), bag_number=bag or "", why=why or "",
-            )  # fmt: skip
+            ))  # fmt: skip
         for field in ("move_amount", "bag", "why"):
             st.session_state.pop(f"shift_{field}", None)
         sent("move", "Written down.")
@@ -156,10 +156,11 @@ def correction(taken: Taken, shift: ShiftView) -> None:
         agreed = st.form_submit_button("Give it back", type="primary", width="stretch")
     if agreed:
         form = f"correct-{taken.id}"
-        with app.sessions.begin() as session:
-            door.correct(
+        app.sessions.run(
+            lambda session: door.correct(
                 session, person, taken.id, why or "", shift_id=shift.id, key=form_key(form), now=app.now()
             )
+        )
         sent(form, f"{taken.number:06d} is corrected.")
 
 
@@ -187,8 +188,9 @@ def count_form(shift: ShiftView, machines: Sequence[str]) -> None:
     if done:
         currency = shift.float.currency
         counted = {name: money(typed or "", currency, nothing=True) for name, typed in totals.items()}
-        with app.sessions.begin() as session:
-            cash_up.count(session, person, shift.id, pieces, now=app.now(), machines=counted)
+        app.sessions.run(
+            lambda session: cash_up.count(session, person, shift.id, pieces, now=app.now(), machines=counted)
+        )
         st.session_state.pop("shift_again", None)
         st.rerun()
 
@@ -232,8 +234,11 @@ def close_form(shift: ShiftView, found: CashUp) -> None:
             "Close the shift", type="primary", icon=":material/lock:", width="stretch"
         )
     if closed:
-        with app.sessions.begin() as session:
-            cash_up.close(session, person, shift.id, now=app.now(), why=why or "", handed_to=taker or "")
+        app.sessions.run(
+            lambda session: cash_up.close(
+                session, person, shift.id, now=app.now(), why=why or "", handed_to=taker or ""
+            )
+        )
         st.session_state.shift_report = shift.id
         sent("close", "The shift is closed.")
     if st.button("Count again", icon=":material/refresh:", width="stretch"):

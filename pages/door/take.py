@@ -283,13 +283,13 @@ def go_on(sent: Sent, shift: ShiftView | None) -> None:
     if sent.way == LINK:
         issue(sent.draft)
     elif sent.way == FREE:
-        with app.sessions.begin() as session:
-            reference = complimentary.ask(session, person, sent.draft, sent.why, now=app.now())
+        reference = app.sessions.run(
+            lambda session: complimentary.ask(session, person, sent.draft, sent.why, now=app.now())
+        )
         reopen(reference)
         st.rerun()
     elif sent.way == EFT:
-        with app.sessions.begin() as session:
-            reference = eft.ask(session, person, sent.draft, now=app.now())
+        reference = app.sessions.run(lambda session: eft.ask(session, person, sent.draft, now=app.now()))
         reopen(reference)
         st.rerun()
     elif shift is None:
@@ -329,8 +329,7 @@ def take(
         slip=slip,
         place=place,
     )
-    with app.sessions.begin() as session:
-        taken = door.take(session, person, taking, now=app.now())
+    taken = app.sessions.run(lambda session: door.take(session, person, taking, now=app.now()))
     next_payer()
     st.session_state.take_receipt = taken.id
     st.rerun()

@@ -290,16 +290,14 @@ def to_sign(here: Person, one: Draft, period: Period) -> None:
 
 def sign(one: Draft, period: Period, note: str) -> None:
     here = ui.require(Action.RECONCILE)
-    with app.sessions.begin() as session:
-        sign_offs.sign(
+    app.sessions.run(lambda session: sign_offs.sign(
             session, here, one.account_id, period, one.first_on, one.digest, note, now=app.now()
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def decide(function: Callable[..., object], view: SignOffView, *why: str) -> None:
     here = ui.require(Action.RECONCILE)
-    with app.sessions.begin() as session:
-        function(session, here, view.id, *why, now=app.now())
+    app.sessions.run(lambda session: function(session, here, view.id, *why, now=app.now()))
 
 
 def signed(here: Person, view: SignOffView) -> None:

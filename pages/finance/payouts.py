@@ -226,8 +226,9 @@ def tie_it(here: Person, row: PayoutRow) -> None:
                 ui.problem("Choose the line first.")
                 return
             me = ui.require(Action.RECONCILE)
-            with app.sessions.begin() as session:
-                tying.tie(session, me, row.id, lines[choice].line_id, now=app.now(), why=why)
+            app.sessions.run(
+                lambda session: tying.tie(session, me, row.id, lines[choice].line_id, now=app.now(), why=why)
+            )
             tell(f"Payout {row.id} stands on the bank's line, with your name.")
             st.rerun()
 
@@ -408,11 +409,10 @@ def new_rates(now_valid: Rates) -> None:
 
 def add_rates(since: date, rate_bp: dict[str, int], payout_fee_minor: int) -> None:
     def do(me: Person) -> None:
-        with app.sessions.begin() as session:
-            fees.add_rates(
+        app.sessions.run(lambda session: fees.add_rates(
                 session, me, valid_from=since, rate_bp=rate_bp, payout_fee_minor=payout_fee_minor,
                 now=app.now(),
-            )  # fmt: skip
+            ))  # fmt: skip
         tell("The rates are written down; every fee is held against those of its day.")
 
     ui.go(do)

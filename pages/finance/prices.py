@@ -269,8 +269,7 @@ def price(value: Any, currency: str) -> Money:
 
 
 def save(event: EventView, wanted: PriceBook) -> None:
-    with app.sessions.begin() as session:
-        price_book.save(session, person, event.code, wanted, now=app.now())
+    app.sessions.run(lambda session: price_book.save(session, person, event.code, wanted, now=app.now()))
     st.session_state.prices_saved = event.name
     st.session_state.prices_turn += 1
     st.rerun()

@@ -58,8 +58,9 @@ def details(order: OrderView) -> None:
     ui.plain("Whoever opens them is on the record.", "faint")
 
     def deed(here: Person) -> None:
-        with app.sessions.begin() as session:
-            account = refund_orders.unmask(session, here, order.id, app.keys, now=app.now())
+        account = app.sessions.run(
+            lambda session: refund_orders.unmask(session, here, order.id, app.keys, now=app.now())
+        )
         st.session_state.refund_opened = (order.id, account)
 
     st.button(
@@ -85,8 +86,7 @@ def withdrawal(order: OrderView) -> None:
     why = st.text_area("Why is it not made after all?", key=f"withdraw_why_{order.id}", max_chars=500)
 
     def deed(here: Person) -> None:
-        with app.sessions.begin() as session:
-            refund_orders.withdraw(session, here, order.id, why, now=app.now())
+        app.sessions.run(lambda session: refund_orders.withdraw(session, here, order.id, why, now=app.now()))
 
     st.button(
         "Withdraw it", type="primary", key=f"withdraw_{order.id}", on_click=act,
@@ -136,8 +136,11 @@ def start(chosen: Sequence[OrderView], total: Money, able: Sequence[AccountView]
     on = right.date_input("To be paid on", first, min_value=today, format="DD/MM/YYYY", key="run_on")
 
     def deed(here: Person) -> None:
-        with app.sessions.begin() as session:
-            refund_runs.make(session, here, account, [one.id for one in chosen], on, now=app.now())
+        app.sessions.run(
+            lambda session: refund_runs.make(
+                session, here, account, [one.id for one in chosen], on, now=app.now()
+            )
+        )
 
     st.button(
         f"Make a run of {words.count(len(chosen), 'refund', 'refunds')}, {total}", type="primary",
@@ -182,8 +185,7 @@ def files_of(run: RunView) -> None:
 
 def steps(run: RunView) -> None:
     def sent(here: Person) -> None:
-        with app.sessions.begin() as session:
-            refund_runs.sent(session, here, run.id, now=app.now())
+        app.sessions.run(lambda session: refund_runs.sent(session, here, run.id, now=app.now()))
 
     st.button(
         "The bank has it", type="primary", icon=":material/send:", key=f"sent_{run.id}", on_click=act,
@@ -193,8 +195,7 @@ def steps(run: RunView) -> None:
         why = st.text_area("Why?", key=f"call_why_{run.id}", max_chars=500)
 
         def called(here: Person) -> None:
-            with app.sessions.begin() as session:
-                refund_runs.call_back(session, here, run.id, why, now=app.now())
+            app.sessions.run(lambda session: refund_runs.call_back(session, here, run.id, why, now=app.now()))
 
         st.button(
             "Call it back", type="primary", key=f"call_{run.id}", on_click=act,
@@ -239,8 +240,9 @@ def columns(ours: Sequence[AccountView]) -> None:
 
         def deed(here: Person) -> None:
             wanted = Layout.read(said, separator, with_headings=headings)
-            with app.sessions.begin() as session:
-                refund_runs.remember_layout(session, here, account, wanted, now=app.now())
+            app.sessions.run(
+                lambda session: refund_runs.remember_layout(session, here, account, wanted, now=app.now())
+            )
 
         st.button("Remember them", key="layout_keep", on_click=act, args=("Remembered.", deed))
 

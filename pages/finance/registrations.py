@@ -138,8 +138,9 @@ def table(rows: Iterable[Mapping[str, object]]) -> None:
 
 
 def begin(here: Person, preview: Preview) -> None:
-    with app.sessions.begin() as session:
-        file_id = registration_files.start(session, here, preview, now=app.now())
+    file_id = app.sessions.run(
+        lambda session: registration_files.start(session, here, preview, now=app.now())
+    )
     another()
     st.session_state.registrations_running = file_id
     st.rerun()

@@ -86,8 +86,7 @@ def told(tried: Tried) -> None:
 def save(draft: RuleDraft, rule_id: int | None) -> None:
     try:
         here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id)
+        app.sessions.run(lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id))
     except PaymentsError as error:
         tell(str(error), bad=True)
         return
@@ -156,9 +155,10 @@ def try_it(view: RuleView) -> None:
 
 def shadow(number: int, days: int) -> None:
     try:
-        with app.sessions.begin() as session:
-            here = ui.require(Action.RECONCILE)
-            tried = rule_book.start_shadow(session, here, number, days=days, now=app.now())
+        here = ui.require(Action.RECONCILE)
+        tried = app.sessions.run(
+            lambda session: rule_book.start_shadow(session, here, number, days=days, now=app.now())
+        )
         tell(f"In the shadow for {words.count(days, 'day', 'days')}. {tried.says}")
     except PaymentsError as error:
         tell(str(error), bad=True)
@@ -166,8 +166,9 @@ def shadow(number: int, days: int) -> None:
 
 def live(number: int) -> None:
     try:
-        with app.sessions.begin() as session:
-            tried = rule_book.go_live(session, ui.require(Action.RECONCILE), number, now=app.now())
+        tried = app.sessions.run(
+            lambda session: rule_book.go_live(session, ui.require(Action.RECONCILE), number, now=app.now())
+        )
         tell(f"It acts from now on. {tried.says}")
     except PaymentsError as error:
         tell(str(error), bad=True)
@@ -175,8 +176,11 @@ def live(number: int) -> None:
 
 def off(number: int, why: str) -> None:
     try:
-        with app.sessions.begin() as session:
-            rule_book.switch_off(session, ui.require(Action.RECONCILE), number, why, now=app.now())
+        app.sessions.run(
+            lambda session: rule_book.switch_off(
+                session, ui.require(Action.RECONCILE), number, why, now=app.now()
+            )
+        )
         tell("It is off; what it matched stays.")
     except PaymentsError as error:
         tell(str(error), bad=True)

@@ -62,8 +62,11 @@ def new_account(*, first: bool = False) -> None:
         if st.form_submit_button("Add the account", type="primary", icon=":material/add:"):
             with ui.error_boundary():
                 here = ui.require(Action.RECONCILE)
-                with app.sessions.begin() as session:
-                    made = accounts.create(session, here, name=name, bank=bank, number=number, now=app.now())
+                made = app.sessions.run(
+                    lambda session: accounts.create(
+                        session, here, name=name, bank=bank, number=number, now=app.now()
+                    )
+                )
                 tell(f"{made.told} is there. Bring its statement.")
                 st.rerun()
 

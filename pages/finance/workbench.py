@@ -177,8 +177,7 @@ def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") 
     decided = Decided(view.line_id, tuple(parts), way, view.suggestion, rule, why)
     try:
         here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            match = reconciliation.accept(session, here, decided, now=app.now())
+        match = app.sessions.run(lambda session: reconciliation.accept(session, here, decided, now=app.now()))
     except PaymentsError as error:
         return str(error)
     st.session_state.setdefault("bench_undo", []).append(match)
@@ -242,8 +241,11 @@ def undo_last() -> None:
 
 def undo(match_id: int, why: str) -> None:
     try:
-        with app.sessions.begin() as session:
-            reconciliation.undo(session, ui.require(Action.RECONCILE), match_id, why, now=app.now())
+        app.sessions.run(
+            lambda session: reconciliation.undo(
+                session, ui.require(Action.RECONCILE), match_id, why, now=app.now()
+            )
+        )
         tell("Undone: the line waits again, and both stand in its history.")
     except PaymentsError as error:
         tell(str(error), bad=True)
@@ -372,10 +374,11 @@ def accept_typed(view: ExceptionView, typed: list[Part], why: str) -> str | None
         return None
     try:
         here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            two_people.ask_write_off(
+        app.sessions.run(
+            lambda session: two_people.ask_write_off(
                 session, here, Decided(view.line_id, tuple(typed), BY_HAND, {}, why=why), now=app.now()
             )
+        )
     except PaymentsError as error:
         return str(error)
     tell("Asked: a second person decides under Approvals. The line waits here until then.")
@@ -409,8 +412,11 @@ def refusals(view: ExceptionView) -> None:
 def refuse(line_id: int, payment_id: int) -> None:
     try:
         here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            reconciliation.refuse(session, here, line_id, payment_id, "Looked at by hand.", now=app.now())
+        app.sessions.run(
+            lambda session: reconciliation.refuse(
+                session, here, line_id, payment_id, "Looked at by hand.", now=app.now()
+            )
+        )
         proposing.propose(app.sessions, here, now=app.now())
         tell("It is not proposed for this line again.")
     except PaymentsError as error:
@@ -435,11 +441,10 @@ def assignment(view: ExceptionView, owners: dict[int, str]) -> None:
         )
         if st.form_submit_button("Save", icon=":material/person_check:"):
             with ui.error_boundary():
-                with app.sessions.begin() as session:
-                    exceptions.assign(
+                app.sessions.run(lambda session: exceptions.assign(
                         session, ui.require(Action.RECONCILE), view.line_id, owner_id=owner, due_on=due,
                         note=note, now=app.now(),
-                    )  # fmt: skip
+                    ))  # fmt: skip
                 tell("Saved.")
                 close_line()
                 st.rerun()

@@ -102,20 +102,19 @@ def refusal(request: ApprovalView) -> None:
         )
         if st.form_submit_button("Refuse", type="primary", shortcut="Mod+Enter"):
             with ui.error_boundary():
-                with app.sessions.begin() as session:
-                    approvals.refuse(session, person, request.id, why, now=app.now())
+                app.sessions.run(
+                    lambda session: approvals.refuse(session, person, request.id, why, now=app.now())
+                )
                 st.session_state.approval_said = "Refused."
                 st.rerun()
 
 
 def approve(me: Person, request_id: int) -> None:
-    with app.sessions.begin() as session:
-        two_people.approve(session, me, request_id, now=app.now())
+    app.sessions.run(lambda session: two_people.approve(session, me, request_id, now=app.now()))
 
 
 def withdraw(me: Person, request_id: int) -> None:
-    with app.sessions.begin() as session:
-        approvals.withdraw(session, me, request_id, now=app.now())
+    app.sessions.run(lambda session: approvals.withdraw(session, me, request_id, now=app.now()))
 
 
 def act(said: str, deed: Callable[[Person], None]) -> None:

@@ -312,8 +312,9 @@ def decide_form(case: CaseView, nth: int | None) -> None:
         why = st.text_area("Why, for whoever reads it later", key=f"why_{case.id}", max_chars=1000)
         if st.form_submit_button("Decide", type="primary", icon=":material/check:", shortcut="Mod+Enter"):
             with ui.error_boundary():
-                with app.sessions.begin() as session:
-                    attention.decide(session, person, case.id, decision, why, now=app.now())
+                app.sessions.run(
+                    lambda session: attention.decide(session, person, case.id, decision, why, now=app.now())
+                )
                 done(f"Decided, and taken off the queue: {words.DECISION[decision]}.", undo=case.id)
 
 
@@ -335,10 +336,11 @@ def assign_form(case: CaseView, owners: Mapping[int, str]) -> None:
         )
         if st.form_submit_button("Save", icon=":material/person_check:"):
             with ui.error_boundary():
-                with app.sessions.begin() as session:
-                    attention.assign(
+                app.sessions.run(
+                    lambda session: attention.assign(
                         session, person, case.id, owner_id=owner, due_on=due, note=note, now=app.now()
                     )
+                )
                 done("Saved.")
 
 
@@ -358,8 +360,7 @@ def last_done(sentence: str, undo_id: int | None) -> None:
 
 def undo(case_id: int) -> None:
     try:
-        with app.sessions.begin() as session:
-            attention.reopen(session, person, case_id, UNDONE, now=app.now())
+        app.sessions.run(lambda session: attention.reopen(session, person, case_id, UNDONE, now=app.now()))
         st.session_state.attention_done = ("It is on the queue again. Both stand on the record.", None)
     except PaymentsError as error:
         st.session_state.attention_done = (str(error), None)
@@ -392,8 +393,9 @@ def back_form(case: CaseView) -> None:
         why = st.text_area("Why must it be decided anew?", key=f"back_why_{case.id}", max_chars=1000)
         if st.form_submit_button("Put it back on the queue", type="primary"):
             with ui.error_boundary():
-                with app.sessions.begin() as session:
-                    attention.reopen(session, person, case.id, why, now=app.now())
+                app.sessions.run(
+                    lambda session: attention.reopen(session, person, case.id, why, now=app.now())
+                )
                 done("It is on the queue again. Both stand on the record.")
 
 

@@ -133,8 +133,9 @@ def remedies(row: MessageRow) -> None:
             with st.popover("Ignore", icon=":material/visibility_off:"), st.form("ignore", border=False):
                 why = st.text_area("Why does nobody need to act on it?", key="ignore_why", max_chars=1000)
                 if st.form_submit_button("Ignore it", type="primary"):
-                    with app.sessions.begin() as session:
-                        replay.ignore(session, person, row.id, why, now=app.now())
+                    app.sessions.run(
+                        lambda session: replay.ignore(session, person, row.id, why, now=app.now())
+                    )
                     st.rerun()
 
 
@@ -148,8 +149,7 @@ def again(message_id: int) -> None:
 
 def take_up(message_id: int) -> None:
     try:
-        with app.sessions.begin() as session:
-            replay.take_up(session, person, message_id, now=app.now())
+        app.sessions.run(lambda session: replay.take_up(session, person, message_id, now=app.now()))
         st.session_state.message_said = "It waits to be acted on again."
     except PaymentsError as error:
         st.session_state.message_said = str(error)
