@@ -4,7 +4,7 @@ Whoever asks sees only payments of their own events: that stands in ``where``, w
 sum goes through, and an empty set of events means nothing at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -153,7 +153,8 @@ class Where:
 
     ``ways`` are what a text may mean: one of them must hold; None is no text. ``surest`` are narrower ones,
     which come first in a list. Ids up to ``at_most``, between ``above`` and ``below``, and none of
-    ``excluding``; the newest first, or the ``oldest``.
+    ``excluding``; the newest first, or the ``oldest``. ``roughly``, on SQLite: all that have the words, and
+    some that only have their letters.
     """
 
     sqlite: bool
@@ -166,6 +167,7 @@ class Where:
     above: int | None = None
     below: int | None = None
     excluding: tuple[int, ...] = ()
+    roughly: bool = False
 
     def but(self, *more: ColumnElement[bool]) -> "Where":
         return replace(self, conditions=(*self.conditions, *more))
@@ -249,7 +251,8 @@ class Where:
         self, words: tuple[AnyOf, ...], events: tuple[int, ...] | None, conditions: list[ColumnElement[bool]]
     ) -> Select[int]:
         rowid = _TRIGRAMS.c.rowid
-        ids = select(rowid.label("id")).where(_FOUND.op("MATCH")(_expression(words)), *self._bounds(rowid))
+        expression = _expression(words, _letters if self.roughly else _phrase)
+        ids = select(rowid.label("id")).where(_FOUND.op("MATCH")(expression), *self._bounds(rowid))
         if events is not None:
             conditions = [Payment.event_id.in_(events), *conditions]
         if not conditions:
@@ -444,8 +447,17 @@ def _has(words: AnyOf, sqlite: bool) -> ColumnElement[bool]:
     return or_(*(Payment.search_text.contains(word, autoescape=True) for word in words))
 
 
-def _expression(words: tuple[AnyOf, ...]) -> str:
-    """In the words of SQLite's index: each literal in quotation marks, where nothing has a meaning."""
-    return " AND ".join(
-        "(" + " OR ".join('"' + one.replace('"', '""') + '"' for one in literals) + ")" for literals in words
-    )
+def _expression(words: tuple[AnyOf, ...], told: Callable[[str], str]) -> str:
+    """In the words of SQLite's index, each literal as it is ``told``."""
+    return " AND ".join("(" + " OR ".join(map(told, literals)) + ")" for literals in words)
+
+
+def _phrase(literal: str) -> str:
+    """Letter by letter. In quotation marks nothing has a meaning."""
+    return '"' + literal.replace('"', '""') + '"'
+
+
+def _letters(literal: str) -> str:
+    """Three by three, wherever each stands: where they stand is most of what a phrase costs."""
+    threes = (literal[at : at + 3] for at in range(0, len(literal) - 2, 3))
+    return "(" + " AND ".join(map(_phrase, threes)) + ")"

@@ -70,6 +70,14 @@ class _Top:
     last: int | None = None
 
 
+@dataclass(frozen=True)
+class _Hits:
+    """Ids that were searched for: ``all`` of them, or as many as it takes to know that there are more."""
+
+    ids: Sequence[int]
+    all: bool
+
+
 class Found:
     """Conditions are made once, and what was searched for is read once, however often this is asked.
 
@@ -82,7 +90,8 @@ class Found:
         self._wanted = wanted
         self.where = conditions.where(session, person, wanted)
         self._counts: dict[Where, int] = {}
-        self._read: dict[Where, Sequence[int]] = {}
+        self._read: dict[Where, _Hits] = {}
+        self._texts: dict[int, needle.Known] = {}
 
     @cached_property
     def capped(self) -> int:
@@ -161,60 +170,81 @@ class Found:
 
     def _first(self, where: Where) -> _Top:
         """What is known of a search, the best first, the surest of them on top, then the newest."""
-        known = self._known(where)
-        whole = self._count(where) == len(known)
-        read = self._texts(known if len(known) <= FEW else known[:SOME])
+        known, count = self._known(where), self._count(where)
+        read = self._texts_of(known if len(known) <= FEW else known[:SOME])
         best: dict[int, None] = {}
         for way in where.surest:
             missing = BEST - len(best)
             others = [one for one in read if one[0] not in best]
             fits = [one[0] for one in needle.fitting(way, others)[:missing]]
-            if len(fits) < missing and len(read) < len(known) and not self._is_common:
+            if len(fits) < missing and len(read) < count and not self._is_common:
                 fits = self._newest(replace(where, ways=(way,), excluding=tuple(best)), missing)
             best |= dict.fromkeys(fits)
             if len(best) >= BEST:
                 break
         ids = (*best, *(one for one in known if one not in best))
-        return _Top(ids, len(best), None if whole else known[-1])
+        return _Top(ids, len(best), None if count == len(known) else known[-1])
 
-    def _texts(self, ids: Sequence[int]) -> list[needle.Known]:
-        sqlite = self.where.sqlite
-        told = {"ids": json.dumps(ids) if sqlite else ids}
-        rows = self._session.execute(_TEXTS[sqlite], told).all()
-        return [(id_, text, minor, reference, phone) for id_, text, minor, reference, phone in rows]
+    def _texts_of(self, ids: Sequence[int]) -> list[needle.Known]:
+        """What is known of these payments, in their order; of each it is read once."""
+        unread = [payment_id for payment_id in ids if payment_id not in self._texts]
+        if unread:
+            sqlite = self.where.sqlite
+            told = {"ids": json.dumps(unread) if sqlite else unread}
+            for id_, text, minor, reference, phone, event_id in self._session.execute(
+                _TEXTS[sqlite], told
+            ).all():
+                self._texts[id_] = id_, text, minor, reference, phone, event_id
+        return [self._texts[payment_id] for payment_id in ids]
 
     @cached_property
     def _is_common(self) -> bool:
         """So many have the words that nobody could say who is meant: looking at each takes too long."""
-        return self._count(replace(self.where, conditions=())) > COUNT_CAP
+        alone = replace(self.where, conditions=())
+        if self.where.sqlite and self.where.conditions:
+            return capped(self._session, replace(alone, roughly=True)) > COUNT_CAP
+        return self._count(alone) > COUNT_CAP
 
     def _count(self, where: Where) -> int:
         """As ``capped``. Each question is asked once."""
         if where not in self._counts:
-            ids = () if where.ways is None else self._hits(where)
-            told = where.ways is not None and (len(ids) < self._most(where) or len(ids) > COUNT_CAP)
-            self._counts[where] = len(ids) if told else capped(self._session, where)
+            hits = _Hits((), False) if where.ways is None else self._hits(where)
+            told = hits.all or len(hits.ids) > COUNT_CAP
+            self._counts[where] = len(hits.ids) if told else capped(self._session, where)
         return self._counts[where]
 
-    def _hits(self, where: Where) -> Sequence[int]:
-        """Ids that were searched for, as many as ``_most``, each question asked once. In their order, but for
-        more than the cap on PostgreSQL, which does not find them in order."""
+    def _hits(self, where: Where) -> _Hits:
+        """What was searched for, each question asked once. In its order, but for more than the cap on
+        PostgreSQL, which does not find it in order."""
         if where not in self._read:
-            most = self._most(where)
-            ids = self._session.scalars(where.newest(most) if where.sqlite else where.hits(most)).all()
-            self._read[where] = ids if where.sqlite else sorted(ids, reverse=not where.oldest)
+            few = self._few(where)
+            self._read[where] = self._many(where) if few is None else _Hits(few, all=True)
         return self._read[where]
 
-    @staticmethod
-    def _most(where: Where) -> int:
+    def _few(self, where: Where) -> Sequence[int] | None:
+        """All that have several words; None where SQLite does not find so few. Those that have the letters it
+        tells much sooner, and the texts of a few are read anyway: so they are looked at here."""
+        ways = where.ways or ()
+        if not where.sqlite or all(len(way.words) < 2 for way in ways):
+            return None
+        ids = self._session.scalars(replace(where, roughly=True).newest(FEW + 1)).all()
+        if len(ids) > FEW:
+            return None
+        texts = self._texts_of(ids)
+        fit = {one[0] for way in ways for one in needle.fitting(way, texts)}
+        return [payment_id for payment_id in ids if payment_id in fit]
+
+    def _many(self, where: Where) -> _Hits:
         """Counting costs SQLite less than telling ids, but for conditions, which it looks up for each."""
-        return FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
+        most = FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
+        ids = self._session.scalars(where.newest(most) if where.sqlite else where.hits(most)).all()
+        return _Hits(ids if where.sqlite else sorted(ids, reverse=not where.oldest), len(ids) < most)
 
     def _known(self, where: Where) -> Sequence[int]:
         """As many as are known of those that were searched for, in their order: all, or the first."""
         hits = self._hits(where)
-        if where.sqlite or len(hits) <= COUNT_CAP:
-            return hits
+        if where.sqlite or len(hits.ids) <= COUNT_CAP:
+            return hits.ids
         return self._session.scalars(where.newest(SOME + 1)).all()
 
     def _newest(self, where: Where, count: int, offset: int = 0) -> list[int]:
@@ -222,7 +252,7 @@ class Found:
         soon enough on its way through the payments, as SQLite meets all."""
         if where.sqlite or where.ways is None or self._count(where) > COUNT_CAP:
             return list(self._session.scalars(where.newest(count, offset)).all())
-        return list(self._hits(where)[offset : offset + count])
+        return list(self._hits(where).ids[offset : offset + count])
 
     def _searched(self, where: Where, offset: int, count: int) -> list[int]:
         """Ids of a page, the best first."""
@@ -271,13 +301,18 @@ def of_links(sort: str) -> bool:
     return sort.removeprefix("-") in _OF_LINKS
 
 
-#: Made once. A list of ids goes over as one value: of hundreds, making the statement would take longer.
+#: Made once, of columns alone: what the ORM does to each row takes longer than reading it. A list of ids goes
+#: over as one value: of hundreds, making the statement would take longer.
+_PAYMENTS = Payment.__table__.c
 _TOLD = select(
-    Payment.id, Payment.search_text, Payment.amount_minor, Payment.reference, Payment.payer_phone
-).order_by(Payment.id.desc())
+    _PAYMENTS.id, _PAYMENTS.search_text, _PAYMENTS.amount_minor, _PAYMENTS.reference, _PAYMENTS.payer_phone,
+    _PAYMENTS.event_id,
+)  # fmt: skip
 _TEXTS = {
-    True: _TOLD.where(Payment.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))),
-    False: _TOLD.where(Payment.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
+    True: _TOLD.where(
+        _PAYMENTS.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+    ),
+    False: _TOLD.where(_PAYMENTS.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
 }
 
 

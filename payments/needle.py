@@ -107,14 +107,16 @@ def _whole_words(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Wa
         yield Way(words=(tuple(f"{a}{one}" for one in spellings for a in before),))
 
 
-#: A payment's id, text, amount, reference and phone.
-Known = tuple[int, str, int, str, str]
+#: A payment's id, text, amount, reference, phone and event.
+Known = tuple[int, str, int, str, str, int]
 
 
 def fitting(way: Way, some: Sequence[Known]) -> list[Known]:
-    """Those that are what a way means, events aside. Condition by condition: of hundreds of texts each is
-    looked at for one page."""
+    """Those that are what a way means. Condition by condition: of hundreds of texts each is looked at for one
+    page."""
     left = list(some)
+    if way.events is not None:
+        left = [one for one in left if one[5] in way.events]
     if way.minor is not None:
         left = [one for one in left if one[2] == way.minor]
     if way.phones:
@@ -127,6 +129,8 @@ def fitting(way: Way, some: Sequence[Known]) -> list[Known]:
             left = [one for one in left if literal in one[1]]
         else:
             left = [one for one in left if any(map(one[1].__contains__, literals))]
+    for literals, events in way.either:
+        left = [one for one in left if one[5] in events or any(map(one[1].__contains__, literals))]
     return left
 
 

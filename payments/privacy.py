@@ -109,12 +109,14 @@ def mask_card_bytes(body: bytes) -> bytes:
 
 
 def fold(text: str) -> str:
-    """For searching: case, accents and width aside (``Thandéka`` and ``thandeka`` are one)."""
+    """For searching: case, accents and width aside (``Thandéka`` and ``thandeka`` are one).
+
+    Taken apart before and after: a letter for mathematics is first a plain capital, and then a small one.
+    """
     if text.isascii():
         return " ".join(text.lower().split())
-    bare = (
-        char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char)
-    )
+    small = unicodedata.normalize("NFKD", text).casefold()
+    bare = (char for char in unicodedata.normalize("NFKD", small) if not unicodedata.combining(char))
     return " ".join("".join(bare).split())
 
 

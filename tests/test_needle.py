@@ -93,7 +93,7 @@ def test_what_stands_on_top_is_among_what_was_found(words: list[str], around: st
     text = " ".join(words)
     meant = needle.read(text, {}, PREFIXES)
     for known in (around.format(fold(text)), around.format("".join(fold(text).split()))):
-        one = [(1, known, 0, "", "417")]
+        one = [(1, known, 0, "", "417", 1)]
         if any(needle.fitting(way, one) for way in meant.surest):
             assert any(needle.fitting(way, one) for way in meant.ways), (text, known)
 

@@ -56,6 +56,20 @@ def test_an_address_opens_the_page_on_exactly_its_filter(full, wanted):
     assert address(at) == filters.page_query(wanted)
 
 
+def test_what_an_address_says_in_other_words_is_said_and_never_ignored(full):
+    at = full.open(PAGE, status="paid", q="method:cash")
+    assert "“status\\=”" in at.error[0].value
+    assert not component(at, "payments")
+    at.button(key="as_conditions").click().run()
+    assert shown(at) == Filter(statuses=(Status.PAID,), methods=(Method.CASH,))
+    assert address(at) == {"q": "status:paid method:cash"}
+    at = full.open(PAGE, colour="blue", q="method:cash")
+    assert "as_conditions" not in [button.key for button in at.button]
+    at.button(key="without_unknown").click().run()
+    assert shown(at) == Filter(methods=(Method.CASH,))
+    assert "colour" not in at.query_params
+
+
 def test_conditions_written_in_the_box_move_to_their_controls_and_to_the_address(full):
     at = full.open(PAGE)
     at.text_input(key="box").set_value("event:Devconf status:paid zanele >10").run()

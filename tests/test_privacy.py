@@ -232,7 +232,10 @@ def test_a_text_too_long_is_refused_never_cut():
         clean("é" * 201, field="Name")
 
 
-@pytest.mark.parametrize("text", ["Thandéka", "THANDÉKA", "thande\u0301ka", "Ｔｈａｎｄéｋａ", " thandeka "])
+@pytest.mark.parametrize(
+    "text",
+    ["Thandéka", "THANDÉKA", "thande\u0301ka", "Ｔｈａｎｄéｋａ", " thandeka ", "𝐓𝐡𝐚𝐧𝐝𝐞𝐤𝐚", "ᵀʰandeka"],
+)
 def test_folding_sets_case_accents_and_width_aside(text):
     assert fold(text) == "thandeka"
 

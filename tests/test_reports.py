@@ -656,6 +656,37 @@ def test_earlier_records_are_told_apart_and_count_once(sessions: Sessions, now: 
 # -- who, what, when ----------------------------------------------------------------------------------
 
 
+def test_how_far_payers_came_is_told_by_event_and_by_hour(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        world = World(session, now)
+        for hour, event, stage in (
+            (0, 0, "issued"), (9, 0, "paid"), (9, 0, "opened"), (9, 1, "paid"), (23, 1, "attempted"),
+            (9, 1, "asked"),
+        ):  # fmt: skip
+            world.owes(sast(10, hour, 59), event=event, stage=stage)
+        world.owes(sast(11, 9), stage="paid")
+    with sessions.read() as session:
+        report = make(session, "outcomes", Basis.CREATED, days(10))
+        by_event, by_hour = (one for one in report.tables if one.title.startswith("How far"))
+        devconf, gala = world.events[0].name, world.events[1].name
+        assert values(by_event) == [
+            [devconf, 3, 2, 1, 1, 33_33], [gala, 2, 2, 2, 1, 50_00], ["Together", 5, 4, 3, 2, 40_00],
+        ]  # fmt: skip
+        assert values(by_hour)[:-1] == [
+            ["00:00", 1, 0, 0, 0, 0], ["09:00", 3, 3, 2, 2, 66_67], ["23:00", 1, 1, 1, 0, 0],
+        ]  # fmt: skip
+        for cell in (cell for table in (by_event, by_hour) for row in table.rows for cell in row[1:-1]):
+            assert bool(cell.value) == bool(cell.door)
+            assert not cell.door or search.totals(session, ADMIN, cell.door).count == cell.value
+        several = make(session, "outcomes", Basis.CREATED, days(10, 11)).tables
+        [hours] = (one for one in several if "by the hour" in one.title)
+        assert [cell.door for row in hours.rows for cell in row if cell.door] == []
+
+
+def values(table: Table) -> list[list[Any]]:
+    return [[cell.value for cell in row] for row in (*table.rows, table.total)]
+
+
 def test_each_figure_of_every_report_opens_a_list_that_is_there(sessions: Sessions, now: datetime):
     """Counts are those of their lists; what is a sum of something has a list with something."""
     with sessions.begin() as session:

@@ -125,6 +125,29 @@ def test_what_is_known_of_no_payment_finds_none(known: Session, query: str):
     assert [row for row in found if "%" not in row.note] == []
 
 
+def test_the_letters_of_two_words_are_not_the_words(sessions: Sessions, now: datetime, monkeypatch):
+    with sessions.begin() as session:
+        devconf, gala = (make_event(session, code, now=now) for code in ("devconf", "gala"))
+        for event, name in (
+            (devconf, "Thandi Mokoena"), (gala, "Mokoena, Thandi"), (gala, "Ndile Mokgotha Koena"),
+            (devconf, "Thabo Ndingi, Mokgosi Boena"), (devconf, "Thandi Botha"),
+        ):  # fmt: skip
+            make_payment(session, event, now=now, payer_name=name)
+
+    def names(query: str) -> list[str]:
+        with sessions.read() as session:
+            asked = search.Found(session, ADMIN, Filter(text=query))
+            rows = [row.payer_name for row in asked.page().rows]
+            assert len(rows) == asked.count_at_once == search.totals(session, ADMIN, Filter(text=query)).count
+            return rows
+
+    for few in (found.FEW, 1):  # whether so few are found that their texts are read, or more
+        monkeypatch.setattr(found, "FEW", few)
+        assert names("thandi mokoena") == ["Thandi Mokoena", "Mokoena, Thandi"]
+        assert names("gala mokoena") == ["Mokoena, Thandi"]
+        assert names("devconf thandi") == ["Thandi Botha", "Thandi Mokoena"]
+
+
 def test_a_link_that_was_looked_up_later_is_found_by_the_gateways_reference(
     sessions: Sessions, now: datetime
 ):

@@ -7,6 +7,7 @@ address carries its token.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -22,10 +23,12 @@ from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
 from payments.stages import Stage
-from ui.pieces import problem
+from ui.pieces import escape, problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
+#: All that an address of the list can say.
+SAID = ("q", "kept", "view", "payment", "sort", "page")
 STATE = st.session_state
 
 
@@ -66,6 +69,9 @@ def filter_bar(person: Person) -> Filter | None:
     _chips(wanted)
     if STATE.unread:
         problem(STATE.unread[1])
+        return None
+    if unknown := [name for name in st.query_params if name not in SAID]:
+        _not_known(unknown, wanted, today)
         return None
     _write_address(person, wanted)
     return wanted
@@ -113,6 +119,27 @@ def _write_address(person: Person, wanted: Filter) -> None:
     STATE.asked = {name: query.get(name, "") for name in ("q", "kept")}
 
 
+def _not_known(names: list[str], wanted: Filter, today: date) -> None:
+    """The address asks for something in words that are not the list's: a list without it would show too much,
+    and look as if it were what was asked for. What can be read as conditions is offered as such."""
+    written = " ".join(f"{name}:{value}" for name in names for value in st.query_params.get_all(name))
+    problem(
+        f"The address says {', '.join(f'“{name}=”' for name in names)}, which this list does not know, so it "
+        f"shows nothing. Conditions stand in the address as they are typed into the box: ?q=status:paid."
+    )
+
+    def go_on(instead: Filter) -> None:
+        for name in names:
+            st.query_params.pop(name, None)
+        hold(instead)
+
+    with st.container(horizontal=True, gap="small"):
+        with suppress(InvalidInput):
+            meant = _together(wanted, grammar.read(written, today))
+            st.button(f"Filter by {escape(written)}", key="as_conditions", on_click=go_on, args=(meant,))
+        st.button("Show the list without it", key="without_unknown", on_click=go_on, args=(wanted,))
+
+
 def _keep(person: Person, private: Filter) -> str:
     """The token that stands for these words in an address; asked for once by each session."""
     tokens: dict[tuple[Person, Filter], str] = STATE.setdefault("kept_tokens", {})
@@ -131,6 +158,12 @@ def _change(**parts: Any) -> None:
     hold(replace(STATE.wanted, **parts))
 
 
+def _together(wanted: Filter, read: Filter) -> Filter:
+    """What was wished for, and what was read on top of it."""
+    spoken = {name: value for name, value in vars(read).items() if value != getattr(Filter(), name)}
+    return replace(wanted, **spoken)
+
+
 def _in_order(statuses: set[Status]) -> tuple[Status, ...]:
     return tuple(status for status in Status if status in statuses)
 
@@ -146,8 +179,7 @@ def _search_box(person: Person, wanted: Filter, today: date) -> None:
         except InvalidInput as error:
             STATE.unread = (STATE.box, str(error))
             return
-        spoken = {name: value for name, value in vars(read).items() if value != getattr(Filter(), name)}
-        hold(replace(STATE.wanted, **({"text": "", "without": ()} | spoken)))
+        hold(_together(replace(STATE.wanted, text="", without=()), read))
 
     STATE.box = STATE.unread[0] if STATE.unread else grammar.write(filters.words_part(wanted))
     st.text_input(

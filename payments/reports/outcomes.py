@@ -13,7 +13,7 @@ from payments import grammar
 from payments.conditions import LEGACY, ORIGINS, Filter
 from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Status
-from payments.reports import ledger
+from payments.reports import ledger, reach
 from payments.reports.ledger import GATEWAY, WAYS, Scope
 from payments.reports.report import Cell, Column, Headline, Holds, Row, Table, added_up, count, text
 from payments.reports.takings import HEADS
@@ -54,7 +54,8 @@ def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Ta
     )
     tables = (
         _how_they_ended(scope, found), _why_they_failed(scope, found), _where_they_stopped(scope, found),
-        _time_to_pay(minutes), _old_and_new(scope, found, minutes), _by_hand(session, scope),
+        *reach.tables(session, scope), _time_to_pay(minutes), _old_and_new(scope, found, minutes),
+        _by_hand(session, scope),
     )  # fmt: skip
     return headline, tables, ()
 

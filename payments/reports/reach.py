@@ -1,0 +1,118 @@
+"""How far payers came with their links, event by event and hour by hour: who came to each stage, or
+further, and how many of a hundred paid in the end."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, cast, func, select
+from sqlalchemy.orm import Session
+
+from db.models import Payment
+from payments.conditions import Filter
+from payments.dates import Span
+from payments.reports import ledger
+from payments.reports.ledger import Scope
+from payments.reports.report import Cell, Column, Holds, Row, Table, added_up, count, text
+from payments.stages import Stage
+
+_ALL = tuple(Stage)
+_HEADS = {
+    Stage.ISSUED: "Got a link",
+    Stage.OPENED: "Opened it",
+    Stage.ATTEMPTED: "Tried to pay",
+    Stage.PAID: "Paid by it",
+}
+#: A stage and all after it.
+_FURTHER = {stage: _ALL[_ALL.index(stage) :] for stage in _HEADS}
+_RATE = Column("Paid, of those with a link", Holds.PERCENT)
+#: Johannesburg is two hours ahead, the whole year.
+_AHEAD = 2
+
+#: How many payments came to a stage and no further.
+_Counts = Mapping[str, int]
+
+
+def tables(session: Session, scope: Scope) -> tuple[Table, Table]:
+    """Payments that got a link: of cash, and of the earlier system's records, nothing is known."""
+    events: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    hours: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    by = (Payment.event_id, _hour(session), Payment.stage)
+    query = select(*by, func.count()).where(*ledger.of_payments(scope), Payment.stage != Stage.ASKED)
+    for event_id, utc, stage, n in session.execute(query.group_by(*by)):
+        events[event_id][stage] += n
+        hours[(int(utc) + _AHEAD) % 24][stage] += n
+    return _by_event(scope, events), _by_hour(scope, hours)
+
+
+def _hour(session: Session) -> ColumnElement[int]:
+    """Of the moment it was asked for, in UTC."""
+    if session.get_bind().dialect.name == "sqlite":
+        return cast(func.substr(Payment.created_at, 12, 2), Integer)
+    return cast(func.extract("hour", func.timezone("UTC", Payment.created_at)), Integer)
+
+
+def _by_event(scope: Scope, found: Mapping[int, _Counts]) -> Table:
+    lines = [
+        (Cell(scope.events[event_id][1]), counts, {"events": (scope.events[event_id][0],)})
+        for event_id, counts in found.items()
+    ]
+    lines.sort(key=lambda line: (-sum(line[1].values()), str(line[0].value)))
+    return _table(scope, "How far payers came, by event", text("Event"), lines)
+
+
+def _by_hour(scope: Scope, found: Mapping[int, _Counts]) -> Table:
+    """Of one day each hour is a list; of many days, the same hour of all of them is none."""
+    one_day = scope.period.first == scope.period.last
+    lines = [
+        (
+            Cell(f"{hour:02d}:00"),
+            found[hour],
+            {"created": _hour_of(scope, hour)} if one_day else None,
+        )
+        for hour in sorted(found)
+    ]
+    return _table(scope, "How far payers came, by the hour they were asked", text("From"), lines)
+
+
+def _hour_of(scope: Scope, hour: int) -> Span:
+    start = scope.period.span.start + timedelta(hours=hour)
+    return Span(start, start + timedelta(hours=1))
+
+
+def _table(
+    scope: Scope,
+    title: str,
+    first: Column,
+    lines: Iterable[tuple[Cell, _Counts, dict[str, Any] | None]],
+) -> Table:
+    columns = (first, *(count(head) for head in _HEADS.values()), _RATE)
+    rows = tuple((name, *_reached(scope, counts, narrow)) for name, counts, narrow in lines)
+    return Table(title, columns, rows, _together(rows, columns))
+
+
+def _reached(scope: Scope, counts: _Counts, narrow: dict[str, Any] | None) -> Row:
+    """``narrow``: what a list must ask for beside the report's days; None where no list can."""
+    numbers = {stage: sum(counts.get(one, 0) for one in further) for stage, further in _FURTHER.items()}
+    cells = [
+        Cell(n, _door(scope, stage, narrow) if n and narrow is not None else None)
+        for stage, n in numbers.items()
+    ]
+    return *cells, Cell(_rate(numbers[Stage.PAID], numbers[Stage.ISSUED]))
+
+
+def _door(scope: Scope, stage: Stage, narrow: dict[str, Any]) -> Filter:
+    door = scope.door()
+    return Filter(**{"created": door.created, "events": door.events, "stages": _FURTHER[stage]} | narrow)
+
+
+def _together(rows: tuple[Row, ...], columns: tuple[Column, ...]) -> Row:
+    total = added_up(rows, "Together", columns)
+    counts = [int(cell.value) if isinstance(cell.value, int) else 0 for cell in total]
+    return *total[:-1], Cell(_rate(counts[-2], counts[1]))
+
+
+def _rate(paid: int, whole: int) -> int | None:
+    """Of a hundred percent, in hundredths of one, half up."""
+    return (paid * 20_000 + whole) // (2 * whole) if whole else None
