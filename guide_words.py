@@ -118,12 +118,13 @@ _RUNNING: Advice = (
     ),
     (
         "Somebody new joins",
-        "{admin/people}: add them with the role and events they need, and until when. They get a link "
-        "that works once.",
+        "{admin/people}: ask for them with the role and events they need, and until when; another person "
+        "approves under {monitor/approvals}. They get a link that works once.",
     ),
     (
         "Somebody leaves, or lost a phone",
-        "{admin/people}: shut them out or take their app away. It holds at once, on every device.",
+        "{admin/people}: shut them out, or sign them out everywhere. It holds at once, on every device. A "
+        "lost app is taken off once another person approves.",
     ),
     (
         "A new event",
@@ -169,7 +170,8 @@ FIRST_DAY: Mapping[Step, tuple[str, str]] = {
     ),
     Step.PEOPLE: (
         "Two people for what takes two",
-        "Add a second admin or somebody of finance under People: nobody approves what they asked for.",
+        "Add a second admin or somebody of finance under People: nobody approves what they asked for. Once "
+        "they have come in, giving access and keys takes both of you.",
     ),
     Step.CODES: (
         "An app for codes for everybody who moves money",

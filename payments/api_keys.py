@@ -16,7 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import ApiKey, Event
-from payments import audit
+from payments import approvals, audit, entrusting
+from payments.approvals import ApprovalView, Ask, What
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.events import event_row
 from payments.people import Action, Person, Role, check, proven
@@ -81,11 +82,48 @@ def make(
 ) -> str:
     """A new key, whole: it is shown once, and only its hash is kept.
 
-    Raises NotAllowed, NotFound, InvalidInput, Conflict (the desk stands still).
+    Raises NotAllowed, NotFound, InvalidInput, Conflict (the desk stands still, or nobody else approved it).
     """
+    event, wanted = _wanted(session, person, event_code, name, scopes)
+    proven(person, now=now)
+    name, allowed = wanted.bound["name"], " ".join(wanted.bound["scopes"])
+    second = entrusting.used_up(session, person, wanted, now=now)
+    handle, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)
+    session.add(
+        ApiKey(
+            event_id=event.id, name=name, handle=handle, secret_hash=_hash(secret),
+            scopes=allowed, created_at=now, created_by=person.name,
+        )
+    )  # fmt: skip
+    audit.record(
+        session, person, "make_api_key", f"{name} ({handle})", now=now, event_id=event.id,
+        scopes=allowed, **second,
+    )  # fmt: skip
+    return f"pd_{'demo' if demo else 'live'}_{handle}_{secret}"
+
+
+def ask(
+    session: Session,
+    person: Person,
+    event_code: str,
+    name: str,
+    scopes: Iterable[Scope],
+    why: str,
+    *,
+    now: datetime,
+) -> ApprovalView:
+    """Ask a second person for exactly such a key. Raises as ``make`` does, and as ``approvals.ask``."""
+    _, wanted = _wanted(session, person, event_code, name, scopes)
+    proven(person, now=now)
+    return approvals.ask(session, person, wanted, why, now=now)
+
+
+def _wanted(
+    session: Session, person: Person, event_code: str, name: str, scopes: Iterable[Scope]
+) -> tuple[Event, Ask]:
+    """Exactly which key. Raises NotAllowed, NotFound, InvalidInput."""
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
-    proven(person, now=now)
     name = clean(name, field="The name", longest=60).replace("\n", " ")
     wanted = sorted(set(scopes))
     if not name:
@@ -95,18 +133,8 @@ def make(
     in_use = select(ApiKey.id).where(ApiKey.event_id == event.id, ApiKey.revoked_at.is_(None))
     if len(session.scalars(in_use).all()) >= MOST:
         raise InvalidInput(f"{event.name} has {MOST} keys in use. Revoke those that nobody needs first.")
-    handle, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)
-    session.add(
-        ApiKey(
-            event_id=event.id, name=name, handle=handle, secret_hash=_hash(secret),
-            scopes=" ".join(wanted), created_at=now, created_by=person.name,
-        )
-    )  # fmt: skip
-    audit.record(
-        session, person, "make_api_key", f"{name} ({handle})", now=now, event_id=event.id,
-        scopes=" ".join(wanted),
-    )  # fmt: skip
-    return f"pd_{'demo' if demo else 'live'}_{handle}_{secret}"
+    told = {"event": event.code, "name": name, "scopes": [str(scope) for scope in wanted]}
+    return event, Ask(What.MAKE_KEY, name[: entrusting.SUBJECT], told, frozenset({event.id}))
 
 
 def revoke(session: Session, person: Person, key_id: int, *, now: datetime) -> None:

@@ -45,6 +45,14 @@ class What(StrEnum):
     CREDIT = "credit"
     EXPORT_PERSONAL = "export_personal"
     ERASE_PERSON = "erase_person"
+    ADD_PERSON = "add_person"
+    CHANGE_PERSON = "change_person"
+    ENABLE_PERSON = "enable_person"
+    RESET_CODES = "reset_codes"
+    SIGN_IN_LINK = "sign_in_link"
+    MAKE_KEY = "make_key"
+    ADD_ENDPOINT = "add_endpoint"
+    RENEW_SIGNING = "renew_signing"
 
 
 class State(StrEnum):
@@ -67,6 +75,14 @@ TO_ASK: Mapping[What, Action] = {
     What.CREDIT: Action.RECORD,
     What.EXPORT_PERSONAL: Action.EXPORT,
     What.ERASE_PERSON: Action.HANDLE_PRIVACY,
+    What.ADD_PERSON: Action.MANAGE_PEOPLE,
+    What.CHANGE_PERSON: Action.MANAGE_PEOPLE,
+    What.ENABLE_PERSON: Action.MANAGE_PEOPLE,
+    What.RESET_CODES: Action.MANAGE_PEOPLE,
+    What.SIGN_IN_LINK: Action.MANAGE_PEOPLE,
+    What.MAKE_KEY: Action.MANAGE_EVENTS,
+    What.ADD_ENDPOINT: Action.MANAGE_EVENTS,
+    What.RENEW_SIGNING: Action.MANAGE_EVENTS,
 }
 
 
@@ -135,7 +151,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     if not _deciders(session, person.id, wanted.scope, now):
         raise Conflict(
             "Nobody else here could approve this. It takes a second person of finance, or a second admin: "
-            "an admin adds one under People."
+            "add one under People, or on the machine with manage.py person add."
         )
     row = Approval(
         what=wanted.what,

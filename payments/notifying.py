@@ -4,6 +4,7 @@ A message goes out at least once. It is given up after three days; a person can 
 """
 
 import base64
+import hashlib
 import logging
 import secrets
 import time
@@ -19,7 +20,8 @@ from standardwebhooks import Webhook
 
 from db.models import Event, Notification, NotificationTry, NotifyEndpoint, Payment
 from db.session import Sessions
-from payments import audit, egress, notifications
+from payments import approvals, audit, egress, entrusting, notifications
+from payments.approvals import ApprovalView, Ask, What
 from payments.egress import Answer, NotSent
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotFound
 from payments.events import event_row
@@ -104,9 +106,65 @@ def add(
 
     Raises NotAllowed, NotFound, InvalidInput, CannotOpen (there is no key to encrypt with), Conflict.
     """
+    event, wanted = _wanted(session, person, event_code, url, loopback)
+    proven(person, now=now)
+    second = entrusting.used_up(session, person, wanted, now=now)
+    url = wanted.bound["url"]
+    row = NotifyEndpoint(event_id=event.id, url=url, sealed=b"", created_at=now, created_by=person.name)
+    session.add(row)
+    session.flush()
+    secret = _new_secret(row, keys)
+    audit.record(session, person, "add_endpoint", url, now=now, event_id=event.id, endpoint=row.id, **second)
+    return secret
+
+
+def ask(
+    session: Session, person: Person, event_code: str, url: str, why: str, *, loopback: bool, now: datetime
+) -> ApprovalView:
+    """Ask a second person for it. Raises as ``add`` does, and as ``approvals.ask``."""
+    _, wanted = _wanted(session, person, event_code, url, loopback)
+    proven(person, now=now)
+    return approvals.ask(session, person, wanted, why, now=now)
+
+
+def renew_secret(
+    session: Session, person: Person, endpoint_id: int, keys: KeyRing, *, leaked: bool, now: datetime
+) -> str:
+    """A new secret for what is sent there, shown once. The one before signs beside it for ``BOTH_SIGN``, or
+    not at all any more when it has leaked: then it takes no second person.
+
+    Raises NotFound, NotAllowed, ProveAgain, Conflict, CannotOpen.
+    """
+    row = _to_renew(session, person, endpoint_id)
+    proven(person, now=now)
+    if not leaked and row.previous_until is not None and row.previous_until > now:
+        raise Conflict(
+            "The secret before the one in use still signs: wherever it is in use would be cut off. "
+            "Wait until it has ended, or say that the secret has leaked."
+        )
+    second = {} if leaked else entrusting.used_up(session, person, _renewal(row), now=now)
+    row.previous_sealed, row.previous_until = (None, None) if leaked else (row.sealed, now + BOTH_SIGN)
+    secret = _new_secret(row, keys)
+    audit.record(
+        session, person, "renew_endpoint_secret", row.url, now=now, event_id=row.event_id, endpoint=row.id,
+        leaked=leaked, **second,
+    )  # fmt: skip
+    return secret
+
+
+def ask_renewal(
+    session: Session, person: Person, endpoint_id: int, why: str, *, now: datetime
+) -> ApprovalView:
+    """Ask a second person for a new secret. Raises as ``renew_secret`` does, and as ``approvals.ask``."""
+    row = _to_renew(session, person, endpoint_id)
+    proven(person, now=now)
+    return approvals.ask(session, person, _renewal(row), why, now=now)
+
+
+def _wanted(session: Session, person: Person, event_code: str, url: str, loopback: bool) -> tuple[Event, Ask]:
+    """Exactly where to. Raises NotAllowed, NotFound, InvalidInput, Conflict."""
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
-    proven(person, now=now)
     url = url.strip()
     egress.target(url, loopback=loopback)
     here = session.scalars(
@@ -118,38 +176,21 @@ def add(
         raise Conflict(f"{event.name} sends there already. Remove it first to get a new secret.")
     if len(here) >= MOST:
         raise InvalidInput(f"{event.name} has {MOST} endpoints. Remove those that nobody needs first.")
-    row = NotifyEndpoint(event_id=event.id, url=url, sealed=b"", created_at=now, created_by=person.name)
-    session.add(row)
-    session.flush()
-    secret = _new_secret(row, keys)
-    audit.record(session, person, "add_endpoint", url, now=now, event_id=event.id, endpoint=row.id)
-    return secret
+    told = {"event": event.code, "url": url}
+    return event, Ask(What.ADD_ENDPOINT, url[: entrusting.SUBJECT], told, frozenset({event.id}))
 
 
-def renew_secret(
-    session: Session, person: Person, endpoint_id: int, keys: KeyRing, *, leaked: bool, now: datetime
-) -> str:
-    """A new secret for what is sent there, shown once. The one before signs beside it for ``BOTH_SIGN``, or
-    not at all any more when it has leaked.
-
-    Raises NotFound, NotAllowed, ProveAgain, Conflict, CannotOpen.
-    """
+def _to_renew(session: Session, person: Person, endpoint_id: int) -> NotifyEndpoint:
     row = _endpoint(session, person, endpoint_id)
-    proven(person, now=now)
     if row.stopped_at is not None:
         raise Conflict(f"Nothing is sent to {row.url} any more. Add it anew: that makes a new secret, too.")
-    if not leaked and row.previous_until is not None and row.previous_until > now:
-        raise Conflict(
-            "The secret before the one in use still signs: wherever it is in use would be cut off. "
-            "Wait until it has ended, or say that the secret has leaked."
-        )
-    row.previous_sealed, row.previous_until = (None, None) if leaked else (row.sealed, now + BOTH_SIGN)
-    secret = _new_secret(row, keys)
-    audit.record(
-        session, person, "renew_endpoint_secret", row.url, now=now, event_id=row.event_id, endpoint=row.id,
-        leaked=leaked,
-    )  # fmt: skip
-    return secret
+    return row
+
+
+def _renewal(row: NotifyEndpoint) -> Ask:
+    """A new secret beside the one in use, which is told by its fingerprint: a third one was not approved."""
+    told = {"endpoint": row.id, "url": row.url, "instead": hashlib.sha256(row.sealed).hexdigest()[:12]}
+    return Ask(What.RENEW_SIGNING, row.url[: entrusting.SUBJECT], told, frozenset({row.event_id}))
 
 
 def _new_secret(row: NotifyEndpoint, keys: KeyRing) -> str:

@@ -6,11 +6,22 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.models import Event, Passkey, PersonEvent, PersonRow, PersonSession, SecondFactor, SignInLink
+from db.models import (
+    Approval,
+    Event,
+    Meta,
+    Passkey,
+    PersonEvent,
+    PersonRow,
+    PersonSession,
+    SecondFactor,
+    SignInLink,
+)
+from db.upsert import insert_into
 from payments import audit, contacts
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.privacy import clean
@@ -121,6 +132,9 @@ class Person:
         return reachable and self.role in POLICY.get(action, frozenset())
 
 
+_TAKEN = "Somebody with the address {} is here already. Change their role instead."
+#: That it takes two people here: written down before one of them may be taken away.
+_TWO = "two_people"
 #: What the webhook and the worker act as. Nobody can sign in as it.
 SYSTEM = Person(0, "Paydesk", "", Role.ADMIN, None, ALWAYS)
 
@@ -172,6 +186,54 @@ def proven(person: Person, *, now: datetime) -> None:
         raise ProveAgain("Confirm that it is you first: this takes it to be no longer ago than five minutes.")
 
 
+def takes_two(session: Session) -> bool:
+    """Whether giving takes two people here: since two who may approve have come in, and for good.
+
+    Until then one sets the desk up alone; shutting the other out makes nobody alone again.
+    """
+    if session.get(Meta, _TWO) is not None:
+        return True
+    deciders = select(func.count(PersonRow.id)).where(
+        PersonRow.role.in_(POLICY[Action.APPROVE]),
+        PersonRow.all_events,
+        PersonRow.disabled_at.is_(None),
+        exists().where(PersonSession.person_id == PersonRow.id),
+    )
+    return (session.scalar(deciders) or 0) > 1
+
+
+def remember_two(session: Session) -> None:
+    """Write down that it takes two, once it does: somebody came in, or may be taken away next."""
+    if session.get(Meta, _TWO) is None and takes_two(session):
+        session.execute(insert_into(session, Meta).values(key=_TWO, value="yes").on_conflict_do_nothing())
+
+
+def seconded(session: Session, by: Person, approval: int | None, *, now: datetime) -> dict[str, Any]:
+    """For whatever gives access or a key: who else allowed it, for its entry in the audit. ``approval`` is
+    the request that was used up for it, in this transaction. The desk itself, and whoever has a shell on
+    its machine, ask nobody. Raises Conflict where it takes two, and nobody else did.
+    """
+    if by.id == SYSTEM.id:
+        return {}
+    used = session.get(Approval, approval) if approval is not None else None
+    if used is not None and used.used_at == now and used.requester_id == by.id:
+        return {"approval": used.id, "approved_by": used.decider_name}
+    if takes_two(session):
+        raise Conflict("This takes two people. Ask for it, and another person decides under Approvals.")
+    return {"alone": True}
+
+
+def gives(row: PersonRow, role: Role, events: Iterable[int] | None, until: datetime | None) -> bool:
+    """Whether somebody could do, reach or stay for more by this than they can now."""
+    may = {action for action, roles in POLICY.items() if role in roles}
+    more_to_do = may - {action for action, roles in POLICY.items() if row.role in roles}
+    more_to_reach = not row.all_events and (
+        events is None or set(events) - {link.event_id for link in row.events}
+    )
+    longer = row.access_until is not None and (until is None or until > row.access_until)
+    return bool(more_to_do or more_to_reach or longer)
+
+
 def person_of(row: PersonRow, proved_at: datetime | None = None) -> Person:
     events = None if row.all_events else frozenset(link.event_id for link in row.events)
     return Person(row.id, row.name, row.email, Role(row.role), events, proved_at)
@@ -213,24 +275,23 @@ def create_person(
     events: Iterable[int] | None,
     now: datetime,
     access_until: datetime | None = None,
+    approval: int | None = None,
 ) -> Person:
     """Somebody new; ``events`` None is all of them. They come in by a sign-in link.
 
-    Raises InvalidInput, Conflict (the address is taken), NotAllowed.
+    Raises InvalidInput, Conflict (the address is taken, or it takes two), NotAllowed.
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    address = _required_address(email)
-    taken = Conflict(f"Somebody with the address {address} is here already. Change their role instead.")
-    if session.scalar(select(PersonRow.id).where(PersonRow.email == address)) is not None:
-        raise taken
+    second = seconded(session, by, approval, now=now)
+    address = free_address(session, email)
     row = PersonRow(email=address, name="", role=role, all_events=events is None, created_at=now)
     session.add(row)
     try:
         _set(session, row, name, role, events, access_until)
     except IntegrityError as error:  # somebody else added them in the same instant
-        raise taken from error
-    _record(session, by, "create_person", row, now)
+        raise Conflict(_TAKEN.format(address)) from error
+    _record(session, by, "create_person", row, now, second)
     return person_of(row)
 
 
@@ -244,20 +305,25 @@ def change_person(
     events: Iterable[int] | None,
     now: datetime,
     access_until: datetime | None = None,
+    approval: int | None = None,
 ) -> Person:
     """Change what somebody is and may reach. It ends their sessions: they sign in as what they are now.
 
-    Raises InvalidInput, NotFound, NotAllowed, Conflict (the last admin stays one).
+    Raises InvalidInput, NotFound, NotAllowed, Conflict (the last admin stays one, or it takes two).
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
     row = _row(session, person_id)
+    events = None if events is None else frozenset(events)
+    more = gives(row, role, events, access_until)
+    second = seconded(session, by, approval, now=now) if more else {}
+    remember_two(session)
     if row.role == Role.ADMIN and (role is not Role.ADMIN or events is not None or access_until is not None):
         _not_the_last_admin(session, row)
     was = _told(row)
     _set(session, row, name, role, events, access_until)
     end_sessions(session, row, now)
-    audit.record(session, by, "change_person", row.email, now=now, was=was, became=_told(row))
+    audit.record(session, by, "change_person", row.email, now=now, was=was, became=_told(row), **second)
     return person_of(row)
 
 
@@ -268,18 +334,22 @@ def disable_person(session: Session, by: Person, person_id: int, *, now: datetim
     row = _row(session, person_id)
     if row.role == Role.ADMIN:
         _not_the_last_admin(session, row)
+    remember_two(session)
     row.disabled_at = now
     end_sessions(session, row, now)
     _record(session, by, "disable_person", row, now)
 
 
-def enable_person(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
-    """Let somebody in again."""
+def enable_person(
+    session: Session, by: Person, person_id: int, *, now: datetime, approval: int | None = None
+) -> None:
+    """Let somebody in again. Raises NotFound, NotAllowed, Conflict (it takes two)."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
     row = _row(session, person_id)
+    second = seconded(session, by, approval, now=now)
     row.disabled_at = None
-    _record(session, by, "enable_person", row, now)
+    _record(session, by, "enable_person", row, now, second)
 
 
 def revoke_sessions(session: Session, by: Person, person_id: int, *, now: datetime) -> int:
@@ -320,9 +390,7 @@ def _set(
     events: Iterable[int] | None,
     access_until: datetime | None,
 ) -> None:
-    row.name = clean(name, field="The name", longest=120).replace("\n", " ")
-    if not row.name:
-        raise InvalidInput("Give the person a name.")
+    row.name = named(name)
     wanted = None if events is None else sorted(set(events))
     if wanted is not None:
         known = set(session.scalars(select(Event.id).where(Event.id.in_(wanted))))
@@ -333,10 +401,21 @@ def _set(
     session.flush()
 
 
-def _required_address(email: str) -> str:
+def named(name: str) -> str:
+    """A person's name as it is kept. Raises InvalidInput."""
+    kept = clean(name, field="The name", longest=120).replace("\n", " ")
+    if not kept:
+        raise InvalidInput("Give the person a name.")
+    return kept
+
+
+def free_address(session: Session, email: str) -> str:
+    """The address of somebody new, as it is kept. Raises InvalidInput, Conflict."""
     address = contacts.email_address(email)
     if not address:
         raise InvalidInput("Give an e-mail address; the person signs in with it.")
+    if session.scalar(select(PersonRow.id).where(PersonRow.email == address)) is not None:
+        raise Conflict(_TAKEN.format(address))
     return address
 
 
@@ -360,8 +439,15 @@ def _not_the_last_admin(session: Session, row: PersonRow) -> None:
         raise Conflict(f"{row.name} is the last admin. Make somebody else one first.")
 
 
-def _record(session: Session, by: Person, action: str, row: PersonRow, now: datetime) -> None:
-    audit.record(session, by, action, row.email, now=now, became=_told(row))
+def _record(
+    session: Session,
+    by: Person,
+    action: str,
+    row: PersonRow,
+    now: datetime,
+    second: Mapping[str, Any] | None = None,
+) -> None:
+    audit.record(session, by, action, row.email, now=now, became=_told(row), **second or {})
 
 
 def _told(row: PersonRow) -> dict[str, Any]:

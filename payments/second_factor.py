@@ -126,22 +126,32 @@ def passes(
     return tried.succeeded
 
 
-def reset(session: Session, by: Person, person_id: int, *, now: datetime) -> None:
+def reset(
+    session: Session, by: Person, person_id: int, *, now: datetime, approval: int | None = None
+) -> None:
     """Somebody lost phone and paper: take their app and passkeys away, and password and sessions with them.
-    They come in by a new link and set up both. Never one's own. Raises NotAllowed, NotFound, Conflict."""
+    They come in by a new link and set up both: whoever holds that link is them, so it takes two people.
+    Never one's own. Raises NotAllowed, NotFound, Conflict."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = session.get(PersonRow, person_id)
-    if row is None or not has_any(session, person_id):
-        raise NotFound("This person has no app for codes and no passkey.")
-    if by.id == person_id:
-        raise Conflict("You cannot take your own app away. Set up another phone under Your account instead.")
+    row = to_reset(session, by, person_id)
+    second = people.seconded(session, by, approval, now=now)
     passkeys.forget(session, person_id)
     session.execute(delete(SecondFactor).where(SecondFactor.person_id == person_id))
     session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person_id))
     row.password_hash = None
     people.end_sessions(session, row, now)
-    audit.record(session, by, "reset_codes", row.email, now=now)
+    audit.record(session, by, "reset_codes", row.email, now=now, **second)
+
+
+def to_reset(session: Session, by: Person, person_id: int) -> PersonRow:
+    """Whose app and passkeys can be taken away by this person. Raises NotFound, Conflict."""
+    row = session.get(PersonRow, person_id)
+    if row is None or not has_any(session, person_id):
+        raise NotFound("This person has no app for codes and no passkey.")
+    if by.id == person_id:
+        raise Conflict("You cannot take your own app away. Set up another phone under Your account instead.")
+    return row
 
 
 # -- inside -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonRow, PersonSession, SecondFactor, SignInLink
 from db.session import Sessions
-from payments import audit, guesses, passkeys, passwords, people, second_factor
+from payments import audit, entrusting, guesses, passkeys, passwords, people, second_factor
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.guesses import Attempt
 from payments.keyring import KeyRing
@@ -177,6 +177,8 @@ def open_session(
             proved_at=now if proves or not takes_more else None,
         )
     )
+    if row.role in MONEY_ROLES:
+        people.remember_two(session)
     audit.record(
         session, people.person_of(row), "sign_in", row.email, now=now, how=how, address=visitor.address
     )
@@ -298,7 +300,8 @@ def make_sign_in_link(
 ) -> str:
     """The token of a link that signs one person in once, within 15 minutes; earlier ones of theirs end.
 
-    With no person it creates the first admin; raises Conflict once there is one.
+    With no person it creates the first admin; raises Conflict once there is one. A link for somebody who
+    has a way in of their own would let in as them whoever holds it: it takes two people.
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
@@ -309,7 +312,8 @@ def make_sign_in_link(
         row = session.get(PersonRow, person_id)
         if row is None or not people.is_active(row, now):
             raise NotFound("This person is not here, or may not sign in. Enable them first.")
-        audit.record(session, by, "make_sign_in_link", row.email, now=now)
+        second = entrusting.second_for_link(session, by, row, now=now)
+        audit.record(session, by, "make_sign_in_link", row.email, now=now, **second)
     earlier = update(SignInLink).where(SignInLink.person_id.is_not_distinct_from(person_id))
     session.execute(earlier.where(SignInLink.used_at.is_(None)).values(used_at=now))
     token = secrets.token_urlsafe(32)

@@ -24,6 +24,7 @@ from payments import (
     contested,
     dates,
     disputes,
+    entrusting,
     lifecycle,
     obligations,
     parts,
@@ -269,6 +270,8 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     Raises NotFound, NotAllowed, Conflict (decided, expired, or the payment has changed since).
     """
     asked = approvals.get(session, person, approval_id, now=now)
+    if asked.what in entrusting.DEEDS:
+        return entrusting.approve(session, person, approval_id, now=now)
     if asked.what is What.WRITE_OFF:  # a line is held before its payments, everywhere
         locked_line(session, asked.bound["line"])
     request = approvals.approve(session, person, approval_id, now=now)

@@ -407,6 +407,10 @@ POSSIBLE = {
     "views.keep", "vitals.healthy", "vitals.vitals",
     "retention.begin", "retention.dry_run", "subjects.proved", "subject_export.take",
     "subject_requests.carry_out", "subject_requests.preview", "subject_requests.standing",
+    # what they do is done by people and second_factor, and asked by approvals
+    "api_keys.ask", "entrusting.add", "entrusting.approve", "entrusting.ask_link", "entrusting.change",
+    "entrusting.enable", "entrusting.link_standing", "entrusting.reset_codes", "entrusting.second_for_link",
+    "entrusting.used_up", "notifying.ask", "notifying.ask_renewal", "people.seconded",
 }  # fmt: skip
 
 

@@ -256,7 +256,7 @@ def test_a_place_that_asks_the_policy_is_missed_when_it_is_gone(
         if not any(
             outcome(world, found[name], replace(world.people[role], events=SCOPES[scope]))[0]
             != matrix.cells[name, role, scope]
-            for name, role, scope in cells[:6]
+            for name, role, scope in spread(cells)
         ):
             unseen.add(_told(site))
     policy.skipped = None
@@ -266,6 +266,12 @@ def test_a_place_that_asks_the_policy_is_missed_when_it_is_gone(
     if pytestconfig.getoption("--update-golden"):
         UNSEEN.write_text("".join(f"{line}\n" for line in sorted(unseen)))
     assert sorted(unseen) == UNSEEN.read_text().splitlines()
+
+
+def spread(cells: list[tuple[str, Role, str]]) -> list[tuple[str, Role, str]]:
+    """A few of the cells, of as many functions as there are: what one asks behind it, another may not."""
+    firsts = {cell[0]: cell for cell in reversed(cells[6:])}
+    return [*cells[:6], *list(firsts.values())[-3:]]
 
 
 def _told(site: Site) -> str:
@@ -280,9 +286,11 @@ def _told(site: Site) -> str:
 
 #: The guarded steps: what moves money or opens what is closed, and who may.
 PROVEN = {
-    "api_keys.make", "api_keys.revoke", "approvals.approve", "bulk.start", "bulk.step", "eft.set_account",
-    "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
-    "notifying.renew_secret", "passkeys.remove",
+    "api_keys.ask", "api_keys.make", "api_keys.revoke", "approvals.approve", "bulk.start", "bulk.step",
+    "eft.set_account",
+    "entrusting.add", "entrusting.ask_link", "entrusting.change", "entrusting.enable",
+    "entrusting.reset_codes", "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
+    "notifying.ask", "notifying.ask_renewal", "notifying.renew_secret", "passkeys.remove",
     "people.change_person", "people.create_person", "people.disable_person",
     "people.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",
     "refund_runs.sent", "retention.begin", "schedules.book.change", "schedules.book.make",

@@ -82,10 +82,10 @@ class Desk:
     def sign_in(self, role: Role, events: list[int] | None = None) -> None:
         with self.sessions.begin() as session:
             person = people.create_person(
-                session, ADMIN, name=f"{role} person", email=f"{role}@example.org", role=role,
+                session, people.SYSTEM, name=f"{role} person", email=f"{role}@example.org", role=role,
                 events=events, now=self.now,
             )  # fmt: skip
-            link = signin.make_sign_in_link(session, ADMIN, person.id, now=self.now)
+            link = signin.make_sign_in_link(session, people.SYSTEM, person.id, now=self.now)
         visitor = signin.Visitor("127.0.0.1")
         self.cookie = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
 
@@ -241,7 +241,7 @@ def test_a_request_waits_for_another_person_and_never_for_whoever_asked(desk):
     with desk.sessions.begin() as session:
         farai = people.system_person(session, "finance@example.org")
         people.create_person(
-            session, ADMIN, name="Second", email="second@example.org", role=Role.ADMIN, events=None,
+            session, people.SYSTEM, name="Second", email="second@example.org", role=Role.ADMIN, events=None,
             now=desk.now,
         )  # fmt: skip
         wanted = approvals.Ask(approvals.What.EXPORT_PERSONAL, "EXP_1", {"rows": 20_000}, None)

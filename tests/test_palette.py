@@ -80,8 +80,8 @@ def test_every_deed_is_done_on_a_page_that_whoever_may_do_it_may_open():
 def test_it_finds_whatever_the_words_name(desk, mine, query, starts):
     with desk.sessions.begin() as session:
         admin = people.create_person(
-            session, ADMIN, name="Thandi Nkosi", email="thandi@example.org", role=Role.ADMIN, events=None,
-            now=desk.now,
+            session, people.SYSTEM, name="Thandi Nkosi", email="thandi@example.org", role=Role.ADMIN,
+            events=None, now=desk.now,
         )  # fmt: skip
         views.save(session, admin, "Unpaid sponsors", Filter(statuses=(Status.OPEN,)), now=desk.now)
     assert any(one.startswith(starts) for one in found(desk, admin, query))
@@ -104,7 +104,13 @@ def test_an_organiser_finds_no_reference_of_another_event_and_nobody_of_the_desk
 def test_a_shared_view_is_found_only_by_who_may_open_it(desk, mine):
     with desk.sessions.begin() as session:
         finance = people.create_person(
-            session, ADMIN, name="Sipho", email="s@example.org", role=Role.FINANCE, events=None, now=desk.now
+            session,
+            people.SYSTEM,
+            name="Sipho",
+            email="s@example.org",
+            role=Role.FINANCE,
+            events=None,
+            now=desk.now,
         )
         for name, wanted in (("Mine", Filter(events=("minefest",))), ("Theirs", Filter(text="secret"))):
             views.save(session, finance, f"View of {name}", wanted, shared_with=Role.ORGANISER, now=desk.now)
@@ -155,7 +161,13 @@ def test_what_is_not_theirs_to_open_is_not_there_whoever_sends_it(desk, item):
 def test_a_payment_opened_last_is_forgotten_with_the_access_to_it(desk, mine):
     with desk.sessions.begin() as session:
         person = people.create_person(
-            session, ADMIN, name="A", email="a@example.org", role=Role.VIEWER, events=[mine], now=desk.now
+            session,
+            people.SYSTEM,
+            name="A",
+            email="a@example.org",
+            role=Role.VIEWER,
+            events=[mine],
+            now=desk.now,
         )
         for name in ("naledi", "sipho"):
             choices.opened(session, person, f"payment:{reference_of_now(session, name)}")

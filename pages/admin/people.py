@@ -1,19 +1,29 @@
 """People: who may come in, as what, for which events; and how they get in."""
 
-from datetime import date
-from functools import partial
+from collections.abc import Callable
 
 import streamlit as st
 
 import bootstrap
 import ui
 import words
-from payments import dates, events, invitations, people, second_factor, signin
+from payments import dates, entrusting, events, invitations, people, signin
+from payments.approvals import ApprovalView
+from payments.entrusting import Wanted
 from payments.people import Action, Person, PersonView, Role
 
 person = ui.require(Action.MANAGE_PEOPLE)
 app = bootstrap.app()
 NEW = 0
+ASKED = "Asked. Nothing changes until another person has approved it under Approvals."
+TWO = (
+    "That somebody comes in, or may do or reach more, takes two people: you ask, another approves. Taking "
+    "away is done at once."
+)
+ALONE = (
+    "You give access alone until a second person who may approve, an admin or somebody of finance for all "
+    "events, has come in. It is written down so."
+)
 
 
 def choose(person_id: int | None) -> None:
@@ -28,6 +38,32 @@ def invite(one: PersonView) -> None:
         st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
 
     ui.attempt(do)
+
+
+def asked_or_done(change: Callable[..., ApprovalView | None], done: str, *args: object) -> None:
+    """Do it, or ask a second person where it takes two; ``outcome`` says which."""
+
+    def do(me: Person) -> None:
+        asked = app.sessions.run(lambda session: change(session, me, *args, now=app.now()))
+        ui.say_done(done if asked is None else ASKED)
+
+    ui.attempt(do)
+
+
+def with_reason(one: PersonView, key: str, label: str, icon: str, then: Callable[[str], None]) -> None:
+    """A button that does it; where it takes two, the reason by which another person decides comes first."""
+    if not two:
+        st.button(label, key=f"{key}_{one.id}", icon=icon, on_click=then, args=("",))
+        return
+    with st.form(f"{key}_form_{one.id}", border=False):
+        st.text_input(
+            "Why? Another person decides by it.", key=f"{key}_why_{one.id}", max_chars=1000,
+            autocomplete="off",
+        )  # fmt: skip
+        st.form_submit_button(
+            label, icon=icon, key=f"{key}_{one.id}",
+            on_click=lambda: then(st.session_state.get(f"{key}_why_{one.id}", "")),
+        )  # fmt: skip
 
 
 # -- the list ---------------------------------------------------------------------------------------
@@ -70,19 +106,10 @@ def actions(one: PersonView) -> None:
     with st.container(horizontal=True):
         st.button("Change", key=f"change_{one.id}", icon=":material/edit:", on_click=choose, args=(one.id,))
         if one.disabled:
-            done = (f"{one.name} may sign in again.", people.enable_person, one.id)
-            st.button(
-                "Enable", key=f"enable_{one.id}", icon=":material/lock_open:", on_click=ui.act, args=done
-            )
+            enabling(one)
             return
         with st.popover("Access", key=f"access_{one.id}", icon=":material/key:"):
-            st.button(
-                "Make a sign-in link",
-                key=f"link_{one.id}",
-                icon=":material/link:",
-                on_click=invite,
-                args=(one,),
-            )
+            sign_in_link(one)
             if app.settings.mail_url:
                 done = (
                     f"A way in is on its way to {one.email}.", invitations.invite, one.id,
@@ -105,16 +132,43 @@ def actions(one: PersonView) -> None:
                     args=done,
                 )
             if (one.has_codes or one.has_passkeys) and one.id != person.id:
-                done = (
-                    f"{one.name} comes in by a new link, and sets up password and phone anew.",
-                    second_factor.reset, one.id,
-                )  # fmt: skip
-                st.button(
-                    "Phone lost: reset codes and passkeys", key=f"codes_{one.id}",
-                    icon=":material/phonelink_erase:", on_click=ui.act, args=done,
+                done = f"{one.name} comes in by a new link, and sets up password and phone anew."
+                with_reason(
+                    one, "codes", "Phone lost: reset codes and passkeys", ":material/phonelink_erase:",
+                    lambda why: asked_or_done(entrusting.reset_codes, done, one.id, why),
                 )  # fmt: skip
             done = (f"{one.name} is shut out.", people.disable_person, one.id)
             st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=ui.act, args=done)
+
+
+def enabling(one: PersonView) -> None:
+    done = f"{one.name} may sign in again."
+
+    def enable(why: str) -> None:
+        asked_or_done(entrusting.enable, done, one.id, why)
+
+    if two:
+        with st.popover("Enable", key=f"enabling_{one.id}", icon=":material/lock_open:"):
+            with_reason(one, "enable", "Ask to enable", ":material/lock_open:", enable)
+    else:
+        with_reason(one, "enable", "Enable", ":material/lock_open:", enable)
+
+
+def sign_in_link(one: PersonView) -> None:
+    """Made at once for whoever has no way in yet; else it lets in as them, and takes two."""
+    with app.sessions.read() as session:
+        stands = entrusting.link_standing(session, person, one.id, now=app.now())
+    if stands == "waiting":
+        ui.plain("A sign-in link is asked for: another person decides under Approvals.", "faint")
+    elif stands == "ask":
+        with_reason(
+            one, "link", "Ask for a sign-in link", ":material/link:",
+            lambda why: asked_or_done(entrusting.ask_link, "", one.id, why),
+        )  # fmt: skip
+    else:
+        st.button(
+            "Make a sign-in link", key=f"link_{one.id}", icon=":material/link:", on_click=invite, args=(one,)
+        )
 
 
 # -- one person -------------------------------------------------------------------------------------
@@ -152,30 +206,31 @@ def edit(one: PersonView | None) -> None:
         )
         kept = dates.business_day(one.access_until) if one and one.access_until else None
         until = st.date_input("Access ends after (optional)", kept, format="DD/MM/YYYY")
+        why = ""
+        if two:
+            why = st.text_input(
+                "Why? Another person decides by it, wherever something is given.", max_chars=1000,
+                autocomplete="off",
+            )  # fmt: skip
         if one:
             ui.plain("Saving signs them out: they come back as what they are now.", "faint")
         sent = st.form_submit_button("Save", type="primary", icon=":material/check:")
     if sent:
-        ids = None if every else [known[code].id for code in codes]
-        save(one, name, email, role, ids, until)
+        ids = None if every else frozenset(known[code].id for code in codes)
+        wanted = Wanted(name, role, ids, dates.day_span(until).end if until else None)
+        save(one, email, wanted, why or "")
 
 
-def save(
-    one: PersonView | None, name: str, email: str, role: Role, ids: list[int] | None, until: date | None
-) -> None:
-    wanted = {
-        "name": name,
-        "role": role,
-        "events": ids,
-        "access_until": dates.day_span(until).end if until else None,
-    }
-
+def save(one: PersonView | None, email: str, wanted: Wanted, why: str) -> None:
     def do(me: Person) -> None:
-        save = partial(people.create_person, email=email)
-        if one:
-            save = partial(people.change_person, person_id=one.id)
-        app.sessions.run(lambda session: save(session, me, **wanted, now=app.now()))
-        ui.say_done(f"{name} is saved.")
+        asked = app.sessions.run(
+            lambda session: (
+                entrusting.change(session, me, one.id, wanted, why, now=app.now())
+                if one
+                else entrusting.add(session, me, email, wanted, why, now=app.now())
+            )
+        )
+        ui.say_done(f"{wanted.name} is saved." if asked is None else ASKED)
         choose(None)
 
     ui.go(do)
@@ -187,10 +242,12 @@ def save(
 opened = st.session_state.get("person_open")
 with app.sessions.read() as session:
     everybody = people.list_people(session, person, now=app.now())
+    two = people.takes_two(session)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("People", anchor=False, width="content")
     if opened is None:
         st.button("Add a person", type="primary", icon=":material/person_add:", on_click=choose, args=(NEW,))
+ui.plain(TWO if two else ALONE, "faint")
 ui.outcome()
 if opened is not None:
     with ui.error_boundary():

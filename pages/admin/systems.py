@@ -1,12 +1,16 @@
 """Other systems: the keys they call with, where they are told of payments, and what became of it."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
+import approval_words
 import bootstrap
 import ui
 import words
-from payments import api_keys, events, notifying
+from payments import api_keys, approvals, events, notifying, people
 from payments.api_keys import KeyView, Scope
+from payments.approvals import ApprovalView, State, What
 from payments.events import EventView
 from payments.notifying import EndpointView, NotificationView
 from payments.people import Action, Person
@@ -18,6 +22,12 @@ STATE = {
     "waiting": ("On its way", "blue", "schedule_send"),
     "delivered": ("Arrived", "green", "check"),
     "failed": ("Given up", "red", "error"),
+}
+#: What is drawn here once two allowed it, and what tells which it is.
+DRAWN = {
+    What.MAKE_KEY: ("event", "name", "scopes"),
+    What.ADD_ENDPOINT: ("event", "url"),
+    What.RENEW_SIGNING: ("url",),
 }
 SCOPES = {
     "Read and write": (Scope.READ, Scope.WRITE),
@@ -41,8 +51,71 @@ def key_form(known: list[EventView]) -> None:
         event = left.selectbox("Event", known, format_func=lambda one: one.name, key="key_event")
         name = middle.text_input("For which system", placeholder="Registration site", required=True)
         scopes = right.selectbox("It may", list(SCOPES), key="key_scopes")
-        if st.form_submit_button("Make a key", type="primary", icon=":material/key:"):
-            make_key(event.code, name or "", SCOPES[scopes])
+        why = why_asked("key_why")
+        label = "Ask for a key" if two else "Make a key"
+        if st.form_submit_button(label, type="primary", icon=":material/key:"):
+            if two:
+                ask(api_keys.ask, event.code, name or "", SCOPES[scopes], why)
+            else:
+                make_key(event.code, name or "", SCOPES[scopes])
+
+
+def why_asked(key: str) -> str:
+    """The reason by which another person decides, where it takes two."""
+    if not two:
+        return ""
+    told = st.text_input(
+        "Why? Another person decides by it.", key=key, max_chars=1000, autocomplete="off", required=True
+    )
+    return told or ""
+
+
+def ask(asking: Callable[..., object], *args: object, **more: object) -> None:
+    """Ask a second person; what is asked for is drawn here once they have approved it."""
+
+    def do(me: Person) -> None:
+        app.sessions.run(lambda session: asking(session, me, *args, **more, now=app.now()))
+        ui.say_done("Asked. Once another person has approved it under Approvals, it is made here.")
+
+    with ui.error_boundary():
+        ui.go(do)
+        st.rerun()
+
+
+def approved() -> None:
+    """What this person asked for and another allowed: it is shown to them, once."""
+    with app.sessions.read() as session:
+        mine = [
+            one
+            for one in approvals.open_requests(session, person, now=app.now())
+            if one.what in DRAWN and one.requester_id == person.id
+        ]
+    for one in mine:
+        with st.container(border=True, key=f"approved_{one.id}"):
+            ui.plain(approval_words.ASKED[one.what][0], "title")
+            ui.plain(" · ".join(said(one.bound[name]) for name in DRAWN[one.what]))
+            if one.state is State.WAITING:
+                ui.plain(
+                    f"Another person decides under Approvals, until {ui.moment(one.expires_at)}.", "faint"
+                )
+            else:
+                ui.plain(f"{one.decider} approved it. It is good until {ui.moment(one.expires_at)}.", "faint")
+                if st.button("Make it now", key=f"draw_{one.id}", type="primary", icon=":material/key:"):
+                    draw(one)
+
+
+def said(value: object) -> str:
+    return " and ".join(value) if isinstance(value, list) else str(value)
+
+
+def draw(one: ApprovalView) -> None:
+    told = one.bound
+    if one.what is What.MAKE_KEY:
+        make_key(told["event"], told["name"], tuple(Scope(each) for each in told["scopes"]))
+    elif one.what is What.ADD_ENDPOINT:
+        add_endpoint(told["event"], told["url"])
+    else:
+        renew_secret(told["endpoint"], told["url"], leaked=False)
 
 
 def make_key(event_code: str, name: str, scopes: tuple[Scope, ...]) -> None:
@@ -94,8 +167,14 @@ def endpoint_form(known: list[EventView]) -> None:
         left, right = st.columns([1, 2])
         event = left.selectbox("Event", known, format_func=lambda one: one.name, key="endpoint_event")
         url = right.text_input("Address", placeholder="https://register.example.org/paydesk", required=True)
-        if st.form_submit_button("Send notifications there", type="primary", icon=":material/webhook:"):
-            add_endpoint(event.code, url or "")
+        why = why_asked("endpoint_why")
+        label = "Ask to send notifications there" if two else "Send notifications there"
+        if st.form_submit_button(label, type="primary", icon=":material/webhook:"):
+            if two:
+                loopback = app.settings.notify_loopback
+                ask(notifying.ask, event.code, url or "", why, loopback=loopback)
+            else:
+                add_endpoint(event.code, url or "")
 
 
 def add_endpoint(event_code: str, url: str) -> None:
@@ -112,14 +191,14 @@ def add_endpoint(event_code: str, url: str) -> None:
         st.rerun()
 
 
-def renew_secret(one: EndpointView, leaked: bool) -> None:
+def renew_secret(endpoint_id: int, url: str, *, leaked: bool) -> None:
     def do(me: Person) -> None:
         secret = app.sessions.run(
             lambda session: notifying.renew_secret(
-                session, me, one.id, app.keys, leaked=leaked, now=app.now()
+                session, me, endpoint_id, app.keys, leaked=leaked, now=app.now()
             )
         )
-        st.session_state.systems_secret = (f"The new secret that signs what is sent to {one.url}.", secret)
+        st.session_state.systems_secret = (f"The new secret that signs what is sent to {url}.", secret)
 
     with ui.error_boundary():
         ui.go(do)
@@ -174,8 +253,13 @@ def endpoint_buttons(one: EndpointView) -> None:
                 "faint",
             )
             leaked = st.checkbox("It has leaked: it ends at once", key=f"leaked_{one.id}")
-            if st.button("Make a new secret", key=f"renew_sure_{one.id}", type="primary"):
-                renew_secret(one, leaked)
+            why = "" if leaked else why_asked(f"renew_why_{one.id}")
+            label = "Ask for a new secret" if two and not leaked else "Make a new secret"
+            if st.button(label, key=f"renew_sure_{one.id}", type="primary"):
+                if two and not leaked:
+                    ask(notifying.ask_renewal, one.id, why)
+                else:
+                    renew_secret(one.id, one.url, leaked=leaked)
         with st.popover("Remove", key=f"remove_{one.id}", icon=":material/delete:"):
             ui.plain("Nothing is sent there any more; what is on its way is given up.", "faint")
             st.button(
@@ -224,11 +308,13 @@ with app.sessions.read() as session:
     known_events = events.list_events(session, person)
     keys = api_keys.list_keys(session, person)
     endpoints = notifying.list_endpoints(session, person)
+    two = people.takes_two(session)
 st.title("Other systems", anchor=False)
 ui.plain("A registration site asks for payments with a key, and is told when they are paid.", "faint")
 ui.outcome()
 if secret := st.session_state.pop("systems_secret", None):
     shown_once(*secret)
+approved()
 if not known_events:
     ui.empty_state("No events yet", "A key is for one event. Create it under Events first.", "event")
 else:

@@ -1,6 +1,7 @@
 """Approvals: what somebody asked for and a second person decides upon."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import streamlit as st
 
@@ -9,10 +10,11 @@ import bank_words
 import bootstrap
 import file_words
 import ui
+import words
 from db.money import Money
 from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
-from payments.people import Action, Person
+from payments.people import Action, Person, Role
 from payments.sign_offs import Period
 
 person = ui.require(Action.SEE_APPROVALS)
@@ -68,6 +70,10 @@ def told_value(request: ApprovalView, name: str, value: object) -> str | None:
     """What is empty is left out; columns of a file are called as its reader will see them."""
     if name == "agreed" and request.amount is not None:
         return str(Money.parse(str(value), request.amount.currency))
+    if name == "role":
+        return words.ROLE[Role(str(value))][0]
+    if name == "until" and value:
+        return ui.moment(datetime.fromisoformat(str(value)))
     if isinstance(value, list):
         called = file_words.COLUMN if name == "columns" else {}
         return ", ".join(called.get(str(each), str(each)) for each in value)
@@ -176,8 +182,9 @@ elif signed:
 elif chosen == OPEN:
     ui.empty_state(
         "Nothing waits for a second person",
-        "Marking as paid without the bank's word, waivers, refunds and larger write-offs are asked for where "
-        "they arise. They wait here until somebody else decides, and so do days that are signed.",
+        "Marking as paid without the bank's word, waivers, refunds, larger write-offs, people who come in or "
+        "may do more, and keys are asked for where they arise. They wait here until somebody else decides, "
+        "and so do days that are signed.",
         "how_to_reg",
     )
 else:
