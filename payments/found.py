@@ -10,10 +10,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CompoundSelect,
+    Select,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, Payment, Standing
+from db.money import CURRENCIES
 from payments import conditions, needle
 from payments.conditions import Filter, Where
 from payments.errors import InvalidInput
@@ -237,8 +249,12 @@ class Found:
     def _many(self, where: Where) -> _Hits:
         """Counting costs SQLite less than telling ids, but for conditions, which it looks up for each."""
         most = FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
-        ids = self._session.scalars(where.newest(most) if where.sqlite else where.hits(most)).all()
-        return _Hits(ids if where.sqlite else sorted(ids, reverse=not where.oldest), len(ids) < most)
+        if where.sqlite:
+            ids = self._session.scalars(where.newest(most)).all()
+            return _Hits(ids, len(ids) < most)
+        in_one = select(func.array_agg(where.hits(most).subquery().c.id))  # thousands of rows take longer
+        ids = self._session.scalar(in_one) or []
+        return _Hits(sorted(ids, reverse=not where.oldest), len(ids) < most)
 
     def _known(self, where: Where) -> Sequence[int]:
         """As many as are known of those that were searched for, in their order: all, or the first."""
@@ -314,6 +330,31 @@ _TEXTS = {
     ),
     False: _TOLD.where(_PAYMENTS.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
 }
+
+
+def sums(where: Where) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+    """Currency, how many, owed and received, for each currency of what fits.
+
+    SQLite would put all of it in order by its currency first, in memory, however much it is: each currency
+    there may be is added up by itself, in the same reading.
+    """
+    how = (func.count(), func.sum(Payment.amount_minor), func.sum(Payment.received_minor))
+    if not where.sqlite:
+        return select(Payment.amount_currency, *how).where(*where.all()).group_by(Payment.amount_currency)
+    each = [
+        value.filter(Payment.amount_currency == currency).label(f"{currency}_{nth}")
+        for currency in CURRENCIES
+        for nth, value in enumerate(how)
+    ]
+    read = select(*each).where(*where.all()).cte("read").c
+    return union_all(
+        *(
+            select(literal(currency), *(read[f"{currency}_{nth}"] for nth in range(len(how)))).where(
+                read[f"{currency}_0"] > 0
+            )
+            for currency in CURRENCIES
+        )
+    )
 
 
 def capped(session: Session, where: Where) -> int:

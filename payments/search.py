@@ -26,6 +26,7 @@ from payments.found import (
     Found,
     Page,
     capped,
+    sums,
 )
 from payments.names import categories, named, organisers
 from payments.people import Person
@@ -119,16 +120,9 @@ def page(
 
 def totals(session: Session, person: Person, filter: Filter) -> Totals:  # noqa: A002
     """How many payments and how much money, exactly: owed and received, currencies apart."""
-    sums = select(
-        Payment.amount_currency,
-        func.count(),
-        func.sum(Payment.amount_minor),
-        func.sum(Payment.received_minor),
-    )
-    where = conditions.where(session, person, filter)
-    grouped = sums.where(*where.all()).group_by(Payment.amount_currency)
+    summed = sums(conditions.where(session, person, filter))
     rows = sorted(
-        (currency, int(n), int(owed), int(here)) for currency, n, owed, here in session.execute(grouped)
+        (currency, int(n), int(owed), int(here)) for currency, n, owed, here in session.execute(summed)
     )
     return Totals(
         count=sum(row[1] for row in rows),

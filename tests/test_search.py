@@ -148,6 +148,17 @@ def test_the_letters_of_two_words_are_not_the_words(sessions: Sessions, now: dat
         assert names("devconf thandi") == ["Thandi Botha", "Thandi Mokoena"]
 
 
+@pytest.mark.parametrize("wanted", [Filter(), Filter(text="thandi"), Filter(statuses=(Status.PAID,))])
+def test_what_is_added_up_is_never_put_in_order_in_sqlites_memory(crowd: Session, wanted: Filter):
+    """Its temporary files lie in memory: a million payments took 45 MB there, and so on in step."""
+    summed = found.sums(conditions.where(crowd, ADMIN, wanted))
+    if crowd.get_bind().dialect.name == "sqlite":
+        words = summed.compile(crowd.connection(), compile_kwargs={"literal_binds": True})
+        plan = [row.detail for row in crowd.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
+    assert {row[0] for row in crowd.execute(summed)} == set(search.totals(crowd, ADMIN, wanted).sums)
+
+
 def test_a_link_that_was_looked_up_later_is_found_by_the_gateways_reference(
     sessions: Sessions, now: datetime
 ):

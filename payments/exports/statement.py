@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Dialect,
     Select,
     Text,
@@ -30,7 +31,7 @@ from payments import conditions, exchange
 from payments.conditions import Filter
 from payments.exports import cells, lines, profiles
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
-from payments.found import NEWEST, OLDEST, Found, joined, of_links
+from payments.found import NEWEST, OLDEST, Found, joined, of_links, sums
 from payments.people import Person
 from payments.rows import told_links
 
@@ -110,14 +111,7 @@ class Statement:
 
 def totals(session: Session, person: Person, wanted: Filter) -> Statement:
     """Currency, count, asked and received in minor units."""
-    sums = select(
-        Payment.amount_currency,
-        func.count(),
-        func.sum(Payment.amount_minor),
-        func.sum(Payment.received_minor),
-    )
-    found = sums.where(*conditions.where(session, person, wanted).all())
-    return _compiled(found.group_by(Payment.amount_currency), session.get_bind().dialect)
+    return _compiled(sums(conditions.where(session, person, wanted)), session.get_bind().dialect)
 
 
 def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> Statement:
@@ -167,7 +161,9 @@ def _order(found: Found, sort: str) -> tuple[Any, ...]:
     return (*first, Payment.id.desc())
 
 
-def _compiled(query: Select[*tuple[Any, ...]], dialect: Dialect) -> Statement:
+def _compiled(
+    query: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]], dialect: Dialect
+) -> Statement:
     compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     plain = {name: _plain(value, dialect.name) for name, value in compiled.params.items()}
     names = compiled.positiontup
