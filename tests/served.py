@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
 import bootstrap
@@ -121,14 +122,21 @@ def _answers(served: Served) -> bool:
 
 def run(connection: ClientConnection, page: str = "") -> str:
     """Run the script over an open socket, as the browser does, and return all that it said."""
+    return "".join(str(message) for message in told(connection, page))
+
+
+def told(
+    connection: ClientConnection, page: str = "", states: Iterable[WidgetState] = (), fragment: str = ""
+) -> list[ForwardMsg]:
+    """The same, with whatever is claimed of widgets, and message by message."""
     rerun = BackMsg()
     rerun.rerun_script.page_name = page
+    rerun.rerun_script.fragment_id = fragment
+    rerun.rerun_script.widget_states.widgets.extend(states)
     connection.send(rerun.SerializeToString())
     said = []
-    while True:
+    while not said or said[-1].WhichOneof("type") != "script_finished":
         data = connection.recv(timeout=60)
         assert isinstance(data, bytes)
-        message = ForwardMsg.FromString(data)
-        said.append(str(message))
-        if message.WhichOneof("type") == "script_finished":
-            return "".join(said)
+        said.append(ForwardMsg.FromString(data))
+    return said
