@@ -25,6 +25,12 @@ def count(engine: Engine) -> None:
     look_over(engine)
 
 
+def of_the_first_release(sqlite: bool) -> tuple[str, ...]:
+    """The statements that fill the totals it kept."""
+    kept = ("INSERT INTO standings", "INSERT INTO tallies")
+    return tuple(one.replace("\\:", ":") for one in _totals(sqlite) if one.startswith(kept))
+
+
 def _totals(sqlite: bool) -> tuple[str, ...]:
     def hour(column: str) -> str:
         if sqlite:

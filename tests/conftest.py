@@ -28,7 +28,7 @@ from db.migrate import migrate
 from db.models import Base
 from db.session import Sessions, open_engine
 from payments import passwords
-from tests import postgres
+from tests import network, postgres
 from tests.desk import FakeGateway
 from tests.install_browser import installed
 
@@ -57,6 +57,20 @@ def packages_looked_through_once() -> Iterator[None]:
             manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
         )
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_watched() -> Iterator[None]:
+    with network.watched():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_transaction_across_the_network() -> Iterator[None]:
+    """Also where what crossed was caught by the code that was tried."""
+    network.caught()  # what came of a test before, in a thread of its own
+    yield
+    assert network.caught() == [], "these were asked while a transaction was open"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ from payments import links, obligations
 from payments.errors import GatewayError, InvalidInput, NotFromGateway
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
 from payments.people import ALWAYS, Person, Role
+from tests import network
 
 ADMIN = Person(1, "Thandi Nkosi", "thandi@example.org", Role.ADMIN, None, ALWAYS)
 ADDRESSES = links.Addresses(
@@ -62,6 +63,7 @@ class FakeGateway:
     loses_answers: GatewayError | None = None  # the link is made, and nobody hears of it
 
     def issue(self, request: LinkRequest) -> IssuedLink:
+        network.crosses("the gateway")
         self.requests.append(request)
         if self.failing:
             raise self.failing
@@ -85,18 +87,21 @@ class FakeGateway:
         self.links[link] = replace(known, answer=answer, word=word, **other)  # type: ignore[arg-type]
 
     def status(self, gateway_reference: str) -> LinkStatus:
+        network.crosses("the gateway")
         self.asked.append(gateway_reference)
         if self.failing:
             raise self.failing
         return self.links[gateway_reference]
 
     def status_by_reference(self, reference: str) -> LinkStatus | None:
+        network.crosses("the gateway")
         self.asked.append(reference)
         if self.failing:
             raise self.failing
         return next((link for link in self.links.values() if link.reference == reference), None)
 
     def history(self, first: date, last: date) -> list[LinkStatus]:
+        network.crosses("the gateway")
         return list(self.links.values())
 
     def told_time(self) -> datetime | None:

@@ -33,7 +33,7 @@ from payments.gateways.ikhokha import Config, IKhokha
 from payments.inbox import Message
 from payments.lifecycle import PENDING, Source, Status
 from payments.worker import Worker
-from tests import hook
+from tests import hook, network
 from tests.desk import ADDRESSES, ADMIN, make_event
 
 STEPS = 45
@@ -164,6 +164,7 @@ class StormGateway:
         return [page for page in self.pages.values() if page.known_at <= self.now]
 
     def _reach(self) -> None:
+        network.crosses("the gateway")
         if self.dice is None:
             return
         if (self.down_until and self.now < self.down_until) or self.dice.random() < 0.1:

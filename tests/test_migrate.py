@@ -3,8 +3,8 @@
 import re
 import subprocess
 import sys
+from collections import Counter as Tally
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from alembic import command
@@ -127,18 +127,35 @@ class PowerCut(Exception):
     """The test's own: this far and no further."""
 
 
-def test_a_failure_at_any_statement_leaves_only_whole_steps(engine):
-    """Every ninth statement and the last is one too many: once each."""
+@pytest.mark.timeout(3_600)  # --chaos
+def test_a_failure_at_any_statement_leaves_schema_and_data_as_they_were(engine, so_often):
+    """Of each step every thirtieth statement, with ``--chaos`` each, is one too many."""
     with engine.begin() as connection:
         command.upgrade(_config(connection), "0001")
-    whole = {revision(engine): schema(engine, beyond_the_models=True)}
-    for last in count(1, 9):
-        if _migrate_until(engine, last):
-            break
-        now = schema(engine, beyond_the_models=True)
-        assert now == whole.setdefault(revision(engine), now)
-    assert last > 40
+        for statement in ADDED.split(";"):
+            connection.execute(text(statement))
+    apart, last, cut = so_often(30, 1), 1, Tally[str | None]()
+    step, before = revision(engine), everything(engine)
+    while not _migrate_until(engine, last):
+        if (now := revision(engine)) == step:
+            assert everything(engine) == before, f"after {step}, at statement {last}"
+            last += apart
+        else:  # it went through, and failed at a statement of the next, or of one after it
+            step, before, last = now, everything(engine), 1
+        cut[step] += 1
+    assert len(cut) > so_often(15, 42)
+    assert cut.total() > so_often(30, 300)
     assert pending(engine) == []
+
+
+def everything(engine: Engine) -> tuple[set[str], dict[str, list[str]]]:
+    """Schema and data."""
+    with engine.connect() as connection:
+        rows = {
+            name: sorted(map(str, connection.exec_driver_sql(f'SELECT * FROM "{name}"')))
+            for name in connection.dialect.get_table_names(connection)
+        }
+    return schema(engine, beyond_the_models=True), rows
 
 
 @pytest.mark.parametrize("last", [2, 100, 200])
@@ -148,13 +165,16 @@ def test_a_failure_in_a_new_database_leaves_it_empty(engine, last):
     assert schema(engine, beyond_the_models=True) == before
 
 
+_WRITES = ("CREATE", "INSERT", "ALTER", "UPDATE", "DELETE", "DROP", "DO", "COMMENT", "TRUNCATE")
+
+
 def _migrate_until(engine: Engine, last: int) -> bool:
     """Whether it came through before its ``last`` statement that writes."""
     seen = 0
 
     def stop(_connection, _cursor, statement, *_other):
         nonlocal seen
-        seen += statement.lstrip().upper().startswith(("CREATE", "INSERT", "ALTER", "UPDATE"))
+        seen += statement.lstrip().upper().startswith(_WRITES)
         if seen >= last:
             raise PowerCut(statement)
 

@@ -1,5 +1,7 @@
 """Real threads at one payment, on both databases: however many come at once, it happens once."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Receipt, TimelineEntry
+from db.models import Case, Counter, InboxEvent, Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import handling, inbox, integrity, links, obligations, sync
@@ -204,3 +206,31 @@ def test_fifty_clicks_on_issue_make_one_link_whatever_answers_are_lost(sessions,
     sync.ask(sessions, {gateway.name: gateway}, link_id, now=now)
     with sessions.read() as session:
         assert payment_of(session, reference).status == "open"
+
+
+_WRITER = """
+import sys
+from sqlalchemy import select
+from db.models import Counter
+from db.session import Sessions, open_engine
+sessions = Sessions(open_engine(sys.argv[1]))
+for _ in range(int(sys.argv[2])):
+    with sessions.begin() as session:
+        session.scalars(select(Counter).where(Counter.name == "changes").with_for_update()).one().value += 1
+"""
+
+
+@pytest.mark.timeout(600)  # --chaos
+def test_eight_processes_that_read_and_write_one_row_lose_nothing_and_none_fails(
+    database_url, sessions, so_often
+):
+    writes = so_often(25, 300)
+    before = count_of_changes(sessions)
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, database_url, str(writes)]) for _ in range(8)]
+    assert [writer.wait(500) for writer in writers] == [0] * 8
+    assert count_of_changes(sessions) - before == 8 * writes
+
+
+def count_of_changes(sessions) -> int:
+    with sessions.read() as session:
+        return session.scalars(select(Counter.value).where(Counter.name == "changes")).one()
