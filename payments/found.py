@@ -60,6 +60,8 @@ SORTS: Mapping[str, Any] = {
     "note": func.nullif(func.lower(Payment.note), ""),
 }
 _OF_LINKS = ("asked", "gateway")
+#: A page, and one more that says whether another follows.
+_START = 51
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Found:
     @cached_property
     def capped(self) -> int:
         """How many payments, told at once: ``COUNT_CAP + 1`` stands for more than the cap."""
-        return self._count(self.where)
+        short = self.where.ways is None and len(self._start) < _START
+        return len(self._start) if short else self._count(self.where)
 
     @cached_property
     def count_at_once(self) -> int:
@@ -170,6 +173,11 @@ class Found:
         return by.is_(None), by.desc() if sort.startswith("-") else by, Payment.id.desc()
 
     # -- which ids --------------------------------------------------------------------------------
+
+    @cached_property
+    def _start(self) -> Sequence[int]:
+        """The newest of what is only filtered. Where they are few they are all, and none is left to count."""
+        return self._newest(self.where, _START)
 
     @cached_property
     def _top(self) -> _Top:
@@ -273,7 +281,8 @@ class Found:
     def _searched(self, where: Where, offset: int, count: int) -> list[int]:
         """Ids of a page, the best first."""
         if where.ways is None:
-            return self._newest(where, count, offset)
+            begins = where == self.where and not offset and count <= _START
+            return list(self._start[:count]) if begins else self._newest(where, count, offset)
         top = self._top if where == self.where else self._first(where)
         ids = list(top.ids[offset : offset + count])
         if top.last is not None and len(ids) < count:

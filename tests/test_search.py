@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
@@ -157,6 +157,28 @@ def test_what_is_added_up_is_never_put_in_order_in_sqlites_memory(crowd: Session
         plan = [row.detail for row in crowd.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
     assert {row[0] for row in crowd.execute(summed)} == set(search.totals(crowd, ADMIN, wanted).sums)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "counted"),
+    [
+        pytest.param(Filter(methods=("cash",), statuses=(Status.PART_PAID,)), 0, id="few"),
+        pytest.param(Filter(mode="demo"), 1, id="more than a page"),
+    ],
+)
+def test_what_fits_on_one_page_is_not_counted_as_well(crowd: Session, wanted: Filter, counted: int):
+    asked: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        asked.append(statement)
+
+    event.listen(crowd.get_bind(), "before_cursor_execute", note)
+    filtered = found.Found(crowd, ADMIN, wanted)
+    count, page = filtered.count_at_once, filtered.page()
+    event.remove(crowd.get_bind(), "before_cursor_execute", note)
+    assert count == search.totals(crowd, ADMIN, wanted).count
+    assert [row.id for row in page.rows] == [row.id for row in search.rows(crowd, ADMIN, wanted)][:50]
+    assert sum("count(" in statement for statement in asked) == counted
 
 
 def test_a_link_that_was_looked_up_later_is_found_by_the_gateways_reference(
