@@ -681,6 +681,8 @@ def test_how_far_payers_came_is_told_by_event_and_by_hour(sessions: Sessions, no
         several = make(session, "outcomes", Basis.CREATED, days(10, 11)).tables
         [hours] = (one for one in several if "by the hour" in one.title)
         assert [cell.door for row in hours.rows for cell in row if cell.door] == []
+        nothing = make(session, "outcomes", Basis.CREATED, days(12)).tables
+        assert not [one.title for one in nothing if one.title.startswith("How far")]
 
 
 def values(table: Table) -> list[list[Any]]:

@@ -34,8 +34,9 @@ _AHEAD = 2
 _Counts = Mapping[str, int]
 
 
-def tables(session: Session, scope: Scope) -> tuple[Table, Table]:
-    """Payments that got a link: of cash, and of the earlier system's records, nothing is known."""
+def tables(session: Session, scope: Scope) -> tuple[Table, ...]:
+    """Of payments that got a link: of cash, and of the earlier system's records, nothing is known. None where
+    there is no such payment."""
     events: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     hours: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     by = (Payment.event_id, _hour(session), Payment.stage)
@@ -43,7 +44,7 @@ def tables(session: Session, scope: Scope) -> tuple[Table, Table]:
     for event_id, utc, stage, n in session.execute(query.group_by(*by)):
         events[event_id][stage] += n
         hours[(int(utc) + _AHEAD) % 24][stage] += n
-    return _by_event(scope, events), _by_hour(scope, hours)
+    return (_by_event(scope, events), _by_hour(scope, hours)) if events else ()
 
 
 def _hour(session: Session) -> ColumnElement[int]:
