@@ -42,7 +42,10 @@ _Counts = Sums[tuple[str, str, str, str]]
 
 
 def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Table, ...], tuple[str, ...]]:
-    found = _read(session, scope)
+    details = reach.read(session, scope)
+    found: _Counts = Sums()
+    for (status, stage, why, origin, *_), n in details.items():
+        found[status, stage, why, origin] += n
     before = _read(session, scope.on(scope.period.before))
     minutes = _minutes(session, scope)
     whole = _together(minutes.values())
@@ -54,7 +57,7 @@ def make(session: Session, scope: Scope) -> tuple[tuple[Headline, ...], tuple[Ta
     )
     tables = (
         _how_they_ended(scope, found), _why_they_failed(scope, found), _where_they_stopped(scope, found),
-        *reach.tables(session, scope), _time_to_pay(minutes), _old_and_new(scope, found, minutes),
+        *reach.tables(scope, details), _time_to_pay(minutes), _old_and_new(scope, found, minutes),
         _by_hand(session, scope),
     )  # fmt: skip
     return headline, tables, ()

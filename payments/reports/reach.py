@@ -34,16 +34,29 @@ _AHEAD = 2
 _Counts = Mapping[str, int]
 
 
-def tables(session: Session, scope: Scope) -> tuple[Table, ...]:
+#: Status, stage, failure, origin, event, and the hour of the day in UTC in which it was asked for: how many.
+Details = Mapping[tuple[str, str, str, str, int, int], int]
+
+
+def read(session: Session, scope: Scope) -> Details:
+    """All that outcomes tell of, in one reading: a second one would take as long again."""
+    by = (Payment.status, Payment.stage, Payment.failure, Payment.origin, Payment.event_id, _hour(session))
+    query = select(*by, func.count()).where(*ledger.of_payments(scope)).group_by(*by)
+    return {
+        (status, stage, why, origin, event_id, int(hour)): int(n)
+        for status, stage, why, origin, event_id, hour, n in session.execute(query)
+    }
+
+
+def tables(scope: Scope, found: Details) -> tuple[Table, ...]:
     """Of payments that got a link: of cash, and of the earlier system's records, nothing is known. None where
     there is no such payment."""
     events: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     hours: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    by = (Payment.event_id, _hour(session), Payment.stage)
-    query = select(*by, func.count()).where(*ledger.of_payments(scope), Payment.stage != Stage.ASKED)
-    for event_id, utc, stage, n in session.execute(query.group_by(*by)):
-        events[event_id][stage] += n
-        hours[(int(utc) + _AHEAD) % 24][stage] += n
+    for (_, stage, _, _, event_id, hour), n in found.items():
+        if stage != Stage.ASKED:
+            events[event_id][stage] += n
+            hours[(hour + _AHEAD) % 24][stage] += n
     return (_by_event(scope, events), _by_hour(scope, hours)) if events else ()
 
 
