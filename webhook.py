@@ -35,6 +35,7 @@ import bootstrap
 from api import Api
 from api_description import ROOT
 from bootstrap import App
+from db.scribe import Scribe
 from db.session import DatabaseUnfit
 from deadlines import HurriedHttp
 from payments import health, inbox, links, outbox, payer_pages, reminders
@@ -58,6 +59,8 @@ FORGERIES_A_MINUTE = 60
 #: Return pages a minute and address: a hall full of payers shares one.
 VISITS_A_MINUTE = 1_200
 RETRY_AFTER_S = 5
+#: How long it waits for whoever holds the database.
+BUSY_S = 3
 #: How long its transactions may stand still: of the same message sent to another host, that one waits for the
 #: end of this one's, and every message behind it too.
 STILL_S = 5
@@ -94,13 +97,14 @@ _WORDS = {
 def main() -> None:
     """Serve until told to stop; what was accepted by then is answered first."""
     try:
-        app = bootstrap.build(busy_timeout_s=3, still_s=STILL_S)
+        app = bootstrap.build(busy_timeout_s=BUSY_S, still_s=STILL_S)
         if health.pending(app.sessions):
             raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
         bootstrap.claim_mode(app.sessions, app.settings.mode)
     except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
-    starlette = create_app(app)
+    scribe = Scribe(app.sessions.engine, busy_timeout_s=BUSY_S, still_s=STILL_S)
+    starlette = create_app(app, scribe)
     gc.freeze()  # what was made by now stays: the collector, going over it, would take a fifth of a message
     uvicorn.run(
         starlette,
@@ -122,9 +126,9 @@ def server_options() -> dict[str, Any]:
     }
 
 
-def create_app(app: App) -> Starlette:
-    """The door of one desk. Its threads start and stop with the server that runs it."""
-    door = Door(app)
+def create_app(app: App, scribe: Scribe | None = None) -> Starlette:
+    """The door of one desk. Its threads, and the scribe, start and stop with the server that runs it."""
+    door = Door(app, scribe)
     routes = [
         Route("/webhooks/{gateway}", _failed, methods=["POST"]),
         Route("/healthz", door.healthz),
@@ -173,10 +177,11 @@ async def _failed(request: Request) -> Response:
 class Door:
     """What the endpoints share: the writer, the bells, and who has knocked too often."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, scribe: Scribe | None) -> None:
         settings = app.settings
         self._app = app
-        self._intake = Intake(app.sessions)
+        self._scribe = scribe
+        self._intake = Intake(app.sessions, scribe)
         self._bells = Bells(app.sessions, app.gateways, app.now, self._intake)
         self._stand_in = StandIn(
             app.sessions, app.now, sender=settings.mail_from, quiet=settings.alert_quiet_hours,
@@ -206,7 +211,11 @@ class Door:
         self._intake.start()
         self._bells.start()
         self._stand_in.start()
+        if self._scribe:
+            await self._scribe.start()
         yield
+        if self._scribe:
+            await self._scribe.close()
         await asyncio.to_thread(self._intake.close)
         await asyncio.to_thread(self._bells.close)
         await asyncio.to_thread(self._stand_in.close)
@@ -321,6 +330,7 @@ class Door:
         if _is_local(request):
             told["refused"] = {str(status): count for status, count in sorted(self._refusals.items())}
             told["waiting"] = {"messages": self._intake.waiting, "bells": self._bells.waiting}
+            told["scribe"] = self._scribe.pid if self._scribe else None
         return JSONResponse(told, 200 if well else 503, _GUARDS)
 
     async def readyz(self, request: Request) -> Response:

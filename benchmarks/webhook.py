@@ -48,8 +48,9 @@ class Server:
         self._process = psutil.Process(process.pid)
 
     def cpu_s(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        """Of the processes that it started, too."""
+        all_times = [one.cpu_times() for one in (self._process, *self._process.children())]
+        return float(sum(times.user + times.system for times in all_times))
 
 
 #: Loads a server with so many connections for so many seconds, in a run of that name; what it saw.
@@ -97,6 +98,7 @@ def _measure(urls: Mapping[str, str], sender: Sender, rounds: int) -> dict[str, 
         engine.dispose()
     acked: set[str] = set()
     with _serving(urls) as servers:
+        hook.wait_until(lambda: hook.scribe_of(servers["ours"].port), seconds=60)
         for name, server in servers.items():
             sender(server, 16, WARM_UP_S, f"{name}-warm")
         _until_bells_are_silent(servers["ours"])

@@ -43,10 +43,14 @@ _PICTURE: dict[str, dict[str, Any]] = {
     "sqlite": {"sqlite_begin": "BEGIN"},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
-
+#: Each statement is a transaction by itself, committed once all that it returns was read.
+AT_ONCE: dict[str, dict[str, Any]] = {
+    "sqlite": {"sqlite_begin": None},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
 
 #: How long SQLite waits by itself for a writer of another process before it is asked anew.
-_LOOK_EVERY_MS = 3
+LOOK_EVERY_MS = 3
 #: How long a writer waits for the others of its process before it tries beside them.
 TURN_S = 10
 
@@ -194,7 +198,12 @@ STILL_S = 60
 
 
 def open_engine(
-    url: str, *, busy_timeout_s: int = 10, still_s: int = STILL_S, statement_s: int = STATEMENT_S, **pool: Any
+    url: str,
+    *,
+    busy_timeout_s: float = 10,
+    still_s: int = STILL_S,
+    statement_s: int = STATEMENT_S,
+    **pool: Any,
 ) -> Engine:
     """An engine that keeps what it was told, or ``DatabaseUnfit`` with the reason why it could not.
 
@@ -208,7 +217,7 @@ def open_engine(
     raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
 
 
-def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -> Engine:
+def _open_sqlite(url: str, path: str | None, busy_timeout_s: float, **pool: Any) -> Engine:
     module = sqlite_module()
     if not path or path == ":memory:":
         raise DatabaseUnfit("SQLite needs a file: several processes share the desk's database")
@@ -232,7 +241,7 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: int, **pool: Any) -
         how = options.get("sqlite_begin", "BEGIN IMMEDIATE")
         if how == "BEGIN":
             connection.exec_driver_sql(how)
-        else:
+        elif how is not None:
             _begin_promptly(connection, how, options.get("patience_s", busy_timeout_s))
 
     return engine
@@ -243,7 +252,7 @@ def _begin_promptly(connection: Connection, how: str, patience_s: float) -> None
     second between two looks, and so loses to whoever writes much; ours looks every few milliseconds."""
     driver: Any = connection.connection.driver_connection
     busy, until = connection.dialect.loaded_dbapi.OperationalError, time.monotonic() + patience_s
-    driver.execute(f"PRAGMA busy_timeout = {_LOOK_EVERY_MS}")
+    driver.execute(f"PRAGMA busy_timeout = {LOOK_EVERY_MS}")
     try:
         while time.monotonic() < until:
             try:
@@ -324,7 +333,7 @@ def file_of(engine: Engine) -> Path | None:
 _NOTICED = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 14_000}
 
 
-def _open_postgres(url: str, busy_timeout_s: int, still_s: int, statement_s: int, **pool: Any) -> Engine:
+def _open_postgres(url: str, busy_timeout_s: float, still_s: int, statement_s: int, **pool: Any) -> Engine:
     settings = {
         "lock_timeout": f"{busy_timeout_s}s",
         # Waiting for a lock is part of it, and ends first.

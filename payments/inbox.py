@@ -6,13 +6,13 @@ nothing the second time.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Dialect, delete, func, select, update
+from sqlalchemy import Dialect, LargeBinary, delete, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,8 @@ class Message:
 Arrived = tuple[Message, GatewayEvent | None]
 #: What makes two messages one: the gateway and the digest.
 _Key = tuple[str, bytes]
+#: A message that is kept: its id, and its key.
+Kept = tuple[int, str, bytes]
 
 
 def accept(session: Session, message: Message, event: GatewayEvent | None) -> int:
@@ -71,16 +73,29 @@ def accept(session: Session, message: Message, event: GatewayEvent | None) -> in
 
 def accept_all(session: Session, arrived: Sequence[Arrived]) -> list[int]:
     """The same for messages that arrived together; the id of each, in their order."""
+    if not arrived:
+        return []
+    connection = session.connection()
+    return ids_of(arrived, connection.exec_driver_sql(*insertion(arrived, connection.dialect)))
+
+
+def insertion(arrived: Sequence[Arrived], dialect: Dialect) -> tuple[str, Any]:
+    """The one statement that keeps them, for the driver; a race cannot split it. It returns ``Kept``."""
     rows: dict[_Key, dict[str, Any]] = {}
-    keys = [(message.gateway, message.digest) for message, _ in arrived]
-    for key, (message, event) in zip(keys, arrived, strict=True):
+    for message, event in arrived:
+        key = (message.gateway, message.digest)
         if key in rows:  # one statement cannot count a row that it inserts
             rows[key]["seen_count"] += 1
             rows[key]["last_seen_at"] = message.received_at
         else:
             rows[key] = _verified_row(key, message, event)
-    ids = _keep_once(session, InboxEvent, list(rows.values()))
-    return [ids[key] for key in keys]
+    return _insertion(InboxEvent, list(rows.values()), dialect)
+
+
+def ids_of(arrived: Sequence[Arrived], kept: Iterable[Kept]) -> list[int]:
+    """The id of each, in their order, by what the statement returned."""
+    ids = {(gateway, digest): kept_id for kept_id, gateway, digest in kept}
+    return [ids[message.gateway, message.digest] for message, _ in arrived]
 
 
 def _verified_row(key: _Key, message: Message, event: GatewayEvent | None) -> dict[str, Any]:
@@ -119,7 +134,8 @@ def accept_unverified(session: Session, message: Message, reason: str, claimed: 
         "seen_count": 1,
         "last_seen_at": message.received_at,
     }
-    kept = _keep_once(session, UnverifiedEvent, [row])[message.gateway, message.digest]
+    connection = session.connection()
+    (kept, *_), *_ = connection.exec_driver_sql(*_insertion(UnverifiedEvent, [row], connection.dialect))
     _make_room(session, kept, message.received_at)
     _take_hint(session, message, kept, claimed)
     return kept
@@ -328,41 +344,31 @@ def _is_success(row: InboxEvent) -> bool:
 # -- keeping ----------------------------------------------------------------------------------------
 
 
-def _keep_once(
-    session: Session, table: type[InboxEvent] | type[UnverifiedEvent], rows: list[dict[str, Any]]
-) -> dict[_Key, int]:
-    """Insert rows of different messages, or count one more sighting of each; their ids.
+_Table = type[InboxEvent] | type[UnverifiedEvent]
 
-    One statement: a race cannot split it.
-    """
-    if not rows:
-        return {}
-    connection, names = session.connection(), tuple(rows[0])
-    if connection.dialect.name == "sqlite":
-        written = _written(table, names, connection.dialect)
+
+def _insertion(table: _Table, rows: list[dict[str, Any]], dialect: Dialect) -> tuple[str, Any]:
+    """Insert rows of different messages, or count one more sighting of each."""
+    names = tuple(rows[0])
+    if dialect.name == "sqlite":
+        written = _written(table, names, dialect)
         values = tuple(write(row[name]) if write else row[name] for row in rows for name, write in written)
-        kept = connection.exec_driver_sql(_insert_rows(table, names, len(rows)), values)
-    else:
-        columns = {name: [row[name] for row in rows] for name in names}
-        columns["headers"] = [json.dumps(headers) for headers in columns["headers"]]
-        kept = connection.exec_driver_sql(_insert_arrays(table, names), columns)
-    return {(gateway, digest): kept_id for kept_id, gateway, digest in kept}
-
-
-_Kept = type[InboxEvent] | type[UnverifiedEvent]
+        return _insert_rows(table, names, len(rows)), values
+    columns = {name: [row[name] for row in rows] for name in names}
+    columns["headers"] = [json.dumps(headers) for headers in columns["headers"]]
+    return _insert_arrays(table, names), columns
 
 
 @cache
-def _written(table: _Kept, names: tuple[str, ...], dialect: Dialect) -> list[tuple[str, Any]]:
+def _written(table: _Table, names: tuple[str, ...], dialect: Dialect) -> list[tuple[str, Any]]:
     """The columns, each with what makes of a value what the driver takes; None: it takes it as it is."""
-    types = ((name, table.__table__.c[name].type) for name in names)
-    return [
-        (
-            name,
-            _moment if isinstance(kind, UtcDateTime) else kind.dialect_impl(dialect).bind_processor(dialect),
-        )
-        for name, kind in types
-    ]
+    return [(name, _writing(table.__table__.c[name].type, dialect)) for name in names]
+
+
+def _writing(kind: Any, dialect: Dialect) -> Any:
+    if isinstance(kind, LargeBinary):  # SQLAlchemy would wrap the bytes in what cannot go to another process
+        return None
+    return _moment if isinstance(kind, UtcDateTime) else kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _moment(value: datetime | None) -> str | None:
@@ -370,14 +376,14 @@ def _moment(value: datetime | None) -> str | None:
 
 
 @cache
-def _insert_rows(table: _Kept, names: tuple[str, ...], count: int) -> str:
+def _insert_rows(table: _Table, names: tuple[str, ...], count: int) -> str:
     """For SQLite, by the driver: SQLAlchemy's own way to many rows costs more than writing them."""
     row = f"({', '.join('?' * len(names))})"
     return _once(table, names, f"VALUES {', '.join([row] * count)}")
 
 
 @cache
-def _insert_arrays(table: _Kept, names: tuple[str, ...]) -> str:
+def _insert_arrays(table: _Table, names: tuple[str, ...]) -> str:
     """The same for PostgreSQL, an array for each column: one text, however many rows. Binary (``b``): to
     write them as text takes the driver longer than all the rest."""
     kinds = {name: table.__table__.c[name].type.compile(postgresql.dialect()) for name in names}
@@ -385,7 +391,7 @@ def _insert_arrays(table: _Kept, names: tuple[str, ...]) -> str:
     return _once(table, names, f"SELECT * FROM unnest({arrays})")  # noqa: S608 our own names
 
 
-def _once(table: _Kept, names: tuple[str, ...], rows: str) -> str:
+def _once(table: _Table, names: tuple[str, ...], rows: str) -> str:
     kept = table.__tablename__
     return (
         f"INSERT INTO {kept} ({', '.join(names)}) {rows} "

@@ -1,8 +1,9 @@
 """Accepting what gateways send: messages that wait together are committed together, then answered.
 
-One thread writes. It takes one message and whatever else already waits, without a timer: a quiet desk
-commits each message at once, a busy one shares a sync of the disk among hundreds. A future is
-resolved only after its COMMIT. What was kept and answered then rings: ``Bells`` ask the gateway.
+A scribe, another process, writes messages: one and whatever else already waits, without a timer. A quiet
+desk commits each at once, a busy one shares a sync of the disk among hundreds. One thread of ours writes
+all else, and messages too while no scribe can. A future is resolved only after its COMMIT. What was kept and
+answered then rings: ``Bells`` ask the gateway.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from db.scribe import Scribe
 from db.session import Sessions
 from payments import inbox
 from payments.errors import GatewayError, NotKept
@@ -57,9 +59,12 @@ class _Waiting:
 class Intake:
     """Keeps messages for the endpoints of one event loop. Started once, closed once."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, scribe: Scribe | None = None) -> None:
         self._sessions = sessions
-        self._queue: deque[_Waiting] = deque()
+        self._scribe = scribe
+        self._arrived: deque[_Waiting] = deque()  # messages for the scribe
+        self._dictation: asyncio.Task[None] | None = None
+        self._queue: deque[_Waiting] = deque()  # what the thread writes
         self._wake: SimpleQueue[bool] = SimpleQueue()  # True: something waits; False: close
         self._is_told = False
         self._writer = Thread(target=self._write_all, name="intake", daemon=True)
@@ -79,7 +84,7 @@ class Intake:
 
     @property
     def waiting(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._arrived)
 
     @property
     def busy(self) -> bool:
@@ -103,7 +108,8 @@ class Intake:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(work, loop.create_future())
         patience = loop.call_later(PATIENCE_S, _give_up, waiting.done)
-        self._queue.append(waiting)
+        by_scribe = isinstance(work, tuple) and self._scribe is not None and self._scribe.pid is not None
+        (self._arrived if by_scribe else self._queue).append(waiting)
         if not self._is_told:
             self._is_told = True
             loop.call_soon(self._tell)
@@ -113,10 +119,38 @@ class Intake:
             patience.cancel()
 
     def _tell(self) -> None:
-        """Once for all that the loop took in one turn: woken by the first of them, the writer would commit it
-        alone, and the two threads would wrestle over the rest."""
+        """Once for all that the loop took in one turn: told of the first of them, a writer would commit it
+        alone, and the others would wait for that."""
         self._is_told = False
-        self._wake.put(True)
+        if self._arrived and self._dictation is None:
+            self._dictation = asyncio.get_running_loop().create_task(self._dictate())
+        if self._queue:
+            self._wake.put(True)
+
+    async def _dictate(self) -> None:
+        """Messages to the scribe, all that wait together, until none does."""
+        while self._arrived:
+            if not (batch := _take(self._arrived)):
+                continue
+            self._busy_until = inf
+            ids = await self._by_scribe([one.work for one in batch])
+            self._busy_until = time.monotonic() + _A_MOMENT_S
+            if ids is None:
+                self._queue.extend(batch)
+                self._wake.put(True)
+            else:
+                _settle(batch, ids)
+        self._dictation = None
+
+    async def _by_scribe(self, arrived: list[Any]) -> list[int] | None:
+        """Their ids, or None where the thread must do it: it finds out what is wrong, and with which."""
+        assert self._scribe is not None
+        try:
+            kept = await self._scribe.write(*inbox.insertion(arrived, self._sessions.engine.dialect))
+            return None if kept is None else inbox.ids_of(arrived, kept)
+        except Exception:
+            log.exception("%d messages could not be handed to the scribe", len(arrived))
+            return None
 
     # -- the writer's thread -------------------------------------------------------------------------
 
@@ -125,15 +159,11 @@ class Intake:
         while is_open:
             is_open = self._wake.get()
             while self._queue:
-                # Who stopped waiting was told to send again; writing for them would hold up the others.
-                if batch := [one for one in self._take() if not one.done.done()]:
+                if batch := _take(self._queue):
                     self._busy_until = inf
                     outcomes = self._commit(batch)
                     self._busy_until = time.monotonic() + _A_MOMENT_S
                     batch[0].done.get_loop().call_soon_threadsafe(_settle, batch, outcomes)
-
-    def _take(self) -> list[_Waiting]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
 
     def _commit(self, batch: list[_Waiting]) -> list[Any]:
         """What each work returned, or NotKept. One that cannot be written fails alone."""
@@ -207,6 +237,13 @@ def _write(session: Session, works: list[Callable[[Session], Any] | Arrived]) ->
     """What each returned. Messages that arrived together are one statement."""
     ids = iter(inbox.accept_all(session, [work for work in works if isinstance(work, tuple)]))
     return [next(ids) if isinstance(work, tuple) else work(session) for work in works]
+
+
+def _take(queue: deque[_Waiting]) -> list[_Waiting]:
+    """The next ones that still wait: who stopped was told to send again, and writing for them would hold up
+    the others."""
+    taken = [queue.popleft() for _ in range(min(len(queue), TOGETHER))]
+    return [one for one in taken if not one.done.done()]
 
 
 def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -173,6 +174,21 @@ def process(
             yield child
         finally:
             child.kill()
+
+
+def scribe_of(port: int) -> int | None:
+    """The process that writes what a hook accepts; None: there is none yet, or not any more."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=15) as told:
+        pid: int | None = json.load(told)["scribe"]
+        return pid
+
+
+def lives(pid: int) -> bool:
+    """A process that has ended does not, though nobody asked for its code yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def said_by(child: subprocess.Popen[bytes]) -> str:

@@ -70,6 +70,7 @@ MAY_IMPORT = {
         "api",
         "api_description",
         "bootstrap",
+        "db.scribe",
         "db.session",
         "deadlines",
         "payments",

@@ -28,6 +28,7 @@ from tests.hook import (
     request,
     run_apart,
     said_by,
+    scribe_of,
     serving,
     signed,
     wait_until,
@@ -58,6 +59,8 @@ def test_kill_minus_nine_under_load_loses_no_acknowledged_event(
             port = free_port()
             with hooks.child(WEBHOOK_PORT=str(port)) as child:
                 wait_until(lambda port=port: listens(port), seconds=90)
+                if kill % 2:  # else its own thread still writes
+                    wait_until(lambda port=port: scribe_of(port), seconds=90)
                 senders = Senders(port, f"kill{kill}")
                 time.sleep(0.05 + dice.random() / 3)
                 child.kill()
@@ -79,6 +82,8 @@ def test_told_to_stop_under_load_it_answers_what_it_took_and_leaves_in_time(
     for stop in range(stops):
         port = free_port()
         with process(database_url, port) as child:
+            if stop % 2:
+                wait_until(lambda port=port: scribe_of(port), seconds=90)
             senders = Senders(port, f"stop{stop}")
             time.sleep(0.1 + dice.random() / 2)
             told = time.monotonic()
