@@ -28,9 +28,12 @@ from db.migrate import migrate
 from db.models import Base
 from db.session import Sessions, open_engine
 from payments import passwords
-from tests import network, postgres
+from tests import canaries, network, postgres
+from tests.canaries import nothing_planted_is_in_its_logs, nothing_planted_is_left
 from tests.desk import FakeGateway
 from tests.install_browser import installed
+
+__all__ = ["nothing_planted_is_in_its_logs", "nothing_planted_is_left"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -186,8 +189,10 @@ _NEVER_SKIPPED = ("browser", "office", "postgres", "processes")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With ``--fail-on-skip``, a test of a real part that did not run has failed."""
+    """A test that let out what is planted has failed, and with ``--fail-on-skip`` one of a real part that did
+    not run."""
     report = yield
+    canaries.judge(report)
     real = any(item.get_closest_marker(name) for name in _NEVER_SKIPPED)
     if (
         report.skipped

@@ -20,6 +20,7 @@ from db.migrate import migrate
 from payments import people, signin
 from payments.people import SYSTEM
 from payments.signin import Visitor
+from tests.canaries import plant
 from tests.hook import Reply, read_reply, wait_until
 from tests.running import PROJECT, demo_environ
 
@@ -72,14 +73,14 @@ class Served:
         now = self.app.now()
         with self.app.sessions.begin() as session:
             person = people.system_person(session, email).id if email else None
-            return signin.make_sign_in_link(session, SYSTEM, person, now=now)
+            return plant("a link", signin.make_sign_in_link(session, SYSTEM, person, now=now))
 
     def come_in(self, email: str) -> str:
         """The cookie of somebody who is signed in."""
         visitor = Visitor("127.0.0.1", "test")
-        return signin.sign_in_by_link(
-            self.app.sessions, self.link(email), visitor=visitor, now=self.app.now()
-        )
+        now = self.app.now()
+        token = signin.sign_in_by_link(self.app.sessions, self.link(email), visitor=visitor, now=now)
+        return plant("a cookie", token)
 
     def cookie(self, token: str | None) -> dict[str, str]:
         name = signin.cookie_name(self.app.settings.dashboard_url)

@@ -30,6 +30,7 @@ from payments.proofs.suspicion import Finding
 from payments.replay import View
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
+from tests.canaries import plant
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 from tests.samples import make_payment
 
@@ -87,7 +88,8 @@ class Desk:
             )  # fmt: skip
             link = signin.make_sign_in_link(session, people.SYSTEM, person.id, now=self.now)
         visitor = signin.Visitor("127.0.0.1")
-        self.cookie = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
+        token = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
+        self.cookie = plant("a cookie", token)
 
     def open(self, page: str, **query: str) -> AppTest:
         """The page within the dashboard, as a browser would come to it."""
