@@ -5,13 +5,15 @@ what is left, and two at once do no harm. A key may be taken away once nothing i
 neither a row, nor a backup that is still kept.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import NotifyEndpoint, PayeeDetails, Proof, SecondFactor
@@ -20,8 +22,10 @@ from payments import keyring, sealing
 from payments.errors import CannotOpen
 from payments.keyring import KeyRing
 
-#: So many are sealed anew in one transaction: proofs are up to a megabyte each.
-AT_ONCE = 25
+#: So many are sealed anew at once, and so many bytes: proofs are up to a megabyte each.
+AT_ONCE, BYTES_AT_ONCE = 250, 4_000_000
+#: Between two writes others have their turn.
+PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -62,36 +66,53 @@ def run(sessions: Sessions, keys: KeyRing) -> Report:
     failed: list[str] = []
     for sealed in SEALED:
         beyond = -1
-        while True:
-            with sessions.begin() as session:
-                last = _some(session, keys, sealed, beyond, done, failed)
-            if last is None:
-                break
-            beyond = last
+        while some := _some(sessions, keys, sealed, beyond):
+            beyond, _ = some[-1]
+            anew = list(_anew(keys, sealed, some, failed))
+            if anew:
+                done[sealed.what] += sessions.run(partial(_write, sealed=sealed, anew=anew))
+                time.sleep(PAUSE_S)
     return Report(dict(done), tuple(failed))
 
 
-def _some(
-    session: Session, keys: KeyRing, sealed: Sealed, beyond: int, done: Counter[str], failed: list[str]
-) -> int | None:
-    """Seal a few anew; the last row that was looked at, or None when there was none."""
-    rows = session.execute(
+def _some(sessions: Sessions, keys: KeyRing, sealed: Sealed, beyond: int) -> list[tuple[int, bytes]]:
+    """The next rows that an older key sealed: their numbers, and what stands there."""
+    query = (
         select(sealed.row, sealed.column)
         .where(sealed.row > beyond, _is_sealed(sealed), ~_begins(sealed, keys.current))
         .order_by(sealed.row)
         .limit(AT_ONCE)
-    ).all()
-    for number, was in rows:
+    )
+    found: list[tuple[int, bytes]] = []
+    room = BYTES_AT_ONCE
+    with sessions.read() as session:
+        for number, was in session.execute(query.execution_options(yield_per=10)):
+            found.append((number, was))
+            room -= len(was)
+            if room < 0:
+                break
+    return found
+
+
+def _anew(
+    keys: KeyRing, sealed: Sealed, some: Sequence[tuple[int, bytes]], failed: list[str]
+) -> Iterator[dict[str, Any]]:
+    """While nobody waits for us."""
+    for number, was in some:
         about = sealed.about.format(number)
         try:
-            new = keys.seal(keys.open(was, about), about)
+            yield {"number": number, "was": was, "anew": keys.seal(keys.open(was, about), about)}
         except CannotOpen as error:
             failed.append(f"{sealed.what} {number}: {error}")
-            continue
-        same = (sealed.row == number) & (sealed.column == was)  # not over what somebody has just written
-        changed = update(sealed.column.class_).where(same).values({sealed.column.key: new})
-        done[sealed.what] += session.execute(changed).rowcount  # type: ignore[attr-defined]
-    return rows[-1][0] if rows else None
+
+
+def _write(session: Session, sealed: Sealed, anew: list[dict[str, Any]]) -> int:
+    """How many: not over what somebody has written since."""
+    table: Any = sealed.column.class_.__table__
+    row, column = table.c[sealed.row.key], table.c[sealed.column.key]
+    same = (row == bindparam("number")) & (column == bindparam("was"))
+    changed = update(table).where(same).values({column: bindparam("anew")})
+    return session.connection().execute(changed, anew).rowcount
 
 
 def _is_sealed(sealed: Sealed) -> ColumnElement[bool]:
