@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ def found(text: str) -> list[str]:
     return sorted({what for what, value in planted if any(way in text for way in _spelled(value))})
 
 
+@cache
 def _spelled(value: str) -> tuple[str, ...]:
     return value, quote(value, safe=""), json.dumps(value)[1:-1], base64.b64encode(value.encode()).decode()
 
