@@ -449,7 +449,7 @@ def test_a_key_with_another_secret_or_revoked_is_none(desk, site, now):
 
 
 def test_only_a_hash_of_a_key_is_kept(desk, site):
-    secret = site.key.rpartition("_")[2]
+    secret = site.key.split("_", 3)[3]  # it may have another of these in it
     (row,) = rows(desk, ApiKey)
     assert secret not in str(vars(row))
     assert all(secret not in json.dumps(entry.detail) for entry in rows(desk, AuditEntry))
