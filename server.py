@@ -1,5 +1,6 @@
 """The people's door: the dashboard behind the gate, and the plain pages it cannot be."""
 
+import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -421,6 +422,7 @@ def main() -> None:
     settings = desk.settings
     streamlit.config.set_option("server.allowedHosts", allowed_hosts(settings))
     streamlit.config.set_option("server.port", settings.dashboard_port)
+    gc.freeze()  # what was made by now stays: the collector goes over what pages made, not over all of pandas
     uvicorn.run(
         app,
         host=settings.bind_address,

@@ -97,7 +97,7 @@ def make(
     events = None if scope.all_events else frozenset(scope.events)
     known = waiting.read(session, events, mine, now=now, moments=moments)
     outlook = Outlook(known.learned, waiting.days(now))
-    moved = waiting.moved(session, moments)
+    moved = waiting.moved(session, known, moments)
     earlier = [
         _Then.of(known, moved, name, waiting.days(then))
         for (_, name), then in zip(_EARLIER, moments, strict=True)

@@ -3,13 +3,29 @@
 Earlier records are not among them: their days are what somebody wrote down once.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Double, Float, and_, case, cast, func, literal, null, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    Float,
+    and_,
+    any_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from db.models import Event, Link, Payment, Receipt, Reversal, TallyMonth, TimelineEntry
@@ -204,21 +220,26 @@ class Moved:
         return found
 
 
-def moved(session: Session, moments: Sequence[datetime]) -> Moved:
-    """What receipts and reversals say of payments that were there at one of the moments, and not paid."""
-    waited = or_(
-        *(
-            and_(Payment.created_at <= moment, or_(Payment.paid_at.is_(None), Payment.paid_at > moment))
-            for moment in moments
-        )
-    )
+def moved(session: Session, known: Waiting, moments: Sequence[datetime]) -> Moved:
+    """What receipts and reversals say, since the first of the moments, of what was open at one of them."""
+    since = min(moments)
+    back = session.scalars(select(Reversal.payment_id).where(Reversal.reversed_at > since))
+    had_any = known.ids[(known.received != 0) | known.book.paid]
+    wanted = sorted({*had_any.tolist(), *back})
     told = (
-        select(table.payment_id, _in_days(session, at), sign * table.amount_minor)
-        .join(Payment, Payment.id == table.payment_id)
-        .where(at > min(moments), waited)
+        select(table.payment_id, _in_days(session, at), sign * table.amount_minor).where(
+            at > since, _among(session, table.payment_id, wanted)
+        )
         for table, at, sign in _MONEY
     )
     rows = [row for query in told for row in session.connection().execute(query).all()]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 3
     ids, minor = (np.array(columns[nth], dtype=np.int64) for nth in (0, 2))
     return Moved(ids, np.array(columns[1], dtype=float), minor)
+
+
+def _among(session: Session, column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
+    """Thousands of numbers go over as one value."""
+    if session.get_bind().dialect.name == "sqlite":
+        return column.in_(select(func.json_each(json.dumps(ids)).table_valued("value").c.value))
+    return column == any_(literal(ids, ARRAY(BigInteger)))
