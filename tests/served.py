@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +88,13 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Served]:
-    """The door of an empty desk, in a process that nobody has looked at yet."""
+def serving(folder: Path, *command: str, **settings: str) -> Iterator[Served]:
+    """The door of an empty desk, in a process that nobody has looked at yet; ``command`` in place of
+    ``server.py``, for the same door by another way."""
     environ = demo_environ(folder, **settings)
     app = bootstrap.build(bootstrap.read_settings(environ, None))
     migrate(app.sessions.engine)
-    with _process(environ, folder / "server.log") as process:
+    with _process(environ, folder / "server.log", command or ("server.py",)) as process:
         served = Served(app.settings.dashboard_port, app, process.pid)
         wait_until(lambda: process.poll() is not None or _answers(served), seconds=90)
         assert process.poll() is None, (folder / "server.log").read_text()
@@ -102,10 +103,12 @@ def serving(folder: Path, **settings: str) -> Iterator[Served]:
 
 
 @contextmanager
-def _process(environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    environ: Mapping[str, str], log: Path, command: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "server.py"], cwd=PROJECT, env=environ, stdout=out, stderr=out
+            [sys.executable, *command], cwd=PROJECT, env=environ, stdout=out, stderr=out
         )
         try:
             yield process
@@ -127,12 +130,17 @@ def run(connection: ClientConnection, page: str = "") -> str:
 
 
 def told(
-    connection: ClientConnection, page: str = "", states: Iterable[WidgetState] = (), fragment: str = ""
+    connection: ClientConnection,
+    page: str = "",
+    states: Iterable[WidgetState] = (),
+    fragment: str = "",
+    query: str = "",
 ) -> list[ForwardMsg]:
     """The same, with whatever is claimed of widgets, and message by message."""
     rerun = BackMsg()
     rerun.rerun_script.page_name = page
     rerun.rerun_script.fragment_id = fragment
+    rerun.rerun_script.query_string = query
     rerun.rerun_script.widget_states.widgets.extend(states)
     connection.send(rerun.SerializeToString())
     said = []
