@@ -348,7 +348,7 @@ def test_bank_lines_are_worked_through_as_fast_as_somebody_types(admin, desk, co
     assert set(done) == {"a", "1", "o"}
     expect(page.get_by_text(re.compile("^Accepted"))).to_be_visible()
     page.keyboard.press("Control+z")
-    expect(lines).to_have_count(LEFT + 1)
+    expect(lines).to_have_count(LEFT + 1, timeout=SLOW_MS)
     expect(page.get_by_text("both stand in its history")).to_be_visible()
     expect(lines.first.get_by_text("Undone")).to_be_visible()
     page.close()
