@@ -36,7 +36,7 @@ from db.models import (
     PaymentQuote,
 )
 from db.money import Money
-from payments import as_of, money_days, needle
+from payments import as_of, money_days, needle, tallies
 from payments.cases import Decision, Reason
 from payments.dates import Span
 from payments.errors import InvalidInput
@@ -60,7 +60,7 @@ MERGED_EVENTS = 50
 
 #: Written out, not bound: a database takes a partial index only for the very words of its condition.
 LINK_ASKED = Link.state == literal_column("'asked'")
-LET_GO = Payment.status.in_([literal_column(f"'{one}'") for one in ("expired", "cancelled", "waived")])
+LET_GO = Payment.status.in_([literal_column(f"'{one}'") for one in tallies.NOT_ASKED])
 MAIL_FAILED = OutboxMail.state == literal_column("'failed'")
 #: A mail that somebody decided is not needed any more troubles nobody.
 MAIL_DECIDED = exists().where(

@@ -4,19 +4,14 @@ Newest first is id order. What fits searched words best stands before it. Anothe
 not too long.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     CompoundSelect,
     Select,
-    any_,
-    bindparam,
     func,
     literal,
     select,
@@ -24,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from db.among import among, told
 from db.models import Category, Event, Link, Payment, Standing
 from db.money import CURRENCIES
 from payments import conditions, needle
@@ -210,11 +206,8 @@ class Found:
         unread = [payment_id for payment_id in ids if payment_id not in self._texts]
         if unread:
             sqlite = self.where.sqlite
-            told = {"ids": json.dumps(unread) if sqlite else unread}
-            for id_, text, minor, reference, phone, event_id in self._session.execute(
-                _TEXTS[sqlite], told
-            ).all():
-                self._texts[id_] = id_, text, minor, reference, phone, event_id
+            rows = self._session.execute(_TEXTS[sqlite], told(unread, sqlite=sqlite))
+            self._texts |= {row[0]: tuple(row) for row in rows}
         return [self._texts[payment_id] for payment_id in ids]
 
     @cached_property
@@ -333,12 +326,7 @@ _TOLD = select(
     _PAYMENTS.id, _PAYMENTS.search_text, _PAYMENTS.amount_minor, _PAYMENTS.reference, _PAYMENTS.payer_phone,
     _PAYMENTS.event_id,
 )  # fmt: skip
-_TEXTS = {
-    True: _TOLD.where(
-        _PAYMENTS.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
-    ),
-    False: _TOLD.where(_PAYMENTS.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))),
-}
+_TEXTS = {sqlite: _TOLD.where(among(_PAYMENTS.id, sqlite=sqlite)) for sqlite in (True, False)}
 
 
 def sums(where: Where) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:

@@ -3,7 +3,6 @@
 Earlier records are not among them: their days are what somebody wrote down once.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,13 +10,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Double,
     Float,
     and_,
-    any_,
     case,
     cast,
     func,
@@ -28,11 +24,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from db.among import among, told
 from db.models import Event, Link, Payment, Receipt, Reversal, TallyMonth, TimelineEntry
 from payments import patience, tallies
 from payments.conditions import API, LEGACY, LET_GO
 from payments.dates import day_span
-from payments.lifecycle import CLOSED, PENDING, Kind, Status
+from payments.lifecycle import PENDING, Kind, Status
 from payments.patience import Book, Floats, Whole
 from payments.takings import in_scope
 
@@ -132,7 +129,7 @@ def _waited(session: Session, events: _Events, moments: Sequence[datetime]) -> t
         for at in (Payment.paid_at, Payment.updated_at)
     )
     return (
-        _each(session, events, Payment.paid_at > min(moments), ~_is_open(), ~_is_closed(), paid),
+        _each(session, events, Payment.paid_at > min(moments), ~_is_open(), ~LET_GO, paid),
         _each(session, events, LET_GO, Payment.updated_at > min(moments), gone),
     )
 
@@ -147,7 +144,7 @@ def _each(session: Session, events: _Events, *which: ColumnElement[bool]) -> Any
         case((_is_open(), _owed() - Payment.received_minor), else_=_owed()),
         _in_days(session, Payment.created_at), literal(1),
         _in_days(session, case((~_is_open(), Payment.paid_at))),
-        _in_days(session, case((_is_closed(), let_go.scalar_subquery()))),
+        _in_days(session, case((LET_GO, let_go.scalar_subquery()))),
         case((_is_open(), 1), else_=0), Payment.received_minor,
     ).where(*_known(events), *which)  # fmt: skip
 
@@ -158,10 +155,6 @@ def _known(events: _Events) -> list[ColumnElement[bool]]:
 
 def _is_open() -> ColumnElement[bool]:
     return Payment.status.in_([str(one) for one in PENDING])
-
-
-def _is_closed() -> ColumnElement[bool]:
-    return Payment.status.in_([str(one) for one in CLOSED])
 
 
 def _owed() -> ColumnElement[int]:
@@ -226,20 +219,15 @@ def moved(session: Session, known: Waiting, moments: Sequence[datetime]) -> Move
     back = session.scalars(select(Reversal.payment_id).where(Reversal.reversed_at > since))
     had_any = known.ids[(known.received != 0) | known.book.paid]
     wanted = sorted({*had_any.tolist(), *back})
-    told = (
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    queries = (
         select(table.payment_id, _in_days(session, at), sign * table.amount_minor).where(
-            at > since, _among(session, table.payment_id, wanted)
+            at > since, among(table.payment_id, sqlite=sqlite)
         )
         for table, at, sign in _MONEY
     )
-    rows = [row for query in told for row in session.connection().execute(query).all()]
+    plain, ids_told = session.connection(), told(wanted, sqlite=sqlite)
+    rows = [row for query in queries for row in plain.execute(query, ids_told).all()]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 3
     ids, minor = (np.array(columns[nth], dtype=np.int64) for nth in (0, 2))
     return Moved(ids, np.array(columns[1], dtype=float), minor)
-
-
-def _among(session: Session, column: Any, ids: Sequence[int]) -> ColumnElement[bool]:
-    """Thousands of numbers go over as one value."""
-    if session.get_bind().dialect.name == "sqlite":
-        return column.in_(select(func.json_each(json.dumps(ids)).table_valued("value").c.value))
-    return column == any_(literal(ids, ARRAY(BigInteger)))

@@ -1,0 +1,19 @@
+"""Thousands of numbers in a condition go over as one value: a statement so long would take longer to make."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, func, select
+
+
+def among(column: Any, *, sqlite: bool) -> ColumnElement[bool]:
+    """That a number is one of ``ids``, a parameter of the statement: give it as ``told``."""
+    if sqlite:
+        return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+    return column == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+def told(ids: Sequence[int], *, sqlite: bool) -> dict[str, Any]:
+    """The parameter of ``among``."""
+    return {"ids": json.dumps(ids) if sqlite else ids}
