@@ -6,15 +6,12 @@ events, the other for each of forty by name, so that every question carries its 
 guarded waits at most a fifth longer. ``docs/performance.md`` has the figures.
 """
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +20,7 @@ sys.path[0] = str(Path(__file__).parent.parent)
 
 from sqlalchemy import select
 
-from benchmarks import _many, _totals
+from benchmarks import _many, _run, _totals
 from db.models import Event
 from payments.people import SYSTEM, Role, create_person
 from tests import postgres
@@ -42,14 +39,8 @@ PAGES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--databases", default="sqlite,postgresql")
-    options = parser.parse_args()
-    found: dict[str, Any] = {
-        "bench": "guarded", "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 1), "payments": options.rows,
-    }  # fmt: skip
+    options = _run.options(__doc__, ROWS).parse_args()
+    found = _run.head("guarded", options.rows)
     kinds = options.databases.split(",")
     for kind in kinds:
         found[kind] = _database(kind, options.rows)

@@ -5,15 +5,10 @@ them: links, messages, receipts, timeline, audit, totals. Then each migration, i
 an upgrade does it. ``docs/performance.md`` has the figures.
 """
 
-import argparse
 import json
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +17,9 @@ sys.path[0] = str(Path(__file__).parent.parent)
 from alembic import command
 from sqlalchemy import Engine, text
 
-from benchmarks import _many, _totals
+from benchmarks import _many, _run, _totals
 from db import migrate
-from db.session import Sessions, make_file, open_engine, takes_long
-from tests import postgres
+from db.session import Sessions, takes_long
 from tests.crowd import look_over
 
 ROWS, GOAL_S = 1_000_000, 60
@@ -34,14 +28,8 @@ WORTH_TELLING_S = 0.2
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--databases", default="sqlite,postgresql")
-    given = options.parse_args()
-    told: dict[str, Any] = {
-        "bench": "migrations", "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 1), "rows": given.rows,
-    }  # fmt: skip
+    given = _run.options(__doc__, ROWS).parse_args()
+    told = _run.head("migrations", given.rows)
     for kind in given.databases.split(","):
         told[kind] = _database(kind, given.rows)
     print(json.dumps(told))
@@ -49,16 +37,7 @@ def main() -> None:
 
 
 def _database(kind: str, rows: int) -> dict[str, Any]:
-    with ExitStack() as stack:
-        if kind == "postgresql":
-            server = stack.enter_context(postgres.server(durable=True))
-            url = postgres.new_database(server, "migrations")
-        else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paydesk-bench-"))
-            url = f"sqlite:///{folder}/desk.db"
-        engine = open_engine(url)
-        stack.callback(engine.dispose)
-        make_file(engine)
+    with _run.database(kind, "migrations") as (_, engine):
         began = time.perf_counter()
         _fill(engine, rows)
         told: dict[str, Any] = {"fill_s": round(time.perf_counter() - began)}

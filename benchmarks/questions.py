@@ -14,10 +14,8 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ sys.path[0] = str(Path(__file__).parent.parent)
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from benchmarks import _totals
+from benchmarks import _run, _totals
 from db.migrate import migrate
 from db.models import Event, Payment
 from db.money import Money
@@ -36,7 +34,7 @@ from payments import notes, obligations, overview, search
 from payments.filters import Filter
 from payments.lifecycle import Source, Status
 from payments.obligations import Draft
-from tests import crowd, postgres
+from tests import crowd
 from tests.desk import ADMIN
 
 ROWS, A_SECOND, SECONDS = 200_000, 50, 30
@@ -47,19 +45,14 @@ BETWEEN_S = 0.02
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=int, default=ROWS)
+    options = _run.options(__doc__, ROWS)
     options.add_argument("--seconds", type=int, default=SECONDS)
-    options.add_argument("--databases", default="sqlite,postgresql")
     options.add_argument("--write", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.write:
         print(json.dumps(_write(given.write, given.seconds)))
         return
-    told: dict[str, Any] = {
-        "bench": "questions", "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 1), "rows": given.rows, "seconds": given.seconds,
-    }  # fmt: skip
+    told = _run.head("questions", given.rows) | {"seconds": given.seconds}
     kinds = given.databases.split(",")
     for kind in kinds:
         told[kind] = _database(kind, given.rows, given.seconds)
@@ -73,15 +66,7 @@ def _is_slow(told: dict[str, Any]) -> bool:
 
 
 def _database(kind: str, rows: int, seconds: int) -> dict[str, Any]:
-    with ExitStack() as stack:
-        if kind == "postgresql":
-            url = postgres.new_database(stack.enter_context(postgres.server(durable=True)), "questions")
-        else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paydesk-bench-"))
-            url = f"sqlite:///{folder}/desk.db"
-            Path(folder, "desk.db").touch()
-        engine = open_engine(url)
-        stack.callback(engine.dispose)
+    with _run.database(kind, "questions") as (url, engine):
         migrate(engine)
         crowd.fill(engine, rows)
         with engine.begin() as connection:

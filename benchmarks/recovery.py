@@ -8,7 +8,6 @@ hour, and when a message is missing that was acknowledged before the backup bega
 ``docs/reliability.md`` has the figures.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -20,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,7 @@ sys.path[0] = str(Path(__file__).parent.parent)
 from sqlalchemy import func, select
 
 import bootstrap
-from benchmarks import _book
+from benchmarks import _book, _run
 from bootstrap import App
 from db.migrate import migrate
 from db.models import InboxEvent, Payment
@@ -48,14 +46,8 @@ TOOLS = postgres._WHEEL / "pginstall" / "bin"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--databases", default="sqlite,postgresql")
-    given = options.parse_args()
-    told: dict[str, Any] = {
-        "bench": "recovery", "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 1), "rows": given.rows,
-    }  # fmt: skip
+    given = _run.options(__doc__, ROWS).parse_args()
+    told = _run.head("recovery", given.rows)
     with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as name, ExitStack() as stack:
         for kind in given.databases.split(","):
             folder = Path(name) / kind

@@ -8,13 +8,10 @@ minutes, when a read fails, and when a row does not open with the new key alone.
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -24,12 +21,12 @@ sys.path[0] = str(Path(__file__).parent.parent)
 
 from sqlalchemy import insert, select
 
+from benchmarks import _run
 from db.migrate import migrate
 from db.models import Counter, Payment, Proof
 from db.session import Sessions, open_engine
 from payments import keyring, resealing
 from payments.keyring import KeyRing
-from tests import postgres
 from tests.desk import FakeGateway, issue, make_event
 
 ROWS, BYTES, MOST_S = 100_000, 8_000, 300
@@ -39,19 +36,14 @@ _ABOUT = "proofs.sealed.{}"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--databases", default="sqlite,postgresql")
+    options = _run.options(__doc__, ROWS)
     options.add_argument("--reseal", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.reseal:
         report = resealing.run(Sessions(open_engine(given.reseal)), keyring.read(sys.stdin.read()))
         print(json.dumps({"sealed": sum(report.done.values()), "not_opened": len(report.failed)}))
         return
-    told: dict[str, Any] = {
-        "bench": "reseal", "at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 1), "rows": given.rows,
-    }  # fmt: skip
+    told = _run.head("reseal", given.rows)
     kinds = given.databases.split(",")
     for kind in kinds:
         told[kind] = _database(kind, given.rows)
@@ -66,15 +58,7 @@ def _is_wrong(told: dict[str, Any], rows: int) -> bool:
 
 def _database(kind: str, rows: int) -> dict[str, Any]:
     old, new = keyring.new_key("old"), keyring.new_key("new")
-    with ExitStack() as stack:
-        if kind == "postgresql":
-            url = postgres.new_database(stack.enter_context(postgres.server(durable=True)), "reseal")
-        else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paydesk-bench-"))
-            url = f"sqlite:///{folder}/desk.db"
-            Path(folder, "desk.db").touch()
-        engine = open_engine(url)
-        stack.callback(engine.dispose)
+    with _run.database(kind, "reseal") as (url, engine):
         migrate(engine)
         sessions = Sessions(engine)
         _fill(sessions, keyring.read(old), rows)
