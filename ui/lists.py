@@ -1,6 +1,7 @@
 """Lists, timelines and small helpers: components, real elements of the page, whose texts are set as text."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -283,13 +284,40 @@ def cases_list(
     """What waits for a decision, a row a case. ``tell`` hears of which case, and what: ``open``, ``assign``,
     ``ask``, ``goes``, ``choose``, ``leave``, or ``decide:`` with the number of the decision from 0."""
 
-    def told() -> None:
-        number, _, what = str(st.session_state[key].told or "").partition(":")
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            tell(int(number), what)
-
     data = {"cases": list(cases), "label": label, "chosen": list(chosen)}
-    component("cases")(key=key, data=data, on_told_change=told)
+    _with_deeds("cases", key, data, tell)
+
+
+def _with_deeds(name: str, key: str, data: dict[str, Any], tell: Callable[[int, str], None]) -> None:
+    """A list whose deeds come in the order in which they were done, none twice and none left out.
+
+    A message holds every deed that was not heard yet, as its number and what it is: see ``deeds.js``.
+    """
+    heard = f"{key}_heard"
+
+    def told() -> None:
+        for number, deed in _deeds(st.session_state[key].told):
+            if number > st.session_state.get(heard, 0):
+                st.session_state[heard] = number  # first: one that fails is not tried for ever
+                row, _, what = deed.partition(":")
+                tell(int(row), what)
+
+    data["heard"] = st.session_state.get(heard, 0)
+    component(name)(key=key, data=data, on_told_change=told)
+
+
+_DEED = re.compile(r"[0-9]{1,18}:.*")
+
+
+def _deeds(told: object) -> list[tuple[int, str]]:
+    """What a browser says was done; what is none of our own is passed over."""
+    if not isinstance(told, list):
+        return []
+    return [
+        (number, deed)
+        for number, deed in (pair for pair in told if isinstance(pair, list) and len(pair) == 2)
+        if isinstance(number, int) and isinstance(deed, str) and _DEED.fullmatch(deed)
+    ]
 
 
 def preview_list(rows: Iterable[Any], *, key: str, label: str = "As it would be read") -> None:
@@ -328,13 +356,8 @@ def lines_list(
     """Bank lines beside what they may be for. ``tell`` hears of which line, and what: ``open``, ``accept``,
     ``take:`` with a payment's id, ``choose``, ``leave``, ``more``."""
 
-    def told() -> None:
-        number, _, what = str(st.session_state[key].told or "").partition(":")
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            tell(int(number), what)
-
     data = {"lines": list(lines), "label": label, "chosen": list(chosen)}
-    component("lines")(key=key, data=data, on_told_change=told)
+    _with_deeds("lines", key, data, tell)
 
 
 def timeline(entries: Sequence[TimelineView], *, key: str) -> None:

@@ -1,4 +1,5 @@
 // What waits for a decision: a row a case, with its decisions one key away, and boxes to choose several.
+import { deeds } from "./deeds.js";
 import { icon, make, show } from "./dom.js";
 import { roving } from "./keys.js";
 
@@ -39,30 +40,36 @@ function draw(data) {
   return [list];
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+// A drawer takes a moment to open: what is typed meanwhile is meant for it, not for the row.
+const OPENS = /:(open|assign|goes|decide)/;
+
+export default function ({ data: { heard, ...data }, parentElement, setTriggerValue }) {
   const root = show(parentElement, data, draw);
-  // A drawer takes a moment to open: what is typed meanwhile is meant for it, not for the row.
-  const opens = /^(open|assign|goes|decide)/;
-  let quietUntil = 0;
-  const tell = (item, name) => {
-    if (opens.test(name)) quietUntil = performance.now() + 3000;
-    setTriggerValue("told", `${item.dataset.id}:${name}`);
+  const { tell, waits, rest } = deeds(root, heard, (told) => setTriggerValue("told", told));
+  const done = (item, name) => {
+    const what = `${item.dataset.id}:${name}`;
+    if (OPENS.test(what)) root.deskQuietUntil = performance.now() + 3000;
+    tell(what);
   };
   root.onclick = (event) => {
     const item = event.target.closest("li[data-id]");
     const button = event.target.closest("[data-deed]");
-    if (item && button) tell(item, button.dataset.deed);
+    if (item && button) done(item, button.dataset.deed);
   };
-  root.onchange = (event) => tell(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
-  return roving(parentElement, (event, row) => {
-    if (performance.now() < quietUntil) return;
+  root.onchange = (event) => done(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
+  const quiet = roving(parentElement, (event, row) => {
+    if (waits(OPENS) || performance.now() < root.deskQuietUntil) return;
     const item = row.closest("li[data-id]");
     const button = [...item.querySelectorAll(".deeds [data-deed]")].find((one) => one.querySelector("kbd")?.textContent === event.key);
     const box = item.querySelector("input");
-    if (button) tell(item, button.dataset.deed);
-    else if (event.key === "e") tell(item, "assign");
+    if (button) done(item, button.dataset.deed);
+    else if (event.key === "e") done(item, "assign");
     else if (event.key === "x" && box) box.click();
     else return;
     event.preventDefault();
   });
+  return () => {
+    quiet();
+    rest();
+  };
 }

@@ -1,5 +1,6 @@
 // Bank lines, a row a line: on the left what the bank says, on the right the payments it may be for, each with
 // what speaks for it and against it. Accepting is one key; whoever accepts is on the next line at once.
+import { deeds } from "./deeds.js";
 import { badge, icon, make, show } from "./dom.js";
 import { roving } from "./keys.js";
 
@@ -56,11 +57,16 @@ function draw(data) {
   return [list];
 }
 
-// The row somebody was on is gone: it was dealt with, and whoever was there is taken to the one in its place.
-function follow(root, held) {
-  if (!held || root.querySelector(`[data-row="${CSS.escape(held.row)}"]`)) return;
-  const rows = [...root.querySelectorAll("[data-row]")];
-  onto(rows[Math.min(held.place, rows.length - 1)]);
+// The row somebody was on is gone, as it was dealt with: they are taken to the next that is still there, at once
+// or when they come back from a drawer.
+function follow(root, rowsBefore, held) {
+  const there = (row) => root.querySelector(`[data-row="${CSS.escape(row)}"]`);
+  const was = held ?? document.deskLeft;
+  if (!rowsBefore.includes(was) || there(was)) return;
+  const after = rowsBefore.slice(rowsBefore.indexOf(was)).find(there);
+  const heir = after ? there(after) : [...root.querySelectorAll("[data-row]")].at(-1);
+  if (held) onto(heir);
+  else document.deskLeft = heir?.dataset.row;
 }
 
 function onto(row) {
@@ -70,53 +76,46 @@ function onto(row) {
   row.scrollIntoView({ block: "nearest" });
 }
 
-// One deed at a time goes to the desk; what is pressed meanwhile waits for its answer, so that none is lost.
-const WAITS_AT_MOST = 8000;
+const OPENS = /:(open|more)/, MATCHES = /:(accept|take)/;
 
-function next(root, send) {
-  const line = root.deskWaiting;
-  while (line.length && !root.querySelector(`li[data-id="${CSS.escape(line[0].split(":")[0])}"]`)) line.shift();
-  if (!line.length || performance.now() < root.deskBusyUntil) return;
-  root.deskBusyUntil = performance.now() + WAITS_AT_MOST;
-  send(line.shift());
-}
-
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { heard, ...data }, parentElement, setTriggerValue }) {
   const before = parentElement.querySelector(".desk");
-  const at = before.getRootNode().activeElement?.closest("li[data-id]")?.querySelector("[data-row]");
-  const held = at && { row: at.dataset.row, place: [...before.querySelectorAll("[data-row]")].indexOf(at) };
-  const answered = before.dataset.shown !== JSON.stringify(data);
+  const held = before.getRootNode().activeElement?.closest("li[data-id]")?.dataset.id;
+  const rowsBefore = [...before.querySelectorAll("[data-row]")].map((row) => row.dataset.row);
   const root = show(parentElement, data, draw);
-  follow(root, held);
-  root.deskWaiting ??= [];
-  const send = (what) => setTriggerValue("told", what);
-  if (answered) root.deskBusyUntil = 0;
-  next(root, send);
-  const opens = /^(open|more)/;
-  let quietUntil = 0;
-  const tell = (item, name) => {
-    if (opens.test(name)) quietUntil = performance.now() + 1500;
-    if (!/^(accept|take)/.test(name)) return send(`${item.dataset.id}:${name}`);
-    if (item.classList.contains("told")) return;
-    item.classList.add("told");
+  follow(root, rowsBefore, held);
+  const { tell, waits, rest } = deeds(root, heard, (told) => setTriggerValue("told", told));
+  const matching = (item) => waits(new RegExp(`^${item.dataset.id}${MATCHES.source}`));
+  const mark = (item) => item.classList.toggle("told", matching(item));
+  root.querySelectorAll("li[data-id]").forEach(mark);
+  const done = (item, name) => {
+    const what = `${item.dataset.id}:${name}`;
+    if (OPENS.test(what)) root.deskQuietUntil = performance.now() + 1500;
+    if (!MATCHES.test(what)) return tell(what);
+    if (matching(item)) return;
+    tell(what);
+    mark(item);
     onto(item.nextElementSibling?.querySelector("[data-row]"));
-    root.deskWaiting.push(`${item.dataset.id}:${name}`);
-    next(root, send);
   };
   root.onclick = (event) => {
     const item = event.target.closest("li[data-id]");
     const button = event.target.closest("[data-deed]");
-    if (item && button) tell(item, button.dataset.deed);
+    if (item && button) done(item, button.dataset.deed);
   };
-  root.onchange = (event) => tell(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
-  return roving(parentElement, (event, row) => {
-    if (performance.now() < quietUntil || event.repeat) return;
+  root.onchange = (event) => done(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
+  const quiet = roving(parentElement, (event, row) => {
+    // A drawer takes a moment to open: what is typed meanwhile is meant for it, not for the row.
+    if (waits(OPENS) || performance.now() < root.deskQuietUntil || event.repeat) return;
     const item = row.closest("li[data-id]");
     const button = [...item.querySelectorAll(".deed")].find((one) => one.querySelector("kbd")?.textContent === event.key);
     const box = item.querySelector("input");
-    if (button) tell(item, button.dataset.deed);
+    if (button) done(item, button.dataset.deed);
     else if (event.key === "x" && box) box.click();
     else return;
     event.preventDefault();
   });
+  return () => {
+    quiet();
+    rest();
+  };
 }
