@@ -11,6 +11,7 @@ from payments.cases import Decision, Reason
 from payments.conditions import TAKEN
 from payments.deeds import Deed
 from payments.funnel import STATUSES, Outcome
+from payments.job_log import Job
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.overview import AttentionItem
 from payments.people import Role
@@ -476,6 +477,17 @@ def days_of(choice: str, today: date) -> dates.Span | None:
 
 
 #: What asking the gateway led to, as a sentence.
+#: What the worker does by its own clock, and how often.
+JOB: Mapping[Job, tuple[str, str]] = {
+    Job.BOOKS: ("The books are examined", "every hour"),
+    Job.SWEEP: ("iKhokha's history is asked for", "every day, and again after a failure"),
+    Job.BACKUP: ("A backup is made", "every 50 minutes, where BACKUP_FOLDER is set"),
+    Job.NIGHT: ("Bank lines are asked about again, days are drawn up", "every night"),
+    Job.REPORTS: ("Scheduled reports are sent", "when one is due"),
+    Job.REMINDERS: ("Reminders are queued", "when one is due"),
+    Job.RETENTION: ("Personal data is let go", "every night, once begun under Privacy"),
+}
+
 ANSWERED: Mapping[Effect, str] = {
     Effect.PAID: "It is paid.",
     Effect.PART_PAID: "A part of it is paid.",

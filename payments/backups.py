@@ -26,8 +26,9 @@ from db import backup as copies
 from db import migrate
 from db.models import Meta
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import chain, dates, integrity, sealing, tombstones
+from payments import chain, dates, integrity, job_log, sealing, tombstones
 from payments.errors import CannotOpen, Conflict, NotFound, PaymentsError
+from payments.job_log import Job
 from payments.keyring import KeyRing
 from payments.stores import Store
 
@@ -308,7 +309,9 @@ class Keeper:
 
     def _make(self, now: datetime) -> None:
         try:
-            made = make(self._sessions, self._place, now=now)
+            with job_log.noting(self._sessions, Job.BACKUP, now=now) as note:
+                made = make(self._sessions, self._place, now=now)
+                note.did = f"{made.rows} rows, {max(1, made.size // 1024**2)} MB"
             log.info(
                 "backup file=%s bytes=%d rows=%d seconds=%d", made.file, made.size, made.rows, made.took_s
             )

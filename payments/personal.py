@@ -181,6 +181,7 @@ PLAIN: Mapping[str, str] = {
     "exchange_rates": "currency source", "export_presets": "name role layout",
     "exports": "reference state layout file_name sums sha256 problem", "extras": "name",
     "fee_rates": "rate_bp",
+    "job_runs": "job did fault",
     "inbox": "gateway digest path gateway_reference reference word code effect last_error",
     "kept_reports": "reference kind basis event events content sha256 data", "leases": "name",
     "legacy_imports": "name sha256 currency told", "legacy_issues": "fault",

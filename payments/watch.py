@@ -27,6 +27,7 @@ from payments import (
     dispute_watch,
     health,
     integrity,
+    job_log,
     lifecycle,
     notify_watch,
     payout_watch,
@@ -38,6 +39,7 @@ from payments.alerts import Alarm, Kind, QuietHours, Severity
 from payments.chat import Chat, NotSent
 from payments.errors import GatewayError
 from payments.gateways import Gateway
+from payments.job_log import Job
 from payments.lifecycle import Method, Source, Status
 
 log = logging.getLogger("paydesk.watch")
@@ -107,7 +109,10 @@ class Watch:
         """The books, when it is time to: before anything is done in them. Cheap in between."""
         if _due(self._examined_at, EXAMINE_EVERY, now=now):
             self._examined_at = now
-            report = integrity.run(self._sessions, now=now)
+            with job_log.noting(self._sessions, Job.BOOKS, now=now) as note:
+                report = integrity.run(self._sessions, now=now)
+                note.did = f"{len(integrity.RULES)} rules asked"
+                note.fault = " ".join(finding.sentence for finding in report.findings)
             for finding in report.findings:
                 log.error("integrity %s: %s %s", finding.name, finding.sentence, "; ".join(finding.rows))
             if all(finding.name != "audit" for finding in report.findings):

@@ -17,6 +17,7 @@ from payments import (
     clock,
     dates,
     idempotency,
+    job_log,
     lookout,
     night_drafts,
     outbox,
@@ -31,6 +32,7 @@ from payments.errors import GatewayError
 from payments.expiry import Expiry
 from payments.gateways import Gateway
 from payments.handling import AskEach
+from payments.job_log import Job
 from payments.lifecycle import Effect
 from payments.links import Addresses
 from payments.outbox import Transport
@@ -152,7 +154,7 @@ class Worker:
             self._watch.look_around(now=now)
         self._look_around(now)
         self._draw_up(now)
-        self._let_some_go()
+        self._let_some_go(now)
         errors += (*done.errors, *ended.errors)
         if ended.expired:
             log.info("expired payments=%d", ended.expired)
@@ -165,10 +167,15 @@ class Worker:
             self._gateway_trouble = " ".join(dict.fromkeys(errors))
 
     def _send_mail(self, transport: Transport, now: datetime) -> int:
-        if went := self._scheduler.step(now=now):
-            log.info("reports sent=%d", went)
-        if self._courier is not None and (queued := self._courier.remind(now=now, limit=sync.CALLS_A_SECOND)):
-            log.info("reminders queued=%d", queued)
+        with job_log.noting(self._sessions, Job.REPORTS, now=now) as note:
+            if went := self._scheduler.step(now=now):
+                log.info("reports sent=%d", went)
+                note.did = f"{went} sent"
+        with job_log.noting(self._sessions, Job.REMINDERS, now=now) as note:
+            courier = self._courier
+            if courier is not None and (queued := courier.remind(now=now, limit=sync.CALLS_A_SECOND)):
+                log.info("reminders queued=%d", queued)
+                note.did = f"{queued} queued"
         return outbox.send_due(self._sessions, transport, self._sender, now=now, escort=self._courier)
 
     def _look_around(self, now: datetime) -> None:
@@ -186,12 +193,15 @@ class Worker:
         with self._sessions.read() as session:
             due = night_drafts.due(session, now=now)
         if due:
-            if run := proposing.by_night(self._sessions, now=now):
-                log.info("lines asked=%d matched=%d", run.lines, sum(run.accepted.values()))
-            if made := night_drafts.make(self._sessions, now=now):
+            with job_log.noting(self._sessions, Job.NIGHT, now=now) as note:
+                if run := proposing.by_night(self._sessions, now=now):
+                    log.info("lines asked=%d matched=%d", run.lines, sum(run.accepted.values()))
+                made = night_drafts.make(self._sessions, now=now)
+                if gone := idempotency.sweep(self._sessions, now=now):
+                    log.info("idempotency keys forgotten=%d", gone)
+                lines, matched = (run.lines, sum(run.accepted.values())) if run else (0, 0)
                 log.info("days drafted=%d", made)
-            if gone := idempotency.sweep(self._sessions, now=now):
-                log.info("idempotency keys forgotten=%d", gone)
+                note.did = f"{lines} bank lines asked about, {matched} matched; {made} days drawn up"
         self._let_go(now)
         self._draft_at = dates.day_span(dates.business_day(now)).end
 
@@ -205,13 +215,18 @@ class Worker:
         if due:
             self._going = retention.letting_go(self._sessions, self._terms, self._stones, now=now)
 
-    def _let_some_go(self) -> None:
+    def _let_some_go(self, now: datetime) -> None:
         """A few batches a round: on a desk with years of events the first night has much to do."""
-        reports = list(islice(self._going, BATCHES))
-        if len(reports) < BATCHES:
-            self._going = iter(())
-        if reports and reports[-1].counts:
-            log.info("retention rows=%d", sum(reports[-1].counts.values()))
+        with job_log.noting(self._sessions, Job.RETENTION, now=now) as note:
+            reports = list(islice(self._going, BATCHES))
+            if not reports:
+                return
+            rows = sum(reports[-1].counts.values())
+            if rows:
+                log.info("retention rows=%d", rows)
+            if len(reports) < BATCHES:
+                self._going = iter(())
+                note.did = f"{rows} rows" if rows else "nothing was old enough"
 
     def _sweep(self, now: datetime) -> tuple[bool, list[str]]:
         """Once a business day, everything the gateway remembers of the last two; whether it was, and what
@@ -221,11 +236,14 @@ class Worker:
         if now < self._sweep_at:
             return False, []
         try:
-            effects = sync.ask_history(self._sessions, self._gateways, now=now)
+            with job_log.noting(self._sessions, Job.SWEEP, now=now) as note:
+                effects = sync.ask_history(self._sessions, self._gateways, now=now)
+                found = sum(effect is not Effect.NOTHING for effect in effects)
+                note.did = f"{len(effects)} answers, {found} of them news"
         except GatewayError as error:
             self._sweep_at = now + SWEEP_AGAIN
             return False, [str(error)]
-        log.info("history swept found=%d", sum(effect is not Effect.NOTHING for effect in effects))
+        log.info("history swept found=%d", found)
         with self._sessions.begin() as session:
             session.merge(Meta(key=_SWEPT, value=dates.business_day(now).isoformat()))
         self._sweep_at = dates.day_span(dates.business_day(now)).end

@@ -72,6 +72,9 @@ def test_a_desk_at_work_is_green(desk):  # noqa: F811
     assert "It agrees with the gateway's" in shown
     assert "It runs, and was last seen today" in shown
     assert "pd-check bad" not in shown
+    assert f"{len(integrity.RULES)} rules asked, in" in shown
+    assert shown.count('aria-label="1 run, 0 failed"') == 3  # the books, the history, the night's work
+    assert "Not yet." in shown
 
 
 def test_each_part_that_is_not_well_says_what_to_do(desk):  # noqa: F811

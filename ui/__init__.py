@@ -16,6 +16,7 @@ from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
+from ui.job_history import job_history
 from ui.language_form import languages
 from ui.lists import (
     ORDERS,
@@ -139,6 +140,7 @@ __all__ = [
     "hold",
     "hotkeys",
     "id_in",
+    "job_history",
     "languages",
     "leave",
     "ledger",

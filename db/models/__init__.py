@@ -21,7 +21,18 @@ from db.models.bank import (
 from db.models.base import Base
 from db.models.claims import Claim, ClaimDrop, EventAccount, Proof, Refund
 from db.models.closing import ClosingPaper, DayDraft, SignOff, SignOffStep
-from db.models.desk import Alert, Counter, LeaseRow, MadeHour, Meta, PaidHour, Standing, Tally, TallyMonth
+from db.models.desk import (
+    Alert,
+    Counter,
+    JobRun,
+    LeaseRow,
+    MadeHour,
+    Meta,
+    PaidHour,
+    Standing,
+    Tally,
+    TallyMonth,
+)
 from db.models.disputes import Dispute
 from db.models.door import CardBatch, CashMove, DrawerCount, Reversal, Shift, Till, TillEntry, ZReport
 from db.models.erasures import Erasure, ErasureDoor, SubjectRequest
@@ -95,6 +106,7 @@ __all__ = [
     "Extra",
     "FeeRates",
     "InboxEvent",
+    "JobRun",
     "KeptReport",
     "LeaseRow",
     "LegacyImport",

@@ -36,6 +36,19 @@ class LeaseRow(Base):
     holder: Mapped[str]
 
 
+class JobRun(Base):
+    """One run of what the worker does by its own clock; ``fault`` is empty where it was done."""
+
+    __tablename__ = "job_runs"
+    id: Mapped[int] = row_id()
+    job: Mapped[str] = mapped_column(String(12))
+    began_at: Mapped[datetime]
+    took_ms: Mapped[int] = mapped_column(BigInteger)
+    did: Mapped[str]
+    fault: Mapped[str]
+    __table_args__ = (Index(None, "job", "id"),)
+
+
 class Standing(Base):
     """How many payments are in each status now, and their sum."""
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import alerts, dates, health, integrity, resealing, vitals, watch
+from payments import alerts, dates, health, integrity, job_log, resealing, vitals, watch
 from payments.alerts import AlertView, Severity
 from payments.people import Action
 from payments.vitals import Health
@@ -183,6 +183,7 @@ def live_parts() -> None:
     here = ui.require(Action.MANAGE_SETTINGS, active=False)
     with app.sessions.read() as session:
         found = vitals.healthy(session, here, now=app.now())
+        jobs = job_log.history(session, here)
     left, right = st.columns(2)
     with left.container(border=True):
         st.subheader("Every part", anchor=False)
@@ -198,6 +199,9 @@ def live_parts() -> None:
     with right.container(border=True):
         st.subheader("Do the books add up?", anchor=False)
         the_books(found)
+    with st.container(border=True):
+        st.subheader("What the worker does by its own clock", anchor=False)
+        ui.job_history(jobs)
 
 
 def one_alert(alert: AlertView) -> None:
