@@ -4,14 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, bindparam, func, select
 
 
 def among(column: Any, *, sqlite: bool) -> ColumnElement[bool]:
-    """That a number is one of ``ids``, a parameter of the statement: give it as ``told``."""
+    """That a number is one of ``ids``, a parameter of the statement: give it as ``told``, none twice.
+
+    One of a WHERE's conditions that all must hold: PostgreSQL joins the numbers as a table, in their order.
+    """
     if sqlite:
         return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
-    return column == any_(bindparam("ids", type_=ARRAY(BigInteger)))
+    return column == func.unnest(bindparam("ids", type_=ARRAY(BigInteger))).column_valued("one")
 
 
 def told(ids: Sequence[int], *, sqlite: bool) -> dict[str, Any]:

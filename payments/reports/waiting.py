@@ -38,6 +38,8 @@ _BACK = timedelta(days=730)
 _MOST = 20_000
 #: Numbers that follow each other, times this and cut to 32 bits, lie evenly (Knuth's multiplicative hash).
 _SPREAD, _ALL = 2_654_435_761, 1 << 32
+#: Taken together: what was asked for one after the other lies side by side on the disk, with its links too.
+_NEIGHBOURS = 16
 #: A link that came later than this was not how the payment was asked for.
 _AT_ONCE = timedelta(hours=1)
 #: How a payment was asked for, by its place in this list.
@@ -84,20 +86,30 @@ def read(
         for query in (_open(session, events, min(moments)), *_waited(session, events, moments))
         for row in plain.execute(query).all()
     ]
-    known = [Payment.created_at >= now - _BACK, *_sampled(session, learn_from, now)]
-    learned = plain.execute(_each(session, learn_from, *known)).all()
-    return replace(_as_arrays(waits, starts), learned=_as_arrays(learned, starts).book)
+    learned = _as_arrays(_ended(session, learn_from, now), starts)
+    return replace(_as_arrays(waits, starts), learned=learned.book)
+
+
+def _ended(session: Session, events: _Events, now: datetime) -> Sequence[Any]:
+    """Payments to learn from; of many, which ones is read from an index, and no row of the others."""
+    plain, lately = session.connection(), Payment.created_at >= now - _BACK
+    if not (some := _sampled(session, events, now)):
+        return plain.execute(_each(session, events, lately)).all()
+    which = select(Payment.id).where(lately, *in_scope(Payment.event_id, events), *some)
+    ids, sqlite = sorted(plain.scalars(which)), session.get_bind().dialect.name == "sqlite"
+    each = _each(session, events, among(Payment.id, sqlite=sqlite))
+    return plain.execute(each, told(ids, sqlite=sqlite)).all()
 
 
 def _sampled(session: Session, events: _Events, now: datetime) -> list[ColumnElement[bool]]:
-    """Where there are more than are learned from: every so manieth, whatever became of it. The newest alone
-    would tell nothing of long waits, and of those that ended alone too many would seem to end."""
+    """Where there are more than are learned from: every so manieth few, whatever became of them. The newest
+    alone would tell nothing of long waits, and of those that ended alone too many would seem to end."""
     made = select(func.sum(TallyMonth.count)).where(
         TallyMonth.measure == tallies.STATUS, TallyMonth.key == Status.CREATED,
         TallyMonth.month >= tallies.month_of(now - _BACK), *in_scope(TallyMonth.event_id, events),
     )  # fmt: skip
     count = int(session.scalar(made) or 0)
-    return [Payment.id * _SPREAD % _ALL < _ALL * _MOST // count] if count > _MOST else []
+    return [Payment.id // _NEIGHBOURS * _SPREAD % _ALL < _ALL * _MOST // count] if count > _MOST else []
 
 
 def _open(session: Session, events: _Events, since: datetime) -> Any:
