@@ -74,11 +74,11 @@ def test_a_figure_is_a_door_to_its_rows_and_the_files_of_a_report_arrive(door: S
     expect(page).to_have_url(re.compile(r"/payments\?.*captured"))
 
 
-def test_a_sum_of_a_hundred_million_is_set_smaller_since_it_breaks_nowhere():
+def test_a_large_sum_is_set_smaller_since_it_breaks_nowhere():
     sums = {
         words: charts.told_figures([Told("Gross", words)])
         for words in (
-            "R41\u00a0215\u00a0147.76",
+            "R215\u00a0147.76",
             "R623\u00a0000\u00a0000.00",
             "R369\u00a0913.00 to R500\u00a0470.00",
         )

@@ -23,7 +23,7 @@ from payments.search import Filter
 from ui.lists import component
 
 #: Signs of one word that a card is wide enough for, in its usual size.
-_FITS = 14
+_FITS = 11
 #: Pages that doors lead to, by the first part of their address.
 PAYMENTS = "payments"
 
@@ -110,7 +110,7 @@ def caption_of(told: str) -> str:
 
 
 def _look(value: str) -> str:
-    """A sum breaks nowhere: one of a hundred million is set smaller."""
+    """A sum breaks nowhere: one of a million is set smaller."""
     longest = max(map(len, value.split(" ")))
     return "pd-value pd-long" if longest > _FITS else "pd-value"
 

@@ -35,6 +35,8 @@ def _said(run: RunView) -> str:
 
 def _strip(runs: Sequence[RunView]) -> str:
     """A bar a run, the higher the longer it took; what it says is told when a pointer rests on it."""
+    if not runs:
+        return ""
     failed = sum(bool(run.fault) for run in runs)
     label = f"{words.count(len(runs), 'run', 'runs')}, {failed} failed"
     bars = "".join(
