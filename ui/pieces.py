@@ -6,7 +6,7 @@ the components of ``ui.lists``, which set it as text. Only this file writes HTML
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -126,6 +126,36 @@ def checks(lines: Iterable[tuple[str, str, str]]) -> None:
             f'{html.escape(remedy)}</span><span class="pd-word">{word}</span></div>'
         )
     st.html("".join(drawn))
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Something that is done again and again. ``bars``: of each time whether it went well, its height in
+    percent, and what is told when a pointer rests on it; ``label`` says the same in words."""
+
+    title: str
+    often: str
+    told: str
+    label: str
+    bars: Sequence[tuple[bool, int, str]]
+
+
+def strips(shown: Iterable[Strip]) -> None:
+    """One beneath the other, the last time in words, those before it as bars."""
+    drawn = []
+    for one in shown:
+        title, often, told, label = map(html.escape, (one.title, one.often, one.told, one.label))
+        bars = "".join(
+            f'<span class="{"good" if good else "bad"}" style="height:{height:d}%" '
+            f'title="{html.escape(said)}"></span>'
+            for good, height, said in one.bars
+        )
+        strip = f'<span class="pd-strip" role="img" aria-label="{label}">{bars}</span>' if bars else ""
+        drawn.append(
+            f'<li><span><strong>{title}</strong> <span class="pd-often">{often}</span><br>{told}</span>'
+            f"{strip}</li>"
+        )
+    st.html(f'<ul class="pd-jobs">{"".join(drawn)}</ul>')
 
 
 @dataclass(frozen=True)
