@@ -18,8 +18,8 @@ def upgrade() -> None:
         sa.Column("job", sa.String(length=12), nullable=False),
         sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("took_ms", sa.BigInteger(), nullable=False),
-        sa.Column("did", sa.String(), nullable=False),
-        sa.Column("fault", sa.String(), nullable=False),
+        sa.Column("did", sa.Text(), nullable=False),
+        sa.Column("fault", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_runs")),
     )
     op.create_index(op.f("ix_job_runs_job_id"), "job_runs", ["job", "id"])
