@@ -15,6 +15,9 @@ SEASONS ?= 1-80
 STORMS ?= 10000
 MEMORY := $(firstword $(wildcard /dev/shm /tmp))
 
+# Where it is set, each process that is started compiles all of ours anew: a second, hundreds of times in the tests.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run install test check guards chaos golden office seed bench score forecast supply sbom lock
 
