@@ -141,7 +141,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a skipped browser, office, postgres or processes test fails",
     )
-    parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
+    parser.addoption("--seeds", default="100", help="how many storms to play, or FIRST:END; default: 100")
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files anew; then read them"
     )
@@ -182,13 +182,25 @@ def so_often(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
     return lambda few, asked: asked if pytestconfig.getoption("--chaos") else few
 
 
+#: Few tests, and a minute or more, the longest first; of two with a browser not both at once.
+_LONG = (
+    "test_journey", "test_filter_states", "test_moving", "test_looks", "test_hosts", "test_races",
+    "test_seed", "test_backups", "test_forecast", "test_as_of", "test_replay", "test_previous_release",
+    "test_matrix", "test_claimed_to_paid", "test_inbox", "test_imports_damaged", "test_golden",
+    "test_timeline",
+)  # fmt: skip
+
+
 @pytest.hookimpl(trylast=True)  # after they were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser or a desk of processes go first, then those with the most tests: each is one
-    worker's, and one that comes last keeps it at work long after the others have ended."""
+    """Long files go first, then those with a browser or a desk of processes, then those with the most tests:
+    each is one worker's, and one that comes last keeps it at work long after the others have ended."""
+    long = {name: nth for nth, name in enumerate(_LONG)}
     slow = {item.path for item in items if _is_slow(item)}
     counts = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path not in slow, -counts[item.path]))
+    items.sort(
+        key=lambda item: (long.get(item.path.stem, len(_LONG)), item.path not in slow, -counts[item.path])
+    )
 
 
 def _is_slow(item: pytest.Item) -> bool:
@@ -291,12 +303,17 @@ def copy_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def shared_database_url(
+def new_shared_database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+) -> Iterator[Callable[[bool], str]]:
+    """The same as ``new_database``, for all tests of a file that only read what its fixtures wrote."""
+    yield from _databases(request.param, request, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(new_shared_database: Callable[[bool], str]) -> str:
     """An empty database with every table, for all tests of a file that only read what its fixture wrote."""
-    for new in _databases(request.param, request, tmp_path_factory.mktemp("shared")):
-        yield new(True)
+    return new_shared_database(True)
 
 
 def _databases(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[bool], str]]:

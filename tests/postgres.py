@@ -60,7 +60,8 @@ class Server:
 @contextmanager
 def machine(binaries: Path | None = None, *, durable: bool = False, listen: str = "") -> Iterator[Server]:
     """The same, and a hand on its switch. ``listen``: an address besides the socket, for a /24 of hosts."""
-    folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-"))
+    memory = None if durable else os.environ.get("PYTEST_DEBUG_TEMPROOT")  # each new database is 30 MB
+    folder = Path(tempfile.mkdtemp(prefix="paydesk-postgres-", dir=memory))
     user = _NOBODY if os.geteuid() == 0 else None
     try:
         home = folder / "home"

@@ -1,6 +1,6 @@
 """Finding payments: any identifier, exact totals, and nobody sees another's events."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
-from db.session import Sessions
+from db.session import Sessions, open_engine
 from payments import conditions, found, links, search, search_text, sync, timeline
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
@@ -32,21 +32,28 @@ def organiser_of(*events: Event) -> Person:
     return Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
 
 
-@pytest.fixture
-def crowd(sessions: Sessions, now: datetime) -> Iterator[Session]:
-    """Two hundred payments of three events, one of them in dollars, open to be read."""
-    with sessions.begin() as session:
+@pytest.fixture(scope="module")
+def of_a_crowd(new_shared_database: Callable[[bool], str], now: datetime) -> Iterator[Sessions]:
+    engine = open_engine(new_shared_database(True))
+    with Sessions(engine).begin() as session:
         events = [make_event(session, code, now=now) for code in ("devconf", "gala", "expo")]
         events[2].currency = "USD"
         make_many(session, events, now=now, count=200)
-    with sessions.read() as session:
-        yield session
+    yield Sessions(engine)
+    engine.dispose()
 
 
 @pytest.fixture
-def known(sessions: Sessions, now: datetime) -> Iterator[Session]:
-    """One payment that everything is known of, among others that share none of it."""
-    with sessions.begin() as session:
+def crowd(of_a_crowd: Sessions) -> Iterator[Session]:
+    """Two hundred payments of three events, one of them in dollars, open to be read."""
+    with of_a_crowd.read() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def of_one_known(new_shared_database: Callable[[bool], str], now: datetime) -> Iterator[Sessions]:
+    engine = open_engine(new_shared_database(True))
+    with Sessions(engine).begin() as session:
         devconf, gala = (make_event(session, code, now=now) for code in ("devconf", "gala"))
         make_payment(
             session,
@@ -64,7 +71,14 @@ def known(sessions: Sessions, now: datetime) -> Iterator[Session]:
         make_payment(
             session, gala, now=now, amount_minor=500, payer_name="Pieter Botha", note="100 by the windowXseat"
         )
-    with sessions.read() as session:
+    yield Sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def known(of_one_known: Sessions) -> Iterator[Session]:
+    """One payment that everything is known of, among others that share none of it."""
+    with of_one_known.read() as session:
         yield session
 
 
