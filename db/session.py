@@ -233,7 +233,7 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: float, **pool: Any)
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we own BEGIN; COMMIT and ROLLBACK stay the driver's
         for pragma in _SQLITE_PRAGMAS:
-            connection.execute("PRAGMA " + pragma)
+            _once_free(connection, "PRAGMA " + pragma, module.OperationalError, busy_timeout_s)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -245,6 +245,20 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: float, **pool: Any)
             _begin_promptly(connection, how, options.get("patience_s", busy_timeout_s))
 
     return engine
+
+
+def _once_free(driver: Any, statement: str, busy: type[Exception], patience_s: float) -> None:
+    """A new file gets its log while nobody writes to it. SQLite does not wait for that, however long it was
+    told to: of processes that start at once on a new desk, all but the first would die."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            driver.execute(statement)
+            return
+        except busy as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(LOOK_EVERY_MS / 1000)
 
 
 def _begin_promptly(connection: Connection, how: str, patience_s: float) -> None:

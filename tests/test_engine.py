@@ -1,12 +1,12 @@
 """What the database does by itself, whatever the code above it forgets."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 import db.sqlite
 from db.models import Counter, InboxEvent, OutboxMail, Receipt
@@ -148,3 +148,27 @@ def test_what_is_read_to_be_written_is_not_changed_in_between(sessions: Sessions
         thread.join(60)
     with sessions.read() as session:
         assert (session.scalar(select(Counter.value)), troubles) == (100, [])
+
+
+def test_who_opens_a_new_file_waits_for_who_fills_it(tmp_path):
+    """Processes that start at once on a new desk: the first makes its tables meanwhile."""
+    path = tmp_path / "new.db"
+    first = db.sqlite.sqlite_module().connect(path, isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("CREATE TABLE filled (id INTEGER)")
+    end = Timer(0.3, lambda: first.execute("COMMIT"))
+    end.start()
+    engine = open_engine(f"sqlite:///{path}")
+    with engine.connect() as second:
+        assert second.execute(text("SELECT count(*) FROM filled")).scalar_one() == 0
+    end.join()
+    first.close()
+    engine.dispose()
+    with pytest.raises(DatabaseError, match="locked"):
+        _opened_impatiently(tmp_path / "another.db")
+
+
+def _opened_impatiently(path: Path) -> None:
+    with closing(db.sqlite.sqlite_module().connect(path, isolation_level=None)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        open_engine(f"sqlite:///{path}", busy_timeout_s=0.1).connect()
