@@ -141,7 +141,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a skipped browser, office, postgres or processes test fails",
     )
-    parser.addoption("--seeds", default="100", help="how many storms to play, or FIRST:END; default: 100")
+    parser.addoption("--seeds", default="200", help="how many storms to play, or FIRST:END; default: 200")
     parser.addoption(
         "--update-golden", action="store_true", help="write the expected files anew; then read them"
     )
