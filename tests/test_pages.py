@@ -91,7 +91,7 @@ class Desk:
         token = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
         self.cookie = plant("a cookie", token)
 
-    def open(self, page: str, **query: str) -> AppTest:
+    def open(self, page: str, /, **query: str) -> AppTest:
         """The page within the dashboard, as a browser would come to it."""
         at = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=30)
         at.query_params.update(query)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import ui
 from db.models import Event
 from payments import filters, search
 from payments.dates import business_day, day_span
@@ -68,6 +69,24 @@ def test_what_an_address_says_in_other_words_is_said_and_never_ignored(full):
     at.button(key="without_unknown").click().run()
     assert shown(at) == Filter(methods=(Method.CASH,))
     assert "colour" not in at.query_params
+
+
+@pytest.mark.parametrize(
+    "asked", [{"sort": "foo"}, {"page": "abc"}, {"page": "0"}, {"sort": "", "page": "-1"}]
+)
+def test_an_order_or_a_page_that_no_list_has_is_said_and_never_ignored(full, asked):
+    at = full.open(PAGE, q="method:cash", **asked)
+    assert all(f"“{name}\\={ui.escape(value)}”" in at.error[0].value for name, value in asked.items())
+    assert not component(at, "payments")
+    at.button(key="without_unknown").click().run()
+    assert shown(at) == Filter(methods=(Method.CASH,))
+    assert not set(asked) & set(at.query_params)
+
+
+def test_an_order_and_a_page_that_there_are_hold(full):
+    at = full.open(PAGE, sort="Largest amount", page="1")
+    assert shown(at) == Filter()
+    assert at.selectbox(key="sort").value == "-amount"
 
 
 def test_conditions_written_in_the_box_move_to_their_controls_and_to_the_address(full):

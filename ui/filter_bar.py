@@ -6,6 +6,7 @@ after every change, but for words that may be a payer's: those are kept as a vie
 address carries its token.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
 from payments.stages import Stage
+from ui.lists import ORDERS
 from ui.pieces import escape, problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
@@ -72,6 +74,9 @@ def filter_bar(person: Person) -> Filter | None:
         return None
     if unknown := [name for name in st.query_params if name not in SAID]:
         _not_known(unknown, wanted, today)
+        return None
+    if not_there := _not_there():
+        _no_such(not_there)
         return None
     _write_address(person, wanted)
     return wanted
@@ -138,6 +143,31 @@ def _not_known(names: list[str], wanted: Filter, today: date) -> None:
             meant = _together(wanted, grammar.read(written, today))
             st.button(f"Filter by {escape(written)}", key="as_conditions", on_click=go_on, args=(meant,))
         st.button("Show the list without it", key="without_unknown", on_click=go_on, args=(wanted,))
+
+
+def _not_there() -> dict[str, str]:
+    """An order or a page that no list has. It is looked for before their controls are drawn: those would let
+    go of it without a word."""
+    given = st.query_params
+    sort, page = given.get("sort"), given.get("page")
+    found = {"sort": sort} if sort is not None and sort not in ORDERS.values() else {}
+    return found | (
+        {"page": page} if page is not None and not re.fullmatch("0*[1-9][0-9]{0,8}", page) else {}
+    )
+
+
+def _no_such(asked: Mapping[str, str]) -> None:
+    told = " and ".join(f"“{name}={value}”" for name, value in asked.items())
+    problem(
+        f"The address says {told}, which this list does not have, so it shows nothing. Orders are chosen "
+        "beside the count and pages below the list, and the address follows."
+    )
+
+    def go_on() -> None:
+        for name in asked:
+            st.query_params.pop(name, None)
+
+    st.button("Show the list without it", key="without_unknown", on_click=go_on)
 
 
 def _keep(person: Person, private: Filter) -> str:
