@@ -190,14 +190,25 @@ class Where:
 
         It guesses badly how many texts hold a word, and would rather look through all payments from the
         newest on; a part written apart it plans as if all of it were wanted, and stops when enough is read.
+        Where a word behind a space is enough, one behind a line break is not looked for.
         """
         parts = []
         for way in self._meant():
-            for part in self._of_way(way, None):
+            for part in self._apart(way):
                 ids = select(part.cte(nesting=True).prefix_with("MATERIALIZED", dialect="postgresql").c.id)
                 parts.append(select(ids.limit(limit).subquery().c.id))
         together = union if self.ways is not None and len(self.ways) > 1 else union_all
         return self._first(select(together(*parts).subquery().c.id), limit)
+
+    def _apart(self, way: Way) -> Iterator[Select[int]]:
+        """What one literal of a single word finds and none before it, literal by literal."""
+        [alone] = way.words if len(way.words) == 1 else [()]
+        if len(alone) < 2:
+            yield from self._of_way(way, None)
+            return
+        for nth, literal in enumerate(alone):
+            before = [~_has(alone[:nth], self.sqlite)] if nth else []
+            yield from self.but(*before)._of_way(replace(way, words=((literal,),)), None)
 
     def all(self) -> list[ColumnElement[bool]]:
         """What a payment must be, for a query of its own over payments."""

@@ -4,7 +4,7 @@ Newest first is id order. What fits searched words best stands before it. Anothe
 not too long.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     CompoundSelect,
     Select,
+    case,
     func,
     literal,
     select,
@@ -82,10 +83,11 @@ class _Top:
 
 @dataclass(frozen=True)
 class _Hits:
-    """Ids that were searched for: ``all`` of them, or as many as it takes to know that there are more."""
+    """Ids that were searched for, all or some of them, and how many there are as ``capped``; None is not yet
+    known."""
 
     ids: Sequence[int]
-    all: bool
+    count: int | None
 
 
 class Found:
@@ -206,9 +208,14 @@ class Found:
         unread = [payment_id for payment_id in ids if payment_id not in self._texts]
         if unread:
             sqlite = self.where.sqlite
-            rows = self._session.execute(_TEXTS[sqlite], told(unread, sqlite=sqlite))
-            self._texts |= {row[0]: tuple(row) for row in rows}
+            self._keep(self._session.execute(_TEXTS[sqlite], told(unread, sqlite=sqlite)))
         return [self._texts[payment_id] for payment_id in ids]
+
+    def _keep(self, rows: Iterable[Any]) -> list[int]:
+        """What is known of these payments, and which they are."""
+        read: dict[int, needle.Known] = {row[0]: tuple(row) for row in rows}
+        self._texts |= read
+        return [*read]
 
     @cached_property
     def _is_common(self) -> bool:
@@ -221,17 +228,16 @@ class Found:
     def _count(self, where: Where) -> int:
         """As ``capped``. Each question is asked once."""
         if where not in self._counts:
-            hits = _Hits((), False) if where.ways is None else self._hits(where)
-            told = hits.all or len(hits.ids) > COUNT_CAP
-            self._counts[where] = len(hits.ids) if told else capped(self._session, where)
+            known = None if where.ways is None else self._hits(where).count
+            self._counts[where] = capped(self._session, where) if known is None else known
         return self._counts[where]
 
     def _hits(self, where: Where) -> _Hits:
-        """What was searched for, each question asked once. In its order, but for more than the cap on
+        """What was searched for, each question asked once. In its order; of more than the cap none on
         PostgreSQL, which does not find it in order."""
         if where not in self._read:
             few = self._few(where)
-            self._read[where] = self._many(where) if few is None else _Hits(few, all=True)
+            self._read[where] = self._many(where) if few is None else _Hits(few, len(few))
         return self._read[where]
 
     def _few(self, where: Where) -> Sequence[int] | None:
@@ -252,17 +258,20 @@ class Found:
         most = FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
         if where.sqlite:
             ids = self._session.scalars(where.newest(most)).all()
-            return _Hits(ids, len(ids) < most)
-        in_one = select(func.array_agg(where.hits(most).subquery().c.id))  # thousands of rows take longer
-        ids = self._session.scalar(in_one) or []
-        return _Hits(sorted(ids, reverse=not where.oldest), len(ids) < most)
+            return _Hits(ids, len(ids) if len(ids) < most or len(ids) > COUNT_CAP else None)
+        hits = where.hits(most).subquery().c.id
+        in_one = case((func.count() < most, func.array_agg(hits)))  # thousands of rows take longer
+        count, found = self._session.execute(select(func.count(), in_one).select_from(hits.table)).one()
+        return _Hits(sorted(found or (), reverse=not where.oldest), count)
 
     def _known(self, where: Where) -> Sequence[int]:
         """As many as are known of those that were searched for, in their order: all, or the first."""
         hits = self._hits(where)
-        if where.sqlite or len(hits.ids) <= COUNT_CAP:
+        if where.sqlite or self._count(where) <= COUNT_CAP:
             return hits.ids
-        return self._session.scalars(where.newest(SOME + 1)).all()
+        first = where.newest(SOME + 1).subquery().c.id  # with their texts, which are asked for next
+        read = self._keep(self._session.execute(_TOLD.where(_PAYMENTS.id.in_(select(first)))))
+        return sorted(read, reverse=not where.oldest)
 
     def _newest(self, where: Where, count: int, offset: int = 0) -> list[int]:
         """Ids in their order. Those of few texts PostgreSQL finds by all their words; those of many it meets

@@ -434,6 +434,23 @@ def test_a_search_goes_on_after_any_row_and_shows_each_once(
     assert search.capped_count(crowd, ADMIN, wanted) == min(len(everything), cap + 1)
 
 
+@pytest.mark.parametrize("cap", [10_000, 3])
+def test_two_letters_in_several_places_of_one_text_are_one_payment(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, now: datetime, cap: int
+):
+    """At the start of a field and behind a space are looked for one after the other on PostgreSQL."""
+    monkeypatch.setattr(found, "COUNT_CAP", cap)
+    names = ("Mo Mokoena", "Mo Dube", "Anna Mokoena", "Mo Molefe", "Simone Botha")
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for name in names:
+            make_payment(session, event, now=now, payer_name=name)
+    with sessions.read() as session:
+        assert search.capped_count(session, ADMIN, Filter(text="mo")) == 4
+        page = search.page(session, ADMIN, Filter(text="mo"))
+        assert {row.payer_name for row in page.rows} == set(names[:4])
+
+
 def test_a_list_held_still_does_not_shift_when_payments_arrive(sessions: Sessions, now: datetime):
     with sessions.begin() as session:
         event = make_event(session, now=now)
