@@ -656,18 +656,20 @@ def test_earlier_records_are_told_apart_and_count_once(sessions: Sessions, now: 
 # -- who, what, when ----------------------------------------------------------------------------------
 
 
-def test_how_far_payers_came_is_told_by_event_and_by_hour(sessions: Sessions, now: datetime):
+def test_how_far_payers_came_is_told_by_event_by_method_and_by_hour(sessions: Sessions, now: datetime):
     with sessions.begin() as session:
         world = World(session, now)
-        for hour, event, stage in (
-            (0, 0, "issued"), (9, 0, "paid"), (9, 0, "opened"), (9, 1, "paid"), (23, 1, "attempted"),
-            (9, 1, "asked"),
+        for hour, event, stage, method in (
+            (0, 0, "issued", None), (9, 0, "paid", "card"), (9, 0, "opened", "cash"),
+            (9, 1, "paid", "gateway"), (23, 1, "attempted", None), (9, 1, "asked", "cash"),
         ):  # fmt: skip
-            world.owes(sast(10, hour, 59), event=event, stage=stage)
+            world.owes(sast(10, hour, 59), event=event, stage=stage, method=method)
         world.owes(sast(11, 9), stage="paid")
     with sessions.read() as session:
         report = make(session, "outcomes", Basis.CREATED, days(10))
-        by_event, by_hour = (one for one in report.tables if one.title.startswith("How far"))
+        told = by_event, by_method, by_hour = [
+            one for one in report.tables if one.title.startswith("How far")
+        ]
         devconf, gala = world.events[0].name, world.events[1].name
         assert values(by_event) == [
             [devconf, 3, 2, 1, 1, 33_33], [gala, 2, 2, 2, 1, 50_00], ["Together", 5, 4, 3, 2, 40_00],
@@ -675,7 +677,11 @@ def test_how_far_payers_came_is_told_by_event_and_by_hour(sessions: Sessions, no
         assert values(by_hour)[:-1] == [
             ["00:00", 1, 0, 0, 0, 0], ["09:00", 3, 3, 2, 2, 66_67], ["23:00", 1, 1, 1, 0, 0],
         ]  # fmt: skip
-        for cell in (cell for table in (by_event, by_hour) for row in table.rows for cell in row[1:-1]):
+        assert values(by_method)[:-1] == [
+            ["Link, method not told yet", 1, 1, 1, 1, 100_00], ["Card link", 1, 1, 1, 1, 100_00],
+            ["Cash", 1, 1, 0, 0, 0], ["No money yet", 2, 1, 1, 0, 0],
+        ]  # fmt: skip
+        for cell in (cell for table in told for row in table.rows for cell in row[1:-1]):
             assert bool(cell.value) == bool(cell.door)
             assert not cell.door or search.totals(session, ADMIN, cell.door).count == cell.value
         several = make(session, "outcomes", Basis.CREATED, days(10, 11)).tables

@@ -1,7 +1,7 @@
-"""How far payers came with their links, event by event and hour by hour: who came to each stage, or
-further, and how many of a hundred paid in the end."""
+"""How far payers came with their links, event by event, hour by hour and by how the money came in the end:
+who came to each stage, or further, and how many of a hundred paid by their link."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from db.models import Payment
 from payments.conditions import Filter
 from payments.dates import Span
+from payments.lifecycle import Method
 from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Column, Holds, Row, Table, added_up, count, text
+from payments.reports.takings import HEADS
 from payments.stages import Stage
 
 _ALL = tuple(Stage)
@@ -34,30 +36,34 @@ _AHEAD = 2
 _Counts = Mapping[str, int]
 
 
-#: Status, stage, failure, origin, event, and the hour of the day in UTC in which it was asked for: how many.
-Details = Mapping[tuple[str, str, str, str, int, int], int]
+#: Status, stage, failure, origin, event, method, and the hour of the day in UTC in which it was asked for:
+#: how many.
+Details = Mapping[tuple[str, str, str, str, int, str, int], int]
 
 
 def read(session: Session, scope: Scope) -> Details:
     """All that outcomes tell of, in one reading: a second one would take as long again."""
-    by = (Payment.status, Payment.stage, Payment.failure, Payment.origin, Payment.event_id, _hour(session))
+    kinds = (Payment.status, Payment.stage, Payment.failure, Payment.origin)
+    by = (*kinds, Payment.event_id, Payment.method, _hour(session))
     query = select(*by, func.count()).where(*ledger.of_payments(scope)).group_by(*by)
     return {
-        (status, stage, why, origin, event_id, int(hour)): int(n)
-        for status, stage, why, origin, event_id, hour, n in session.execute(query)
+        (status, stage, why, origin, event_id, method or "", int(hour)): int(n)
+        for status, stage, why, origin, event_id, method, hour, n in session.execute(query)
     }
 
 
 def tables(scope: Scope, found: Details) -> tuple[Table, ...]:
     """Of payments that got a link: of cash, and of the earlier system's records, nothing is known. None where
     there is no such payment."""
-    events: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    hours: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for (_, stage, _, _, event_id, hour), n in found.items():
+    events: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    methods: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for (_, stage, _, _, event_id, method, hour), n in found.items():
         if stage != Stage.ASKED:
             events[event_id][stage] += n
+            methods[method][stage] += n
             hours[(hour + _AHEAD) % 24][stage] += n
-    return (_by_event(scope, events), _by_hour(scope, hours)) if events else ()
+    return (_by_event(scope, events), _by_method(scope, methods), _by_hour(scope, hours)) if events else ()
 
 
 def _hour(session: Session) -> ColumnElement[int]:
@@ -74,6 +80,16 @@ def _by_event(scope: Scope, found: Mapping[int, _Counts]) -> Table:
     ]
     lines.sort(key=lambda line: (-sum(line[1].values()), str(line[0].value)))
     return _table(scope, "How far payers came, by event", text("Event"), lines)
+
+
+def _by_method(scope: Scope, found: Mapping[str, _Counts]) -> Table:
+    """How money comes is known when it has come: of the others, how far their payers came without paying."""
+    lines: list[tuple[Cell, _Counts, dict[str, Any]]] = [
+        (Cell(HEADS[way]), found[way], {"methods": (way,)}) for way in Method if way in found
+    ]
+    if "" in found:
+        lines.append((Cell("No money yet"), found[""], {"not_methods": tuple(Method)}))
+    return _table(scope, "How far payers came, by how they paid", text("Paid by"), lines)
 
 
 def _by_hour(scope: Scope, found: Mapping[int, _Counts]) -> Table:
