@@ -421,18 +421,24 @@ def _amounts(least: Money | None, most: Money | None) -> Iterator[ColumnElement[
 
 
 def _known_as(session: Session, here: Where, words: str) -> Where:
-    """A whole reference decides alone, anything else may be a part."""
+    """A whole reference decides alone, by itself or in a longer text; anything else may be a part."""
     if not fold(words):
         return here
-    if exact := needle.exact(words):
-        found = session.scalars(select(Payment.reference).where(Payment.reference.in_(exact))).all()
-        if found:
-            return replace(here, ways=(Way(references=tuple(found)),))
+    if found := _references(session, needle.exact(words)):
+        return replace(here, ways=(Way(references=found),))
     events = session.execute(select(Event.id, Event.code, Event.name, Event.reference_prefix)).all()
     told = {event.id: f"{fold(event.code)}\n{fold(event.name)}" for event in events}
     prefixes = tuple(dict.fromkeys(event.reference_prefix for event in events))
+    if found := _references(session, needle.pasted(words, prefixes)):
+        return replace(here, ways=(Way(references=found),))
     meant = needle.read(words, told, prefixes)
     return replace(here, ways=meant.ways, surest=meant.surest)
+
+
+def _references(session: Session, some: Sequence[str]) -> tuple[str, ...]:
+    """Those of them that there are."""
+    there = select(Payment.reference).where(Payment.reference.in_(some))
+    return tuple(session.scalars(there)) if some else ()
 
 
 def _way_conditions(way: Way) -> list[ColumnElement[bool]]:

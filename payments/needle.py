@@ -11,7 +11,7 @@ from itertools import product
 
 from db.money import Money
 from payments.privacy import fold
-from payments.references import near, readings
+from payments.references import DEMO_PREFIX, Reader, near, readings
 
 #: A text is one of these literals, which are looked for as they stand.
 AnyOf = tuple[str, ...]
@@ -193,6 +193,14 @@ def _amount(text: str) -> list[int]:
 def exact(text: str) -> tuple[str, ...]:
     """The whole references a text may be, which decide alone when there is one of them."""
     return readings(fold(text))
+
+
+def pasted(text: str, prefixes: Iterable[str]) -> tuple[str, ...]:
+    """The whole references within a longer text, such as a bank's line, whatever else it says."""
+    if '"' in text or len(text.split()) < 2:
+        return ()
+    heads = [head for prefix in prefixes for head in (prefix, DEMO_PREFIX + prefix)]
+    return tuple(Reader(heads).exact(text))
 
 
 @dataclass(frozen=True)

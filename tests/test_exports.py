@@ -263,8 +263,8 @@ def test_a_file_is_named_by_its_dates_and_the_clock_it_speaks(asked: Layout):
     span = {"paid": Span(day, day + timedelta(days=30))}
     plain, dated = (layout.file_name(asked, spans, at, "EXP_A") for spans in ({}, span))
     if asked.zone is Zone.SAST:
-        assert plain == "payments-2026-11-24-0005-EXP_A.csv"
-        assert dated == "payments-paid-2026-11-01-to-2026-11-30-2026-11-24-0005-EXP_A.csv"
+        assert plain == "payments-2026-11-24-0005-SAST-EXP_A.csv"
+        assert dated == "payments-paid-2026-11-01-to-2026-11-30-2026-11-24-0005-SAST-EXP_A.csv"
     else:
         assert plain == "payments-2026-11-23-2205-UTC-EXP_A.csv"
         assert dated == "payments-paid-2026-10-31-to-2026-11-30-2026-11-23-2205-UTC-EXP_A.csv"

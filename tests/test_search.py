@@ -434,6 +434,23 @@ def test_a_search_goes_on_after_any_row_and_shows_each_once(
     assert search.capped_count(crowd, ADMIN, wanted) == min(len(everything), cap + 1)
 
 
+def test_a_banks_text_finds_the_payment_whose_reference_stands_in_it(sessions: Sessions, now: datetime):
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for reference in ("DEMO_REG_7K2MPQ6", "DEMO_REG_4XYZ896"):
+            make_payment(session, event, now=now, reference=reference, payer_name="Thandi Mokoena")
+
+    def found(text: str) -> list[str]:
+        with sessions.read() as session:
+            return [row.reference for row in search.page(session, ADMIN, Filter(text=text)).rows]
+
+    assert found("FNB APP PAYMENT FROM REG7K2MPQ6") == ["DEMO_REG_7K2MPQ6"]
+    assert found("magtape credit Demo Reg 7k2mpq6 mokoena t") == ["DEMO_REG_7K2MPQ6"]
+    assert found("REG7K2MPQ6 and REG_4XYZ896") == ["DEMO_REG_4XYZ896", "DEMO_REG_7K2MPQ6"]
+    assert found("payment REG7K2MPQ7") == []  # one letter is wrong, and no other word of it is known
+    assert found('"from REG7K2MPQ6"') == []
+
+
 @pytest.mark.parametrize("cap", [10_000, 3])
 def test_two_letters_in_several_places_of_one_text_are_one_payment(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch, now: datetime, cap: int

@@ -670,7 +670,8 @@ def test_the_file_holds_every_payment_to_the_cent_and_is_audited(door: Served, a
     assert answer.headers["X-Row-Count"] == str(len(rows)) == str(len(kept))
     reference = answer.headers["X-Export"]
     assert re.fullmatch(
-        rf'attachment; filename="payments-[\d-]+-{reference}\.csv"', answer.headers["Content-Disposition"]
+        rf'attachment; filename="payments-[\d-]+-SAST-{reference}\.csv"',
+        answer.headers["Content-Disposition"],
     )
     assert answer.headers["Cache-Control"] == "no-store"
     entry = audited(door, "export")[-1]

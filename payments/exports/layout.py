@@ -226,11 +226,11 @@ def file_name(
     *,
     as_of: datetime | None = None,
 ) -> str:
-    """``payments-paid-2026-11-01-to-2026-11-30-2026-12-01-0815-EXP_7K2MPQ4.csv``: date basis, bounds, clock.
+    """``payments-paid-2026-11-01-to-2026-11-30-2026-12-01-0815-SAST-EXP_7K2MPQ4.csv``: date basis,
+    bounds, and when it was made by which clock.
 
-    The clock is Johannesburg's unless the file speaks UTC, which its name then says. A file of the earlier
-    system is called as it called them; ``event_name``: the one event it is of. What stood at
-    another moment, ``as_of``, always says so.
+    A file of the earlier system is called as it called them; ``event_name``: the one event it is of. What
+    stood at another moment, ``as_of``, always says so.
     """
     zone = ZONES[layout.zone][1]
     stood = [f"as-of-{as_of.astimezone(zone):%Y-%m-%d-%H%M}"] if as_of else []
@@ -240,7 +240,7 @@ def file_name(
         plain = re.sub(r"[^A-Za-z0-9 ._-]+", "", event_name).strip(" .") or "all"
         return "_".join([plain, "registrations", *stood]) + f".{layout.format}"
     bounds = [f"{basis}-{_day(span.start, zone)}-to-{_last_day(span, zone)}" for basis, span in spans.items()]
-    made = f"{now.astimezone(zone):%Y-%m-%d-%H%M}" + ("-UTC" if layout.zone is Zone.UTC else "")
+    made = f"{now.astimezone(zone):%Y-%m-%d-%H%M}-{layout.zone.upper()}"
     return "-".join(["payments", *bounds, *stood, made, reference]) + f".{layout.format}"
 
 
