@@ -23,6 +23,7 @@ from commands import (
     rules,
     run,
     statements,
+    surplus,
     systems,
     worker,
 )
@@ -75,6 +76,7 @@ cli.command()(systems.notify)
 cli.command(hidden=True)(bank.sample_statements)
 cli.add_typer(payouts.app, name="payouts")
 cli.add_typer(rules.app, name="rules")
+cli.add_typer(surplus.app, name="surplus")
 cli.add_typer(people.app, name="person")
 cli.command(hidden=True)(demo.simulator)
 cli.command(hidden=True)(demo.traffic)

@@ -27,7 +27,6 @@ from sqlalchemy import text
 from benchmarks._reconcile import CONTENDERS
 from db.migrate import migrate
 from db.session import open_engine
-from payments.book import SURNAME_INDEX
 from payments.references import ALPHABET, with_check
 from simulator.crowd import FIRST_NAMES
 from simulator.families import surnames
@@ -126,7 +125,6 @@ def _fill(url: str, path: Path, size: int) -> dict[int, tuple[str, int | None]]:
             " VALUES (1, 'open', 'ZAR', ?, 0)",
             (len(open_ones),),
         )
-        connection.execute(text(SURNAME_INDEX))
         connection.execute(text("ANALYZE"))
     engine.dispose()
     return _lines(dice, path, open_ones, size // PER_LINE)

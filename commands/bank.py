@@ -130,44 +130,52 @@ def accept(
         typer.Option(help="REFERENCE or REFERENCE=AMOUNT; several split the line. None: as suggested."),
     ] = None,
     aside: Annotated[bool, typer.Option(help="What is left is for no payment; say --why.")] = False,
+    surplus: Annotated[
+        bool, typer.Option(help="What is left is too much, and stands with the first payment; say --why.")
+    ] = False,
     why: Annotated[str, typer.Option(help="For whoever reads it later.")] = "",
     as_email: AsEmail = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a bank line is for, or take what is suggested."""
+    if surplus and (aside or not payment):
+        raise InvalidInput("--surplus needs a payment to stand with, and goes without --aside.")
     app = open_desk()
     with app.sessions.begin() as session:
         person = acting_as(app, session, as_email, "command_accept", f"line {line}")
         view = exceptions.get(session, person, line, now=app.now())
-        parts = _parts(session, view, payment or (), aside=aside) if payment or aside else view.parts
+        rest = Target.SURPLUS if surplus else Target.ASIDE if aside else None
+        parts = _parts(session, view, payment or (), rest) if payment or rest else view.parts
         if not parts:
             raise InvalidInput(f"Nothing is suggested for line {line}. Name its payments with --payment.")
-        way = view.way if not payment and not aside else "by hand"
+        way = view.way if not payment and not rest else "by hand"
         decided = Decided(line, parts, way, view.suggestion, view.suggestion.get("rule", ""), why)
         match = reconciliation.accept(session, person, decided, now=app.now())
     answer({"line": line, "match": match}, as_json, lambda: console.print(f"Match {match} stands."))
 
 
 def _parts(
-    session: Session, view: exceptions.ExceptionView, given: list[str] | tuple[()], *, aside: bool
+    session: Session, view: exceptions.ExceptionView, given: list[str] | tuple[()], rest_is: Target | None
 ) -> tuple[Part, ...]:
     parts, left = [], view.amount
     for text in given:
         told = _PART.fullmatch(text)
         assert told
-        payment = _payment(session, told["reference"])
+        payment = payment_of(session, told["reference"])
         rest = Money(payment.owed_minor - payment.received_minor, payment.amount_currency)
         amount = min(left, rest, key=lambda one: one.minor)
         if told["amount"]:
             amount = reconciliation.amount_typed(told["amount"], rest.currency)
         parts.append(Part(Target.PAYMENT, amount, payment.id))
         left = left - amount
-    if left and aside:
-        parts.append(Part(Target.ASIDE, left))
+    if left and rest_is is Target.SURPLUS:
+        parts.append(Part(rest_is, left, parts[0].payment_id))
+    elif left and rest_is:
+        parts.append(Part(rest_is, left))
     return tuple(parts)
 
 
-def _payment(session: Session, text: str) -> Payment:
+def payment_of(session: Session, text: str) -> Payment:
     found = session.scalar(select(Payment).where(Payment.reference.in_(references.readings(text))))
     if found is None:
         raise NotFound(f"There is no payment {text!r}.")

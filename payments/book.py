@@ -1,17 +1,31 @@
 """The book of payments in the database: matching's questions as index probes, so that a million stay there.
 
-``SURNAME_INDEX`` is the one index that a big desk needs besides those it has. Without it the names of what is
-payable are read through once for each few hundred names asked, as phones and addresses always are: few lines
-hold one.
+Names of what is payable have an index of their own (``ix_payments_rest_surname``); it is used only where a
+question says it in the same words. Phones and addresses are read through once for each few hundred asked:
+few lines hold one.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, literal_column, select, text
+from sqlalchemy import (
+    Text,
+    TextualSelect,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
+from db.among import among, told
 from db.models import Event, PaperPart, PaperRow, Payment, PaymentQuote, Standing
 from db.money import Money
 from payments.dates import business_day
@@ -26,12 +40,7 @@ _AT_ONCE = 500
 #: The last word of a name. ``matching.names.surname`` also folds accents and skips titles: what that would
 #: add is left to a person.
 _SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
-_REST = "(amount_minor - received_minor)"
 _STATUSES = ", ".join(f"'{status}'" for status in PAYABLE)
-SURNAME_INDEX = (
-    f"CREATE INDEX IF NOT EXISTS ix_payments_rest_surname ON payments ({_REST}, {_SURNAME}, created_at)"
-    f" WHERE status IN ({_STATUSES})"
-)
 
 _COLUMNS = (
     Payment.id,
@@ -41,13 +50,33 @@ _COLUMNS = (
     Payment.amount_currency,
     Payment.received_minor,
     Payment.payer_name,
-    Payment.created_at,
+    type_coerce(Payment.created_at, Text).label("created_at"),  # see ``_day``
     Payment.payer_phone,
     Payment.payer_email,
     Payment.status,
     PaymentQuote.quoted_minor,
     PaymentQuote.quoted_currency,
 )
+
+
+def _named(wanted: str) -> TextualSelect:
+    """All that is payable of amounts and surnames, by the index on both."""
+    names = ", ".join(
+        f"{'q' if column.key.startswith('quoted') else 'p'}.{column.key}" for column in _COLUMNS
+    )
+    return text(
+        f"WITH wanted(rest, surname) AS ({wanted})"  # noqa: S608 - our own words, values are bound
+        f" SELECT {names}, wanted.rest, wanted.surname FROM wanted CROSS JOIN payments p"
+        " LEFT JOIN payment_quotes q ON q.payment_id = p.id WHERE (p.amount_minor - p.received_minor) ="
+        f" wanted.rest AND {_SURNAME.replace('payer_name', 'p.payer_name')} = wanted.surname"
+        f" AND p.status IN ({_STATUSES}) ORDER BY p.id DESC"
+    ).columns(*_COLUMNS, literal_column("rest"), literal_column("surname"))
+
+
+_NAMED = {
+    "sqlite": _named("SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)"),
+    "postgresql": _named("SELECT * FROM unnest(CAST(:rests AS bigint[]), CAST(:surnames AS text[]))"),
+}
 _ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
 _PAYABLE = Payment.status.in_(PAYABLE)
 
@@ -68,13 +97,15 @@ class SqlBook:
         return int(self._session.scalar(total) or 0)
 
     def by_references(self, references: Collection[str]) -> Mapping[str, Obligation]:
-        asked = _ASKED.where(Payment.reference.in_(bindparam("some", expanding=True)))
-        rows = (
-            row
-            for some in _batched(sorted(references))
-            for row in self._session.execute(asked, {"some": some})
-        )
-        return {row.reference: _obligation(row) for row in rows}
+        connection = self._session.connection()  # the ORM would cost as much again for each row
+        sqlite = connection.dialect.name == "sqlite"
+        asked = _ASKED.where(among(Payment.reference, of=Text, sqlite=sqlite))
+        found = {}
+        for some in _batched(sorted(references)):
+            for row in connection.execute(asked, told(some, sqlite=sqlite)):
+                one = _obligation(row)
+                found[one.reference] = one
+        return found
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         asked = _ASKED.where(
@@ -94,31 +125,20 @@ class SqlBook:
     ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
         found: dict[tuple[int, str], list[Obligation]] = defaultdict(list)
         for some in _batched(sorted(keys)):
-            for row in self._named(some):
-                key = (row.amount_minor - row.received_minor, row.wanted.upper())
-                if len(found[key]) < MOST:
-                    found[key].append(_obligation(row))
+            for *row, rest, wanted in self._named(some):
+                hits = found[rest, wanted.upper()]
+                if len(hits) < MOST:
+                    hits.append(_obligation(row))
         return found
 
-    def _named(self, keys: Sequence[tuple[int, str]]) -> Sequence[Row[Any]]:
+    def _named(self, keys: Sequence[tuple[int, str]]) -> Sequence[Any]:
         """Bare values on SQLite: one with a type would not be looked up in an index on an expression."""
-        typed = self._session.get_bind().dialect.name == "postgresql"
-        one = "(CAST(:a{0} AS bigint), CAST(:s{0} AS text))" if typed else "(:a{0}, :s{0})"
-        asked = ", ".join(one.format(number) for number in range(len(keys)))
-        names = ", ".join(
-            f"{'q' if column.class_ is PaymentQuote else 'p'}.{column.key}" for column in _COLUMNS
-        )
-        surname = _SURNAME.replace("payer_name", "p.payer_name")
-        statement = text(
-            f"WITH wanted(rest, surname) AS (VALUES {asked})"  # noqa: S608 - our own words, values are bound
-            f" SELECT wanted.surname AS wanted, {names} FROM wanted CROSS JOIN payments p"
-            " LEFT JOIN payment_quotes q ON q.payment_id = p.id"
-            f" WHERE (p.amount_minor - p.received_minor) = wanted.rest AND {surname} = wanted.surname"
-            f" AND p.status IN ({_STATUSES}) ORDER BY p.id DESC"
-        ).columns(literal_column("wanted"), *_COLUMNS)
-        values: dict[str, Any] = {f"a{number}": rest for number, (rest, _) in enumerate(keys)}
-        values |= {f"s{number}": surname.lower() for number, (_, surname) in enumerate(keys)}
-        return self._session.execute(statement, values).all()
+        connection = self._session.connection()
+        if connection.dialect.name == "sqlite":
+            asked = {"keys": json.dumps([(rest, surname.lower()) for rest, surname in keys])}
+            return connection.execute(_NAMED["sqlite"], asked).all()
+        rests, surnames = [rest for rest, _ in keys], [surname.lower() for _, surname in keys]
+        return connection.execute(_NAMED["postgresql"], {"rests": rests, "surnames": surnames}).all()
 
     def by_contacts(self, contacts: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         found: dict[str, list[Obligation]] = defaultdict(list)
@@ -126,9 +146,9 @@ class SqlBook:
             contact = case((Payment.payer_email.in_(some), Payment.payer_email), else_=Payment.payer_phone)
             either = Payment.payer_email.in_(some) | Payment.payer_phone.in_(some)
             asked = _ASKED.add_columns(contact.label("contact")).where(either, _PAYABLE)
-            for row in self._session.execute(asked.order_by(Payment.id.desc())):
-                if len(found[row.contact]) < MOST:
-                    found[row.contact].append(_obligation(row))
+            for *row, reached in self._session.execute(asked.order_by(Payment.id.desc())):
+                if len(found[reached]) < MOST:
+                    found[reached].append(_obligation(row))
         return found
 
     def by_papers(self, numbers: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
@@ -137,7 +157,8 @@ class SqlBook:
         mode = DEMO_PAPERS if self._session.scalar(select(Payment.mode).limit(1)) == "demo" else ""
         found: dict[str, list[Obligation]] = defaultdict(list)
         asked = (
-            select(PaperRow.label, *_COLUMNS)
+            select(*_COLUMNS, PaperRow.label)
+            .select_from(PaperRow)
             .join(PaperPart, PaperPart.paper_id == PaperRow.id)
             .join(Payment, Payment.id == PaperPart.payment_id)
             .outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
@@ -145,8 +166,8 @@ class SqlBook:
             .order_by(Payment.id)
         )
         for some in _batched(sorted(f"{mode}{one}" for one in numbers)):
-            for row in self._session.execute(asked, {"some": some}):
-                found[row.label.removeprefix(mode)].append(_obligation(row))
+            for *row, label in self._session.execute(asked, {"some": some}):
+                found[label.removeprefix(mode)].append(_obligation(row))
         return found
 
     def payable_under(self, head: str) -> Sequence[str]:
@@ -161,26 +182,34 @@ class SqlBook:
         here: else SQLite might begin with all payments that are payable, and look whether each was quoted."""
         asked = select(*_COLUMNS).select_from(PaymentQuote)
         rows = self._session.execute(asked.outerjoin(Payment, Payment.id == PaymentQuote.payment_id))
-        return [one for one in map(_obligation, rows) if one.payable]
+        return [one for row in rows if (one := _obligation(row)).payable]
 
     def batches(self) -> Sequence[Batch]:
         return self._batches
 
 
-def _obligation(row: Any) -> Obligation:
+def _obligation(row: Sequence[Any]) -> Obligation:
+    """Of a row of ``_COLUMNS``."""
+    (
+        number, reference, event, minor, currency, received, name, created_at, phone, email, status,
+        quoted, quoted_in,
+    ) = row  # fmt: skip
     return Obligation(
-        row.id,
-        row.reference,
-        str(row.event_id),
-        Money(row.amount_minor, row.amount_currency),
-        Money(row.received_minor, row.amount_currency),
-        row.payer_name,
-        business_day(row.created_at),
-        row.payer_phone,
-        row.payer_email,
-        payable=row.status in _PAYABLE_WORDS,
-        quoted=Money(row.quoted_minor, row.quoted_currency) if row.quoted_minor else None,
-    )
+        number, reference, str(event), _money(minor, currency), _money(received, currency), name,
+        _day(created_at[:13]) if isinstance(created_at, str) else business_day(created_at), phone, email,
+        payable=status in _PAYABLE_WORDS,
+        quoted=Money(quoted, quoted_in) if quoted else None,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=10_000)
+def _day(hour: str) -> date:
+    """Of a moment as SQLite holds it, to the hour: reading all of it costs more than finding the payment."""
+    return business_day(datetime.fromisoformat(hour).replace(tzinfo=UTC))
+
+
+#: Prices are few: one of each will do for all that cost it.
+_money = lru_cache(maxsize=1_000)(Money)
 
 
 def _beyond(beginning: str) -> str:

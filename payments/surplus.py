@@ -26,6 +26,9 @@ from payments.privacy import reason
 #: What a receipt of moved surplus is called; the number of its move follows.
 MOVED = "surplus-"
 _MOST = 50
+NO_SURPLUS = (
+    "There is no such surplus: it was undone, or never was. Reconcile lists what there is, under Surplus."
+)
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,20 @@ def _owed(payment: Payment) -> Money:
     return Money(max(0, payment.owed_minor - payment.received_minor), payment.amount_currency)
 
 
+def most(session: Session, person: Person, part_id: int, reference: str) -> Money:
+    """How much may be moved to a payment at most: what is left, and what it lacks. Raises NotFound."""
+    check(person, Action.SEE_BANK)
+    part, payment = (
+        session.get(MatchPart, part_id),
+        session.scalar(select(Payment).where(Payment.reference == reference)),
+    )
+    if part is None or not _is_surplus(part):
+        raise NotFound(NO_SURPLUS)
+    if payment is None:
+        raise NotFound(f"There is no payment {reference}.")
+    return _at_most(session, part, payment)
+
+
 # -- moving, and back ---------------------------------------------------------------------------------
 
 
@@ -206,10 +223,14 @@ def move(
     return row.id
 
 
+def _is_surplus(part: MatchPart) -> bool:
+    return part.target == "surplus" and part.amount_minor > 0
+
+
 def _held(session: Session, part_id: int) -> tuple[MatchPart, Match, StatementLine]:
     part = session.get(MatchPart, part_id)
-    if part is None or part.target != "surplus" or part.amount_minor <= 0:
-        raise NotFound("There is no such surplus.")
+    if part is None or not _is_surplus(part):
+        raise NotFound(NO_SURPLUS)
     line = locked_line(session, session.get_one(Match, part.match_id).line_id)
     match = session.get_one(Match, part.match_id, populate_existing=True)
     return part, match, line
@@ -228,9 +249,13 @@ def _checked(
         )
     if payment.status not in TAKES_MONEY:
         raise Conflict(f"{payment.reference} is {payment.status.replace('_', ' ')}, and asks for nothing.")
-    most = min(_left(session, part), _owed(payment), key=lambda money: money.minor)
-    if amount.currency != most.currency or not 1 <= amount.minor <= most.minor:
-        raise InvalidInput(f"{most} at most can be moved: what is left, and what {payment.reference} lacks.")
+    limit = _at_most(session, part, payment)
+    if amount.currency != limit.currency or not 1 <= amount.minor <= limit.minor:
+        raise InvalidInput(f"{limit} at most can be moved: what is left, and what {payment.reference} lacks.")
+
+
+def _at_most(session: Session, part: MatchPart, payment: Payment) -> Money:
+    return min(_left(session, part), _owed(payment), key=lambda money: money.minor)
 
 
 def _left(session: Session, part: MatchPart) -> Money:

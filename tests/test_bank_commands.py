@@ -60,6 +60,21 @@ def test_a_statement_goes_all_the_way_and_back(desk, run, tmp_path):
     assert run("exceptions")["rows"][0]["reason"] == "undone"
 
 
+def test_what_a_line_brings_too_much_stands_with_its_payment(desk, run, tmp_path):
+    paid = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    file = tmp_path / "march.csv"
+    file.write_text(f"Date,Description,Amount,Balance\n2026-11-23,EFT {paid},190.00,190.00\n")
+    run("bank-account", "Events")
+    run("import-statement", str(file))
+    run("propose")
+    line = str(run("exceptions")["rows"][0]["line"])
+    with pytest.raises(InvalidInput, match="needs a payment to stand with"):
+        run("accept", line, "--surplus", "--why", "For the next one.")
+    run("accept", line, "--payment", paid, "--surplus", "--why", "For the next one.")
+    (one,) = run("surplus", "list")["surplus"]
+    assert (one["of"], one["left_minor"], one["line"]) == ([paid], 40_00, int(line))
+
+
 def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_path):
     file = tmp_path / "bad.csv"
     file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n2026-11-23,B,1.00,3.00\n")

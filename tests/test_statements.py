@@ -385,6 +385,22 @@ def test_a_mapping_that_makes_no_sense_is_refused(changes):
         made(**changes)
 
 
+def test_a_file_like_tymebanks_goes_through_the_mapping_and_one_with_a_plain_heading_is_read():
+    """Nobody describes TymeBank's file: columns of its own are proposed, and a person confirms them."""
+    data = (SAMPLES / "mapped" / "tymebank-like.csv").read_bytes()
+    with pytest.raises(statements.UnknownLayout) as asked:
+        statements.read("tymebank.csv", data)
+    proposed = statements.suggest(list(enumerate(asked.value.rows, 1)))
+    meant = ("date", "description", "fee", "money_out", "money_in", "balance")
+    assert {key: proposed[key] for key in meant} == {
+        "date": 0, "description": [1], "fee": 2, "money_out": 3, "money_in": 4, "balance": 5,
+    }  # fmt: skip
+    plain = (
+        b"Date,Description,Amount,Balance\n2026-11-02,Shop,-100.00,400.00\n2026-11-13,Refund,50.00,450.00\n"
+    )
+    assert [line.amount.minor for line in statements.read("tymebank.csv", plain).lines] == [-100_00, 50_00]
+
+
 def test_headings_suggest_a_mapping():
     rows = [(1, ["My bank"]), (3, ["Date", "Narrative", "Money In", "Money Out", "Balance", ""])]
     assert statements.suggest(rows) == {

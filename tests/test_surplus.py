@@ -1,12 +1,17 @@
 """Too much on a bank line pays another payment of the same payer, and can be taken back; the books hold."""
 
+import json
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
+from typer.testing import CliRunner
 
+import commands.surplus
+import manage
 from db.models import SurplusMove
 from db.money import Money
 from payments import (
@@ -15,6 +20,7 @@ from payments import (
     integrity,
     journaling,
     last_stage,
+    people,
     reconciled,
     reconciliation,
     sign_offs,
@@ -25,6 +31,7 @@ from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Review, Status
 from payments.matching import Target
 from payments.parts import Part
+from payments.people import Role
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_closing import MONDAY, TUESDAY, Desk
 from tests.test_reconciliation import ORGANISER, PRICE
@@ -282,3 +289,64 @@ def test_the_same_surplus_is_not_moved_twice(payer):
         payer.move(amount=Money(1))
     with payer.sessions.read() as session:
         assert len(session.scalars(select(SurplusMove)).all()) == 2
+
+
+@pytest.fixture
+def command(payer, monkeypatch):
+    """Run `manage.py surplus …` as the admin at the desk of this database; returns its JSON."""
+    with payer.sessions.begin() as session:
+        people.create_person(
+            session, ADMIN, name=ADMIN.name, email=ADMIN.email, role=Role.ADMIN, events=None, now=payer.now
+        )
+    here = SimpleNamespace(
+        sessions=payer.sessions, now=lambda: payer.now, settings=SimpleNamespace(environment="demo")
+    )
+    monkeypatch.setattr(commands.surplus, "open_desk", lambda: here)
+
+    def run(*words):
+        done = CliRunner().invoke(
+            manage.cli, ["surplus", *words, "--as", ADMIN.email, "--json"], catch_exceptions=False
+        )
+        assert done.exit_code == 0, done.output
+        return json.loads(done.output)
+
+    return run
+
+
+def test_surplus_is_moved_and_taken_back_by_command_line(payer, command):
+    (one,) = command("list")["surplus"]
+    assert (one["left_minor"], one["of"], one["moves"]) == (OVER.minor, [payer.paid], [])
+    assert one["could_pay"] == [{"payment": payer.other, "owed_minor": 950_00}]
+    number = str(one["surplus"])
+    some = command("move", number, "--to", payer.other, "--amount", "R250", "--why", WHY)
+    assert (some["amount_minor"], some["payment"]) == (250_00, payer.other)
+    rest = command("move", number, "--to", payer.other, "--why", WHY)
+    assert rest["amount_minor"] == 350_00
+    assert payer.status(payer.other)[:2] == (Status.PART_PAID, 600_00)
+    (one,) = command("list")["surplus"]
+    assert [(move["move"], move["why"]) for move in one["moves"]] == [
+        (some["move"], WHY),
+        (rest["move"], WHY),
+    ]
+    assert (one["left_minor"], one["could_pay"]) == (0, [])
+    assert command("take-back", str(some["move"]), "--why", "It was a gift.") == {"move": some["move"]}
+    assert payer.look().left == Money(250_00)
+    payer.lawful()
+
+
+@pytest.mark.parametrize(
+    "words, error, said",
+    [
+        pytest.param(("--amount", "R600.01"), InvalidInput, "R600.00 at most can be moved", id="too much"),
+        pytest.param(("--amount", "much"), InvalidInput, "is not an amount", id="no amount"),
+        pytest.param(("--why", " "), InvalidInput, "[Rr]eason|why", id="no reason"),
+        pytest.param(("--to", "REG_2222222"), NotFound, "There is no payment", id="no payment"),
+    ],
+)
+def test_the_command_line_holds_to_the_same_rules(payer, command, words, error, said):
+    given = {"--to": payer.other, "--why": WHY, **dict([words])}
+    with pytest.raises(error, match=said):
+        command("move", str(payer.look().part_id), *(word for pair in given.items() for word in pair))
+    with pytest.raises(NotFound, match="no such surplus"):
+        command("move", "999999", "--to", payer.other, "--why", WHY)
+    assert payer.look().left == OVER

@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    TextClause,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -43,7 +44,7 @@ def row_id() -> Mapped[int]:
     return mapped_column(RowId, primary_key=True, autoincrement=True)
 
 
-def partial_index(name: str, columns: str | tuple[str, ...], where: str) -> Index:
+def partial_index(name: str, columns: str | tuple[str | TextClause, ...], where: str) -> Index:
     """An index over the few rows that somebody must see to: it costs the others nothing."""
     over = (columns,) if isinstance(columns, str) else columns
     return Index(name, *over, sqlite_where=text(where), postgresql_where=text(where))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
@@ -102,6 +103,15 @@ class Payment(Base):
         partial_index("ix_payments_legacy", "id", "origin = 'legacy'"),
         partial_index(
             "ix_payments_let_go", ("status", "updated_at"), "status IN ('expired', 'cancelled', 'waived')"
+        ),
+        # Said as ``payments.book`` asks it, or it is not used.
+        partial_index(
+            "ix_payments_rest_surname",
+            (
+                text("(amount_minor - received_minor)"),
+                text("lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"),
+            ),
+            "status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open', 'part_paid')",
         ),
     )
 

@@ -9,10 +9,11 @@ against it and nothing ties with it.
 What people decided stands: their lines are not asked about again, what they refused is not proposed again.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -132,17 +133,13 @@ class _Run:
         self._waiting = Waiting(book.batches(), days=settings.batch_days)
 
     def go(self, lines: Sequence[Line]) -> None:
-        money_in = [self._ask(line) for line in lines if line.amount.minor > 0]
-        left = self._by_exact_reference(money_in)
+        left = self._by_exact_reference([line for line in lines if line.amount.minor > 0])
         left = self._by_channel(left)
         self._by_pool(left)
         earlier = Earlier([*self.past.settled, *lines], self.reader, days=self.settings.reversal_days)
         for line in lines:
             if line.amount.minor <= 0:
                 self.found[line.id] = self._money_out(line, earlier)
-
-    def _ask(self, line: Line) -> _Asked:
-        return _Asked(line, self.rules, self.reader.exact(line.text))
 
     def _money_out(self, line: Line, earlier: Earlier) -> Proposal:
         rule = first_fitting(self.rules, line)
@@ -154,7 +151,7 @@ class _Run:
         """What is still to be paid after what this run proposes; nothing when it is not payable."""
         if not obligation.payable:
             return 0
-        return obligation.outstanding.minor - self._taken.get(obligation.id, 0)
+        return obligation.amount.minor - obligation.received.minor - self._taken.get(obligation.id, 0)
 
     def _accept(self, proposal: Proposal) -> None:
         """Keep a proposal; what it takes is gone for the lines after it, and what it lacked is forgiven."""
@@ -168,10 +165,26 @@ class _Run:
 
     # -- exact references --------------------------------------------------------------------------
 
-    def _by_exact_reference(self, asked: Sequence[_Asked]) -> list[_Asked]:
+    def _by_exact_reference(self, lines: Sequence[Line]) -> list[_Asked]:
+        """What is left of the lines, in their order. A line whose references no other names knows nothing of
+        the others, so that few payments are in hand at a time; those that share one see each other."""
+        read = {line.id: self.reader.exact(line.text) for line in lines}
+        naming = Counter(one for references in read.values() for one in references)
+        shared: list[Line] = []
+        alone: list[Line] = []
+        left: dict[int, _Asked] = {}
+        for line in lines:
+            references = read[line.id]
+            (shared if any(naming[one] > 1 for one in references) else alone).append(line)
+        for some in (shared, *_batched(alone)):
+            asked = [_Asked(line, self.rules, read.pop(line.id)) for line in some]
+            self._by_references_of(asked)
+            left |= {ask.line.id: ask for ask in asked if ask.line.id not in self.found}
+        return [left[line.id] for line in lines if line.id in left]
+
+    def _by_references_of(self, asked: Sequence[_Asked]) -> None:
         known = self.book.by_references({one for ask in asked for one in ask.references})
         by_payment: dict[int, list[_Asked]] = defaultdict(list)
-        left = []
         for ask in asked:
             ask.hits = [
                 hit
@@ -182,12 +195,12 @@ class _Run:
             ]
             if len(ask.hits) == 1:
                 by_payment[ask.hits[0].id].append(ask)
-            elif not ask.hits or not self._several(ask):
-                left.append(ask)
+            elif ask.hits:
+                self._several(ask)
         for asks in by_payment.values():
             if not (len(asks) > 1 and self._parts(asks)):
-                left += [ask for ask in sorted(asks, key=lambda ask: ask.line.on) if not self._single(ask)]
-        return left
+                for ask in sorted(asks, key=lambda ask: ask.line.on):
+                    self._single(ask)
 
     def _parts(self, asks: Sequence[_Asked]) -> bool:
         """Several deposits with one reference that together are exactly what is owed."""
@@ -200,21 +213,18 @@ class _Run:
             self._accept(Proposal(ask.line, Way.PARTS, (part,), (EXACT_REFERENCE, together), safe=True))
         return True
 
-    def _single(self, ask: _Asked) -> bool:
+    def _single(self, ask: _Asked) -> None:
         hit, line = ask.hits[0], ask.line
         rest = self._rest(hit)
         if rest == line.amount.minor:
             part = Allocation(Target.PAYMENT, hit.id, line.amount)
-            self._accept(Proposal(line, Way.EXACT, (part,), (EXACT_REFERENCE, EXACT_AMOUNT), safe=True))
-            return True
-        if short := self._lost_on_the_way(ask, hit, rest):
+            self._accept(Proposal(line, Way.EXACT, (part,), EXACTLY, safe=True))
+        elif short := self._lost_on_the_way(ask, hit, rest):
             self._accept(foreign(line, hit, short, (EXACT_REFERENCE,)))
-            return True
-        ask.fallback = self._odd_amount(ask, hit, rest)
-        if ask.fallback.safe:
-            self._accept(ask.fallback)
-            return True
-        return False
+        else:
+            ask.fallback = self._odd_amount(ask, hit, rest)
+            if ask.fallback.safe:
+                self._accept(ask.fallback)
 
     def _odd_amount(self, ask: _Asked, hit: Obligation, rest: int) -> Proposal:
         """A real reference and another amount: somebody's slip, unless something else agrees as well."""
@@ -238,18 +248,16 @@ class _Run:
         abroad = hit.quoted is not None or (ask.rule is not None and ask.rule.says is Says.FOREIGN)
         return Money(short, ask.line.amount.currency) if abroad else None
 
-    def _several(self, ask: _Asked) -> bool:
+    def _several(self, ask: _Asked) -> None:
         """One deposit that names several payments."""
         owed = [(hit, rest) for hit in ask.hits if (rest := self._rest(hit)) > 0]
         if owed and sum(rest for _, rest in owed) == ask.line.amount.minor:
             evidence = (EXACT_REFERENCE, Evidence(Kind.AMOUNT, True, "the sum of the payments named"))
             way = Way.GROUP if len(owed) > 1 else Way.EXACT
             self._accept(Proposal(ask.line, way, fill(ask.line, owed), evidence, safe=True))
-            return True
-        if owed:
+        elif owed:
             odd = Evidence(Kind.AMOUNT, False, "not the sum of the payments named")
             ask.fallback = Proposal(ask.line, Way.GROUP, fill(ask.line, owed), (EXACT_REFERENCE, odd))
-        return False
 
     # -- how the money came ------------------------------------------------------------------------
 
@@ -277,26 +285,30 @@ class _Run:
     # -- everything else: a pool of candidates, weighed --------------------------------------------
 
     def _by_pool(self, asked: Sequence[_Asked]) -> None:
+        ranked = [one for some in _batched(asked) for one in self._ranked(some)]
+        contested = _contested(ranked)
+        for ask, best, others, tie in sorted(ranked, key=_surest_first):
+            self._accept(self._choose(ask, best, others, tie or ask.line.id in contested))
+
+    def _ranked(self, asked: Sequence[_Asked]) -> Iterator["_Ranked"]:
+        """Each line with its candidates; a line without any, or for several payments, is settled here."""
         clues = self._all_clues(asked)
         pools = self._pools(clues)
         known = {one.reference: one for pool in pools.values() for one in pool.values()}
-        ranked = []
         for ask, clue in zip(asked, clues, strict=True):
+            pool = pools[ask.line.id]
             weighed = [
                 weigh(clue, one, self._rest(one), most_ppm=self.settings.healed_chance_ppm)
-                for one in pools[ask.line.id].values()
+                for one in pool.values()
                 if self._may_be(clue, one)
             ]
             if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
                 self._accept(group)
             elif weighed:
-                ranked.append((ask, *rank(weighed)))
+                best, others, tie = rank(weighed)
+                yield ask, best, others[:MOST_RIVALS], tie or len(pool) >= MOST
             else:
                 self._accept(ask.fallback or self._paid_before(clue, known) or nothing(ask.line))
-        contested = _contested(ranked)
-        for ask, best, others, tie in sorted(ranked, key=_surest_first):
-            crowd = len(pools[ask.line.id]) >= MOST
-            self._accept(self._choose(ask, best, others, tie or crowd or ask.line.id in contested))
 
     def _paid_before(self, clue: Clues, known: Mapping[str, Obligation]) -> Proposal | None:
         """A damaged reference of a payment that is paid already: somebody paid twice, or meant another."""
@@ -474,6 +486,13 @@ class _Run:
         return says.removeprefix("reference: ") if says.startswith("reference: ") else ""
 
 
+#: So many lines are asked about at once: no more payments are in hand than these may be for.
+_AT_ONCE = 1000
+#: What two sure signs of a line are mostly.
+EXACTLY = (EXACT_REFERENCE, EXACT_AMOUNT)
+#: So many of the candidates that are not the best are kept and shown.
+MOST_RIVALS = 8
+
 #: A reference with two slips has so many characters at least, and so many others as near to it.
 _LEAST_FAR, _WITHIN_TWO = 5, 2000
 
@@ -500,6 +519,10 @@ def _contested(ranked: Sequence[_Ranked]) -> set[int]:
             near = [ask.line.id for ask, best, *_ in rivals if top - best.candidate.score < 20]
             contested |= set(near) if len(near) > 1 else set()
     return contested
+
+
+def _batched(asked: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (asked[start : start + _AT_ONCE] for start in range(0, len(asked), _AT_ONCE))
 
 
 def _ppm(tries: int, space: int) -> int:
