@@ -64,6 +64,8 @@ from payments.reconciliation import AUTO, BY_ITSELF, write
 #: How far back lines may be taken back.
 REVERSAL_DAYS = 60
 _BEFORE_WRITING = 50
+#: A row of a line is ten times as large as what matching needs of it: no more are held at a time.
+_READ_AT_ONCE = 1_000
 
 
 class Reason(StrEnum):
@@ -148,9 +150,10 @@ def _open(account_id: int | None) -> Any:
 
 
 def _ask(session: Session, account_id: int | None, now: datetime) -> tuple[list[Proposal], set[int]]:
-    rows = session.execute(_open(account_id)).all()
-    lines = [line_of(row, account) for row, account in rows]
-    by_hand = {row.id for row, _ in rows if row.by_hand}
+    lines, by_hand = [], set()
+    for row, account in session.execute(_open(account_id).execution_options(yield_per=_READ_AT_ONCE)):
+        lines.append(line_of(row, account))
+        by_hand |= {row.id} if row.by_hand else set()
     book = SqlBook(session, [*bags(session), *card_batches(session)])
     past = Past(refused=_refused(session), settled=_settled(session, now))
     found = matching.propose(
