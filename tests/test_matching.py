@@ -497,3 +497,28 @@ def damage(dice: random.Random, text: str) -> str:
 def test_the_date_counts_for_nothing_by_itself():
     assert independent(one(line("EFT")).evidence) <= 1
     assert Kind.DATE not in {e.kind for e in one(line("EFT", typed=bare(THANDEKA))).evidence if not e.agrees}
+
+
+def test_few_payments_are_in_hand_at_a_time_and_deposits_far_apart_still_see_each_other():
+    """A year's lines: asked a thousand at a time, but two deposits with one reference make up one payment."""
+    day, asked = date(2026, 3, 4), []
+
+    class Counting(MemoryBook):
+        def by_references(self, references):
+            asked.append(len(references))
+            return super().by_references(references)
+
+    tails = [f"{ALPHABET[n // 961]}{ALPHABET[n // 31 % 31]}{ALPHABET[n % 31]}222" for n in range(2_500)]
+    names = [with_check("DC26", tail, demo=False) for tail in tails]
+    book = Counting(
+        Obligation(number, name, "1", Money(1500_00), Money(0), "Thandeka Mokoena", day)
+        for number, name in enumerate(names)
+    )
+    lines = [Line(number, day, Money(1500_00), name) for number, name in enumerate(names)]
+    lines[0] = Line(0, day, Money(1000_00), names[0])
+    lines.append(Line(2_500, day, Money(500_00), names[0]))
+    told = propose(lines, book)
+    assert max(asked) <= 1_000
+    assert [one.line.id for one in told] == [line.id for line in lines]
+    assert {one.payments for one in told if one.safe} == {(number,) for number in range(2_500)}
+    assert (told[0].way, told[-1].way) == (Way.PARTS, Way.PARTS)
