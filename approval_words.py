@@ -45,6 +45,10 @@ ASKED: Mapping[What, tuple[str, str]] = {
         "What happens to this event's payments is sent there. Whoever asked is shown the secret, once.",
     ),
     What.RENEW_SIGNING: ("A new secret for notifications", "Whoever asked is shown it, once."),
+    What.SET_ACCOUNT: (
+        "Tell payers another bank account",
+        "Whoever pays this event by EFT from then on is told to pay into it.",
+    ),
 }
 APPROVAL: Mapping[State, Look] = {
     State.WAITING: Look("Waits", "schedule", "orange"),
@@ -98,4 +102,13 @@ BOUND: Mapping[str, str] = {
     "rows": "Rows",
     "filter": "Filter",
     "fingerprint": "Fingerprint of the filter",
+}
+
+#: The parts of a bank account of ours, as payers read them.
+ACCOUNT: Mapping[str, str] = {
+    "holder": "Account holder",
+    "bank": "Bank",
+    "number": "Account number",
+    "branch_code": "Branch code",
+    "kind": "Account type",
 }

@@ -53,6 +53,7 @@ class What(StrEnum):
     MAKE_KEY = "make_key"
     ADD_ENDPOINT = "add_endpoint"
     RENEW_SIGNING = "renew_signing"
+    SET_ACCOUNT = "set_account"
 
 
 class State(StrEnum):
@@ -83,12 +84,13 @@ TO_ASK: Mapping[What, Action] = {
     What.MAKE_KEY: Action.MANAGE_EVENTS,
     What.ADD_ENDPOINT: Action.MANAGE_EVENTS,
     What.RENEW_SIGNING: Action.MANAGE_EVENTS,
+    What.SET_ACCOUNT: Action.MANAGE_EVENTS,
 }
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Exactly what is to be allowed. ``bound`` holds plain values (texts, whole numbers, lists of them) by
+    """Exactly what is to be allowed. ``bound`` holds plain values (texts, whole numbers, several of them) by
     name, everything that must still be so when it is done. ``scope`` are the ids of the events it concerns,
     None all of them. ``payment_id`` has its steps told on that payment's timeline."""
 
@@ -282,6 +284,17 @@ def waiting_for(session: Session, person: Person, *, now: datetime) -> int:
         return 0
     waits = select(Approval).where(Approval.state == State.WAITING, Approval.expires_at > now)
     return sum(1 for row in session.scalars(waits) if _may_decide(person, row))
+
+
+def may_ask(person: Person, view: ApprovalView) -> bool:
+    """Whether this person could ask for it, as they are now."""
+    return _may_all(person, TO_ASK[view.what], view.scope)
+
+
+def deciders(session: Session, person: Person, approval_id: int, *, now: datetime) -> tuple[str, ...]:
+    """The names of those whom a request that this person may see waits for. Raises NotFound."""
+    view = get(session, person, approval_id, now=now)
+    return tuple(_deciders(session, view.requester_id, view.scope, now))
 
 
 def may_decide(person: Person, view: ApprovalView) -> bool:

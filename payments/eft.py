@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, EventAccount, Payment
 from db.money import Money
-from payments import accounts, audit, dates, lifecycle, obligations, places, references, standstill
+from payments import accounts, audit, dates, lifecycle, obligations, people, places, references, standstill
 from payments.errors import Conflict, InvalidInput
 from payments.events import event_row
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
@@ -66,35 +66,69 @@ class Sheet:
         )
 
 
-def set_account(
-    session: Session, person: Person, event_code: str, wanted: Account, *, now: datetime
-) -> Account:
-    """The account of an event from now on. Payers with an older sheet still pay into the one before.
+def to_set(
+    session: Session, person: Person, event_code: str, wanted: Account
+) -> tuple[Event, Account | None, Account]:
+    """The event, which account its payers are told now, and exactly which they would be told then.
 
-    Raises NotFound, NotAllowed, InvalidInput.
+    The event is held until the transaction ends: two changes of it come one after the other.
+    Raises NotFound, NotAllowed, InvalidInput, Conflict.
     """
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
+    session.execute(select(Event.id).where(Event.id == event.id).with_for_update(key_share=True))
+    row, known = _active(session, event.id), _checked(wanted)
+    return event, _account(row) if row else None, _as_kept(session, known, event.currency)
+
+
+def set_account(
+    session: Session,
+    person: Person,
+    event_code: str,
+    wanted: Account,
+    *,
+    now: datetime,
+    approval: int | None = None,
+) -> Account:
+    """The account of an event from now on. Payers with an older sheet still pay into the one before.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict (it takes two people, and nobody else allowed it).
+    """
+    event, was, becomes = to_set(session, person, event_code, wanted)
     proven(person, now=now)
-    account = _checked(wanted)
-    before = _active(session, event.id)
-    if before is not None and _account(before) == account:
-        return account
-    if before is not None:
-        before.active = False
-        session.flush()
+    if was == becomes:
+        return becomes
+    second = people.seconded(session, person, approval, now=now)
+    _end(session, event.id)
     session.add(
         EventAccount(
-            event_id=event.id, account_id=_bank_account(session, person, account, event.currency, now),
-            kind=account.kind, active=True, created_at=now, created_by=person.name,
+            event_id=event.id, account_id=_bank_account(session, person, becomes, event.currency, now),
+            kind=becomes.kind, active=True, created_at=now, created_by=person.name,
         )
     )  # fmt: skip
     session.flush()
     audit.record(
         session, person, "set_bank_account", event.code, now=now, event_id=event.id,
-        was=_told(_account(before)) if before else None, became=_told(account),
+        was=told(was) if was else None, became=told(becomes), **second,
     )  # fmt: skip
-    return account
+    return becomes
+
+
+def stop_account(session: Session, person: Person, event_code: str, *, now: datetime) -> None:
+    """Tell an event's payers no account any more, at once: the one they are told is not to be paid into.
+
+    Raises NotFound, NotAllowed, Conflict (there is none).
+    """
+    event = event_row(session, person, event_code)
+    check(person, Action.MANAGE_EVENTS, event.id)
+    proven(person, now=now)
+    row = _active(session, event.id)
+    if row is None:
+        raise Conflict(f"Payers of {event.name} are told no account.")
+    _end(session, event.id)
+    audit.record(
+        session, person, "stop_bank_account", event.code, now=now, event_id=event.id, was=told(_account(row))
+    )
 
 
 def account(session: Session, person: Person, event_code: str) -> Account | None:
@@ -182,6 +216,11 @@ def accounts_of(session: Session, event_id: int) -> list[Account]:
     return [_account(row) for row in rows]
 
 
+def told(account: Account) -> dict[str, str]:
+    """In plain values, by what they are called here."""
+    return {name: str(value) for name, value in vars(account).items()}
+
+
 # -- inside -----------------------------------------------------------------------------------------
 
 
@@ -196,6 +235,35 @@ def _active(session: Session, event_id: int) -> EventAccount | None:
     return session.scalar(select(EventAccount).where(EventAccount.event_id == event_id, EventAccount.active))
 
 
+def _end(session: Session, event_id: int) -> None:
+    """The account that payers are told is told no more; it stays known as one of the event's."""
+    if (row := _active(session, event_id)) is not None:
+        row.active = False
+        session.flush()
+
+
+def _as_kept(session: Session, wanted: Account, currency: str) -> Account:
+    """As payers would read it: an account of ours stands as it is kept here. Raises Conflict."""
+    known = accounts.find(session, wanted.number)
+    if known is None:
+        return wanted
+    if known.number.lstrip("0") != wanted.number.lstrip("0"):
+        raise Conflict(
+            f"{wanted.number} ends like the account {known.number} that is kept here. Write that number if "
+            f"it is that account: two that end alike cannot be told apart in the bank's files."
+        )
+    if known.currency != currency:
+        raise Conflict(f"{known.name} is in {known.currency}, and the event takes {currency}.")
+    for name in ("bank", "holder", "branch_code"):
+        kept, said = getattr(known, name), getattr(wanted, name)
+        if kept and fold(kept) != fold(said):
+            raise Conflict(f"The account {known.number} is kept here with {kept!r}, not {said!r}.")
+    return Account(
+        known.bank or wanted.bank, known.holder or wanted.holder, known.number,
+        known.branch_code or wanted.branch_code, wanted.kind,
+    )  # fmt: skip
+
+
 def _bank_account(session: Session, person: Person, wanted: Account, currency: str, now: datetime) -> int:
     """The account of ours with this number, as its bank's statements are kept under; a new one is made."""
     known = accounts.find(session, wanted.number)
@@ -206,13 +274,8 @@ def _bank_account(session: Session, person: Person, wanted: Account, currency: s
             branch_code=wanted.branch_code, currency=currency, now=now,
         ).id  # fmt: skip
     row = accounts.row(session, known.id, lock=True)
-    if row.currency != currency:
-        raise Conflict(f"{row.name} is in {row.currency}, and the event takes {currency}.")
     for name in ("bank", "holder", "branch_code"):
-        kept, told = getattr(row, name), getattr(wanted, name)
-        if kept and fold(kept) != fold(told):
-            raise Conflict(f"The account {row.number} is kept here with {kept!r}, not {told!r}.")
-        setattr(row, name, kept or told)
+        setattr(row, name, getattr(row, name) or getattr(wanted, name))
     return row.id
 
 
@@ -237,7 +300,3 @@ def _line(text: str, field: str, longest: int) -> str:
 def _account(row: EventAccount) -> Account:
     ours = row.account
     return Account(ours.bank, ours.holder, ours.number, ours.branch_code, AccountKind(row.kind))
-
-
-def _told(account: Account) -> dict[str, str]:
-    return {name: str(value) for name, value in vars(account).items()}

@@ -1,9 +1,11 @@
-"""What lets somebody in, or gives them more, takes two people: one asks, another approves, and it is done.
+"""What lets somebody in, gives them more, or has payers pay elsewhere takes two people: one asks, another
+approves, and it is done.
 
-Taking away is never kept waiting: signing out, shutting out, a lesser role, a key that is revoked are one
-person's. Until a second person who may approve has come in (``people.takes_two``) one gives alone, and the
-audit says so. What is asked for is bound to the person as they are then; what they ask to see, a link, a
-key, a secret, is drawn by whoever asked once it is approved, and shown to them alone.
+Taking away is never kept waiting: signing out, shutting out, a lesser role, a key that is revoked, an account
+that payers are told no more are one person's. Until a second person who may approve has come in
+(``people.takes_two``) one gives alone, and the audit says so. What is asked for is bound to the person, or
+the account, as it is then; what they ask to see, a link, a key, a secret, is drawn by whoever asked once it
+is approved, and shown to them alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +17,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from db.models import Event, PersonIdentity, PersonRow
-from payments import approvals, dates, passkeys, people, second_factor
+from payments import approvals, dates, eft, passkeys, people, second_factor
 from payments.approvals import ApprovalView, Ask, What
+from payments.eft import Account
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.people import ALWAYS, Action, Person, Role, check, person_of, proven
 
@@ -95,6 +98,23 @@ def reset_codes(
     return approvals.ask(session, by, _of(session, What.RESET_CODES, row), why, now=now)
 
 
+def set_account(
+    session: Session, by: Person, event_code: str, wanted: Account, why: str, *, now: datetime
+) -> ApprovalView | None:
+    """Tell an event's payers this bank account: at once where one is alone, else ask for it.
+
+    Raises NotFound, NotAllowed, InvalidInput, Conflict (they are told exactly this already).
+    """
+    asked = _account(session, by, event_code, wanted)
+    proven(by, now=now)
+    if asked.bound["account_now"] == asked.bound["account_then"]:
+        raise Conflict("Payers are told exactly this account already.")
+    if not people.takes_two(session):
+        eft.set_account(session, by, event_code, wanted, now=now)
+        return None
+    return approvals.ask(session, by, asked, why, now=now)
+
+
 def ask_link(session: Session, by: Person, person_id: int, why: str, *, now: datetime) -> ApprovalView:
     """Ask for a sign-in link of somebody who has a password. Raises as the others."""
     check(by, Action.MANAGE_PEOPLE)
@@ -140,13 +160,14 @@ def used_up(session: Session, by: Person, wanted: Ask, *, now: datetime) -> dict
 
 
 def approve(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
-    """Allow what somebody asked for of a person, and do it in their name, in one transaction.
+    """Allow what somebody asked for, and do it in their name, in one transaction.
 
     Raises NotFound, NotAllowed, Conflict (decided, expired, or it is not as it was).
     """
     request = approvals.approve(session, person, approval_id, now=now)
-    by, wanted = _asker(session, request, now), _as_it_is(session, request)
-    if wanted is None or wanted.digest != request.digest:
+    by = _asker(session, request, now)
+    wanted = _as_it_is(session, by, request)
+    if wanted.digest != request.digest:
         raise Conflict(
             f"{request.subject} has changed since {request.requester} asked. Nothing was done: "
             f"refuse this, and have it asked for again."
@@ -160,14 +181,18 @@ def _asker(session: Session, request: ApprovalView, now: datetime) -> Person:
     """Whoever asked, as they are now: it is done in their name, so it must still be theirs to do."""
     row = _row(session, request.requester_id)
     by = person_of(row, ALWAYS)
-    if not people.is_active(row, now) or not by.may(Action.MANAGE_PEOPLE):
-        raise Conflict(f"{request.requester} sees to people no more. Nothing was done: refuse this.")
+    if not people.is_active(row, now) or not approvals.may_ask(by, request):
+        raise Conflict(
+            f"{request.requester} may not do this themselves any more. Nothing was done: refuse this."
+        )
     return by
 
 
-def _as_it_is(session: Session, request: ApprovalView) -> Ask | None:
-    """What was asked for, of the person as they are now; None when it is not to be done any more."""
+def _as_it_is(session: Session, by: Person, request: ApprovalView) -> Ask:
+    """What was asked for, of the person or the account as it is now."""
     told = request.bound
+    if request.what is What.SET_ACCOUNT:
+        return _account(session, by, told["event"], Account(**told["account_then"]))
     if request.what is What.ADD_PERSON:
         people.free_address(session, told["email"])
         return _new(session, told["email"], _wanted(session, told))
@@ -195,12 +220,18 @@ def _reset(session: Session, by: Person, used: ApprovalView, now: datetime) -> N
     second_factor.reset(session, by, used.bound["person"], now=now, approval=used.id)
 
 
+def _account_set(session: Session, by: Person, used: ApprovalView, now: datetime) -> None:
+    wanted = Account(**used.bound["account_then"])
+    eft.set_account(session, by, used.bound["event"], wanted, now=now, approval=used.id)
+
+
 #: What is done as it is approved.
 DEEDS: Mapping[What, Callable[[Session, Person, ApprovalView, datetime], None]] = {
     What.ADD_PERSON: _added,
     What.CHANGE_PERSON: _made_so,
     What.ENABLE_PERSON: _enabled,
     What.RESET_CODES: _reset,
+    What.SET_ACCOUNT: _account_set,
 }
 
 
@@ -222,6 +253,17 @@ def _new(session: Session, address: str, wanted: Wanted) -> Ask:
 def _changed(session: Session, row: PersonRow, wanted: Wanted) -> Ask:
     bound = {"person": row.id, "email": row.email, "was": _was(session, row), **_told(session, wanted)}
     return Ask(What.CHANGE_PERSON, row.name[:SUBJECT], bound, None)
+
+
+def _account(session: Session, by: Person, event_code: str, wanted: Account) -> Ask:
+    """Which account payers are told now, and which they would be told."""
+    event, was, becomes = eft.to_set(session, by, event_code, wanted)
+    bound = {
+        "event": event.code,
+        "account_now": eft.told(was) if was else {},
+        "account_then": eft.told(becomes),
+    }
+    return Ask(What.SET_ACCOUNT, event.code[:SUBJECT], bound, frozenset({event.id}))
 
 
 def _of(session: Session, what: What, row: PersonRow) -> Ask:

@@ -36,6 +36,7 @@ STILL_ALLOWED = frozenset(
         "revoke_session",
         "disable_person",
         "revoke_api_key",
+        "stop_bank_account",
         "api_call",
         "export",
         "export_whole",

@@ -12,6 +12,7 @@ from db.models import ApiKey, AuditEntry, NotifyEndpoint, PersonRow, SecondFacto
 from payments import (
     api_keys,
     approvals,
+    eft,
     entrusting,
     keyring,
     notifying,
@@ -21,6 +22,7 @@ from payments import (
     two_people,
 )
 from payments.api_keys import Scope
+from payments.eft import Account
 from payments.entrusting import Wanted
 from payments.errors import Conflict, InvalidInput, NotAllowed, ProveAgain
 from payments.people import SYSTEM, Person, Role
@@ -34,6 +36,7 @@ __all__ = ["page_desk"]
 WHY = "She takes over the desk from Monday"
 KEYS = keyring.read(keyring.new_key("test"))
 URL = "https://register.example.org/paydesk"
+ACCOUNT = Account("Fictional Bank", "Devconf Trust", "4071234567", "250655")
 CLERK = Wanted("Naledi", Role.FINANCE, None)
 
 
@@ -132,6 +135,7 @@ def given(sessions, desk, now) -> dict[str, Callable[[Any, Person], Any]]:
         "key": lambda s, by: api_keys.make(s, by, "devconf", "Site", [Scope.READ], demo=True, now=now),
         "endpoint": lambda s, by: notifying.add(s, by, "devconf", URL + "/2", KEYS, loopback=False, now=now),
         "secret": lambda s, by: notifying.renew_secret(s, by, endpoint_id, KEYS, leaked=False, now=now),
+        "account": lambda s, by: eft.set_account(s, by, "devconf", ACCOUNT, now=now),
     }
 
 

@@ -421,7 +421,8 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 #: what deals with the standstill itself. What is done to many goes through the rooms that do it to one.
 POSSIBLE = {
     "closing.draft", "closing.drafts", "sign_offs.month_draft", "sign_offs.strip",
-    "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
+    "alerts.snooze", "approvals.deciders", "approvals.ended", "approvals.get", "approvals.open_requests",
+    "approvals.standing",
     "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
@@ -439,7 +440,8 @@ POSSIBLE = {
     # what they do is done by people and second_factor, and asked by approvals
     "api_keys.ask", "entrusting.add", "entrusting.approve", "entrusting.ask_link", "entrusting.change",
     "entrusting.enable", "entrusting.link_standing", "entrusting.reset_codes", "entrusting.second_for_link",
-    "entrusting.used_up", "notifying.ask", "notifying.ask_renewal", "people.seconded",
+    "entrusting.set_account", "entrusting.used_up", "notifying.ask", "notifying.ask_renewal",
+    "people.seconded",
 }  # fmt: skip
 
 

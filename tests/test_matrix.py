@@ -287,9 +287,10 @@ def _told(site: Site) -> str:
 #: The guarded steps: what moves money or opens what is closed, and who may.
 PROVEN = {
     "api_keys.ask", "api_keys.make", "api_keys.revoke", "approvals.approve", "bulk.start", "bulk.step",
-    "eft.set_account",
+    "eft.set_account", "eft.stop_account",
     "entrusting.add", "entrusting.ask_link", "entrusting.change", "entrusting.enable",
-    "entrusting.reset_codes", "exports.records.ask", "fees.add_rates", "invitations.invite", "notifying.add",
+    "entrusting.reset_codes", "entrusting.set_account", "exports.records.ask", "fees.add_rates",
+    "invitations.invite", "notifying.add",
     "notifying.ask", "notifying.ask_renewal", "notifying.renew_secret", "passkeys.remove",
     "people.change_person", "people.create_person", "people.disable_person",
     "people.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",

@@ -4,6 +4,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 """
 
 from ui import closing_papers
+from ui.account_form import account_form
 from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.card_slips import waiting_slips
 from ui.claims import amount_of
@@ -60,6 +61,7 @@ from ui.pieces import (
     plain,
     problem,
     qr,
+    side_by_side,
     sign_out,
     status_panel,
     style,
@@ -88,6 +90,7 @@ __all__ = [
     "Many",
     "Several",
     "Walk",
+    "account_form",
     "act",
     "address",
     "amount_of",
@@ -177,6 +180,7 @@ __all__ = [
     "schedule_form",
     "share_link",
     "shown_columns",
+    "side_by_side",
     "sign_out",
     "signed_in",
     "status_panel",

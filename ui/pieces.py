@@ -105,6 +105,18 @@ def facts(values: Mapping[str, str | None]) -> None:
     st.html(f'<dl class="pd-facts">{rows}</dl>')
 
 
+def side_by_side(heads: tuple[str, str], lines: Iterable[tuple[str, str, str]]) -> None:
+    """What was, and what would be, line by line: what differs stands out, for ears too."""
+    columns = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in heads)
+    rows = ""
+    for label, was, becomes in lines:
+        then = html.escape(becomes) if becomes == was else f"<ins>{html.escape(becomes)}</ins>"
+        cells = f"<td>{html.escape(was or '–')}</td><td>{then}</td>"
+        rows += f'<tr><th scope="row">{html.escape(label)}</th>{cells}</tr>'
+    head = f"<thead><tr><td></td>{columns}</tr></thead>"
+    st.html(f'<table class="pd-table pd-sides">{head}<tbody>{rows}</tbody></table>')
+
+
 def empty_state(title: str, next_step: str, icon: str = "inbox") -> None:
     """Nothing here, and what to do about it."""
     st.html(

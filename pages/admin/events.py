@@ -7,11 +7,10 @@ import bootstrap
 import ui
 import words
 from db.money import CURRENCIES, Money
-from payments import dates, eft, events
-from payments.eft import Account, AccountKind
+from payments import dates, events
 from payments.errors import InvalidInput
 from payments.events import EventDraft, EventView, Price, State
-from payments.people import Action, Person
+from payments.people import Action
 from payments.references import DEFAULT_PREFIX
 
 person = ui.require(Action.MANAGE_EVENTS)
@@ -103,42 +102,6 @@ def edit(event: EventView | None) -> None:
         save(draft)
 
 
-# -- where its payers pay by EFT ----------------------------------------------------------------------
-
-
-def bank_account(event: EventView) -> None:
-    """The account that payers are told; changing it is on the record with the one before."""
-    with app.sessions.read() as session:
-        known = eft.account(session, person, event.code)
-    st.subheader("Bank account for EFT", anchor=False)
-    if known is None:
-        ui.plain("None yet: nobody can be told how to pay by EFT for this event.", "faint")
-    with st.form("bank_account"):
-        left, right = st.columns(2)
-        holder = left.text_input("Account holder", known.holder if known else "", required=True)
-        bank = right.text_input("Bank", known.bank if known else "", required=True)
-        first, second, third = st.columns(3)
-        number = first.text_input("Account number", known.number if known else "", required=True)
-        branch = second.text_input("Branch code", known.branch_code if known else "", required=True)
-        kinds = list(AccountKind)
-        kind = third.selectbox(
-            "Account type", kinds, index=kinds.index(known.kind) if known else 0, format_func=str.title
-        )
-        sent = st.form_submit_button("Save the account", icon=":material/account_balance:")
-    if sent:
-        wanted = Account(bank or "", holder or "", number or "", branch or "", kind)
-        save_account(event, wanted)
-
-
-def save_account(event: EventView, wanted: Account) -> None:
-    def do(me: Person) -> None:
-        app.sessions.run(lambda session: eft.set_account(session, me, event.code, wanted, now=app.now()))
-        st.session_state.event_saved = f"The bank account of {event.name}"
-
-    ui.go(do)
-    st.rerun()
-
-
 def price_editor(event: EventView | None) -> pandas.DataFrame:
     """The price list to write in: a name and a price a line, from the list as it is kept."""
     kept = [(line.name, line.price.decimal, line.active) for line in event.categories] if event else []
@@ -190,12 +153,13 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         st.button("New event", type="primary", icon=":material/add:", on_click=choose, args=(NEW,))
 if saved := st.session_state.pop("event_saved", None):
     st.success(f"{ui.escape(saved)} is saved.", icon=":material/check:")
+ui.outcome()
 if opened is not None:
     with ui.error_boundary():
         chosen = next((event for event in known if event.code == opened), None)
         edit(chosen)
         if chosen is not None:
-            bank_account(chosen)
+            ui.account_form(person, chosen)
             ui.terms_form(chosen)
             ui.reminder_form(chosen)
             ui.organiser_form(chosen)

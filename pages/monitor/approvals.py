@@ -1,6 +1,6 @@
 """Approvals: what somebody asked for and a second person decides upon."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import streamlit as st
@@ -32,6 +32,8 @@ def show(request: ApprovalView, names: dict[int, str]) -> None:
         if request.amount is not None:
             ui.plain(str(request.amount), "amount")
         ui.facts(exactly(request, names))
+        if (then := request.bound.get("account_then")) is not None:
+            accounts(request.bound["account_now"], then)
         if proof := request.bound.get("proof"):
             ui.file_link(f"/proof/{proof}", "Save the proof")
         if request.decided_why:
@@ -49,7 +51,9 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     scope = request.scope
     names_of = approval_words.BOUND
     told = {
-        names_of.get(name, name): told_value(request, name, value) for name, value in request.bound.items()
+        names_of.get(name, name): told_value(request, name, value)
+        for name, value in request.bound.items()
+        if not isinstance(value, dict)  # accounts stand side by side
     }
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
@@ -64,6 +68,12 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
         if request.state in (State.WAITING, State.APPROVED)
         else None,
     }
+
+
+def accounts(was: Mapping[str, str], then: Mapping[str, str]) -> None:
+    """The account that payers were told as it was asked for, and the one that they would be told."""
+    lines = [(word, was.get(part, ""), then[part]) for part, word in approval_words.ACCOUNT.items()]
+    ui.side_by_side(("Payers were told", "Asked for"), lines)
 
 
 def told_value(request: ApprovalView, name: str, value: object) -> str | None:
@@ -183,8 +193,8 @@ elif chosen == OPEN:
     ui.empty_state(
         "Nothing waits for a second person",
         "Marking as paid without the bank's word, waivers, refunds, larger write-offs, people who come in or "
-        "may do more, and keys are asked for where they arise. They wait here until somebody else decides, "
-        "and so do days that are signed.",
+        "may do more, keys, and the bank account that payers are told are asked for where they arise. They "
+        "wait here until somebody else decides, and so do days that are signed.",
         "how_to_reg",
     )
 else:
