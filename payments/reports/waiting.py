@@ -96,7 +96,7 @@ def _ended(session: Session, events: _Events, now: datetime) -> Sequence[Any]:
     if not (some := _sampled(session, events, now)):
         return plain.execute(_each(session, events, lately)).all()
     which = select(Payment.id).where(lately, *in_scope(Payment.event_id, events), *some)
-    ids, sqlite = sorted(plain.scalars(which)), session.get_bind().dialect.name == "sqlite"
+    ids, sqlite = sorted(plain.scalars(which).all()), session.get_bind().dialect.name == "sqlite"
     each = _each(session, events, among(Payment.id, sqlite=sqlite))
     return plain.execute(each, told(ids, sqlite=sqlite)).all()
 
