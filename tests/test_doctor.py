@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -233,3 +234,18 @@ def test_an_address_where_nobody_listens_is_red():
 )
 def test_a_clock_that_is_off_is_told(off, colour):
     assert doctor._told_time("somebody", timedelta(seconds=off)).colour is colour
+
+
+@pytest.mark.parametrize(
+    ("size_mb", "kept_mb", "colour"),
+    [(900, 128, Colour.GREEN), (3_400, 128, Colour.AMBER), (3_400, 2_048, Colour.GREEN)],
+)
+def test_a_database_of_which_postgresql_keeps_little_is_amber(size_mb, kept_mb, colour):
+    line = doctor._told_memory(size_mb * 1024**2, kept_mb * 1024**2)
+    assert line.colour is colour
+    assert ("shared_buffers" in line.remedy) is (colour is Colour.AMBER)
+
+
+def test_what_postgresql_keeps_is_asked_of_postgresql_alone(sessions):
+    told = list(doctor._memory(SimpleNamespace(sessions=sessions)))
+    assert [line.colour for line in told] == [Colour.GREEN] * (sessions.engine.dialect.name == "postgresql")
