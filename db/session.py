@@ -217,6 +217,11 @@ def open_engine(
     raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
 
 
+#: An error of the database says what was asked of it, not with which values: messages with their signatures
+#: and people with their addresses would stand in every traceback.
+_QUIET: dict[str, Any] = {"hide_parameters": True}
+
+
 def _open_sqlite(url: str, path: str | None, busy_timeout_s: float, **pool: Any) -> Engine:
     module = sqlite_module()
     if not path or path == ":memory:":
@@ -226,7 +231,7 @@ def _open_sqlite(url: str, path: str | None, busy_timeout_s: float, **pool: Any)
         raise DatabaseUnfit(
             f"{folder} is on {kind}: SQLite is not safe on a network filesystem; use PostgreSQL"
         )
-    engine = create_engine(url, module=module, connect_args={"timeout": busy_timeout_s}, **pool)
+    engine = create_engine(url, module=module, connect_args={"timeout": busy_timeout_s}, **_QUIET, **pool)
     _never_another_file(engine, Path(path).resolve())
 
     @event.listens_for(engine, "connect")
@@ -366,6 +371,7 @@ def _open_postgres(url: str, busy_timeout_s: float, still_s: int, statement_s: i
         re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url),
         connect_args={"options": options, "connect_timeout": 5, **_NOTICED},
         pool_pre_ping=True,
+        **_QUIET,
         **pool,
     )
 

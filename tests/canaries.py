@@ -38,11 +38,14 @@ PLANTED = {
 #: What names files that tell of a process: its log, its stderr, what it left when it crashed.
 LOGS = ("*.log", "*stderr*", "core", "core.*", "*.dmp")
 _drawn: dict[str, str] = {}
+#: Of what is drawn a thousand times the first are enough: each is looked for in everything that is written.
+MOST = 40
 
 
 def plant(what: str, value: str) -> str:
-    """Look for this from now on as well: a cookie, a link, a key that was drawn for a test."""
-    _drawn[value] = what
+    """Look for this from now on as well: a cookie, a link, a key, a signature that was drawn for a test."""
+    if sum(one == what for one in _drawn.values()) < MOST:
+        _drawn[value] = what
     return value
 
 

@@ -26,6 +26,7 @@ from db.session import Sessions
 from payments import keyring
 from payments.gateways import GatewayEvent
 from payments.gateways.ikhokha import sign
+from tests.canaries import plant
 from tests.desk import FakeGateway
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ PATH = "/webhooks/ikhokha"
 ENVIRON = {
     "IKHOKHA_APP_ID": "demo",
     "IKHOKHA_SECRET_KEY": "demo_secret",
-    "AUDIT_KEYS": keyring.new_key("tests"),  # the processes of one desk have the same
+    # the processes of one desk have the same
+    "AUDIT_KEYS": plant("the audit's key", keyring.new_key("tests")),
 }
 
 
@@ -90,7 +92,8 @@ def event(link: str = "link00000000001", word: str = "SUCCESS", **other: Any) ->
 
 def signed(body: bytes, **other: str) -> dict[str, str]:
     """The headers of a genuine message."""
-    return {"ik-appid": "demo", "ik-sign": sign(PATH, body, "demo_secret")} | other
+    signature = plant("a signature", sign(PATH, body, "demo_secret"))
+    return {"ik-appid": "demo", "ik-sign": signature} | other
 
 
 def request(body: bytes, headers: Mapping[str, str], *, kind: str = "application/json") -> bytes:

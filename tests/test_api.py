@@ -22,6 +22,7 @@ from payments.gateways import Answer
 from payments.lifecycle import Source, Status
 from payments.people import Person, Role
 from tests import hook
+from tests.canaries import plant
 from tests.desk import ADMIN, issue, make_event, payment_of
 
 WISH = {
@@ -80,7 +81,8 @@ def quiet(sqlite_template, tmp_path_factory, now):
 
 def key_of(desk, now, event="devconf", scopes=BOTH) -> str:
     with desk.sessions.begin() as session:
-        return api_keys.make(session, ADMIN, event, "Registration site", scopes, demo=True, now=now)
+        made = api_keys.make(session, ADMIN, event, "Registration site", scopes, demo=True, now=now)
+    return plant("a key of another system", made)
 
 
 @pytest.fixture

@@ -172,3 +172,10 @@ def _opened_impatiently(path: Path) -> None:
     with closing(db.sqlite.sqlite_module().connect(path, isolation_level=None)) as first:
         first.execute("BEGIN IMMEDIATE")
         open_engine(f"sqlite:///{path}", busy_timeout_s=0.1).connect()
+
+
+def test_an_error_of_the_database_tells_no_values(engine):
+    with pytest.raises(DatabaseError) as told, engine.connect() as connection:
+        asked = text("SELECT * FROM nowhere WHERE email = :email")
+        connection.execute(asked, {"email": "zanele@example.org"})
+    assert "zanele" not in str(told.value)

@@ -19,6 +19,7 @@ from payments.keyring import KeyRing
 from payments.people import ALWAYS, FRESH, SYSTEM, Person, Role
 from payments.second_factor import RECOVERY_CODES, STEP_S
 from payments.signin import Visitor
+from tests.canaries import plant
 from tests.test_signin import HOME, PASSWORD, join, link_for
 
 KEYS = keyring.read(keyring.new_key("test"))
@@ -41,7 +42,8 @@ def set_up(sessions: Sessions, person: Person, now: datetime) -> tuple[bytes, tu
     secret = secret_of(offer)
     with sessions.begin() as session:
         papers = second_factor.confirm(session, person, offer.sealed, shows(secret, then), KEYS, now=then)
-    return secret, papers
+    plant("the secret of a phone", base64.b32encode(secret).decode())
+    return secret, tuple(plant("a code on paper", paper) for paper in papers)
 
 
 def passes(sessions: Sessions, person: Person, typed: str, now: datetime, keys: KeyRing = KEYS) -> bool:
