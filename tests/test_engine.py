@@ -174,8 +174,8 @@ def _opened_impatiently(path: Path) -> None:
         open_engine(f"sqlite:///{path}", busy_timeout_s=0.1).connect()
 
 
-def test_an_error_of_the_database_tells_no_values(engine):
-    with pytest.raises(DatabaseError) as told, engine.connect() as connection:
-        asked = text("SELECT * FROM nowhere WHERE email = :email")
-        connection.execute(asked, {"email": "zanele@example.org"})
+def test_an_error_of_the_database_tells_no_values(sessions):
+    asked = text("SELECT * FROM nowhere WHERE email = :email")
+    with sessions.read() as session, pytest.raises(DatabaseError) as told:
+        session.execute(asked, {"email": "zanele@example.org"})
     assert "zanele" not in str(told.value)
