@@ -6,6 +6,8 @@ field begins and ends can be looked for.
 
 from alembic import op
 
+from db.migrations.quicker import without_indexes
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -30,10 +32,11 @@ def upgrade() -> None:
     sqlite = op.get_bind().dialect.name == "sqlite"
     if not sqlite:  # made anew it takes a part of the time that changing every text in it does
         op.drop_index(TEXTS, "payments", if_exists=True)  # a desk may have been taken back to here
-    op.execute(
-        "UPDATE payments SET search_text = '\n' || search_text || '\n'"
-        " WHERE substr(search_text, 1, 1) <> '\n'"
-    )
+    with without_indexes("payments"):
+        op.execute(
+            "UPDATE payments SET search_text = '\n' || search_text || '\n'"
+            " WHERE substr(search_text, 1, 1) <> '\n'"
+        )
     if not sqlite:
         op.execute(f"CREATE INDEX {TEXTS} ON payments USING gin (search_text gin_trgm_ops)")
     for name, columns in INDEXES.items():
