@@ -60,7 +60,7 @@ PURE = (
 MAY_IMPORT = {
     "db": {"db", "sqlalchemy"},
     "db.migrate": {"db", "sqlalchemy", "alembic"},
-    "db.migrations": {"db.models", "sqlalchemy", "alembic"},
+    "db.migrations": {"db.models", "db.migrations.quicker", "sqlalchemy", "alembic"},
     "pure": {"db.money", *(f"payments.{room}" for room in PURE)},
     "payments.gateways.transport": {"payments.errors", "payments.gateways", "requests"},
     "payments.oidc": {"payments.errors", "requests"},
