@@ -33,13 +33,15 @@ from tests.served import SOCKET, Served, run, serving
 
 pytestmark = pytest.mark.processes
 
-ADMIN, ORGANISER, VIEWER, LEAVER = (f"{name}@example.org" for name in ("thandi", "aisha", "vusi", "lebo"))
+NAMES = ("thandi", "aisha", "vusi", "lebo", "nandi")
+#: Whoever has no password must not be the one to whom another test gives one.
+ADMIN, ORGANISER, VIEWER, LEAVER, WITHOUT = (f"{name}@example.org" for name in NAMES)
 PASSWORD = "umbrella kettle fjord 1998"
 
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A desk of two events with payments of every kind, and four people."""
+    """A desk of two events with payments of every kind, and five people."""
     with serving(tmp_path_factory.mktemp("door")) as served:
         furnish(served)
         yield served
@@ -62,6 +64,7 @@ def furnish(served: Served) -> None:
             (ORGANISER, Role.ORGANISER, [both[0].id]),
             (VIEWER, Role.VIEWER, None),
             (LEAVER, Role.FINANCE, None),
+            (WITHOUT, Role.FINANCE, None),
         ):
             name = email.split("@")[0].title()
             people.create_person(session, SYSTEM, name=name, email=email, role=role, events=events, now=now)
@@ -636,7 +639,7 @@ def test_what_is_no_passkey_lets_nobody_in_and_is_no_bug(tmp_path: Path):
 
 
 def test_confirming_on_a_page_of_its_own_gives_another_cookie_and_leads_nowhere_else(door: Served):
-    token = door.come_in(LEAVER)
+    token = door.come_in(WITHOUT)
     assert 'value="/"' in door.ask("/confirm?next=//evil.example", token).text
     answer = door.post(
         "/confirm", token, next="//evil.example", password=PASSWORD
