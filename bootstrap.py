@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
@@ -36,6 +37,9 @@ from payments.retention import Terms
 from payments.schedules.outside import Outside
 from payments.stores import Store, store_of
 from payments.tombstones import Stones
+
+if TYPE_CHECKING:
+    from payments.reports.shelf import Shelf
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
@@ -150,6 +154,13 @@ class App:
     def changes(self) -> Listener:
         """What tells that the desk changed, in a process that has it listen."""
         return Listener(self.sessions.engine)
+
+    @cached_property
+    def reports(self) -> "Shelf":
+        """Reports of late, of a process that shows some."""
+        from payments.reports.shelf import Shelf  # numpy with it, which the hook and the worker go without
+
+        return Shelf(self.sessions, demo=self.settings.demo, now=self.now)
 
     @property
     def stones(self) -> Stones:

@@ -48,7 +48,7 @@ NO_PAGES = re.compile(
     r"/(?:(?:signin|signout|export|proof|pulse|shared)(?![\w-])|_stcore|media|static|component)"
 )
 #: Where a request holds whom the gate let in.
-_HERE = "paydesk.here"
+HERE = "paydesk.here"
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 LOOKS = anyio.CapacityLimiter(8)
 
@@ -81,7 +81,7 @@ class Gate:
         elif _is_open(scope):
             await self._app(scope, receive, _with_headers(send, scope, settings))
         elif (found := await who(connection)) is not None:
-            scope[_HERE] = found
+            scope[HERE] = found
             await self._app(scope, receive, _with_headers(send, scope, settings))
         else:
             await _close(scope, receive, send, _to_signin(scope))
@@ -186,7 +186,7 @@ async def who(connection: HTTPConnection, *, active: bool = False) -> SignedIn |
 
 def here(connection: HTTPConnection) -> SignedIn:
     """Whom the gate let in with this request, as it found them then: for what only shows something."""
-    found: SignedIn = connection.scope[_HERE]
+    found: SignedIn = connection.scope[HERE]
     return found
 
 

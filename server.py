@@ -4,7 +4,7 @@ import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
 from functools import cache, wraps
 from pathlib import Path
@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
@@ -30,6 +30,7 @@ import signin_pages
 from db.session import DatabaseUnfit
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
+from gate import here as let_in
 from payments import (
     account_pdf,
     audit_book,
@@ -57,7 +58,7 @@ from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
 from payments.papers import handing, pdf
 from payments.people import Person
-from payments.reports import papers
+from payments.reports import asking, papers
 from payments.sheets import back
 from payments.sheets.back import File
 from pulse import pulse
@@ -357,6 +358,26 @@ class _Download(StreamingResponse):
 # -- the app ----------------------------------------------------------------------------------------
 
 
+class Ahead:
+    """Who opens the address of a report has it begun at once: a second goes by until the browser has loaded
+    the page around it and asks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/reports":
+            self._begin(Request(scope))
+        await self._app(scope, receive, send)
+
+    @staticmethod
+    def _begin(request: Request) -> None:
+        app, person = bootstrap.app(), let_in(request).person
+        with suppress(PaymentsError):  # the page meets it too, and says it
+            asked = asking.of_page(person, request.query_params, dates.business_day(app.now()))
+            app.reports.begin(person, asked)
+
+
 async def healthz(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
@@ -366,18 +387,21 @@ async def _warm(_app: Any) -> AsyncIterator[None]:
     """Load what the first page needs before the first visitor waits for it, and listen for changes."""
     changes = bootstrap.app().changes
     changes.start()
-    await anyio.to_thread.run_sync(_import_the_heavy)
+    await anyio.to_thread.run_sync(_load_the_heavy)
     await anyio.to_thread.run_sync(_children().warm)
     yield
     _children().close()
+    await anyio.to_thread.run_sync(bootstrap.app().reports.close)
     await anyio.to_thread.run_sync(changes.close)
 
 
-def _import_the_heavy() -> None:
+def _load_the_heavy() -> None:
     import altair  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow  # noqa: F401
     import webauthn  # noqa: F401
+
+    _ = bootstrap.app().reports
 
 
 ROUTES = [
@@ -407,7 +431,9 @@ ROUTES = [
 # Until the first st.navigation of a process Streamlit takes pages/ for its older scheme: it would run a file
 # of it without dashboard.py, and tell the first visitor's deep link that there is no such page.
 PagesManager.uses_pages_directory = False
-app = streamlit.App(HERE / "dashboard.py", routes=ROUTES, middleware=[Middleware(Gate)], lifespan=_warm)
+app = streamlit.App(
+    HERE / "dashboard.py", routes=ROUTES, middleware=[Middleware(Gate), Middleware(Ahead)], lifespan=_warm
+)
 
 
 def main() -> None:

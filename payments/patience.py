@@ -13,8 +13,8 @@ Pure: days are floats from any midnight, money is whole minor units until it is 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ class Book:
         return len(self.event)
 
     def only(self, which: Any) -> "Book":
-        return Book(*(values[which] for values in vars(self).values()))
+        return Book(*(getattr(self, column.name)[which] for column in fields(self)))
 
     def at(self, moment: float) -> "Book":
         """As it was known then."""
@@ -84,6 +84,12 @@ class Book:
     @property
     def open(self) -> Flags:
         return np.isinf(self.ended)
+
+    @cached_property
+    def by_event(self) -> Sequence[Whole]:
+        """The places of each event's payments."""
+        order = np.argsort(self.event, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.event[order])) + 1)
 
     def ended_after(self, days: float) -> int:
         """How many ended that had waited so long."""

@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import as_of, dates, events, grammar, tallies
+from payments import dates, events, grammar
 from payments.people import Action, Person
 from payments.reports import asking, keeping, making
 from payments.reports.making import ABOUT, BASIS, OF_ONE_EVENT
@@ -31,13 +31,8 @@ def open_door(href: str) -> None:
 
 def choose(here: Person, today: date) -> Asked:
     """What is chosen stands in the address, so that it can be kept and sent."""
-    query = st.query_params
-    offered = making.offered(here)
-    asked = asking.read(
-        query.get("report") if query.get("report") in offered else offered[0],
-        query.get("basis", ""), query.get("period", ""), query.get("event", ""), today,
-        query.get("as-of", ""),
-    )  # fmt: skip
+    query, offered = st.query_params, making.offered(here)
+    asked = asking.of_page(here, query, today)
     first, second, third = st.columns([2, 2, 2])
     with first:
         kind = st.selectbox(
@@ -102,16 +97,8 @@ def keep(asked: Asked, today: date) -> None:
 
 def read(here: Person, asked: Asked) -> Report:
     """Added up once for what has changed since: looking at it again costs nothing."""
-    now = app.now()
-    with as_of.read(app.sessions, asked.as_of, now=now) as session:
-        version = 0 if asked.as_of else tallies.version(session, here.events)  # the past stays as it is
-        key = (asked, version, dates.business_day(now))
-        if st.session_state.get("report_key") != key:
-            with st.spinner("Adding up…"):
-                report = making.make(session, here, asked, demo=app.settings.demo, now=now)
-            st.session_state.report_key, st.session_state.report_kept = key, report
-    kept: Report = st.session_state.report_kept
-    return kept
+    with st.spinner("Adding up…"):
+        return app.reports.take(here, asked)
 
 
 def files(asked: Asked) -> None:

@@ -1,10 +1,13 @@
 """What report an address asks for, and the address of a report."""
 
+from collections.abc import Mapping
 from datetime import date
 from urllib.parse import urlencode
 
 from payments import grammar
 from payments.errors import InvalidInput, NotFound
+from payments.people import Person
+from payments.reports import making
 from payments.reports.making import ABOUT
 from payments.reports.period import Basis
 from payments.reports.period import read as read_period
@@ -24,6 +27,19 @@ def read(kind: str, basis: str, period: str, event: str, today: date, as_of: str
     on = Basis(basis) if basis else ABOUT[which].bases[0]
     moment = grammar.read_moment(as_of, today) if as_of else None
     return Asked(which, on, read_period(period or USUAL_PERIOD, today), event, moment)
+
+
+def of_page(person: Person, query: Mapping[str, str], today: date) -> Asked:
+    """What the page of reports shows this person at an address. Raises InvalidInput, NotFound (none is for
+    them)."""
+    offered = making.offered(person)
+    if not offered:
+        raise NotFound("There is no report for your role.")
+    kind = query.get("report", "")
+    return read(
+        kind if kind in offered else offered[0], query.get("basis", ""), query.get("period", ""),
+        query.get("event", ""), today, query.get("as-of", ""),
+    )  # fmt: skip
 
 
 def query(asked: Asked) -> dict[str, str]:

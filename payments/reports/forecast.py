@@ -4,7 +4,7 @@ How payments end is learned from those this person may see (``payments.patience`
 is about. Where too few have ended it says so, and no sum.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -82,10 +82,7 @@ class Outlook:
     def band(self, waits: Book, many: Whole, chance: Floats, until: float) -> Band:
         """Of payments that are open, paid by a moment with these chances."""
         spread = np.interp(until - self.now, patience.STEPS, self._spreads)
-        groups = [
-            Share(waits.minor[mine], chance[mine], many[mine])
-            for mine in (waits.event == event for event in np.unique(waits.event))
-        ]
+        groups = [Share(waits.minor[mine], chance[mine], many[mine]) for mine in waits.by_event]
         return patience.band(groups, spread.item(), learned_from=self.events)
 
 
@@ -244,7 +241,7 @@ class _Of:
     def _line(self, name: str, which: Flags, door: Filter | None) -> Row:
         count = int(self.known.many[which].sum())
         cells = (Cell(name), Cell(count), Cell(self._money(self._whole(which)), door))
-        return (*cells, *self._cells(self._band(which, self.by))) if self.outlook.told else cells
+        return (*cells, *self._cells(self._bands(which, [self.by])[self.by])) if self.outlook.told else cells
 
     def _drawn(self) -> Table:
         """Day by day: what came, and from today on what is expected on top of it."""
@@ -314,16 +311,17 @@ class _Of:
         found[:, self.open] = self.outlook.chances(self.known.book.only(self.open), until)
         return dict(zip(told, found, strict=True))
 
-    def _band(self, which: Flags, day: date) -> Band:
-        """By the end of a day."""
-        until = waiting.days(day_span(day).end)
-        return self.outlook.band(
-            self.known.book.only(which), self.known.many[which], self._chances[day][which], until
-        )
+    def _bands(self, which: Flags, days: Iterable[date]) -> dict[date, Band]:
+        """By the end of each day."""
+        waits, many = self.known.book.only(which), self.known.many[which]
+        return {
+            day: self.outlook.band(waits, many, self._chances[day][which], waiting.days(day_span(day).end))
+            for day in days
+        }
 
     @cached_property
     def _together(self) -> Mapping[date, Band]:
-        return {day: self._band(self.open, day) for day in self._chances}
+        return self._bands(self.open, self._chances)
 
     def _whole(self, which: Flags) -> int:
         return _sum(self.known.book.only(which), self.known.many[which])
