@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
@@ -84,6 +84,7 @@ class Sessions:
         self._guard: Callable[[Session], None] | None = None
         self._turn = Lock() if engine.dialect.name == "sqlite" else None
         self._reader = engine.execution_options(**_PICTURE[engine.dialect.name])
+        self._asked = engine.execution_options(**AT_ONCE[engine.dialect.name])
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -152,6 +153,12 @@ class Sessions:
         """A reading session: one consistent picture; closing it keeps nothing."""
         with self._told(), self._open(self._reader, autoflush=False) as session:
             yield session
+
+    def ask(self, statement: Select[*tuple[Any, ...]], told: Mapping[str, Any]) -> Row[Any] | None:
+        """The one row of one question, or None. A question by itself needs no transaction around it, which
+        on PostgreSQL is two more ways there and back."""
+        with self._told(), self._asked.connect() as connection:
+            return connection.execute(statement, told).one_or_none()
 
     @contextmanager
     def read_through(self, views: Views) -> Iterator[Session]:

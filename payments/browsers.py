@@ -89,7 +89,10 @@ def _open(session: Session, now: datetime, *, of: int | None = None) -> list[Bro
     )
     if of is not None:
         query = query.where(PersonSession.person_id == of)
-    found = ((row, who, signin.ends_at(row, who)) for row, who in session.execute(query))
+    found = (
+        (row, who, signin.ends_at(row.expires_at, row.active_at, who.role))
+        for row, who in session.execute(query)
+    )
     return [
         BrowserView(
             row.id, who.id, who.name, who.email, device(row.browser), row.address, row.created_at,

@@ -277,7 +277,7 @@ class Found:
         """Ids in their order. Those of few texts PostgreSQL finds by all their words; those of many it meets
         soon enough on its way through the payments, as SQLite meets all."""
         if where.sqlite or where.ways is None or self._count(where) > COUNT_CAP:
-            return list(self._session.scalars(where.newest(count, offset)).all())
+            return conditions.newest(self._session, where, count, offset)
         return list(self._hits(where).ids[offset : offset + count])
 
     def _searched(self, where: Where, offset: int, count: int) -> list[int]:

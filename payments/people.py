@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Row, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -362,7 +362,7 @@ def revoke_sessions(session: Session, by: Person, person_id: int, *, now: dateti
     return ended
 
 
-def is_active(row: PersonRow, now: datetime) -> bool:
+def is_active(row: PersonRow | Row[Any], now: datetime) -> bool:
     """Neither disabled nor past the end of their access."""
     return row.disabled_at is None and (row.access_until is None or now < row.access_until)
 

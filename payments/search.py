@@ -172,7 +172,7 @@ def newest_id(session: Session) -> int:
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
     """The payments that came last, of the events in ``scope``; None is all of them."""
-    return tuple(fetch(session, session.scalars(conditions.within(session, scope).newest(count)).all()))
+    return tuple(fetch(session, conditions.newest(session, conditions.within(session, scope), count)))
 
 
 def parse(query: str) -> Filter:
@@ -183,7 +183,8 @@ def parse(query: str) -> Filter:
 def find_one(session: Session, person: Person, text: str) -> PaymentRow | None:
     """The payment of a whole reference, in any spelling; a link's reference finds its payment."""
     here = conditions.within(session, conditions.scope_of(person))
-    ids = session.scalars(here.but(Payment.reference.in_(readings(text))).newest(1)).all()
+    theirs = here.but(Payment.reference.in_(readings(text))).all()
+    ids = session.scalars(select(Payment.id).where(*theirs).order_by(Payment.id.desc()).limit(1)).all()
     return next(iter(fetch(session, ids)), None)
 
 

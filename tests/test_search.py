@@ -511,6 +511,52 @@ def test_a_person_of_many_events_gets_the_same_pages_as_of_few(crowd: Session, m
     assert list(search.rows(crowd, person, Filter(), chunk=17)) == theirs
 
 
+@READS
+@given(
+    wanted=filters(), size=st.integers(1, 30), lately=st.sampled_from([4, 40, 400, 2_000]), old=st.booleans()
+)
+def test_a_short_cut_to_the_newest_finds_what_the_long_way_does(
+    crowd: Session, wanted: Filter, size: int, lately: int, old: bool
+):
+    """Of many events a page is first looked for among the last payments of all, which may hold none."""
+    codes = ("gala",) if old else ("gala", "devconf")
+    scope = frozenset([*crowd.scalars(select(Event.id).where(Event.code.in_(codes))), *range(1_000, 1_010)])
+    person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
+    theirs = [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code in codes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conditions, "LATEST", lately)
+        pages = [search.page(crowd, person, wanted, number=number, size=size) for number in (1, 2)]
+        assert [row for page in pages for row in page.rows] == theirs[: 2 * size]
+        assert pages[1].more is (len(theirs) > 2 * size)
+        if not wanted.text and len(theirs) > 2:
+            after = search.page(crowd, person, wanted, size=size, before_id=theirs[1].id)
+            assert list(after.rows) == theirs[2 : size + 2]
+            still = search.page(crowd, person, wanted, size=size, newest_id=theirs[1].id)
+            assert list(still.rows) == theirs[1 : size + 1]
+        assert (
+            search.newest(crowd, scope, 5)
+            == tuple(row for row in search.rows(crowd, ADMIN, Filter()) if row.event_code in codes)[:5]
+        )
+
+
+@pytest.mark.parametrize("events, parts", [(conditions.FEW_EVENTS, 5), (conditions.MERGED_EVENTS, 1)])
+def test_the_newest_of_many_events_are_one_short_question(crowd: Session, events: int, parts: int):
+    """Forty parts of a statement took longer to write than to read: twice the time of a page."""
+    ids = crowd.scalars(select(Event.id)).all()
+    scope = frozenset([*ids, *range(1_000, 1_000 + events - len(ids))])
+    asked: list[str] = []
+
+    def note(_connection, _cursor, statement, *_more):
+        asked.append(statement)
+
+    event.listen(crowd.get_bind(), "before_cursor_execute", note)
+    try:
+        search.newest(crowd, scope, 20)
+    finally:
+        event.remove(crowd.get_bind(), "before_cursor_execute", note)
+    assert [one.count("payments.event_id") for one in asked[:-1]] == [parts], "besides reading their rows"
+
+
 def test_no_events_means_no_payments(crowd: Session):
     nobody = organiser_of()
     assert search.page(crowd, nobody, Filter()).rows == ()
