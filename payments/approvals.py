@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
 from db.money import Money
-from payments import audit, holding, lifecycle, tallies
+from payments import audit, holding, lifecycle, outbox, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
 from payments.people import Action, Person, check, is_active, person_of, proven
@@ -54,6 +54,25 @@ class What(StrEnum):
     ADD_ENDPOINT = "add_endpoint"
     RENEW_SIGNING = "renew_signing"
     SET_ACCOUNT = "set_account"
+
+
+class Mail(StrEnum):
+    """What somebody hears of a request by mail."""
+
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    RUN_OUT = "run_out"
+
+
+#: How the keys of such mails begin. ``approval_mails`` writes them as they go.
+MAILS = "approval:"
+_SUBJECTS = {
+    Mail.ASKED: "A request waits for your decision",
+    Mail.APPROVED: "Your request was approved",
+    Mail.REFUSED: "Your request was refused",
+    Mail.RUN_OUT: "Your request has run out",
+}
 
 
 class State(StrEnum):
@@ -150,7 +169,8 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     _check_all(person, TO_ASK[wanted.what], wanted.scope)
     reason = _reason(why)
     _must_be_here(session, person)
-    if not _deciders(session, person.id, wanted.scope, now):
+    others = _deciders(session, person.id, wanted.scope, now)
+    if not others:
         raise Conflict(
             "Nobody else here could approve this. It takes a second person of finance, or a second admin: "
             "add one under People, or on the machine with manage.py person add."
@@ -180,6 +200,8 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     except IntegrityError as error:  # somebody else asked in the same instant
         raise Conflict("Somebody else asked for exactly this in this moment.") from error
     _tell(session, person, row, "asked", "ask_approval", reason, now)
+    for other in others:
+        _owe(session, Mail.ASKED, row, other, now)
     return _view(row, now)
 
 
@@ -192,6 +214,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     proven(person, now=now)
     _step(session, row, State.APPROVED, now, decider_id=person.id, decider_name=person.name)
     _tell(session, person, row, "approved", "approve", row.why, now)
+    owe(session, Mail.APPROVED, row, now=now)
     return _view(row, now)
 
 
@@ -203,6 +226,7 @@ def refuse(session: Session, person: Person, approval_id: int, why: str, *, now:
         session, row, State.REFUSED, now, decider_id=person.id, decider_name=person.name, decided_why=reason
     )
     _tell(session, person, row, "refused", "refuse_approval", reason, now)
+    owe(session, Mail.REFUSED, row, now=now)
     return _view(row, now)
 
 
@@ -294,12 +318,45 @@ def may_ask(person: Person, view: ApprovalView) -> bool:
 def deciders(session: Session, person: Person, approval_id: int, *, now: datetime) -> tuple[str, ...]:
     """The names of those whom a request that this person may see waits for. Raises NotFound."""
     view = get(session, person, approval_id, now=now)
-    return tuple(_deciders(session, view.requester_id, view.scope, now))
+    return tuple(row.name for row in _deciders(session, view.requester_id, view.scope, now))
 
 
 def may_decide(person: Person, view: ApprovalView) -> bool:
     """Whether this person could decide upon it: somebody else's, and theirs to approve."""
     return view.state is State.WAITING and _could_decide(person, view.requester_id, view.scope)
+
+
+# -- mail -------------------------------------------------------------------------------------------
+
+
+def owe(session: Session, mail: Mail, row: Approval, *, now: datetime) -> None:
+    """Owe whoever asked for it a mail, in this transaction; once, however often."""
+    asker = session.get(PersonRow, row.requester_id)
+    if asker is not None:
+        _owe(session, mail, row, asker, now)
+
+
+def mail_key(mail: Mail, approval_id: int) -> str:
+    """The key of the one mail of this kind that whoever asked gets."""
+    return f"{MAILS}{mail}:{approval_id}"
+
+
+def waits_for(session: Session, approval_id: int, person_id: int, *, now: datetime) -> bool:
+    """Whether a request still waits, and this person could decide upon it."""
+    row, other = session.get_one(Approval, approval_id), session.get(PersonRow, person_id)
+    if row.state != State.WAITING or now >= row.expires_at or other is None or not is_active(other, now):
+        return False
+    return _may_decide(person_of(other), row)
+
+
+def scope_of(row: Approval) -> frozenset[int] | None:
+    """The events it concerns; None is all."""
+    return _scope(row)
+
+
+def _owe(session: Session, mail: Mail, row: Approval, to: PersonRow, now: datetime) -> None:
+    key = f"{MAILS}{mail}:{row.id}:{to.id}" if mail is Mail.ASKED else mail_key(mail, row.id)
+    outbox.to_person(session, key, to.email, _SUBJECTS[mail], "", about="approval", now=now)
 
 
 # -- inside -----------------------------------------------------------------------------------------
@@ -318,12 +375,12 @@ def _must_be_here(session: Session, person: Person) -> None:
         raise NotAllowed("Sign in as yourself to ask for an approval: the command line is nobody's name.")
 
 
-def _deciders(session: Session, requester_id: int, scope: frozenset[int] | None, now: datetime) -> list[str]:
-    """The names of those who could approve it."""
+def _deciders(
+    session: Session, requester_id: int, scope: frozenset[int] | None, now: datetime
+) -> list[PersonRow]:
+    """Those who could approve it, by name."""
     rows: Iterable[PersonRow] = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
-    return [
-        row.name for row in rows if is_active(row, now) and _could_decide(person_of(row), requester_id, scope)
-    ]
+    return [row for row in rows if is_active(row, now) and _could_decide(person_of(row), requester_id, scope)]
 
 
 def _could_decide(person: Person, requester_id: int, scope: frozenset[int] | None) -> bool:

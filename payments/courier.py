@@ -6,7 +6,19 @@ from email.message import EmailMessage
 
 from db.models import OutboxMail, Payment
 from db.session import Sessions
-from payments import dates, holding, invitations, links, receipt_pdf, receipts, reminders, standstill, sync
+from payments import (
+    approval_mails,
+    approvals,
+    dates,
+    holding,
+    invitations,
+    links,
+    receipt_pdf,
+    receipts,
+    reminders,
+    standstill,
+    sync,
+)
 from payments.errors import GatewayError
 from payments.gateways import Gateway
 from payments.links import Addresses
@@ -68,6 +80,8 @@ class Courier:
             return self._reminder(key, payment_id, message, now)
         if key.startswith(invitations.MAILS):
             return invitations.fill(self._sessions, mail_id, message, now=now)
+        if key.startswith(approvals.MAILS):
+            return approval_mails.fill(self._sessions, mail_id, message, self._outside.desk_url, now=now)
         if key.startswith(receipts.MAILS):
             self._receipts(mail_id, message, now)
         if key.startswith(handing.MAILS):

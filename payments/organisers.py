@@ -10,7 +10,7 @@ from db.models import Organiser as Row
 from payments import audit, standstill, tallies
 from payments.errors import InvalidInput
 from payments.events import event_row
-from payments.people import Action, Person, check
+from payments.people import Action, Person, check, proven
 from payments.privacy import clean
 
 #: A South African VAT number is ten digits, the first a 4 (SARS).
@@ -35,10 +35,14 @@ def of(session: Session, event_id: int) -> Organiser:
 
 
 def save(session: Session, person: Person, event_code: str, wanted: Organiser, *, now: datetime) -> None:
-    """Say who the organiser is; receipts from now on show it. Raises NotAllowed, NotFound, InvalidInput."""
+    """Say who the organiser is; receipts and invoices from now on show it, beside the bank account.
+
+    Raises NotAllowed, NotFound, ProveAgain, InvalidInput.
+    """
     standstill.refuse(session)
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
+    proven(person, now=now)
     wanted, was = _checked(wanted), of(session, event.id)
     if wanted == was:
         return

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.models import Meta
 from db.session import Sessions
 from payments import (
+    approval_mails,
     clock,
     dates,
     idempotency,
@@ -179,10 +180,12 @@ class Worker:
         return outbox.send_due(self._sessions, transport, self._sender, now=now, escort=self._courier)
 
     def _look_around(self, now: datetime) -> None:
-        """Once a minute: what needs a person is put on their queue."""
+        """Once a minute: what needs a person is put on their queue, and whoever asked for what nobody decided
+        hears of it."""
         if self._look_at is None or now >= self._look_at:
             if changed := lookout.look(self._sessions, now=now):
                 log.info("lookout cases=%d", changed)
+            approval_mails.tell_run_out(self._sessions, now=now)
             self._look_at = now + LOOK_EVERY
 
     def _draw_up(self, now: datetime) -> None:

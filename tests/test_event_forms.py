@@ -36,7 +36,7 @@ def test_what_an_admin_settles_is_kept(desk):
     assert "ten digits" in save(at, "organiser").error[0].value
     at.text_input(key="organiser_vat").set_value("4123456789")
     at.text_area(key="organiser_address").set_value("12 Long Street")
-    assert save(at, "organiser").success[0].value == "The organiser is saved."
+    assert save(at, "organiser").success[0].value == r"The organiser is saved\."
     with desk.sessions.read() as session:
         assert terms.of(session, 1) == Terms(14, Language.ZULU)
         assert reminders.plan_of(session, 1) == Plan((-7, 1), QuietHours(time(20), time(8)))

@@ -12,7 +12,7 @@ from db.models import AuditEntry, OutboxMail, Receipt, TimelineEntry
 from db.money import Money
 from payments import lifecycle, organisers, outbox, receipt_pdf, receipts, references, terms
 from payments.courier import Courier
-from payments.errors import InvalidInput, NotAllowed, NotFound
+from payments.errors import InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.lifecycle import Source
 from payments.organisers import Organiser
 from payments.payer_words import Language
@@ -108,6 +108,19 @@ def test_the_organiser_is_an_admins_to_say_and_audited(sessions, people, now):
     with sessions.read() as session:
         found = session.scalars(select(AuditEntry).where(AuditEntry.action == "change_organiser")).all()
     assert [entry.detail["became"]["vat_number"] for entry in found] == ["4123456789"]
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=6), None])
+def test_whoever_changes_what_stands_beside_the_account_proves_that_it_is_them(sessions, people, now, ago):
+    """Payers ring whom an invoice names before they pay: a session left open must not say who that is."""
+    stale = replace(ADMIN, proved_at=None if ago is None else now - ago)
+    wanted = replace(REGISTERED, contact="accounts@example.net")
+    with pytest.raises(ProveAgain), sessions.begin() as session:
+        organisers.save(session, stale, "devconf", wanted, now=now)
+    with sessions.begin() as session:
+        organisers.save(session, replace(ADMIN, proved_at=now), "devconf", wanted, now=now)
+    with sessions.read() as session:
+        assert organisers.of(session, 1).contact == "accounts@example.net"
 
 
 # -- the number, the original and its copies ------------------------------------------------------------

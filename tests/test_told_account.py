@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import AuditEntry, BankAccount, EventAccount, PersonRow
-from payments import accounts, approvals, eft, entrusting, people, two_people
+from payments import accounts, approvals, eft, entrusting, people, standstill, two_people
 from payments.approvals import State, What
 from payments.eft import Account, AccountKind
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
@@ -200,6 +200,25 @@ def test_one_stops_it_at_once_and_to_tell_one_again_takes_two(sessions, told, no
         did(sessions, eft.stop_account, told["thandi"], "devconf", now=now)
     with pytest.raises(Conflict, match="takes two"), sessions.begin() as session:
         eft.set_account(session, told["thandi"], "devconf", OURS, now=now)
+
+
+@pytest.mark.parametrize("moment", ["nothing is wrong", "the desk stands still"])
+def test_it_is_stopped_also_while_the_desk_stands_still_and_set_only_when_it_works(
+    sessions, told, now, moment
+):
+    """An account that is not ours takes payers' money also while the books do not add up (rulings 6)."""
+    request = asked(sessions, told, now)
+    with sessions.begin() as session:
+        if moment == "the desk stands still":
+            standstill.begin(session, "Receipts differ.", now=now)
+    if moment == "the desk stands still":
+        for who, change in (("thandi", asked), ("pieter", lambda *_: approved(sessions, told, request, now))):
+            with pytest.raises(Conflict, match="read-only: Receipts differ"):
+                change(sessions, told, now, replace(OURS, number="1112223334"))
+            assert payers_are_told(sessions, told) == OURS, who
+    did(sessions, eft.stop_account, told["thandi"], "devconf", now=now)
+    assert payers_are_told(sessions, told) is None
+    assert len(entries(sessions, "stop_bank_account")) == 1
 
 
 def test_an_account_that_only_ends_like_one_of_ours_is_not_taken_for_it(sessions, told, now):

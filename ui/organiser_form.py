@@ -9,9 +9,10 @@ from payments.events import EventView
 from payments.organisers import Organiser
 from payments.people import Action, Person
 from payments.search import PaymentDetail
-from ui.here import error_boundary, require
+from ui.here import error_boundary
 from ui.lists import share_text
 from ui.pieces import file_link, moment, plain
+from ui.proving import go, say_done
 
 
 def organiser_form(event: EventView) -> None:
@@ -42,18 +43,26 @@ def organiser_form(event: EventView) -> None:
             help="As buyers know you: of the Central Supplier Database, or a university's.",
         )  # fmt: skip
         sent = st.form_submit_button("Save the organiser", icon=":material/check:")
-    if not sent:
-        return
+    if sent:
+        _save(
+            event,
+            Organiser(
+                name or "", address or "", vat_number or "", registration or "", contact or "", supplier or ""
+            ),
+        )
+
+
+def _save(event: EventView, wanted: Organiser) -> None:
+    """Payers read it beside the bank account: whoever changes it confirms that it is them."""
+    app = bootstrap.app()
+
+    def do(me: Person) -> None:
+        app.sessions.run(lambda session: organisers.save(session, me, event.code, wanted, now=app.now()))
+        say_done("The organiser is saved.")
+
     with error_boundary():
-        wanted = Organiser(
-            name or "", address or "", vat_number or "", registration or "", contact or "", supplier or ""
-        )
-        app.sessions.run(
-            lambda session: organisers.save(
-                session, require(Action.MANAGE_EVENTS), event.code, wanted, now=app.now()
-            )
-        )
-        st.success("The organiser is saved.", icon=":material/check:")
+        go(do)
+        st.rerun()
 
 
 def receipts_of(here: Person, detail: PaymentDetail) -> None:
