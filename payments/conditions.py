@@ -34,6 +34,7 @@ from db.models import (
     OutboxMail,
     Payment,
     PaymentQuote,
+    Standing,
 )
 from db.money import Money
 from payments import as_of, money_days, needle, tallies
@@ -156,7 +157,8 @@ class Where:
     ``ways`` are what a text may mean: one of them must hold; None is no text. ``surest`` are narrower ones,
     which come first in a list. Ids up to ``at_most``, between ``above`` and ``below``, and none of
     ``excluding``; the newest first, or the ``oldest``. ``roughly``, on SQLite: all that have the words, and
-    some that only have their letters.
+    some that only have their letters. ``spread``, on SQLite: the events hold so much of everything that it is
+    read sooner as it lies than event by event.
     """
 
     sqlite: bool
@@ -170,6 +172,7 @@ class Where:
     below: int | None = None
     excluding: tuple[int, ...] = ()
     roughly: bool = False
+    spread: bool = False
 
     def but(self, *more: ColumnElement[bool]) -> "Where":
         return replace(self, conditions=(*self.conditions, *more))
@@ -231,7 +234,8 @@ class Where:
         """What a payment must be, for a query of its own over payments."""
         if self.ways is not None:
             return [Payment.id.in_(self._ids(None).order_by(None))]
-        ours = [] if self.events is None else [Payment.event_id.in_(self.events)]
+        event_id = Payment.event_id + 0 if self.spread else Payment.event_id  # a sum has no index
+        ours = [] if self.events is None else [event_id.in_(self.events)]
         return [*ours, *self.conditions, *self._bounds(Payment.id)]
 
     def _ids(self, last: int | None) -> Select[int]:
@@ -316,6 +320,7 @@ def where(session: Session, person: Person, wanted: Filter) -> Where:
     )
     conditions += _troubles(wanted)
     here = within(session, events)
+    here = replace(here, spread=here.sqlite and _hold_much(session, here.events))
     conditions += [~_has(literals(fold(word)), here.sqlite) for word in wanted.without if fold(word)]
     return _known_as(session, here.but(*conditions), wanted.text)
 
@@ -346,6 +351,15 @@ def scope_of(person: Person) -> frozenset[int] | None:
 def within(session: Session, scope: frozenset[int] | None) -> Where:
     sqlite = session.get_bind().dialect.name == "sqlite"
     return Where(sqlite, None if scope is None else tuple(sorted(scope)))
+
+
+def _hold_much(session: Session, events: tuple[int, ...] | None) -> bool:
+    """Whether many events hold a quarter of all payments or more, by the running totals."""
+    if events is None or len(events) <= FEW_EVENTS:
+        return False
+    theirs = func.sum(Standing.count).filter(Standing.event_id.in_(events))
+    held, whole = session.execute(select(theirs, func.sum(Standing.count))).one()
+    return bool(held) and held * 4 >= whole
 
 
 def _words_of(session: Session, wanted: Filter) -> Iterator[ColumnElement[bool]]:
