@@ -108,8 +108,17 @@ def open_page(context: BrowserContext, desk: Desk, path: str) -> Page:
     page.goto(f"{desk.dashboard}/{path}")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
     expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=20_000)
-    page.wait_for_timeout(800)
+    page.evaluate(_SETTLED)
     return page
+
+
+#: Components draw themselves once they are loaded; a quarter of a second without a change is the end of it.
+_SETTLED = """() => new Promise(done => {
+    let calm;
+    const wait = () => { clearTimeout(calm); calm = setTimeout(done, 250); };
+    new MutationObserver(wait).observe(document.body, {subtree: true, childList: true, characterData: true});
+    wait();
+})"""
 
 
 def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: BrowserContext, desk: Desk) -> None:

@@ -1,15 +1,7 @@
 // Bank lines, a row a line: on the left what the bank says, on the right the payments it may be for, each with
 // what speaks for it and against it. Accepting is one key; whoever accepts is on the next line at once.
-import { deeds } from "./deeds.js";
+import { chooses, deed, deeds, listen, said } from "./deeds.js";
 import { badge, icon, make, show } from "./dom.js";
-import { roving } from "./keys.js";
-
-function deed(word, name, key, look = "") {
-  const node = make("button", `deed ${look}`, null, (key ? [make("kbd", "", key)] : []).concat([make("span", "", word)]));
-  Object.assign(node, { type: "button", tabIndex: -1 });
-  node.dataset.deed = name;
-  return node;
-}
 
 function sign(one) {
   const node = make("span", `sign ${one.agrees ? "for" : "against"}`, null, [icon(one.agrees ? "check" : "close"), make("span", "", one.says)]);
@@ -39,13 +31,8 @@ function line(one, chosen) {
   if (!found.length) found.push(make("div", "standing", one.remedy));
   const deeds = make("div", "deeds", null, one.deeds.map(([word, name, key, look]) => deed(word, name, key, look)));
   const item = make("li", one.overdue ? "overdue" : "", null, [left, make("div", "right", null, [...found, deeds])]);
-  if (one.may) {
-    const box = make("input");
-    Object.assign(box, { type: "checkbox", checked: chosen.has(one.id), tabIndex: -1 });
-    box.setAttribute("aria-label", `Choose ${one.amount}, ${one.text}`);
-    item.prepend(make("label", "choose", null, [box]));
-  }
-  if (one.said) item.append(make("div", "said", null, [icon("info"), make("span", "", one.said)]));
+  if (one.may) item.prepend(chooses(`${one.amount}, ${one.text}`, chosen.has(one.id)));
+  if (one.said) item.append(said(one.said));
   item.dataset.id = one.id;
   return item;
 }
@@ -97,23 +84,9 @@ export default function ({ data: { heard, ...data }, parentElement, setTriggerVa
     mark(item);
     onto(item.nextElementSibling?.querySelector("[data-row]"));
   };
-  root.onclick = (event) => {
-    const item = event.target.closest("li[data-id]");
-    const button = event.target.closest("[data-deed]");
-    if (item && button) done(item, button.dataset.deed);
-  };
-  root.onchange = (event) => done(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
-  const quiet = roving(parentElement, (event, row) => {
-    // A drawer takes a moment to open: what is typed meanwhile is meant for it, not for the row.
-    if (waits(OPENS) || performance.now() < root.deskQuietUntil || event.repeat) return;
-    const item = row.closest("li[data-id]");
-    const button = [...item.querySelectorAll(".deed")].find((one) => one.querySelector("kbd")?.textContent === event.key);
-    const box = item.querySelector("input");
-    if (button) done(item, button.dataset.deed);
-    else if (event.key === "x" && box) box.click();
-    else return;
-    event.preventDefault();
-  });
+  // A drawer takes a moment to open: what is typed meanwhile is meant for it, not for the row.
+  const deaf = (event) => waits(OPENS) || performance.now() < root.deskQuietUntil || event.repeat;
+  const quiet = listen(root, parentElement, { done, deaf });
   return () => {
     quiet();
     rest();
