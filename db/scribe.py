@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from io import BufferedRWPair
 from pathlib import Path
@@ -51,7 +52,7 @@ class Scribe(asyncio.Protocol):
         self._transport: Any = None  # uvloop's is no asyncio.Transport
         self._ready = self._closing = False
         self._unread = bytearray()
-        self._asked: asyncio.Future[Rows | None] | None = None
+        self._asked: deque[asyncio.Future[Rows | None]] = deque()  # the next answer is the first one's
 
     @property
     def pid(self) -> int | None:
@@ -76,15 +77,16 @@ class Scribe(asyncio.Protocol):
 
     async def write(self, statement: str, values: Any) -> Rows | None:
         """What a statement of the driver's own returned, once it is committed. None: it may have been
-        written or not, and who asked does it themselves. One at a time."""
+        written or not, and who asked does it themselves. In the order in which they are asked."""
         if not self._ready:
             return None
         loop = asyncio.get_running_loop()
-        self._asked = loop.create_future()
+        asked: asyncio.Future[Rows | None] = loop.create_future()
+        self._asked.append(asked)
         self._transport.write(_packed((statement, values)))
         patience = loop.call_later(PATIENCE_S, self._end)
         try:
-            return await self._asked
+            return await asked
         finally:
             patience.cancel()
 
@@ -97,18 +99,17 @@ class Scribe(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
-        length = int.from_bytes(self._unread[:_LENGTH], "big") + _LENGTH
-        if len(self._unread) < max(length, _LENGTH + 1):
-            return
-        told = pickle.loads(self._unread[_LENGTH:length])  # noqa: S301 our own process
-        self._unread.clear()  # it only answers, and one thing is asked at a time
-        if self._ready:
-            self._answer(told)
-        self._ready = True
+        while len(self._unread) >= (end := _LENGTH + int.from_bytes(self._unread[:_LENGTH], "big")):
+            told = pickle.loads(self._unread[_LENGTH:end])  # noqa: S301 our own process
+            del self._unread[:end]
+            if self._ready:
+                self._answer(told)
+            self._ready = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ready = False
-        self._answer(None)
+        while self._asked:
+            self._answer(None)
         if not self._closing:
             log.error("The process that writes messages has ended; this one writes until there is another")
             self._end()  # it may live, and have lost its standard input
@@ -132,8 +133,9 @@ class Scribe(asyncio.Protocol):
             self._process.kill()
 
     def _answer(self, told: Rows | None) -> None:
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_result(told)
+        asked = self._asked.popleft()
+        if not asked.done():
+            asked.set_result(told)
 
 
 # -- its own process ----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     @staticmethod
     def sqlite_text(value: datetime) -> str:
         """An aware moment as SQLite holds it: what SQLAlchemy makes of it, in a tenth of the time."""
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        return value.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

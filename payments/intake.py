@@ -32,6 +32,8 @@ log = logging.getLogger("paydesk.intake")
 
 #: How many messages share a transaction, at most.
 TOGETHER = 256
+#: How many batches the scribe has at once: while it writes one, the next lies there already.
+AHEAD = 2
 #: A sender hears within this time, whatever the database does.
 PATIENCE_S = 4
 #: How long closing waits for what is queued.
@@ -63,7 +65,7 @@ class Intake:
         self._sessions = sessions
         self._scribe = scribe
         self._arrived: deque[_Waiting] = deque()  # messages for the scribe
-        self._dictation: asyncio.Task[None] | None = None
+        self._dictations: set[asyncio.Task[None]] = set()
         self._queue: deque[_Waiting] = deque()  # what the thread writes
         self._wake: SimpleQueue[bool] = SimpleQueue()  # True: something waits; False: close
         self._is_told = False
@@ -89,7 +91,7 @@ class Intake:
     @property
     def busy(self) -> bool:
         """Messages are being kept, or were a moment ago: more are likely."""
-        return time.monotonic() < self._busy_until
+        return bool(self._dictations) or time.monotonic() < self._busy_until
 
     async def accept(self, message: Message, event: GatewayEvent | None) -> int:
         """``inbox.accept``, committed. Raises NotKept when the database could not in time."""
@@ -122,8 +124,10 @@ class Intake:
         """Once for all that the loop took in one turn: told of the first of them, a writer would commit it
         alone, and the others would wait for that."""
         self._is_told = False
-        if self._arrived and self._dictation is None:
-            self._dictation = asyncio.get_running_loop().create_task(self._dictate())
+        if self._arrived and len(self._dictations) < AHEAD:
+            dictation = asyncio.get_running_loop().create_task(self._dictate())
+            self._dictations.add(dictation)
+            dictation.add_done_callback(self._dictations.discard)
         if self._queue:
             self._wake.put(True)
 
@@ -132,7 +136,6 @@ class Intake:
         while self._arrived:
             if not (batch := _take(self._arrived)):
                 continue
-            self._busy_until = inf
             ids = await self._by_scribe([one.work for one in batch])
             self._busy_until = time.monotonic() + _A_MOMENT_S
             if ids is None:
@@ -140,7 +143,6 @@ class Intake:
                 self._wake.put(True)
             else:
                 _settle(batch, ids)
-        self._dictation = None
 
     async def _by_scribe(self, arrived: list[Any]) -> list[int] | None:
         """Their ids, or None where the thread must do it: it finds out what is wrong, and with which."""

@@ -75,6 +75,68 @@ def test_another_process_writes_and_tells_the_ids(sessions, arrive):
     assert [rows[message.body].seen_count for message, _ in three] == [3, 1, 1]
 
 
+def test_the_next_statement_is_there_before_the_last_one_is_written(sessions, arrive):
+    """Each gets its own answer: one between them that cannot be written, and those it dies with, too."""
+    dialect = sessions.engine.dialect
+
+    async def work() -> tuple[list[object], list[object]]:
+        async with at_work(sessions) as scribe:
+
+            async def write(name: str, word: str = "SUCCESS") -> object:
+                arrived = arrive(name, 2, word)
+                rows = await scribe.write(*inbox.insertion(arrived, dialect))
+                return rows and inbox.ids_of(arrived, rows)
+
+            written = await asyncio.gather(write("a"), write("bad", "\ud800"), write("c"))
+            os.kill(scribe.pid, signal.SIGSTOP)
+            lost = [asyncio.create_task(write(name)) for name in ("d", "e")]
+            await asyncio.sleep(0)
+            os.kill(scribe.pid, signal.SIGKILL)
+            return written, await asyncio.gather(*lost)
+
+    (first, bad, last), lost = run_apart(work())
+    with sessions.read() as session:
+        ids = {row.body.decode(): row.id for row in session.scalars(select(InboxEvent))}
+    assert first == [ids["a 0"], ids["a 1"]]
+    assert bad is None
+    assert last == [ids["c 0"], ids["c 1"]]
+    assert lost == [None, None]
+
+
+def test_a_batch_waits_at_the_scribe_while_it_writes_another_and_the_next_ones_are_together(sessions, arrive):
+    class Slow:
+        pid = 1
+
+        def __init__(self) -> None:
+            self.batches: list[asyncio.Future[None]] = []
+
+        async def write(self, _statement: str, _values: object) -> None:
+            self.batches.append(asyncio.get_running_loop().create_future())
+            await self.batches[-1]  # and then nobody knows whether it was written
+
+    async def work() -> list[int]:
+        slow, sizes = Slow(), []
+        intake = Intake(sessions, slow)  # type: ignore[arg-type]
+        intake.start()
+        tasks = []
+        for nth, (message, event) in enumerate(arrive("one by one", 10)):
+            tasks.append(asyncio.create_task(intake.accept(message, event)))
+            await until(lambda nth=nth: len(slow.batches) + intake.waiting == nth + 1)
+            sizes.append(len(slow.batches))
+        assert intake.busy
+        slow.batches[0].set_result(None)
+        await until(lambda: len(slow.batches) == 3)
+        assert intake.waiting == 0
+        for batch in slow.batches[1:]:
+            batch.set_result(None)
+        await asyncio.gather(*tasks)
+        await asyncio.to_thread(intake.close)
+        return sizes
+
+    assert run_apart(work()) == [1] + [2] * 9
+    assert kept(sessions) == 10
+
+
 def test_what_it_cannot_write_it_leaves_to_who_asked_and_goes_on(sessions, arrive):
     dialect = sessions.engine.dialect
 
