@@ -44,7 +44,7 @@ check: .venv/.dev  ## format, lint, types
 	@$(BIN)/mypy
 
 guards: .venv/.dev  ## take each guard away in a copy: a test must go red
-	@$(BIN)/python tests/guards.py
+	@$(BIN)/python -m tests.guards
 
 chaos: .venv/.dev  ## what docs/reliability.md counts, as often as asked for; make chaos STORMS=100
 	@$(BIN)/python -m pytest tests/test_power.py -q -s --cuts 100

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import guards
+from tests import guarded
 
 ROOT = Path(__file__).parent.parent
 
@@ -438,6 +438,6 @@ def test_a_function_fits_a_screen_and_a_file_a_sitting(path):
     assert lines <= 550
 
 
-@pytest.mark.parametrize("guard", [pytest.param(one, id=one.name) for one in guards.GUARDS])
+@pytest.mark.parametrize("guard", [pytest.param(one, id=one.name) for one in guarded.GUARDS])
 def test_what_make_guards_takes_away_stands_where_it_says(guard):
     assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.stands) == 1
