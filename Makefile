@@ -50,7 +50,8 @@ chaos: .venv/.dev  ## what docs/reliability.md counts, as often as asked for; ma
 	@$(BIN)/python -m pytest tests/test_power.py -q -s --cuts 100
 	@$(BIN)/python -m pytest tests/test_webhook_hostile.py -q -s -k "kill_minus or told_to_stop" --kills 200 --stops 50
 	@$(BIN)/python -m pytest tests/test_mailing.py tests/test_races.py tests/test_sync.py tests/test_transport.py \
-		tests/test_ikhokha.py tests/test_ikhokha_events.py tests/test_webhook.py tests/test_audit_chain.py tests/test_issuing_dies.py -q --chaos
+		tests/test_ikhokha.py tests/test_ikhokha_events.py tests/test_webhook.py tests/test_audit_chain.py tests/test_issuing_dies.py \
+		tests/test_any_history.py -q --chaos
 	@$(BIN)/python -m pytest tests/test_migrate.py -q -k any_statement --chaos
 	@$(BIN)/python -m pytest tests/test_keys.py -q -s -k worked_through --chaos
 	@$(BIN)/python -m pytest tests/test_hosts.py tests/test_forged_messages.py -q -s --chaos
