@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, case, select
+from sqlalchemy import ColumnElement, ScalarSelect, case, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
+from db.among import among, told
 from db.models import Category, Event, Link, Payment
 from db.money import Money
 from payments.lifecycle import Review, Status
@@ -42,10 +43,12 @@ class PaymentRow:
 
 
 def fetch(session: Session, ids: Sequence[int]) -> list[PaymentRow]:
-    """The payments of these ids, in this order."""
+    """The payments of these ids, none twice, in this order."""
     if not ids:
         return []
-    found = {payment.id: _row(payment) for payment in session.execute(_ROWS, {"ids": ids})}
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    read = session.execute(_ROWS[sqlite], told(ids, sqlite=sqlite))
+    found = {payment.id: _row(payment) for payment in read}
     return [found[payment_id] for payment_id in ids]
 
 
@@ -93,14 +96,12 @@ def _told_first(link: type[Link]) -> tuple[ColumnElement[Any], ...]:
     return case((link.state == "paid", 1), else_=0).desc(), link.id.desc()
 
 
-#: Made once: making a statement takes longer than reading a page.
-_ROWS = (
-    select(*_COLUMNS)
-    .join(Payment.event)
-    .outerjoin(Payment.category)
-    .outerjoin(Link, Link.id == told_link())
-    .where(Payment.id.in_(bindparam("ids", expanding=True)))
+_JOINED = (
+    select(*_COLUMNS).join(Payment.event).outerjoin(Payment.category).outerjoin(Link, Link.id == told_link())
 )
+#: Made once: making a statement takes longer than reading a page. The ids go over as one value: where a
+#: statement has more than fifty, PostgreSQL's driver works out each time anew where they stand.
+_ROWS = {sqlite: _JOINED.where(among(Payment.id, sqlite=sqlite)) for sqlite in (True, False)}
 
 
 def _row(payment: Any) -> PaymentRow:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db.money import Money
-from db.session import Sessions
+from db.session import Sessions, takes_long
 from payments import people, search
 from payments.conditions import Filter
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -345,6 +345,7 @@ def peak_of(sessions: Sessions, children: Children, wanted: Filter, rows: int) -
 @pytest.mark.timeout(600)
 def test_a_hundred_thousand_rows_take_no_more_memory_than_one(sessions: Sessions, now: datetime):
     with sessions.begin() as session:
+        takes_long(session)
         event = make_event(session, now=now)
         first = make_payment(session, event, now=now, note="x" * 60)
         few = make_payment(session, make_event(session, "few", now=now), now=now)

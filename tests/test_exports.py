@@ -362,6 +362,13 @@ def test_a_whole_file_is_recorded_with_its_hash_and_sums(sessions: Sessions, chi
     }
 
 
+@pytest.mark.usefixtures("crowd")
+def test_who_writes_a_file_gives_way_to_the_hook_and_to_pages(sessions: Sessions, children: Children):
+    delivery = Delivery(sessions, children, ADMIN, asked(sessions).reference, lambda: NOW)
+    assert os.getpriority(os.PRIO_PROCESS, delivery.child) == min(19, os.nice(0) + child.GIVES_WAY)
+    delivery.end()
+
+
 @pytest.mark.parametrize(
     "wanted, told",
     [
