@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from tests.guarded import GUARDS
+
 TESTS = Path(__file__).parent
 SAID = (TESTS.parent / "docs/reliability.md").read_text(encoding="utf-8")
 
@@ -47,3 +49,9 @@ def test_of_each_requirement_the_words_beside_a_file_are_of_a_test_in_it():
 def test_each_requirement_of_the_edge_has_its_row():
     asked = [*range(1, 14), *range(16, 29), 30, 33]
     assert [nth for nth in asked if f"\n| R{nth} | " not in SAID] == []
+
+
+def test_the_table_of_guards_has_each_guard_that_is_taken_away():
+    table = SAID.partition("| without | goes red |")[2].partition("## ")[0]
+    rows = [row.split(" | ")[0].removeprefix("| ") for row in table.splitlines() if row.startswith("| ")]
+    assert rows == [guard.name for guard in GUARDS]
