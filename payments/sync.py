@@ -54,8 +54,10 @@ def next_ask(active_at: datetime, *, now: datetime) -> datetime:
 
 
 def due(session: Session, *, now: datetime, limit: int = CALLS_A_SECOND) -> list[int]:
-    """Links to ask about now, the most recently active first."""
-    query = select(Link.id).where(Link.next_ask_at <= now).order_by(Link.active_at.desc()).limit(limit)
+    """Links to ask about now, the most recently active first. Of those active in one moment the one that has
+    waited longest: else some of a thousand that were issued together would be passed over again and again."""
+    query = select(Link.id).where(Link.next_ask_at <= now)
+    query = query.order_by(Link.active_at.desc(), Link.next_ask_at).limit(limit)
     return list(session.scalars(query))
 
 

@@ -309,6 +309,13 @@ GUARDS = (
         "tests/test_sync.py -k 'cancelled and sqlite'",
     ),
     Guard(
+        "who has waited longest is asked about first",
+        "payments/sync.py",
+        ".order_by(Link.active_at.desc(), Link.next_ask_at)",
+        ".order_by(Link.active_at.desc())",
+        "tests/test_sync.py -k 'waited_longest and postgres'",
+    ),
+    Guard(
         "nothing expires by our clock alone",
         "payments/expiry.py",
         "min(dates.business_day(told), dates.business_day(now))",

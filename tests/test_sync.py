@@ -90,6 +90,17 @@ def test_no_more_than_five_calls_a_round_and_the_most_recent_first(sessions, gat
     assert gateway.asked == [link.gateway_reference for link in reversed(issued)][: sync.CALLS_A_SECOND]
 
 
+def test_of_links_issued_in_one_moment_who_has_waited_longest_is_first(sessions, gateway, event, now):
+    for _ in range(8):
+        issue(sessions, gateway, now=now)
+    with sessions.begin() as session:
+        for link in session.scalars(select(Link)):
+            link.next_ask_at = now + minutes(10 - link.id)
+    with sessions.read() as session:
+        first = sync.due(session, now=now + minutes(10))
+        assert first == list(session.scalars(select(Link.id).order_by(Link.id.desc()).limit(5)))
+
+
 def test_a_gateway_that_is_down_is_told_and_the_link_keeps_its_place(sessions, gateway, event, now):
     issue(sessions, gateway, now=now)
     gateway.failing = GatewayUnavailable("down since noon")
