@@ -220,7 +220,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 
 def refuse(session: Session, person: Person, approval_id: int, why: str, *, now: datetime) -> ApprovalView:
     """Say no, and why. Raises as ``approve`` does, and InvalidInput."""
-    reason = _reason(why)
+    reason = _reason(why, f"{SHORTEST_WHY} characters or more: whoever asked reads it.")
     row = _to_decide(session, person, approval_id, now)
     _step(
         session, row, State.REFUSED, now, decider_id=person.id, decider_name=person.name, decided_why=reason
@@ -362,10 +362,10 @@ def _owe(session: Session, mail: Mail, row: Approval, to: PersonRow, now: dateti
 # -- inside -----------------------------------------------------------------------------------------
 
 
-def _reason(why: str) -> str:
+def _reason(why: str, how: str = f"{SHORTEST_WHY} characters or more: another person decides by it.") -> str:
     given = clean(why, field="The reason", longest=1000)
     if len(given) < SHORTEST_WHY:
-        raise InvalidInput(f"Say why, in {SHORTEST_WHY} characters or more: another person decides by it.")
+        raise InvalidInput(f"Say why, in {how}")
     return given
 
 
@@ -449,7 +449,8 @@ def _to_decide(session: Session, person: Person, approval_id: int, now: datetime
 def _check_open(row: Approval, now: datetime, states: tuple[State, ...]) -> None:
     if row.state not in states:
         by = f" by {row.decider_name}" if row.decider_name else ""
-        raise Conflict(f"This request was {row.state}{by} already.")
+        ended = "approved" if row.state == State.USED else row.state
+        raise Conflict(f"This request was {ended}{by} already.")
     if now >= row.expires_at:
         raise Conflict("This request has expired. Whoever asked can ask again.")
 

@@ -20,6 +20,9 @@ CONNECT_S, WHOLE_S = 5, 15
 #: So much of an answer is kept, for whoever looks why it was no good.
 LARGEST_ANSWER = 2_000
 LONGEST_URL = 500
+#: Of a name, and between two of its dots (RFC 1035).
+LONGEST_HOST, LONGEST_LABEL = 253, 63
+_INSIDE = "{} is an address inside a network, and nothing is sent there."
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 Address = IPv4Address | IPv6Address
 
@@ -59,8 +62,22 @@ def target(url: str, *, loopback: bool) -> Target:
     secure = parts.scheme == "https"
     if not secure and not (loopback and _is_here(parts.hostname)):
         raise InvalidInput("The address must begin with https://: what is sent could be read on its way.")
+    _refuse_host(parts.hostname, loopback=loopback)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.hostname, port or (443 if secure else 80), path, secure)
+
+
+def _refuse_host(host: str, *, loopback: bool) -> None:
+    """What no name can be, or a number that is ours to see: a name is looked up when something is sent."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        if len(host) > LONGEST_HOST or any(not 1 <= len(label) <= LONGEST_LABEL for label in labels):
+            raise InvalidInput("This is no web address. Write it like https://example.org/paydesk.") from None
+        return
+    if not (is_public(address) or (loopback and _is_loopback(address))):
+        raise InvalidInput(_INSIDE.format(host))
 
 
 def is_public(address: Address) -> bool:
@@ -84,7 +101,7 @@ def resolve(host: str, port: int, *, loopback: bool) -> str:
     addresses = [str(info[4][0]).partition("%")[0] for info in found]
     for address in addresses:
         if not (is_public(ip_address(address)) or (loopback and _is_loopback(ip_address(address)))):
-            raise NotSent(f"{host} is an address inside a network, and nothing is sent there.")
+            raise NotSent(_INSIDE.format(host))
     return addresses[0]
 
 

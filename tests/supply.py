@@ -62,7 +62,7 @@ def audited(lock: Path, tool: Sequence[str] | None = None) -> Answer:
         told = json.loads(done.stdout)["dependencies"]
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
         said = getattr(locals().get("done"), "stderr", "").strip().splitlines()
-        return Answer(question, False, f"NOT AUDITED: {said[-1] if said else type(error).__name__}")
+        return Answer(question, False, f"NOT AUDITED: {said[-1].strip() if said else type(error).__name__}")
     known = [
         f"{each['name']} {each['version']}: {one['id']}" for each in told for one in each.get("vulns", ())
     ]

@@ -111,7 +111,7 @@ def test_one_asks_for_somebody_and_they_are_here_once_another_approves(sessions,
     assert row_of(sessions, "Naledi").role == "finance"
     (_, told) = entries(sessions, "create_person")
     assert (told["actor"], told["approved_by"]) == ("thandi@example.org", "Pieter")
-    with pytest.raises(Conflict, match="was used"):
+    with pytest.raises(Conflict, match="was approved by"):
         did(sessions, two_people.approve, desk["pieter"], request.id, now=now)
 
 
@@ -396,3 +396,40 @@ def test_the_pages_ask_and_show_the_key_to_whoever_asked_alone(page_desk):
     assert not any("pd_demo_" in each.value for each in page_desk.open("pages/admin/systems.py").code)
     page_desk.cookie = finance
     assert "Make it now" not in str(page_desk.open("pages/monitor/approvals.py").button)
+
+
+def test_what_another_admin_changed_meanwhile_is_not_written_over(page_desk):
+    """The form took up the other's values as it was sent, wrote those, and said that it was saved."""
+    page_desk.sign_in(Role.VIEWER)
+    with page_desk.sessions.read() as session:
+        viewer = people.system_person(session, "viewer@example.org")
+    page_desk.sign_in(Role.ADMIN)
+    at = page_desk.open("pages/admin/people.py").button(key=f"change_{viewer.id}").click().run()
+    with page_desk.sessions.begin() as session:
+        people.change_person(
+            session,
+            people.SYSTEM,
+            viewer.id,
+            name="Zola Dube",
+            role=Role.VIEWER,
+            events=None,
+            now=page_desk.now,
+        )
+    name = next(one for one in at.text_input if one.label == "Name")
+    name.set_value("Zola Nkosi")
+    at = next(one for one in at.button if one.label == "Save").click().run()
+    assert "changed by somebody else meanwhile" in at.error[0].value
+    with page_desk.sessions.read() as session:
+        assert session.get_one(PersonRow, viewer.id).name == "Zola Dube"
+
+
+def test_what_is_asked_for_of_people_stands_on_their_page_until_it_is_decided(page_desk):
+    page_desk.sign_in(Role.FINANCE)
+    page_desk.sign_in(Role.ADMIN)
+    at = page_desk.open("pages/admin/people.py").button(key="change_1").click().run()
+    at.radio[0].set_value(Role.ADMIN)
+    next(one for one in at.text_input if one.label.startswith("Why?")).set_value(WHY)
+    at = next(one for one in at.button if one.label == "Save").click().run()
+    assert "Nothing changes until" in at.success[0].value
+    said = "".join(each.value for each in page_desk.open("pages/admin/people.py").html)
+    assert "Let a person do or reach more: finance person. admin person asked" in said

@@ -458,6 +458,10 @@ def test_where_this_machine_is_allowed_the_network_is_not(url):
         pytest.param("https://example.org:99999/", id="a port that is none"),
         pytest.param("https://exämple.org/", id="not ascii"),
         pytest.param("https://example.org/" + "x" * 500, id="endless"),
+        pytest.param(f"https://{'a' * 64}.example.org/", id="a name that cannot be"),
+        pytest.param("https://example..org/", id="a name with a hole"),
+        pytest.param("https://10.0.0.1/told", id="inside a network"),
+        pytest.param("https://[fd00::1]/", id="inside a network, IPv6"),
     ],
 )
 def test_an_address_that_is_none_is_refused(url):

@@ -55,7 +55,7 @@ def test_payers_are_told_another_account_once_a_second_person_allowed_exactly_th
         approved(sessions, told, request, now, who="thandi")
     assert approved(sessions, told, request, now).state is State.USED
     assert payers_are_told(sessions, told) == THEIRS
-    with pytest.raises(Conflict, match="was used"):
+    with pytest.raises(Conflict, match="was approved by"):
         approved(sessions, told, request, now)
     told_of = entries(sessions, "set_bank_account")[-1]
     assert (told_of["actor"], told_of["approved_by"]) == ("thandi@example.org", "Pieter")

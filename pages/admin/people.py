@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
+import approval_words
 import bootstrap
 import ui
 import words
-from payments import dates, entrusting, events, invitations, people, signin
-from payments.approvals import ApprovalView
+from payments import approvals, dates, entrusting, events, invitations, people, signin
+from payments.approvals import ApprovalView, State, What
 from payments.entrusting import Wanted
+from payments.errors import Conflict
 from payments.people import Action, Person, PersonView, Role
 
 person = ui.require(Action.MANAGE_PEOPLE)
@@ -26,8 +28,24 @@ ALONE = (
 )
 
 
-def choose(person_id: int | None) -> None:
-    st.session_state.person_open = person_id
+#: What is asked for on this page.
+OF_PEOPLE = (What.ADD_PERSON, What.CHANGE_PERSON, What.ENABLE_PERSON, What.RESET_CODES, What.SIGN_IN_LINK)
+
+
+def choose(person_id: int | None, seen: PersonView | None = None) -> None:
+    """Open somebody as they are ``seen`` now: what is filled in stays while another admin changes them."""
+    st.session_state.person_open, st.session_state.person_seen = person_id, seen
+
+
+def waits(asked: list[ApprovalView]) -> None:
+    """What was asked for and nobody has decided yet."""
+    with st.container(border=True, key="people_waits"):
+        for one in asked:
+            deed = approval_words.ASKED[one.what][0]
+            ui.plain(f"{deed}: {one.subject}. {one.requester} asked; another person decides.")
+        st.page_link(
+            "pages/monitor/approvals.py", label="See it under Approvals", icon=":material/how_to_reg:"
+        )
 
 
 def invite(one: PersonView) -> None:
@@ -104,7 +122,9 @@ def card(one: PersonView) -> None:
 
 def actions(one: PersonView) -> None:
     with st.container(horizontal=True):
-        st.button("Change", key=f"change_{one.id}", icon=":material/edit:", on_click=choose, args=(one.id,))
+        st.button(
+            "Change", key=f"change_{one.id}", icon=":material/edit:", on_click=choose, args=(one.id, one)
+        )
         if one.disabled:
             enabling(one)
             return
@@ -221,7 +241,19 @@ def edit(one: PersonView | None) -> None:
         save(one, email, wanted, why or "")
 
 
+def kept_of(one: PersonView | None) -> tuple[object, ...] | None:
+    """What the form changes of somebody."""
+    return (one.name, one.role, one.events, one.access_until, one.disabled) if one else None
+
+
 def save(one: PersonView | None, email: str, wanted: Wanted, why: str) -> None:
+    now_is = next((each for each in everybody if one and each.id == one.id), None)
+    if kept_of(now_is) != kept_of(one):
+        raise Conflict(
+            f"{one.name if one else email} was changed by somebody else meanwhile, and nothing was saved. "
+            f"Go back to all people: there they stand as they are now."
+        )
+
     def do(me: Person) -> None:
         asked = app.sessions.run(
             lambda session: (
@@ -243,6 +275,8 @@ opened = st.session_state.get("person_open")
 with app.sessions.read() as session:
     everybody = people.list_people(session, person, now=app.now())
     two = people.takes_two(session)
+    requests = approvals.open_requests(session, person, now=app.now())
+    asked = [one for one in requests if one.what in OF_PEOPLE and one.state is State.WAITING]
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("People", anchor=False, width="content")
     if opened is None:
@@ -251,8 +285,10 @@ ui.plain(TWO if two else ALONE, "faint")
 ui.outcome()
 if opened is not None:
     with ui.error_boundary():
-        edit(next((one for one in everybody if one.id == opened), None))
+        edit(st.session_state.person_seen)
 else:
+    if asked:
+        waits(asked)
     with st.grid(3, min_column_width=300):
         for one in everybody:
             card(one)
