@@ -1,14 +1,16 @@
 """One contender of the reconciliation benchmark, in a process of its own: prints seconds and peak memory.
 
-``python -m benchmarks._reconcile CONTENDER DATABASE_URL LINES_FILE``. Lines are read before the clock starts;
-payments stay in the database until a contender asks for them.
+``python -m benchmarks._reconcile CONTENDER DATABASE_URL LINES_FILE``. Reading the lines counts; payments
+stay in the database until a contender asks for them.
 """
 
 import json
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,20 @@ def ours(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
     with Sessions(open_engine(url)).read() as session:
         found = propose(lines, SqlBook(session))
     return {one.line.id: one.payments[0] for one in found if one.safe and len(one.payments) == 1}
+
+
+def limit(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
+    """What no matching can be quicker than: one expression over all texts, and the driver's own probes of the
+    unique index, in its order. No evidence, no names, nothing damaged, and no objects."""
+    asked = sorted((read, minor, number) for number, _, minor, words in rows if (read := _read(words)))
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("CREATE TEMP TABLE asked (reference TEXT, minor BIGINT, id INTEGER)")
+        connection.executemany("INSERT INTO asked VALUES (?, ?, ?)", asked)
+        probes = connection.execute(
+            "SELECT asked.id, payments.id FROM asked CROSS JOIN payments ON payments.reference ="
+            " asked.reference AND payments.amount_minor - payments.received_minor = asked.minor"
+        )
+        return dict(probes.fetchall())
 
 
 def sql_join(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
@@ -73,6 +89,7 @@ def _read(words: str) -> str | None:
 
 CONTENDERS: dict[str, Callable[[str, list[Any]], dict[int, int]]] = {
     "ours": ours,
+    "limit": limit,
     "sql_join": sql_join,
     "dataframe_join": dataframe_join,
 }
@@ -86,10 +103,9 @@ def _peak_mb() -> int:
 
 def main() -> None:
     name, url, path = sys.argv[1:]
-    rows = lines_of(path)
     before_mb = _peak_mb()
     wall, cpu = time.perf_counter(), time.process_time()
-    found = CONTENDERS[name](url, rows)
+    found = CONTENDERS[name](url, lines_of(path))
     told = {
         "seconds": round(time.perf_counter() - wall, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),

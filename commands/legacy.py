@@ -1,8 +1,5 @@
 """The command that brings records of the earlier system in."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +11,7 @@ import words
 from commands import AsEmail, AsJson, acting, answer, aside, command_line, console, open_desk
 from commands.statements import bytes_of
 from payments import audit, legacy
+from payments.circles import without_looking_for_circles
 from payments.legacy import Report
 from payments.legacy.files import MAX_BYTES
 
@@ -49,7 +47,7 @@ def import_legacy(
         with app.sessions.read() as session:
             report = legacy.look(session, person, file.name, data, currency.upper())
     else:
-        with _without_looking_for_circles(), Progress(console=aside, transient=True) as bar:
+        with without_looking_for_circles(), Progress(console=aside, transient=True) as bar:
             looking = bar.add_task("Reading", total=None)
             writing = bar.add_task("Writing", total=None, start=False)
 
@@ -69,17 +67,6 @@ def import_legacy(
                 reading=lambda done, total: bar.update(looking, completed=done, total=total),
             )
     answer(_told(report, dry_run), as_json, lambda: _show(report, dry_run))
-
-
-@contextmanager
-def _without_looking_for_circles() -> Iterator[None]:
-    """Python looks through all it holds for circles to throw away. A file's records are millions of things
-    that stay until the end, and looking through them takes a seventh of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _told(report: Report, dry_run: bool) -> dict[str, Any]:

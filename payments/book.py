@@ -102,9 +102,8 @@ class SqlBook:
         asked = _ASKED.where(among(Payment.reference, of=Text, sqlite=sqlite))
         found = {}
         for some in _batched(sorted(references)):
-            for row in connection.execute(asked, told(some, sqlite=sqlite)):
-                one = _obligation(row)
-                found[one.reference] = one
+            for row in connection.execute(asked, told(some, sqlite=sqlite)).all():
+                found[row[1]] = _obligation(row)
         return found
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
@@ -125,10 +124,10 @@ class SqlBook:
     ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
         found: dict[tuple[int, str], list[Obligation]] = defaultdict(list)
         for some in _batched(sorted(keys)):
-            for *row, rest, wanted in self._named(some):
-                hits = found[rest, wanted.upper()]
+            for row in self._named(some):
+                hits = found[row[-2], row[-1].upper()]
                 if len(hits) < MOST:
-                    hits.append(_obligation(row))
+                    hits.append(_obligation(row[:-2]))
         return found
 
     def _named(self, keys: Sequence[tuple[int, str]]) -> Sequence[Any]:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 DEMO_PREFIX = "DEMO_"
@@ -141,9 +142,8 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A reference that a text may mean. ``space`` to one is the chance that one try hits a given payment."""
+    """How a text may mean a reference. ``space`` to one is the chance that one try hits a given payment."""
 
-    reference: str
     fault: Fault
     space: int = SPACE
 
@@ -162,7 +162,11 @@ class Fragment:
 
 _VALUE = {char: value for value, char in enumerate(ALPHABET)}
 _WEIGHTS = (*range(1, _BODY_LENGTH + 1), 1)
-_INVERSE = {weight: pow(weight, -1, len(ALPHABET)) for weight in _WEIGHTS}
+#: Which character a place needs, by what the others add to the check.
+_RIGHT = [
+    [ALPHABET[-others * pow(weight, -1, len(ALPHABET)) % len(ALPHABET)] for others in range(len(ALPHABET))]
+    for weight in _WEIGHTS
+]
 _LENGTH = _BODY_LENGTH + 1
 _NOT_ALNUM = re.compile(r"[^A-Z0-9]+")
 #: What is written for what: in a prefix both are read alike.
@@ -194,19 +198,18 @@ class Reader:
 
     def exact(self, text: str) -> list[str]:
         """References as they stand in a text, whatever became of case and separators, each once."""
-        bare = _NOT_ALNUM.sub("", text.upper())
-        found: dict[str, None] = {}
-        for match in self._exact.finditer(bare):
-            head, tail = match.groups()
+        found: list[str] = []
+        for head, tail in self._exact.findall(_bare(text)):
             if is_tail(tail):
-                found |= dict.fromkeys(f"{whole}_{tail}" for whole in self._heads[head])
-        return list(found)
+                found += [f"{whole}_{tail}" for whole in self._heads[head]]
+        return list(dict.fromkeys(found)) if len(found) > 1 else found
 
     def guesses(self, text: str) -> dict[str, Guess]:
-        """What a text without an exact reference may mean: mostly a dozen, of which none or one exists."""
+        """What a text without an exact reference may mean, by reference: mostly a dozen, of which none or
+        one exists."""
         plain = text.upper()
         found: dict[str, Guess] = {}
-        regions = self._regions(_NOT_ALNUM.sub("", plain))
+        regions = self._regions(_bare(text))
         for heads, region in regions:
             _note(found, heads, _mended(region))
             _note_numbers(found, heads, region)
@@ -221,21 +224,20 @@ class Reader:
 
     def regions(self, text: str) -> list[tuple[str, str]]:
         """Each prefix in a text, as references have it, with the seven characters after it."""
-        found = self._regions(_NOT_ALNUM.sub("", text.upper()))
+        found = self._regions(_bare(text))
         return [(head, region[:_LENGTH]) for heads, region in found for head in heads]
 
     def fragments(self, text: str) -> list[Fragment]:
         """Beginnings of references at the very end of a text, where a statement cut it."""
-        bare = _NOT_ALNUM.sub("", text.upper())
         found = []
-        for heads, region in self._regions(bare):
+        for heads, region in self._regions(_bare(text)):
             if _LEAST_CUT <= len(region) < _LENGTH and all(char in _VALUE for char in region):
                 found += [Fragment(f"{head}_{region}", len(region)) for head in heads]
         return found
 
     def tails(self, text: str) -> list[str]:
         """What stands where tails should, right or wrong: at least four characters after a prefix."""
-        regions = self._regions(_NOT_ALNUM.sub("", text.upper()))
+        regions = self._regions(_bare(text))
         return [region for _, region in regions if len(region) > _LEAST_CUT and _is_meant(region)]
 
     def _regions(self, bare: str) -> list[tuple[list[str], str]]:
@@ -247,19 +249,35 @@ class Reader:
         ]
 
 
-_WORTH = [{char: weight * value for char, value in _VALUE.items()} for weight in _WEIGHTS]
+@lru_cache(maxsize=4096)
+def _bare(text: str) -> str:
+    """Capital letters and digits alone. A line is read in several ways, one after the other."""
+    return _NOT_ALNUM.sub("", text.upper())
+
+
+#: What each character adds to the check, at each of the six places.
+_1, _2, _3, _4, _5, _6 = (
+    {char: weight * value for char, value in _VALUE.items()} for weight in range(1, _BODY_LENGTH + 1)
+)
 _WINDOW = re.compile(f"(?=([{ALPHABET}]{{{_LENGTH}}}))")
 
 
 def is_tail(tail: str) -> bool:
     """Six characters and the check character that belongs to them, all of the alphabet."""
-    return sum(worth[char] for worth, char in zip(_WORTH, tail, strict=True)) % len(ALPHABET) == 0
+    a, b, c, d, e, f, check = tuple(tail)  # written out: it is asked several times of each line
+    try:
+        return (_1[a] + _2[b] + _3[c] + _4[d] + _5[e] + _6[f] + _VALUE[check]) % len(ALPHABET) == 0
+    except KeyError:
+        return False
+
+
+_GUESS = {fault: Guess(fault) for fault in Fault}
 
 
 def _note(found: dict[str, Guess], heads: Iterable[str], tails: Mapping[str, Fault]) -> None:
     for head in heads:
         for tail, fault in tails.items():
-            found.setdefault(f"{head}_{tail}", Guess(f"{head}_{tail}", fault))
+            found.setdefault(f"{head}_{tail}", _GUESS[fault])
 
 
 def _note_numbers(found: dict[str, Guess], heads: Iterable[str], region: str) -> None:
@@ -270,13 +288,12 @@ def _note_numbers(found: dict[str, Guess], heads: Iterable[str], region: str) ->
         for head in heads:
             for width in range(len(number), 9):
                 reference = f"{head}_{number.zfill(width)}"
-                found.setdefault(reference, Guess(reference, Fault.ZEROS, 10 ** len(number)))
+                found.setdefault(reference, Guess(Fault.ZEROS, 10 ** len(number)))
 
 
 def _whole_tails(plain: str) -> Iterator[str]:
     """Seven characters in a row that fit their check character, whatever stands before them."""
-    for match in _WINDOW.finditer(_NOT_ALNUM.sub("", plain)):
-        tail = match.group(1)
+    for tail in _WINDOW.findall(_NOT_ALNUM.sub("", plain)):
         if is_tail(tail) and not tail.isdigit():
             yield tail
 
@@ -284,7 +301,7 @@ def _whole_tails(plain: str) -> Iterator[str]:
 def _is_meant(region: str) -> bool:
     """A reference was meant here, right or wrong, and not the rest of a word such as REGistration."""
     tail = region[:_LENGTH]
-    whole = len(tail) == _LENGTH and all(char in _VALUE for char in tail) and is_tail(tail)
+    whole = len(tail) == _LENGTH and is_tail(tail)
     return whole or _mixed(region)
 
 
@@ -298,17 +315,17 @@ def _mended(region: str, *, ends: bool = False) -> dict[str, Fault]:
     found: dict[str, Fault] = {}
     if len(region) >= _LENGTH and not (ends and len(region) > _LENGTH):
         typed = region[:_LENGTH]
-        if all(char in _VALUE for char in typed) and is_tail(typed):
+        if is_tail(typed):
             found[typed] = Fault.PREFIX  # as it stands: only what is before it was odd
         for place in range(_LENGTH - 1):
             swapped = typed[:place] + typed[place + 1] + typed[place] + typed[place + 2 :]
-            if all(char in _VALUE for char in swapped) and is_tail(swapped):
+            if is_tail(swapped):
                 found.setdefault(swapped, Fault.SWAPPED)
         found = dict.fromkeys(_filled(typed), Fault.TYPED) | found
     if len(region) > _LENGTH:
         for place in range(_LENGTH + 1):
             shorter = region[:place] + region[place + 1 : _LENGTH + 1]
-            if all(char in _VALUE for char in shorter) and is_tail(shorter):
+            if is_tail(shorter):
                 found.setdefault(shorter, Fault.DOUBLED)
     if len(region) >= _LENGTH - 1 and not (ends and len(region) > _LENGTH - 1):
         typed = region[: _LENGTH - 1]
@@ -323,12 +340,12 @@ def _filled(typed: str) -> Iterator[str]:
 
     A character that is none of ours is where the slip must be.
     """
-    strange = [place for place, char in enumerate(typed) if char not in _VALUE]
-    if len(strange) > 1:
+    values = [_VALUE.get(char) for char in typed]
+    strange = values.count(None)
+    if strange > 1:
         return
-    total = sum(w * _VALUE.get(char, 0) for w, char in zip(_WEIGHTS, typed, strict=True))
-    for place in strange or range(_LENGTH):
-        weight = _WEIGHTS[place]
-        others = total - weight * _VALUE.get(typed[place], 0)
-        right = ALPHABET[-others * _INVERSE[weight] % len(ALPHABET)]
+    worth = [weight * (value or 0) for weight, value in zip(_WEIGHTS, values, strict=True)]
+    total = sum(worth)
+    for place in (values.index(None),) if strange else range(_LENGTH):
+        right = _RIGHT[place][(total - worth[place]) % len(ALPHABET)]
         yield typed[:place] + right + typed[place + 1 :]

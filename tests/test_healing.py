@@ -105,8 +105,8 @@ def test_leading_zeros_that_a_spreadsheet_took_are_put_back(typed):
 
 @given(st.text(max_size=40))
 def test_whatever_is_typed_only_references_are_guessed(text):
-    for guess in READER.guesses(text).values():
-        assert guess.fault is Fault.ZEROS or is_reference(guess.reference)
+    for reference, guess in READER.guesses(text).items():
+        assert guess.fault is Fault.ZEROS or is_reference(reference)
 
 
 @given(references, st.data())

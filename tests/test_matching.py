@@ -26,8 +26,9 @@ from payments.matching import (
     independent,
     propose,
 )
+from payments.matching.clues import papers_in
 from payments.matching.rules import STANDARD, Contains, Rule, Says
-from payments.matching.weigh import EXACT_AMOUNT, NAMED_BY_PAPER, papers_in
+from payments.matching.weigh import EXACT_AMOUNT, NAMED_BY_PAPER
 from payments.references import ALPHABET, with_check
 from simulator.families import Families
 

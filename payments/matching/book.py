@@ -43,7 +43,7 @@ class Book(Protocol):
         ...
 
     def by_papers(self, numbers: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
-        """What invoices and quotations are for, by their number (``weigh.papers_in``), paid or not."""
+        """What invoices and quotations are for, by their number (``clues.papers_in``), paid or not."""
         ...
 
     def payable_under(self, head: str) -> Sequence[str]:

@@ -157,7 +157,10 @@ class Proposal:
     healed: tuple[tuple[int, str], ...] = field(default=())  # payment and what was wrong with its reference
 
     def __post_init__(self) -> None:
-        if sum(part.amount.minor for part in self.allocations) not in (0, self.line.amount.minor):
+        told = 0
+        for part in self.allocations:
+            told += part.amount.minor
+        if told and told != self.line.amount.minor:
             raise ValueError(f"the parts of line {self.line.id} are not its amount")
         if self.safe and (self.tie or not self.allocations):
             raise ValueError(f"line {self.line.id} has nothing that is safe to accept")

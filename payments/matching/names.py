@@ -22,6 +22,7 @@ STOP_WORDS = frozenset(
 )
 #: Parts of surnames that many share.
 _PARTICLES = frozenset(("VAN", "DER", "DEN", "DE", "DU", "LE", "LA", "VON", "TER"))
+_SAYING_NOTHING = STOP_WORDS | _PARTICLES
 _WORD = re.compile(r"[A-Z0-9]+")
 _ALIKE = 93  # from here two spellings are one word: MOKOENA and MOKEONA, not MOLEFE and MOLOI
 _LEAST_CUT = 4
@@ -47,11 +48,7 @@ def plain(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text that may be of a name, in order."""
-    return [
-        word
-        for word in _WORD.findall(plain(text))
-        if word.isalpha() and word not in STOP_WORDS and word not in _PARTICLES
-    ]
+    return [word for word in _WORD.findall(plain(text)) if word not in _SAYING_NOTHING and word.isalpha()]
 
 
 def surname(name: str) -> str:

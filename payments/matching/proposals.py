@@ -15,11 +15,19 @@ from payments.matching.evidence import (
     Way,
 )
 from payments.matching.rules import Rule
-from payments.matching.weigh import NAMED_BY_PAPER, Weighed
+from payments.matching.weigh import EXACT_AMOUNT, EXACT_REFERENCE, NAMED_BY_PAPER, Weighed
+
+_EXACTLY = (EXACT_REFERENCE, EXACT_AMOUNT)
 
 
 def nothing(line: Line, rivals: tuple[Candidate, ...] = ()) -> Proposal:
     return Proposal(line, Way.NONE, (), (), rivals=rivals)
+
+
+def exactly(line: Line, hit: Obligation) -> Proposal:
+    """It names the payment, and is what that lacks."""
+    part = Allocation(Target.PAYMENT, hit.id, line.amount)
+    return Proposal(line, Way.EXACT, (part,), _EXACTLY, safe=True)
 
 
 def aside(line: Line, rule: Rule) -> Proposal:

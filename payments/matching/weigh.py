@@ -1,12 +1,13 @@
 """What speaks for one payment and against it, given one line; and which of several is the best."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from rapidfuzz.distance import OSA
 
 from db.money import Money
+from payments.matching.clues import Clues
 from payments.matching.evidence import Candidate, Evidence, Kind, Line, Obligation, Target
 from payments.matching.memory import WHOLE
 from payments.matching.names import Likeness, likeness, words
@@ -30,68 +31,6 @@ _NAME_SCORE = ((100, 45), (93, 42), (85, 38), (60, 15), (30, 5), (25, -15))
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
-    """How a reference of a payment was read. ``chance_ppm``: how likely chance alone finds a payment so."""
-
-    fault: Fault
-    chance_ppm: int
-
-
-#: What chance may hold of a clue that nothing checks: it speaks for a payment, and never decides.
-ALL_CHANCE_PPM = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Clues:
-    """All that one line tells, before it is held against a payment."""
-
-    line: Line
-    words: Sequence[str]
-    references: Mapping[str, Clue]
-    tails: Sequence[str]  # what stands where a reference's tail should
-    contacts: frozenset[str]
-    known: Mapping[str, tuple[int, int]]  # contacts this payer paid for before: weight, times
-    ruled: str = ""  # the contact a rule names
-    abroad: bool = False
-    papers: Mapping[str, Sequence[Obligation]] = field(default_factory=dict)  # what is billed, by number
-
-    @property
-    def name_keys(self) -> list[tuple[int, str]]:
-        """What the book is asked for: this amount, and each word that may be a surname."""
-        minor = self.line.amount.minor
-        return [(minor, word) for word in dict.fromkeys(self.words) if len(word) > 2]
-
-    @property
-    def people(self) -> set[str]:
-        """Contacts of whoever this may be for."""
-        return {*self.contacts, *self.known, *([self.ruled] if self.ruled else [])}
-
-
-_PHONE = re.compile(r"(?<![0-9])(?:\+?27|0)[ -]?([1-8][0-9])[ -]?([0-9]{3})[ -]?([0-9]{4})(?![0-9])")
-#: A number of seven digits or more needs its separators.
-_PAPER = re.compile(
-    r"(?<![A-Z])(?:DEMO[\s_\-.]*)?(INV|PRO|QUO)[\s_\-.]*"
-    r"(?:([1-9][0-9]{0,5})[\s_\-.]+([0-9]{6,9})|([1-9][0-9]{0,5}?)([0-9]{6}))(?![0-9])"
-)
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
-
-
-def contacts_in(text: str) -> frozenset[str]:
-    """South African phone numbers as ``+27…``, and e-mail addresses."""
-    phones = {"+27" + "".join(match.groups()) for match in _PHONE.finditer(text)}
-    return frozenset(phones | {match.group().lower() for match in _EMAIL.finditer(text)})
-
-
-def papers_in(text: str) -> tuple[str, ...]:
-    """Numbers of invoices and quotations, as ``INV-2-000042``, whatever became of their separators."""
-    found = []
-    for match in _PAPER.finditer(text.upper()):
-        kind, series, number, run_series, run_number = match.groups()
-        found.append(f"{kind}-{series or run_series}-{number or run_number}")
-    return tuple(dict.fromkeys(found))
-
-
-@dataclass(frozen=True, slots=True)
 class Weighed:
     obligation: Obligation
     candidate: Candidate
@@ -110,18 +49,22 @@ def weigh(clues: Clues, obligation: Obligation, rest_minor: int, *, most_ppm: in
     evidence: list[Evidence] = []
     firm: set[Kind] = set()
     score = _weigh_reference(clues, obligation, evidence, firm, most_ppm)
+    odd = score < 0
     agrees = clues.line.amount.minor == rest_minor
     evidence.append(EXACT_AMOUNT if agrees else _odd_amount(clues.line, rest_minor))
     score += 50 if agrees else -20
     alike = likeness(clues.words, words(obligation.name))
     if alike.score:
-        score += next(points for least, points in _NAME_SCORE if alike.score >= least)
-        evidence.append(Evidence(Kind.NAME, alike.score >= 60, f"name {alike.score} of 100"))
-    firm |= {Kind.NAME} if alike.score >= NAME_TELLS else set()
-    score += _weigh_people(clues, obligation, evidence, firm)
-    early = obligation.created_on > clues.line.on
-    evidence += [TOO_EARLY] if early else [_days(clues.line, obligation)]
-    odd = any(one.kind is Kind.REFERENCE and not one.agrees for one in evidence)
+        points, says = _name_says(alike.score)
+        score += points
+        evidence.append(says)
+        if alike.score >= NAME_TELLS:
+            firm.add(Kind.NAME)
+    if clues.contacts or clues.known or clues.ruled:
+        score += _weigh_people(clues, obligation, evidence, firm)
+    days = (clues.line.on - obligation.created_on).days
+    early = days < 0
+    evidence.append(TOO_EARLY if early else _days_later(days))
     candidate = Candidate(Target.PAYMENT, obligation.id, score - 30 * early, tuple(evidence))
     return Weighed(obligation, candidate, agrees, frozenset(firm), early or odd, alike)
 
@@ -129,6 +72,7 @@ def weigh(clues: Clues, obligation: Obligation, rest_minor: int, *, most_ppm: in
 def _weigh_reference(
     clues: Clues, obligation: Obligation, evidence: list[Evidence], firm: set[Kind], most_ppm: int
 ) -> int:
+    """Below nothing when another reference is given."""
     clue = clues.references.get(obligation.reference)
     if clue and clue.fault is Fault.NONE:
         evidence.append(EXACT_REFERENCE)
@@ -143,10 +87,10 @@ def _weigh_reference(
             firm.add(Kind.REFERENCE)
             return 85
         return 45
-    tail = obligation.reference.rpartition("_")[2]
-    near = min((OSA.distance(tail, seen[: len(tail)]) for seen in clues.tails), default=None)
-    if near is None:
+    if not clues.tails:
         return 0
+    tail = obligation.reference.rpartition("_")[2]
+    near = min(OSA.distance(tail, seen[: len(tail)]) for seen in clues.tails)
     if near <= 3:
         evidence.append(Evidence(Kind.REFERENCE, True, f"reference: {near} characters apart"))
         return 30
@@ -180,8 +124,15 @@ def _odd_amount(line: Line, rest_minor: int) -> Evidence:
     return Evidence(Kind.AMOUNT, False, f"amount {by} {'above' if more > 0 else 'below'}")
 
 
-def _days(line: Line, obligation: Obligation) -> Evidence:
-    return Evidence(Kind.DATE, True, f"date +{(line.on - obligation.created_on).days} days")
+@cache
+def _name_says(score: int) -> tuple[int, Evidence]:
+    points = next(points for least, points in _NAME_SCORE if score >= least)
+    return points, Evidence(Kind.NAME, score >= 60, f"name {score} of 100")
+
+
+@lru_cache(maxsize=1000)
+def _days_later(days: int) -> Evidence:
+    return Evidence(Kind.DATE, True, f"date +{days} days")
 
 
 def rank(weighed: Sequence[Weighed]) -> tuple[Weighed, list[Weighed], bool]:
