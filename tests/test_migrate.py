@@ -270,6 +270,23 @@ def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
         assert [row.id for row in search.page(session, ADMIN, search.parse("zanele")).rows] == [1]
 
 
+def test_an_index_of_ours_that_somebody_made_by_hand_is_made_anew(engine):
+    migrate(engine)
+    downgrade(engine, "0050")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE INDEX ix_payments_rest_surname ON payments (payer_name)"))
+    migrate(engine)
+    with engine.connect() as connection:
+        (of_what,) = connection.scalars(
+            text(
+                "SELECT sql FROM sqlite_master WHERE name = 'ix_payments_rest_surname'"
+                if engine.dialect.name == "sqlite"
+                else "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_payments_rest_surname'"
+            )
+        )
+    assert "amount_minor" in of_what
+
+
 def test_amounts_that_changed_before_are_known_as_replaced(engine):
     """A registration's payments of before, each in the place of the one before it."""
     migrate(engine)

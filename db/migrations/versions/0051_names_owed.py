@@ -9,6 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Somebody may have made one of this name by hand. Of what, nobody knows: ours takes its place.
+    op.execute("DROP INDEX IF EXISTS ix_payments_rest_surname")
     op.execute(
         "CREATE INDEX ix_payments_rest_surname ON payments ((amount_minor - received_minor),"
         " lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), '')))"
@@ -17,4 +19,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX ix_payments_rest_surname")
+    op.execute("DROP INDEX IF EXISTS ix_payments_rest_surname")
