@@ -151,6 +151,16 @@ def test_a_file_is_mapped_on_the_page_and_remembered(desk, tmp_path):
     bench.lawful()
 
 
+def test_a_file_with_nothing_in_it_is_said_to_be_empty(desk, tmp_path):
+    There(desk)
+    (tmp_path / "payouts").mkdir()
+    (tmp_path / "payouts" / "nothing.csv").write_text("")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, show="Files")
+    at.button(key="payout_sample_nothing").click().run()
+    assert "It is empty" in at.error[0].value
+
+
 def test_a_pasted_statement_is_kept(desk):
     bench = There(desk)
     bench.paid(Money(2850_00))

@@ -191,6 +191,7 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
                      "row 3: The balance is broken", id="a broken balance"),
         pytest.param("Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n",
                      "no row of the file proves which", id="dates that can be two days"),
+        pytest.param("", "It is empty", id="nothing in it"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_trusted_is_refused_with_its_row(desk, account, tmp_path, text, says):

@@ -20,6 +20,7 @@ from ui.pieces import escape, facts, moment, plain, problem
 Tell = Callable[[str], None]
 ENDINGS = ["csv", "txt", "tsv", "xlsx"]
 SHOWN = 10
+LARGEST_MB = MAX_BYTES // 2**20
 
 
 def bring(here: Person, tell: Tell) -> None:
@@ -28,11 +29,11 @@ def bring(here: Person, tell: Tell) -> None:
         return
     st.subheader("Bring what iKhokha says", anchor=False)
     brought = st.file_uploader(
-        "A settlement or payout file: CSV or Excel", type=ENDINGS, key=f"payout_file_{_uploads()}",
-        max_upload_size=MAX_BYTES // (1024 * 1024),
+        f"A settlement or payout file: CSV or Excel, up to {LARGEST_MB} MB", type=ENDINGS,
+        key=f"payout_file_{_uploads()}", max_upload_size=LARGEST_MB,
     )  # fmt: skip
     name, data = (brought.name, brought.getvalue()) if brought else _sample()
-    if data:
+    if name:
         with error_boundary():
             _look(here, name, data, tell)
     with st.expander("Paste the daily statement instead", icon=":material/content_paste:"):

@@ -20,6 +20,7 @@ person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
 WORKBENCH = "pages/finance/workbench.py"
 ENDINGS = ["csv", "txt", "tsv", "xlsx", "ofx", "qfx", "qif", "mt940", "940", "sta", "xml", "camt", "053"]
+LARGEST_MB = MAX_BYTES // 2**20
 SHOWN = 20
 
 
@@ -76,13 +77,13 @@ def new_account(*, first: bool = False) -> None:
 
 def bring(here: Person, account: AccountView) -> None:
     brought = st.file_uploader(
-        "A statement: CSV, Excel, OFX, QIF, MT940 or CAMT.053", type=ENDINGS, key=f"file_{uploads()}",
-        max_upload_size=MAX_BYTES // (1024 * 1024),
+        f"A statement: CSV, Excel, OFX, QIF, MT940 or CAMT.053, up to {LARGEST_MB} MB", type=ENDINGS,
+        key=f"file_{uploads()}", max_upload_size=LARGEST_MB,
     )  # fmt: skip
     if brought is None and app.settings.demo:
         samples()
     name, data = (brought.name, brought.getvalue()) if brought else st.session_state.get("sample", ("", b""))
-    if not data:
+    if not name:
         return
     with ui.error_boundary():
         look_at(here, account, name, data)
