@@ -172,6 +172,14 @@ def test_a_deposit_is_never_allocated_twice_in_one_run():
     assert [part.target for part in second.allocations] == [Target.SURPLUS]
 
 
+def test_of_two_deposits_for_one_payment_the_earlier_pays_it_wherever_it_stands():
+    text = bare(THANDEKA)
+    late = line(text, number=1, on=DAY + timedelta(days=2))
+    second, first = propose([late, line(text, number=2)], MemoryBook(EVERYBODY))
+    assert (first.way, first.payments, first.safe) == (Way.EXACT, (1,), True)
+    assert second.way is Way.PAID_BEFORE
+
+
 def test_several_deposits_that_make_up_one_payment():
     parts = [line("EFT", 600_00, typed=bare(THANDEKA)), line("EFT", 900_00, typed=bare(THANDEKA), number=2)]
     found = propose(parts, MemoryBook(EVERYBODY))
