@@ -71,6 +71,23 @@ def test_what_an_address_says_in_other_words_is_said_and_never_ignored(full):
     assert "colour" not in at.query_params
 
 
+def test_an_address_may_spell_a_reference_in_another_way(full):
+    reference = listed(full.open(PAGE))["rows"][0]["reference"]
+    at = full.open(PAGE, payment=reference.replace("_", "").lower())
+    assert not at.error
+    assert any("badge" in markdown.value for markdown in at.markdown)  # the drawer's
+
+
+def test_of_a_long_address_the_beginning_is_repeated(full):
+    at = full.open(PAGE, **{f"x{nth}": "1" for nth in range(9)}, **{"y" * 900: "1"})
+    assert "“x4\\=”, 5 more, which" in at.error[0].value
+    at = full.open(PAGE, sort="y" * 900)
+    assert f"“sort\\={'y' * search.LONGEST_TOLD}”" in at.error[0].value
+    at = full.open(PAGE, payment="y" * 900)
+    assert at.error[0].value.endswith(ui.escape("here. Check the reference, or search for the payer."))
+    assert "y" * search.LONGEST_TOLD + " " in at.error[0].value
+
+
 @pytest.mark.parametrize(
     "asked", [{"sort": "foo"}, {"page": "abc"}, {"page": "0"}, {"sort": "", "page": "-1"}]
 )
@@ -206,14 +223,18 @@ def test_nothing_found_says_which_condition_it_was_and_takes_it_away_by_one_clic
     assert len(listed(at)["rows"]) == 40
 
 
-def test_payments_that_arrive_while_a_later_page_is_read_wait_behind_a_pill(full):
+@pytest.mark.parametrize("by_address", [False, True])
+def test_payments_that_arrive_while_a_later_page_is_read_wait_behind_a_pill(full, by_address):
     with full.sessions.begin() as session:
         event = session.query(Event).one()
         for _ in range(40):
             make_payment(session, event, now=full.now)
-    at = full.open(PAGE)
-    at.session_state["page"] = 2
-    at.run()
+    if by_address:
+        at = full.open(PAGE, page="2")
+    else:
+        at = full.open(PAGE)
+        at.session_state["page"] = 2
+        at.run()
     second = [row["reference"] for row in listed(at)["rows"]]
     assert len(second) == 30
     with full.sessions.begin() as session:

@@ -60,13 +60,14 @@ def _drawer() -> None:
     if (past := st.session_state.get("drawer_past")) is not None:
         as_it_stood(here, reference, past)
         return
+    detail = _known(here, reference)
     if st.session_state.get("drawer_of") != reference:
         st.session_state.drawer_of = reference
+        of_it = detail.row.reference  # which may be spelled otherwise in the address
         bootstrap.app().sessions.run(
-            lambda session: links.opened(session, here, reference, now=bootstrap.app().now())
+            lambda session: links.opened(session, here, of_it, now=bootstrap.app().now())
         )
-    with bootstrap.app().sessions.read() as session:
-        detail = search.get(session, here, reference)
+        detail = _known(here, reference)
     top(detail)
     old_record(here, detail.row)
     agreed_of(here, detail)
@@ -90,6 +91,11 @@ def _drawer() -> None:
     mails(here, detail)
     reminders_of(here, detail)
     happened(detail)
+
+
+def _known(here: Person, reference: str) -> search.PaymentDetail:
+    with bootstrap.app().sessions.read() as session:
+        return search.get(session, here, reference)
 
 
 def drawn_anew(said: str) -> None:

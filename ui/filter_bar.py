@@ -31,6 +31,8 @@ ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
 #: All that an address of the list can say.
 SAID = ("q", "kept", "view", "payment", "sort", "page")
+#: So many names of an address that says what no list knows are repeated.
+MOST_TOLD = 5
 STATE = st.session_state
 
 
@@ -128,8 +130,10 @@ def _not_known(names: list[str], wanted: Filter, today: date) -> None:
     """The address asks for something in words that are not the list's: a list without it would show too much,
     and look as if it were what was asked for. What can be read as conditions is offered as such."""
     written = " ".join(f"{name}:{value}" for name in names for value in st.query_params.get_all(name))
+    told = [f"“{name[: search.LONGEST_TOLD]}=”" for name in names[:MOST_TOLD]]
+    told += [f"{len(names) - MOST_TOLD} more"] if len(names) > MOST_TOLD else []
     problem(
-        f"The address says {', '.join(f'“{name}=”' for name in names)}, which this list does not know, so it "
+        f"The address says {', '.join(told)}, which this list does not know, so it "
         f"shows nothing. Conditions stand in the address as they are typed into the box: ?q=status:paid."
     )
 
@@ -157,7 +161,7 @@ def _not_there() -> dict[str, str]:
 
 
 def _no_such(asked: Mapping[str, str]) -> None:
-    told = " and ".join(f"“{name}={value}”" for name, value in asked.items())
+    told = " and ".join(f"“{name}={value[: search.LONGEST_TOLD]}”" for name, value in asked.items())
     problem(
         f"The address says {told}, which this list does not have, so it shows nothing. Orders are chosen "
         "beside the count and pages below the list, and the address follows."

@@ -157,10 +157,11 @@ def found(wanted: Filter) -> None:
         pill, place, foot = st.container(), st.container(), st.container(horizontal=True)
         with foot:
             number, older = place_in(wanted, sort, count)
-        newest_id = held(wanted, sort, number, older)
-        page = matching.page(number=number, size=PAGE_SIZE, sort=sort, newest_id=newest_id, before_id=older)
-        if number == 1 and older is None:
+        begins = number == 1 and older is None
+        if begins or st.session_state.get("held", ())[:2] != (wanted, sort):
             st.session_state.held = (wanted, sort, search.newest_id(session))
+        newest_id = None if begins else st.session_state.held[2]  # later ones wait while it is read on
+        page = matching.page(number=number, size=PAGE_SIZE, sort=sort, newest_id=newest_id, before_id=older)
     references = [row.reference for row in page.rows]
     st.session_state.walk = ui.Walk(references, number, (number - 1) * PAGE_SIZE, page.more)
     with pill:
@@ -183,13 +184,6 @@ def found(wanted: Filter) -> None:
             ui.on_payments(here, wanted, count)
         if totals.count and here.may(Action.EXPORT):
             ui.export_button(wanted, sort)
-
-
-def held(wanted: Filter, sort: str, number: int, older: int | None) -> int | None:
-    """The newest payment of the list that is read on: later ones wait."""
-    kept = st.session_state.get("held")
-    reading_on = number > 1 or older is not None
-    return kept[2] if reading_on and kept and kept[:2] == (wanted, sort) else None
 
 
 def further(wanted: Filter, page: search.Page, sort: str, older: int | None) -> None:
