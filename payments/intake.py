@@ -65,7 +65,7 @@ class Intake:
         self._sessions = sessions
         self._scribe = scribe
         self._arrived: deque[_Waiting] = deque()  # messages for the scribe
-        self._dictations: set[asyncio.Task[None]] = set()
+        self._dictations: set[asyncio.Task[None] | None] = set()
         self._queue: deque[_Waiting] = deque()  # what the thread writes
         self._wake: SimpleQueue[bool] = SimpleQueue()  # True: something waits; False: close
         self._is_told = False
@@ -125,24 +125,27 @@ class Intake:
         alone, and the others would wait for that."""
         self._is_told = False
         if self._arrived and len(self._dictations) < AHEAD:
-            dictation = asyncio.get_running_loop().create_task(self._dictate())
-            self._dictations.add(dictation)
-            dictation.add_done_callback(self._dictations.discard)
+            self._dictations.add(asyncio.get_running_loop().create_task(self._dictate()))
         if self._queue:
             self._wake.put(True)
 
     async def _dictate(self) -> None:
         """Messages to the scribe, all that wait together, until none does."""
-        while self._arrived:
-            if not (batch := _take(self._arrived)):
-                continue
-            ids = await self._by_scribe([one.work for one in batch])
-            self._busy_until = time.monotonic() + _A_MOMENT_S
-            if ids is None:
-                self._queue.extend(batch)
-                self._wake.put(True)
-            else:
-                _settle(batch, ids)
+        try:
+            while self._arrived:
+                if batch := _take(self._arrived):
+                    await self._have_written(batch)
+        finally:
+            self._dictations.discard(asyncio.current_task())  # at once: what comes now begins another
+
+    async def _have_written(self, batch: list[_Waiting]) -> None:
+        ids = await self._by_scribe([one.work for one in batch])
+        self._busy_until = time.monotonic() + _A_MOMENT_S
+        if ids is None:
+            self._queue.extend(batch)
+            self._wake.put(True)
+        else:
+            _settle(batch, ids)
 
     async def _by_scribe(self, arrived: list[Any]) -> list[int] | None:
         """Their ids, or None where the thread must do it: it finds out what is wrong, and with which."""

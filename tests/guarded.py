@@ -161,8 +161,8 @@ GUARDS = (
     Guard(
         "what the scribe may not have written is written by the hook",
         "payments/intake.py",
-        "                self._queue.extend(batch)\n",
-        "                _settle(batch, [1] * len(batch))\n",
+        "            self._queue.extend(batch)\n",
+        "            _settle(batch, [1] * len(batch))\n",
         "tests/test_scribe.py -k 'in_the_middle and sqlite'",
     ),
     Guard(
