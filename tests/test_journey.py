@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import requests
@@ -303,7 +304,7 @@ def test_an_invoice_is_issued_from_the_drawer_and_its_second_print_says_copy(
     signed_in: BrowserContext, desk: Desk
 ) -> None:
     with desk.changing() as (session, now):
-        admin = people.system_person(session, ADMIN)
+        admin = replace(people.system_person(session, ADMIN), proved_at=now)
         organisers.save(session, admin, "DEVCONF", Organiser("Example Club", "1 Side Road, Durban"), now=now)
     _, _, reference = take(signed_in, desk, "Lindiwe Sithole", "4800")
     page = signed_in.new_page()
