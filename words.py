@@ -485,6 +485,7 @@ JOB: Mapping[Job, tuple[str, str]] = {
     Job.NIGHT: ("Bank lines are asked about again, days are drawn up", "every night"),
     Job.REPORTS: ("Scheduled reports are sent", "when one is due"),
     Job.REMINDERS: ("Reminders are queued", "when one is due"),
+    Job.MORNING: ("Whoever chose to is told by mail what waits", "every morning at seven"),
     Job.RETENTION: ("Personal data is let go", "every night, once begun under Privacy"),
 }
 

@@ -1,6 +1,7 @@
 """Money: a whole number of minor units and a currency. No float comes near it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,3 +91,11 @@ class Money:
         sign = "−" if self.minor < 0 else ""
         whole, cents = divmod(abs(self.minor), 100)
         return f"{sign}{_SYMBOLS[self.currency]}{whole:,}.{cents:02d}".replace(",", NBSP)
+
+
+def sums(amounts: Iterable[Money]) -> dict[str, Money]:
+    """By currency: no two are ever added up."""
+    together: dict[str, Money] = {}
+    for one in amounts:
+        together[one.currency] = together.get(one.currency, Money(0, one.currency)) + one
+    return together

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
 from db.money import Money
-from payments import audit, holding, lifecycle, outbox, tallies
+from payments import audit, choices, holding, lifecycle, outbox, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
 from payments.people import Action, Person, check, is_active, person_of, proven
@@ -355,6 +355,10 @@ def scope_of(row: Approval) -> frozenset[int] | None:
 
 
 def _owe(session: Session, mail: Mail, row: Approval, to: PersonRow, now: datetime) -> None:
+    """Where they did not choose otherwise."""
+    chosen = choices.mail(session, to.id)
+    if not (chosen.requests and chosen.about(_scope(row)) if mail is Mail.ASKED else chosen.answers):
+        return
     key = f"{MAILS}{mail}:{row.id}:{to.id}" if mail is Mail.ASKED else mail_key(mail, row.id)
     outbox.to_person(session, key, to.email, _SUBJECTS[mail], "", about="approval", now=now)
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Case, Event, InboxEvent, Link, Payment, PersonRow
-from db.money import Money
+from db.money import Money, sums
 from payments import audit, dates, holding, inbox, lifecycle, mentions, tallies
 from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
@@ -340,8 +340,4 @@ def _at_risk(case: Case, payment: Payment | None) -> Money | None:
 
 
 def _sums(members: Iterable[CaseView]) -> Mapping[str, Money]:
-    together: dict[str, Money] = {}
-    for amount in (view.at_risk for view in members):
-        if amount is not None:
-            together[amount.currency] = together.get(amount.currency, Money(0, amount.currency)) + amount
-    return together
+    return sums(one.at_risk for one in members if one.at_risk is not None)

@@ -1,9 +1,11 @@
-"""How each person likes their desk: columns of a list, what they opened last.
+"""How each person likes their desk: columns of a list, what they opened last, what they get by mail.
 
 It changes nothing for anybody else, so it is neither audited nor refused while the desk stands still.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +17,23 @@ from payments.privacy import clean
 
 #: What was opened last: so many are remembered.
 RECENT = 8
-_RECENT_KEY, _LEDGER_KEY = "recent", "ledger"
+_RECENT_KEY, _LEDGER_KEY, _MAIL_KEY = "recent", "ledger", "mail"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What somebody gets by mail. ``morning``: once a day what waits for them; ``requests``: that one waits
+    for their decision; ``answers``: how their own ended. ``events``: the ids of which alone the first two
+    tell; empty is all that they reach."""
+
+    morning: bool = False
+    requests: bool = True
+    answers: bool = True
+    events: frozenset[int] = frozenset()
+
+    def about(self, scope: frozenset[int] | None) -> bool:
+        """Whether it tells of what concerns these events; None is all."""
+        return not self.events or scope is None or bool(self.events & scope)
 
 
 def columns(session: Session, person: Person, of: str) -> tuple[str, ...]:
@@ -49,6 +67,29 @@ def keep_ledger(session: Session, person: Person, names: Mapping[str, str]) -> N
         key: clean(value, field="The name", longest=80).replace("\n", " ") for key, value in names.items()
     }
     _keep(session, person, _LEDGER_KEY, "\n".join(f"{key}={value}" for key, value in told.items()))
+
+
+def mail(session: Session, person_id: int) -> Mail:
+    """What they chose, or as it is for everybody at first."""
+    kept = session.scalar(select(Choice.value).where(Choice.person_id == person_id, Choice.key == _MAIL_KEY))
+    return _mail(kept) if kept else Mail()
+
+
+def each_morning(session: Session) -> Mapping[int, Mail]:
+    """By id, those who wish to be told each morning."""
+    kept = session.execute(select(Choice.person_id, Choice.value).where(Choice.key == _MAIL_KEY))
+    found = {person_id: _mail(value) for person_id, value in kept}
+    return {person_id: wanted for person_id, wanted in found.items() if wanted.morning}
+
+
+def choose_mail(session: Session, person: Person, wanted: Mail) -> None:
+    told = {**vars(wanted), "events": sorted(wanted.events)}
+    _keep(session, person, _MAIL_KEY, json.dumps(told, sort_keys=True))
+
+
+def _mail(kept: str) -> Mail:
+    told = json.loads(kept)
+    return Mail(**{**told, "events": frozenset(told["events"])})
 
 
 def _names(session: Session, person: Person, key: str, separator: str) -> tuple[str, ...]:

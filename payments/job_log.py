@@ -32,6 +32,7 @@ class Job(StrEnum):
     NIGHT = "night"
     REPORTS = "reports"
     REMINDERS = "reminders"
+    MORNING = "morning"
     RETENTION = "retention"
 
 

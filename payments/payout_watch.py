@@ -131,13 +131,23 @@ def _unsettled(session: Session, first: date) -> dict[date, list[Capture]]:
 # -- alarms -------------------------------------------------------------------------------------------
 
 
-def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
-    """What is late, an hour after the cut-off of its last day; what is short, at once."""
+def overdue(session: Session, person: Person, *, now: datetime) -> list[DayView]:
+    """Days whose money the bank should have by now, the oldest first; none where no payouts are followed."""
+    check(person, Action.SEE_BANK)
+    return _late(session, now)
+
+
+def _late(session: Session, now: datetime) -> list[DayView]:
     first = session.scalar(select(func.min(Payout.first_on)).where(Payout.undone_at.is_(None)))
     if first is None:
-        return
-    late = [one for one in _days(session, now) if one.state is DayState.LATE and one.day >= first]
-    if late:
+        return []
+    found = (one for one in _days(session, now) if one.state is DayState.LATE and one.day >= first)
+    return sorted(found, key=lambda one: one.day)
+
+
+def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
+    """What is late, an hour after the cut-off of its last day; what is short, at once."""
+    if late := _late(session, now):
         missing = Money(sum(one.least.minor for one in late), late[0].least.currency)
         told = ", ".join(dates.say_days(one.day, one.day) for one in late[:3])
         more = f" and {len(late) - 3} more days" if len(late) > 3 else ""

@@ -4,7 +4,7 @@ draw up the days that can be signed, and say that it is alive."""
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from sqlalchemy import select
@@ -20,6 +20,7 @@ from payments import (
     idempotency,
     job_log,
     lookout,
+    morning,
     night_drafts,
     outbox,
     proposing,
@@ -110,6 +111,7 @@ class Worker:
         self._expiry = Expiry(sessions, gateways)
         self._courier = Courier(sessions, gateways, addresses, outside) if addresses else None
         self._scheduler = Scheduler(sessions, outside)
+        self._desk_url, self._told_morning = outside.desk_url, date.min
         self._gateway_trouble = ""
         self._trouble: str | None = None  # as last told; None: not yet
         self._beat_at: datetime | None = None
@@ -177,7 +179,19 @@ class Worker:
             if courier is not None and (queued := courier.remind(now=now, limit=sync.CALLS_A_SECOND)):
                 log.info("reminders queued=%d", queued)
                 note.did = f"{queued} queued"
+        self._say_good_morning(now)
         return outbox.send_due(self._sessions, transport, self._sender, now=now, escort=self._courier)
+
+    def _say_good_morning(self, now: datetime) -> None:
+        """Once a morning; whatever comes to wait later in the day is told on the next."""
+        day = morning.due(now=now)
+        if day is None or day == self._told_morning:
+            return
+        with job_log.noting(self._sessions, Job.MORNING, now=now) as note:
+            if told := morning.tell(self._sessions, self._desk_url, now=now):
+                log.info("mornings told=%d", told)
+                note.did = f"{told} told"
+        self._told_morning = day
 
     def _look_around(self, now: datetime) -> None:
         """Once a minute: what needs a person is put on their queue, and whoever asked for what nobody decided

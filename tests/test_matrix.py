@@ -225,8 +225,8 @@ def test_the_matrix_is_what_somebody_read(matrix: Matrix, pytestconfig: pytest.C
 
 #: What somebody who may only look writes: how they look, files they may take, that they looked.
 THEIRS = {
-    "choices.choose_columns", "choices.keep_ledger", "choices.opened", "views.keep", "links.opened",
-    "exports.presets.save", "exports.records.ask", "reports.keeping.keep",
+    "choices.choose_columns", "choices.choose_mail", "choices.keep_ledger", "choices.opened", "views.keep",
+    "links.opened", "exports.presets.save", "exports.records.ask", "reports.keeping.keep",
     # of a file that they asked for themselves, and nobody else's
     "exports.records.break_off", "exports.records.finish", "exports.records.tell",
 }  # fmt: skip

@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from db.money import Money
-from payments import payout_watch
+from payments import morning, payout_watch
 from payments.alerts import Kind
+from payments.choices import Mail
 from payments.payout_watch import DayState
 from payments.people import Role
 from tests.desk import ADMIN
@@ -205,6 +206,8 @@ def test_nothing_is_late_on_a_desk_that_follows_no_payouts(bench):
     bench.paid()
     late = datetime(2026, 12, 3, 12, 0, tzinfo=UTC)
     assert alarms(bench, late) == []
+    with bench.sessions.read() as session:
+        assert not [one for one in morning.waits_for(session, ADMIN, Mail(), now=late) if "late" in one.short]
     thursday = bench.paid(at=bench.friday - timedelta(days=1))
     bench.bring(bench.row(thursday).replace("2026-11-20", "2026-11-19"))
     bench.bank(bench.net())
@@ -213,6 +216,10 @@ def test_nothing_is_late_on_a_desk_that_follows_no_payouts(bench):
     assert alarm.kind is Kind.PAYOUT_LATE
     assert "20 Nov 2026" in alarm.sentence
     assert days(bench, late)[date(2026, 11, 19)].state is DayState.BANKED
+    with bench.sessions.read() as session:
+        (told,) = [one for one in morning.waits_for(session, ADMIN, Mail(), now=late) if "late" in one.short]
+    assert told.short.removesuffix(" late") in told.told
+    assert told.told.endswith("is late at the bank, the oldest since 25 Nov 2026.")
 
 
 def test_what_is_told_and_does_not_come_is_late_too(bench):

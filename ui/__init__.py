@@ -33,6 +33,7 @@ from ui.lists import (
     record,
     timeline,
 )
+from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
 from ui.organiser_form import organiser_form, till_receipt
@@ -151,6 +152,7 @@ __all__ = [
     "link_here",
     "link_out",
     "live_list",
+    "mail_form",
     "mapping_screen",
     "messages_list",
     "mode_banner",

@@ -115,6 +115,7 @@ def page(here: SignedIn) -> None:
                 args=("You are signed out everywhere else.", browsers.sign_out_others, here.session_id),
             )  # fmt: skip
     places(own, here, named=False)
+    ui.mail_form(person)
     if oversees:
         st.subheader("Everybody else", anchor=False)
         others = [one for one in everybody if one.person_id != person.id]
