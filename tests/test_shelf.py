@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import anyio
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +19,7 @@ from payments.reports.shelf import Shelf
 from payments.signin import SignedIn
 from server import Ahead
 from tests.desk import ADMIN, make_event
+from tests.hook import run_apart
 from tests.samples import make_payment
 
 ASKED = Asked(Kind.REGISTRATIONS, Basis.CREATED, Period(date(2026, 11, 1), date(2026, 11, 30)))
@@ -150,7 +150,7 @@ def opens(address: str, person: Person, method: str = "GET") -> None:
         "type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": [],
         gate.HERE: SignedIn(person, 1, bootstrap.app().now(), True, True, False),
     }  # fmt: skip
-    anyio.run(Ahead(page), scope, None, None)
+    run_apart(Ahead(page)(scope, None, None))
     assert reached == [path]
 
 
