@@ -34,7 +34,7 @@ test: .venv/.dev  ## run every test: both databases, a real browser, a real spre
 	@$(BIN)/python tests/install_browser.py
 	@$(BIN)/python tests/install_office.py
 	@$(BIN)/python tests/install_nginx.py
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder; code=$$?; test $$code = 1 || exit $$code; \
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; code=$$?; test $$code = 1 || exit $$code; \
 	echo "── What failed beside the others runs once more, alone: a fault of ours fails again."; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 

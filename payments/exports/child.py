@@ -21,7 +21,7 @@ from payments.exports import csv_file
 #: Seconds between two words about how far it is.
 TELL_EVERY_S = 0.25
 #: Seconds that a first byte may wait for the count.
-COUNT_WITHIN_S = 0.02
+COUNT_WITHIN_S = 0.05
 #: It lets the hook and the pages go first where they want the same processor. By more than this a file would
 #: hardly get on beside others that never rest.
 GIVES_WAY = 5
