@@ -349,15 +349,10 @@ def waits_for(session: Session, approval_id: int, person_id: int, *, now: dateti
     return _may_decide(person_of(other), row)
 
 
-def scope_of(row: Approval) -> frozenset[int] | None:
-    """The events it concerns; None is all."""
-    return _scope(row)
-
-
 def _owe(session: Session, mail: Mail, row: Approval, to: PersonRow, now: datetime) -> None:
     """Where they did not choose otherwise."""
     chosen = choices.mail(session, to.id)
-    if not (chosen.requests and chosen.about(_scope(row)) if mail is Mail.ASKED else chosen.answers):
+    if not (chosen.requests and chosen.about(scope_of(row)) if mail is Mail.ASKED else chosen.answers):
         return
     key = f"{MAILS}{mail}:{row.id}:{to.id}" if mail is Mail.ASKED else mail_key(mail, row.id)
     outbox.to_person(session, key, to.email, _SUBJECTS[mail], "", about="approval", now=now)
@@ -392,7 +387,7 @@ def _could_decide(person: Person, requester_id: int, scope: frozenset[int] | Non
 
 
 def _may_decide(person: Person, row: Approval) -> bool:
-    return _could_decide(person, row.requester_id, _scope(row))
+    return _could_decide(person, row.requester_id, scope_of(row))
 
 
 def _may_all(person: Person, action: Action, scope: frozenset[int] | None) -> bool:
@@ -416,7 +411,7 @@ def _oversees(person: Person) -> bool:
 def _sees(person: Person, row: Approval) -> bool:
     if row.requester_id == person.id and person.may(Action.SEE_APPROVALS):
         return True
-    return _oversees(person) and _may_all(person, Action.SEE_APPROVALS, _scope(row))
+    return _oversees(person) and _may_all(person, Action.SEE_APPROVALS, scope_of(row))
 
 
 def _still_open(now: datetime) -> tuple[Any, ...]:
@@ -441,7 +436,7 @@ def _to_decide(session: Session, person: Person, approval_id: int, now: datetime
             "You asked for this yourself: another person decides upon it.", by=person, what="approve"
         )
     if not _may_decide(person, row):
-        _check_all(person, Action.APPROVE, _scope(row))
+        _check_all(person, Action.APPROVE, scope_of(row))
         raise NotAllowed(
             "This concerns all events, and you are here for some of them. Ask an admin.",
             by=person, what="approve",
@@ -512,7 +507,7 @@ def _view(row: Approval, now: datetime) -> ApprovalView:
         id=row.id,
         what=What(row.what),
         subject=row.subject,
-        scope=_scope(row),
+        scope=scope_of(row),
         bound=row.bound,
         digest=row.digest,
         amount=amount,
@@ -533,12 +528,12 @@ def _scope_text(scope: frozenset[int] | None) -> str:
     return "*" if scope is None else ",".join(str(event_id) for event_id in sorted(scope))
 
 
-def _scope(row: Approval) -> frozenset[int] | None:
+def scope_of(row: Approval) -> frozenset[int] | None:
     return None if row.scope == "*" else frozenset(int(part) for part in row.scope.split(",") if part)
 
 
 def _one_event(row: Approval) -> int | None:
-    scope = _scope(row)
+    scope = scope_of(row)
     return next(iter(scope)) if scope is not None and len(scope) == 1 else None
 
 

@@ -71,7 +71,7 @@ def keep_ledger(session: Session, person: Person, names: Mapping[str, str]) -> N
 
 def mail(session: Session, person_id: int) -> Mail:
     """What they chose, or as it is for everybody at first."""
-    kept = session.scalar(select(Choice.value).where(Choice.person_id == person_id, Choice.key == _MAIL_KEY))
+    kept = _kept(session, person_id, _MAIL_KEY)
     return _mail(kept) if kept else Mail()
 
 
@@ -94,8 +94,12 @@ def _mail(kept: str) -> Mail:
 
 def _names(session: Session, person: Person, key: str, separator: str) -> tuple[str, ...]:
     check(person, Action.SEE)
-    kept = session.scalar(select(Choice.value).where(Choice.person_id == person.id, Choice.key == key))
+    kept = _kept(session, person.id, key)
     return tuple(kept.split(separator)) if kept else ()
+
+
+def _kept(session: Session, person_id: int, key: str) -> str | None:
+    return session.scalar(select(Choice.value).where(Choice.person_id == person_id, Choice.key == key))
 
 
 def _keep(session: Session, person: Person, key: str, value: str) -> None:
