@@ -38,14 +38,16 @@ PRICES, SHARES = (1500_00, 950_00, 2500_00, 450_00), (62, 13, 13, 12)
 #: Of a hundred lines, how many are of each kind.
 KINDS = {"exact": 56, "embedded": 25, "damaged": 5, "no reference": 8, "noise": 6}
 FIRST_DAY = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
-#: Payments for each line. One in ten is still to be paid besides those the lines are for.
-PER_LINE = 10
+#: Payments for each line, and how many lines there are at most. One in ten is still to be paid besides those
+#: the lines are for.
+PER_LINE, MOST_LINES = 10, 100_000
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = _options()
     sizes = (10_000, 100_000) if options.quick else (10_000, 100_000, 1_000_000)
+    sizes += (10_000_000,) if options.large else ()
     runs = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as folder:
@@ -67,6 +69,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 100,000 payments")
+    parser.add_argument("--large", action="store_true", help="10,000,000 payments too: an hour, 10 GB")
     return parser.parse_args()
 
 
@@ -115,7 +118,7 @@ class Truth(NamedTuple):
 
 
 def _fill(url: str, path: Path, size: int) -> dict[int, Truth]:
-    """A desk with so many payments and a file with a tenth as many lines; returns what each is, for whom."""
+    """A desk with so many payments and a file of lines for some; returns what each is, for whom."""
     dice = random.Random(size)
     engine = open_engine(url)
     migrate(engine)
@@ -140,7 +143,7 @@ def _fill(url: str, path: Path, size: int) -> dict[int, Truth]:
         )
         connection.execute(text("ANALYZE"))
     engine.dispose()
-    return _lines(dice, path, open_ones, size // PER_LINE)
+    return _lines(dice, path, open_ones, min(MOST_LINES, size // PER_LINE))
 
 
 _INSERT = (

@@ -79,6 +79,9 @@ _NAMED = {
 }
 _ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
 _PAYABLE = Payment.status.in_(PAYABLE)
+_OWED = select(
+    Payment.reference, Payment.id, Payment.amount_minor - Payment.received_minor, Payment.amount_currency
+).where(_PAYABLE)
 
 
 class SqlBook:
@@ -105,6 +108,18 @@ class SqlBook:
             for row in connection.execute(asked, told(some, sqlite=sqlite)).all():
                 found[row[1]] = _obligation(row)
         return found
+
+    def owed(self, references: Collection[str]) -> Mapping[str, tuple[int, Money]]:
+        connection = self._session.connection()
+        sqlite = connection.dialect.name == "sqlite"
+        asked = _OWED.where(among(Payment.reference, of=Text, sqlite=sqlite))
+        return {
+            reference: (number, _money(minor, currency))
+            for some in _batched(sorted(references))
+            for reference, number, minor, currency in connection.execute(
+                asked, told(some, sqlite=sqlite)
+            ).all()
+        }
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         asked = _ASKED.where(

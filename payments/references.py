@@ -8,7 +8,7 @@ reference is healed by asking for a dozen that may be meant, not by comparing it
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -169,6 +169,7 @@ _RIGHT = [
 ]
 _LENGTH = _BODY_LENGTH + 1
 _NOT_ALNUM = re.compile(r"[^A-Z0-9]+")
+_NOT_ALNUM_NOR_END = re.compile(r"[^A-Z0-9\n]+")
 #: What is written for what: in a prefix both are read alike.
 _LOOK_ALIKES = str.maketrans("OILSBZ", "011582")
 _LEAST_CUT = 3
@@ -188,7 +189,7 @@ class Reader:
                 self._heads.setdefault(bare, []).append(head)
         by_length = sorted(self._heads, key=len, reverse=True)
         anyhead = "|".join(map(re.escape, by_length)) or r"(?!)"
-        self._exact = re.compile(f"(?=({anyhead})([{ALPHABET}]{{{_LENGTH}}}))")
+        self._exact = re.compile(f"(?=({anyhead})([{ALPHABET}]{{{_LENGTH}}}))|\n")
         self._all = sorted({head for heads in self._heads.values() for head in heads})
         alike = "|".join(sorted({bare.translate(_LOOK_ALIKES) for bare in by_length}, key=len, reverse=True))
         self._alike = re.compile(alike or r"(?!)")
@@ -198,11 +199,20 @@ class Reader:
 
     def exact(self, text: str) -> list[str]:
         """References as they stand in a text, whatever became of case and separators, each once."""
-        found: list[str] = []
-        for head, tail in self._exact.findall(_bare(text)):
-            if is_tail(tail):
-                found += [f"{whole}_{tail}" for whole in self._heads[head]]
-        return list(dict.fromkeys(found)) if len(found) > 1 else found
+        return self.exact_in_each([text])[0]
+
+    def exact_in_each(self, texts: Sequence[str]) -> list[list[str]]:
+        """``exact`` of many texts. They are read as one, a line for each: a call for each would take longer
+        than reading them."""
+        found: list[list[str]] = [[] for _ in texts]
+        lines = "\n".join(text.replace("\n", " ") for text in texts)
+        place = 0
+        for head, tail in self._exact.findall(_NOT_ALNUM_NOR_END.sub("", lines.upper())):
+            if not head:
+                place += 1
+            elif is_tail(tail):
+                found[place] += [f"{whole}_{tail}" for whole in self._heads[head]]
+        return [list(dict.fromkeys(some)) if len(some) > 1 else some for some in found]
 
     def guesses(self, text: str) -> dict[str, Guess]:
         """What a text without an exact reference may mean, by reference: mostly a dozen, of which none or

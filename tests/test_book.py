@@ -107,6 +107,15 @@ def test_both_find_references_whatever_their_status(books):
     assert len(sql.by_references(asked)) == len(PEOPLE)
 
 
+def test_both_know_what_is_lacking_of_those_that_are_payable(books):
+    sql, memory = books
+    asked = [*(reference(body) for body, *_ in PEOPLE), reference("ZZZZZZ")]
+    payable = {name: one for name, one in sql.by_references(asked).items() if one.payable}
+    assert sql.owed(asked) == memory.owed(asked)
+    assert sql.owed(asked) == {name: (one.id, one.outstanding) for name, one in payable.items()}
+    assert len(payable) == 4
+
+
 def test_both_find_what_an_invoice_is_for_paid_or_not(books):
     sql, memory = books
     asked = ["INV-3-000007", "INV-3-000008", "PRO-3-000007"]

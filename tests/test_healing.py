@@ -27,6 +27,14 @@ def test_an_intact_reference_is_found_wherever_it_stands(reference, text):
         assert reference in READER.exact(text.format(written))
 
 
+@given(st.lists(st.one_of(references, st.text("A2\n -\rß", max_size=9), st.just("x\nDC26_7K2\nMPQ"))))
+def test_many_texts_read_together_are_read_as_each_alone(texts):
+    """What one line says never runs into the next, wherever a text itself is broken."""
+    assert READER.exact_in_each(texts) == [READER.exact(text) for text in texts]
+    told = READER.exact_in_each([*texts, f"payment {REF}", REF[:8], REF[8:]])[len(texts) :]
+    assert told == [[REF], [], []]
+
+
 def test_in_demo_mode_it_is_found_without_the_mode():
     reference = with_check("OPEN26", "7K2MPQ", demo=True)
     assert READER.exact(reference.removeprefix("DEMO_")) == [reference]

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from benchmarks.score.tally import Tally
@@ -166,7 +166,7 @@ class _Desk:
     def _receive(self, number: int, minor: int, *, closes: bool = False) -> None:
         one = self._book.get(number)
         received = Money(one.received.minor + minor)
-        self._book.put(replace(one, received=received, payable=not closes and received < one.amount))
+        self._book.put(one._replace(received=received, payable=not closes and received < one.amount))
 
     # -- one line ----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ What people decided stands: their lines are not asked about again, what they ref
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -145,8 +146,9 @@ class _Run:
     def _by_exact_reference(self, lines: Sequence[Line]) -> list[Asked]:
         """What is left of the lines, in their order. A line whose references no other names knows nothing of
         the others, so that few payments are in hand at a time; those that share one see each other."""
-        read = {line.id: self.reader.exact(line.text) for line in lines}
-        naming = Counter(chain.from_iterable(read.values()))
+        texts = self.reader.exact_in_each([line.text for line in lines])
+        read = {line.id: references for line, references in zip(lines, texts, strict=True)}
+        naming = Counter(chain.from_iterable(texts))
         shared: list[Line] = []
         alone: list[Line] = []
         for line in lines:
@@ -154,24 +156,26 @@ class _Run:
                 (shared if any(naming[one] > 1 for one in references) else alone).append(line)
         alone.sort(key=lambda line: read[line.id])  # neighbours of an index are found together
         left = {line.id: Asked(line, self.rules, ()) for line in lines if not read[line.id]}
-        for some in (shared, *_batched(alone)):
+        for some in (shared, *map(partial(self._not_outright, read), _batched(alone))):
             known = self.book.by_references({one for line in some for one in read[line.id]})
-            asked = [
-                Asked(line, self.rules, read[line.id])
-                for line in some
-                if some is shared or not self._outright(line, read[line.id], known)
-            ]
+            asked = [Asked(line, self.rules, read[line.id]) for line in some]
             self._by_references_of(asked, known)
             left |= {ask.line.id: ask for ask in asked if ask.line.id not in self.found}
         return [left[line.id] for line in lines if line.id in left]
 
-    def _outright(self, line: Line, references: Sequence[str], known: Mapping[str, Obligation]) -> bool:
-        """Nearly all lines: it names one payment, that no other names, and brings what that lacks."""
-        hit = known.get(references[0]) if len(references) == 1 else None
-        if hit is None or not self._may_name(line, hit) or self._rest(hit) != line.amount.minor:
-            return False
-        self._accept(exactly(line, hit))
-        return True
+    def _not_outright(self, read: Mapping[int, Sequence[str]], lines: Sequence[Line]) -> list[Line]:
+        """The few that are left when those that name one payment, which no other names, and bring what that
+        lacks, are accepted."""
+        owed = self.book.owed({one for line in lines for one in read[line.id]})
+        left = []
+        for line in lines:
+            references = read[line.id]
+            payment, lacking = owed.get(references[0], (0, None)) if len(references) == 1 else (0, None)
+            if lacking == line.amount and (line.id, payment) not in self.past.refused:
+                self._accept(exactly(line, payment))
+            else:
+                left.append(line)
+        return left
 
     def _may_name(self, line: Line, hit: Obligation) -> bool:
         same = hit.amount.currency == line.amount.currency
@@ -206,7 +210,7 @@ class _Run:
         hit, line = ask.hits[0], ask.line
         rest = self._rest(hit)
         if rest == line.amount.minor:
-            self._accept(exactly(line, hit))
+            self._accept(exactly(line, hit.id))
         elif short := self._lost_on_the_way(ask, hit, rest):
             self._accept(foreign(line, hit, short, (EXACT_REFERENCE,)))
         else:

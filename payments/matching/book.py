@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from db.money import Money
 from payments.matching.evidence import Batch, BatchKind, Obligation
 from payments.matching.names import surname
 
@@ -29,6 +30,10 @@ class Book(Protocol):
         ...
 
     def by_references(self, references: Collection[str]) -> Mapping[str, Obligation]: ...
+
+    def owed(self, references: Collection[str]) -> Mapping[str, tuple[int, Money]]:
+        """Of those that are payable their ids, and what they lack: all that most lines need to know."""
+        ...
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]: ...
 
@@ -119,6 +124,10 @@ class MemoryBook:
 
     def by_references(self, references: Collection[str]) -> Mapping[str, Obligation]:
         return {one: self._by_reference[one] for one in references if one in self._by_reference}
+
+    def owed(self, references: Collection[str]) -> Mapping[str, tuple[int, Money]]:
+        found = self.by_references(references)
+        return {name: (one.id, one.outstanding) for name, one in found.items() if one.payable}
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         if self._sorted is None:

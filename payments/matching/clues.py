@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -40,8 +41,7 @@ class Asked:
         return first_fitting(self.rules, self.line)
 
 
-@dataclass(frozen=True, slots=True)
-class Clue:
+class Clue(NamedTuple):
     """How a reference of a payment was read. ``chance_ppm``: how likely chance alone finds a payment so."""
 
     fault: Fault

@@ -1,8 +1,13 @@
-"""What is matched, what speaks for a pairing and against it, and what is proposed: frozen and plain."""
+"""What is matched, what speaks for a pairing and against it, and what is proposed: frozen and plain.
+
+What a statement of a year makes by the hundred thousand is a tuple with names: a frozen dataclass takes five
+times as long to make.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from db.money import Money
 
@@ -23,8 +28,7 @@ class Line:
         return f"{self.reference} {self.description}"
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(NamedTuple):
     """A payment, as far as matching must know it. ``payable``: money for it is still expected or possible."""
 
     id: int
@@ -79,8 +83,7 @@ class Kind(StrEnum):
     DATE = "date"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     kind: Kind
     agrees: bool
     says: str  # a phrase for people: "amount exact", "name 85 of 100"
@@ -96,8 +99,7 @@ class Target(StrEnum):
     ASIDE = "aside"  # no payment at all: the bank's own fees, say
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(NamedTuple):
     """A part of a line's amount and what it is for. The parts of a line add up to its amount, always."""
 
     target: Target
@@ -127,8 +129,7 @@ class Way(StrEnum):
     NONE = "nothing fits"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One thing that a line may be for, with what speaks for and against it."""
 
     target: Target

@@ -24,9 +24,9 @@ def nothing(line: Line, rivals: tuple[Candidate, ...] = ()) -> Proposal:
     return Proposal(line, Way.NONE, (), (), rivals=rivals)
 
 
-def exactly(line: Line, hit: Obligation) -> Proposal:
+def exactly(line: Line, payment: int) -> Proposal:
     """It names the payment, and is what that lacks."""
-    part = Allocation(Target.PAYMENT, hit.id, line.amount)
+    part = Allocation(Target.PAYMENT, payment, line.amount)
     return Proposal(line, Way.EXACT, (part,), _EXACTLY, safe=True)
 
 

@@ -1,8 +1,8 @@
 """What speaks for one payment and against it, given one line; and which of several is the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
@@ -30,8 +30,7 @@ MEMORY_TELLS = WHOLE * 3 // 2
 _NAME_SCORE = ((100, 45), (93, 42), (85, 38), (60, 15), (30, 5), (25, -15))
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     obligation: Obligation
     candidate: Candidate
     amount_agrees: bool
