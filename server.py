@@ -378,6 +378,12 @@ class Ahead:
             app.reports.begin(person, asked)
 
 
+async def first_page(request: Request) -> Response:
+    """Live's own address is the desk's: Streamlit knows its first page by no other."""
+    query = request.url.query
+    return RedirectResponse(f"/?{query}" if query else "/", 307)
+
+
 async def healthz(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
@@ -406,6 +412,7 @@ def _load_the_heavy() -> None:
 
 ROUTES = [
     Route("/healthz", healthz),
+    Route("/live", first_page, methods=["GET"]),
     *signin_pages.ROUTES,
     *passkey_pages.ROUTES,
     *shared_pages.ROUTES,

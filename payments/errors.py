@@ -20,6 +20,14 @@ They are caught at the three doors: ``ui.error_boundary``, ``webhook.py``, ``man
 Anything else is a bug and shows a traceback.
 """
 
+#: So much of somebody's own words is repeated where they are refused.
+LONGEST_TOLD = 60
+
+
+def briefly(words: str) -> str:
+    """Somebody's own words as a sentence repeats them: long ones by their beginning, with a sign of it."""
+    return words if len(words) <= LONGEST_TOLD else f"{words[:LONGEST_TOLD]}…"
+
 
 class PaymentsError(Exception):
     """Something a person can act on."""

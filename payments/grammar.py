@@ -17,7 +17,7 @@ from typing import Any
 from db.money import CURRENCIES, Money
 from payments.conditions import DAYS, NO_EVENT, ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, business_day, day_span
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, briefly
 from payments.exchange import FOREIGN
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
 from payments.privacy import clean
@@ -136,7 +136,9 @@ def _tokens(text: str) -> Iterator[_Token]:
         quoted = len(value) > 1 and value[0] == value[-1] == '"'
         if value.startswith('"') and not quoted:
             raise InvalidInput("A quotation mark is not closed. Put one at the end of the words as well.")
-        if quoted and not value[1:-1].strip():
+        empty = quoted and not value[1:-1].strip()
+        _refuse_bare(f"{match['key']}:" if empty or not value.strip(",") else value)
+        if empty and not match["key"]:
             continue
         yield _Token(
             bool(match["minus"]),
@@ -146,13 +148,30 @@ def _tokens(text: str) -> Iterator[_Token]:
         )
 
 
+def _refuse_bare(word: str) -> None:
+    if _is_bare(word):
+        raise InvalidInput(
+            f"Nothing stands behind “{word}”. Write what it shall be right behind it, like "
+            f"{word}{_LIKE[_key(word[:-1])]}. To look for it as words, put it in quotation marks."
+        )
+
+
+def _is_bare(word: str) -> bool:
+    """It would be a condition, had it anything behind it."""
+    return word.endswith(":") and _key(word[:-1]) in KEYS
+
+
+def _key(name: str) -> str:
+    return _ALIASES.get(name.lower(), name.lower())
+
+
 def _refuse_minus(token: _Token, what: str) -> None:
     if token.minus:
         raise InvalidInput(f"A minus cannot stand before {what}. Write the other bound instead.")
 
 
 def _put(found: dict[str, Any], token: _Token, today: date) -> None:
-    key = _ALIASES.get(token.key.lower(), token.key.lower()) if token.key else ""
+    key = _key(token.key or "")
     values = [token.value] if token.quoted else [part for part in token.value.split(",") if part]
     if key in _SEVERAL:
         field, reading = _SEVERAL[key]
@@ -162,7 +181,7 @@ def _put(found: dict[str, Any], token: _Token, today: date) -> None:
         return
     if key not in _SINGLE:
         raise InvalidInput(
-            f"“{token.key}:” is not something to filter by. Known are {_listed(KEYS)}. "
+            f"“{briefly(token.key or '')}:” is not something to filter by. Known are {_listed(KEYS)}. "
             f"To look for it as words, put it in quotation marks."
         )
     _refuse_minus(token, f"{key}:")
@@ -195,13 +214,15 @@ def _failures(word: str) -> tuple[str, ...]:
     if plain in FAILURES:
         return (FAILURES[plain],)
     if not plain.startswith(_CODE) and not any(map(str.isdigit, word)):
-        raise InvalidInput(f"“{word}” is no failure. There are {_listed(FAILURES)}, and the gateway's codes.")
+        raise InvalidInput(
+            f"“{briefly(word)}” is no failure. There are {_listed(FAILURES)}, and the gateway's codes."
+        )
     return (word[len(_CODE) :] if plain.startswith(_CODE) else word,)
 
 
 def _origins(word: str) -> tuple[str, ...]:
     if word.lower() not in ORIGINS:
-        raise InvalidInput(f"“{word}” is no origin. There are {_listed(ORIGINS)}.")
+        raise InvalidInput(f"“{briefly(word)}” is no origin. There are {_listed(ORIGINS)}.")
     return (word.lower(),)
 
 
@@ -209,7 +230,9 @@ def _quoted(word: str) -> tuple[str, ...]:
     if word.lower() == _ANY:
         return FOREIGN
     if word.upper() not in FOREIGN:
-        raise InvalidInput(f"“{word}” is nothing to quote in. There are {_listed((*FOREIGN, _ANY))}.")
+        raise InvalidInput(
+            f"“{briefly(word)}” is nothing to quote in. There are {_listed((*FOREIGN, _ANY))}."
+        )
     return (word.upper(),)
 
 
@@ -218,7 +241,7 @@ def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str
         return enum(plain)
     except ValueError as error:
         known = _listed([*more, *enum.__members__.values()])
-        raise InvalidInput(f"“{word}” is no {key}. There are {known}.") from error
+        raise InvalidInput(f"“{briefly(word)}” is no {key}. There are {known}.") from error
 
 
 def _as_is(word: str) -> tuple[str, ...]:
@@ -237,20 +260,22 @@ def _once(found: dict[str, Any], name: str, value: Any) -> None:
 def _put_need(found: dict[str, Any], key: str, value: str, today: date) -> None:
     for word in value.lower().split(","):
         if word not in _NEEDS:
-            raise InvalidInput(f"“needs:{word}” is not known. There are {_listed(_NEEDS)}.")
+            raise InvalidInput(f"“needs:{briefly(word)}” is not known. There are {_listed(_NEEDS)}.")
         found[_NEEDS[word]] = True
 
 
 def _put_mode(found: dict[str, Any], key: str, value: str, today: date) -> None:
     if value.lower() not in ("demo", "live"):
-        raise InvalidInput(f"“{value}” is no mode. There are demo and live.")
+        raise InvalidInput(f"“{briefly(value)}” is no mode. There are demo and live.")
     _once(found, "mode", value.lower())
 
 
 def _put_taken(found: dict[str, Any], key: str, value: str, today: date) -> None:
     asked = value.lower().replace("-", "_").split(",")
     if unknown := [word for word in asked if word not in (*TAKEN, _ANY)]:
-        raise InvalidInput(f"“taken:{unknown[0]}” is not known. There are {_listed((*TAKEN, _ANY))}.")
+        raise InvalidInput(
+            f"“taken:{briefly(unknown[0])}” is not known. There are {_listed((*TAKEN, _ANY))}."
+        )
     _once(found, key, TAKEN if _ANY in asked else tuple(dict.fromkeys(asked)))
 
 
@@ -274,8 +299,8 @@ def read_moment(word: str, today: date) -> datetime:
         return _moment(plain) if "t" in plain else _end_of(_days(plain)[1])
     except ValueError as error:
         raise InvalidInput(
-            f"“{word}” is no moment that can be read. Write it like as-of:yesterday, as-of:2026-11-23 "
-            "for the end of that day, or as-of:2026-11-23T14:05."
+            f"“{briefly(word)}” is no moment that can be read. Write it like as-of:yesterday, "
+            "as-of:2026-11-23 for the end of that day, or as-of:2026-11-23T14:05."
         ) from error
 
 
@@ -322,7 +347,7 @@ def amount(text: str) -> Money:
     try:
         return Money.parse(plain, currency)
     except ValueError as error:
-        raise InvalidInput(f"“{text}” is not an amount. Write it like 150 or 1500.00.") from error
+        raise InvalidInput(f"“{briefly(text)}” is not an amount. Write it like 150 or 1500.00.") from error
 
 
 def _span(word: str, key: str, today: date) -> Span:
@@ -339,8 +364,9 @@ def _span(word: str, key: str, today: date) -> Span:
         return day_span(first, last)
     except ValueError as error:
         raise InvalidInput(
-            f"“{key}:{word}” is no time that can be read. Write it like {key}:yesterday, {key}:last-week, "
-            f"{key}:30-days, {key}:2026-11, {key}:2026-11-23 or {key}:2026-11-01..2026-11-23."
+            f"“{key}:{briefly(word)}” is no time that can be read. Write it like {key}:yesterday, "
+            f"{key}:last-week, {key}:30-days, {key}:2026-11, {key}:2026-11-23 or "
+            f"{key}:2026-11-01..2026-11-23."
         ) from error
 
 
@@ -405,6 +431,24 @@ _SINGLE: Mapping[str, Callable[[dict[str, Any], str, str, date], None]] = {
 _ALIASES = {"organiser": "by", "organizer": "by", "is": "needs", "price": "category"}
 #: What a condition can be about.
 KEYS = (*_SEVERAL, *_SINGLE)
+#: What may stand behind each, to be shown.
+_LIKE: Mapping[str, str] = {
+    "status": "paid",
+    "method": "cash",
+    "event": "devconf",
+    "category": "student",
+    "by": "aisha",
+    "stage": "opened",
+    "failure": "declined",
+    "origin": "api",
+    "quoted": "eur",
+    "amount": "150",
+    **dict.fromkeys(DAYS, "yesterday"),
+    "taken": "cash",
+    "needs": "attention",
+    "mode": "live",
+    "as-of": "yesterday",
+}
 
 # -- writing ----------------------------------------------------------------------------------------
 
@@ -441,6 +485,7 @@ def _word(word: str) -> str:
     plain = word.strip('"')
     alone = list(_TOKEN.finditer(plain))
     same = len(alone) == 1 and alone[0]["value"] == plain and not _SIGN.fullmatch(plain)
+    same = same and not _is_bare(plain)
     return plain if same and " " not in plain else f'"{plain}"'
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Payment
 from payments import conditions
 from payments.conditions import Filter
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, briefly
 from payments.people import Person
 from payments.privacy import fold
 
@@ -40,8 +40,8 @@ def _one_named(word: str, field: str, names: Mapping[str, tuple[str, ...]]) -> s
         return found[0]
     here = ", ".join(sorted(found or names)[:12]) or "none"
     if found:
-        raise InvalidInput(f"“{word}” could be {here}. Write which one.")
-    raise InvalidInput(f"There is no {_ONE[field]} “{word}” here. There are: {here}.")
+        raise InvalidInput(f"“{briefly(word)}” could be {here}. Write which one.")
+    raise InvalidInput(f"There is no {_ONE[field]} “{briefly(word)}” here. There are: {here}.")
 
 
 def _events(session: Session, person: Person) -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from db.models import Link, OutboxMail, Payment
 from db.money import Money
 from payments import conditions, outbox, places, prices, quotes, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
-from payments.errors import NotFound
+from payments.errors import NotFound, briefly
 from payments.found import (
     BEST,
     COUNT_CAP,
@@ -35,14 +35,11 @@ from payments.references import readings
 from payments.rows import PaymentRow, fetch
 
 __all__ = [
-    "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "LONGEST_TOLD", "MAIL_DECIDED", "MAIL_FAILED",
-    "NEWEST", "OLDEST", "SORTS", "Filter", "Found", "LinkDetail", "Page", "PaymentDetail", "PaymentRow",
+    "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "NEWEST",
+    "OLDEST", "SORTS", "Filter", "Found", "LinkDetail", "Page", "PaymentDetail", "PaymentRow",
     "ReceiptDetail", "Totals", "arrived", "capped_count", "categories", "count_at_once", "explain_empty",
     "find_one", "get", "named", "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
-
-#: So much of what stands in an address is repeated where it is refused.
-LONGEST_TOLD = 60
 
 
 @dataclass(frozen=True)
@@ -195,7 +192,7 @@ def get(session: Session, person: Person, reference: str) -> PaymentDetail:
     """A payment by its reference, in any spelling. Raises NotFound, also for another event's payment."""
     row = find_one(session, person, reference)
     if row is None:
-        told = f"There is no payment {reference[:LONGEST_TOLD]} here."
+        told = f"There is no payment {briefly(reference)} here."
         raise NotFound(f"{told} Check the reference, or search for the payer.")
     payment = session.get_one(Payment, row.id)
     mails = select(OutboxMail).where(OutboxMail.payment_id == row.id).order_by(OutboxMail.id)

@@ -1,5 +1,6 @@
 """A filter as people write it: read as it is meant, written to read the same, refused when unclear."""
 
+import re
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 
@@ -117,6 +118,14 @@ def test_the_example_everybody_is_shown():
         pytest.param("method:barter", "“barter” is no method", id="a method nobody knows"),
         pytest.param("stage:arrived", "“arrived” is no stage. There are asked", id="a stage nobody knows"),
         pytest.param("failure:rain", "“rain” is no failure. There are no-link", id="a failure nobody knows"),
+        pytest.param("status:", "Nothing stands behind “status:”. Write what it shall be", id="no status"),
+        pytest.param("mokoena -Status: >100", "behind “Status:”", id="no status, its contrary, among others"),
+        pytest.param("status: paid", "right behind it, like status:paid", id="a space before the status"),
+        pytest.param('event:"  "', "Nothing stands behind “event:”", id="an event of quotation marks alone"),
+        pytest.param('colour:""', "“colour:” is not something", id="an unknown condition of nothing"),
+        pytest.param("method:,", "Nothing stands behind “method:”", id="a method of a comma alone"),
+        pytest.param("organiser:", "behind “organiser:”", id="nobody, by another name of the condition"),
+        pytest.param(f"status:{'x' * 61}", f"“{'x' * 60}…” is no status", id="a long word is told short"),
         pytest.param("needs:love", "“needs:love” is not known", id="a need nobody knows"),
         pytest.param("mode:test", "is no mode", id="a mode nobody knows"),
         pytest.param(">lots", "“lots” is not an amount", id="an amount in words"),
@@ -212,6 +221,16 @@ def filters(draw: st.DrawFn) -> Filter:
 @given(wanted=filters())
 def test_what_is_written_reads_as_the_same_filter(wanted: Filter):
     assert grammar.read(grammar.write(wanted), TODAY) == wanted
+
+
+@pytest.mark.parametrize("key", grammar.KEYS)
+def test_what_is_shown_for_a_condition_with_nothing_behind_it_can_be_typed(key: str):
+    with pytest.raises(InvalidInput) as refused:
+        grammar.read(f"{key}:", TODAY)
+    shown = re.search(r"like (\S+)\. To", str(refused.value))
+    assert shown is not None
+    assert shown[1].startswith(f"{key}:")
+    assert grammar.read(shown[1], TODAY) != Filter()
 
 
 @pytest.mark.parametrize("why", words.FAILURE)

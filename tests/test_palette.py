@@ -8,7 +8,7 @@ from payments.people import POLICY, Action, Person, Role
 from payments.search import Filter
 from tests.desk import ADMIN, issue, make_event
 from tests.test_pages import PAGES, Desk, component, desk
-from ui.palette import DEEDS, find, looked_for, recent
+from ui.palette import DEEDS, looked_for, recent
 
 __all__ = ["desk"]
 #: Path, title, icon.
@@ -39,7 +39,7 @@ def organiser(event: int) -> Person:
 
 def found(desk: Desk, person: Person, query: str) -> list[str]:
     with desk.sessions.read() as session:
-        return [item.id for item in find(session, person, query, ALL_PAGES)]
+        return [item.id for item in looked_for(session, person, query, ALL_PAGES)[0]]
 
 
 def reference_of(desk: Desk, name: str) -> str:
@@ -132,6 +132,52 @@ def test_what_is_typed_and_cannot_be_read_is_said(desk, mine):
         assert looked_for(session, ADMIN, "", ALL_PAGES) == ([], "")
 
 
+def test_conditions_are_offered_as_the_list_they_make_with_its_count(desk, mine):
+    query = "status:open event:minefest >1"
+    with desk.sessions.read() as session:
+        items, trouble = looked_for(session, ADMIN, query, ALL_PAGES)
+        nobody, _ = looked_for(session, ADMIN, "status:failed", ALL_PAGES)
+        past, _ = looked_for(session, ADMIN, "status:open as-of:yesterday", ALL_PAGES)
+    offered, *rows = items
+    assert (offered.id, offered.title) == (f"filter:{query}", f"Payments: {query}")
+    assert (offered.note, trouble) == ("1 payment", "")
+    assert [row.title for row in rows if row.group == "Payments"] == ["Naledi Moloi"]
+    assert [(item.title, item.note) for item in nobody] == [("Payments: status:failed", "0 payments")]
+    assert [item.id for item in past] == ["filter:status:open as-of:yesterday"]
+
+
+def test_conditions_of_the_palette_count_only_what_somebody_may_see(desk, mine):
+    with desk.sessions.read() as session:
+        offered, *rows = looked_for(session, organiser(mine), "status:open", ALL_PAGES)[0]
+    assert offered.note == "1 payment"
+    assert [row.title for row in rows if row.group == "Payments"] == ["Naledi Moloi"]
+
+
+@pytest.mark.parametrize(
+    "query, said",
+    [
+        pytest.param("colour:blue", "“colour:” is not something to filter by", id="an unknown word"),
+        pytest.param("status:", "Nothing stands behind “status:”", id="a condition without a value"),
+        pytest.param("event:devcon2030", "There is no event “devcon2030” here", id="an event nobody knows"),
+        pytest.param("4111 1111 1111 1111", "card number", id="a card number"),
+    ],
+)
+def test_what_the_box_refuses_the_palette_refuses_in_the_same_words(desk, mine, query, said):
+    with desk.sessions.read() as session:
+        items, trouble = looked_for(session, ADMIN, query, ALL_PAGES)
+    assert said in trouble
+    assert items == []
+
+
+def test_picked_conditions_open_the_list_filtered_by_them(desk, mine):
+    desk.sign_in(Role.VIEWER)
+    at = pick(desk.open("pages/monitor/live.py"), "filter:status:open event:mine naledi")
+    assert not at.exception
+    assert at.title[0].value == "Payments"
+    wanted = Filter(text="naledi", statuses=(Status.OPEN,), events=("minefest",))
+    assert at.session_state["wanted"] == wanted
+
+
 def pick(at, item: str):
     at.session_state["palette_picked"] = item
     return at.run()
@@ -177,7 +223,7 @@ def test_a_payment_opened_last_is_forgotten_with_the_access_to_it(desk, mine):
 
 
 def reference_of_now(session, name: str) -> str:
-    ids = [item.id for item in find(session, ADMIN, name, ()) if item.group == "Payments"]
+    ids = [item.id for item in looked_for(session, ADMIN, name, ())[0] if item.group == "Payments"]
     return ids[0].removeprefix("payment:")
 
 

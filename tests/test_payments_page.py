@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import ui
-from db.models import Event
+import words
+from db.models import Event, Payment
 from payments import filters, search
 from payments.dates import business_day, day_span
+from payments.errors import LONGEST_TOLD
 from payments.lifecycle import Method, Status
 from payments.people import Role
 from payments.search import Filter
@@ -81,11 +83,13 @@ def test_an_address_may_spell_a_reference_in_another_way(full):
 def test_of_a_long_address_the_beginning_is_repeated(full):
     at = full.open(PAGE, **{f"x{nth}": "1" for nth in range(9)}, **{"y" * 900: "1"})
     assert "“x4\\=”, 5 more, which" in at.error[0].value
+    at = full.open(PAGE, **{"y" * 900: "1"})
+    assert f"“{'y' * LONGEST_TOLD}…\\=”" in at.error[0].value
     at = full.open(PAGE, sort="y" * 900)
-    assert f"“sort\\={'y' * search.LONGEST_TOLD}”" in at.error[0].value
+    assert f"“sort\\={'y' * LONGEST_TOLD}…”" in at.error[0].value
     at = full.open(PAGE, payment="y" * 900)
     assert at.error[0].value.endswith(ui.escape("here. Check the reference, or search for the payer."))
-    assert "y" * search.LONGEST_TOLD + " " in at.error[0].value
+    assert "y" * LONGEST_TOLD + "… " in at.error[0].value
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,46 @@ def test_an_order_and_a_page_that_there_are_hold(full):
     at = full.open(PAGE, sort="Largest amount", page="1")
     assert shown(at) == Filter()
     assert at.selectbox(key="sort").value == "-amount"
+
+
+def many_of(desk, count: int) -> None:  # noqa: F811
+    with desk.sessions.begin() as session:
+        for _ in range(count):
+            make_payment(session, session.query(Event).one(), now=desk.now, payer_name="Naledi Dube")
+
+
+def said_of_the_last_page(at) -> list[str]:
+    return [block.body for block in at.get("html") if "There is no page" in block.body]
+
+
+@pytest.mark.parametrize("more, last", [pytest.param(0, 1, id="one page"), pytest.param(70, 3, id="three")])
+def test_for_a_page_beyond_the_end_the_last_one_is_shown_and_said(full, more, last):
+    many_of(full, more)
+    at = full.open(PAGE, page="999999999")
+    for _ in range(2):  # and still when the list is drawn anew
+        assert shown(at) == Filter()
+        (said,) = said_of_the_last_page(at)
+        assert f"There is no page {words.number(999_999_999)}. Pages here go up to {last}: this is" in said
+        assert len(listed(at)["rows"]) == (40 + more) % 50
+        assert "page" not in at.query_params  # a browser writes the page of the control there
+        at.run()
+    if last > 1:
+        at.session_state["page"] = 2
+        at.run()
+        assert not said_of_the_last_page(at)
+        assert len(listed(at)["rows"]) == 50
+
+
+def test_a_page_that_the_list_no_longer_reaches_gives_way_to_the_last(full):
+    many_of(full, 60)
+    at = full.open(PAGE, q="status:open origin:desk >=1", page="2")
+    assert not said_of_the_last_page(at)
+    with full.sessions.begin() as session:
+        named = session.query(Payment).filter(Payment.payer_name == "Naledi Dube")
+        named.update({"status": Status.CANCELLED})
+    at.run()
+    (said,) = said_of_the_last_page(at)
+    assert "There is no page 2. Pages here go up to 1" in said
 
 
 def test_conditions_written_in_the_box_move_to_their_controls_and_to_the_address(full):

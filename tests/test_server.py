@@ -96,6 +96,17 @@ def test_a_deep_link_into_a_fresh_desk_finds_its_page(tmp_path: Path) -> None:
     assert "You are not signed in" not in said
 
 
+def test_the_first_page_is_opened_by_its_own_address_too(door: Served) -> None:
+    """Streamlit knows it as ``/`` alone, and told whoever typed ``/live`` that there is no such page."""
+    token = door.come_in(person(door, "Palesa"))
+    sent = [door.ask(f"/live{query}", token) for query in ("", "?day=2026-11-02")]
+    assert [(reply.status_code, reply.headers["Location"]) for reply in sent] == [
+        (307, "/"),
+        (307, "/?day=2026-11-02"),
+    ]
+    assert door.ask("/live").headers["Location"] == "/signin?next=/live"
+
+
 def test_too_many_guesses_have_to_wait(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         email = person(served, "Thandi", Role.ADMIN, password=PASSWORD)

@@ -18,7 +18,7 @@ import streamlit as st
 import bootstrap
 import words
 from payments import dates, events, filters, grammar, search, views
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, briefly
 from payments.exchange import FOREIGN
 from payments.lifecycle import Method, Status
 from payments.people import Person
@@ -130,7 +130,7 @@ def _not_known(names: list[str], wanted: Filter, today: date) -> None:
     """The address asks for something in words that are not the list's: a list without it would show too much,
     and look as if it were what was asked for. What can be read as conditions is offered as such."""
     written = " ".join(f"{name}:{value}" for name in names for value in st.query_params.get_all(name))
-    told = [f"“{name[: search.LONGEST_TOLD]}=”" for name in names[:MOST_TOLD]]
+    told = [f"“{briefly(name)}=”" for name in names[:MOST_TOLD]]
     told += [f"{len(names) - MOST_TOLD} more"] if len(names) > MOST_TOLD else []
     problem(
         f"The address says {', '.join(told)}, which this list does not know, so it "
@@ -161,7 +161,7 @@ def _not_there() -> dict[str, str]:
 
 
 def _no_such(asked: Mapping[str, str]) -> None:
-    told = " and ".join(f"“{name}={value[: search.LONGEST_TOLD]}”" for name, value in asked.items())
+    told = " and ".join(f"“{name}={briefly(value)}”" for name, value in asked.items())
     problem(
         f"The address says {told}, which this list does not have, so it shows nothing. Orders are chosen "
         "beside the count and pages below the list, and the address follows."

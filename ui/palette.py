@@ -12,7 +12,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import choices, events, people, search, sync, views
+from payments import choices, conditions, dates, events, grammar, people, search, sync, views
 from payments.errors import InvalidInput, PaymentsError
 from payments.people import Action, Person
 from payments.privacy import fold
@@ -121,21 +121,31 @@ def recent(session: Any, person: Person, pages: Sequence[PageLine]) -> Iterator[
 
 
 def looked_for(session: Any, person: Person, query: str, pages: Sequence[PageLine]) -> tuple[list[Item], str]:
-    """What was found, and why nothing could be looked for."""
+    """What was found, and what could not be looked for."""
     if len(query) < SHORTEST:
         return [], "Type a little more." if query else ""
     try:
-        return list(find(session, person, query, pages)), ""
+        wanted = meant(session, person, query)
     except InvalidInput as error:
-        return [], str(error)
+        return list(find(session, person, query, pages, None)), str(error)
+    return list(find(session, person, query, pages, wanted)), ""
 
 
-def find(session: Any, person: Person, query: str, pages: Sequence[PageLine]) -> Iterator[Item]:
+def meant(session: Any, person: Person, query: str) -> Filter:
+    """The payments that are meant, read as the box above their list reads it. Raises InvalidInput."""
+    today = dates.business_day(bootstrap.app().now())
+    return search.named(session, person, grammar.read(query, today))
+
+
+def find(
+    session: Any, person: Person, query: str, pages: Sequence[PageLine], wanted: Filter | None
+) -> Iterator[Item]:
     """Whatever the words name: pages and deeds by the start of a word, then records."""
     named = [*page_items(pages), *deed_items(person)]
     yield from (item for item in named if _begins(item.title, query))
     yield from _views(session, person, query)
-    yield from _payments(session, person, query)
+    if wanted is not None:
+        yield from _payments(session, person, query, wanted)
     for event in events.list_events(session, person):
         if fold(query) in fold(f"{event.code} {event.name}"):
             note = f"{event.code}, payments of this event"
@@ -156,8 +166,19 @@ def _views(session: Any, person: Person, query: str) -> Iterator[Item]:
             yield Item(f"view:{view.token}", "Saved views", view.name or "", "bookmark", whose)
 
 
-def _payments(session: Any, person: Person, query: str) -> Iterator[Item]:
-    rows = search.page(session, person, search.parse(query), size=MOST).rows
+def _payments(session: Any, person: Person, query: str, wanted: Filter) -> Iterator[Item]:
+    """Conditions are offered as the list they make, before the first of it."""
+    filtered = wanted != conditions.words_part(wanted)
+    if filtered and wanted.as_of is not None:  # which payments these are takes another picture of the books
+        yield Item(f"filter:{query}", "Payments", f"Payments: {query}", "filter_list")
+        return
+    found = search.Found(session, person, wanted)
+    if filtered:
+        count = found.count_at_once
+        note = words.count(min(count, search.COUNT_CAP), "payment", "payments")
+        note += " or more" if count > search.COUNT_CAP else ""
+        yield Item(f"filter:{query}", "Payments", f"Payments: {query}", "filter_list", note)
+    rows = found.page(size=MOST).rows
     yield from (_payment(row, "Payments") for row in rows)
     if len(rows) == 1 and person.may(Action.ASK_GATEWAY) and rows[0].wire_reference:
         title = f"Ask the gateway again about {rows[0].reference}"
@@ -198,6 +219,10 @@ def go(person: Person, picked: str, pages: Sequence[PageLine]) -> None:
             _open("admin/people", pages)
         case "event":
             _open(PAYMENTS, pages, **address(person, Filter(events=(name,))))
+        case "filter":
+            with bootstrap.app().sessions.read() as session:
+                wanted = meant(session, person, name)
+            _open(PAYMENTS, pages, **address(person, wanted))
         case "view":
             st.session_state.pop("view_token", None)  # it is opened anew, also when it is open already
             _open(PAYMENTS, pages, view=name)

@@ -43,7 +43,9 @@ function option(item, nth) {
   return node;
 }
 
-function fill(parts, items, told = "Nothing fits. Try a part of the name, an amount or a reference.") {
+const NOTHING = "Nothing fits. Try a part of the name, an amount or a reference.";
+
+function fill(parts, items, told = "") {
   parts.items = items;
   const drawn = [];
   let group = null;
@@ -56,7 +58,7 @@ function fill(parts, items, told = "Nothing fits. Try a part of the name, an amo
     }
     drawn.push(option(item, nth));
   });
-  if (!items.length) drawn.push(make("div", "none", told));
+  if (told || !items.length) drawn.push(make("div", "none", told || NOTHING));
   parts.list.replaceChildren(...drawn);
   choose(parts, 0);
 }
@@ -149,7 +151,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     else setTriggerValue("picked", item.id);
   };
   if (parts.box.open && data.query === parts.input.value.trim() && data.query) {
-    fill(parts, data.found, data.trouble || undefined);
+    fill(parts, data.found, data.trouble);
     parts.said.textContent = data.trouble || `${data.found.length} found`;
   }
   parts.opener.onclick = () => openPalette(parts);
