@@ -4,7 +4,7 @@ import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from functools import cache, wraps
 from pathlib import Path
@@ -20,17 +20,17 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
 import passkey_pages
 import shared_pages
 import signin_pages
+from ahead import Ahead
 from db.session import DatabaseUnfit
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
-from gate import here as let_in
 from payments import (
     account_pdf,
     audit_book,
@@ -58,7 +58,7 @@ from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
 from payments.papers import handing, pdf
 from payments.people import Person
-from payments.reports import asking, papers
+from payments.reports import papers
 from payments.sheets import back
 from payments.sheets.back import File
 from pulse import pulse
@@ -356,26 +356,6 @@ class _Download(StreamingResponse):
 
 
 # -- the app ----------------------------------------------------------------------------------------
-
-
-class Ahead:
-    """Who opens the address of a report has it begun at once: a second goes by until the browser has loaded
-    the page around it and asks."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/reports":
-            self._begin(Request(scope))
-        await self._app(scope, receive, send)
-
-    @staticmethod
-    def _begin(request: Request) -> None:
-        app, person = bootstrap.app(), let_in(request).person
-        with suppress(PaymentsError):  # the page meets it too, and says it
-            asked = asking.of_page(person, request.query_params, dates.business_day(app.now()))
-            app.reports.begin(person, asked)
 
 
 async def first_page(request: Request) -> Response:

@@ -13,21 +13,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-import jinja2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,11 +43,10 @@ from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
 from payments.intake import Bells, Intake, Quota, Throttle
-from payments.lifecycle import SETTLED, Status
 from payments.metrics import CONTENT_TYPE, metrics
 from payments.payer_pages import Page, Word
-from payments.payer_words import Language
 from payments.stand_in import StandIn
+from return_page import GUARDS, PAYER_READS, PLAIN_PAGES, sentence, show
 
 HOOKS = "/webhooks/"
 LARGEST_BODY = 64 * 1024
@@ -64,9 +61,6 @@ BUSY_S = 3
 #: How long its transactions may stand still: of the same message sent to another host, that one waits for the
 #: end of this one's, and every message behind it too.
 STILL_S = 5
-#: A return page looks again by itself every 3 s, for ten minutes.
-LOOK_AGAIN_S = 3
-MOST_LOOKS = 200
 #: How long an answer of ``/readyz`` holds, so that nobody can have us write without end.
 READY_FOR_S = 2
 
@@ -74,13 +68,6 @@ T = TypeVar("T")
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,43}", re.ASCII)
 _JSON_TYPE = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.ASCII | re.IGNORECASE)
-_GUARDS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 _WORDS = {
     200: "kept",
     401: "not verified",
@@ -276,9 +263,9 @@ class Door:
             with suppress(NotKept):  # the page is shown all the same, and the poll asks anyway
                 await self._intake.write(lambda session: links.returned(session, token, page, now=now))
         demo = self._app.settings.demo
-        says = _says(*PAYER_READS[view.status], view.language)
+        says = sentence(*PAYER_READS[view.status], view.language)
         back = (view.back, payer_pages.WORDS[view.language][Word.BACK]) if view.back else None
-        return _show(says, language=view.language, view=view, demo=demo, looks=_looks(request), onward=back)
+        return show(says, language=view.language, view=view, demo=demo, looks=_looks(request), onward=back)
 
     async def pay_page(self, request: Request) -> Response:
         """Where a reminder leads to: on to the gateway's newest page, unless nothing is owed any more."""
@@ -286,20 +273,20 @@ class Door:
         url = await self._read(partial(self._page_of, token))
         demo, language = self._app.settings.demo, view.language
         if url is None:
-            says = _says(*PAYER_READS[view.status], language)
-            return _show(says, language=language, view=view, demo=demo)
+            says = sentence(*PAYER_READS[view.status], language)
+            return show(says, language=language, view=view, demo=demo)
         word = payer_pages.WORDS[language][Word.PAY_NOW].format(amount=view.amount)
-        says = _says("wait", Page.PAY, language)
-        return _show(says, language=language, view=view, demo=demo, again=False, onward=(url, word))
+        says = sentence("wait", Page.PAY, language)
+        return show(says, language=language, view=view, demo=demo, again=False, onward=(url, word))
 
     async def stop_page(self, request: Request) -> Response:
         """No more reminders for this payer: asked on a page, or by a mail program's own button (RFC 8058)."""
         token, now, view = await self._visit(request)
         language = view.language
         if request.method == "GET":  # mail programs look at links too: looking stops nothing
-            return _show(_says("wait", Page.STOP, language), language=language, again=False, stop=True)
+            return show(sentence("wait", Page.STOP, language), language=language, again=False, stop=True)
         await self._intake.write(lambda session: reminders.opt_out_by_token(session, token, now=now))
-        return _show(_says("good", Page.STOPPED, language), language=language, again=False)
+        return show(sentence("good", Page.STOPPED, language), language=language, again=False)
 
     async def _visit(self, request: Request) -> tuple[str, datetime, links.PayerView]:
         """A payer's token, the moment, and what they may see. Raises HTTPException."""
@@ -331,7 +318,7 @@ class Door:
             told["refused"] = {str(status): count for status, count in sorted(self._refusals.items())}
             told["waiting"] = {"messages": self._intake.waiting, "bells": self._bells.waiting}
             told["scribe"] = self._scribe.pid if self._scribe else None
-        return JSONResponse(told, 200 if well else 503, _GUARDS)
+        return JSONResponse(told, 200 if well else 503, GUARDS)
 
     async def readyz(self, request: Request) -> Response:
         """Can messages be kept, and does somebody act on them?"""
@@ -339,7 +326,7 @@ class Door:
         told: dict[str, Any] = {"status": "ready" if found.ready else "not ready"}
         if _is_local(request):
             told |= {"faults": found.faults, "oldest_event_s": found.oldest_event_s}
-        return JSONResponse(told, 200 if found.ready else 503, _GUARDS)
+        return JSONResponse(told, 200 if found.ready else 503, GUARDS)
 
     async def _ready(self) -> Readiness:
         async with self._readiness_asked:
@@ -353,7 +340,7 @@ class Door:
         """For Prometheus on this machine, or with our token. To anybody else this page does not exist."""
         if not (_is_local(request) or self._may_measure(request)):
             raise HTTPException(404)
-        return Response(await self._read(self._measure), 200, {**_GUARDS, "Content-Type": CONTENT_TYPE})
+        return Response(await self._read(self._measure), 200, {**GUARDS, "Content-Type": CONTENT_TYPE})
 
     def _may_measure(self, request: Request) -> bool:
         ours, given = self._app.settings.metrics_token, request.headers.get("authorization", "")
@@ -384,7 +371,7 @@ class Door:
 
     def _tell(self, request: Request, status: int, headers: Mapping[str, str]) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return _show(PLAIN_PAGES.get(status, PLAIN_PAGES[404]), status=status, headers=headers)
+            return show(PLAIN_PAGES.get(status, PLAIN_PAGES[404]), status=status, headers=headers)
         return _answer(status, headers=headers)
 
     # -- small things --------------------------------------------------------------------------------
@@ -451,93 +438,12 @@ def _is_local(request: Request) -> bool:
 
 def _answer(status: int, word: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     if status in (204, 304):  # these have no body
-        return Response(None, status, {**_GUARDS, **headers})
-    return JSONResponse({"status": word or _WORDS.get(status, "refused")}, status, {**_GUARDS, **headers})
+        return Response(None, status, {**GUARDS, **headers})
+    return JSONResponse({"status": word or _WORDS.get(status, "refused")}, status, {**GUARDS, **headers})
 
 
 #: Made once: it is what nearly every message is answered.
 _KEPT = _answer(200)
-
-
-@dataclass(frozen=True)
-class Says:
-    """What a page tells a payer. ``tone`` is its colour: good, wait or bad."""
-
-    tone: str
-    title: str
-    text: str
-
-
-#: The colour of each status's page, and which of the pages it is.
-PAYER_READS: Mapping[Status, tuple[str, Page]] = {
-    Status.CREATED: ("wait", Page.WAITING),
-    Status.OPEN: ("wait", Page.WAITING),
-    Status.CLAIMED: ("wait", Page.WAITING),
-    Status.FAILED: ("bad", Page.FAILED),
-    Status.PART_PAID: ("wait", Page.PART_PAID),
-    Status.PAID: ("good", Page.PAID),
-    Status.EXPIRED: ("bad", Page.EXPIRED),
-    Status.CANCELLED: ("bad", Page.CANCELLED),
-    Status.WAIVED: ("good", Page.WAIVED),
-    Status.PART_REFUNDED: ("good", Page.PART_REFUNDED),
-    Status.REFUNDED: ("good", Page.REFUNDED),
-    Status.DISPUTED: ("wait", Page.DISPUTED),
-}
-PLAIN_PAGES: Mapping[int, Says] = {
-    404: Says("bad", "There is nothing here", "Open the link that you were given, or ask the organisers."),
-    429: Says("wait", "One moment", "Many people are looking just now. Load this page again in a minute."),
-    503: Says("wait", "One moment", "We cannot look it up just now. Load this page again in a minute."),
-}
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-)
-
-
-def _says(tone: str, page: Page, language: Language) -> Says:
-    return Says(tone, *payer_pages.PAGES[language][page])
-
-
-def _show(
-    says: Says,
-    *,
-    language: Language = Language.ENGLISH,
-    view: links.PayerView | None = None,
-    demo: bool = False,
-    looks: int = 0,
-    status: int = 200,
-    headers: Mapping[str, str] = MappingProxyType({}),
-    again: bool = True,
-    onward: tuple[str, str] | None = None,
-    stop: bool = False,
-) -> Response:
-    """A page of one sentence, and of the amount and event where there is a payment.
-
-    ``onward``: a button with its address and word. ``stop``: a button that sends this page's own address.
-    """
-    nonce = secrets.token_urlsafe(16)
-    sends = "'self'" if stop else "'none'"
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"base-uri 'none'; form-action {sends}; frame-ancestors 'none'"
-    )
-    again = again and view is not None and view.status not in SETTLED | {Status.WAIVED}
-    all_headers = {**_GUARDS, **headers, "Content-Security-Policy": policy}
-    if again and looks < MOST_LOOKS:
-        all_headers["Refresh"] = f"{LOOK_AGAIN_S}; url=?look={looks + 1}"
-    page = _TEMPLATES.get_template("return.html").render(
-        says=says,
-        view=view,
-        demo=demo,
-        again=again,
-        onward=onward,
-        stop=stop,
-        nonce=nonce,
-        lang=language.value,
-        words=payer_pages.WORDS[language],
-    )
-    return HTMLResponse(page, status, all_headers)
 
 
 if __name__ == "__main__":

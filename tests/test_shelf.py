@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 import bootstrap
 import gate
+from ahead import Ahead
 from db.session import Sessions
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.people import Person, Role
@@ -17,7 +18,6 @@ from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind, Report
 from payments.reports.shelf import Shelf
 from payments.signin import SignedIn
-from server import Ahead
 from tests.desk import ADMIN, make_event
 from tests.hook import run_apart
 from tests.samples import make_payment

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-import webhook
+import return_page
 from db.models import InboxEvent, Link, Payment, TimelineEntry, UnverifiedEvent
 from payments import inbox, intake, lifecycle, payer_pages, reminders, terms
 from payments.errors import NotKept
@@ -616,8 +616,8 @@ def test_a_return_page_is_throttled_by_address(busy_hook, monkeypatch):
 
 
 def test_every_status_has_words_for_the_payer_and_only_paid_ones_are_green():
-    assert set(webhook.PAYER_READS) == set(Status)
-    green = {status for status, (tone, _) in webhook.PAYER_READS.items() if tone == "good"}
+    assert set(return_page.PAYER_READS) == set(Status)
+    green = {status for status, (tone, _) in return_page.PAYER_READS.items() if tone == "good"}
     assert green == (SETTLED - {Status.DISPUTED}) | {Status.WAIVED}
 
 
