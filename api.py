@@ -43,7 +43,8 @@ from payments.gateways import strict_json
 from payments.intake import Intake, Throttle
 from payments.quotes import Quoted
 from payments.registered import Registered
-from payments.registrations import Outcome, Wanted
+from payments.registration_requests import Wanted
+from payments.registrations import Outcome
 
 log = logging.getLogger("paydesk.api")
 

@@ -1,6 +1,6 @@
 """Mail about requests: who may decide upon one hears of it, and who asked hears how it ended.
 
-The outbox keeps only whom a mail is for and about which request (``approvals.owe``). What it says is put
+The outbox keeps only whom a mail is for and about which request (``owing``). What it says is put
 together as it goes: it is never older than the request, and a reason, which may tell of a payer, stands in no
 second place. A mail names what kind of thing is asked for and for which event; the page shows the rest.
 """
@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, Event, OutboxMail, PersonRow
 from db.session import Sessions
-from payments import approvals, dates
-from payments.approvals import MAILS, Mail, State, What
+from payments import approvals, dates, deciders, owing
+from payments.approvals import State, What
 from payments.outbox import Hold
+from payments.owing import REQUESTS, Mail
 from payments.people import is_active
 
 #: What is asked for, behind "to".
@@ -53,12 +54,12 @@ def tell_run_out(sessions: Sessions, *, now: datetime) -> int:
             Approval.expires_at <= now,
             Approval.expires_at > now - LATELY,
         )
-        keys = {approvals.mail_key(Mail.RUN_OUT, one): one for one in session.scalars(ran_out)}
+        keys = {owing.request_key(Mail.RUN_OUT, one): one for one in session.scalars(ran_out)}
         owed = set(session.scalars(select(OutboxMail.key).where(OutboxMail.key.in_(keys)))) if keys else set()
     news = sorted(one for key, one in keys.items() if key not in owed)
     for approval_id in news:
         with sessions.begin() as session:
-            approvals.owe(session, Mail.RUN_OUT, session.get_one(Approval, approval_id), now=now)
+            owing.ended(session, Mail.RUN_OUT, session.get_one(Approval, approval_id), now=now)
     return len(news)
 
 
@@ -68,7 +69,7 @@ def fill(
     """Write a mail that goes now; why it is not owed any more, when it is not."""
     with sessions.read() as session:
         mail = session.get_one(OutboxMail, mail_id)
-        kind, approval_id, *whom = mail.key.removeprefix(MAILS).split(":")
+        kind, approval_id, *whom = mail.key.removeprefix(REQUESTS).split(":")
         row = session.get_one(Approval, int(approval_id))
         if kind == Mail.ASKED and not approvals.waits_for(session, row.id, int(whom[0]), now=now):
             return Hold("it does not wait for them any more")
@@ -81,7 +82,7 @@ def fill(
 
 
 def _asked(session: Session, row: Approval) -> str:
-    scope = approvals.scope_of(row)
+    scope = deciders.scope_of(row)
     names = select(Event.name).where(Event.id.in_(scope or ())).order_by(Event.name)
     where = "all events" if scope is None else ", ".join(session.scalars(names))
     return (

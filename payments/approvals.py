@@ -8,7 +8,7 @@ change of what was asked for, and a second decision.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
 from db.money import Money
-from payments import audit, choices, holding, lifecycle, outbox, tallies
+from payments import audit, deciders, holding, lifecycle, owing, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
+from payments.owing import Mail
 from payments.people import Action, Person, check, is_active, person_of, proven
 from payments.privacy import clean
 
@@ -54,25 +55,6 @@ class What(StrEnum):
     ADD_ENDPOINT = "add_endpoint"
     RENEW_SIGNING = "renew_signing"
     SET_ACCOUNT = "set_account"
-
-
-class Mail(StrEnum):
-    """What somebody hears of a request by mail."""
-
-    ASKED = "asked"
-    APPROVED = "approved"
-    REFUSED = "refused"
-    RUN_OUT = "run_out"
-
-
-#: How the keys of such mails begin. ``approval_mails`` writes them as they go.
-MAILS = "approval:"
-_SUBJECTS = {
-    Mail.ASKED: "A request waits for your decision",
-    Mail.APPROVED: "Your request was approved",
-    Mail.REFUSED: "Your request was refused",
-    Mail.RUN_OUT: "Your request has run out",
-}
 
 
 class State(StrEnum):
@@ -166,10 +148,10 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     nobody here who could approve it).
     """
     assert wanted.scope is None or wanted.scope, "what concerns no event concerns them all"
-    _check_all(person, TO_ASK[wanted.what], wanted.scope)
+    deciders.check_all(person, TO_ASK[wanted.what], wanted.scope)
     reason = _reason(why)
     _must_be_here(session, person)
-    others = _deciders(session, person.id, wanted.scope, now)
+    others = deciders.of(session, person.id, wanted.scope, now)
     if not others:
         raise Conflict(
             "Nobody else here could approve this. It takes a second person of finance, or a second admin: "
@@ -200,8 +182,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     except IntegrityError as error:  # somebody else asked in the same instant
         raise Conflict("Somebody else asked for exactly this in this moment.") from error
     _tell(session, person, row, "asked", "ask_approval", reason, now)
-    for other in others:
-        _owe(session, Mail.ASKED, row, other, now)
+    owing.asked(session, row, others, now=now)
     return _view(row, now)
 
 
@@ -214,7 +195,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     proven(person, now=now)
     _step(session, row, State.APPROVED, now, decider_id=person.id, decider_name=person.name)
     _tell(session, person, row, "approved", "approve", row.why, now)
-    owe(session, Mail.APPROVED, row, now=now)
+    owing.ended(session, Mail.APPROVED, row, now=now)
     return _view(row, now)
 
 
@@ -226,7 +207,7 @@ def refuse(session: Session, person: Person, approval_id: int, why: str, *, now:
         session, row, State.REFUSED, now, decider_id=person.id, decider_name=person.name, decided_why=reason
     )
     _tell(session, person, row, "refused", "refuse_approval", reason, now)
-    owe(session, Mail.REFUSED, row, now=now)
+    owing.ended(session, Mail.REFUSED, row, now=now)
     return _view(row, now)
 
 
@@ -274,13 +255,13 @@ def standing(session: Session, person: Person, wanted: Ask, *, now: datetime) ->
     """How far exactly this is: waiting or approved by a second person, or None when it must be asked for."""
     found = select(Approval).where(Approval.digest == wanted.digest, *_still_open(now))
     row = session.scalar(found)
-    return _view(row, now) if row is not None and _sees(person, row) else None
+    return _view(row, now) if row is not None and deciders.sees(person, row) else None
 
 
 def get(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
     """One request that this person may see. Raises NotFound."""
     row = session.get(Approval, approval_id)
-    if row is None or not _sees(person, row):
+    if row is None or not deciders.sees(person, row):
         raise NotFound("There is no such request here.")
     return _view(row, now)
 
@@ -289,17 +270,17 @@ def open_requests(session: Session, person: Person, *, now: datetime) -> tuple[A
     """What waits, and what is approved and not used yet, of what this person may see; the oldest first."""
     check(person, Action.SEE_APPROVALS)
     rows = session.scalars(select(Approval).where(*_still_open(now)).order_by(Approval.id))
-    return tuple(_view(row, now) for row in rows if _sees(person, row))
+    return tuple(_view(row, now) for row in rows if deciders.sees(person, row))
 
 
 def ended(session: Session, person: Person, *, now: datetime, limit: int = 50) -> tuple[ApprovalView, ...]:
     """The requests that ended last, of what this person may see; the newest first."""
     check(person, Action.SEE_APPROVALS)
     query = select(Approval).where(~Approval.id.in_(select(Approval.id).where(*_still_open(now))))
-    if not _oversees(person):
+    if not deciders.oversees(person):
         query = query.where(Approval.requester_id == person.id)
     rows = session.scalars(query.order_by(Approval.id.desc()).limit(10 * limit))
-    return tuple(_view(row, now) for row in rows if _sees(person, row))[:limit]
+    return tuple(_view(row, now) for row in rows if deciders.sees(person, row))[:limit]
 
 
 def waiting_for(session: Session, person: Person, *, now: datetime) -> int:
@@ -307,38 +288,12 @@ def waiting_for(session: Session, person: Person, *, now: datetime) -> int:
     if not person.may(Action.APPROVE):
         return 0
     waits = select(Approval).where(Approval.state == State.WAITING, Approval.expires_at > now)
-    return sum(1 for row in session.scalars(waits) if _may_decide(person, row))
+    return sum(1 for row in session.scalars(waits) if deciders.may_decide(person, row))
 
 
 def may_ask(person: Person, view: ApprovalView) -> bool:
     """Whether this person could ask for it, as they are now."""
-    return _may_all(person, TO_ASK[view.what], view.scope)
-
-
-def deciders(session: Session, person: Person, approval_id: int, *, now: datetime) -> tuple[str, ...]:
-    """The names of those whom a request that this person may see waits for. Raises NotFound."""
-    view = get(session, person, approval_id, now=now)
-    return tuple(row.name for row in _deciders(session, view.requester_id, view.scope, now))
-
-
-def may_decide(person: Person, view: ApprovalView) -> bool:
-    """Whether this person could decide upon it: somebody else's, and theirs to approve."""
-    return view.state is State.WAITING and _could_decide(person, view.requester_id, view.scope)
-
-
-# -- mail -------------------------------------------------------------------------------------------
-
-
-def owe(session: Session, mail: Mail, row: Approval, *, now: datetime) -> None:
-    """Owe whoever asked for it a mail, in this transaction; once, however often."""
-    asker = session.get(PersonRow, row.requester_id)
-    if asker is not None:
-        _owe(session, mail, row, asker, now)
-
-
-def mail_key(mail: Mail, approval_id: int) -> str:
-    """The key of the one mail of this kind that whoever asked gets."""
-    return f"{MAILS}{mail}:{approval_id}"
+    return deciders.may_all(person, TO_ASK[view.what], view.scope)
 
 
 def waits_for(session: Session, approval_id: int, person_id: int, *, now: datetime) -> bool:
@@ -346,16 +301,18 @@ def waits_for(session: Session, approval_id: int, person_id: int, *, now: dateti
     row, other = session.get_one(Approval, approval_id), session.get(PersonRow, person_id)
     if row.state != State.WAITING or now >= row.expires_at or other is None or not is_active(other, now):
         return False
-    return _may_decide(person_of(other), row)
+    return deciders.may_decide(person_of(other), row)
 
 
-def _owe(session: Session, mail: Mail, row: Approval, to: PersonRow, now: datetime) -> None:
-    """Where they did not choose otherwise."""
-    chosen = choices.mail(session, to.id)
-    if not (chosen.requests and chosen.about(scope_of(row)) if mail is Mail.ASKED else chosen.answers):
-        return
-    key = f"{MAILS}{mail}:{row.id}:{to.id}" if mail is Mail.ASKED else mail_key(mail, row.id)
-    outbox.to_person(session, key, to.email, _SUBJECTS[mail], "", about="approval", now=now)
+def who_decides(session: Session, person: Person, approval_id: int, *, now: datetime) -> tuple[str, ...]:
+    """The names of those whom a request that this person may see waits for. Raises NotFound."""
+    view = get(session, person, approval_id, now=now)
+    return tuple(row.name for row in deciders.of(session, view.requester_id, view.scope, now))
+
+
+def may_decide(person: Person, view: ApprovalView) -> bool:
+    """Whether this person could decide upon it: somebody else's, and theirs to approve."""
+    return view.state is State.WAITING and deciders.could_decide(person, view.requester_id, view.scope)
 
 
 # -- inside -----------------------------------------------------------------------------------------
@@ -374,46 +331,6 @@ def _must_be_here(session: Session, person: Person) -> None:
         raise NotAllowed("Sign in as yourself to ask for an approval: the command line is nobody's name.")
 
 
-def _deciders(
-    session: Session, requester_id: int, scope: frozenset[int] | None, now: datetime
-) -> list[PersonRow]:
-    """Those who could approve it, by name."""
-    rows: Iterable[PersonRow] = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
-    return [row for row in rows if is_active(row, now) and _could_decide(person_of(row), requester_id, scope)]
-
-
-def _could_decide(person: Person, requester_id: int, scope: frozenset[int] | None) -> bool:
-    return person.id != requester_id and _may_all(person, Action.APPROVE, scope)
-
-
-def _may_decide(person: Person, row: Approval) -> bool:
-    return _could_decide(person, row.requester_id, scope_of(row))
-
-
-def _may_all(person: Person, action: Action, scope: frozenset[int] | None) -> bool:
-    """For every event it concerns; what concerns all of them takes somebody who is here for all."""
-    if scope is None:
-        return person.events is None and person.may(action)
-    return all(person.may(action, event_id) for event_id in scope) and person.may(action)
-
-
-def _check_all(person: Person, action: Action, scope: frozenset[int] | None) -> None:
-    """Raises NotAllowed. Whoever asks reaches what they ask for, or it is no event's in particular."""
-    check(person, action)
-    for event_id in sorted(scope or ()):
-        check(person, action, event_id)
-
-
-def _oversees(person: Person) -> bool:
-    return person.may(Action.APPROVE) or person.may(Action.SEE_AUDIT)
-
-
-def _sees(person: Person, row: Approval) -> bool:
-    if row.requester_id == person.id and person.may(Action.SEE_APPROVALS):
-        return True
-    return _oversees(person) and _may_all(person, Action.SEE_APPROVALS, scope_of(row))
-
-
 def _still_open(now: datetime) -> tuple[Any, ...]:
     return Approval.state.in_((State.WAITING, State.APPROVED)), Approval.expires_at > now
 
@@ -421,7 +338,7 @@ def _still_open(now: datetime) -> tuple[Any, ...]:
 def _locked(session: Session, person: Person, approval_id: int) -> Approval:
     """The request's row, held until the transaction ends; its payment first, as everywhere."""
     known = session.get(Approval, approval_id)
-    if known is None or not _sees(person, known):
+    if known is None or not deciders.sees(person, known):
         raise NotFound("There is no such request here.")
     if known.payment_id is not None:
         holding.payment(session, known.payment_id)
@@ -435,8 +352,8 @@ def _to_decide(session: Session, person: Person, approval_id: int, now: datetime
         raise NotAllowed(
             "You asked for this yourself: another person decides upon it.", by=person, what="approve"
         )
-    if not _may_decide(person, row):
-        _check_all(person, Action.APPROVE, scope_of(row))
+    if not deciders.may_decide(person, row):
+        deciders.check_all(person, Action.APPROVE, deciders.scope_of(row))
         raise NotAllowed(
             "This concerns all events, and you are here for some of them. Ask an admin.",
             by=person, what="approve",
@@ -507,7 +424,7 @@ def _view(row: Approval, now: datetime) -> ApprovalView:
         id=row.id,
         what=What(row.what),
         subject=row.subject,
-        scope=scope_of(row),
+        scope=deciders.scope_of(row),
         bound=row.bound,
         digest=row.digest,
         amount=amount,
@@ -528,12 +445,8 @@ def _scope_text(scope: frozenset[int] | None) -> str:
     return "*" if scope is None else ",".join(str(event_id) for event_id in sorted(scope))
 
 
-def scope_of(row: Approval) -> frozenset[int] | None:
-    return None if row.scope == "*" else frozenset(int(part) for part in row.scope.split(",") if part)
-
-
 def _one_event(row: Approval) -> int | None:
-    scope = scope_of(row)
+    scope = deciders.scope_of(row)
     return next(iter(scope)) if scope is not None and len(scope) == 1 else None
 
 

@@ -8,11 +8,11 @@ from db.models import OutboxMail, Payment
 from db.session import Sessions
 from payments import (
     approval_mails,
-    approvals,
     dates,
     holding,
     invitations,
     links,
+    owing,
     receipt_pdf,
     receipts,
     reminders,
@@ -80,7 +80,7 @@ class Courier:
             return self._reminder(key, payment_id, message, now)
         if key.startswith(invitations.MAILS):
             return invitations.fill(self._sessions, mail_id, message, now=now)
-        if key.startswith(approvals.MAILS):
+        if key.startswith(owing.REQUESTS):
             return approval_mails.fill(self._sessions, mail_id, message, self._outside.desk_url, now=now)
         if key.startswith(receipts.MAILS):
             self._receipts(mail_id, message, now)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.models import InboxEvent, Link, UnverifiedEvent
 from db.session import Sessions
 from db.types import UtcDateTime
-from payments import dates, holding, lifecycle, standstill, tallies
+from payments import answers, dates, holding, lifecycle, standstill, tallies
 from payments.errors import GatewayError
 from payments.gateways import Answer, Gateway, GatewayEvent, LinkStatus
 from payments.lifecycle import Effect, Kind, Review, Source
@@ -272,7 +272,7 @@ def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, 
         payment = holding.payment(session, link.payment_id)
         lifecycle.flag(session, payment, Review.REFERENCE_MISMATCH, **by, told=row.reference, inbox=row.id)
         return _handled(session, row, Effect.FLAGGED, now)
-    effect = lifecycle.apply_answer(session, link_id, status, now=now, source=Source.WEBHOOK, code=row.code)
+    effect = answers.apply(session, link_id, status, now=now, source=Source.WEBHOOK, code=row.code)
     if _is_success(row) and status.answer is Answer.OPEN:
         return _unconfirmed(session, row, link, by)
     return _handled(session, row, effect, now)

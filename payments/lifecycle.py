@@ -1,11 +1,10 @@
 """What a payment may become, and the only code that changes its status.
 
-However many of webhook, poll, till and person race for one payment, each goes through ``apply_answer``
-or ``advance`` here: one conditional update, one receipt by unique key, one timeline entry.
+However many of webhook, poll, till and person race for one payment, each goes through ``advance`` or
+``receive`` here: one conditional update, one receipt by unique key, one timeline entry.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,12 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, holding, notifications, outbox, pasts, places, search_text, stages, tallies
+from payments import cases, holding, notifications, outbox, pasts, stages, tallies
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
-from payments.gateways import Answer, LinkStatus
-from payments.privacy import mask_card_numbers
-from payments.stages import Stage
 
 
 class Status(StrEnum):
@@ -311,59 +307,6 @@ def reopen_case(session: Session, case: Case, why: str, *, now: datetime, source
     return again
 
 
-def apply_answer(
-    session: Session,
-    link_id: int,
-    status: LinkStatus,
-    *,
-    now: datetime,
-    source: Source,
-    actor: str = "iKhokha",
-    code: str | None = None,
-) -> Effect:
-    """Act on what the gateway said of a link when it was asked.
-
-    Only this turns a gateway's word into money, and only when link, reference, currency and amount fit.
-    Saying the same again changes nothing. ``code`` is why an attempt failed, as its message told.
-    """
-    status = replace(status, word=mask_card_numbers(status.word), raw=mask_card_numbers(status.raw))
-    link = holding.link(session, link_id)
-    payment = link.payment
-    first_time = (link.answer, link.answer_word) != (status.answer, status.word)
-    link.asked_at, link.answer, link.answer_word = now, status.answer, status.word
-    if first_time and link.state != "paid":
-        note(
-            session, payment, Kind.ANSWER, now=now, source=source, actor=actor,
-            word=status.word, gateway_reference=status.gateway_reference, raw=status.raw,
-        )  # fmt: skip
-    by: dict[str, Any] = {"now": now, "source": source, "actor": actor}
-    if link.state == "paid":
-        link.next_ask_at = None  # somebody who saw it unpaid may have asked for another look
-        return _after_paid(session, payment, status, by)
-    if reason := _misfit(link, status):
-        flag(session, payment, reason, **by, word=status.word, raw=status.raw)
-        return Effect.FLAGGED
-    if link.gateway_reference is None or link.state in ("asked", "missing"):
-        anew = link.state == "asked" and payment.status in (S.EXPIRED, S.CANCELLED)
-        link.gateway_reference, link.state = status.gateway_reference, "open"
-        payment.search_text = search_text.of(payment)
-        stages.came_to(session, payment, Stage.ISSUED, now=now)
-        unpaid = status.answer is Answer.OPEN
-        if payment.status == S.CREATED or (unpaid and (payment.status == S.FAILED or anew)):
-            advance(session, payment, S.OPEN, **by)
-    match status.answer:
-        case Answer.PAID:
-            return _take(session, payment, link, by)
-        case Answer.ATTEMPT_FAILED:
-            stages.came_to(session, payment, Stage.ATTEMPTED, now=now)
-            return _fail(session, link, by, first_time, status.word, stages.failure_of(code))
-        case Answer.UNCLEAR:
-            flag(session, payment, Review.UNCLEAR_STATUS, **by, word=status.word, raw=status.raw)
-            return Effect.FLAGGED
-        case Answer.OPEN:
-            return Effect.NOTHING
-
-
 def receive(
     session: Session,
     payment: Payment,
@@ -435,72 +378,3 @@ def refund_came_back(session: Session, payment: Payment, **by: Any) -> None:
             advance(session, payment, S.PART_REFUNDED, **by)
     else:
         advance(session, payment, S.PAID, **by)
-
-
-def _take(session: Session, payment: Payment, link: Link, by: dict[str, Any]) -> Effect:
-    link.state, link.next_ask_at = "paid", None
-    assert link.gateway_reference
-    stages.came_to(session, payment, Stage.PAID, now=by["now"])
-    effect = receive(
-        session,
-        payment,
-        kind=Method.GATEWAY,
-        source_reference=link.gateway_reference,
-        amount=link.amount,
-        link=link,
-        place=link.place,
-        **by,
-    )
-    newer = successor(payment, link)
-    if newer is not None and payment.review != Review.OVERPAID:
-        flag(
-            session, payment, Review.PAID_LATE, **by,
-            link=link.wire_reference, newer=newer.wire_reference,
-        )  # fmt: skip
-    return effect
-
-
-def successor(payment: Payment, link: Link) -> Link | None:
-    """The newest link that took this one's place. The gateway's page of an old link stays payable."""
-    made = (one for one in payment.links if one.id > link.id and one.state not in NEVER_MADE)
-    later = (one for one in made if not places.are_beside(one, link))
-    return max(later, key=lambda one: one.id, default=None)
-
-
-def _fail(
-    session: Session, link: Link, by: dict[str, Any], first_time: bool, word: str, failure: str
-) -> Effect:
-    """The message may come after the poll that found the failure: what it tells of the reason is kept.
-
-    That one of several people could not pay is told on their own link; the others' payment has not failed.
-    """
-    payment = link.payment
-    if link.place:
-        return Effect.NOTHING
-    if first_time or failure != stages.NO_CODE:
-        stages.failed_for(session, payment, failure, now=by["now"])
-    if not first_time or payment.status not in (S.CREATED, S.OPEN):
-        return Effect.NOTHING
-    advance(session, payment, S.FAILED, **by, word=word)
-    return Effect.FAILED
-
-
-def _after_paid(session: Session, payment: Payment, status: LinkStatus, by: dict[str, Any]) -> Effect:
-    """A paid link stays paid; that the gateway now says otherwise is for a person to judge."""
-    if status.answer is Answer.PAID:
-        return Effect.NOTHING
-    flag(session, payment, Review.GATEWAY_TOOK_IT_BACK, **by, word=status.word, raw=status.raw)
-    return Effect.FLAGGED
-
-
-def _misfit(link: Link, status: LinkStatus) -> Review | None:
-    """Why an answer cannot be about this link. An answer that claims no money needs no amount."""
-    if link.gateway_reference not in (None, status.gateway_reference):
-        return Review.REFERENCE_MISMATCH
-    if status.reference not in (None, link.wire_reference):
-        return Review.REFERENCE_MISMATCH
-    if status.currency not in (None, link.amount_currency):
-        return Review.CURRENCY_MISMATCH
-    if status.answer is Answer.PAID and status.amount_minor != link.amount_minor:
-        return Review.AMOUNT_MISMATCH
-    return None

@@ -34,7 +34,7 @@ class Change:
 
 
 class Wished(Protocol):
-    """What is looked at of ``registrations.Wanted``."""
+    """What is looked at of ``registration_requests.Wanted``."""
 
     @property
     def payer_name(self) -> str: ...

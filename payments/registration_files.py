@@ -25,6 +25,7 @@ from payments import (
     on_sale,
     registration_changes,
     registration_prices,
+    registration_requests,
     registrations,
     standstill,
 )
@@ -34,7 +35,7 @@ from payments.gateways import Gateway
 from payments.links import Addresses
 from payments.people import Action, Person, check
 from payments.registration_changes import Becomes, Change
-from payments.registrations import Wanted
+from payments.registration_requests import Wanted
 from payments.sheets import price_lines, reading
 from payments.sheets.reading import Column, Opened, SheetRow
 
@@ -234,7 +235,7 @@ def _look(
         if wanted.registration_id in twice:
             rows = ", ".join(map(str, twice[wanted.registration_id]))
             raise InvalidInput(f"Rows {rows} carry the same id. Leave the one that is meant.")
-        wanted, chosen = registrations.checked(session, event, wanted, demo=demo)
+        wanted, chosen = registration_requests.checked(session, event, wanted, demo=demo)
         cost = registration_prices.cost_of_row(session, event, payment, chosen, now)
     except (InvalidInput, Conflict) as error:
         change = Change(Becomes.REFUSED, str(error))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Link
 from db.session import Sessions
-from payments import audit, dates, handling, holding, lifecycle, stages, standstill
+from payments import answers, audit, dates, handling, holding, lifecycle, stages, standstill
 from payments.errors import GatewayError
 from payments.gateways import Gateway, LinkStatus
 from payments.handling import AskEach
@@ -111,7 +111,7 @@ def ask(
         _reschedule(link, now)
         if status is None:
             return _not_there(session, link, now, source)
-        return lifecycle.apply_answer(session, link_id, status, now=now, source=source)
+        return answers.apply(session, link_id, status, now=now, source=source)
 
     return sessions.run(act)
 
@@ -156,9 +156,7 @@ def ask_history(
                 )
                 link_id = session.scalar(ours)
                 if link_id is not None:
-                    effects.append(
-                        lifecycle.apply_answer(session, link_id, status, now=now, source=Source.POLL)
-                    )
+                    effects.append(answers.apply(session, link_id, status, now=now, source=Source.POLL))
     return effects
 
 

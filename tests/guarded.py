@@ -167,28 +167,28 @@ GUARDS = (
     ),
     Guard(
         "amount",
-        "payments/lifecycle.py",
+        "payments/answers.py",
         "status.answer is Answer.PAID and status.amount_minor != link.amount_minor",
         "False",
         "tests/test_lifecycle.py -k 'does_not_fit and sqlite'",
     ),
     Guard(
         "currency",
-        "payments/lifecycle.py",
+        "payments/answers.py",
         "status.currency not in (None, link.amount_currency)",
         "False",
         "tests/test_lifecycle.py -k 'does_not_fit and sqlite'",
     ),
     Guard(
         "reference in the gateway's answer",
-        "payments/lifecycle.py",
+        "payments/answers.py",
         "status.reference not in (None, link.wire_reference)",
         "False",
         "tests/test_lifecycle.py -k 'does_not_fit and sqlite'",
     ),
     Guard(
         "link in the gateway's answer",
-        "payments/lifecycle.py",
+        "payments/answers.py",
         "link.gateway_reference not in (None, status.gateway_reference)",
         "False",
         "tests/test_lifecycle.py -k 'does_not_fit and sqlite'",
@@ -203,10 +203,10 @@ GUARDS = (
     Guard(
         "paid only by the gateway's answer",
         "payments/inbox.py",
-        "    effect = lifecycle.apply_answer(",
+        "    effect = answers.apply(",
         "    if _is_success(row):\n"
         '        status = LinkStatus(**{**vars(status), "answer": Answer.PAID})\n'
-        "    effect = lifecycle.apply_answer(",
+        "    effect = answers.apply(",
         "tests/test_inbox.py -k 'shouted and sqlite'",
     ),
     Guard(

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import OutboxMail, PersonRow
-from payments import approval_mails, approvals, outbox, two_people
-from payments.approvals import GOOD_FOR, Ask, Mail, What
+from payments import approval_mails, outbox, owing, two_people
+from payments.approvals import GOOD_FOR, Ask, What
 from payments.courier import Courier
 from payments.errors import Conflict
+from payments.owing import Mail
 from payments.people import Role
 from payments.schedules.outside import Outside
 from payments.worker import Worker
@@ -174,7 +175,7 @@ def test_the_worker_tells_it(sessions, desk, now):
     Worker(sessions, {}, None, "desk@example.org").round(now=now + GOOD_FOR)
     with sessions.read() as session:
         keys = session.scalars(select(OutboxMail.key)).all()
-    assert approvals.mail_key(Mail.RUN_OUT, 1) in keys
+    assert owing.request_key(Mail.RUN_OUT, 1) in keys
 
 
 def test_what_is_not_asked_for_is_not_told(sessions, desk, now):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from db.models import InboxEvent, Link, OutboxMail, Receipt, TimelineEntry
-from payments import handling, holding, inbox, integrity, lifecycle, sync
+from payments import answers, handling, holding, inbox, integrity, sync
 from payments.gateways import Answer, GatewayEvent
 from payments.handling import TOGETHER
 from payments.inbox import Message
@@ -132,14 +132,14 @@ def test_a_message_that_fails_holds_up_no_other_and_is_tried_again(
     with sessions.read() as session:
         reference = views[3].gateway_reference
         broken = session.scalars(select(Link.id).where(Link.gateway_reference == reference)).one()
-    apply = lifecycle.apply_answer
+    apply = answers.apply
 
     def fails(session, link_id, *args, **other):
         if link_id == broken:
             raise ZeroDivisionError
         return apply(session, link_id, *args, **other)
 
-    monkeypatch.setattr(lifecycle, "apply_answer", fails)
+    monkeypatch.setattr(answers, "apply", fails)
     effects = handle(sessions, gateway, now).effects
     assert sorted(effects) == sorted([Effect.PAID] * 7 + [Effect.NOTHING])
     with sessions.read() as session:

@@ -421,9 +421,9 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
 #: what deals with the standstill itself. What is done to many goes through the rooms that do it to one.
 POSSIBLE = {
     "closing.draft", "closing.drafts", "sign_offs.month_draft", "sign_offs.strip",
-    "alerts.snooze", "approvals.deciders", "approvals.ended", "approvals.get", "approvals.open_requests",
-    "approvals.standing",
-    "approvals.waiting_for", "attention.decided", "attention.get", "attention.queue", "claims.of_payment",
+    "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
+    "approvals.waiting_for", "approvals.who_decides", "attention.decided", "attention.get", "attention.queue",
+    "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
@@ -443,6 +443,8 @@ POSSIBLE = {
     "entrusting.enable", "entrusting.link_standing", "entrusting.reset_codes", "entrusting.second_for_link",
     "entrusting.set_account", "entrusting.used_up", "notifying.ask", "notifying.ask_renewal",
     "people.seconded",
+    # mail of what their callers write down
+    "owing.asked", "owing.waits",
 }  # fmt: skip
 
 

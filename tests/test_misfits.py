@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from db.models import Link, Receipt
-from payments import lifecycle
+from payments import answers
 from payments.lifecycle import Effect, Review, Source
 from tests.desk import issue, make_event, payment_of
 from tests.fault_server import FaultServer, reply
@@ -53,10 +53,10 @@ def test_none_of_forty_answers_that_do_not_fit_pays_and_each_is_for_a_person(ses
     wrong, nth = [], 0
     while True:
         view = issue(sessions, gateway, now=now, payer_name=f"Payer {nth}")
-        answers = misfits(view.gateway_reference, view.wire_reference)
-        if nth == len(answers):
+        forty = misfits(view.gateway_reference, view.wire_reference)
+        if nth == len(forty):
             break
-        body, reason = answers[nth]
+        body, reason = forty[nth]
         effect = answered(sessions, view, body, now)
         with sessions.read() as session:
             payment = payment_of(session, view.reference)
@@ -76,4 +76,4 @@ def answered(sessions, view, body, now):
         status = client(server.origin).status(view.gateway_reference)
     with sessions.begin() as session:
         link = session.scalars(select(Link.id).where(Link.return_token == view.return_token)).one()
-        return lifecycle.apply_answer(session, link, status, now=now, source=Source.POLL)
+        return answers.apply(session, link, status, now=now, source=Source.POLL)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import OutboxMail, Payment, PersonEvent, PersonRow
-from payments import approvals, attention, cases, choices, lifecycle, morning, standstill
+from payments import approvals, attention, cases, choices, lifecycle, morning, owing, standstill
 from payments.cases import Reason
 from payments.choices import Mail
 from payments.lifecycle import Source, Status
@@ -146,7 +146,7 @@ def test_the_worker_tells_it_once(sessions, waits, gateway):
 
 def told_of_requests(sessions):
     with sessions.read() as session:
-        query = select(OutboxMail.recipient).where(OutboxMail.key.startswith(approvals.MAILS))
+        query = select(OutboxMail.recipient).where(OutboxMail.key.startswith(owing.REQUESTS))
         return sorted(session.scalars(query))
 
 

@@ -20,6 +20,7 @@ from payments import (
     chain,
     integrity,
     keyring,
+    owing,
     payer_details,
     personal,
     subject_export,
@@ -209,7 +210,7 @@ def _sums(session) -> dict[str, list]:
             columns = [table.c[name] for name in dict.fromkeys((*keys, *names)) if name not in ("version",)]
             rows = select(*columns).order_by(*table.primary_key.columns)
             if table.name == "outbox":  # asking for it and allowing it owe mails of their own
-                rows = rows.where(~table.c.key.startswith(approvals.MAILS))
+                rows = rows.where(~table.c.key.startswith(owing.REQUESTS))
             told[table.name] = session.execute(rows).all()
     return told
 

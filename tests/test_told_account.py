@@ -161,9 +161,9 @@ def test_it_is_told_whom_it_waits_for(sessions, told, now):
         gala = session.scalar(select(EventAccount.event_id)) + 1
         somebody(session, "Gugu", Role.FINANCE, frozenset({gala}), now=now)
     request = asked(sessions, told, now)
-    assert did(sessions, approvals.deciders, told["thandi"], request.id, now=now) == ("Pieter",)
+    assert did(sessions, approvals.who_decides, told["thandi"], request.id, now=now) == ("Pieter",)
     with pytest.raises(NotFound):
-        did(sessions, approvals.deciders, told["sipho"], request.id, now=now)
+        did(sessions, approvals.who_decides, told["sipho"], request.id, now=now)
 
 
 def test_of_two_that_are_approved_at_once_one_is_done(sessions, told, now):

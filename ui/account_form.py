@@ -19,7 +19,7 @@ def account_form(here: Person, event: EventView) -> None:
     with app.sessions.read() as session:
         known, two = eft.account(session, here, event.code), people.takes_two(session)
         waits = _waiting(approvals.open_requests(session, here, now=app.now()), event)
-        whom = {one.id: approvals.deciders(session, here, one.id, now=app.now()) for one in waits}
+        whom = {one.id: approvals.who_decides(session, here, one.id, now=app.now()) for one in waits}
     st.subheader("Bank account for EFT", anchor=False)
     if known is None:
         plain("None yet: nobody can be told how to pay by EFT for this event.", "faint")
