@@ -16,6 +16,7 @@ from payments import (
     receipt_pdf,
     receipts,
     reminders,
+    sign_off_mails,
     standstill,
     sync,
 )
@@ -82,6 +83,8 @@ class Courier:
             return invitations.fill(self._sessions, mail_id, message, now=now)
         if key.startswith(owing.REQUESTS):
             return approval_mails.fill(self._sessions, mail_id, message, self._outside.desk_url, now=now)
+        if key.startswith(owing.SIGN_OFFS):
+            return sign_off_mails.fill(self._sessions, mail_id, message, self._outside.desk_url, now=now)
         if key.startswith(receipts.MAILS):
             self._receipts(mail_id, message, now)
         if key.startswith(handing.MAILS):

@@ -24,6 +24,7 @@ from payments import (
     exceptions,
     outbox,
     payout_watch,
+    sign_offs,
     standstill,
 )
 from payments.choices import Mail
@@ -76,6 +77,7 @@ def waits_for(session: Session, person: Person, wanted: Mail, *, now: datetime) 
         *_late_payouts(session, person, now),
         *_claims(session, person),
         *_requests(session, person, now),
+        *_signed(session, person),
     ]
 
 
@@ -149,6 +151,14 @@ def _requests(session: Session, person: Person, now: datetime) -> Iterator[Waiti
     if count := approvals.waiting_for(session, person, now=now):
         told = f"{_many(count, 'request waits', 'requests wait')} for your decision."
         yield Waiting(_many(count, "request", "requests"), told, "/approvals")
+
+
+def _signed(session: Session, person: Person) -> Iterator[Waiting]:
+    if not person.may(Action.SEE_BANK):
+        return
+    if count := len(sign_offs.waiting_for(session, person)):
+        told = f"{_many(count, 'signed period waits', 'signed periods wait')} for a second person."
+        yield Waiting(f"{count} signed", told, "/closing")
 
 
 # -- words --------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Mail owed of what takes a second person: who may decide hears that it waits, whoever asked how it ended.
 
-The outbox keeps only whom a mail is for and what it is about; ``approval_mails`` writes it as it goes.
-Nobody is owed what they chose not to hear.
+The outbox keeps only whom a mail is for and what it is about; ``approval_mails`` and
+``sign_off_mails`` write it as it goes. Nobody is owed what they chose not to hear.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from db.models import Approval, PersonRow
 from payments import choices, deciders, outbox
 
-#: How the keys of mails about requests begin.
-REQUESTS = "approval:"
+#: How the keys of mails about requests begin, and of those about days and months that are signed.
+REQUESTS, SIGN_OFFS = "approval:", "sign_off:"
 
 
 class Mail(StrEnum):

@@ -15,17 +15,26 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, SignOff, SignOffStep
-from payments import accounts, audit, closing, coverage, dates, standstill, tallies
+from payments import accounts, audit, closing, coverage, dates, owing, standstill, tallies
 from payments.balances import Balances, BankDays
 from payments.closed_days import LOCKING
 from payments.closing import Blocker, Draft, Figures
 from payments.coverage import Cover
 from payments.errors import Conflict, NotAllowed, NotFound
-from payments.people import Action, Person, check, proven
+from payments.people import Action, Person, check, is_active, person_of, proven
 from payments.privacy import clean, reason
 
 _CHANGED = "The day has changed since you looked at it. Look again, then sign."
 _ONE_PERSON = "You signed this yourself: another person approves it."
+#: Of the mail that each step owes.
+_SUBJECTS = {
+    "signed": "A signed {period} waits for a second person",
+    "approved": "The {period} you signed was approved",
+    "refused": "The {period} you signed was refused",
+    "reopening": "A closed {period} waits for a second person to reopen it",
+    "reopened": "The {period} you asked to reopen is open",
+    "kept closed": "The {period} you asked to reopen stays closed",
+}
 
 
 class Period(StrEnum):
@@ -88,12 +97,17 @@ class SignOffView:
     steps: tuple[Step, ...]
 
     @property
+    def asker_id(self) -> int | None:
+        """Whose part another person decides upon."""
+        return self.reopen_asker_id if self.state is State.REOPENING else self.signer_id
+
+    @property
     def locks(self) -> bool:
         return self.state in LOCKING
 
     @property
     def told(self) -> str:
-        return f"{self.first_on:%B %Y}" if self.period is Period.MONTH else f"{self.first_on:%-d %b %Y}"
+        return told(self.period, self.first_on)
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,10 @@ class Day:
     state: DayState
     figures: Figures
     cover: Cover
+
+
+def told(period: str, first_on: date) -> str:
+    return f"{first_on:%B %Y}" if period == Period.MONTH else f"{first_on:%-d %b %Y}"
 
 
 # -- looking ------------------------------------------------------------------------------------------
@@ -208,11 +226,7 @@ def waiting_for(session: Session, person: Person) -> list[SignOffView]:
     """What of these this person may decide about: signed, or asked to be reopened, by somebody else."""
     if not person.may(Action.RECONCILE):
         return []
-    return [
-        view
-        for view in waiting(session, person)
-        if person.id != (view.reopen_asker_id if view.state is State.REOPENING else view.signer_id)
-    ]
+    return [view for view in waiting(session, person) if person.id != view.asker_id]
 
 
 # -- signing ------------------------------------------------------------------------------------------
@@ -267,7 +281,7 @@ def approve(session: Session, person: Person, sign_off_id: int, *, now: datetime
             raise Conflict("The day is not what was signed. Refuse it, and have it signed again.")
     row.state, row.approved_at = State.APPROVED, now
     row.approver_id, row.approver_name = person.id, person.name
-    return _told(session, person, row, "approved", "", now)
+    return _told(session, person, row, "approved", "", now, asker=row.signer_id)
 
 
 def refuse(session: Session, person: Person, sign_off_id: int, why: str, *, now: datetime) -> SignOffView:
@@ -277,7 +291,7 @@ def refuse(session: Session, person: Person, sign_off_id: int, why: str, *, now:
     """
     row = _to_decide(session, person, sign_off_id, State.SIGNED)
     row.state = State.REFUSED
-    return _told(session, person, row, "refused", reason(why), now)
+    return _told(session, person, row, "refused", reason(why), now, asker=row.signer_id)
 
 
 # -- reopening ----------------------------------------------------------------------------------------
@@ -307,7 +321,7 @@ def reopen(session: Session, person: Person, sign_off_id: int, *, now: datetime)
     proven(person, now=now)
     row.state, row.reopened_at = State.REOPENED, now
     row.reopener_id, row.reopener_name = person.id, person.name
-    return _told(session, person, row, "reopened", row.reopen_why or "", now)
+    return _told(session, person, row, "reopened", row.reopen_why or "", now, asker=row.reopen_asker_id)
 
 
 def keep_closed(
@@ -315,12 +329,18 @@ def keep_closed(
 ) -> SignOffView:
     """Say no to a reopening, or take one's own request back. Raises NotFound, Conflict, InvalidInput."""
     row = _to_decide(session, person, sign_off_id, State.REOPENING)
+    asker = row.reopen_asker_id
     row.state, row.reopen_why = State.APPROVED, None
     row.reopen_asker_id = row.reopen_asker_name = None
-    return _told(session, person, row, "kept closed", reason(why), now)
+    return _told(session, person, row, "kept closed", reason(why), now, asker=asker)
 
 
 # -- inside -------------------------------------------------------------------------------------------
+
+
+def _deciders(session: Session, asker_id: int, now: datetime) -> list[PersonRow]:
+    rows = session.scalars(select(PersonRow).where(PersonRow.id != asker_id).order_by(PersonRow.id))
+    return [row for row in rows if is_active(row, now) and person_of(row).may(Action.RECONCILE)]
 
 
 def _must_be_here(session: Session, person: Person) -> None:
@@ -344,9 +364,25 @@ def _to_decide(session: Session, person: Person, sign_off_id: int, state: State)
     return row
 
 
-def _told(session: Session, person: Person, row: SignOff, step: str, why: str, now: datetime) -> SignOffView:
-    session.add(SignOffStep(sign_off_id=row.id, step=step, at=now, by=person.name, why=why))
+def _told(
+    session: Session,
+    person: Person,
+    row: SignOff,
+    step: str,
+    why: str,
+    now: datetime,
+    *,
+    asker: int | None = None,
+) -> SignOffView:
+    """``asker`` hears how it ended; without one it waits from now on, and who may decide hears of that."""
+    done = SignOffStep(sign_off_id=row.id, step=step, at=now, by=person.name, why=why)
+    session.add(done)
     session.flush()
+    key, subject = f"{owing.SIGN_OFFS}{done.id}", _SUBJECTS[step].format(period=row.period)
+    if asker is None:
+        owing.waits(session, key, subject, _deciders(session, person.id, now), None, now=now)
+    elif asker != person.id:
+        owing.over(session, key, subject, asker, now=now)
     audit.record(
         session, person, f"sign_off_{step.replace(' ', '_')}", f"{row.account.name}, {row.first_on}",
         now=now, sign_off=row.id, period=row.period, digest=row.digest, why=why,

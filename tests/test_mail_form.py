@@ -27,7 +27,8 @@ def test_the_morning_and_the_events_are_chosen_and_stand_there_again(desk: Desk)
     desk.sign_in(Role.ADMIN)
     page = desk.open("pages/you/account.py")
     assert labels(page)[:2] == [
-        "Every morning at seven, what waits for me", "At once, when a request waits for my decision",
+        "Every morning at seven, what waits for me",
+        "At once, when a request or a signed day waits for my decision",
     ]  # fmt: skip
     page.toggle[0].set_value(True)
     page.toggle[1].set_value(False)

@@ -21,13 +21,13 @@ def mail_form(person: Person) -> None:
     with st.form("mail"):
         morning = st.toggle(
             "Every morning at seven, what waits for me", chosen.morning,
-            help="Cases, bank lines, late payouts, claims and requests, as far as they are yours to see, in "
-            "a few lines without a payer's name. On a morning on which nothing waits there is no mail.",
+            help="Cases, bank lines, late payouts, claims, requests and signed days, as far as they are "
+            "yours to see, in a few lines without a payer's name. Where nothing waits there is no mail.",
         )  # fmt: skip
         asked = chosen.requests
         if person.may(Action.APPROVE):
-            asked = st.toggle("At once, when a request waits for my decision", asked)
-        answers = st.toggle("At once, when my own request is approved, refused or runs out", chosen.answers)
+            asked = st.toggle("At once, when a request or a signed day waits for my decision", asked)
+        answers = st.toggle("At once, when my own is approved, refused or runs out", chosen.answers)
         about = st.multiselect(
             "Of which events", names, [one for one in names if one in chosen.events],
             format_func=lambda one: escape(names[one]), placeholder="All that I see",
