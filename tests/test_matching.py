@@ -25,6 +25,7 @@ from payments.matching import (
     Way,
     independent,
     propose,
+    reversals,
 )
 from payments.matching.clues import papers_in
 from payments.matching.rules import STANDARD, Contains, Rule, Says
@@ -355,6 +356,23 @@ def test_one_deposit_is_taken_back_once():
     lines = [line(f"REVERSAL {bare(THANDEKA)}", -PRICE, number=n) for n in (1, 2)]
     found = propose(lines, MemoryBook(EVERYBODY), past=Past(settled=[CAME]))
     assert [proposal.safe for proposal in found] == [True, False]
+
+
+def test_a_line_that_names_two_payments_is_no_rival_of_itself():
+    both = line(f"{bare(THANDEKA)} {bare(SIPHO)}", 2 * PRICE, number=11, on=DAY - timedelta(days=3))
+    found = one(line(f"RD {bare(SIPHO)} {bare(THANDEKA)}", -2 * PRICE), past=Past(settled=[both]))
+    assert (found.safe, found.rivals) == (True, ())
+
+
+def test_what_names_other_payments_is_not_even_weighed(monkeypatch):
+    """Prices are equal: thousands of lines of a year brought the same, and nearly all name whose they are."""
+    names = [with_check("DC26", f"{tail}22222", demo=False) for tail in "3456789ABC"]
+    many = [line(f"T MOKOENA {name}", number=n, on=DAY - timedelta(1)) for n, name in enumerate(names, 20)]
+    weighed = []
+    real = reversals.likeness
+    monkeypatch.setattr(reversals, "likeness", lambda *asked: weighed.append(1) or real(*asked))
+    found = one(line(f"RD T MOKOENA {names[4]}", -PRICE), past=Past(settled=[*many, CAME]))
+    assert ([part.id for part in found.allocations], len(weighed)) == ([24], 1)
 
 
 # -- bags and card batches -----------------------------------------------------------------------------
