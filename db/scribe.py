@@ -63,10 +63,14 @@ class Scribe(asyncio.Protocol):
         """Does not wait until it is ready."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs:
-            command = [sys.executable, "-m", "db.scribe"]
-            self._process = subprocess.Popen(command, cwd=ROOT, stdin=theirs.fileno())  # noqa: S603 ourselves
-        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        try:
+            with theirs:
+                command = [sys.executable, "-m", "db.scribe"]
+                self._process = subprocess.Popen(command, cwd=ROOT, stdin=theirs.fileno())  # noqa: S603 ourselves
+            await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+        except OSError:
+            ours.close()
+            raise
 
     async def close(self) -> None:
         """It ends what it writes."""
@@ -118,8 +122,13 @@ class Scribe(asyncio.Protocol):
 
     async def _start_again(self) -> None:
         await asyncio.to_thread(self._wait)
-        if not self._closing:
-            await self.start()
+        while not self._closing:
+            try:
+                await self.start()
+                return
+            except OSError as error:  # no file or no memory is left, for now
+                log.error("The process that writes messages cannot be started: %s", error)
+                await asyncio.sleep(AGAIN_AFTER_S)
 
     def _wait(self) -> None:
         if self._process:

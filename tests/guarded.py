@@ -415,6 +415,13 @@ GUARDS = (
         "tests/test_scribe.py -k 'is_there_before and sqlite'",
     ),
     Guard(
+        "a scribe that cannot be started is tried again",
+        "db/scribe.py",
+        "            except OSError as error:  # no file",
+        "            except ZeroDivisionError as error:  # no file",
+        "tests/test_few_files.py -k 'no_file_left and sqlite'",
+    ),
+    Guard(
         "a read is one picture",
         "db/session.py",
         '"isolation_level": "REPEATABLE READ"',
