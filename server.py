@@ -28,7 +28,7 @@ import passkey_pages
 import shared_pages
 import signin_pages
 from ahead import Ahead
-from db.session import DatabaseUnfit
+from db.session import DatabaseUnfit, reached
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
 from payments import (
@@ -426,10 +426,11 @@ app = streamlit.App(
 def main() -> None:
     """Serve until told to stop."""
     try:
-        desk = bootstrap.app()
-        if health.pending(desk.sessions):
-            raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
-        bootstrap.claim_mode(desk.sessions, desk.settings.mode)
+        with reached():
+            desk = bootstrap.app()
+            if health.pending(desk.sessions):
+                raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
+            bootstrap.claim_mode(desk.sessions, desk.settings.mode)
     except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
     settings = desk.settings

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import bootstrap
 from bootstrap import App, Settings
+from db.session import reached
 from payments.errors import InvalidInput
 from payments.people import ALWAYS, Person, Role, system_person
 
@@ -32,8 +33,9 @@ aside = Console(stderr=True)  # progress: standard output is for answers
 
 def open_desk() -> App:
     """The App of this command; its database is migrated and of the same mode as the settings."""
-    app = bootstrap.app()
-    bootstrap.claim_mode(app.sessions, app.settings.mode)
+    with reached():
+        app = bootstrap.app()
+        bootstrap.claim_mode(app.sessions, app.settings.mode)
     return app
 
 

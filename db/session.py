@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from db import veil
@@ -381,6 +381,19 @@ def _open_postgres(url: str, busy_timeout_s: float, still_s: int, statement_s: i
         **_QUIET,
         **pool,
     )
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """A database that cannot be opened is DatabaseUnfit where somebody starts: nobody would try again."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        said = str(error.orig).strip().splitlines()[0]
+        raise DatabaseUnfit(
+            f"The database that DATABASE_URL names cannot be opened: {said}. A server must be running and "
+            f"let us in; in the folder of an SQLite file this user must be able to write."
+        ) from error
 
 
 def check_postgres(engine: Engine) -> None:

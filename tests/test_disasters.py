@@ -147,20 +147,67 @@ def folder_gone(place: Path) -> Iterator[None]:
 
 
 def read_only(place: Path) -> Iterator[None]:
+    yield from _unchangeable(place / "desk.db", place / "desk.db-wal")
+
+
+def log_read_only(place: Path) -> Iterator[None]:
+    yield from _unchangeable(place / "desk.db-wal")
+
+
+def _unchangeable(*files: Path) -> Iterator[None]:
     """For root as well, and for who has it open already: only the file system's own flag is."""
-    files = [str(place / name) for name in ("desk.db", "desk.db-wal")]
-    if os.geteuid() != 0 or subprocess.run(["chattr", "+i", *files], capture_output=True).returncode:
+    names = [str(file) for file in files]
+    if os.geteuid() != 0 or subprocess.run(["chattr", "+i", *names], capture_output=True).returncode:
         pytest.skip("making a file read-only for everybody takes root, and a file system that can")
     try:
         yield
     finally:
-        subprocess.run(["chattr", "-i", *files], check=True)
+        subprocess.run(["chattr", "-i", *names], check=True)
 
 
-@pytest.mark.parametrize("disaster", [moved_away, folder_gone, read_only], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "disaster", [moved_away, folder_gone, read_only, log_read_only], ids=lambda one: one.__name__
+)
 def test_a_file_that_is_gone_or_locked_is_a_503_and_a_sentence_until_it_is_back(on_sqlite, place, disaster):
-    senders = on_sqlite.suffer(disaster.__name__, lambda: disaster(place), readable=disaster is read_only)
+    readable = disaster in (read_only, log_read_only)
+    senders = on_sqlite.suffer(disaster.__name__, lambda: disaster(place), readable=readable)
     assert set(senders.acknowledged) <= on_sqlite.kept()
+
+
+def test_a_folder_in_which_nothing_can_be_made_holds_up_no_desk_at_work(on_sqlite, place):
+    """Its log stands there already, and whoever comes anew finds it."""
+    senders = Gateway(on_sqlite.hook_port, "shut")
+    with contextmanager(_unchangeable)(place):
+        hook.wait_until(lambda: len(senders.acknowledged) > 20)
+        with hook.process(on_sqlite.url, hook.free_port()) as another:
+            assert another.poll() is None
+        assert on_sqlite.door.ask("/", on_sqlite.token).status_code == 200
+    senders.stop()
+    assert senders.between(0, time.monotonic()) == {200}
+    assert set(senders.acknowledged) <= on_sqlite.kept()
+
+
+def test_the_hook_does_not_start_where_no_server_is():
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{hook.free_port()}/desk"
+    with hook.process(url, hook.free_port()) as child:
+        assert child.wait(20) == 1
+        said = hook.said_by(child)
+    assert said.startswith("The database that DATABASE_URL names cannot be opened: ")
+    assert "Traceback" not in said
+
+
+def test_the_hook_does_not_start_where_no_log_can_be_made(sqlite_template, place):
+    shut = place.with_name("shut")
+    shut.mkdir()
+    shutil.copyfile(sqlite_template, shut / "desk.db")
+    with (
+        contextmanager(_unchangeable)(shut),
+        hook.process(f"sqlite:///{shut / 'desk.db'}", hook.free_port()) as child,
+    ):
+        assert child.wait(20) == 1
+        said = hook.said_by(child)
+    assert said.startswith("The database that DATABASE_URL names cannot be opened: unable to open")
+    assert "Traceback" not in said
 
 
 def test_a_full_disk_is_a_503_until_there_is_room(sqlite_template, tmp_path):
