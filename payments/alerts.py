@@ -44,6 +44,7 @@ class Kind(StrEnum):
     SLIPS_WAIT = "slips_wait"
     DISPUTE_DUE = "dispute_due"
     PRIVACY_DUE = "privacy_due"
+    MISFIT = "money_does_not_fit"
 
 
 class Severity(StrEnum):
@@ -66,6 +67,7 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.SLIPS_WAIT: "Everything works: the payments are paid, and stand in their tills' reports.",
     Kind.DISPUTE_DUE: "Everything works: the payment is held as disputed. Unanswered, its money is lost.",
     Kind.PRIVACY_DUE: "Everything works. The law gives whoever asked about their data thirty days.",
+    Kind.MISFIT: "Everything works: nothing of it is lost, and nothing of it is decided by itself.",
     Kind.NOTIFICATIONS: "Everything works here. The other system does not know yet what was paid.",
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
     Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",

@@ -29,6 +29,7 @@ from payments import (
     integrity,
     job_log,
     lifecycle,
+    misfit_watch,
     notify_watch,
     payout_watch,
     privacy_watch,
@@ -158,6 +159,7 @@ def look(session: Session, counts: Mapping[datetime, int], *, now: datetime) -> 
     yield from notify_watch.alarms(session, now=now)
     yield from dispute_watch.alarms(session, now=now)
     yield from privacy_watch.alarms(session, now=now)
+    yield from misfit_watch.alarms(session)
 
 
 def _due(at: datetime | None, every: timedelta, *, now: datetime) -> bool:
