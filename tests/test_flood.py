@@ -188,16 +188,22 @@ def sender() -> Iterator[Any]:
             child.kill()
 
 
-def test_a_thousand_forgeries_a_second_lose_no_genuine_message(door):
+@pytest.mark.timeout(1_800)  # --chaos
+def test_a_thousand_forgeries_a_second_lose_no_genuine_message(door, so_often):
+    """Of three seconds, or a whole minute."""
     port, _, url = door
+    seconds = so_often(3, 60)
+    good, bad = 50 * seconds, 1_000 * seconds
+    began = time.monotonic()
     with sender() as send:
         told = send(
-            port=port, run="flood", good=150, good_a_second=50, links=[], bad=3_000, bad_a_second=1_000
+            port=port, run="flood", good=good, good_a_second=50, links=[], bad=bad, bad_a_second=1_000
         )
+    minutes = int((time.monotonic() - began) / 60) + 2  # parts of them, by the clock
     print(f"1,000 forged and 50 genuine a second: {told | {'acked': len(told['acked'])}}")
-    assert told["good"] == {"200": 150}
-    assert told["bad"].get("401", 0) <= 2 * 60  # a minute may turn meanwhile
+    assert told["good"] == {"200": good}
+    assert told["bad"].get("401", 0) <= minutes * 60
     if not crowded():
         assert set(told["bad"]) <= {"401", "429"}
         assert told["p99_ms"] < 4 * HONEST_S * 1000
-    assert len(kept(url)) == 50 + 150
+    assert len(kept(url)) == 50 + good

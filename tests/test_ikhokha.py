@@ -1,7 +1,9 @@
 """iKhokha on the wire: what we sign and send, what its answers mean, what we refuse to believe."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,20 @@ from db.money import Money
 from payments.errors import GatewayRefused, GatewayUnavailable, InvalidInput, OutcomeUnknown
 from payments.gateways import Answer, LinkRequest
 from payments.gateways.ikhokha import WORDS, Config, IKhokha, sign
-from tests.fault_server import Behaviour, FaultServer, hang_up, html, reply, reset, silence, truncated
+from tests.fault_server import (
+    Behaviour,
+    FaultServer,
+    continue_storm,
+    drip_body,
+    drip_head,
+    hang_up,
+    html,
+    reply,
+    reset,
+    silence,
+    silence_after_head,
+    truncated,
+)
 
 VECTORS = json.loads((Path(__file__).parent / "vectors/signature-vectors.json").read_text())
 SAMPLES = Path(__file__).parent / "vectors/samples"
@@ -59,6 +74,30 @@ def created(**changes: Any) -> dict[str, Any]:
 
 def status_answer(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (sample("16") | changes).items() if value != "(missing)"}
+
+
+# -- how long -----------------------------------------------------------------------------------------
+
+#: What never ends, and after how many seconds it does.
+ENDLESS = {silence: 10, silence_after_head: 10, drip_body: 15, drip_head: 15, continue_storm: 15}
+
+
+def test_it_connects_in_three_seconds_reads_in_ten_and_ends_in_fifteen(so_often: Callable[..., int]) -> None:
+    """By ``--chaos`` it really waits so long, on all that never ends at once."""
+    assert (Config.connect_s, Config.read_s, Config.total_s) == (3, 10, 15)
+    with ThreadPoolExecutor(len(ENDLESS)) as callers:
+        waited = dict(zip(ENDLESS, callers.map(seconds_waited, list(ENDLESS) * so_often(0, 1)), strict=False))
+    for behaviour, took in waited.items():
+        assert ENDLESS[behaviour] - 0.5 < took < ENDLESS[behaviour] + 0.5, behaviour.__name__
+    print({behaviour.__name__: round(took, 2) for behaviour, took in waited.items()})
+
+
+def seconds_waited(behaviour: Behaviour) -> float:
+    with FaultServer(behaviour) as server:
+        began = time.monotonic()
+        with pytest.raises(GatewayUnavailable):
+            client(server.origin, read_s=Config.read_s, total_s=Config.total_s).status(LINK_ID)
+        return time.monotonic() - began
 
 
 # -- signing and sending ------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from payments.lifecycle import Effect, Review
 from tests.desk import issue, make_event, payment_of
 
 LINK = "link00000000001"
+#: After how long a message comes again.
+LATER = (timedelta(seconds=1), timedelta(days=1), timedelta(days=365))
 
 
 @pytest.fixture
@@ -53,10 +55,11 @@ def status(sessions, reference):
 
 
 def test_the_same_message_is_one_row_counted(sessions, now):
-    ids = {accept(sessions, now + timedelta(days=days)) for days in (0, 0, 1, 365)}
+    moments = [now, now, *(now + later for later in LATER)]
+    ids = {accept(sessions, moment) for moment in moments}
     assert len(ids) == 1
     kept = row(sessions, ids.pop())
-    assert (kept.seen_count, kept.last_seen_at) == (4, now + timedelta(days=365))
+    assert (kept.seen_count, kept.last_seen_at) == (len(moments), moments[-1])
 
 
 def test_a_message_is_kept_as_received_but_for_cards_and_cookies(sessions, now):
@@ -166,9 +169,9 @@ def test_processing_everything_again_changes_nothing(sessions, gateway, referenc
         return count, status(sessions, reference)
 
     before = everything()
-    for days in (1, 365):
+    for later in LATER:
         for inbox_id in reversed(ids):
-            process(sessions, gateway, inbox_id, now + timedelta(days=days))
+            process(sessions, gateway, inbox_id, now + later)
     assert everything() == before
 
 
