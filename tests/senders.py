@@ -46,12 +46,13 @@ class Senders:
 class Gateway:
     """Threads that send as a gateway does: one message after another, each again until it is acknowledged.
 
-    ``answers`` are the moments (``time.monotonic``) and statuses, 0 for a connection that broke.
+    ``answers`` are the moments (``time.monotonic``) at which a message was sent and answered, and statuses, 0
+    for a connection that broke.
     """
 
     def __init__(self, port: int, name: str, threads: int = 3) -> None:
         self.acknowledged: list[bytes] = []
-        self.answers: list[tuple[float, int]] = []
+        self.answers: list[tuple[float, float, int]] = []
         self._port = port
         self._stop = threading.Event()
         self._threads = [
@@ -67,7 +68,11 @@ class Gateway:
             assert not thread.is_alive()
 
     def between(self, began: float, ended: float) -> set[int]:
-        return {status for at, status in list(self.answers) if began <= at <= ended}
+        return {status for _, at, status in list(self.answers) if began <= at <= ended}
+
+    def whole_between(self, began: float, ended: float) -> set[int]:
+        """Answers to what was sent since then: of what was under way, nobody knows what it met."""
+        return {status for sent, at, status in list(self.answers) if began <= sent and at <= ended}
 
     def _send(self, name: str) -> None:
         for nth in range(100_000):
@@ -80,11 +85,12 @@ class Gateway:
                 return
 
     def _post(self, body: bytes) -> int:
+        sent = time.monotonic()
         try:
             with socket.create_connection(("127.0.0.1", self._port), timeout=15) as connection:
                 connection.sendall(request(body, signed(body)))
                 status = read_reply(connection).status
         except OSError:
             status = 0
-        self.answers.append((time.monotonic(), status))
+        self.answers.append((sent, time.monotonic(), status))
         return status

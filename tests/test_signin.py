@@ -10,6 +10,7 @@ import argon2
 import psutil
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
@@ -402,6 +403,18 @@ def test_activity_keeps_a_session_to_its_longest(sessions: Sessions, now: dateti
     for quarter in range(48):
         assert is_in(sessions, token, now + MINUTE * 15 * quarter, active=True)
     assert not is_in(sessions, token, now + timedelta(hours=12), active=True)
+
+
+def test_a_database_that_takes_no_writes_shuts_nobody_out_before_they_are_idle(
+    sessions: Sessions, now: datetime
+) -> None:
+    def refuses(session: Session) -> None:
+        session.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    token = come_in(sessions, join(sessions, now, password=None), now)
+    read_only = sessions.guarded(refuses)
+    assert is_in(read_only, token, now + MINUTE * 29, active=True)
+    assert not is_in(read_only, token, now + MINUTE * 30, active=True)
 
 
 def test_activity_is_written_at_most_once_a_minute(sessions: Sessions, now: datetime) -> None:
