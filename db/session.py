@@ -34,6 +34,7 @@ _SQLITE_PRAGMAS = (
     "recursive_triggers=ON",
     "trusted_schema=OFF",
     "secure_delete=FAST",  # what a row said before is not left within its page
+    "cache_size=-8000",  # KiB, of 2000: the texts of a search lie on more pages than that
 )
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs"}
 

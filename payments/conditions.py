@@ -477,8 +477,9 @@ def _known_as(session: Session, here: Where, words: str) -> Where:
 
 def _references(session: Session, some: Sequence[str]) -> tuple[str, ...]:
     """Those of them that there are."""
-    there = select(Payment.reference).where(Payment.reference.in_(some))
-    return tuple(session.scalars(there)) if some else ()
+    if not some:  # mostly: then making the statement would be for nothing
+        return ()
+    return tuple(session.scalars(select(Payment.reference).where(Payment.reference.in_(some))))
 
 
 def _way_conditions(way: Way) -> list[ColumnElement[bool]]:

@@ -208,12 +208,12 @@ class Found:
         unread = [payment_id for payment_id in ids if payment_id not in self._texts]
         if unread:
             sqlite = self.where.sqlite
-            self._keep(self._session.execute(_TEXTS[sqlite], told(unread, sqlite=sqlite)))
+            self._keep(self._session.execute(_TEXTS[sqlite], told(unread, sqlite=sqlite)).all())
         return [self._texts[payment_id] for payment_id in ids]
 
     def _keep(self, rows: Iterable[Any]) -> list[int]:
         """What is known of these payments, and which they are."""
-        read: dict[int, needle.Known] = {row[0]: tuple(row) for row in rows}
+        read: dict[int, needle.Known] = {row[0]: row for row in rows}
         self._texts |= read
         return [*read]
 
@@ -270,7 +270,7 @@ class Found:
         if where.sqlite or self._count(where) <= COUNT_CAP:
             return hits.ids
         first = where.newest(SOME + 1).subquery().c.id  # with their texts, which are asked for next
-        read = self._keep(self._session.execute(_TOLD.where(_PAYMENTS.id.in_(select(first)))))
+        read = self._keep(self._session.execute(_TOLD.where(_PAYMENTS.id.in_(select(first)))).all())
         return sorted(read, reverse=not where.oldest)
 
     def _newest(self, where: Where, count: int, offset: int = 0) -> list[int]:
