@@ -27,6 +27,7 @@ from db.models import (
 )
 from db.money import Money
 from payments import accounts, audit, standstill, statements, tallies
+from payments.circles import without_looking_for_circles
 from payments.closed_days import ClosedDays, refuse_change
 from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError, UnknownLayout
 from payments.overlaps import GONE, OPEN, alike, insert_lines, pair, some_at_once
@@ -117,6 +118,7 @@ class MatchedLine:
 # -- reading ------------------------------------------------------------------------------------------
 
 
+@without_looking_for_circles()
 def read(
     session: Session,
     person: Person,
@@ -146,6 +148,7 @@ def read(
         raise
 
 
+@without_looking_for_circles()
 def look(
     session: Session,
     person: Person,
@@ -196,6 +199,7 @@ def _standing(session: Session, account_id: int, sha256: str) -> int | None:
 # -- importing ----------------------------------------------------------------------------------------
 
 
+@without_looking_for_circles()
 def import_file(
     session: Session,
     person: Person,
