@@ -80,16 +80,19 @@ from ui.several import Several, ask_several, part_form, places_list, price_now
 from ui.sharing import share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
+from ui.uploads import TABLE, Taken, bring_file
 from ui.walk import Walk
 
 __all__ = [
     "EXACT",
     "ORDERS",
+    "TABLE",
     "Asked",
     "AskedQuote",
     "Card",
     "Many",
     "Several",
+    "Taken",
     "Walk",
     "account_form",
     "act",
@@ -107,6 +110,7 @@ __all__ = [
     "bars",
     "begin",
     "big",
+    "bring_file",
     "brought_before",
     "bulk_dialog",
     "cards",

@@ -23,6 +23,7 @@ from ui.here import error_boundary, require
 from ui.lists import ORDERS, download
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
 from ui.proving import confirm_here, go
+from ui.uploads import Taken, bring_file
 
 USUAL = "Usual columns"
 #: People cannot see a header of HTTP: their file says itself that it is whole.
@@ -30,7 +31,10 @@ USUAL_LAYOUT = Layout(ending=True)
 #: Above so many rows an Excel file takes minutes, and people are told.
 SLOW_IN_EXCEL = 50_000
 #: MB that are held in memory while a file is proved; larger ones on the command line.
-LARGEST_PROVED_MB = 100
+PROVED = Taken(
+    "CSV, Excel or PDF", ("csv", "xlsx", "pdf"), "The desk makes no other files.",
+    "Whoever runs the desk proves it: manage.py verify-export FILE.", most_mb=100,
+)  # fmt: skip
 #: After so long a file that is still being written is not: its server went down.
 LONGEST = timedelta(hours=6)
 
@@ -353,12 +357,10 @@ _VERDICT = {
 def verify_a_file(here: Person) -> None:
     """Somebody brings a file: is it one of ours, as it left?"""
     st.subheader("Verify a file", anchor=False)
-    brought = st.file_uploader(
-        "A file that somebody sent you: an export, a journal or a reconciliation statement",
-        type=["csv", "xlsx", "pdf"],
-        max_upload_size=LARGEST_PROVED_MB,
+    brought = bring_file(
+        "A file that somebody sent you: an export, a journal or a reconciliation statement", PROVED,
         key="verify_file",
-    )
+    )  # fmt: skip
     if brought is None:
         return
     with st.spinner("Reading it …"), bootstrap.app().sessions.read() as session:

@@ -12,15 +12,17 @@ from payments.errors import UnknownLayout
 from payments.payouts.files import GatewayFile, LineKind, PayoutMapping
 from payments.people import Action, Person
 from payments.settlements import FileView
-from payments.statements import MAX_BYTES
 from ui.here import error_boundary, require
 from ui.payout_mapping import payout_mapping_screen
 from ui.pieces import escape, facts, moment, plain, problem
+from ui.uploads import Taken, bring_file
 
 Tell = Callable[[str], None]
-ENDINGS = ["csv", "txt", "tsv", "xlsx"]
+TAKEN = Taken(
+    "CSV or Excel", ("csv", "txt", "tsv", "xlsx"), "Download it from iKhokha as one of these.",
+    "Download fewer days at once.",
+)  # fmt: skip
 SHOWN = 10
-LARGEST_MB = MAX_BYTES // 2**20
 
 
 def bring(here: Person, tell: Tell) -> None:
@@ -28,10 +30,7 @@ def bring(here: Person, tell: Tell) -> None:
     if not here.may(Action.RECONCILE):
         return
     st.subheader("Bring what iKhokha says", anchor=False)
-    brought = st.file_uploader(
-        f"A settlement or payout file: CSV or Excel, up to {LARGEST_MB} MB", type=ENDINGS,
-        key=f"payout_file_{_uploads()}", max_upload_size=LARGEST_MB,
-    )  # fmt: skip
+    brought = bring_file("A settlement or payout file", TAKEN, key=f"payout_file_{_uploads()}")
     name, data = (brought.name, brought.getvalue()) if brought else _sample()
     if name:
         with error_boundary():

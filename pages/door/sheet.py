@@ -29,11 +29,10 @@ def choose_event(open_events: list[EventView]) -> str:
 def bring(open_events: list[EventView]) -> None:
     """The first step: an event and a file."""
     code = choose_event(open_events)
-    brought = st.file_uploader(
-        f"A CSV or Excel file, at most {words.number(MOST_ROWS)} people",
-        type=["csv", "txt", "xlsx"],
+    brought = ui.bring_file(
+        f"A file of at most {words.number(MOST_ROWS)} people", ui.TABLE,
         key=f"sheet_file_{st.session_state.setdefault('sheet_turn', 0)}",
-    )
+    )  # fmt: skip
     if brought is None:
         ui.plain(
             "The first row names the columns: name, email or phone for who pays; amount, or category as on "

@@ -17,7 +17,10 @@ person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
 SHOWN = 50
 #: A page holds its file in memory; the command line reads larger ones.
-LARGEST_MB = 10
+TAKEN = ui.Taken(
+    "JSON or CSV", ("json", "csv"), "Ask for the earlier system's records as one of these.",
+    "Whoever runs the desk brings it in: manage.py import-legacy FILE --currency ZAR.",
+)  # fmt: skip
 #: What a person calls each fault; what is not here is called as it is kept.
 FAULT = {
     Fault.NO_RECORD: "Not a record",
@@ -46,10 +49,7 @@ FAULT = {
 def bring(here: Person) -> bool:
     """A file, its currency, what would come of it, and the button that does it; whether there is a file."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    brought = left.file_uploader(
-        "The earlier system's records: JSON or CSV", type=["json", "csv"], key=f"legacy_{turn()}",
-        max_upload_size=LARGEST_MB, help="A larger file: manage.py import-legacy FILE --currency ZAR",
-    )  # fmt: skip
+    brought = ui.bring_file("The earlier system's records", TAKEN, key=f"legacy_{turn()}", at=left)
     currency = right.selectbox(
         "Its amounts are in", CURRENCIES, index=None, placeholder="Choose", key=f"legacy_in_{turn()}"
     )

@@ -32,10 +32,11 @@ def bring(here: Person, open_events: list[EventView]) -> None:
         "Event", list(names), format_func=names.__getitem__, key="registrations_event",
         persist_state="session",
     )  # fmt: skip
-    brought = st.file_uploader(
-        f"A CSV or Excel file, at most {words.number(MOST_ROWS)} registrations",
-        type=["csv", "txt", "xlsx"], key=f"registrations_file_{turn()}", max_upload_size=10,
-    )  # fmt: skip
+    brought = ui.bring_file(
+        f"A file of at most {words.number(MOST_ROWS)} registrations",
+        ui.TABLE,
+        key=f"registrations_file_{turn()}",
+    )
     if brought is None:
         ui.plain(
             "One registration a row, known by its id: a new one becomes a payment with its link, one that is "

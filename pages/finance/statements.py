@@ -14,13 +14,17 @@ from payments.accounts import AccountView
 from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
 from payments.imports import FileView, Look
 from payments.people import Action, Person
-from payments.statements import MAX_BYTES, Mapping, Statement
+from payments.statements import Mapping, Statement
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
 WORKBENCH = "pages/finance/workbench.py"
-ENDINGS = ["csv", "txt", "tsv", "xlsx", "ofx", "qfx", "qif", "mt940", "940", "sta", "xml", "camt", "053"]
-LARGEST_MB = MAX_BYTES // 2**20
+TAKEN = ui.Taken(
+    "CSV, Excel, OFX, QIF, MT940 or CAMT.053",
+    ("csv", "txt", "tsv", "xlsx", "ofx", "qfx", "qif", "mt940", "940", "sta", "xml", "camt", "053"),
+    "Download it from the bank as one of these.",
+    "Download fewer days at once.",
+)
 SHOWN = 20
 
 
@@ -76,10 +80,7 @@ def new_account(*, first: bool = False) -> None:
 
 
 def bring(here: Person, account: AccountView) -> None:
-    brought = st.file_uploader(
-        f"A statement: CSV, Excel, OFX, QIF, MT940 or CAMT.053, up to {LARGEST_MB} MB", type=ENDINGS,
-        key=f"file_{uploads()}", max_upload_size=LARGEST_MB,
-    )  # fmt: skip
+    brought = ui.bring_file("A statement", TAKEN, key=f"file_{uploads()}")
     if brought is None and app.settings.demo:
         samples()
     name, data = (brought.name, brought.getvalue()) if brought else st.session_state.get("sample", ("", b""))
