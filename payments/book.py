@@ -59,23 +59,34 @@ _COLUMNS = (
 )
 
 
-def _named(wanted: str) -> TextualSelect:
-    """All that is payable of amounts and surnames, by the index on both."""
+_OF_THEM = f"""
+    SELECT {{columns}} FROM payments p WHERE (p.amount_minor - p.received_minor) = wanted.rest
+    AND {_SURNAME.replace("payer_name", "p.payer_name")} = wanted.surname AND p.status IN ({_STATUSES})
+    ORDER BY p.id DESC LIMIT {MOST}
+"""  # noqa: S608 - our own words, values are bound
+
+
+def _named(wanted: str, newest: str) -> TextualSelect:
+    """The newest that are payable of amounts and surnames, by the index on both."""
     names = ", ".join(
         f"{'q' if column.key.startswith('quoted') else 'p'}.{column.key}" for column in _COLUMNS
     )
     return text(
         f"WITH wanted(rest, surname) AS ({wanted})"  # noqa: S608 - our own words, values are bound
-        f" SELECT {names}, wanted.rest, wanted.surname FROM wanted CROSS JOIN payments p"
-        " LEFT JOIN payment_quotes q ON q.payment_id = p.id WHERE (p.amount_minor - p.received_minor) ="
-        f" wanted.rest AND {_SURNAME.replace('payer_name', 'p.payer_name')} = wanted.surname"
-        f" AND p.status IN ({_STATUSES}) ORDER BY p.id DESC"
+        f" SELECT {names}, wanted.rest, wanted.surname FROM wanted CROSS JOIN {newest}"
+        " LEFT JOIN payment_quotes q ON q.payment_id = p.id ORDER BY p.id DESC"
     ).columns(*_COLUMNS, literal_column("rest"), literal_column("surname"))
 
 
 _NAMED = {
-    "sqlite": _named("SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)"),
-    "postgresql": _named("SELECT * FROM unnest(CAST(:rests AS bigint[]), CAST(:surnames AS text[]))"),
+    "sqlite": _named(
+        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)",
+        f"payments p ON p.id IN ({_OF_THEM.format(columns='p.id')})",
+    ),
+    "postgresql": _named(
+        "SELECT * FROM unnest(CAST(:rests AS bigint[]), CAST(:surnames AS text[]))",
+        f"LATERAL ({_OF_THEM.format(columns='p.*')}) p",
+    ),
 }
 _ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
 _PAYABLE = Payment.status.in_(PAYABLE)
@@ -140,9 +151,7 @@ class SqlBook:
         found: dict[tuple[int, str], list[Obligation]] = defaultdict(list)
         for some in _batched(sorted(keys)):
             for row in self._named(some):
-                hits = found[row[-2], row[-1].upper()]
-                if len(hits) < MOST:
-                    hits.append(_obligation(row[:-2]))
+                found[row[-2], row[-1].upper()].append(_obligation(row[:-2]))
         return found
 
     def _named(self, keys: Sequence[tuple[int, str]]) -> Sequence[Any]:

@@ -296,7 +296,8 @@ class _Run:
                 self._accept(group)
             elif weighed:
                 best, others, tie = rank(weighed)
-                yield ask, best, others[:MOST_RIVALS], tie or len(pool) >= MOST
+                unseen = len(pool) >= MOST and best.obligation.reference not in clue.references
+                yield ask, best, others[:MOST_RIVALS], tie or unseen
             else:
                 self._accept(ask.fallback or self._paid_before(clue) or nothing(ask.line))
 
