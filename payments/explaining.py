@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -32,18 +32,24 @@ from payments.lifecycle import Kind, Method, Source
 from payments.matching import Target, Way
 from payments.overlaps import OPEN
 from payments.parts import Decided, Part, locked_line
-from payments.payouts import Capture, Explanation, Item, Less, Lump
+from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
 from payments.payouts.files import apart
 from payments.people import Action, Person, check
 from payments.privacy import reason
 from payments.reconciliation import AUTO, BY_ITSELF, PERSON, write
-from payments.tariff import METHODS, Tariff
+from payments.tariff import METHODS, ROUNDING_MINOR
 
 #: How far back a capture may lie that a payout still brings.
 CAPTURE_DAYS, HELD_DAYS = 30, 60
 #: A line that waits so long is explained alone and keeps no later one from being taken: a person says.
 TOGETHER_DAYS = 14
 ROLLUP, BANK = "rollup", "bank"
+#: What a match says of a payout that is sure only together with the others that came that day.
+WITH_ITS_NIGHT = {
+    "kind": "date",
+    "agrees": True,
+    "says": "sure together with the other payouts of that day: which brought which is the likeliest",
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     asked = waiting(session, person)
     if not asked:
         return []
-    tariff, lumps = fees.tariff(session), {}
+    tariff, usual, lumps = fees.tariff(session), habits(session), {}
     for number, one in enumerate(asked, 1):
         lumps[number] = _lump(session, number, one)
     first = min(one.on for one in asked)
@@ -124,15 +130,18 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     by_bank = [lumps[number] for number, one in enumerate(asked, 1) if one.line_id]
     for number, one in enumerate(asked, 1):
         if one.payout_id:  # its day is told: only that day's captures may be in it
-            told[number] = _of_its_day(session, one.payout_id, lumps[number], fresh, held, items, tariff)
+            mine = _of_its_day(session, one.payout_id, fresh)
+            told[number] = payouts.explain(lumps[number], mine, tariff, held=held, items=items, habits=usual)
     turns = {number for number, some in told.items() if payouts.is_sure(some)}
     gone = {capture for number in turns for capture in told[number][0].captures}
     left = [one for one in fresh if one not in gone]
     late = [one for one in by_bank if one.on < asked[-1].on - timedelta(days=TOGETHER_DAYS)]
     for one_lump in late:
-        told[one_lump.id] = payouts.explain(one_lump, left, tariff, held=held, items=items, paid=paid)
+        told[one_lump.id] = payouts.explain(
+            one_lump, left, tariff, held=held, items=items, paid=paid, habits=usual
+        )
     together = [one for one in by_bank if one not in late]
-    told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid)
+    told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid, habits=usual)
     turns |= {one.id for one in payouts.in_order(together, told)}
     return [
         replace(one, found=tuple(told.get(number, ())), in_turn=number in turns)
@@ -148,18 +157,18 @@ def _lump(session: Session, number: int, one: Unexplained) -> Lump:
     return Lump(number, one.on, one.amount, gross, Money(paid, payout.currency))
 
 
-def _of_its_day(
-    session: Session,
-    payout_id: int,
-    lump: Lump,
-    fresh: Sequence[Capture],
-    held: Sequence[Capture],
-    items: Sequence[Item],
-    tariff: Tariff,
-) -> list[Explanation]:
+def habits(session: Session) -> Habits:
+    """How the gateway rounds, as the payouts that are explained show it."""
+    off = Payout.difference_minor
+    seen = select(func.count(), func.count().filter(off != 0)).where(
+        Payout.undone_at.is_(None), Payout.explained != "", off.between(-ROUNDING_MINOR, ROUNDING_MINOR)
+    )
+    return Habits().seen(*session.execute(seen).one())
+
+
+def _of_its_day(session: Session, payout_id: int, fresh: Sequence[Capture]) -> list[Capture]:
     payout = session.get_one(Payout, payout_id)
-    mine = [one for one in fresh if payout.first_on and payout.last_on and _within(payout, one.on)]
-    return payouts.explain(lump, mine, tariff, held=held, items=items)
+    return [one for one in fresh if payout.first_on and payout.last_on and _within(payout, one.on)]
 
 
 def _within(payout: Payout, day: date) -> bool:
@@ -328,6 +337,7 @@ def _evidence(chosen: Explanation) -> list[dict[str, Any]]:
     return [
         {"kind": "channel", "agrees": True, "says": "the bank says payout"},
         {"kind": "amount", "agrees": chosen.is_whole, "says": chosen.says},
+        *([WITH_ITS_NIGHT] if chosen.with_its_night else []),
     ]
 
 

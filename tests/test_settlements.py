@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from db.models import Payout, PayoutLine
+from db.models import Match, Payout, PayoutLine
 from db.money import Money
 from payments import (
     accounts,
@@ -256,6 +256,41 @@ def test_a_line_of_the_bank_alone_is_explained_by_the_days_captures(bench):
         explaining.undo(session, ADMIN, 1, "One of them was held.", now=bench.now)
     assert bench.came(paid[0])[0] == banked.Travelled()
     bench.lawful()
+
+
+def test_two_lines_of_one_day_that_may_change_places_are_explained_and_say_so(bench):
+    """Friday's and Saturday's payer paid the same, and both payouts came on Monday."""
+    paid = [bench.paid(), bench.paid(at=bench.friday + timedelta(days=1))]
+    for what in ("IKHOKHA PAYOUT", "MAGTAPE CREDIT IKHOKHA PAYOUT"):
+        bench.bank("1447.96", what)
+    bench.propose()
+    assert bench.explain().explained == 2
+    monday = date(2026, 11, 23)
+    came = {bench.came(reference)[0] for reference in paid}
+    assert came == {banked.Travelled(number, monday, monday) for number in (1, 2)}
+    with bench.sessions.read() as session:
+        told = [match.evidence["evidence"][-1]["says"] for match in session.scalars(select(Match))]
+    assert told == [explaining.WITH_ITS_NIGHT["says"]] * 2
+    bench.lawful()
+
+
+def test_payouts_that_are_explained_tell_how_the_gateway_rounds(bench):
+    """A nearest attempt with a difference beyond rounding tells nothing of it."""
+    bench.paid()
+    bench.bank("1447.96")
+    bench.propose()
+    with bench.sessions.read() as session:
+        assert explaining.habits(session).rounded_off == 0.1
+    bench.explain()
+    with bench.sessions.read() as session:
+        assert explaining.habits(session).rounded_off == 1 / 11
+    for off, seen in ((1, 2 / 11), (500, 0.1)):
+        with bench.sessions.begin() as session:
+            payout = session.get_one(Payout, 1)
+            payout.difference_minor, payout.fee_minor = off, payout.fee_minor + off
+            session.flush()
+            assert explaining.habits(session).rounded_off == seen
+            session.rollback()
 
 
 def test_what_explains_as_well_is_chosen_by_a_person_and_by_nobody_else(bench):

@@ -1,7 +1,7 @@
 """One simulated year, night by night."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -22,7 +22,7 @@ from payments.matching import (
     Way,
     propose,
 )
-from payments.payouts import Explanation, Item, Less, Lump, explain_all, in_order
+from payments.payouts import Explanation, Item, Less, Lump, composition, explain_all, in_order
 from payments.references import with_check
 from payments.tariff import Rates as TariffRates
 from payments.tariff import Tariff
@@ -88,6 +88,7 @@ class _Desk:
         self._really_paid = {one.registration: paid.id for paid in books.payouts for one in paid.captures}
         self._really_due = {day: paid.id for paid in books.payouts for day in paid.days}
         self._really_taken = {one.id: paid.id for paid in books.payouts for one in paid.less}
+        self._off: list[bool] = []  # of each payout closed by itself: was it off by a cent or two?
         self._decided: set[int] = set()  # payouts, by the desk or by hand
 
     def night(self, day: date, lines: list[BankLine]) -> None:
@@ -235,12 +236,14 @@ class _Desk:
             told = explain_all(
                 [self._lump(line) for line in self._waiting], self._unsettled.values(), self._tariff,
                 held=self._held.values(), items=self._items.values(), paid=self._paid,
+                habits=payouts.Habits().seen(len(self._off), sum(self._off)),
             )  # fmt: skip
             for line in in_order(self._waiting, told):
                 best = told[line.id][0]
                 self._waiting.remove(line)
-                self._close(line, told[line.id], closed=True)
+                self._close(line, told[line.id], closed=True, night=_with_its_night(best, told))
                 self._settle(best.captures, best.held, best.items)
+                self._off.append(bool(best.difference))
                 self._paid |= set(best.days)
                 self.tally.waited[(today - line.on).days] += 1
             if not self._waiting or (today - self._waiting[0].on).days < self._options.patience:
@@ -257,12 +260,21 @@ class _Desk:
         return Lump(line.id, line.on, line.amount, Money(gross), Money(fees))
 
     def _real(self, line: Line) -> settlements.Payout:
-        return self.books.payouts[(self.books.truth[line.id].payout or 0) - 1]
+        return self._payout_of(line.id)
 
-    def _close(self, line: Line, found: list[Explanation], *, closed: bool) -> None:
+    def _payout_of(self, line_id: int) -> settlements.Payout:
+        return self.books.payouts[(self.books.truth[line_id].payout or 0) - 1]
+
+    def _close(
+        self, line: Line, found: list[Explanation], *, closed: bool, night: Sequence[Explanation] = ()
+    ) -> None:
+        """``night``: what was taken for sure only together, this one among them."""
         real, best = self._real(line), found[0] if found else None
         self.tally.ambiguous += len({one.composition for one in found}) > 1
         right = best is not None and _explains(best, real)
+        if night and not right:
+            right = _explain_together(night, [self._payout_of(one.lump.id) for one in night])
+            self.tally.changed_places += right
         self._decided.add(real.id)
         self._count_payout(best, real)
         self.tally.count(self.books.truth[line.id], line.amount.minor, closed=closed, right=right)
@@ -349,6 +361,23 @@ def _explains(found: Explanation, real: settlements.Payout) -> bool:
     taken = Counter(one.minor for one in real.less)
     same_days = set(found.days) == set(real.days)
     return found.is_whole and same_days and _prices(found) == _real_prices(real) and items == taken
+
+
+def _with_its_night(best: Explanation, told: Mapping[int, Sequence[Explanation]]) -> list[Explanation]:
+    """All of its night that are sure only together; nothing when this one is sure by itself."""
+    if not best.with_its_night:
+        return []
+    first = [some[0] for some in told.values() if some]
+    return [one for one in first if one.with_its_night and one.lump.on == best.lump.on]
+
+
+def _explain_together(found: Sequence[Explanation], real: Sequence[settlements.Payout]) -> bool:
+    """Payouts of one night may change places: the same days, prices and sums taken off in all of them."""
+    days, prices, items = composition(found)
+    captured = Counter(one.gross.minor for payout in real for one in payout.captures)
+    taken = Counter(one.minor for payout in real for one in payout.less)
+    same_days = list(days) == sorted(day for payout in real for day in payout.days)
+    return same_days and dict(prices) == captured and dict(items) == taken
 
 
 def _is_right(proposal: Proposal, truth: Truth) -> bool:

@@ -16,8 +16,8 @@ import numpy as np
 from payments.payouts.lumps import Capture, Habits
 from payments.tariff import METHODS, ROUNDING_MINOR, Tariff
 
-#: The gateway's own rounding: how likely a sum is off by no cent, by one, by two.
-_ROUNDED = {0: 0.9, 1: 0.04, -1: 0.04, 2: 0.01, -2: 0.01}
+#: The gateway's own rounding: of the sums that are off, how many are so by one cent, by two.
+_OFF_BY = {1: 0.4, -1: 0.4, 2: 0.1, -2: 0.1}
 #: Below this the arithmetic's own noise begins.
 _NOISE = 1e-13
 #: A day whose mixes spread over more cents than this is judged by the bell curve.
@@ -152,18 +152,29 @@ def likeliest(
     ]
 
 
+def likelihood(counts: frozenset[tuple[Alike, int]], gap: int, rounded_off: float) -> tuple[float, int]:
+    """How likely it is that so many captures leave a gap, and how many cents rounding is off.
+
+    ``rounded_off``: how often it is at all.
+    """
+    found = [
+        (chance * (rounded_off * _OFF_BY[off] if off else 1 - rounded_off), off)
+        for off, chance in _around(counts, gap)
+    ]
+    return sum(part for part, _ in found), max(found)[1]
+
+
 @lru_cache(maxsize=1 << 16)
-def likelihood(counts: frozenset[tuple[Alike, int]], gap: int) -> tuple[float, int]:
-    """How likely it is that so many captures leave a gap, and how many cents rounding is off."""
+def _around(counts: frozenset[tuple[Alike, int]], gap: int) -> tuple[tuple[int, float], ...]:
+    """How likely the mix is if rounding is off by no cent, by one, by two."""
     whole = spread(counts)
     if not whole.allows(gap):
-        return 0.0, 0
+        return ((0, 0.0),)
     size = 1 << (whole.most - whole.least + 2 * ROUNDING_MINOR + 2).bit_length()
     if size > _LARGEST:
-        return whole.bell(gap), 0
+        return ((0, whole.bell(gap)),)
     chances = _mix(counts, size)
-    found = [(chance * _at(chances, (gap - off) % size), off) for off, chance in _ROUNDED.items()]
-    return sum(part for part, _ in found), max(found)[1]
+    return tuple((off, _at(chances, (gap - off) % size)) for off in (0, *_OFF_BY))
 
 
 @lru_cache(maxsize=24)

@@ -192,7 +192,7 @@ class Run:
         counts = Counter({kind: len(members) for kind, members in self._members.items()})
         counts.subtract(Counter(one.holding))
         counts.update(Counter(one.releasing))
-        return likelihood(frozenset(counts.items()), one.gap)
+        return likelihood(frozenset(counts.items()), one.gap, self._habits.rounded_off)
 
     def _explanation(self, one: Try, off: int, points: int) -> Explanation:
         held, held_among = _pick(one.holding, self._members)

@@ -15,7 +15,7 @@ from datetime import date
 from itertools import groupby
 
 from payments.dates import next_bank_day
-from payments.payouts.lumps import Capture, Explanation, Habits, Item, Lump
+from payments.payouts.lumps import Capture, Composition, Explanation, Habits, Item, Lump, composition
 from payments.payouts.runs import Run, points_of
 from payments.tariff import Tariff
 
@@ -104,10 +104,13 @@ class _Asked:
 
     def about(self, lumps: Sequence[Lump], start: _World) -> dict[int, list[Explanation]]:
         """Of lump sums in the order in which they came."""
-        worlds = [start]
-        for _, night in groupby(lumps, key=lambda one: one.on):
-            worlds = self._night(worlds, list(night))
-        return {lump.id: _told(lump, worlds) for lump in lumps}
+        worlds, told = [start], dict[int, list[Explanation]]()
+        nights = [list(night) for _, night in groupby(lumps, key=lambda one: one.on)]
+        for night in nights:
+            worlds = self._night(worlds, night)
+        for night in nights:
+            told |= _told_of_night(night, worlds)
+        return told
 
     def _night(self, worlds: Sequence[_World], lumps: Sequence[Lump]) -> list[_World]:
         """Worlds after the lump sums of one day.
@@ -200,6 +203,40 @@ def _on_time(day: date, on: date, habits: Habits) -> float:
 def _likeliest(worlds: Iterable[_World]) -> list[_World]:
     best = sorted(worlds, key=lambda one: one.points)[:MOST_WORLDS]
     return [one for one in best if one.points <= best[0].points + FAR_BEHIND]
+
+
+def _told_of_night(lumps: Sequence[Lump], worlds: Sequence[_World]) -> dict[int, list[Explanation]]:
+    """Of each by itself; and where two may change places, what they are together.
+
+    Days of nearly the same captures that reach the bank on one night leave open which line is whose, and no
+    later payout tells. What the night brought, which days, how many of each price and what was taken off, may
+    be sure all the same.
+    """
+    told = {lump.id: _told(lump, worlds) for lump in lumps}
+    lead = _lead_together(lumps, worlds)
+    for lump in lumps if lead > SURE else ():
+        if told[lump.id][0].lead <= SURE:
+            found = replace(worlds[0].story[lump.id], lead=lead, with_its_night=True)
+            others = (one for one in told[lump.id] if one.composition != found.composition)
+            told[lump.id] = [found, *others]
+    return told
+
+
+def _lead_together(lumps: Sequence[Lump], worlds: Sequence[_World]) -> int:
+    """By how many points the likeliest world's account of these is likelier than all others."""
+    shares: dict[object, float] = defaultdict(float)
+    for world in worlds:
+        shares[_together(lumps, world)] += math.exp((worlds[0].points - world.points) / 200)
+    likeliest = _together(lumps, worlds[0])
+    if likeliest is None:
+        return 0
+    return points_of(max(sum(shares.values()) - shares[likeliest], 1e-12) / shares[likeliest])
+
+
+def _together(lumps: Sequence[Lump], world: _World) -> Composition | None:
+    """What money can tell apart of all these; None where something is unknown."""
+    found = [one for lump in lumps if (one := world.story.get(lump.id)) is not None and one.is_whole]
+    return composition(found) if len(found) == len(lumps) else None
 
 
 def _told(lump: Lump, worlds: Sequence[_World]) -> list[Explanation]:
