@@ -134,6 +134,35 @@ def test_less_than_that_waits_for_a_person(text, minor):
     assert not one(line(text, minor), book=book).safe
 
 
+TSHEPO = owed(7, "888888", "Tshepo Mokoena")
+
+
+def test_a_tie_is_none_when_another_line_takes_up_all_but_one():
+    """Two namesakes owe the same; one of them is named by a reference with a slip in it."""
+    book = MemoryBook([THANDEKA, TSHEPO])
+    tied, healed = line("IB PAYMENT FROM T MOKOENA"), line(f"EFT {slip(THANDEKA)}", number=2)
+    assert propose([tied], book)[0].tie
+    first, second = propose([tied, healed], book)
+    assert (second.way, second.payments) == (Way.HEALED, (THANDEKA.id,))
+    assert (first.safe, first.tie, first.payments) == (True, False, (TSHEPO.id,))
+
+
+def test_what_is_asked_again_is_still_contested():
+    """Two payers who both may mean the payment that is left: neither gets it."""
+    thandi = owed(8, "999999", "Thandi Mokoena", minor=PRICE)
+    book = MemoryBook([THANDEKA, thandi])
+    lines = [line("EFT T MOKOENA"), line("CAPITEC TA MOKOENA", number=2), line(slip(THANDEKA), number=3)]
+    first, second, third = propose(lines, book)
+    assert third.payments == (THANDEKA.id,)
+    assert (first.safe, second.safe) == (False, False)
+
+
+def slip(obligation: Obligation) -> str:
+    """Its reference with the last but one character left out."""
+    plain = bare(obligation)
+    return plain[:-2] + plain[-1]
+
+
 def test_a_tie_is_shown_as_a_tie_with_all_candidates():
     themba = owed(7, "888888", "Themba Mokoena")
     found = one(line("CAPITEC T MOKOENA"), book=MemoryBook([*EVERYBODY, themba]))

@@ -281,6 +281,15 @@ class _Run:
         contested = _contested(ranked)
         for ask, best, others, tie in sorted(ranked, key=_surest_first):
             self._accept(self._choose(ask, best, others, tie or ask.line.id in contested))
+        if any(self._lost_some(one) for one in ranked):
+            self._by_pool([ask for ask, *_ in ranked if not self.found[ask.line.id].safe])
+
+    def _lost_some(self, ranked: "_Ranked") -> bool:
+        """A line that is open still, and of whose candidates this run took some and left some: a tie may be
+        none any more. All that are open are then asked again, as they would be the next night."""
+        ask, best, others, _ = ranked
+        rests = [self._rest(one.obligation) for one in (best, *others)]
+        return not self.found[ask.line.id].safe and min(rests) <= 0 < max(rests)
 
     def _ranked(self, asked: Sequence[Asked]) -> Iterator["_Ranked"]:
         """Each line with its candidates; a line without any, or for several payments, is settled here."""
