@@ -148,6 +148,8 @@ def test_a_page_that_the_list_no_longer_reaches_gives_way_to_the_last(full):
     at.run()
     (said,) = said_of_the_last_page(at)
     assert "There is no page 2. Pages here go up to 1" in said
+    at.text_input(key="box").set_value("status:failed").run()
+    assert not said_of_the_last_page(at)
 
 
 def test_conditions_written_in_the_box_move_to_their_controls_and_to_the_address(full):

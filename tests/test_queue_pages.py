@@ -168,6 +168,43 @@ def test_the_queue_can_be_narrowed_to_how_long_cases_wait(desk, flagged):
     assert [case["id"] for case in queued(at)] == ["1"]
 
 
+def test_each_pill_and_each_heading_of_the_queue_tells_how_many_cases_it_shows(desk, flagged):
+    """The queue's doors are pills and buttons: what each tells is counted in the list it leads to."""
+    unreadable(desk)
+    for nth in range(7):
+        reference = issue(desk.sessions, desk.gateway, now=desk.now, payer_name=f"Payer {nth}").reference
+        with desk.sessions.begin() as session:
+            late = payment_of(session, reference)
+            lifecycle.flag(session, late, Review.PAID_LATE, now=desk.now, source=Source.DESK, actor="T")
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION)
+    ages = [(Age(label.partition(":")[0]), int(re.findall(r": (\d+)", label)[0])) for label in labels(at)]
+    assert sum(count for _, count in ages) == 9
+    for age, count in ages:
+        at.pills(key="age").select(age).run()
+        assert sum(counts(at).values()) == count
+        at.pills(key="age").unselect(age).run()
+    whole = counts(at)
+    assert sorted(whole.values()) == [1, 1, 7]
+    assert len(queued(at)) == 7  # of seven the first five
+    button(at, "Show all 7").click().run()
+    assert len(queued(at)) == 7
+    for word, count in whole.items():
+        narrowed = desk.open(ATTENTION, reason=word)
+        assert counts(narrowed) == {word: count}
+        assert len(queued(narrowed)) == count
+
+
+def labels(at) -> list[str]:
+    return list(at.pills(key="age").options)
+
+
+def counts(at) -> dict[str, int]:
+    """What the heading of each group tells."""
+    parts = [heading.value.replace("\\", "").split(" · ") for heading in at.subheader]
+    return {word: int(count) for word, count, *_ in parts}
+
+
 def test_a_case_gets_an_owner_and_a_due_date(desk, flagged):
     desk.sign_in(Role.FINANCE)
     at = desk.open(ATTENTION, case="1")

@@ -118,21 +118,21 @@ def order(count: int) -> str:
     return sort
 
 
-def last_instead(pages: int) -> None:
+def last_instead(wanted: Filter, pages: int) -> None:
     """A page beyond the end, which an address asks for or which was there before payments left the list, is
     the last one. The control alone would go back to the first without a word."""
     asked = int(st.query_params.get("page", 1))
     if asked > pages:
-        st.session_state.past_the_end = (asked, pages)
+        st.session_state.past_the_end = (asked, pages, wanted)
         if "page" not in st.session_state:  # else the address follows the control
             del st.query_params["page"]
         st.session_state.page = pages
 
 
-def told_last(number: int) -> None:
-    """That the last page stands in for another, until one is turned to."""
-    asked, last = st.session_state.get("past_the_end", (number, None))
-    if last == number:
+def told_last(wanted: Filter, number: int) -> None:
+    """That the last page stands in for another, until one is turned to or something else is wished for."""
+    asked, last, of = st.session_state.get("past_the_end", (number, None, wanted))
+    if (last, of) == (number, wanted):
         ui.plain(
             f"There is no page {words.number(asked)}. Pages here go up to {words.number(last)}: "
             f"this is the last.",
@@ -145,7 +145,7 @@ def told_last(number: int) -> None:
 def place_in(wanted: Filter, sort: str, count: int) -> tuple[int, int | None]:
     """The page that is read, and the payment after which the list begins."""
     pages = max(1, -(-min(count, search.COUNT_CAP) // PAGE_SIZE))
-    last_instead(pages)
+    last_instead(wanted, pages)
     number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     older = st.session_state.get("older_than")
     goes_on = older and older[0] == wanted and sort in IN_ORDER_OF_ARRIVAL
@@ -190,7 +190,7 @@ def found(wanted: Filter) -> None:
     references = [row.reference for row in page.rows]
     st.session_state.walk = ui.Walk(references, number, (number - 1) * PAGE_SIZE, page.more)
     with pill:
-        told_last(number)
+        told_last(wanted, number)
         news(here, wanted, newest_id)
     with place:
         if page.rows:
