@@ -301,12 +301,8 @@ async def do_renewed(request: Request) -> Response:
     """The cookie of a session that was proved on an open page, for the browser that has both the cookie of
     before and the page's word."""
     form, before = await form_of(request), token_of(request)
-    app, token = bootstrap.app(), signin.renewed(before or "", form.get("word", ""))
-
-    def look() -> SignedIn | None:
-        return signin.who(app.sessions, token, now=app.now(), active=False)
-
-    if await anyio.to_thread.run_sync(look, limiter=LOOKS) is None:
+    token = signin.renewed(before or "", form.get("word", ""))
+    if await _who_is(token) is None:
         return PlainTextResponse("Sign in first.", 401)
     response = Response(status_code=204)
     set_cookie(response, token)
@@ -408,15 +404,22 @@ async def _end_session(request: Request) -> None:
         await anyio.to_thread.run_sync(work, limiter=LOOKS)
 
 
-async def welcome(request: Request, token: str, wanted: str) -> Response:
-    """Into the desk; who moves money and has no app for codes yet comes by the page where it is set up."""
-    await _end_session(request)
+async def _who_is(token: str | None) -> SignedIn | None:
+    """Whose session it is, which this does not keep awake."""
     app = bootstrap.app()
 
     def look() -> SignedIn | None:
         return signin.who(app.sessions, token, now=app.now(), active=False)
 
-    here = await anyio.to_thread.run_sync(look, limiter=LOOKS)
+    return await anyio.to_thread.run_sync(look, limiter=LOOKS)
+
+
+async def welcome(request: Request, token: str, wanted: str) -> Response:
+    """Into the desk; who moves money and has no app for codes yet comes by the page where it is set up."""
+    await _end_session(request)
+    app = bootstrap.app()
+
+    here = await _who_is(token)
     if here is not None and proving.asks_for(here, demo=app.settings.demo) == "set up":
         wanted = "/code-app"
     response = RedirectResponse(wanted, 303)

@@ -20,6 +20,7 @@ from payments.errors import InvalidInput, NotFound
 from payments.matching import Target
 from payments.parts import Decided, Part
 from payments.people import Person
+from payments.typed import amount_typed
 
 _SHOWN = 50
 _PART = re.compile(r"(?P<reference>[^=]+)(?:=(?P<amount>.+))?")
@@ -165,7 +166,7 @@ def _parts(
         rest = Money(payment.owed_minor - payment.received_minor, payment.amount_currency)
         amount = min(left, rest, key=lambda one: one.minor)
         if told["amount"]:
-            amount = reconciliation.amount_typed(told["amount"], rest.currency)
+            amount = amount_typed(told["amount"], rest.currency)
         parts.append(Part(Target.PAYMENT, amount, payment.id))
         left = left - amount
     if left and rest_is is Target.SURPLUS:

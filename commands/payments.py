@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session
 
 import words
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
-from db.money import Money
 from payments import audit, dates, grammar, links, obligations, search
-from payments.errors import InvalidInput
 from payments.lifecycle import Source
 from payments.people import Person
 from payments.search import Filter, PaymentDetail, PaymentRow
+from payments.typed import amount_typed
 
 
 def link(
@@ -28,7 +27,7 @@ def link(
 ) -> None:
     """Issue a payment link and print where it can be paid."""
     app = open_desk()
-    money = _rand(amount)
+    money = amount_typed(amount)
     with app.sessions.begin() as session:
         person = acting(session, app.settings, as_email)
         reference = obligations.draft_reference(session, person, event, demo=app.settings.demo)
@@ -99,13 +98,6 @@ def wanted_by(session: Session, person: Person, query: str, now: datetime) -> Fi
 
 
 # -- reading and writing ----------------------------------------------------------------------------
-
-
-def _rand(amount: str) -> Money:
-    try:
-        return Money.parse(amount)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
 
 
 # -- JSON -------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as, payment_of
-from payments import reconciliation, surplus
+from payments import surplus
 from payments.surplus import Choice, Surplus
+from payments.typed import amount_typed
 
 app = typer.Typer(no_args_is_help=True, help="What bank lines brought too much.")
 _SHOWN, _ALL = 50, 100_000
@@ -43,7 +44,7 @@ def move(
         person = acting_as(desk, session, as_email, "command_surplus_move", f"surplus {number}")
         reference = payment_of(session, to).reference
         most = surplus.most(session, person, number, reference)
-        moved = reconciliation.amount_typed(amount, most.currency) if amount else most
+        moved = amount_typed(amount, most.currency) if amount else most
         made = surplus.move(session, person, number, reference, moved, why, now=desk.now())
     told = {
         "move": made, "surplus": number, "payment": reference, "amount_minor": moved.minor,

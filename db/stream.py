@@ -47,6 +47,15 @@ def _piecewise(cursor: Any, first: int, many: int) -> Iterator[list[tuple[Any, .
         rows = cursor.fetchmany(many)
 
 
+class _Connected:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._connection.execute(statement, params).fetchall()
+        return found
+
+
 @contextmanager
 def sqlite(path: str, views: Views = ()) -> Iterator[Picture]:
     """A picture of an SQLite database. For ``lines`` a statement's only column is the whole line. ``views``
@@ -61,14 +70,7 @@ def sqlite(path: str, views: Views = ()) -> Iterator[Picture]:
         yield _Sqlite(connection)
 
 
-class _Sqlite:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._connection.execute(statement, params).fetchall()
-        return found
-
+class _Sqlite(_Connected):
     def rows_within(self, seconds: float, statement: str, params: Params) -> list[tuple[Any, ...]] | None:
         until = time.monotonic() + seconds
         self._connection.set_progress_handler(lambda: time.monotonic() > until, 2_000)
@@ -110,14 +112,7 @@ def postgres(url: str, views: Views = ()) -> Iterator[Picture]:
         yield _Postgres(connection)
 
 
-class _Postgres:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def rows(self, statement: str, params: Params) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._connection.execute(statement, params).fetchall()
-        return found
-
+class _Postgres(_Connected):
     def rows_within(self, seconds: float, statement: str, params: Params) -> list[tuple[Any, ...]] | None:
         import psycopg
 

@@ -12,7 +12,7 @@ from db.money import CURRENCIES
 from payments import audit
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 from payments.statements import Mapping
 
 
@@ -160,4 +160,4 @@ def remember(session: Session, person: Person, account_id: int, mapping: Mapping
 
 
 def _text(text: str, field: str, longest: int) -> str:
-    return clean(text, field=field, longest=longest).replace("\n", " ")
+    return clean_line(text, field=field, longest=longest)

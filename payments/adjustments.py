@@ -53,7 +53,7 @@ def _lines(session: Session, account_id: int, first: date, last: date) -> Iterat
     for line in session.scalars(query):
         assert line.booked_on is not None
         yield Adjustment(
-            line.id, line.on, line.booked_on, line.amount, _text(line), "came after its day was signed"
+            line.id, line.on, line.booked_on, line.amount, line.told, "came after its day was signed"
         )
 
 
@@ -71,7 +71,7 @@ def _matches(session: Session, account_id: int, first: date, last: date) -> Iter
     )  # fmt: skip
     for match, line, on in session.execute(query):
         assert match.booked_on is not None
-        yield Adjustment(line.id, on, match.booked_on, line.amount, _text(line), f"matched by {match.by}")
+        yield Adjustment(line.id, on, match.booked_on, line.amount, line.told, f"matched by {match.by}")
 
 
 def _moves(session: Session, account_id: int, first: date, last: date) -> Iterator[Adjustment]:
@@ -83,8 +83,4 @@ def _moves(session: Session, account_id: int, first: date, last: date) -> Iterat
     )
     for move, line in session.execute(query):
         why = f"surplus moved to {move.payment.reference} by {move.by}"
-        yield Adjustment(line.id, line.on, move.booked_on, move.amount, _text(line), why)
-
-
-def _text(line: StatementLine) -> str:
-    return f"{line.description} {line.reference}".strip()
+        yield Adjustment(line.id, line.on, move.booked_on, move.amount, line.told, why)

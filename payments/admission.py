@@ -21,7 +21,7 @@ from payments.events import event_row
 from payments.lifecycle import Kind, Review, Source, Status
 from payments.people import Action, Person, check
 from payments.places import PlaceView
-from payments.privacy import clean, fold
+from payments.privacy import clean, clean_line, fold
 from payments.rows import PaymentRow
 from payments.search import Filter
 
@@ -269,7 +269,7 @@ def substitute(
     payment, found = _held(session, person, reference, place)
     if found.entrance is not None:
         raise Conflict(f"{_already(found.entrance)} Undo that first.")
-    new, was = clean(name, field="The name", longest=120).replace("\n", " "), found.name or payment.payer_name
+    new, was = clean_line(name, field="The name", longest=120), found.name or payment.payer_name
     if not new or new == was:
         raise InvalidInput("Give the name of who comes instead.")
     if place:

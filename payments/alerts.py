@@ -6,16 +6,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from email.utils import make_msgid
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import Alert, OutboxMail, PersonRow
+from db.models import Alert, PersonRow
 from db.session import Sessions
 from db.upsert import insert_into
-from payments import audit, dates, people, tallies
+from payments import audit, dates, outbox, people, tallies
 from payments.chat import Chat
 from payments.errors import InvalidInput, NotFound
 from payments.people import Action, Person, Role, check
@@ -270,10 +269,7 @@ def _mail(session: Session, alert: Alert, now: datetime) -> None:
     admins = select(PersonRow).where(PersonRow.role == Role.ADMIN, PersonRow.all_events)
     for admin in session.scalars(admins):
         if people.is_active(admin, now):
-            session.add(
-                OutboxMail(
-                    key=f"{MAILS}{alert.id}:{admin.id}", recipient=admin.email, subject=_title(alert),
-                    body=f"{_text(alert)}\n", message_id=make_msgid("alert", "paydesk.invalid"),
-                    state="queued", created_at=now, next_try_at=now,
-                )
-            )  # fmt: skip
+            key = f"{MAILS}{alert.id}:{admin.id}"
+            outbox.to_person(
+                session, key, admin.email, _title(alert), f"{_text(alert)}\n", about="alert", now=now
+            )

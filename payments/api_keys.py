@@ -21,7 +21,7 @@ from payments.approvals import ApprovalView, Ask, What
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.events import event_row
 from payments.people import Action, Person, Role, check, proven
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 _WHOLE = re.compile(r"pd_(?:demo|live)_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -124,7 +124,7 @@ def _wanted(
     """Exactly which key. Raises NotAllowed, NotFound, InvalidInput."""
     event = event_row(session, person, event_code)
     check(person, Action.MANAGE_EVENTS, event.id)
-    name = clean(name, field="The name", longest=60).replace("\n", " ")
+    name = clean_line(name, field="The name", longest=60)
     wanted = sorted(set(scopes))
     if not name:
         raise InvalidInput("Say which system the key is for, such as Registration site.")

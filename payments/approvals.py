@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
 from db.money import Money
-from payments import audit, deciders, holding, lifecycle, owing, tallies
+from payments import audit, deciders, holding, lifecycle, owing, people, tallies
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Source
 from payments.owing import Mail
@@ -108,7 +108,7 @@ class Ask:
         told = {
             "what": self.what,
             "subject": self.subject,
-            "scope": _scope_text(self.scope),
+            "scope": people.scope_text(self.scope),
             "amount": [self.amount.minor, self.amount.currency] if self.amount else None,
             "payment": self.payment_id,
             "bound": self.bound,
@@ -150,7 +150,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
     assert wanted.scope is None or wanted.scope, "what concerns no event concerns them all"
     deciders.check_all(person, TO_ASK[wanted.what], wanted.scope)
     reason = _reason(why)
-    _must_be_here(session, person)
+    deciders.must_be_here(session, person, "ask for an approval")
     others = deciders.of(session, person.id, wanted.scope, now)
     if not others:
         raise Conflict(
@@ -161,7 +161,7 @@ def ask(session: Session, person: Person, wanted: Ask, why: str, *, now: datetim
         what=wanted.what,
         subject=wanted.subject,
         payment_id=wanted.payment_id,
-        scope=_scope_text(wanted.scope),
+        scope=people.scope_text(wanted.scope),
         bound=dict(wanted.bound),
         digest=wanted.digest,
         amount_minor=wanted.amount.minor if wanted.amount else None,
@@ -325,12 +325,6 @@ def _reason(why: str, how: str = f"{SHORTEST_WHY} characters or more: another pe
     return given
 
 
-def _must_be_here(session: Session, person: Person) -> None:
-    row = session.get(PersonRow, person.id)
-    if row is None or row.email != person.email:
-        raise NotAllowed("Sign in as yourself to ask for an approval: the command line is nobody's name.")
-
-
 def _still_open(now: datetime) -> tuple[Any, ...]:
     return Approval.state.in_((State.WAITING, State.APPROVED)), Approval.expires_at > now
 
@@ -439,10 +433,6 @@ def _view(row: Approval, now: datetime) -> ApprovalView:
         decided_why=row.decided_why,
         ended_at=row.expires_at if over else row.ended_at,
     )
-
-
-def _scope_text(scope: frozenset[int] | None) -> str:
-    return "*" if scope is None else ",".join(str(event_id) for event_id in sorted(scope))
 
 
 def _one_event(row: Approval) -> int | None:

@@ -5,7 +5,6 @@ whole database in one file, which was opened and examined before it got its name
 """
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -30,7 +29,7 @@ from payments import chain, dates, integrity, job_log, sealing, tombstones
 from payments.errors import CannotOpen, Conflict, NotFound, PaymentsError
 from payments.job_log import Job
 from payments.keyring import KeyRing
-from payments.stores import Store
+from payments.stores import Store, sha256_of
 
 log = logging.getLogger("paydesk.backups")
 
@@ -157,7 +156,7 @@ def _examined(sessions: Sessions, plain: Path, counts: copies.Counts | None, now
         database=sessions.engine.dialect.name,
         revision=migrate.revision(sessions.engine) or "",
         size=plain.stat().st_size,
-        sha256=_sha256(plain),
+        sha256=sha256_of(plain),
         rows=dict(counts),
         findings=findings,
     )
@@ -187,18 +186,13 @@ def _sealed(keys: KeyRing, manifest: Manifest, plain: Path, file: Path) -> str:
         sealing.seal(keys, head, source, to)
         to.flush()
         os.fsync(to.fileno())
-    sha256 = _sha256(part)
+    sha256 = sha256_of(part)
     file.with_name(f"{file.name}.sha256").write_text(f"{sha256}  {file.name}\n")
     part.replace(file)
     folder = os.open(file.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
     return sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def prune(folder: Path, *, now: datetime) -> list[str]:
@@ -358,7 +352,7 @@ def unpack(keys: KeyRing, file: Path, to: Path) -> Manifest:
             plain.write(piece)
         plain.flush()
         os.fsync(plain.fileno())
-    if (to.stat().st_size, _sha256(to)) != (manifest.size, manifest.sha256):
+    if (to.stat().st_size, sha256_of(to)) != (manifest.size, manifest.sha256):
         raise CannotOpen("This backup does not hold what it says. Take another one.")
     return manifest
 

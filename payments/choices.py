@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.models import Choice
 from db.upsert import insert_into
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 #: What was opened last: so many are remembered.
 RECENT = 8
@@ -63,9 +63,7 @@ def ledger(session: Session, person: Person) -> Mapping[str, str]:
 
 def keep_ledger(session: Session, person: Person, names: Mapping[str, str]) -> None:
     """Raises InvalidInput for a name that is too long, or a card number."""
-    told = {
-        key: clean(value, field="The name", longest=80).replace("\n", " ") for key, value in names.items()
-    }
+    told = {key: clean_line(value, field="The name", longest=80) for key, value in names.items()}
     _keep(session, person, _LEDGER_KEY, "\n".join(f"{key}={value}" for key, value in told.items()))
 
 

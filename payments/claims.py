@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 
 from db.models import Claim, ClaimDrop, Payment, Proof
 from db.money import LARGEST_MINOR, Money
-from payments import audit, dates, eft, lifecycle, obligations, standstill
+from payments import audit, dates, eft, lifecycle, obligations
 from payments.attention import reason_given
 from payments.cases import Reason
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.lifecycle import SETTLED, Kind, Source, Status
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 from payments.proofs import files, suspicion
 from payments.proofs.files import Prepared
 from payments.proofs.suspicion import Finding
@@ -130,16 +130,6 @@ def record(
     elif used := [each.finding for each in _reference_used(session, person, claim)]:
         _doubt(session, payment, claim, used, now)
     return claim.id
-
-
-def add_proof(
-    session: Session, person: Person, claim_id: int, proof: Prepared, keys: KeyRing, *, now: datetime
-) -> int:
-    """A proof that came later. Raises as ``record`` does."""
-    standstill.refuse(session)
-    claim = _claim(session, person, claim_id)
-    payment = obligations.held(session, person, Action.TAKE_MONEY, claim.payment.reference)
-    return keep_proof(session, person, payment, proof, keys, claim=claim, now=now)
 
 
 def drop(session: Session, person: Person, claim_id: int, why: str, *, now: datetime) -> None:
@@ -298,7 +288,7 @@ def _checked(payment: Payment, draft: ClaimDraft, now: datetime) -> str:
         raise InvalidInput("On which day was it paid? Today or before, within the last year.")
     if not draft.key or len(draft.key) > 43:
         raise InvalidInput("Start the form again.")
-    return clean(draft.bank_reference, field="The bank reference", longest=60).replace("\n", " ")
+    return clean_line(draft.bank_reference, field="The bank reference", longest=60)
 
 
 def _folded(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import phonenumbers
 
 from payments.errors import InvalidInput
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 
 #: A South African number as it is kept: nothing is to be made of it, and taking numbers apart takes long.
 _WRITTEN_OUT = re.compile(r"\+27[1-9][0-9]{8}")
@@ -28,7 +28,7 @@ def payer(text: str) -> Payer:
     The first e-mail address and the first whole phone number are taken as such; all else is the name, a
     nickname or a badge number. Who gave only an address or a number is called by it. Raises InvalidInput.
     """
-    rest, email, phone = clean(text, field="The payer", longest=200).replace("\n", " "), "", ""
+    rest, email, phone = clean_line(text, field="The payer", longest=200), "", ""
     if found := _EMAIL_IN_TEXT.search(rest):
         email, rest = email_address(found[0]), _without(rest, found.start(), found.end())
     for number in phonenumbers.PhoneNumberMatcher(rest, "ZA", max_tries=10):

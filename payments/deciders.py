@@ -10,11 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Approval, PersonRow
+from payments import people
+from payments.errors import NotAllowed
 from payments.people import Action, Person, check, is_active, person_of
 
 
 def scope_of(row: Approval) -> frozenset[int] | None:
-    return None if row.scope == "*" else frozenset(int(part) for part in row.scope.split(",") if part)
+    return people.scope_of(row.scope)
 
 
 def of(session: Session, requester_id: int, scope: frozenset[int] | None, now: datetime) -> list[PersonRow]:
@@ -36,6 +38,13 @@ def may_all(person: Person, action: Action, scope: frozenset[int] | None) -> boo
     if scope is None:
         return person.events is None and person.may(action)
     return all(person.may(action, event_id) for event_id in scope) and person.may(action)
+
+
+def must_be_here(session: Session, person: Person, what: str) -> None:
+    """``what`` is one person's part of two. Raises NotAllowed for whoever is nobody's row."""
+    row = session.get(PersonRow, person.id)
+    if row is None or row.email != person.email:
+        raise NotAllowed(f"Sign in as yourself to {what}: the command line is nobody's name.")
 
 
 def check_all(person: Person, action: Action, scope: frozenset[int] | None) -> None:

@@ -22,7 +22,7 @@ from payments.cases import Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 #: Nobody records today a dispute that began longer ago than this.
 LONGEST_AGO = timedelta(days=400)
@@ -292,7 +292,7 @@ def _answered(session: Session, payment: Payment, why: str, act: Mapping[str, An
 
 def _checked(session: Session, payment: Payment, told: Told, now: datetime) -> str:
     """The gateway's case, cleaned, of a dispute that can be."""
-    case = clean(told.case_reference, field="The gateway's case", longest=60).replace("\n", " ")
+    case = clean_line(told.case_reference, field="The gateway's case", longest=60)
     if not case:
         raise InvalidInput("Give the case's number at the gateway: it tells two disputes apart.")
     known = select(Payment.reference).join(Dispute, Dispute.payment_id == Payment.id)

@@ -16,7 +16,7 @@ from payments.events import event_row
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
 from payments.obligations import Draft
 from payments.people import Action, Person, check, proven
-from payments.privacy import clean, fold
+from payments.privacy import clean_line, fold
 
 #: Somebody who is asked today has so many days to pay,
 DAYS_TO_PAY = 7
@@ -291,7 +291,7 @@ def _checked(wanted: Account) -> Account:
 
 
 def _line(text: str, field: str, longest: int) -> str:
-    plain = clean(text, field=field, longest=longest).replace("\n", " ")
+    plain = clean_line(text, field=field, longest=longest)
     if not plain:
         raise InvalidInput(f"{field} is missing.")
     return plain

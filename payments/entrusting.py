@@ -20,7 +20,7 @@ from db.models import Event, PersonIdentity, PersonRow
 from payments import approvals, dates, eft, passkeys, people, second_factor
 from payments.approvals import ApprovalView, Ask, What
 from payments.eft import Account
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput
 from payments.people import ALWAYS, Action, Person, Role, check, person_of, proven
 
 #: So much of a name stands as what a request is about.
@@ -67,7 +67,7 @@ def change(
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = _row(session, person_id)
+    row = people.row_of(session, person_id)
     if people.takes_two(session) and people.gives(row, wanted.role, wanted.events, wanted.until):
         return approvals.ask(session, by, _changed(session, row, wanted), why, now=now)
     people.change_person(session, by, person_id, **wanted.values, now=now)
@@ -78,7 +78,7 @@ def enable(session: Session, by: Person, person_id: int, why: str, *, now: datet
     """Let somebody in again. Raises InvalidInput, NotFound, NotAllowed, Conflict."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = _row(session, person_id)
+    row = people.row_of(session, person_id)
     if not people.takes_two(session):
         people.enable_person(session, by, person_id, now=now)
         return None
@@ -119,7 +119,9 @@ def ask_link(session: Session, by: Person, person_id: int, why: str, *, now: dat
     """Ask for a sign-in link of somebody who has a password. Raises as the others."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    return approvals.ask(session, by, _of(session, What.SIGN_IN_LINK, _row(session, person_id)), why, now=now)
+    return approvals.ask(
+        session, by, _of(session, What.SIGN_IN_LINK, people.row_of(session, person_id)), why, now=now
+    )
 
 
 def link_takes_two(session: Session, row: PersonRow) -> bool:
@@ -133,7 +135,7 @@ def link_takes_two(session: Session, row: PersonRow) -> bool:
 def link_standing(session: Session, by: Person, person_id: int, *, now: datetime) -> str:
     """How far a link is for this person: "free", "ask", "waiting" or "approved"."""
     check(by, Action.MANAGE_PEOPLE)
-    row = _row(session, person_id)
+    row = people.row_of(session, person_id)
     if not link_takes_two(session, row):
         return "free"
     found = approvals.standing(session, by, _of(session, What.SIGN_IN_LINK, row), now=now)
@@ -179,7 +181,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 
 def _asker(session: Session, request: ApprovalView, now: datetime) -> Person:
     """Whoever asked, as they are now: it is done in their name, so it must still be theirs to do."""
-    row = _row(session, request.requester_id)
+    row = people.row_of(session, request.requester_id)
     by = person_of(row, ALWAYS)
     if not people.is_active(row, now) or not approvals.may_ask(by, request):
         raise Conflict(
@@ -196,7 +198,7 @@ def _as_it_is(session: Session, by: Person, request: ApprovalView) -> Ask:
     if request.what is What.ADD_PERSON:
         people.free_address(session, told["email"])
         return _new(session, told["email"], _wanted(session, told))
-    row = _row(session, told["person"])
+    row = people.row_of(session, told["person"])
     if request.what is What.CHANGE_PERSON:
         return _changed(session, row, _wanted(session, told))
     return _of(session, request.what, row)
@@ -236,13 +238,6 @@ DEEDS: Mapping[What, Callable[[Session, Person, ApprovalView, datetime], None]] 
 
 
 # -- inside ---------------------------------------------------------------------------------------------
-
-
-def _row(session: Session, person_id: int) -> PersonRow:
-    row = session.get(PersonRow, person_id)
-    if row is None:
-        raise NotFound("There is no such person.")
-    return row
 
 
 def _new(session: Session, address: str, wanted: Wanted) -> Ask:

@@ -13,7 +13,7 @@ from db.money import CURRENCIES, LARGEST_MINOR, Money
 from payments import audit
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 from payments.references import DEFAULT_PREFIX, is_prefix
 from payments.tallies import bump
 
@@ -190,7 +190,7 @@ def _checked_prices(draft: EventDraft) -> tuple[Price, ...]:
 
 
 def _line(text: str, field: str) -> str:
-    plain = clean(text, field=field, longest=120).replace("\n", " ")
+    plain = clean_line(text, field=field, longest=120)
     if not plain:
         raise InvalidInput(f"{field} is missing.")
     return plain

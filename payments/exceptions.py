@@ -20,13 +20,13 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, dates, mentions, proposing, search, tallies
+from payments import audit, dates, mentions, people, proposing, search, tallies
 from payments.attention import Age
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.matching import Target
 from payments.overlaps import OPEN
 from payments.parts import TAKES_MONEY, Part
-from payments.people import Action, Person, check, is_active, person_of
+from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.proposing import Reason
 from payments.search import Filter
@@ -352,8 +352,7 @@ def find_payments(session: Session, person: Person, text: str, line: Money) -> l
 def owners(session: Session, person: Person, *, now: datetime) -> dict[int, str]:
     """Who may own an exception: whoever may reconcile."""
     check(person, Action.SEE_BANK)
-    rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
-    return {row.id: row.name for row in rows if is_active(row, now) and person_of(row).may(Action.RECONCILE)}
+    return {row.id: row.name for row in people.able(session, Action.RECONCILE, now=now)}
 
 
 def assign(
@@ -461,7 +460,7 @@ def matched(
         parts[part.match_id].append(PartView(part.target, part.amount, reference, payer, off))
     return [
         MatchView(
-            match.id, line.id, line.on, line.amount, f"{line.description} {line.reference}".strip(),
+            match.id, line.id, line.on, line.amount, line.told,
             match.how, match.way, match.rule, match.by, match.why, _signs(match.evidence.get("evidence", ())),
             tuple(parts[match.id]), match.at, match.undone_at, match.undone_by, match.undone_why,
         )

@@ -124,10 +124,6 @@ class FeesTold:
     def overcharged(self) -> Money:
         return _sum(one.off for one in self.variances if one.off.minor > 0 and not one.is_rounding)
 
-    @property
-    def undercharged(self) -> Money:
-        return _sum(one.off for one in self.variances if one.off.minor < 0 and not one.is_rounding)
-
 
 def _sum(some: Iterable[Money]) -> Money:
     return Money(sum(one.minor for one in some))

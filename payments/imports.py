@@ -343,7 +343,7 @@ def undoing(session: Session, person: Person, file_id: int) -> Undoing:
         .order_by(StatementLine.on, StatementLine.id)
     )
     found = tuple(
-        MatchedLine(line.id, match.id, line.on, line.amount, _told(line), match.by) for line, match in matched
+        MatchedLine(line.id, match.id, line.on, line.amount, line.told, match.by) for line, match in matched
     )
     stays = file.lines + _repaired(session, file_id) - goes
     return Undoing(file, goes, stays, found)
@@ -407,10 +407,6 @@ def _only_in(file_id: int) -> Any:
 def _repaired(session: Session, file_id: int) -> int:
     repaired = select(func.count()).where(QuarantinedRow.file_id == file_id, QuarantinedRow.state == REPAIRED)
     return session.scalar(repaired) or 0
-
-
-def _told(line: StatementLine) -> str:
-    return f"{line.description} {line.reference}".strip()
 
 
 # -- what is here -------------------------------------------------------------------------------------

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow
-from payments import outbox
+from payments import outbox, people
 from payments.errors import InvalidInput
-from payments.people import Action, is_active, person_of
+from payments.people import Action
 
 _MENTION = re.compile(r"(?<![\w@.])@([^\W\d_](?:[\w.-]*\w)?)")
 MAILS = "mention:"
@@ -47,7 +46,7 @@ def tell(
     """
     known = set(_named(before))
     words = [word for word in _named(text) if word not in known]
-    there = _colleagues(session, action, event_id, now) if words else []
+    there = people.able(session, action, event_id, now=now) if words else []
     found = {row.id: row for word in words for row in [_who(word, there)] if row.id != by.id}
     for row in found.values():
         _queue(session, by.name, row, where, now)
@@ -57,11 +56,6 @@ def tell(
 def _named(text: str) -> Iterator[str]:
     """Each once, as they come."""
     yield from dict.fromkeys(word.casefold() for word in _MENTION.findall(text))
-
-
-def _colleagues(session: Session, action: Action, event_id: int | None, now: datetime) -> list[PersonRow]:
-    rows = session.scalars(select(PersonRow).order_by(PersonRow.id))
-    return [row for row in rows if is_active(row, now) and person_of(row).may(action, event_id)]
 
 
 def _who(word: str, there: list[PersonRow]) -> PersonRow:

@@ -31,7 +31,6 @@ TELLS: Mapping[str, str] = {
     "part_refunded": REFUNDED,
     "refunded": REFUNDED,
 }
-SILENT = frozenset({"created", "open", "claimed", "part_paid", "disputed"})
 _KNOWN = "notify_endpoints"
 
 

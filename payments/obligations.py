@@ -26,7 +26,7 @@ from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check
 from payments.places import PlaceDraft
 from payments.prices import Choice, Priced, Quote
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 from payments.quotes import Quoted
 
 #: Who gave no name is called so.
@@ -73,8 +73,7 @@ def checked(draft: Draft) -> Draft:
         reference=draft.reference,
         event_code=draft.event_code,
         amount=draft.amount,
-        payer_name=clean(draft.payer_name, field="The payer's name", longest=120).replace("\n", " ")
-        or WALK_IN,
+        payer_name=clean_line(draft.payer_name, field="The payer's name", longest=120) or WALK_IN,
         payer_email=contacts.email_address(draft.payer_email),
         payer_phone=contacts.phone_number(draft.payer_phone),
         category_id=draft.choice.category_id if draft.choice else draft.category_id,

@@ -11,7 +11,7 @@ from payments import audit, standstill, tallies
 from payments.errors import InvalidInput
 from payments.events import event_row
 from payments.people import Action, Person, check, proven
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 
 #: A South African VAT number is ten digits, the first a 4 (SARS).
 _VAT_NUMBER = re.compile("4[0-9]{9}", re.ASCII)
@@ -81,4 +81,4 @@ def checked_vat_number(text: str) -> str:
 
 
 def _line(text: str, field: str, longest: int) -> str:
-    return clean(text, field=field, longest=longest).replace("\n", " ")
+    return clean_line(text, field=field, longest=longest)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -177,16 +177,16 @@ def _check_written_off(payment: Payment, part: Part, decided: Decided, *, two: b
         raise InvalidInput("Say why it is written off, in a few words.")
 
 
+def _is_banked(session: Session, it: ColumnElement[bool]) -> bool:
+    matched = select(Match.id).join(MatchPart, MatchPart.match_id == Match.id)
+    return session.scalar(matched.where(it, Match.undone_at.is_(None))) is not None
+
+
 def _check_bag(session: Session, part: Part) -> None:
     assert part.bag_id is not None
     if session.get(CashMove, part.bag_id) is None:
         raise NotFound("There is no such bag.")
-    banked = (
-        select(Match.id)
-        .join(MatchPart, MatchPart.match_id == Match.id)
-        .where(MatchPart.bag_id == part.bag_id, Match.undone_at.is_(None))
-    )
-    if session.scalar(banked) is not None:
+    if _is_banked(session, MatchPart.bag_id == part.bag_id):
         raise Conflict("This bag was found in another line already.")
 
 
@@ -195,12 +195,7 @@ def _check_batch(session: Session, part: Part) -> None:
     batch = session.get(CardBatch, part.card_batch_id, with_for_update=True)
     if batch is None or batch.amount_currency != part.amount.currency:
         raise NotFound("There is no such batch of a card machine.")
-    banked = (
-        select(Match.id)
-        .join(MatchPart, MatchPart.match_id == Match.id)
-        .where(MatchPart.card_batch_id == batch.id, Match.undone_at.is_(None))
-    )
-    if session.scalar(banked) is not None:
+    if _is_banked(session, MatchPart.card_batch_id == batch.id):
         raise Conflict("This batch was found in another line already.")
     if not 0 < part.amount.minor <= batch.amount_minor:
         raise InvalidInput(f"{batch.machine} counted {batch.amount}, and no more than that can come in.")

@@ -23,7 +23,7 @@ from payments import audit, guesses, outbox, tickets
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.people import Person, proven
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 LASTS = timedelta(minutes=5)
 #: Passkeys a person may have.
@@ -162,7 +162,7 @@ def add(
 
     plain = _taken(sealed, ADD.format(person.id), keys, now)
     challenge, handle = plain[:_CHALLENGE_BYTES], plain[_CHALLENGE_BYTES:]
-    told = clean(name, field="The name", longest=60).replace("\n", " ") or "Passkey"
+    told = clean_line(name, field="The name", longest=60) or "Passkey"
     try:
         made = verify_registration_response(
             credential=answer[:_LONGEST_ANSWER], expected_challenge=challenge, expected_rp_id=party.id,

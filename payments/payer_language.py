@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from db.models import Meta
 from payments import audit, payer_pages, payer_words, standstill
-from payments.errors import InvalidInput
+from payments.errors import Conflict, InvalidInput
 from payments.payer_words import Language
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 _KEY = "texts_read:"
 
@@ -51,13 +51,17 @@ def is_read(session: Session, language: Language) -> bool:
 def sign(session: Session, person: Person, language: Language, speaker: str, *, now: datetime) -> None:
     """Somebody who speaks the language has read its texts and stands by them.
 
-    Raises NotAllowed, InvalidInput, Conflict (the desk stands still).
+    Raises NotAllowed, InvalidInput, Conflict (somebody else did already, or the desk stands still).
     """
     standstill.refuse(session)
     check(person, Action.MANAGE_SETTINGS)
-    name = clean(speaker, field="The speaker's name", longest=120)
-    if not name:
+    name = clean_line(speaker, field="The speaker's name", longest=120)
+    if not any(char.isalpha() for char in name):
         raise InvalidInput("Who read it? Give the name of the speaker who stands by these texts.")
+    if (known := readings(session).get(language)) is not None:
+        if known.speaker == name:  # pressed twice
+            return
+        raise Conflict(f"{known.speaker} read these texts as they are already.")
     told = {"speaker": name, "at": now.isoformat(), "digest": digest(language)}
     session.merge(Meta(key=f"{_KEY}{language}", value=json.dumps(told)))
     audit.record(session, person, "sign_texts", language, now=now, speaker=name, digest=told["digest"])

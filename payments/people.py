@@ -24,7 +24,7 @@ from db.models import (
 from db.upsert import insert_into
 from payments import audit, contacts
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 
 class Role(StrEnum):
@@ -132,6 +132,8 @@ class Person:
         return reachable and self.role in POLICY.get(action, frozenset())
 
 
+#: How all events are kept where some are kept by id.
+ALL = "*"
 _TAKEN = "Somebody with the address {} is here already. Change their role instead."
 #: That it takes two people here: written down before one of them may be taken away.
 _TWO = "two_people"
@@ -313,7 +315,7 @@ def change_person(
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = _row(session, person_id)
+    row = row_of(session, person_id)
     events = None if events is None else frozenset(events)
     more = gives(row, role, events, access_until)
     second = seconded(session, by, approval, now=now) if more else {}
@@ -331,7 +333,7 @@ def disable_person(session: Session, by: Person, person_id: int, *, now: datetim
     """Shut somebody out, at once; what they did stays. Raises Conflict for the last admin."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = _row(session, person_id)
+    row = row_of(session, person_id)
     if row.role == Role.ADMIN:
         _not_the_last_admin(session, row)
     remember_two(session)
@@ -346,7 +348,7 @@ def enable_person(
     """Let somebody in again. Raises NotFound, NotAllowed, Conflict (it takes two)."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = _row(session, person_id)
+    row = row_of(session, person_id)
     second = seconded(session, by, approval, now=now)
     row.disabled_at = None
     _record(session, by, "enable_person", row, now, second)
@@ -356,10 +358,25 @@ def revoke_sessions(session: Session, by: Person, person_id: int, *, now: dateti
     """Sign somebody out everywhere; open pages feel it at their next run. Returns how many sessions ended."""
     if by.id != person_id:
         check(by, Action.MANAGE_PEOPLE)
-    row = _row(session, person_id)
+    row = row_of(session, person_id)
     ended = end_sessions(session, row, now)
     _record(session, by, "revoke_sessions", row, now)
     return ended
+
+
+def scope_text(events: frozenset[int] | None) -> str:
+    """Some events by id, or all of them, as they are kept; ``scope_of`` reads it."""
+    return ALL if events is None else ",".join(map(str, sorted(events)))
+
+
+def scope_of(kept: str) -> frozenset[int] | None:
+    return None if kept == ALL else frozenset(int(part) for part in kept.split(",") if part)
+
+
+def able(session: Session, action: Action, event_id: int | None = None, *, now: datetime) -> list[PersonRow]:
+    """Those who may come in now and do this, by name."""
+    rows = session.scalars(select(PersonRow).order_by(PersonRow.name, PersonRow.id))
+    return [row for row in rows if is_active(row, now) and person_of(row).may(action, event_id)]
 
 
 def is_active(row: PersonRow | Row[Any], now: datetime) -> bool:
@@ -403,7 +420,7 @@ def _set(
 
 def named(name: str) -> str:
     """A person's name as it is kept. Raises InvalidInput."""
-    kept = clean(name, field="The name", longest=120).replace("\n", " ")
+    kept = clean_line(name, field="The name", longest=120)
     if not kept:
         raise InvalidInput("Give the person a name.")
     return kept
@@ -419,7 +436,7 @@ def free_address(session: Session, email: str) -> str:
     return address
 
 
-def _row(session: Session, person_id: int) -> PersonRow:
+def row_of(session: Session, person_id: int) -> PersonRow:
     row = session.get(PersonRow, person_id)
     if row is None:
         raise NotFound("There is no such person.")

@@ -15,7 +15,7 @@ from db.models import Admission, Link, Payment, Place, Receipt, Reversal
 from db.money import Money
 from payments import references
 from payments.errors import InvalidInput, NotFound
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 #: A coach full of people; more are several payments.
 MOST = 100
@@ -53,7 +53,7 @@ def checked(places: Sequence[PlaceDraft], whole: Money) -> tuple[PlaceDraft, ...
         raise InvalidInput("Each of several people has a price above nothing, in the event's currency.")
     if sum(place.amount.minor for place in places) != whole.minor:
         raise InvalidInput(f"What the places cost does not add up to {whole}.")
-    named = (clean(place.name, field="A name", longest=120).replace("\n", " ") for place in places)
+    named = (clean_line(place.name, field="A name", longest=120) for place in places)
     return tuple(
         PlaceDraft(place.amount, name or f"Place {number}")
         for number, (place, name) in enumerate(zip(places, named, strict=True), 1)

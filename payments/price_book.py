@@ -15,7 +15,7 @@ from payments.errors import InvalidInput
 from payments.events import event_row
 from payments.exchange import FOREIGN
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 MOST_LINES = 100
 
@@ -312,7 +312,7 @@ def _not_too_many(wanted: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _name(text: str, field: str) -> str:
-    plain = clean(text, field=field, longest=120).replace("\n", " ")
+    plain = clean_line(text, field=field, longest=120)
     if not plain:
         raise InvalidInput(f"{field} has no name.")
     return plain

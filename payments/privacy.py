@@ -65,6 +65,11 @@ def clean(text: str, *, field: str, longest: int = 200) -> str:
     return plain
 
 
+def clean_line(text: str, *, field: str, longest: int = 200) -> str:
+    """``clean``, as one line. Raises as it does."""
+    return clean(text, field=field, longest=longest).replace("\n", " ")
+
+
 def _plain(text: str) -> str:
     lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").split("\n")
     plain = "\n".join(" ".join(line.split()) for line in lines)

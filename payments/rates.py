@@ -16,7 +16,7 @@ from payments import audit, dates, exchange
 from payments.errors import Conflict, InvalidInput
 from payments.exchange import FOREIGN
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 #: By an older rate nothing is quoted any more.
 HOLDS = timedelta(days=7)
@@ -71,7 +71,7 @@ def enter(
         raise InvalidInput(f"A rate is of one of {', '.join(FOREIGN)}, in rand.")
     if not 1 <= micro <= exchange.LARGEST_MICRO:
         raise InvalidInput("A rate is more than nothing, and R1 000 for one unit at the most.")
-    said = clean(source, field="The source", longest=120).replace("\n", " ")
+    said = clean_line(source, field="The source", longest=120)
     if not said:
         raise InvalidInput(
             "Say where the rate is from, like SARB mid 25 Nov: it stands on what is quoted by it."

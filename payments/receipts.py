@@ -21,6 +21,7 @@ from payments import (
     organisers,
     payer_words,
     places,
+    prints,
     references,
     standstill,
     terms,
@@ -73,7 +74,7 @@ def hand_out(session: Session, person: Person, receipt_id: int, *, now: datetime
     standstill.refuse(session)
     receipt = _seen(session, person, receipt_id)
     payment = holding.payment(session, receipt.payment_id)
-    copy = _print(session, receipt, None, by=person.name, now=now)
+    copy = prints.handed_out(session, ReceiptPrint, None, by=person.name, now=now, receipt_id=receipt.id)
     paper = _paper(session, payment, receipt, copy=copy)
     told = f"Receipt {paper.number} was made as a PDF{', as a copy' if copy else ''}."
     lifecycle.note(session, payment, Kind.NOTE, now=now, source=Source.DESK, actor=person.name, text=told)
@@ -110,7 +111,7 @@ def sent(session: Session, person: Person, receipt_id: int, how: str, *, now: da
     standstill.refuse(session)
     receipt = _seen(session, person, receipt_id)
     payment = holding.payment(session, receipt.payment_id)
-    _print(session, receipt, None, by=person.name, now=now)
+    prints.handed_out(session, ReceiptPrint, None, by=person.name, now=now, receipt_id=receipt.id)
     lifecycle.note(
         session, payment, Kind.SHARED, now=now, source=Source.DESK, actor=person.name, how=how, what="receipt"
     )
@@ -132,7 +133,10 @@ def for_mail(session: Session, mail: OutboxMail, *, now: datetime) -> Sequence[P
     for receipt in payment.receipts:
         if _taken_back(session, receipt):
             continue
-        copy = _print(session, receipt, mail.key, by="Paydesk", now=now) or mail.sent_at is not None
+        again = prints.handed_out(
+            session, ReceiptPrint, mail.key, by="Paydesk", now=now, receipt_id=receipt.id
+        )
+        copy = again or mail.sent_at is not None
         papers.append(_paper(session, payment, receipt, copy=copy))
     return papers
 
@@ -143,17 +147,6 @@ def of_till_entry(session: Session, person: Person, entry_id: int) -> int:
     if entry is None or not person.may(Action.SEE, entry.payment.event_id):
         raise NotFound("There is no such receipt here.")
     return entry.receipt_id
-
-
-def _print(session: Session, receipt: Receipt, mail_key: str | None, *, by: str, now: datetime) -> bool:
-    """Write down that it is handed out, and return whether that makes a copy. The payment's row is held."""
-    prints = select(func.min(ReceiptPrint.id)).where(ReceiptPrint.receipt_id == receipt.id)
-    first = session.scalar(prints)
-    known = session.scalar(prints.where(ReceiptPrint.mail_key == mail_key)) if mail_key else None
-    if known is None:
-        session.add(ReceiptPrint(receipt_id=receipt.id, mail_key=mail_key, at=now, by=by))
-        return first is not None
-    return known != first
 
 
 def _paper(session: Session, payment: Payment, receipt: Receipt, *, copy: bool) -> Paper:

@@ -157,9 +157,7 @@ def _late(session: Session, account_id: int, on: date, currency: str) -> Entry:
 
 
 def _of_lines(name: str, lines: Iterable[StatementLine], currency: str) -> Entry:
-    rows = tuple(
-        Row(line.on, f"{line.description} {line.reference}".strip(), line.amount, line.id) for line in lines
-    )
+    rows = tuple(Row(line.on, line.told, line.amount, line.id) for line in lines)
     return Entry(name, Money(sum(row.amount.minor for row in rows), currency), rows)
 
 

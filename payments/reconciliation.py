@@ -407,14 +407,6 @@ def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> 
         row.closed_at, row.closed_by = now, by
 
 
-def amount_typed(text: str, currency: str) -> Money:
-    """An amount as a person types it. Raises InvalidInput."""
-    try:
-        return Money.parse(text, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
-
-
 def _told(part: Part) -> dict[str, Any]:
     told = {"for": str(part.target), "minor": part.amount.minor, "payment": part.payment_id}
     return told | ({"written_off": part.written_off.minor} if part.written_off else {})

@@ -25,7 +25,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.lifecycle import Kind, Source, Status
 from payments.people import Action, Person, check, proven
-from payments.privacy import clean, reason
+from payments.privacy import clean_line, reason
 
 _PLACE = "payee_details.sealed.{id}"
 _SHORTEST, _LONGEST = 6, 18
@@ -68,8 +68,8 @@ class OrderView:
 def checked(account: Account) -> Account:
     """Raises InvalidInput naming what to change."""
     number, branch = digits(account.number), digits(account.branch_code)
-    holder = clean(account.holder, field="The account holder", longest=70).replace("\n", " ")
-    bank = clean(account.bank, field="The bank", longest=60).replace("\n", " ")
+    holder = clean_line(account.holder, field="The account holder", longest=70)
+    bank = clean_line(account.bank, field="The bank", longest=60)
     if not holder or not bank:
         raise InvalidInput("Say whose account it is, and at which bank.")
     if not _SHORTEST <= len(number) <= _LONGEST:

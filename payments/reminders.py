@@ -38,8 +38,6 @@ from payments.links import Addresses
 from payments.payer_words import Text
 from payments.people import Action, Person, check
 
-#: The days an event reminds on unless it says others: from its first day.
-USUAL_DAYS = (-7, -2, 1)
 MOST_STEPS, EARLIEST, LATEST = 6, -90, 30
 #: A step that was missed (a desk that was down) is made up for within this time.
 GRACE = timedelta(days=1)

@@ -45,7 +45,7 @@ from payments.matching.rules import (
 )
 from payments.overlaps import GONE, some_at_once
 from payments.people import SYSTEM, Action, Person, check
-from payments.privacy import clean, reason
+from payments.privacy import clean, clean_line, reason
 
 #: A rule is tried on the lines of so many days, the newest of them.
 YEAR, MOST_LINES = 365, 20_000
@@ -75,7 +75,6 @@ class RuleView:
     since: datetime | None
     by: str
     why: str
-    versions: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Tried:
 def rules(session: Session, person: Person) -> list[RuleView]:
     """All, in the order they are asked; those of every desk among them."""
     check(person, Action.SEE_BANK)
-    standard = [RuleView(None, rule, 0, None, "", "", 1) for rule in STANDARD]
+    standard = [RuleView(None, rule, 0, None, "", "") for rule in STANDARD]
     return sorted([*standard, *_views(session)], key=lambda one: (one.rule.order, one.id or 0))
 
 
@@ -117,7 +116,7 @@ def _views(session: Session) -> list[RuleView]:
         .order_by(MatchRule.position, MatchRule.id)
     )
     return [
-        RuleView(row.id, _rule(row, told), row.shadow_days, row.since, row.by, row.why, row.version)
+        RuleView(row.id, _rule(row, told), row.shadow_days, row.since, row.by, row.why)
         for row, told in session.execute(query)
     ]
 
@@ -174,7 +173,7 @@ def save(
 
 
 def _checked(draft: RuleDraft) -> Rule:
-    name = clean(draft.name, field="The name", longest=60).replace("\n", " ")
+    name = clean_line(draft.name, field="The name", longest=60)
     value = clean(draft.value, field="The value", longest=200)
     if not name or not 1 <= draft.order <= 9999:
         raise InvalidInput("A rule needs a name, and a place from 1 to 9999.")

@@ -14,7 +14,7 @@ from payments import audit, tallies
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.events import event_row
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 
 #: A variance, a pay-out and a correction are told in words, and a word or two tell nothing next year.
 SHORTEST_WHY = 10
@@ -120,7 +120,7 @@ def _checked_float(float_: Money, event: Event) -> None:
 
 
 def _till(session: Session, event: Event, name: str, now: datetime) -> Till:
-    plain = clean(name, field="The till's name", longest=40).replace("\n", " ")
+    plain = clean_line(name, field="The till's name", longest=40)
     if not plain:
         raise InvalidInput("Give the till a name, such as Main door.")
     named = select(Till).where(Till.event_id == event.id, func.lower(Till.name) == plain.lower())

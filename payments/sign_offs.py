@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import PersonRow, SignOff, SignOffStep
-from payments import accounts, audit, closing, coverage, dates, owing, standstill, tallies
+from db.models import SignOff, SignOffStep
+from payments import accounts, audit, closing, coverage, dates, deciders, owing, people, standstill, tallies
 from payments.balances import Balances, BankDays
 from payments.closed_days import LOCKING
 from payments.closing import Blocker, Draft, Figures
 from payments.coverage import Cover
 from payments.errors import Conflict, NotAllowed, NotFound
-from payments.people import Action, Person, check, is_active, person_of, proven
+from payments.people import Action, Person, check, proven
 from payments.privacy import clean, reason
 
 _CHANGED = "The day has changed since you looked at it. Look again, then sign."
@@ -93,7 +93,6 @@ class SignOffView:
     reopen_why: str | None
     reopen_asker_id: int | None
     reopen_asker: str | None
-    reopener: str | None
     steps: tuple[Step, ...]
 
     @property
@@ -249,7 +248,7 @@ def sign(
     """
     check(person, Action.RECONCILE)
     standstill.refuse(session)
-    _must_be_here(session, person)
+    deciders.must_be_here(session, person, "sign off")
     accounts.row(session, account_id, lock=True)
     if (there := standing(session, person, account_id, period, on)) is not None:
         raise Conflict(f"{there.told} is {there.state} already, signed by {there.signer}.")
@@ -338,21 +337,10 @@ def keep_closed(
 # -- inside -------------------------------------------------------------------------------------------
 
 
-def _deciders(session: Session, asker_id: int, now: datetime) -> list[PersonRow]:
-    rows = session.scalars(select(PersonRow).where(PersonRow.id != asker_id).order_by(PersonRow.id))
-    return [row for row in rows if is_active(row, now) and person_of(row).may(Action.RECONCILE)]
-
-
-def _must_be_here(session: Session, person: Person) -> None:
-    row = session.get(PersonRow, person.id)
-    if row is None or row.email != person.email:
-        raise NotAllowed("Sign in as yourself to sign off: the command line is nobody's name.")
-
-
 def _to_decide(session: Session, person: Person, sign_off_id: int, state: State) -> SignOff:
     check(person, Action.RECONCILE)
     standstill.refuse(session)
-    _must_be_here(session, person)
+    deciders.must_be_here(session, person, "sign off")
     known = session.get(SignOff, sign_off_id)
     if known is None:
         raise NotFound("There is no such sign-off.")
@@ -380,7 +368,8 @@ def _told(
     session.flush()
     key, subject = f"{owing.SIGN_OFFS}{done.id}", _SUBJECTS[step].format(period=row.period)
     if asker is None:
-        owing.waits(session, key, subject, _deciders(session, person.id, now), None, now=now)
+        others = [row for row in people.able(session, Action.RECONCILE, now=now) if row.id != person.id]
+        owing.waits(session, key, subject, others, None, now=now)
     elif asker != person.id:
         owing.over(session, key, subject, asker, now=now)
     audit.record(
@@ -402,7 +391,7 @@ def _views(session: Session, rows: Sequence[SignOff]) -> list[SignOffView]:
             row.id, row.account_id, row.account.name, Period(row.period), row.first_on, row.last_on,
             State(row.state), closing.figures_of(row.figures), row.figures, row.digest, row.note,
             row.signer_id, row.signer_name, row.approver_name, row.reopen_why, row.reopen_asker_id,
-            row.reopen_asker_name, row.reopener_name,
+            row.reopen_asker_name,
             tuple(Step(one.step, one.at, one.by, one.why) for one in steps if one.sign_off_id == row.id),
         )
         for row in rows

@@ -89,7 +89,7 @@ class Folder:
             shutil.copyfile(file, part)
             with part.open("rb+") as copy:
                 os.fsync(copy.fileno())
-            if _sha256(part) != _sha256(file):
+            if sha256_of(part) != sha256_of(file):
                 raise Conflict(f"{self.where} does not keep what it is given.")
             part.replace(self.path / file.name)
 
@@ -156,7 +156,7 @@ class Bucket:
     def put(self, file: Path) -> None:
         """The store compares each part with its SHA-256 before it says that it has it."""
         with self._away():
-            told = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": _sha256(file)}}
+            told = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": sha256_of(file)}}
             self._client.upload_file(str(file), self.bucket, self._key(file.name), ExtraArgs=told)
             kept = self._client.head_object(Bucket=self.bucket, Key=self._key(file.name))
         if kept["ContentLength"] != file.stat().st_size:
@@ -189,6 +189,6 @@ class Bucket:
             raise Conflict(f"{self.where} cannot be reached ({type(error).__name__}).") from error
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

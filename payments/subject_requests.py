@@ -32,7 +32,7 @@ from payments.erasing import Fate
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.people import Action, Person, check, proven
 from payments.personal import Way
-from payments.privacy import clean, reason
+from payments.privacy import clean, clean_line, reason
 from payments.tombstones import Stones
 
 #: The Promotion of Access to Information Act, s. 25, which POPIA points to.
@@ -229,7 +229,7 @@ def correct(session: Session, person: Person, request_id: int, payer: Payer, *, 
     if row.kind != Kind.CORRECTION:
         raise Conflict("This request is for something else.")
     told = {
-        "payer_name": clean(payer.name, field="The name", longest=120).replace("\n", " "),
+        "payer_name": clean_line(payer.name, field="The name", longest=120),
         "payer_email": contacts.email_address(payer.email),
         "payer_phone": contacts.phone_number(payer.phone),
     }

@@ -91,7 +91,7 @@ def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Su
     moves = _moves(session, [part.id for part, *_ in rows])
     return [
         Surplus(
-            part.id, line.id, line.on, f"{line.description} {line.reference}".strip(), part.amount,
+            part.id, line.id, line.on, line.told, part.amount,
             Money(int(minor), part.amount_currency),
             tuple(one.reference for one in _whose(session, part)), tuple(moves[part.id]),
         )

@@ -40,10 +40,6 @@ class FeeRange:
     least: Fee
     most: Fee
 
-    @property
-    def is_exact(self) -> bool:
-        return self.least == self.most
-
     def variance_minor(self, charged_minor: int) -> int:
         """How much was charged beyond what the tariff allows; negative: below it; 0: within it."""
         if charged_minor > self.most.total_minor + ROUNDING_MINOR:

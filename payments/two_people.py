@@ -43,7 +43,7 @@ from payments.matching import Target
 from payments.overlaps import OPEN
 from payments.parts import Decided, Part, locked_line
 from payments.people import Action, Person, check, proven
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 from payments.proofs.files import Prepared
 
 #: How money can be given back without a till: cash goes back through the drawer it came into.
@@ -433,7 +433,7 @@ def _checked(session: Session, payment: Payment, returned: Returned, now: dateti
         )
     if not returned.refunded_on <= dates.business_day(now):
         raise InvalidInput("A refund is recorded once it was made, not before.")
-    done_by = clean(returned.done_by, field="Who gave it back", longest=120).replace("\n", " ")
+    done_by = clean_line(returned.done_by, field="Who gave it back", longest=120)
     if not done_by:
         raise InvalidInput("Say who gave it back.")
     return {

@@ -17,15 +17,14 @@ from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, SavedView
-from payments import audit, events, filters
+from payments import audit, events, filters, people
 from payments.errors import InvalidInput, NotFound
 from payments.people import Action, Person, Role, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 from payments.search import Filter
 
 #: So many views without a name are kept for each person; the ones used longest ago make room.
 MOST_UNNAMED = 50
-_ALL = "*"
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,14 @@ def save(
     Raises InvalidInput, and NotAllowed when somebody who corrects no money would share it.
     """
     check(person, Action.SEE)
-    title = clean(name, field="The name", longest=60).replace("\n", " ")
+    title = clean_line(name, field="The name", longest=60)
     if not title:
         raise InvalidInput("Give the view a name, such as “Unpaid sponsors”.")
     _may_share(person, shared_with)
     row = session.scalar(
         select(SavedView).where(SavedView.owner_id == person.id, SavedView.name == title)
     ) or _new(session, person, now, name=title)
-    row.query, row.scope, row.sort = _written(filter), _scope(person), sort
+    row.query, row.scope, row.sort = _written(filter), people.scope_text(person.events), sort
     row.columns, row.shared_with, row.used_at = ",".join(columns), shared_with, now
     session.flush()
     audit.record(session, person, "save_view", title, now=now, shared_with=shared_with)
@@ -75,7 +74,7 @@ def save(
 def keep(session: Session, person: Person, filter: Filter, *, sort: str = "", now: datetime) -> str:  # noqa: A002
     """A token that stands for this filter in an address. The same filter again has the same token."""
     check(person, Action.SEE)
-    query, scope = _written(filter), _scope(person)
+    query, scope = _written(filter), people.scope_text(person.events)
     unnamed = (SavedView.owner_id == person.id, SavedView.name.is_(None))
     same = select(SavedView).where(
         *unnamed, SavedView.query == query, SavedView.scope == scope, SavedView.sort == sort
@@ -129,10 +128,6 @@ def remove(session: Session, person: Person, token: str, *, now: datetime) -> No
 # -- whose --------------------------------------------------------------------------------------------
 
 
-def _scope(person: Person) -> str:
-    return _ALL if person.events is None else ",".join(map(str, sorted(person.events)))
-
-
 def _opens(session: Session, person: Person, row: SavedView) -> bool:
     """Its owner always; of a view with a name, only the role it is shared with."""
     if row.owner_id == person.id:
@@ -145,8 +140,8 @@ def _opens(session: Session, person: Person, row: SavedView) -> bool:
 def _tells_nothing_new(session: Session, person: Person, seen: frozenset[int], row: SavedView) -> bool:
     wanted = _filter(row)
     if filters.private_part(wanted) != Filter():
-        covered = row.scope != _ALL and {int(one) for one in row.scope.split(",") if one} <= seen
-        if not covered:
+        covers = people.scope_of(row.scope)
+        if covers is None or not covers <= seen:
             return False
     theirs = events.list_events(session, person)
     categories = {category.name for event in theirs for category in event.categories}

@@ -68,7 +68,7 @@ def test_a_name_that_nobody_has_keeps_the_note_back_and_says_why(team):
 def test_of_two_of_one_name_the_whole_name_says_who(team):
     team.rename("Gugu", "Zola Dube")
     team.rename("Farai", "Zola Nkosi")
-    with pytest.raises(InvalidInput, match="write @zolankosi or @zoladube"):
+    with pytest.raises(InvalidInput, match="write @zoladube or @zolankosi"):
         team.note("@Zola.")
     team.note("@ZolaDube.")
     assert team.told() == ["gugu@example.org"]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from db.models import OutboxMail, TimelineEntry
+from db.models import AuditEntry, OutboxMail, TimelineEntry
 from db.money import Money
 from payments import lifecycle, links, payer_language, payer_words, sharing, terms
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -48,9 +48,24 @@ def test_a_text_is_unread_until_a_speaker_signs_it_and_again_once_it_is_changed(
         assert not payer_language.is_read(session, Language.ZULU)
 
 
+def test_a_speaker_stands_by_the_texts_once_and_nobody_takes_their_place(sessions, now):
+    """The button pressed twice writes nothing twice, and another name does not push the first one out."""
+    with sessions.begin() as session:
+        for name in ("Nomvula Dube", "  Nomvula   Dube "):
+            payer_language.sign(session, ADMIN, Language.ZULU, name, now=now)
+        with pytest.raises(Conflict, match="Nomvula Dube read these texts"):
+            payer_language.sign(session, ADMIN, Language.ZULU, "Somebody Else", now=now)
+        signed = select(func.count(AuditEntry.id)).where(AuditEntry.action == "sign_texts")
+        assert session.scalar(signed) == 1
+
+
 def test_only_an_admin_says_that_a_speaker_has_read_them(sessions, now):
     finance = Person(5, "Sipho", "sipho@example.org", Role.FINANCE, None)
-    for person, speaker, error in ((finance, "Nomvula", NotAllowed), (ADMIN, "  ", InvalidInput)):
+    for person, speaker, error in (
+        (finance, "Nomvula", NotAllowed),
+        (ADMIN, "  ", InvalidInput),
+        (ADMIN, "12 -", InvalidInput),
+    ):
         with pytest.raises(error), sessions.begin() as session:
             payer_language.sign(session, person, Language.ZULU, speaker, now=now)
 

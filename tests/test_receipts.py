@@ -146,7 +146,7 @@ def test_the_first_is_the_original_and_every_further_one_a_copy(sessions, link, 
     assert [hand_out(sessions, receipt_id, now).copy for _ in range(3)] == [False, True, True]
     with sessions.read() as session:
         notes = [row.detail["text"] for row in session.scalars(select(TimelineEntry)) if row.kind == "note"]
-        audits = select(AuditEntry.detail).where(AuditEntry.action == "print_receipt")
+        audits = select(AuditEntry.detail).where(AuditEntry.action == "print_receipt").order_by(AuditEntry.id)
         assert [detail["copy"] for detail in session.scalars(audits)] == [False, True, True]
     assert notes[0].endswith("was made as a PDF.")
     assert notes[1].endswith("was made as a PDF, as a copy.")

@@ -12,6 +12,7 @@ from payments.people import Person
 from payments.search import PaymentDetail
 from ui.claims import amount_of
 from ui.pieces import escape, plain
+from ui.walk import turn_to
 
 #: How a payment that belongs to another is told, by what the change was and which of them is the later one.
 _TOLD = {
@@ -100,13 +101,9 @@ def _other(one: Related) -> None:
     word = words.STATUS[one.status].word
     st.button(
         escape(f"{_TOLD[one.kind, one.is_later]}: {one.reference} · {one.amount} · {word}"),
-        icon=":material/price_change:", type="tertiary", key=f"related_{one.reference}", on_click=_open,
+        icon=":material/price_change:", type="tertiary", key=f"related_{one.reference}", on_click=turn_to,
         args=(one.reference,),
     )  # fmt: skip
-
-
-def _open(reference: str) -> None:
-    st.query_params["payment"] = st.session_state.drawer_at = reference
 
 
 def _together(standing: Agreed, detail: PaymentDetail) -> None:

@@ -7,11 +7,10 @@ money is divided into anything that is not whole.
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import streamlit as st
 
@@ -396,7 +395,7 @@ def lengths(lines: Iterable[tuple[str, str, str, int]], alt: str) -> str:
     return f'<ul class="pd-bars" aria-label="{html.escape(alt)}">{"".join(drawn)}</ul>'
 
 
-def doors(key: str, opened: Any) -> None:
+def doors(key: str, opened: Callable[[str], None]) -> None:
     """Once a page: what is drawn here opens within the desk. ``opened`` is called with the address."""
 
     def went() -> None:
@@ -405,3 +404,14 @@ def doors(key: str, opened: Any) -> None:
             opened(wanted)
 
     component("doors")(key=key, data={}, on_opened_change=went)
+
+
+def into(pages: Mapping[str, str]) -> Callable[[str], None]:
+    """For ``doors``: an address opens its page, where it is one of ``pages``."""
+
+    def opened(href: str) -> None:
+        parts = urlsplit(href)
+        if page := pages.get(parts.path.lstrip("/")):
+            st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
+
+    return opened

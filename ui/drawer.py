@@ -32,7 +32,7 @@ from ui.proving import confirm_here
 from ui.reminder_form import reminders_of
 from ui.several import places_list
 from ui.sharing import share_link
-from ui.walk import Walk
+from ui.walk import Walk, turn_to
 
 MONEY_ONLY = "Money only"
 
@@ -152,7 +152,7 @@ def step(walk: Walk, reference: str, by: int) -> None:
     """To the neighbour; past the end of a page, to the page that follows in the order of the list."""
     to = walk.neighbour(reference, by)
     if to is not None:
-        st.query_params["payment"] = st.session_state.drawer_at = to
+        turn_to(to)
         return
     st.session_state.page = walk.number + by
     st.session_state.drawer_turn = by

@@ -49,7 +49,7 @@ def languages() -> None:
 
 def signing(language: Language) -> None:
     with st.form(f"sign_{language}", border=False):
-        speaker = st.text_input("Name of the speaker who read them", key=f"speaker_{language}")
+        speaker = st.text_input("Name of the speaker who read them", max_chars=120, key=f"speaker_{language}")
         sent = st.form_submit_button("They stand by these texts", icon=":material/verified:")
     if not sent:
         return

@@ -12,6 +12,7 @@ from payments.people import Action, Person
 from payments.search import LinkDetail, PaymentDetail
 from ui.here import error_boundary, require
 from ui.pieces import escape, facts, moment, plain
+from ui.walk import turn_to
 
 
 def newest(detail: PaymentDetail) -> LinkDetail | None:
@@ -86,11 +87,7 @@ def came_late(here: Person, detail: PaymentDetail) -> None:
                 escape(f"{one.payer_name} · {one.amount} · {words.STATUS[one.status].word}, by {one.by}"),
                 key=f"drawer_meant_{one.reference}",
                 icon=":material/arrow_forward:",
-                on_click=partial(_open, one.reference),
+                on_click=partial(turn_to, one.reference),
                 width="stretch",
             )
         plain("Decide under Needs attention that this money pays for it, and say which one.", "faint")
-
-
-def _open(reference: str) -> None:
-    st.query_params["payment"] = st.session_state.drawer_at = reference

@@ -9,6 +9,7 @@ import streamlit as st
 from payments import statements
 from payments.errors import InvalidInput, UnknownLayout
 from payments.statements import Mapping
+from payments.statements.mapping import trimmed
 from ui.lists import preview_list
 from ui.pieces import escape, plain, problem
 
@@ -34,7 +35,7 @@ def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: 
         "The row with the headings", range(len(rows)), index=guess, key="map_heading",
         format_func=lambda nth: " | ".join(cell for cell in rows[nth] if cell)[:110] or "an empty row",
     )  # fmt: skip
-    heading = _trimmed(rows[at])
+    heading = trimmed(rows[at])
     # Headings of another language: what can be told is told, with the date first, as it mostly stands.
     known = told if told and at == guess else statements.suggest([(1, ["Date", *heading[1:]])])
     answers = _columns(heading, known)
@@ -97,13 +98,6 @@ def _columns(heading: Sequence[str], told: dict[str, Any]) -> dict[str, Any]:
     answers["balance"] = one(first, "Balance", "balance")
     answers["fee"] = one(second, "Fee", "fee")
     return answers
-
-
-def _trimmed(cells: list[str]) -> list[str]:
-    cells = list(cells)
-    while cells and not cells[-1].strip():
-        cells.pop()
-    return cells
 
 
 def date_order_asked(sentence: str) -> str | None:

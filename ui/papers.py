@@ -8,7 +8,6 @@ import bootstrap
 import words
 from db.money import Money
 from payments import dates
-from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, SETTLED
 from payments.papers import handing, issuing
 from payments.papers.bodies import BillTo, PaperKind
@@ -16,6 +15,7 @@ from payments.papers.handing import PaperView
 from payments.papers.issuing import Credit, Wanted
 from payments.people import Action, Person
 from payments.search import PaymentDetail
+from payments.typed import amount_typed
 from ui.here import error_boundary, require
 from ui.pieces import file_link, plain, problem
 
@@ -167,7 +167,4 @@ def _issued(said: str) -> None:
 def _money(text: str | None, currency: str) -> Money | None:
     if not (text or "").strip():
         return None
-    try:
-        return Money.parse(text or "", currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
+    return amount_typed(text or "", currency)

@@ -40,12 +40,6 @@ class Asked:
         return shared(self.whole, named)
 
 
-def offer_label(offer: CategoryOffer) -> str:
-    """``Regular R1 000 · Early bird, 3 left``."""
-    left = f", {offer.seats_left} left" if offer.seats_left is not None else ""
-    return f"{offer.name} {offer.price}" + (f" · {offer.period}{left}" if offer.period else "")
-
-
 def ask_priced(
     person: Person,
     event_code: str,

@@ -9,12 +9,13 @@ import streamlit as st
 import bootstrap
 from db.money import Money
 from payments import quotes, rates, vat
-from payments.errors import InvalidInput, PaymentsError
+from payments.errors import PaymentsError
 from payments.on_sale import CategoryOffer, Offers
 from payments.people import Person
 from payments.places import PlaceDraft
 from payments.prices import Choice
 from payments.quotes import Quoted
+from payments.typed import amount_typed
 from ui.pieces import escape, plain, problem
 
 _SEEN = "take_quote_seen"
@@ -78,7 +79,7 @@ def ask_quoted(
         plain(f"Say how much in {currency}; it is shown in rand here.", "faint")
         return None
     try:
-        each = _listed(listed[category_id], currency) if category_id else _amount(typed, currency)
+        each = _listed(listed[category_id], currency) if category_id else amount_typed(typed, currency)
         amount = (each or Money(0, currency)) * people
         with bootstrap.app().sessions.read() as session:
             quote = quotes.quote(session, person, event_code, amount, now=now)
@@ -110,10 +111,3 @@ def _typed(people: int) -> str:
     label = "Amount of each" if people > 1 else "Amount"
     said = st.text_input(label, key="take_quote_amount", placeholder="250.00", autocomplete="off")
     return (said or "").strip()
-
-
-def _amount(typed: str, currency: str) -> Money:
-    try:
-        return Money.parse(typed, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import streamlit as st
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -31,3 +33,8 @@ class Walk:
         if not self.references:
             return None
         return self.references[0 if by > 0 else -1]
+
+
+def turn_to(reference: str) -> None:
+    """The open drawer shows another payment; so does the address."""
+    st.query_params["payment"] = st.session_state.drawer_at = reference

@@ -128,6 +128,10 @@ class StatementLine(Base):
         Index(None, "state", "on", "id"),
     )
 
+    @property
+    def told(self) -> str:
+        return f"{self.description} {self.reference}".strip()
+
 
 class LineSighting(Base):
     """Where a line stood: in which row of which file. A line stands once in a file."""

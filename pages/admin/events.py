@@ -6,12 +6,12 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from db.money import CURRENCIES, Money
+from db.money import CURRENCIES
 from payments import dates, events
-from payments.errors import InvalidInput
 from payments.events import EventDraft, EventView, Price, State
 from payments.people import Action
 from payments.references import DEFAULT_PREFIX
+from payments.typed import amount_typed
 
 person = ui.require(Action.MANAGE_EVENTS)
 app = bootstrap.app()
@@ -123,16 +123,9 @@ def price_editor(event: EventView | None) -> pandas.DataFrame:
 
 def prices(lines: pandas.DataFrame, currency: str) -> tuple[Price, ...]:
     return tuple(
-        Price(str(line["name"] or ""), price(str(line["price"] or ""), currency), bool(line["active"]))
+        Price(str(line["name"] or ""), amount_typed(str(line["price"] or ""), currency), bool(line["active"]))
         for line in lines.to_dict("records")
     )
-
-
-def price(text: str, currency: str) -> Money:
-    try:
-        return Money.parse(text, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
 
 
 def save(draft: EventDraft) -> None:

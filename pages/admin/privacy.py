@@ -259,9 +259,8 @@ def letting_go(here: Person) -> None:
         with ui.error_boundary(), app.sessions.read() as session:
             report = retention.dry_run(session, here, app.settings.terms, now=app.now())
             said = ", ".join(f"{words.number(n)} {what}" for what, n in retention.told(report)) or "nothing"
-            held = (
-                f" {report.held_back} payers wait for something that is not over." if report.held_back else ""
-            )
+            waits = words.count(report.held_back, "payer waits", "payers wait")
+            held = f" {waits} for something that is not over." if report.held_back else ""
             ui.plain(f"It would be: {said}.{held}")
     if not begun:
         with st.popover("Begin…", icon=":material/event_repeat:"):

@@ -12,11 +12,11 @@ from db.money import Money
 from payments import cash_up, dates, door, events, my_day, shifts
 from payments.cash_up import CashUp, ReportView
 from payments.door import Taken
-from payments.errors import InvalidInput
 from payments.events import EventView, State
 from payments.lifecycle import Method
 from payments.people import Action
 from payments.shifts import Move, ShiftView
+from payments.typed import amount_typed
 
 person = ui.require(Action.TAKE_MONEY)
 app = bootstrap.app()
@@ -28,10 +28,7 @@ def money(text: str, currency: str, *, nothing: bool = False) -> Money:
     """What was typed, in the till's currency; with ``nothing`` an empty field is none."""
     if nothing and not text.strip():
         return Money(0, currency)
-    try:
-        return Money.parse(text, currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
+    return amount_typed(text, currency)
 
 
 def form_key(form: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
@@ -17,6 +16,7 @@ from payments.payout_watch import DayState, DayView
 from payments.people import Action, Person
 from payments.tariff import METHODS, Rates
 from payments.tying import LineChoice
+from payments.typed import amount_typed
 from ui import charts
 from ui.charts import Fall
 from ui.lump_sums import lump_sums
@@ -36,12 +36,6 @@ def tell(sentence: str, bad: bool = False) -> None:
 def last_done() -> None:
     if said := st.session_state.pop("payouts_done", None):
         (st.warning if said[1] else st.success)(ui.escape(said[0]))
-
-
-def open_door(href: str) -> None:
-    parts = urlsplit(href)
-    if page := PAGES.get(parts.path.lstrip("/")):
-        st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
 
 
 def days_of(row: PayoutRow) -> str:
@@ -401,10 +395,8 @@ def new_rates(now_valid: Rates) -> None:
         own = places[3].text_input("Each payout, R", Money(now_valid.payout_fee_minor).decimal)
         if st.form_submit_button("Add these rates", icon=":material/add:"):
             with ui.error_boundary():
-                rate_bp = {
-                    name: reconciliation.amount_typed(text, "ZAR").minor for name, text in typed.items()
-                }
-                add_rates(since, rate_bp, reconciliation.amount_typed(own, "ZAR").minor)
+                rate_bp = {name: amount_typed(text, "ZAR").minor for name, text in typed.items()}
+                add_rates(since, rate_bp, amount_typed(own, "ZAR").minor)
 
 
 def add_rates(since: date, rate_bp: dict[str, int], payout_fee_minor: int) -> None:
@@ -454,4 +446,4 @@ with ui.error_boundary():
         one_payout(person, opened)
     else:
         page(person)
-charts.doors("payout_doors", open_door)
+charts.doors("payout_doors", charts.into(PAGES))

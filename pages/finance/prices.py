@@ -15,6 +15,7 @@ from payments.events import EventView, State
 from payments.exchange import FOREIGN
 from payments.people import Action
 from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine, Sold
+from payments.typed import amount_typed
 
 person = ui.require(Action.RECORD)
 app = bootstrap.app()
@@ -262,10 +263,7 @@ def missing(value: Any) -> bool:
 
 
 def price(value: Any, currency: str) -> Money:
-    try:
-        return Money.parse(text(value), currency)
-    except ValueError as error:
-        raise InvalidInput(f"{error}.") from error
+    return amount_typed(text(value), currency)
 
 
 def save(event: EventView, wanted: PriceBook) -> None:

@@ -1,7 +1,6 @@
 """Reports: takings, revenue, open items, fees, registrations, money in transit, outcomes, a forecast."""
 
 from datetime import date, datetime
-from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
@@ -21,12 +20,6 @@ OWN_DAYS = "own"
 ALL_EVENTS = ""
 DAYS = {word: word.replace("-", " ").capitalize() for word in PRESETS} | {OWN_DAYS: "Other days…"}
 FILES = {"pdf": "Save as PDF", "xlsx": "Save for Excel", "csv": "Save as CSV"}
-
-
-def open_door(href: str) -> None:
-    parts = urlsplit(href)
-    if parts.path == "/payments":
-        st.switch_page("pages/monitor/payments.py", query_params=dict(parse_qsl(parts.query)))
 
 
 def choose(here: Person, today: date) -> Asked:
@@ -170,4 +163,4 @@ with ui.error_boundary():
     files(wanted)
     ui.report_view(found)
     kept_reports(person)
-charts.doors("report_doors", open_door)
+charts.doors("report_doors", charts.into({"payments": "pages/monitor/payments.py"}))

@@ -15,6 +15,7 @@ from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
 from payments.imports import FileView, Look
 from payments.people import Action, Person
 from payments.statements import Mapping, Statement
+from payments.typed import amount_typed
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -260,7 +261,7 @@ def repair(row: quarantine.RowView) -> None:
                 quarantine.set_aside(session, here, row.id, why, now=app.now())
             else:
                 minus = amount.strip().startswith("-")
-                typed = reconciliation.amount_typed(amount.strip().removeprefix("-"), "ZAR")
+                typed = amount_typed(amount.strip().removeprefix("-"), "ZAR")
                 quarantine.repair(
                     session, here, row.id, on=on, amount=Money(-typed.minor) if minus else typed,
                     description=text, why=why, now=app.now(),

@@ -17,6 +17,7 @@ from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
 from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
+from payments.typed import amount_typed
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -390,7 +391,7 @@ def parts_typed(
 ) -> Iterable[Part]:
     left = view.amount
     for payment_id, typed in amounts.items():
-        amount = reconciliation.amount_typed(typed, view.amount.currency)
+        amount = amount_typed(typed, view.amount.currency)
         lacks = found[payment_id].rest - amount
         written_off = lacks if off and lacks.minor > 0 else None
         yield Part(Target.PAYMENT, amount, payment_id, written_off)

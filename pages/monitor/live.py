@@ -4,8 +4,6 @@ What is drawn here keeps itself up to date in the browser, by asking ``pulse.py`
 where that cannot be reached.
 """
 
-from urllib.parse import parse_qsl, urlsplit
-
 import streamlit as st
 
 import bootstrap
@@ -25,13 +23,6 @@ PAGES = {
 
 def open_payment(reference: str) -> None:
     st.switch_page(PAGES["payments"], query_params={"payment": reference})
-
-
-def open_door(href: str) -> None:
-    """A number was clicked: the page it leads to, within this one."""
-    parts = urlsplit(href)
-    if page := PAGES.get(parts.path.lstrip("/")):
-        st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
 
 
 @st.fragment(run_every="60s")
@@ -61,4 +52,4 @@ def draw(shown: board.Board, part: str) -> None:
 
 
 live_page()
-charts.doors("live_doors", open_door)
+charts.doors("live_doors", charts.into(PAGES))

@@ -12,7 +12,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports.layout import CONFERENCE, REGISTRATIONS, Layout, from_plain, to_plain
 from payments.found import NEWEST
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean_line
 
 _LONGEST_NAME = 60
 
@@ -64,7 +64,7 @@ def save(session: Session, person: Person, name: str, layout: Layout, *, shared:
     check(person, Action.EXPORT)
     if not person.id:
         raise Conflict("A preset belongs to a person. Say who: --as EMAIL.")
-    kept = clean(name, field="The name", longest=_LONGEST_NAME).replace("\n", " ")
+    kept = clean_line(name, field="The name", longest=_LONGEST_NAME)
     if not kept:
         raise InvalidInput("Give the preset a name.")
     same = select(ExportPreset).where(ExportPreset.person_id == person.id, ExportPreset.name == kept)

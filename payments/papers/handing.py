@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PaperPart, PaperPrint, PaperRow, Payment
 from db.money import Money
-from payments import audit, contacts, holding, lifecycle, obligations, outbox, payer_words, terms
+from payments import audit, contacts, holding, lifecycle, obligations, outbox, payer_words, prints, terms
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, Kind, Source
 from payments.papers import standing
@@ -75,7 +75,7 @@ def hand_out(session: Session, person: Person, paper_id: int, *, now: datetime) 
     paper = row(session, person, paper_id)
     check(person, Action.ISSUE_LINK, paper.event_id)
     payments = [holding.payment(session, part.payment_id) for part in paper.parts]
-    copy = _print(session, paper, None, by=person.name, now=now)
+    copy = prints.handed_out(session, PaperPrint, None, by=person.name, now=now, paper_id=paper.id)
     body = read(paper.body)
     for payment in payments:
         lifecycle.note(
@@ -115,19 +115,8 @@ def for_mail(session: Session, mail: OutboxMail, *, now: datetime) -> Handed:
     """What goes with a mail. Tried again it is the same; sent again it is a copy."""
     paper = session.get_one(PaperRow, int(mail.key.removeprefix(MAILS).partition(":")[0]))
     holding.payment(session, paper.parts[0].payment_id)
-    copy = _print(session, paper, mail.key, by="Paydesk", now=now) or mail.sent_at is not None
-    return Handed(read(paper.body), copy)
-
-
-def _print(session: Session, paper: PaperRow, mail_key: str | None, *, by: str, now: datetime) -> bool:
-    """Write down that it is handed out, and return whether that makes a copy. Its payments are held."""
-    prints = select(func.min(PaperPrint.id)).where(PaperPrint.paper_id == paper.id)
-    first = session.scalar(prints)
-    known = session.scalar(prints.where(PaperPrint.mail_key == mail_key)) if mail_key else None
-    if known is None:
-        session.add(PaperPrint(paper_id=paper.id, mail_key=mail_key, at=now, by=by))
-        return first is not None
-    return known != first
+    again = prints.handed_out(session, PaperPrint, mail.key, by="Paydesk", now=now, paper_id=paper.id)
+    return Handed(read(paper.body), again or mail.sent_at is not None)
 
 
 def _view(session: Session, paper: PaperRow, payment: Payment) -> PaperView:

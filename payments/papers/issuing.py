@@ -35,7 +35,7 @@ from payments.papers import numbering, standing
 from payments.papers.bodies import BillTo, Body, PaperKind, digest, read, title_of
 from payments.papers.charged import items_of
 from payments.people import Action, Person, check
-from payments.privacy import clean
+from payments.privacy import clean, clean_line
 from payments.vat import Bill, Line
 
 #: What a quotation says holds for so long, and at the longest until the event begins.
@@ -122,7 +122,7 @@ def credit(session: Session, person: Person, wanted: Credit, *, now: datetime) -
     check(person, Action.RECORD, invoice.event_id)
     if invoice.kind != PaperKind.INVOICE:
         raise Conflict(f"{invoice.label} is no invoice: only invoices are credited.")
-    why = clean(wanted.why, field="The reason", longest=500).replace("\n", " ")
+    why = clean_line(wanted.why, field="The reason", longest=500)
     if len(why) < SHORTEST_WHY:
         raise InvalidInput(f"Say why it is credited, in {SHORTEST_WHY} characters or more: it stands on it.")
     payments = [holding.payment(session, part.payment_id) for part in invoice.parts]
@@ -240,7 +240,7 @@ def _until(kind: PaperKind, payment: Payment, now: datetime) -> date:
 
 def _checked_bill_to(bill_to: BillTo) -> BillTo:
     def line(text: str, field: str, longest: int = 120) -> str:
-        return clean(text, field=field, longest=longest).replace("\n", " ")
+        return clean_line(text, field=field, longest=longest)
 
     name = line(bill_to.name, "The name")
     if not name:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PersonRow, Schedule, ScheduleLink, ScheduleOpening, ScheduleRun
 from db.upsert import insert_once
-from payments import audit, events, views
+from payments import audit, events, people, views
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.people import Action, Person, check, is_active, person_of, proven
 from payments.reports import making
@@ -27,7 +27,6 @@ from payments.schedules.plan import Plan, ReportOf, ViewOf, Way
 MAILS = "schedule:"
 ON, PAUSED, STOPPED, ENDED = "on", "paused", "stopped", "ended"
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
-_ALL = "*"
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,9 @@ def make(session: Session, person: Person, plan: Plan, outside: Outside, *, now:
     if session.get(PersonRow, person.id) is None:
         raise NotAllowed("A schedule is somebody's of this desk. Sign in, and make it on the page.")
     row = Schedule(
-        title=good.title, plan=plans.to_plain(good), maker_id=person.id, scope=_scope(person), state=ON,
-        why="", failures=0, due_at=good.recurrence.after(now), created_at=now, changed_at=now,
+        title=good.title, plan=plans.to_plain(good), maker_id=person.id,
+        scope=people.scope_text(person.events), state=ON, why="", failures=0,
+        due_at=good.recurrence.after(now), created_at=now, changed_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -118,7 +118,12 @@ def change(
             "Only its maker changes a schedule: it shows what they may see. Make one of your own."
         )
     good = checked(session, person, plan, outside, now=now)
-    row.title, row.plan, row.scope, row.changed_at = good.title, plans.to_plain(good), _scope(person), now
+    row.title, row.plan, row.scope, row.changed_at = (
+        good.title,
+        plans.to_plain(good),
+        people.scope_text(person.events),
+        now,
+    )
     if row.state == ON:
         row.due_at = good.recurrence.after(now)
     _record(session, person, "change_schedule", row, now, to=list(good.recipients), when=good.recurrence.told)
@@ -292,9 +297,9 @@ def maker(session: Session, row: Schedule, *, now: datetime) -> Person:
             f"{found.name}, who made it, is {person.role} now and may not send reports out. "
             f"Somebody of finance makes it anew."
         )
-    if row.scope == _ALL:
+    then = people.scope_of(row.scope)
+    if then is None:
         return person
-    then = frozenset(int(one) for one in row.scope.split(",") if one)
     both = then if person.events is None else then & person.events
     return Person(person.id, person.name, person.email, person.role, both)
 
@@ -311,10 +316,6 @@ def add_run(
 
 
 # -- inside -------------------------------------------------------------------------------------------
-
-
-def _scope(person: Person) -> str:
-    return _ALL if person.events is None else ",".join(map(str, sorted(person.events)))
 
 
 def _seen(session: Session, person: Person, schedule_id: int) -> Schedule:

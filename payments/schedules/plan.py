@@ -9,7 +9,7 @@ from typing import Any
 from payments import contacts
 from payments.errors import InvalidInput
 from payments.exports.layout import COLUMNS, DEFAULT_COLUMNS
-from payments.privacy import clean
+from payments.privacy import clean_line
 from payments.reports import asking
 from payments.reports.period import PRESETS, Period
 from payments.reports.report import Asked
@@ -64,7 +64,7 @@ class Plan:
 
 def checked(plan: Plan, outside: Outside, *, now: datetime) -> Plan:
     """The plan in one spelling. Raises InvalidInput, NotFound (no such report)."""
-    title = clean(plan.title, field="The name", longest=80).replace("\n", " ")
+    title = clean_line(plan.title, field="The name", longest=80)
     if not title:
         raise InvalidInput(
             "Give it a name, such as “Takings for the treasurer”. It is the subject of the mail."

@@ -17,9 +17,10 @@ from payments.errors import InvalidInput, StatementFormatError
 from payments.exchange import FOREIGN
 from payments.places import MOST as MOST_PEOPLE
 from payments.places import PlaceDraft
-from payments.privacy import clean, fold
+from payments.privacy import clean, clean_line, fold
 from payments.statements import kinds, workbook
 from payments.statements.tables import Table, decode, is_blank, shown_name, tables
+from payments.typed import amount_typed
 
 #: More at once is a file for the registration site's own connection, and minutes of waiting.
 MOST_ROWS = 5_000
@@ -279,7 +280,7 @@ class _Reader:
         whole = self.cell(cells, Column.NAME) or " ".join(
             filter(None, (self.cell(cells, Column.FIRST), self.cell(cells, Column.LAST)))
         )
-        name = clean(whole, field="The name", longest=120).replace("\n", " ") or email or phone
+        name = clean_line(whole, field="The name", longest=120) or email or phone
         if not name:
             raise InvalidInput("It says nobody: give a name, an e-mail address or a phone number.")
         people = self._people(self.cell(cells, Column.PEOPLE))
@@ -354,10 +355,7 @@ class _Reader:
     def _money(self, said: str, currency: str) -> Money:
         if self.is_workbook and re.fullmatch(r"[0-9]+\.[0-9]", said):
             said += "0"  # a number's last zero is not kept in a workbook
-        try:
-            return Money.parse(said, currency)
-        except ValueError as error:
-            raise InvalidInput(f"{error}.") from error
+        return amount_typed(said, currency)
 
     def _amount(self, said: str, line: PriceLine | None, people: int, more: bool) -> Money:
         """A price of the list is for each of the people; an amount is for all of them together. ``more``: it

@@ -127,7 +127,7 @@ class Mapping:
         rows = table.head()
         if not self.heading:
             body = [cells for number, cells in rows if number >= self.first_row and not is_blank(cells)]
-            width = len(_trimmed(body[0])) if body else 0
+            width = len(trimmed(body[0])) if body else 0
             if width < (needed := self.needed_width()):
                 reason = f"Its rows have {width} cells, and the mapping {self.name!r} needs {needed}."
                 raise StatementFormatError(table.file, self.first_row, reason)
@@ -153,7 +153,7 @@ def _fits(annotation: object, value: object) -> bool:
     return type(value) is wanted
 
 
-def _trimmed(cells: list[str]) -> list[str]:
+def trimmed(cells: list[str]) -> list[str]:
     cells = list(cells)
     while cells and not cells[-1].strip():
         cells.pop()
@@ -189,5 +189,5 @@ def suggest(rows: list[Row]) -> dict[str, Any]:
         texts = {
             key: [folded.index(name) for name in names if name in folded][:1] for key, names in _TEXTS.items()
         }
-        return found | texts | {"heading": list(_trimmed(cells)), "first_row": number + 1}
+        return found | texts | {"heading": list(trimmed(cells)), "first_row": number + 1}
     return {}
