@@ -307,6 +307,21 @@ def test_only_bootstrap_reads_the_environment():
     assert {name for name in readers if not within(name, {"bootstrap", "commands"})} == set()
 
 
+def test_what_is_chosen_from_the_start_cannot_be_unchosen():
+    """Pressed again, the choice of a segmented control is none. A request to correct was opened as one to be
+    told everything: "none" had been taken for the first."""
+    undone = [
+        where(path, node)
+        for path in sources("pages", "ui")
+        for node, called in calls(path)
+        if called.endswith(".segmented_control")
+        and (given := {word.arg for word in node.keywords})
+        and "default" in given
+        and "required" not in given
+    ]
+    assert undone == []
+
+
 CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "utcnow")
 
 

@@ -60,7 +60,7 @@ def choose(found: list[Candidate]) -> None:
         ticked = [one.reference for one in found if candidate(one)]
         kind = st.segmented_control(
             "What they ask for", list(Kind), format_func=privacy_words.KIND.__getitem__, default=Kind.EXPORT,
-            key="privacy_kind",
+            required=True, key="privacy_kind",
         )  # fmt: skip
         told = st.text_area(
             "How they asked, and how you know that it is them",
@@ -68,7 +68,7 @@ def choose(found: list[Candidate]) -> None:
             max_chars=500, key="privacy_told",
         )  # fmt: skip
         if st.form_submit_button("Open the request", type="primary", icon=":material/add_task:"):
-            begin(kind or Kind.EXPORT, ticked, told or "")
+            begin(kind, ticked, told or "")
 
 
 def candidate(one: Candidate) -> bool:
