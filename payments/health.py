@@ -73,7 +73,7 @@ def readiness(sessions: Sessions, *, now: datetime) -> Readiness:
         return Readiness((f"The database cannot be written: {reason}.",))
     if oldest is not None and oldest > OLDEST_EVENT:
         minutes = int(oldest.total_seconds() // 60)
-        fault = f"An event has waited {minutes} minutes. Is the worker running (`python manage.py worker`)?"
+        fault = f"An event has waited {minutes} minutes. If no worker runs: python manage.py worker."
         return Readiness((fault,), int(oldest.total_seconds()))
     return Readiness((), None if oldest is None else int(oldest.total_seconds()))
 

@@ -342,6 +342,15 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
     expect(page.get_by_text("SHA-256", exact=False)).to_be_visible(timeout=20_000)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
+    page.goto(f"{running_desk.dashboard}/take")  # a card begins each of its lines at its left edge
+    cell = {name: page.locator(f"td.{name}").first for name in ("payer", "status", "when", "reference")}
+    expect(cell["status"]).to_be_visible(timeout=20_000)
+    told = {name: one.bounding_box() or {} for name, one in cell.items()}
+    assert told["payer"]["x"] == told["status"]["x"] == told["reference"]["x"] < told["when"]["x"]
+    assert told["status"]["y"] < told["reference"]["y"]
+    badge = page.locator("td.status > *").first.bounding_box() or {}
+    assert badge["x"] == told["payer"]["x"]
+
 
 @pytest.mark.browser
 @pytest.mark.processes

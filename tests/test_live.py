@@ -39,6 +39,7 @@ from payments.takings import Compared
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.samples import make_payment
 from tests.test_pages import PAGES, desk  # noqa: F401 - the fixture
+from ui import board
 
 NOON = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 BY = {"source": Source.DESK, "actor": "Thandi"}
@@ -78,6 +79,22 @@ def ring(sessions, gateway, reference, word, code, minutes):
         )
         event_id = inbox.accept(session, message, event)
     inbox.process(sessions, {"ikhokha": gateway}, event_id, now=now)
+
+
+@pytest.mark.parametrize(
+    "gain, before, told",
+    [
+        (0, 0, ""),
+        (500, 0, ""),
+        (50, 100, "+50\u00a0%"),
+        (-100, 100, "−100\u00a0%"),
+        (999, 100, "+999\u00a0%"),
+        (1000, 100, "×11"),
+        (366_998, 8_000, "×47"),
+    ],
+)
+def test_a_gain_is_told_in_percent_and_a_huge_one_in_times(gain, before, told):
+    assert board.share_of(gain, before) == told
 
 
 def test_a_payment_comes_as_far_as_its_payer_was_seen(sessions, gateway):

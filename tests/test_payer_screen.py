@@ -55,6 +55,7 @@ def test_a_speaker_stands_by_the_texts_once_and_nobody_takes_their_place(session
             payer_language.sign(session, ADMIN, Language.ZULU, name, now=now)
         with pytest.raises(Conflict, match="Nomvula Dube read these texts"):
             payer_language.sign(session, ADMIN, Language.ZULU, "Somebody Else", now=now)
+    with sessions.read() as session:
         signed = select(func.count(AuditEntry.id)).where(AuditEntry.action == "sign_texts")
         assert session.scalar(signed) == 1
 

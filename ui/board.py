@@ -238,11 +238,18 @@ def compared_told(compared: Compared) -> str:
     return f"Compared with {before} before {compared.event}, the same weekday, {day}: all that was paid then."
 
 
+#: A gain above this is told in times.
+_MOST_PERCENT = 999
+
+
 def share_of(gain: int, before: int) -> str:
-    """The gain in whole percent of what was before; nothing where there is nothing to compare with."""
+    """The gain in whole percent of what was before, or how many times that it is now, where percents say
+    little; nothing where there is nothing to compare with."""
     if not before:
         return ""
     percent = (abs(gain) * 100 + before // 2) // before
+    if percent > _MOST_PERCENT:
+        return f"×{(before + gain + before // 2) // before}"
     return f"{'−' if gain < 0 else '+'}{percent}\u00a0%"
 
 

@@ -255,20 +255,25 @@ def letting_go(here: Person) -> None:
             ", ".join(f"{words.number(number)} {what}" for what, number in retention.told(last)) or "nothing"
         )
         ui.plain(f"{ui.moment(last.at)}: {said}.")
-    if st.button("What would go now", icon=":material/preview:", key="retention_dry"):
+    with st.container(horizontal=True):
+        asked = st.button("What would go now", icon=":material/preview:", key="retention_dry")
+        if not begun:
+            _offer_to_begin()
+    if asked:
         with ui.error_boundary(), app.sessions.read() as session:
             report = retention.dry_run(session, here, app.settings.terms, now=app.now())
             said = ", ".join(f"{words.number(n)} {what}" for what, n in retention.told(report)) or "nothing"
             waits = words.count(report.held_back, "payer waits", "payers wait")
             held = f" {waits} for something that is not over." if report.held_back else ""
             ui.plain(f"It would be: {said}.{held}")
-    if not begun:
-        with st.popover("Begin…", icon=":material/event_repeat:"):
-            ui.plain("The worker then lets go once a day of all whose time is over. It does not come back.")
-            st.button(
-                "Let go from now on", type="primary", key="retention_begin", on_click=ui.attempt,
-                args=(_begin,),
-            )  # fmt: skip
+
+
+def _offer_to_begin() -> None:
+    with st.popover("Begin…", icon=":material/event_repeat:"):
+        ui.plain("The worker then lets go once a day of all whose time is over. It does not come back.")
+        st.button(
+            "Let go from now on", type="primary", key="retention_begin", on_click=ui.attempt, args=(_begin,)
+        )
 
 
 def _begin(me: Person) -> None:
