@@ -56,6 +56,7 @@ chaos: .venv/.dev  ## what docs/reliability.md counts, as often as asked for; ma
 	@$(BIN)/python -m pytest tests/test_keys.py -q -s -k worked_through --chaos
 	@$(BIN)/python -m pytest tests/test_hosts.py tests/test_forged_messages.py -q -s --chaos
 	@$(BIN)/python -m pytest tests/test_disasters.py -q -k "server_that_ends" --chaos
+	@$(BIN)/python -m pytest tests/test_flood.py -q -s -k forgeries --chaos
 	@$(BIN)/python -m pytest tests/test_mutants.py -q --bodies 10000
 	@$(BIN)/python -m pytest tests/test_imports_damaged.py tests/test_statements_damaged.py -q --mutations 5000
 	@$(BIN)/python -m pytest tests/test_seeds.py -q -n auto --seeds $(STORMS) --basetemp $(MEMORY)/paydesk-storms \

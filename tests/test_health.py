@@ -149,6 +149,22 @@ def test_that_the_worker_does_not_run_is_told_though_nobody_could_write_it_down(
     assert "The worker does not run." not in all_html(desk.open(LIVE))
 
 
+def test_what_many_alerts_say_alike_is_told_once_and_the_worst_first(desk):  # noqa: F811
+    alarms = [
+        Alarm(Kind.MISFIT, Severity.POOR, "It does not fit.", key="1"),
+        Alarm(Kind.MISFIT, Severity.POOR, "More of the kind.", key="further"),
+        Alarm(Kind.MISFIT, Severity.POOR, "It does not fit.", key="2"),
+        Alarm(Kind.DISK, Severity.BAD, "The disk is full."),
+    ]
+    with desk.sessions.begin() as session:
+        alerts.settle(session, alarms, now=desk.now)
+    desk.sign_in(Role.VIEWER)
+    shown = all_html(desk.open(LIVE))
+    places = [shown.index(said) for said in ("The disk is full.", "It does not fit.", "More of the kind.")]
+    assert places == sorted(places)
+    assert shown.count("It does not fit.") == 1
+
+
 # -- books that do not add up -----------------------------------------------------------------------
 
 

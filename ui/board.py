@@ -143,15 +143,19 @@ def _draw(key: str, live: Live, told: str, ways: frozenset[str]) -> Board:
 
 
 def troubles(alerts: Iterable[AlertView], now: datetime) -> str:
-    """What is wrong, since when, and what still works; a snoozed alert is quiet."""
+    """What is wrong, since when, and what still works; a snoozed alert is quiet, and alerts that say the same
+    are one, since the oldest."""
+    awake: dict[str, AlertView] = {}
+    for one in alerts:
+        if one.snoozed_until is None or one.snoozed_until <= now:
+            awake.setdefault(one.sentence, one)
     return "".join(
         pieces.trouble_block(
             alert.sentence,
             (f"Since {pieces.moment(alert.since)}. " if alert.since else "") + alert.still_works,
             bad=alert.severity is Severity.BAD,
         )
-        for alert in alerts
-        if alert.snoozed_until is None or alert.snoozed_until <= now
+        for alert in awake.values()
     )
 
 
