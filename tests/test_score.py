@@ -2,24 +2,20 @@
 
 import csv
 import io
-from dataclasses import fields, replace
-from datetime import date, timedelta
+from dataclasses import fields
+from datetime import timedelta
 
 import pytest
 
 from benchmarks.score.play import (
     Options,
     _Desk,
-    _explain_together,
-    _with_its_night,
     make_reference,
     score,
 )
 from benchmarks.score.tally import Tally
 from db.money import Money
-from payments.payouts import Capture, Item, Less, Lump, explain_all
-from payments.tariff import Rates as TariffRates
-from payments.tariff import Tariff
+from payments.payouts import Capture, Item, Less
 from simulator import bank, event_day, settlements
 from simulator.event_day import Rates
 
@@ -173,22 +169,3 @@ def test_a_refund_taken_for_another_of_its_amount_is_known_again():
     desk._decided.add(paid.id)
     desk._look_at_the_late(paid.on + timedelta(days=60))
     assert desk._items == {other.id: its_like}
-
-
-def test_two_payouts_that_changed_places_are_right_together_and_only_so():
-    first, second = date(2025, 3, 8), date(2025, 3, 9)
-    price, night = Money(1500_00), date(2025, 3, 11)
-    real = [
-        settlements.Payout(
-            number, night, 1447_96, (day,), (event_day.Capture(number, day, price, "card"),), (), ()
-        )
-        for number, day in enumerate((first, second), 1)
-    ]
-    known = [Capture(number, day, price, "card") for number, day in enumerate((first, second), 1)]
-    lumps = [Lump(number, night, Money(1447_96)) for number in (1, 2)]
-    told = explain_all(lumps, known, Tariff(TariffRates(date(2020, 1, 1))))
-    best = [told[1][0], told[2][0]]
-    assert _with_its_night(best[0], told) == best
-    assert _explain_together(best, real)
-    assert not _explain_together(best, [real[0], replace(real[1], days=(date(2025, 3, 10),))])
-    assert not _explain_together(best, [real[0], replace(real[1], captures=())])

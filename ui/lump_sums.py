@@ -70,6 +70,11 @@ def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
             st.warning(
                 f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
             )
+        elif one.found[0].with_its_night:
+            plain(
+                "What it and the other payouts of that day brought is sure together. Which of them brought "
+                "which is not: the first is the likelier.", "faint",
+            )  # fmt: skip
         elif len(one.found) > 1:
             plain(
                 f"{len(one.found)} explanations are as good as each other; none was chosen for you.", "faint"

@@ -107,7 +107,6 @@ def _print_table(total: Tally) -> None:
     print(f"payouts explained by value {_percent(total.explained_minor, total.payouts_minor)}, "
           f"several explanations for {total.ambiguous}, "
           f"trading days right {_percent(total.right_days, total.channels['payout'].lines)}, "
-          f"right only with their night {total.changed_places}, "
           f"put right when late {total.corrected}")  # fmt: skip
     print(f"sum law: broken on {total.nights_out} of {total.nights} nights")
     print("ways: " + ", ".join(f"{way} {count}" for way, count in total.ways.most_common()))
@@ -138,7 +137,6 @@ def _told(total: Tally, wanted: argparse.Namespace, took_s: float) -> dict[str, 
         "payouts_explained_minor": total.explained_minor,
         "payouts_minor": total.payouts_minor,
         "payouts_ambiguous": total.ambiguous,
-        "payouts_changed_places": total.changed_places,
         "nights": total.nights,
         "nights_out": total.nights_out,
     }

@@ -1,7 +1,7 @@
 """One simulated year, night by night."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -22,7 +22,7 @@ from payments.matching import (
     Way,
     propose,
 )
-from payments.payouts import Explanation, Item, Less, Lump, composition, explain_all, in_order
+from payments.payouts import Explanation, Item, Less, Lump, explain_all, in_order
 from payments.references import with_check
 from payments.tariff import Rates as TariffRates
 from payments.tariff import Tariff
@@ -241,7 +241,7 @@ class _Desk:
             for line in in_order(self._waiting, told):
                 best = told[line.id][0]
                 self._waiting.remove(line)
-                self._close(line, told[line.id], closed=True, night=_with_its_night(best, told))
+                self._close(line, told[line.id], closed=True)
                 self._settle(best.captures, best.held, best.items)
                 self._off.append(bool(best.difference))
                 self._paid |= set(best.days)
@@ -260,21 +260,12 @@ class _Desk:
         return Lump(line.id, line.on, line.amount, Money(gross), Money(fees))
 
     def _real(self, line: Line) -> settlements.Payout:
-        return self._payout_of(line.id)
+        return self.books.payouts[(self.books.truth[line.id].payout or 0) - 1]
 
-    def _payout_of(self, line_id: int) -> settlements.Payout:
-        return self.books.payouts[(self.books.truth[line_id].payout or 0) - 1]
-
-    def _close(
-        self, line: Line, found: list[Explanation], *, closed: bool, night: Sequence[Explanation] = ()
-    ) -> None:
-        """``night``: what was taken for sure only together, this one among them."""
+    def _close(self, line: Line, found: list[Explanation], *, closed: bool) -> None:
         real, best = self._real(line), found[0] if found else None
         self.tally.ambiguous += len({one.composition for one in found}) > 1
         right = best is not None and _explains(best, real)
-        if night and not right:
-            right = _explain_together(night, [self._payout_of(one.lump.id) for one in night])
-            self.tally.changed_places += right
         self._decided.add(real.id)
         self._count_payout(best, real)
         self.tally.count(self.books.truth[line.id], line.amount.minor, closed=closed, right=right)
@@ -361,23 +352,6 @@ def _explains(found: Explanation, real: settlements.Payout) -> bool:
     taken = Counter(one.minor for one in real.less)
     same_days = set(found.days) == set(real.days)
     return found.is_whole and same_days and _prices(found) == _real_prices(real) and items == taken
-
-
-def _with_its_night(best: Explanation, told: Mapping[int, Sequence[Explanation]]) -> list[Explanation]:
-    """All of its night that are sure only together; nothing when this one is sure by itself."""
-    if not best.with_its_night:
-        return []
-    first = [some[0] for some in told.values() if some]
-    return [one for one in first if one.with_its_night and one.lump.on == best.lump.on]
-
-
-def _explain_together(found: Sequence[Explanation], real: Sequence[settlements.Payout]) -> bool:
-    """Payouts of one night may change places: the same days, prices and sums taken off in all of them."""
-    days, prices, items = composition(found)
-    captured = Counter(one.gross.minor for payout in real for one in payout.captures)
-    taken = Counter(one.minor for payout in real for one in payout.less)
-    same_days = list(days) == sorted(day for payout in real for day in payout.days)
-    return same_days and dict(prices) == captured and dict(items) == taken
 
 
 def _is_right(proposal: Proposal, truth: Truth) -> bool:

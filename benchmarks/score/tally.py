@@ -32,7 +32,6 @@ class Tally:
     explained_minor: int = 0  # gross of captures, in the payout they really were in
     payouts_minor: int = 0
     right_days: int = 0  # payouts whose trading days are told rightly as well
-    changed_places: int = 0  # payouts right only together with the others of their night
     corrected: int = 0  # captures and refunds somebody put right when they seemed late
     ambiguous: int = 0  # payouts with more than one equally good explanation
     nights: int = 0
