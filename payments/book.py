@@ -62,7 +62,7 @@ _COLUMNS = (
 _OF_THEM = f"""
     SELECT {{columns}} FROM payments p WHERE (p.amount_minor - p.received_minor) = wanted.rest
     AND {_SURNAME.replace("payer_name", "p.payer_name")} = wanted.surname AND p.status IN ({_STATUSES})
-    ORDER BY p.id DESC LIMIT {MOST}
+    ORDER BY {{newest}} DESC LIMIT {MOST}
 """  # noqa: S608 - our own words, values are bound
 
 
@@ -81,11 +81,12 @@ def _named(wanted: str, newest: str) -> TextualSelect:
 _NAMED = {
     "sqlite": _named(
         "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)",
-        f"payments p ON p.id IN ({_OF_THEM.format(columns='p.id')})",
+        f"payments p ON p.id IN ({_OF_THEM.format(columns='p.id', newest='p.id')})",
     ),
     "postgresql": _named(
         "SELECT * FROM unnest(CAST(:rests AS bigint[]), CAST(:surnames AS text[]))",
-        f"LATERAL ({_OF_THEM.format(columns='p.*')}) p",
+        # an expression: else it might walk all payments from the newest, until it has met so many
+        f"LATERAL ({_OF_THEM.format(columns='p.*', newest='p.id + 0')}) p",
     ),
 }
 _ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)

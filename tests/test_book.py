@@ -13,7 +13,7 @@ from db.session import Sessions
 from payments.book import _NAMED, SqlBook
 from payments.dates import business_day
 from payments.matching import Line, MemoryBook, Obligation, propose
-from payments.references import with_check
+from payments.references import ALPHABET, with_check
 
 NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
 PEOPLE = (
@@ -195,6 +195,20 @@ def test_matching_proposes_the_same_from_both(books):
     told = propose(lines, sql)
     assert told == propose(lines, memory)
     assert [one.safe for one in told] == [True, True, True, True]
+
+
+def test_of_many_namesakes_the_newest_are_read(books, sessions):
+    """More than fifty of one name and price tell nothing of who is meant."""
+    with sessions.begin() as session:
+        like = session.scalars(select(Payment).order_by(Payment.id)).first()
+        told = {column.key: getattr(like, column.key) for column in Payment.__table__.columns}
+        made = [told | {"id": None, "reference": reference(f"22222{at}")} for at in ALPHABET[1:]]
+        made += [told | {"id": None, "reference": reference(f"33333{at}")} for at in ALPHABET[2:]]
+        session.add_all(Payment(**{key: one[key] for key in one if key != "id"}) for one in made)
+    with sessions.read() as session:
+        found = SqlBook(session).by_amount_and_surname([(1500_00, "MOKOENA")])[1500_00, "MOKOENA"]
+        newest = session.scalars(select(Payment.id).order_by(Payment.id.desc()).limit(50)).all()
+    assert [one.id for one in found] == newest
 
 
 def test_names_are_looked_up_in_the_index_that_a_migration_made(books, sessions):

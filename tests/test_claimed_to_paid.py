@@ -248,7 +248,7 @@ def test_no_function_makes_what_is_claimed_paid_but_the_doors(tmp_path, sqlite_t
 
 #: Who writes down money that is here, and on whose word.
 RECEIVING = {
-    "lifecycle._take": "the gateway, when it was asked",
+    "answers._take": "the gateway, when it was asked",
     "door._receive": "a till's numbered receipt",
     "two_people._paid": "two people",
     "reconciliation._receive": "a bank line that a person matched, or that a rule did",

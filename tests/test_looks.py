@@ -87,7 +87,7 @@ def state(browser: Browser, desk: Desk, tmp_path_factory: pytest.TempPathFactory
     page = context.new_page()
     page.goto(desk.sign_in_link(ADMIN))
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Live")).to_be_visible(timeout=60_000)
     context.storage_state(path=kept)
     context.close()
     return kept
@@ -106,8 +106,8 @@ def context(request: pytest.FixtureRequest, browser: Browser, state: Path) -> It
 def open_page(context: BrowserContext, desk: Desk, path: str) -> Page:
     page = context.new_page()
     page.goto(f"{desk.dashboard}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
-    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=60_000)
     page.evaluate(_SETTLED)
     return page
 
