@@ -49,14 +49,10 @@ def is_sure(found: Sequence[Explanation]) -> bool:
     """One composition alone is likely: far likelier than all others together, and than something unknown.
 
     What alone is no likelier than something unknown may be the best there is, and still be chance: then what
-    really happened is not among what was asked. A roll-up's gross and fees speak against chance.
+    really happened is not among what was asked. A roll-up's gross and fees speak against chance. What is sure
+    only with its night is not: which payout brought which, a person says.
     """
-    return _stands(found) and not found[0].with_its_night
-
-
-def _stands(found: Sequence[Explanation]) -> bool:
-    """It is sure by itself, or what its night brought is: then a person says which payout brought what."""
-    if not found or not found[0].is_whole:
+    if not found or not found[0].is_whole or found[0].with_its_night:
         return False
     best = found[0]
     is_likely = best.lump.gross is not None or best.points < worst(best.lump)
@@ -74,15 +70,15 @@ _Some = TypeVar("_Some", bound=_Asked)
 
 
 def in_order(asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]]) -> list[_Some]:
-    """Those that are sure, up to the first day with one of which nothing is: what follows waits with it.
+    """Those that are sure, up to the first day with one that is not: what follows waits with it.
 
-    What an undecided payout held may be in any later one, so those are not taken before it is decided. What a
-    night brought for sure is in none of theirs.
+    What an undecided payout held may be in any later one, so those are not taken before it is decided.
     """
     found: list[_Some] = []
     for _, day in groupby(sorted(asked, key=lambda one: (one.on, one.id)), key=lambda one: one.on):
         some = list(day)
-        found += [one for one in some if is_sure(told[one.id])]
-        if not all(_stands(told[one.id]) for one in some):
+        sure = [one for one in some if is_sure(told[one.id])]
+        found += sure
+        if len(sure) < len(some):
             break
     return found
