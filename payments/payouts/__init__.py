@@ -16,13 +16,13 @@ from datetime import date
 from itertools import groupby
 from typing import Protocol, TypeVar
 
-from payments.payouts.lumps import Capture, Explanation, Habits, Item, Less, Lump, composition
+from payments.payouts.lumps import Capture, Explanation, Habits, Item, Less, Lump
 from payments.payouts.worlds import SURE, explain_all, worst
 from payments.tariff import Tariff
 
 __all__ = [
-    "Capture", "Explanation", "Habits", "Item", "Less", "Lump", "composition", "explain", "explain_all",
-    "in_order", "is_sure", "worst",
+    "Capture", "Explanation", "Habits", "Item", "Less", "Lump", "explain", "explain_all", "in_order",
+    "is_sure", "worst",
 ]  # fmt: skip
 
 
