@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from db.models import Case, OutboxMail
 from payments import alerts, attention, cases, people, sync, watch
-from payments.alerts import AlertView, Kind, Severity
+from payments.alerts import Kind
 from payments.cases import Decision, Reason
 from payments.gateways import Answer
 from payments.misfit_watch import ONE_BY_ONE, SAYS
@@ -15,7 +15,6 @@ from payments.people import Role
 from payments.watch import Watch
 from tests.desk import ADMIN, issue, make_event
 from tests.test_link_lives import again, pay
-from ui import board
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 WHY = "Both were the same payer's, and one goes back."
@@ -98,24 +97,3 @@ def test_what_is_no_misfit_of_money_is_no_alert(sessions, link, now):
         for reason in set(Reason) - set(SAYS) - {Reason.UNMATCHED_EVENT, Reason.UNREADABLE_EVENT}:
             cases.open_case(session, reason, payment_id=1, now=now)
         assert misfits(session, now) == []
-
-
-def test_live_tells_once_of_all_that_does_not_fit_and_of_each_other_trouble(now):
-    said = (
-        (Kind.MISFIT, "More came."), (Kind.MISFIT, "Another amount."),
-        (Kind.DISK, "Full."), (Kind.BACKUP, "Old."),
-    )  # fmt: skip
-    shown = board.troubles(
-        [
-            AlertView(number, kind, Severity.POOR, sentence, "All works.", None, None)
-            for number, (kind, sentence) in enumerate(said)
-        ],
-        now,
-    )
-    assert shown.count("under Needs attention") == 1
-    assert [one in shown for one in ("More came", "Another amount", "Full.", "Old.")] == [
-        False,
-        False,
-        True,
-        True,
-    ]
