@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    Select,
     Text,
     TextualSelect,
     bindparam,
@@ -112,26 +113,20 @@ class SqlBook:
         return int(self._session.scalar(total) or 0)
 
     def by_references(self, references: Collection[str]) -> Mapping[str, Obligation]:
-        connection = self._session.connection()  # the ORM would cost as much again for each row
-        sqlite = connection.dialect.name == "sqlite"
-        asked = _ASKED.where(among(Payment.reference, of=Text, sqlite=sqlite))
-        found = {}
-        for some in _batched(sorted(references)):
-            for row in connection.execute(asked, told(some, sqlite=sqlite)).all():
-                found[row[1]] = _obligation(row)
-        return found
+        return {row[1]: _obligation(row) for row in self._of_these(_ASKED, references)}
 
     def owed(self, references: Collection[str]) -> Mapping[str, tuple[int, Money]]:
-        connection = self._session.connection()
+        rows = self._of_these(_OWED, references)
+        return {reference: (number, _money(minor, currency)) for reference, number, minor, currency in rows}
+
+    def _of_these(
+        self, asked: Select[*tuple[Any, ...]], references: Collection[str]
+    ) -> Iterator[Sequence[Any]]:
+        connection = self._session.connection()  # the ORM would cost as much again for each row
         sqlite = connection.dialect.name == "sqlite"
-        asked = _OWED.where(among(Payment.reference, of=Text, sqlite=sqlite))
-        return {
-            reference: (number, _money(minor, currency))
-            for some in _batched(sorted(references))
-            for reference, number, minor, currency in connection.execute(
-                asked, told(some, sqlite=sqlite)
-            ).all()
-        }
+        asked = asked.where(among(Payment.reference, of=Text, sqlite=sqlite))
+        for some in _batched(sorted(references)):
+            yield from connection.execute(asked, told(some, sqlite=sqlite)).all()
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         asked = _ASKED.where(
