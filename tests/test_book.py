@@ -1,6 +1,5 @@
 """The book in the database answers as the one in memory does, on both databases."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -188,9 +187,9 @@ def test_matching_proposes_the_same_from_both(books):
     damaged = reference("333333").replace("_", "")
     lines = [
         line,
-        replace(line, id=2, reference=damaged[:-1]),
-        replace(line, id=3, description="EFT", reference=reference("666666"), amount=Money(950_00)),
-        replace(line, id=4, description="EFT L VAN DER MERWE", amount=Money(1000_00)),
+        line._replace(id=2, reference=damaged[:-1]),
+        line._replace(id=3, description="EFT", reference=reference("666666"), amount=Money(950_00)),
+        line._replace(id=4, description="EFT L VAN DER MERWE", amount=Money(1000_00)),
     ]
     told = propose(lines, sql)
     assert told == propose(lines, memory)

@@ -578,3 +578,25 @@ def test_few_payments_are_in_hand_at_a_time_and_deposits_far_apart_still_see_eac
     assert [one.line.id for one in told] == [line.id for line in lines]
     assert {one.payments for one in told if one.safe} == {(number,) for number in range(2_500)}
     assert (told[0].way, told[-1].way) == (Way.PARTS, Way.PARTS)
+
+
+def test_a_damaged_reference_with_its_payers_name_asks_for_no_namesake():
+    """Unless the text names somebody besides: then it may be for either, and both are shown."""
+
+    class Asked(MemoryBook):
+        names: tuple[str, ...] = ()
+
+        def by_amount_and_surname(self, keys):
+            self.names = (*self.names, *sorted(name for _, name in keys))
+            return super().by_amount_and_surname(keys)
+
+    namesake = owed(10, "999999", "Tau Mokoena")
+    damaged = bare(THANDEKA)[:-1] + "X"
+    book = Asked((*EVERYBODY, namesake))
+    found = one(line(f"T MOKOENA {damaged}"), book=book)
+    assert (found.payments, found.way, found.rivals) == ((1,), Way.HEALED, ())
+    assert found.safe
+    assert not book.names
+    both = one(line(f"T MOKOENA S DLAMINI {damaged}"), book=book)
+    assert book.names == ("DLAMINI", "MOKOENA")
+    assert {rival.id for rival in both.rivals} >= {SIPHO.id, namesake.id}

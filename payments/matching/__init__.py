@@ -294,13 +294,14 @@ class _Run:
     def _ranked(self, asked: Sequence[Asked]) -> Iterator["_Ranked"]:
         """Each line with its candidates; a line without any, or for several payments, is settled here."""
         clues = self._inquiry.all_clues(asked)
-        pools = self._inquiry.pools(clues)
-        for ask, clue, pool in zip(asked, clues, pools, strict=True):
-            weighed = [
-                weigh(clue, one, rest, most_ppm=self.settings.healed_chance_ppm)
-                for one in pool
-                if (rest := self._rest(one)) > 0 and self._may_be(clue, one)
-            ]
+        healed = {ask.line.id: self._plainly_healed(clue) for ask, clue in zip(asked, clues, strict=True)}
+        pools = self._inquiry.pools([clue for clue in clues if not healed[clue.line.id]])
+        for ask, clue in zip(asked, clues, strict=True):
+            if plainly := healed[ask.line.id]:
+                yield ask, plainly, [], False
+                continue
+            pool = pools[ask.line.id]
+            weighed = self._weighed(clue, pool)
             if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
                 self._accept(group)
             elif weighed:
@@ -309,6 +310,23 @@ class _Run:
                 yield ask, best, others[:MOST_RIVALS], tie or unseen
             else:
                 self._accept(ask.fallback or self._paid_before(clue) or nothing(ask.line))
+
+    def _weighed(self, clue: Clues, pool: Iterable[Obligation]) -> list[Weighed]:
+        """Those that it may be for."""
+        return [
+            weigh(clue, one, rest, most_ppm=self.settings.healed_chance_ppm)
+            for one in pool
+            if (rest := self._rest(one)) > 0 and self._may_be(clue, one)
+        ]
+
+    def _plainly_healed(self, clue: Clues) -> Weighed | None:
+        """The one payment whose damaged reference this may be, when the amount agrees and so does the name,
+        which is all that the text says besides: a namesake is named by no more, and is not looked for."""
+        if len(clue.named) != 1 or clue.people or clue.abroad:
+            return None
+        weighed = self._weighed(clue, clue.named.values())
+        alone = weighed and weighed[0].safe and weighed[0].likeness.words.issuperset(clue.words)
+        return weighed[0] if alone and Kind.NAME in weighed[0].firm else None
 
     def _paid_before(self, clue: Clues) -> Proposal | None:
         """A damaged reference of a payment that is paid already: somebody paid twice, or meant another."""

@@ -140,13 +140,13 @@ class Inquiry:
             found.append(self._clues(ask, references, billed, named))
         return self._look_far(found)
 
-    def pools(self, clues: Sequence[Clues]) -> list[list[Obligation]]:
-        """For each line the payments that any question of the book brings up."""
+    def pools(self, clues: Sequence[Clues]) -> dict[int, list[Obligation]]:
+        """For each line, by its id, the payments that any question of the book brings up."""
         keys = [clue.name_keys for clue in clues]
         contacts = self._book.by_contacts({one for clue in clues for one in clue.people})
         surnames = self._book.by_amount_and_surname({key for some in keys for key in some})
         abroad = self._book.quoted() if any(clue.abroad for clue in clues) else ()
-        pools = []
+        pools = {}
         for clue, some in zip(clues, keys, strict=True):
             pool = {one.id: one for one in clue.named.values()}
             for contact in clue.people:
@@ -155,7 +155,7 @@ class Inquiry:
                 pool |= {one.id: one for one in surnames.get(key, ())}
             if clue.abroad:
                 pool |= {one.id: one for one in abroad if surname(one.name) in clue.words}
-            pools.append(list(pool.values()))
+            pools[clue.line.id] = list(pool.values())
         return pools
 
     def _cut_short(self, asked: Sequence[Asked]) -> list[list[tuple[Obligation, Fragment]]]:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from db.money import Money
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a bank statement. ``amount`` is signed: money in is positive."""
 
     id: int

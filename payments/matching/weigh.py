@@ -47,7 +47,8 @@ def weigh(clues: Clues, obligation: Obligation, rest_minor: int, *, most_ppm: in
     """``rest_minor`` is still to be paid; ``most_ppm`` is how much chance a healed reference may hold."""
     evidence: list[Evidence] = []
     firm: set[Kind] = set()
-    score = _weigh_reference(clues, obligation, evidence, firm, most_ppm)
+    said = clues.references or clues.tails
+    score = _weigh_reference(clues, obligation, evidence, firm, most_ppm) if said else 0
     odd = score < 0
     agrees = clues.line.amount.minor == rest_minor
     evidence.append(EXACT_AMOUNT if agrees else _odd_amount(clues.line, rest_minor))
