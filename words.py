@@ -1,22 +1,19 @@
 """Our words as people see them: each status, method, reason and role has one, with a sign and a colour."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 
 from db.money import Money
-from payments import dates, filters, grammar, inbox, stages
+from payments import inbox, stages
 from payments.admission import Light
 from payments.cases import Decision, Reason
-from payments.conditions import TAKEN
 from payments.deeds import Deed
-from payments.funnel import STATUSES, Outcome
+from payments.funnel import Outcome
 from payments.job_log import Job
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
-from payments.overview import AttentionItem
 from payments.people import Role
 from payments.replay import View
-from payments.search import Filter
 from payments.shifts import Move
 from payments.stages import Stage
 from payments.timeline import UNVERIFIED
@@ -354,104 +351,6 @@ SOURCE: Mapping[str, str] = {
 }
 
 
-# -- the filter bar's words, which stand in the URL as well ------------------------------------------
-
-#: Groups of statuses, as people at a desk speak of them.
-GROUPS: Mapping[str, tuple[Status, ...]] = {
-    OUTCOME[outcome].word: statuses for outcome, statuses in STATUSES.items()
-}
-#: What needs a person, and the field of Filter that finds it.
-TROUBLES: Mapping[str, str] = {
-    "Needs a decision": "attention",
-    "Does not fit": "review_only",
-    "Outcome unknown": "outcome_unknown",
-    "Mail failed": "mail_failed",
-}
-
-
-def trouble_query(item: AttentionItem) -> dict[str, str]:
-    """The part of a page's URL that shows what needs a person."""
-    if item.view is not None:
-        return {"show": VIEW[item.view][0]}
-    if item.reason is not None:
-        return {"reason": CASE[item.reason][0]}
-    return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
-
-
-def condition(one: Filter, now: datetime) -> str:
-    """One condition of a filter, as a few words."""
-    if one.text or one.without:
-        return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
-    if one.amount_from or one.amount_to:
-        return f"From {one.amount_from}" if one.amount_from else f"Up to {one.amount_to}"
-    for name in filters.DAYS:
-        if (span := getattr(one, name)) is not None:
-            return f"{name.title()} {days_told(span, now)}"
-    if one.taken:
-        return "Has money" if one.taken == TAKEN else f"Money by {_listed_ways(one.taken)}"
-    for word, flag in TROUBLES.items():
-        if getattr(one, flag):
-            return word
-    return f"Mode: {one.mode}" if one.mode else _values(one)
-
-
-def _listed_ways(kinds: Iterable[str]) -> str:
-    return ", ".join(METHOD[Method(kind)] for kind in kinds)
-
-
-_FIELD = {
-    "statuses": "Status",
-    "methods": "Method",
-    "events": "Event",
-    "categories": "Category",
-    "organisers": "Asked for by",
-    "stages": "Came to",
-    "failures": "Failed for",
-    "origins": "Comes from",
-    "quoted": "Quoted in",
-}
-
-
-def _values(one: Filter) -> str:
-    for minus in ("", "not_"):
-        for field, title in _FIELD.items():
-            if values := getattr(one, f"{minus}{field}"):
-                told = ", ".join(_value(field, value) for value in values)
-                return f"{'Not ' if minus else ''}{title.lower() if minus else title}: {told}"
-    return "Everything"
-
-
-def _value(field: str, value: str) -> str:
-    if field == "statuses":
-        return STATUS[Status(value)].word
-    if field == "stages":
-        return STAGE[Stage(value)][0]
-    if field == "failures":
-        return failure(value)[0]
-    if field == "origins":
-        return ORIGIN[value]
-    return method_word(value) if field == "methods" else value
-
-
-def value_of(field: str, value: str) -> str:
-    """``Status: Waived``: one value of a field of Filter."""
-    bare = field.removeprefix("not_")
-    return f"{_FIELD[bare]}: {_value(bare, value)}"
-
-
-def days_told(span: dates.Span, now: datetime) -> str:
-    """``today``, ``yesterday``, ``12–14 Mar 2026``; moments where it is no whole days."""
-    first, last = dates.business_day(span.start), dates.business_day(span.end - timedelta(microseconds=1))
-    if dates.day_span(first, last) != span:
-        return f"{dates.say_moment(span.start)} – {dates.say_moment(span.end)}"
-    today = dates.business_day(now)
-    if first == last and (today - first).days in (0, 1):
-        return ("today", "yesterday")[(today - first).days]
-    if grammar.is_open(first):
-        return f"up to {dates.say_days(last, last)}"
-    return f"since {dates.say_days(first, first)}" if grammar.is_open(last) else dates.say_days(first, last)
-
-
 def ago(age: timedelta) -> str:
     """``3 minutes``, ``5 hours``, ``12 days``: how long something waits."""
     minutes = max(0, int(age.total_seconds() // 60))
@@ -462,21 +361,6 @@ def ago(age: timedelta) -> str:
     )
 
 
-def days_of(choice: str, today: date) -> dates.Span | None:
-    """The span of a preset; None for any time."""
-    match choice:
-        case "Today":
-            return dates.day_span(today)
-        case "Yesterday":
-            return dates.day_span(today - timedelta(days=1))
-        case "7 days":
-            return dates.day_span(today - timedelta(days=6), today)
-        case "30 days":
-            return dates.day_span(today - timedelta(days=29), today)
-    return None
-
-
-#: What asking the gateway led to, as a sentence.
 #: What the worker does by its own clock, and how often.
 JOB: Mapping[Job, tuple[str, str]] = {
     Job.BOOKS: ("The books are examined", "every hour"),
@@ -489,6 +373,7 @@ JOB: Mapping[Job, tuple[str, str]] = {
     Job.RETENTION: ("Personal data is let go", "every night, once begun under Privacy"),
 }
 
+#: What asking the gateway led to, as a sentence.
 ANSWERED: Mapping[Effect, str] = {
     Effect.PAID: "It is paid.",
     Effect.PART_PAID: "A part of it is paid.",

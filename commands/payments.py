@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-import words
+import filter_words
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from payments import audit, dates, grammar, links, obligations, search
 from payments.lifecycle import Source
@@ -89,7 +89,7 @@ def find(
     if not as_json:
         for condition, count in culprits:
             some = f"{min(count, search.COUNT_CAP)}{'+' if count > search.COUNT_CAP else ''}"
-            console.print(f"Without {words.condition(condition, app.now())}: {some}.", markup=False)
+            console.print(f"Without {filter_words.condition(condition, app.now())}: {some}.", markup=False)
 
 
 def wanted_by(session: Session, person: Person, query: str, now: datetime) -> Filter:

@@ -15,9 +15,9 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
   ``signin_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their
   open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its
   process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
-- **words**, **approval_words**, **bank_words**, **file_words** and **privacy_words** say in plain English
-  what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers typed is never
-  Markdown.
+- **words**, **approval_words**, **bank_words**, **file_words**, **filter_words** and **privacy_words** say
+  in plain English what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers
+  typed is never Markdown.
 
 Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above as a table.
 """
@@ -111,6 +111,7 @@ MAY_IMPORT = {
     "approval_words": {"payments", "words"},
     "bank_words": {"payments", "words"},
     "file_words": {"payments", "words"},
+    "filter_words": {"payments", "words"},
     "privacy_words": {"payments"},
     "guide_words": {"payments"},
     "menu": {"payments"},
@@ -120,6 +121,7 @@ MAY_IMPORT = {
         "bootstrap",
         "db.money",
         "file_words",
+        "filter_words",
         "payments",
         "streamlit",
         "pandas",
@@ -133,6 +135,7 @@ MAY_IMPORT = {
         "bootstrap",
         "db.money",
         "file_words",
+        "filter_words",
         "guide_words",
         "menu",
         "payments",
@@ -148,6 +151,7 @@ MAY_IMPORT = {
         "bootstrap",
         "commands",
         "db",
+        "filter_words",
         "payments",
         "requests",
         "simulator",
@@ -195,6 +199,7 @@ OURS |= {
     "approval_words",
     "bank_words",
     "file_words",
+    "filter_words",
     "guide_words",
     "menu",
     "privacy_words",

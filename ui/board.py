@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 import bootstrap
+import filter_words
 import words
 from payments import dates, overview, vitals
 from payments.alerts import AlertView, Kind, Severity
@@ -388,5 +389,5 @@ def needs_a_person(live: Live, ways: frozenset[str]) -> str:
 
 def way_to(item: AttentionItem, ways: frozenset[str]) -> Figure | str:
     if item.filter is not None and item.page == "payments":
-        return charts.address("payments", words.trouble_query(item))
-    return charts.address(item.page, words.trouble_query(item)) if item.page in ways else ""
+        return charts.address("payments", filter_words.trouble_query(item))
+    return charts.address(item.page, filter_words.trouble_query(item)) if item.page in ways else ""

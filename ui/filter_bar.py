@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 import bootstrap
+import filter_words
 import words
 from payments import dates, events, filters, grammar, search, views
 from payments.errors import InvalidInput, NotFound, briefly
@@ -260,7 +261,7 @@ def _day_bar(wanted: Filter, today: date) -> None:
     """Days of creation; those of payment or of the payout when only such are wished for."""
     field = _dated_field(wanted)
     span: dates.Span | None = getattr(wanted, field)
-    presets = {choice: words.days_of(choice, today) for choice in DAYS[1:-1]}
+    presets = {choice: filter_words.days_of(choice, today) for choice in DAYS[1:-1]}
     STATE.days = next((choice for choice, days in presets.items() if span and days == span), None) or (
         OWN_DAYS if span or STATE.pop("own_days_next", False) else ANY_DAY
     )
@@ -302,24 +303,24 @@ def _own_days(field: str, span: dates.Span | None, today: date) -> None:
 
 def _pills(wanted: Filter) -> None:
     """Groups of statuses, as people speak of them, and what needs a person."""
-    whole = [name for name, group in words.GROUPS.items() if set(group) <= set(wanted.statuses)]
+    whole = [name for name, group in filter_words.GROUPS.items() if set(group) <= set(wanted.statuses)]
 
     def grouped() -> None:
-        rest = set(wanted.statuses) - {status for name in whole for status in words.GROUPS[name]}
-        chosen = {status for name in STATE.groups for status in words.GROUPS[name]}
+        rest = set(wanted.statuses) - {status for name in whole for status in filter_words.GROUPS[name]}
+        chosen = {status for name in STATE.groups for status in filter_words.GROUPS[name]}
         _change(statuses=_in_order(rest | chosen))
 
     STATE.groups = whole
-    STATE.troubles = [word for word, name in words.TROUBLES.items() if getattr(wanted, name)]
+    STATE.troubles = [word for word, name in filter_words.TROUBLES.items() if getattr(wanted, name)]
     st.pills(
-        "Status", list(words.GROUPS), selection_mode="multi", key="groups",
+        "Status", list(filter_words.GROUPS), selection_mode="multi", key="groups",
         label_visibility="collapsed", on_change=grouped,
     )  # fmt: skip
     st.pills(
-        "Needs a person", list(words.TROUBLES), selection_mode="multi", key="troubles",
+        "Needs a person", list(filter_words.TROUBLES), selection_mode="multi", key="troubles",
         label_visibility="collapsed",
         on_change=lambda: _change(
-            **{name: word in STATE.troubles for word, name in words.TROUBLES.items()}
+            **{name: word in STATE.troubles for word, name in filter_words.TROUBLES.items()}
         ),
     )  # fmt: skip
 
@@ -416,7 +417,7 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
         "Leave out",
         [*options, *(one for one in now if one not in options)],
         key="leave_out",
-        format_func=lambda one: words.value_of(*one),
+        format_func=lambda one: filter_words.value_of(*one),
         placeholder="Nothing",
         on_change=chosen,
     )
@@ -430,7 +431,7 @@ def _chips(wanted: Filter) -> None:
     with st.container(horizontal=True, gap="small", key="chips"):
         for number, condition in enumerate(conditions):
             st.button(
-                words.condition(condition, bootstrap.app().now()),
+                filter_words.condition(condition, bootstrap.app().now()),
                 key=f"chip_{number}",
                 icon=":material/close:",
                 help="Take this away",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 import bootstrap
+import filter_words
 import ui
 import words
 from payments import as_of, filters, needle, overview, search
@@ -89,7 +90,7 @@ def why_nothing(here: Person, wanted: Filter) -> None:
         for number, (condition, count) in enumerate(culprits):
             some = words.number(min(count, search.COUNT_CAP)) + ("+" if count > search.COUNT_CAP else "")
             st.button(
-                f"Without {ui.escape(words.condition(condition, now))}: {some}",
+                f"Without {ui.escape(filter_words.condition(condition, now))}: {some}",
                 key=f"without_{number}",
                 icon=":material/close:",
                 on_click=ui.hold,

@@ -1,0 +1,122 @@
+"""The filter bar's words, which stand in the URL as well: what a filter asks for, in plain English."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+
+import words
+from payments import dates, filters, grammar
+from payments.conditions import TAKEN
+from payments.funnel import STATUSES
+from payments.lifecycle import Method, Status
+from payments.overview import AttentionItem
+from payments.search import Filter
+from payments.stages import Stage
+
+#: Groups of statuses, as people at a desk speak of them.
+GROUPS: Mapping[str, tuple[Status, ...]] = {
+    words.OUTCOME[outcome].word: statuses for outcome, statuses in STATUSES.items()
+}
+#: What needs a person, and the field of Filter that finds it.
+TROUBLES: Mapping[str, str] = {
+    "Needs a decision": "attention",
+    "Does not fit": "review_only",
+    "Outcome unknown": "outcome_unknown",
+    "Mail failed": "mail_failed",
+}
+
+
+def trouble_query(item: AttentionItem) -> dict[str, str]:
+    """The part of a page's URL that shows what needs a person."""
+    if item.view is not None:
+        return {"show": words.VIEW[item.view][0]}
+    if item.reason is not None:
+        return {"reason": words.CASE[item.reason][0]}
+    return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
+
+
+def condition(one: Filter, now: datetime) -> str:
+    """One condition of a filter, as a few words."""
+    if one.text or one.without:
+        return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
+    if one.amount_from or one.amount_to:
+        return f"From {one.amount_from}" if one.amount_from else f"Up to {one.amount_to}"
+    for name in filters.DAYS:
+        if (span := getattr(one, name)) is not None:
+            return f"{name.title()} {days_told(span, now)}"
+    if one.taken:
+        return "Has money" if one.taken == TAKEN else f"Money by {_listed_ways(one.taken)}"
+    for word, flag in TROUBLES.items():
+        if getattr(one, flag):
+            return word
+    return f"Mode: {one.mode}" if one.mode else _values(one)
+
+
+def _listed_ways(kinds: Iterable[str]) -> str:
+    return ", ".join(words.METHOD[Method(kind)] for kind in kinds)
+
+
+_FIELD = {
+    "statuses": "Status",
+    "methods": "Method",
+    "events": "Event",
+    "categories": "Category",
+    "organisers": "Asked for by",
+    "stages": "Came to",
+    "failures": "Failed for",
+    "origins": "Comes from",
+    "quoted": "Quoted in",
+}
+
+
+def _values(one: Filter) -> str:
+    for minus in ("", "not_"):
+        for field, title in _FIELD.items():
+            if values := getattr(one, f"{minus}{field}"):
+                told = ", ".join(_value(field, value) for value in values)
+                return f"{'Not ' if minus else ''}{title.lower() if minus else title}: {told}"
+    return "Everything"
+
+
+def _value(field: str, value: str) -> str:
+    if field == "statuses":
+        return words.STATUS[Status(value)].word
+    if field == "stages":
+        return words.STAGE[Stage(value)][0]
+    if field == "failures":
+        return words.failure(value)[0]
+    if field == "origins":
+        return words.ORIGIN[value]
+    return words.method_word(value) if field == "methods" else value
+
+
+def value_of(field: str, value: str) -> str:
+    """``Status: Waived``: one value of a field of Filter."""
+    bare = field.removeprefix("not_")
+    return f"{_FIELD[bare]}: {_value(bare, value)}"
+
+
+def days_told(span: dates.Span, now: datetime) -> str:
+    """``today``, ``yesterday``, ``12–14 Mar 2026``; moments where it is no whole days."""
+    first, last = dates.business_day(span.start), dates.business_day(span.end - timedelta(microseconds=1))
+    if dates.day_span(first, last) != span:
+        return f"{dates.say_moment(span.start)} – {dates.say_moment(span.end)}"
+    today = dates.business_day(now)
+    if first == last and (today - first).days in (0, 1):
+        return ("today", "yesterday")[(today - first).days]
+    if grammar.is_open(first):
+        return f"up to {dates.say_days(last, last)}"
+    return f"since {dates.say_days(first, first)}" if grammar.is_open(last) else dates.say_days(first, last)
+
+
+def days_of(choice: str, today: date) -> dates.Span | None:
+    """The span of a preset; None for any time."""
+    match choice:
+        case "Today":
+            return dates.day_span(today)
+        case "Yesterday":
+            return dates.day_span(today - timedelta(days=1))
+        case "7 days":
+            return dates.day_span(today - timedelta(days=6), today)
+        case "30 days":
+            return dates.day_span(today - timedelta(days=29), today)
+    return None
