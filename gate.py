@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bootstrap
-from bootstrap import LOOPBACK, Settings
+from environment import LOOPBACK, Settings
 from payments import health, signin
 from payments.signin import SignedIn
 

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import requests
 
-import bootstrap
-from bootstrap import App, Settings
+import environment
+from bootstrap import App
 from commands.run import is_answering, prepare
 from db.money import Money
+from environment import Settings
 from payments import dates, events, links, obligations, search
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
 from payments.lifecycle import Kind, Source, Status
@@ -46,7 +47,7 @@ def main() -> int:
     print("🧪 Testing iKhokha Payment Integration")
     print("=" * 50)
     try:
-        settings = bootstrap.read_settings()
+        settings = environment.read_settings()
         if not settings.demo:
             raise InvalidInput("This test pays at the simulator, and these settings are live.")
     except InvalidInput as error:
@@ -165,7 +166,7 @@ def _with_what_runs(settings: Settings, started: ExitStack) -> Settings:
             "IKHOKHA_LINK_HOSTS": f"127.0.0.1:{port}",
         }
         started.enter_context(_process(environ, port, "manage.py", "simulator"))
-    own = bootstrap.read_settings({**os.environ, **environ})
+    own = environment.read_settings({**os.environ, **environ})
     prepare(own)
     started.enter_context(_process(environ, hook_port, "webhook.py"))
     return own

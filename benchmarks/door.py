@@ -20,6 +20,8 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import environment
+
 sys.path[0] = str(Path(__file__).parent.parent)
 
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
@@ -177,7 +179,7 @@ def _payment(
 
 def on_a_phone(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="paydesk-door-") as folder, running(Path(folder)) as desk:
-        app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+        app = bootstrap.build(environment.read_settings(desk.environ, None))
         fill(app.sessions, count)
         app.sessions.engine.dispose()
         with far_away(round_trip_s=ROUND_TRIP_S) as way, browser(way) as context:

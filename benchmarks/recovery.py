@@ -23,6 +23,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import environment
+
 sys.path[0] = str(Path(__file__).parent.parent)
 
 from sqlalchemy import func, select
@@ -80,7 +82,7 @@ def _lost_and_back(folder: Path, urls: tuple[str, str], rows: int) -> dict[str, 
     _manage(new, "restore", made["file"])
     restore_s = time.monotonic() - began
     with _open(new, "webhook.py", "server.py"):
-        app = bootstrap.build(bootstrap.read_settings(new, None))
+        app = bootstrap.build(environment.read_settings(new, None))
         _see(app)
         rto_s = time.monotonic() - began
         payments, missing = _look(app, before)
@@ -96,7 +98,7 @@ def _lost_and_back(folder: Path, urls: tuple[str, str], rows: int) -> dict[str, 
 
 
 def _furnish(environ: Mapping[str, str], rows: int) -> None:
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     migrate(app.sessions.engine)
     bootstrap.claim_mode(app.sessions, "demo")
     _book.fill(app.sessions.engine, rows)

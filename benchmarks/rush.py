@@ -18,6 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import environment
+
 sys.path[0] = str(Path(__file__).parent.parent)
 
 from sqlalchemy import ColumnElement, func, select
@@ -51,7 +53,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="paydesk-bench-") as folder,
         running.running(Path(folder)) as desk,
     ):
-        app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+        app = bootstrap.build(environment.read_settings(desk.environ, None))
         told = _rush(desk, app, options.seconds)
         app.sessions.engine.dispose()
     print(json.dumps(told))

@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import environment
+
 sys.path[0] = str(Path(__file__).parent.parent)
 
 import requests
@@ -60,7 +62,7 @@ def main() -> None:
 def measure(folder: Path, kind: str, rows: int, stack: ExitStack) -> dict[str, Any]:
     url = stack.enter_context(postgres.server()) if kind == "postgresql" else f"sqlite:///{folder}/desk.db"
     environ = demo_environ(folder, DATABASE_URL=url)
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     stack.callback(app.sessions.engine.dispose)
     migrate(open_engine(url) if kind == "sqlite" else app.sessions.engine)
     stack.enter_context(simulator(environ))

@@ -13,8 +13,9 @@ from rich.console import Console
 from sqlalchemy.orm import Session
 
 import bootstrap
-from bootstrap import App, Settings
+from bootstrap import App
 from db.session import reached
+from environment import Settings
 from payments.errors import InvalidInput
 from payments.people import ALWAYS, Person, Role, system_person
 

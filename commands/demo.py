@@ -15,10 +15,12 @@ import requests
 import typer
 
 import bootstrap
-from bootstrap import App, Settings
+import environment
+from bootstrap import App
 from commands import DEMO_ADMIN, AsJson, answer, console, open_desk
 from commands.run import prepare, seed_with_progress, state_file
 from db.money import Money
+from environment import Settings
 from payments import events, links, obligations, people
 from payments.errors import Conflict, GatewayUnavailable, PaymentsError
 from payments.lifecycle import Source
@@ -75,7 +77,7 @@ def traffic() -> None:
 
 
 def _demo_settings() -> Settings:
-    settings = bootstrap.read_settings()
+    settings = environment.read_settings()
     if not settings.demo:
         raise Conflict("This desk is live. Invented payers and payments are for demo desks only.")
     return settings

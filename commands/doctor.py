@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 import bootstrap
+import environment
 from bootstrap import App
 from commands import AsJson, answer, console
 from db import migrate as migrations
@@ -84,7 +85,7 @@ def examined() -> Iterator[Line]:
     """Every part, in the order in which one would mend them. Without settings there is no more to ask."""
     yield from _python()
     try:
-        settings = bootstrap.read_settings()
+        settings = environment.read_settings()
         app = bootstrap.build(settings)
     except (PaymentsError, DatabaseUnfit) as error:
         yield Line("settings", Colour.RED, str(error), "Every setting is described in .env.example.")

@@ -18,9 +18,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import bootstrap
-from bootstrap import LOOPBACK, App, Settings
+import environment
+from bootstrap import App
 from commands import aside, console
 from commands.people import first_links
+from environment import LOOPBACK, Settings
 from payments import upgrading
 from payments import worker as workers
 from payments.errors import Conflict, InvalidInput
@@ -52,10 +54,10 @@ def run(
     ] = False,
 ) -> None:
     """Open the desk: dashboard, webhook and worker; in demo mode a simulator and its payers too."""
-    if bootstrap.nothing_set():
+    if environment.nothing_set():
         Path(".env").write_text(_DEMO_ENV)
         console.print("There were no settings: a demo .env was written. For real payments see .env.example.")
-    settings = bootstrap.read_settings()
+    settings = environment.read_settings()
     _check_expose(settings, expose)
     _check_ports(settings)
     app = prepare(settings)

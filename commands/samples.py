@@ -4,8 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from bootstrap import App, Settings
+from bootstrap import App
 from db.models import Payment, PaymentQuote
+from environment import Settings
 from payments import dates
 from payments.errors import Conflict
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 import bootstrap
+import environment
 import webhook
 from db.session import Sessions
 from payments import keyring
@@ -122,8 +123,8 @@ def read_reply(connection: socket.socket) -> Reply:
         return Reply(0)
 
 
-def settings_for(database_url: str, **environ: str) -> bootstrap.Settings:
-    return bootstrap.read_settings({**ENVIRON, "DATABASE_URL": database_url, **environ}, env_file=None)
+def settings_for(database_url: str, **environ: str) -> environment.Settings:
+    return environment.read_settings({**ENVIRON, "DATABASE_URL": database_url, **environ}, env_file=None)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ release, not to the one that it lies in.
 import sys
 from datetime import UTC, datetime
 
+import environment
+
 sys.path.insert(0, "")  # the folder it runs in, not the one it lies in
 
 import bootstrap
@@ -19,7 +21,7 @@ from tests.desk import FakeGateway, issue, make_event, payment_of
 
 def main(url: str, data: str) -> None:
     environ = {"IKHOKHA_APP_ID": "demo", "DATA_DIR": data, "DATABASE_URL": url}
-    sessions, now = bootstrap.build(bootstrap.read_settings(environ, None)).sessions, datetime.now(UTC)
+    sessions, now = bootstrap.build(environment.read_settings(environ, None)).sessions, datetime.now(UTC)
     bootstrap.claim_mode(sessions, "demo")
     with sessions.begin() as session:
         make_event(session, now=now)

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import bootstrap
+import environment
 from db.migrate import migrate
 from db.models import Payment
 from db.money import Money
@@ -83,7 +84,7 @@ class Desk:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session on the desk's database."""
-        app = bootstrap.build(bootstrap.read_settings(self.environ, None))
+        app = bootstrap.build(environment.read_settings(self.environ, None))
         try:
             with app.sessions.read() as session:
                 yield session
@@ -93,7 +94,7 @@ class Desk:
     @contextmanager
     def changing(self) -> Iterator[tuple[Session, datetime]]:
         """A session on the desk's database whose changes are kept, and the desk's now."""
-        app = bootstrap.build(bootstrap.read_settings(self.environ, None))
+        app = bootstrap.build(environment.read_settings(self.environ, None))
         try:
             with app.sessions.begin() as session:
                 yield session, app.now()
@@ -134,7 +135,7 @@ def free_ports(count: int) -> list[int]:
 
 def furnish(environ: Mapping[str, str]) -> None:
     """Two open events, an admin, and an organiser of the first; no payments."""
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     migrate(app.sessions.engine)
     bootstrap.claim_mode(app.sessions, app.settings.mode)
     now = app.now()

@@ -16,6 +16,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
 import bootstrap
+import environment
 from db.migrate import migrate
 from payments import people, signin
 from payments.people import SYSTEM
@@ -92,7 +93,7 @@ def serving(folder: Path, *command: str, **settings: str) -> Iterator[Served]:
     """The door of an empty desk, in a process that nobody has looked at yet; ``command`` in place of
     ``server.py``, for the same door by another way."""
     environ = demo_environ(folder, **settings)
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     migrate(app.sessions.engine)
     with _process(environ, folder / "server.log", command or ("server.py",)) as process:
         served = Served(app.settings.dashboard_port, app, process.pid)

@@ -3,14 +3,15 @@
 Doors are thin and few, one wiring closet, one room per noun, a cellar that only stores::
 
     server.py  dashboard.py  pages/** ─► ui ─┐
-    webhook.py                               ├─► bootstrap ─► payments ─► db
+    webhook.py                               ├─► bootstrap, environment ─► payments ─► db
     manage.py  commands/                     ┘
     simulator ─► payments.gateways, db.money        only commands, tests and benchmarks import simulator
 
 - **db** stores: money, tables, sessions, migrations. It knows nothing of ours above it.
 - **payments** are the rules, one deep file a noun. Its *pure* rooms know neither database nor network:
   what they say can be tested as a table. The others take ``session`` first and never commit.
-- **bootstrap** is the only reader of the environment and the clock; moments enter everywhere else as ``now``.
+- **environment** is the only reader of the settings, **bootstrap** of the clock; moments enter everywhere
+  else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py``, its
   ``signin_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their
   open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its
@@ -66,7 +67,8 @@ MAY_IMPORT = {
     "payments.gateways.transport": {"payments.errors", "payments.gateways", "requests"},
     "payments.oidc": {"payments.errors", "requests"},
     "payments": {"db", "payments", "sqlalchemy"},
-    "bootstrap": {"db", "payments", "sqlalchemy"},
+    "bootstrap": {"db", "environment", "payments", "sqlalchemy"},
+    "environment": {"payments"},
     "webhook": {
         "api",
         "api_description",
@@ -84,7 +86,7 @@ MAY_IMPORT = {
     "api_description": {"api_schemas", "payments"},
     "api_schemas": {"db.money", "payments"},
     "deadlines": {"uvicorn"},
-    "gate": {"bootstrap", "payments", "starlette", "streamlit"},
+    "gate": {"bootstrap", "environment", "payments", "starlette", "streamlit"},
     "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
     "ahead": {"bootstrap", "gate", "payments", "starlette"},
     "server": {
@@ -151,6 +153,7 @@ MAY_IMPORT = {
         "bootstrap",
         "commands",
         "db",
+        "environment",
         "filter_words",
         "payments",
         "requests",
@@ -176,6 +179,7 @@ OURS = {
     "api_description",
     "api_schemas",
     "bootstrap",
+    "environment",
     "deadlines",
     "return_page",
     "webhook",
@@ -305,11 +309,11 @@ def test_no_two_rooms_import_each_other():
     TopologicalSorter({name: imports(path) & set(rooms) - {name} for name, path in rooms.items()}).prepare()
 
 
-def test_only_bootstrap_reads_the_environment():
+def test_only_one_file_reads_the_environment():
     """``commands`` hands its own on to the processes that it starts."""
     reads = re.compile(r"os\.environ|os\.getenv|dotenv_values")
     readers = {name_of(path) for path in sources() if reads.search(ast.unparse(tree_of(path)))}
-    assert {name for name in readers if not within(name, {"bootstrap", "commands"})} == set()
+    assert {name for name in readers if not within(name, {"environment", "commands"})} == set()
 
 
 def test_what_is_chosen_from_the_start_cannot_be_unchosen():

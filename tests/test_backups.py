@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 import bootstrap
+import environment
 from db.models import AuditEntry, Payment, Tally
 from db.session import DatabaseUnfit, Sessions, file_of, open_engine
 from payments import alerts, backups, integrity, keyring, restoring, sealing, standstill, sync, watch
@@ -260,7 +261,7 @@ def test_without_postgresqls_programs_it_says_what_to_install(desk, place, now, 
 def test_live_mode_keeps_no_backup_that_everybody_could_read():
     settings = {"IKHOKHA_APP_ID": "IK123", "IKHOKHA_SECRET_KEY": "s" * 32, "BACKUP_FOLDER": "/mnt/backups"}
     with pytest.raises(InvalidInput, match="BACKUP_FOLDER needs ENCRYPTION_KEYS"):
-        bootstrap.read_settings(settings, None)
+        environment.read_settings(settings, None)
 
 
 def test_two_days_are_kept_whole_a_month_by_its_days_a_year_by_its_months_and_other_files(tmp_path, now):

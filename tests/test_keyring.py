@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bootstrap
+import environment
 from payments import keyring
 from payments.errors import CannotOpen, InvalidInput
 from payments.keyring import KeyRing
@@ -74,7 +75,7 @@ def test_keys_stand_in_no_repr():
     secret = next(iter(OLD.keys.values()))
     assert secret.hex() not in repr(OLD)
     assert str(secret) not in repr(OLD)
-    settings_ = bootstrap.read_settings(
+    settings_ = environment.read_settings(
         {"IKHOKHA_APP_ID": "demo", "ENCRYPTION_KEYS": keyring.new_key("a")}, None
     )
     assert str(settings_.keys.keys["a"]) not in repr(settings_)
@@ -82,7 +83,7 @@ def test_keys_stand_in_no_repr():
 
 def test_a_demo_desk_draws_its_key_once_and_only_its_owner_reads_it(tmp_path):
     demo = {"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}
-    first, second = (bootstrap.build(bootstrap.read_settings(demo, None)) for _ in range(2))
+    first, second = (bootstrap.build(environment.read_settings(demo, None)) for _ in range(2))
     assert second.keys.open(first.keys.seal(b"kept", "here"), "here") == b"kept"
     assert stat.S_IMODE((tmp_path / "demo.keys").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir() if "keys" in path.name] == ["demo.keys"]
@@ -90,4 +91,4 @@ def test_a_demo_desk_draws_its_key_once_and_only_its_owner_reads_it(tmp_path):
 
 def test_a_fault_of_a_key_is_told_with_the_other_faults():
     with pytest.raises(InvalidInput, match="ENCRYPTION_KEYS: key 1"):
-        bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "ENCRYPTION_KEYS": "x"}, None)
+        environment.read_settings({"IKHOKHA_APP_ID": "demo", "ENCRYPTION_KEYS": "x"}, None)

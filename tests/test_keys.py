@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 import bootstrap
+import environment
 from db.models import Event, Payment
 from db.money import Money
 from payments import accounts, imports, lifecycle, links, obligations, people, proposing
@@ -44,7 +45,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, count: int) -> Iterator[Desk]
 
 def _furnish(desk: Desk, count: int) -> None:
     """Four cases of payments by hand, links that the gateway knows, and a case about one of those."""
-    app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+    app = bootstrap.build(environment.read_settings(desk.environ, None))
     now = app.now()
     with app.sessions.begin() as session:
         admin = people.system_person(session, ADMIN)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, make_url, text
 
 import bootstrap
+import environment
 from db.listen import BELIEVED_S, Listener
 from db.session import Sessions, open_engine
 from payments import inbox, people, tallies
@@ -135,7 +136,7 @@ def test_a_connection_that_gives_no_sign_is_not_believed_for_long(engine):
 @pytest.fixture
 def looks(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     """How many questions the live page costs so much later, for whoever sees all of it."""
-    settings = bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
+    settings = environment.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
     app = bootstrap.App(settings, Sessions(engine), {"ikhokha": FakeGateway()}, lambda: moment)
     monkeypatch.setattr(bootstrap, "app", lambda: app)
     board.forget()

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import bootstrap
+import environment
 from db.money import Money
 from payments import links, obligations, people
 from tests.hostile import NAMES
@@ -61,7 +62,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def _pay_as_the_hostile(desk: Desk) -> None:
-    app = bootstrap.build(bootstrap.read_settings(desk.environ, None))
+    app = bootstrap.build(environment.read_settings(desk.environ, None))
     with app.sessions.read() as session:
         admin = people.system_person(session, ADMIN)
     for nth, name in enumerate(NAMES):

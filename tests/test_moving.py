@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, inspect, select, text
 
 import bootstrap
+import environment
 from bootstrap import App
 from commands import season
 from commands.run import prepare, state_file
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> App:
     """A demo desk with a small year in it: events, people, payments and all that became of them."""
-    app = prepare(bootstrap.read_settings(demo_environ(tmp_path_factory.mktemp("year")), None))
+    app = prepare(environment.read_settings(demo_environ(tmp_path_factory.mktemp("year")), None))
     season.seed(app, state_file(app.settings), ends=app.now().replace(microsecond=0), payments=40)
     app.sessions.engine.dispose()
     return app
@@ -38,7 +39,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> App:
 def copy_of(year: App, folder: Path) -> Sessions:
     """That desk, to be spoilt."""
     shutil.copytree(year.settings.data_dir, folder)
-    return bootstrap.build(bootstrap.read_settings(demo_environ(folder), None)).sessions
+    return bootstrap.build(environment.read_settings(demo_environ(folder), None)).sessions
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 import approval_words
 import bank_words
 import bootstrap
+import environment
 import filter_words
 import ui.claims
 import ui.here
@@ -104,7 +105,7 @@ def desk(sqlite_template, tmp_path, now, monkeypatch):
     path = tmp_path / "desk.db"
     shutil.copyfile(sqlite_template, path)
     engine = open_engine(f"sqlite:///{path}")
-    settings = bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
+    settings = environment.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
     one = Desk(Sessions(engine), FakeGateway(), now)
     app = bootstrap.App(settings, one.sessions, {"ikhokha": one.gateway}, lambda: now)
     monkeypatch.setattr(bootstrap, "app", lambda: app)

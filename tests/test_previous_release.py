@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select
 
 import bootstrap
+import environment
 from db.models import InboxEvent
 from payments import chain, integrity, upgrading
 from tests.hook import PATH, event, listens, signed, wait_until
@@ -49,7 +50,7 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_previous_release_issues_is_told_and_shows_on_these_tables(previous, new_database, tmp_path):
     environ = demo_environ(tmp_path, DATABASE_URL=new_database(True))
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     worked = subprocess.run(
         [sys.executable, PROJECT / "tests" / "previous_work.py", environ["DATABASE_URL"], tmp_path],
         cwd=previous, capture_output=True, text=True, timeout=120,

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import bootstrap
+import environment
 from db.migrate import migrate
 from db.models import InboxEvent, PersonSession
 from payments import people
@@ -115,7 +116,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         folder / "desk", DASHBOARD_URL=ORIGIN, PROXY_HOPS="1", IKHOKHA_SECRET_KEY="demo_secret",
         STREAMLIT_SERVER_COOKIE_SECRET="the same on each",
     )  # fmt: skip
-    app = bootstrap.build(bootstrap.read_settings(environ, None))
+    app = bootstrap.build(environment.read_settings(environ, None))
     migrate(app.sessions.engine)
     bootstrap.claim_mode(app.sessions, "demo")
     with app.sessions.begin() as session:

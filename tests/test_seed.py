@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 import bootstrap
+import environment
 from bootstrap import App
 from commands import samples
 from commands import season as playing
@@ -71,7 +72,7 @@ AUDIT_KEYS = keyring.new_key("tests")
 def demo_app(database_url: str, folder: Path) -> App:
     environ = {"IKHOKHA_APP_ID": "demo", "DATABASE_URL": database_url, "DATA_DIR": str(folder)}
     environ["AUDIT_KEYS"] = AUDIT_KEYS
-    return bootstrap.build(bootstrap.read_settings(environ, env_file=None))
+    return bootstrap.build(environment.read_settings(environ, env_file=None))
 
 
 def seed(app: App, folder: Path, *, ends: datetime, payments: int = SMALL, **other: Any) -> Seeded:

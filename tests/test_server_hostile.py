@@ -18,6 +18,7 @@ from sqlalchemy import select
 from websockets.exceptions import InvalidStatus
 
 import bootstrap
+import environment
 from db.models import AuditEntry, Event, Export, Payment, PersonSession
 from payments import browsers, people, proving, signin
 from payments.exports import records
@@ -537,7 +538,7 @@ def test_whoever_claims_another_address_is_seen_where_they_are(door: Served):
 )
 def test_only_what_our_own_proxies_wrote_is_believed(hops: int, forwarded: list[str], caller: str):
     environ = {"IKHOKHA_APP_ID": "demo", "PROXY_HOPS": str(hops)}
-    assert bootstrap.caller(bootstrap.read_settings(environ, None), "10.0.0.1", forwarded) == caller
+    assert bootstrap.caller(environment.read_settings(environ, None), "10.0.0.1", forwarded) == caller
 
 
 # -- what is not a form -------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import bootstrap
-from bootstrap import read_settings
+import environment
 from db.models import Meta
+from environment import read_settings
 from payments.errors import Conflict, InvalidInput
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ LIVE = {
 apprise = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-def read(**environ: str) -> bootstrap.Settings:
+def read(**environ: str) -> environment.Settings:
     return read_settings(environ, env_file=None)
 
 
@@ -187,7 +188,7 @@ def test_nothing_is_set_only_when_nobody_chose(tmp_path, environ, written, nothi
     file = tmp_path / ".env"
     if written:
         file.write_text("")
-    assert bootstrap.nothing_set(environ, file) is nothing
+    assert environment.nothing_set(environ, file) is nothing
 
 
 # -- what they show ---------------------------------------------------------------------------------
@@ -238,7 +239,9 @@ def test_secrets_are_in_no_repr(tmp_path):
         assert secret not in shown
 
 
-@pytest.mark.parametrize("module", ["bootstrap", "webhook", "server", "manage", "payments.gateways.ikhokha"])
+@pytest.mark.parametrize(
+    "module", ["bootstrap", "environment", "webhook", "server", "manage", "payments.gateways.ikhokha"]
+)
 def test_a_door_can_be_imported_without_credentials(module, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {module}"],
@@ -265,8 +268,8 @@ def documented() -> dict[str, str]:
 
 
 def settings_read() -> set[str]:
-    """Every name that bootstrap asks its reader for."""
-    tree = ast.parse((ROOT / "bootstrap.py").read_text())
+    """Every name that the environment is asked for."""
+    tree = ast.parse((ROOT / "environment.py").read_text())
     return {
         node.args[0].value
         for node in ast.walk(tree)

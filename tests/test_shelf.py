@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 import bootstrap
+import environment
 import gate
 from ahead import Ahead
 from db.session import Sessions
@@ -130,7 +131,7 @@ def watched(
     shelf: Shelf, sessions: Sessions, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Watched:
     """The shelf of this process's desk."""
-    settings = bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
+    settings = environment.read_settings({"IKHOKHA_APP_ID": "demo", "DATA_DIR": str(tmp_path)}, None)
     app = bootstrap.App(settings, sessions, {}, clock)
     vars(app)["reports"] = watched = Watched(sessions, demo=True, now=clock)
     watched.begun = []

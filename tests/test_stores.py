@@ -11,6 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import bootstrap
+import environment
 from db.session import Sessions, open_engine
 from payments import backups, keyring, restoring, stores
 from payments.backups import Keeper, Place
@@ -119,7 +120,7 @@ def test_a_bucket_that_is_not_there_is_refused(s3, tmp_path):
 def test_a_store_half_told_is_refused_and_its_secret_not_repeated(text, fault):
     environ = {"IKHOKHA_APP_ID": "demo", "BACKUP_COPY": text}
     with pytest.raises(InvalidInput, match=fault) as caught:
-        bootstrap.read_settings(environ, None)
+        environment.read_settings(environ, None)
     assert "BACKUP_COPY" in str(caught.value)
     assert "ecret" not in str(caught.value).replace("KEY:SECRET", "").replace("key and secret", "").replace(
         "a secret are", ""
@@ -128,7 +129,7 @@ def test_a_store_half_told_is_refused_and_its_secret_not_repeated(text, fault):
 
 def test_the_settings_do_not_show_the_secret_of_the_store():
     text = "s3+https://AKIA:s%2Fcret%40@store.example.org:9000/b/desk"
-    settings = bootstrap.read_settings({"IKHOKHA_APP_ID": "demo", "BACKUP_COPY": text}, None)
+    settings = environment.read_settings({"IKHOKHA_APP_ID": "demo", "BACKUP_COPY": text}, None)
     assert settings.backup_copy == Bucket("https://store.example.org:9000", "b", "desk", "AKIA", "s/cret@")
     assert "cret" not in repr(settings)
     assert settings.backup_copy.where == "https://store.example.org:9000/b/desk"
