@@ -27,6 +27,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from payments import staff
+
 sys.path[0] = str(Path(__file__).parent.parent)
 
 import psutil
@@ -202,7 +204,7 @@ def _people(served: Served) -> str:
     with served.app.sessions.begin() as session:
         known = session.scalars(select(PersonRow.email)).all()
         for email in {TAKES, APPROVES} - {*known}:
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name=email, email=email, role=Role.ADMIN, events=None, now=served.app.now()
             )
     return served.come_in(TAKES)

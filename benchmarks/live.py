@@ -39,7 +39,8 @@ from db.session import Sessions, open_engine
 from payments import lifecycle, overview, references, search_text, tallies
 from payments.exports.layout import COLUMNS
 from payments.lifecycle import Source, Status
-from payments.people import SYSTEM, Role, create_person
+from payments.people import SYSTEM, Role
+from payments.staff import create_person
 from tests import postgres, served
 
 #: A working day in the season of invented payments: what the page calls today.

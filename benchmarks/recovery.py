@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
+from payments import staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -34,7 +35,7 @@ from benchmarks import _book, _run
 from bootstrap import App
 from db.migrate import migrate
 from db.models import InboxEvent, Payment
-from payments import backups, integrity, keyring, people
+from payments import backups, integrity, keyring
 from payments.people import SYSTEM, Role
 from tests import postgres
 from tests.hook import event, listens, read_reply, request, signed, wait_until
@@ -103,7 +104,7 @@ def _furnish(environ: Mapping[str, str], rows: int) -> None:
     bootstrap.claim_mode(app.sessions, "demo")
     _book.fill(app.sessions.engine, rows)
     with app.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name="Naledi", email=WHO, role=Role.ADMIN, events=None, now=app.now()
         )
     integrity.check_now(app.sessions, SYSTEM, now=app.now())  # what an invented book lacks is known before

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
+from payments import staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -124,7 +125,7 @@ def _furnish(app: App) -> Person:
         for nth in range(PAGES):
             role = ROLES[nth % len(ROLES)]
             share = None if role is Role.ADMIN else ids[nth % EVENTS :] + ids[: nth % 3]
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name=f"Person {nth}", email=_email(nth), role=role, events=share, now=now
             )
         return people.system_person(session, running.ADMIN)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
+from payments import staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -30,7 +31,7 @@ from db.migrate import migrate
 from db.models import Link
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import events, people, sheets
+from payments import events, sheets
 from payments.events import EventDraft, Price, State
 from payments.people import SYSTEM, Person, Role
 from payments.sheets import RowState
@@ -110,7 +111,7 @@ def furnish(sessions: Sessions) -> Person:
             categories=(Price("Regular", Money(150_000)),),
         )  # fmt: skip
         events.save_event(session, SYSTEM, draft, now=now)
-        return people.create_person(
+        return staff.create_person(
             session, SYSTEM, name="Thandi Nkosi", email="thandi@example.org", role=Role.ADMIN, events=None,
             now=now,
         )  # fmt: skip

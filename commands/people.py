@@ -8,8 +8,9 @@ from rich.table import Table
 
 from bootstrap import App
 from commands import AsJson, answer, asking, command_line, console, open_desk
-from payments import events, people, second_factor, signin
-from payments.people import PersonView, Role
+from payments import events, second_factor, signin, staff
+from payments.people import Role
+from payments.staff import PersonView
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in.")
 Email = Annotated[str, typer.Argument(help="The person's e-mail address.")]
@@ -30,7 +31,7 @@ def add(
     with desk.sessions.begin() as session:
         by = command_line()
         ids = [events.get_event(session, by, code).id for code in event] if event else None
-        person = people.create_person(
+        person = staff.create_person(
             session, by, name=name, email=email, role=role, events=ids, now=desk.now()
         )
         token = signin.make_sign_in_link(session, by, person.id, now=desk.now())
@@ -43,7 +44,7 @@ def list_(as_json: AsJson = False) -> None:
     """List everybody who ever could sign in."""
     desk = open_desk()
     with desk.sessions.read() as session:
-        found = people.list_people(session, command_line(), now=desk.now())
+        found = staff.list_people(session, command_line(), now=desk.now())
     told = [
         {
             "id": view.id,
@@ -75,7 +76,7 @@ def disable(email: Email, as_json: AsJson = False) -> None:
     desk = open_desk()
     with desk.sessions.begin() as session:
         person = asking(session, email)
-        people.disable_person(session, command_line(), person.id, now=desk.now())
+        staff.disable_person(session, command_line(), person.id, now=desk.now())
     told = {"email": person.email, "disabled": True}
     answer(told, as_json, lambda: console.print(f"{person.name} can no longer sign in."))
 
@@ -97,7 +98,7 @@ def first_links(desk: App) -> list[tuple[str, str]]:
     creates the first admin, and none once there is one."""
     by, now = command_line(), desk.now()
     with desk.sessions.begin() as session:
-        everybody = people.list_people(session, by, now=now)
+        everybody = staff.list_people(session, by, now=now)
         if desk.settings.demo:
             chosen = {view.role: view for view in reversed(everybody) if not view.disabled}
             tokens = [

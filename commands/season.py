@@ -23,7 +23,7 @@ from commands import abroad
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import disputes, inbox, links, obligations, outbox, people, price_book, references, sync
+from payments import disputes, inbox, links, obligations, outbox, people, price_book, references, staff, sync
 from payments.dates import business_day
 from payments.disputes import Told, Why
 from payments.errors import (
@@ -166,7 +166,7 @@ class _Player:
             }
             for name, email, role in STAFF:
                 events = [opened[ORGANISERS_EVENT].id] if role is Role.ORGANISER else None
-                people.create_person(
+                staff.create_person(
                     session, people.SYSTEM, name=name, email=email, role=role, events=events, now=now
                 )
             self._staff = {email: people.system_person(session, email) for _, email, _ in STAFF}

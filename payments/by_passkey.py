@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonIdentity, PersonRow
 from db.session import Sessions
-from payments import audit, guesses, passkeys, people, proving, signin
+from payments import audit, guesses, passkeys, people, proving, signin, staff
 from payments.errors import InvalidInput, NotAllowed
 from payments.keyring import KeyRing
 from payments.passkeys import COME_IN, PROVE, Party
@@ -145,5 +145,5 @@ def _comes_from_elsewhere(session: Session, row: PersonRow) -> bool:
 
 def _begun_anew(session: Session, here: SignedIn, visitor: Visitor, how: str, now: datetime) -> str:
     row = session.get_one(PersonRow, here.person.id)
-    people.end_sessions(session, row, now)
+    staff.end_sessions(session, row, now)
     return signin.open_session(session, row, visitor, how, now=now, proves=True)

@@ -17,7 +17,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from db.models import Event, PersonIdentity, PersonRow
-from payments import approvals, dates, eft, passkeys, people, second_factor
+from payments import approvals, dates, eft, passkeys, people, second_factor, staff
 from payments.approvals import ApprovalView, Ask, What
 from payments.eft import Account
 from payments.errors import Conflict, InvalidInput
@@ -51,11 +51,9 @@ def add(
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
     if not people.takes_two(session):
-        people.create_person(session, by, email=email, **wanted.values, now=now)
+        staff.create_person(session, by, email=email, **wanted.values, now=now)
         return None
-    return approvals.ask(
-        session, by, _new(session, people.free_address(session, email), wanted), why, now=now
-    )
+    return approvals.ask(session, by, _new(session, staff.free_address(session, email), wanted), why, now=now)
 
 
 def change(
@@ -67,10 +65,10 @@ def change(
     """
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = people.row_of(session, person_id)
+    row = staff.row_of(session, person_id)
     if people.takes_two(session) and people.gives(row, wanted.role, wanted.events, wanted.until):
         return approvals.ask(session, by, _changed(session, row, wanted), why, now=now)
-    people.change_person(session, by, person_id, **wanted.values, now=now)
+    staff.change_person(session, by, person_id, **wanted.values, now=now)
     return None
 
 
@@ -78,9 +76,9 @@ def enable(session: Session, by: Person, person_id: int, why: str, *, now: datet
     """Let somebody in again. Raises InvalidInput, NotFound, NotAllowed, Conflict."""
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
-    row = people.row_of(session, person_id)
+    row = staff.row_of(session, person_id)
     if not people.takes_two(session):
-        people.enable_person(session, by, person_id, now=now)
+        staff.enable_person(session, by, person_id, now=now)
         return None
     return approvals.ask(session, by, _of(session, What.ENABLE_PERSON, row), why, now=now)
 
@@ -120,7 +118,7 @@ def ask_link(session: Session, by: Person, person_id: int, why: str, *, now: dat
     check(by, Action.MANAGE_PEOPLE)
     proven(by, now=now)
     return approvals.ask(
-        session, by, _of(session, What.SIGN_IN_LINK, people.row_of(session, person_id)), why, now=now
+        session, by, _of(session, What.SIGN_IN_LINK, staff.row_of(session, person_id)), why, now=now
     )
 
 
@@ -135,7 +133,7 @@ def link_takes_two(session: Session, row: PersonRow) -> bool:
 def link_standing(session: Session, by: Person, person_id: int, *, now: datetime) -> str:
     """How far a link is for this person: "free", "ask", "waiting" or "approved"."""
     check(by, Action.MANAGE_PEOPLE)
-    row = people.row_of(session, person_id)
+    row = staff.row_of(session, person_id)
     if not link_takes_two(session, row):
         return "free"
     found = approvals.standing(session, by, _of(session, What.SIGN_IN_LINK, row), now=now)
@@ -181,7 +179,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
 
 def _asker(session: Session, request: ApprovalView, now: datetime) -> Person:
     """Whoever asked, as they are now: it is done in their name, so it must still be theirs to do."""
-    row = people.row_of(session, request.requester_id)
+    row = staff.row_of(session, request.requester_id)
     by = person_of(row, ALWAYS)
     if not people.is_active(row, now) or not approvals.may_ask(by, request):
         raise Conflict(
@@ -196,9 +194,9 @@ def _as_it_is(session: Session, by: Person, request: ApprovalView) -> Ask:
     if request.what is What.SET_ACCOUNT:
         return _account(session, by, told["event"], Account(**told["account_then"]))
     if request.what is What.ADD_PERSON:
-        people.free_address(session, told["email"])
+        staff.free_address(session, told["email"])
         return _new(session, told["email"], _wanted(session, told))
-    row = people.row_of(session, told["person"])
+    row = staff.row_of(session, told["person"])
     if request.what is What.CHANGE_PERSON:
         return _changed(session, row, _wanted(session, told))
     return _of(session, request.what, row)
@@ -206,16 +204,16 @@ def _as_it_is(session: Session, by: Person, request: ApprovalView) -> Ask:
 
 def _added(session: Session, by: Person, used: ApprovalView, now: datetime) -> None:
     wanted = _wanted(session, used.bound)
-    people.create_person(session, by, email=used.bound["email"], **wanted.values, now=now, approval=used.id)
+    staff.create_person(session, by, email=used.bound["email"], **wanted.values, now=now, approval=used.id)
 
 
 def _made_so(session: Session, by: Person, used: ApprovalView, now: datetime) -> None:
     wanted = _wanted(session, used.bound)
-    people.change_person(session, by, used.bound["person"], **wanted.values, now=now, approval=used.id)
+    staff.change_person(session, by, used.bound["person"], **wanted.values, now=now, approval=used.id)
 
 
 def _enabled(session: Session, by: Person, used: ApprovalView, now: datetime) -> None:
-    people.enable_person(session, by, used.bound["person"], now=now, approval=used.id)
+    staff.enable_person(session, by, used.bound["person"], now=now, approval=used.id)
 
 
 def _reset(session: Session, by: Person, used: ApprovalView, now: datetime) -> None:
@@ -275,7 +273,7 @@ def _of(session: Session, what: What, row: PersonRow) -> Ask:
 def _told(session: Session, wanted: Wanted) -> dict[str, Any]:
     """In plain values that people can read and ``_wanted`` can take back."""
     return {
-        "name": people.named(wanted.name),
+        "name": staff.named(wanted.name),
         "role": str(wanted.role),
         "events": "all" if wanted.events is None else _codes(session, wanted.events),
         "until": wanted.until.isoformat() if wanted.until else "",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, PersonIdentity, PersonRow
 from db.session import Sessions
-from payments import audit, contacts, guesses, people, signin
+from payments import audit, contacts, guesses, people, signin, staff
 from payments.errors import InvalidInput, NotAllowed
 from payments.oidc import Arrival
 from payments.people import SYSTEM, Role
@@ -94,7 +94,7 @@ def _person(session: Session, arrival: Arrival, claims: Claims, now: datetime) -
     if not people.is_active(row, now):
         raise _Refused("You have no access to this desk any more. Ask an admin.")
     if given is not None and given != _Given(Role(row.role), people.person_of(row).events):
-        people.change_person(
+        staff.change_person(
             session, SYSTEM, row.id, name=row.name, role=given.role, events=given.events,
             access_until=row.access_until, now=now,
         )  # fmt: skip
@@ -130,7 +130,7 @@ def _made(session: Session, arrival: Arrival, given: _Given | None, now: datetim
     address = _address(arrival)
     if given is None:
         raise _Refused(_NOBODY.format(address))
-    made = people.create_person(
+    made = staff.create_person(
         session, SYSTEM, name=arrival.name or address, email=address, role=given.role, events=given.events,
         now=now,
     )  # fmt: skip
@@ -165,4 +165,4 @@ def _withdraw(session: Session, arrival: Arrival, claims: Claims, now: datetime)
     """Whoever has no role there any more is signed out here as well, everywhere."""
     row = _known(session, arrival) if claims.roles else None
     if row is not None:
-        people.end_sessions(session, row, now)
+        staff.end_sessions(session, row, now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonRow, PersonSession
 from db.session import Sessions
-from payments import audit, guesses, passwords, people, second_factor, signin
+from payments import audit, guesses, passwords, people, second_factor, signin, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.keyring import KeyRing
 from payments.people import SYSTEM
@@ -105,7 +105,7 @@ def set_up(
         if signin.session_of(session, token, now=now) is None:
             raise NotAllowed(ENDED)
         papers = second_factor.confirm(session, here.person, offer, code, keys, now=now)
-        people.end_sessions(session, row, now)
+        staff.end_sessions(session, row, now)
         return signin.open_session(session, row, visitor, "codes set up", now=now, proves=True), papers
 
 

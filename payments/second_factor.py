@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, RecoveryCode, SecondFactor
-from payments import audit, guesses, passkeys, people, tickets
+from payments import audit, guesses, passkeys, people, staff, tickets
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.keyring import KeyRing
 from payments.people import Action, Person, Role, check, proven
@@ -140,7 +140,7 @@ def reset(
     session.execute(delete(SecondFactor).where(SecondFactor.person_id == person_id))
     session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person_id))
     row.password_hash = None
-    people.end_sessions(session, row, now)
+    staff.end_sessions(session, row, now)
     audit.record(session, by, "reset_codes", row.email, now=now, **second)
 
 

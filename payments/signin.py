@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PersonEvent, PersonRow, PersonSession, SecondFactor, SignInLink
 from db.session import Sessions
-from payments import audit, entrusting, guesses, passkeys, passwords, people, second_factor
+from payments import audit, entrusting, guesses, passkeys, passwords, people, second_factor, staff
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.guesses import Attempt
 from payments.keyring import KeyRing
@@ -299,7 +299,7 @@ def change_password(
             raise Conflict("The password was changed elsewhere just now. Sign in again.")
         guesses.fitted(session, attempt)
         row.password_hash = kept
-        people.revoke_sessions(session, person, person.id, now=now)
+        staff.revoke_sessions(session, person, person.id, now=now)
         audit.record(session, person, "change_password", person.email, now=now)
         return open_session(session, row, visitor, "password changed", now=now)
 
@@ -414,7 +414,7 @@ def _in_by_link(
         raise NotFound(_USED)
     if kept is not None:
         row.password_hash = kept
-        people.revoke_sessions(session, people.person_of(row), row.id, now=now)
+        staff.revoke_sessions(session, people.person_of(row), row.id, now=now)
         audit.record(session, people.person_of(row), "change_password", row.email, now=now)
     # With no password chosen it is a demo desk, where a link is all that anybody has.
     proves = kept is None or _has_app(session, row)
@@ -435,7 +435,7 @@ def create_first_admin(
     with sessions.begin() as session:
         _use_up(session, token, now)
         _no_admin_yet(session)
-        person = people.create_person(
+        person = staff.create_person(
             session, SYSTEM, name=name, email=email, role=Role.ADMIN, events=None, now=now
         )
         row = session.get_one(PersonRow, person.id)

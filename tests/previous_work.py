@@ -8,11 +8,12 @@ import sys
 from datetime import UTC, datetime
 
 import environment
+from payments import staff
 
 sys.path.insert(0, "")  # the folder it runs in, not the one it lies in
 
 import bootstrap
-from payments import inbox, people
+from payments import inbox
 from payments.gateways import Answer
 from payments.inbox import Message
 from payments.people import SYSTEM, Role
@@ -25,7 +26,7 @@ def main(url: str, data: str) -> None:
     bootstrap.claim_mode(sessions, "demo")
     with sessions.begin() as session:
         make_event(session, now=now)
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
     gateway = FakeGateway()

@@ -24,7 +24,7 @@ import environment
 from db.migrate import migrate
 from db.models import Payment
 from db.money import Money
-from payments import events, people
+from payments import events, staff
 from payments.events import EventDraft, Price, State
 from payments.people import SYSTEM, Role
 from tests import nursery
@@ -151,10 +151,10 @@ def furnish(environ: Mapping[str, str]) -> None:
             )
             for code, name in (("DEVCONF", "Developer Conference"), ("GALA", "Gala Dinner"))
         ]
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name="Thandi Nkosi", email=ADMIN, role=Role.ADMIN, events=None, now=now
         )
-        people.create_person(
+        staff.create_person(
             session,
             SYSTEM,
             name="Aisha Patel",

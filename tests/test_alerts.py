@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Alert, AuditEntry, OutboxMail
-from payments import alerts, chat, inbox, people, rhythm, sync, tallies, watch
+from payments import alerts, chat, inbox, rhythm, staff, sync, tallies, watch
 from payments.alerts import ALWAYS_LOUD, STILL_WORKS, Alarm, Kind, QuietHours, Severity
 from payments.errors import GatewayUnavailable, InvalidInput, NotAllowed, NotFound, OutcomeUnknown
 from payments.gateways import Answer
@@ -33,7 +33,7 @@ def desk(sessions, now):
     """An event, and an admin with an address."""
     with sessions.begin() as session:
         make_event(session, now=now)
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
     return sessions

@@ -15,7 +15,8 @@ from payments.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
 from payments.lifecycle import Review, Source
-from payments.people import SYSTEM, Person, Role, create_person
+from payments.people import SYSTEM, Person, Role
+from payments.staff import create_person
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_inbox import LINK, accept, message, process
 

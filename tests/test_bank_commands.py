@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import manage
-from payments import people
+from payments import staff
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
 from payments.people import Role
@@ -20,7 +20,7 @@ __all__ = ["desk"]
 def run(desk: Desk, tmp_path):
     """Run a command as the demo admin; returns its JSON, or raises what it raised."""
     with desk.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name=ADMIN.name, email=ADMIN.email, role=Role.ADMIN, events=None, now=desk.now
         )
 
@@ -87,7 +87,7 @@ def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_pat
 
 def test_a_day_is_signed_approved_and_reopened_by_two_people(desk, run, tmp_path):
     with desk.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None,
             now=desk.now,
         )  # fmt: skip

@@ -30,7 +30,8 @@ from payments.deeds import NEEDS, ON_CASES, UNDOABLE, Deed, Given
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
 from payments.lifecycle import Kind, Source, Status
-from payments.people import SYSTEM, Role, create_person
+from payments.people import SYSTEM, Role
+from payments.staff import create_person
 from tests.desk import issue, make_event, payment_of, proved
 from tests.samples import make_payment
 from tests.test_inbox import accept, process

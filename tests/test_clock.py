@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bootstrap import steady_clock
 from db.models import Alert, Case, InboxEvent, Link, OutboxMail, Payment, Receipt, SignInAttempt
 from db.money import Money
-from payments import alerts, dates, guesses, inbox, lifecycle, overview, people, signin
+from payments import alerts, dates, guesses, inbox, lifecycle, overview, signin, staff
 from payments.alerts import Alarm, Kind, Severity
 from payments.errors import NotAllowed, NotFound
 from payments.gateways import Answer
@@ -212,7 +212,7 @@ def test_attempts_of_a_time_to_come_lock_no_longer_than_others(sessions, now):
 @pytest.fixture
 def admin(sessions, now):
     with sessions.begin() as session:
-        return people.create_person(
+        return staff.create_person(
             session, SYSTEM, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import update
 
 from db.models import PersonSession
-from payments import people
+from payments import staff
 from payments.people import SYSTEM, Role
 from tests.served import Served, serving
 
@@ -24,7 +24,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         now = served.app.now()
         with served.app.sessions.begin() as session:
             for name, email in (("Naledi", ADMIN), ("Bongani", "bongani.goes@example.org")):
-                people.create_person(
+                staff.create_person(
                     session, SYSTEM, name=name, email=email, role=Role.ADMIN, events=None, now=now
                 )
         yield served

@@ -22,7 +22,7 @@ from sqlalchemy import select, text, update
 from db.migrate import migrate
 from db.models import InboxEvent, PersonSession
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import people
+from payments import staff
 from payments.health import AWAY
 from payments.people import SYSTEM, Role
 from tests import hook, postgres, served
@@ -111,7 +111,7 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
         )
         now = door.app.now()
         with door.app.sessions.begin() as session:
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name="Thandi", email=ADMIN, role=Role.ADMIN, events=None, now=now
             )
         token = door.come_in(ADMIN)

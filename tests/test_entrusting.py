@@ -19,6 +19,7 @@ from payments import (
     people,
     second_factor,
     signin,
+    staff,
     two_people,
 )
 from payments.api_keys import Scope
@@ -55,7 +56,7 @@ def alone(sessions, now):
             "thandi": somebody(session, "Thandi", Role.ADMIN, now=now),
             "pieter": somebody(session, "Pieter", Role.FINANCE, now=now),
         }
-        sipho = people.create_person(
+        sipho = staff.create_person(
             session,
             SYSTEM,
             name="Sipho",
@@ -127,9 +128,9 @@ def given(sessions, desk, now) -> dict[str, Callable[[Any, Person], Any]]:
         endpoint_id = endpoint.id
     more = Wanted("Sipho", Role.ORGANISER, frozenset({1})).values
     return {
-        "add": lambda s, by: people.create_person(s, by, email="n@example.org", **CLERK.values, now=now),
-        "change": lambda s, by: people.change_person(s, by, sipho, **more, now=now),
-        "enable": lambda s, by: people.enable_person(s, by, sipho, now=now),
+        "add": lambda s, by: staff.create_person(s, by, email="n@example.org", **CLERK.values, now=now),
+        "change": lambda s, by: staff.change_person(s, by, sipho, **more, now=now),
+        "enable": lambda s, by: staff.enable_person(s, by, sipho, now=now),
         "reset": lambda s, by: second_factor.reset(s, by, desk["pieter"].id, now=now),
         "link": lambda s, by: signin.make_sign_in_link(s, by, sipho, now=now),
         "key": lambda s, by: api_keys.make(s, by, "devconf", "Site", [Scope.READ], demo=True, now=now),
@@ -155,21 +156,19 @@ def test_somebody_elses_approval_is_no_approval_of_this(sessions, desk, now):
     did(sessions, two_people.approve, desk["pieter"], request.id, now=now)
     for by, at in ((desk["thandi"], now + timedelta(seconds=1)), (desk["pieter"], now)):
         with pytest.raises((Conflict, NotAllowed)), sessions.begin() as session:
-            people.create_person(
+            staff.create_person(
                 session, by, email="b@example.org", **CLERK.values, now=at, approval=request.id
             )
 
 
 DONE_SINCE = {
-    "the person is not what they were": lambda s, desk, now: people.change_person(
+    "the person is not what they were": lambda s, desk, now: staff.change_person(
         s, SYSTEM, desk["sipho"].id, name="Sipho", role=Role.AUDITOR, events=None, now=now
     ),
-    "the person has another name": lambda s, desk, now: people.change_person(
+    "the person has another name": lambda s, desk, now: staff.change_person(
         s, SYSTEM, desk["sipho"].id, name="Sifiso", role=Role.VIEWER, events=[1], now=now
     ),
-    "the person is shut out": lambda s, desk, now: people.disable_person(
-        s, SYSTEM, desk["sipho"].id, now=now
-    ),
+    "the person is shut out": lambda s, desk, now: staff.disable_person(s, SYSTEM, desk["sipho"].id, now=now),
     "who asked is shut out": lambda s, desk, now: s.execute(
         update(PersonRow).where(PersonRow.name == "Thandi").values(disabled_at=now)
     ),
@@ -215,7 +214,7 @@ def test_asking_for_people_takes_an_admin(sessions, desk, now, who):
 def test_enabling_and_a_reset_are_done_as_they_are_approved(sessions, desk, now):
     with sessions.begin() as session:
         session.add(SecondFactor(person_id=desk["sipho"].id, sealed=b"x", last_step=0, since=now))
-        people.disable_person(session, desk["thandi"], desk["sipho"].id, now=now)
+        staff.disable_person(session, desk["thandi"], desk["sipho"].id, now=now)
     for verb in (entrusting.enable, entrusting.reset_codes):
         request = did(sessions, verb, desk["thandi"], desk["sipho"].id, WHY, now=now)
         did(sessions, two_people.approve, desk["pieter"], request.id, now=now)
@@ -257,7 +256,7 @@ def test_what_is_more_takes_two_and_what_is_less_one(sessions, desk, now, was, b
         return Wanted(**values | {"until": now + timedelta(days=days) if days else None})
 
     who = desk["sipho"].id
-    did(sessions, people.change_person, SYSTEM, who, **wanted(was).values, now=now)
+    did(sessions, staff.change_person, SYSTEM, who, **wanted(was).values, now=now)
     asked = did(sessions, entrusting.change, desk["thandi"], who, wanted(was | becomes), WHY, now=now)
     assert (asked is not None) is more
 
@@ -271,8 +270,8 @@ def test_taking_away_is_one_persons_and_at_once(sessions, desk, now):
     did(sessions, notifying.renew_secret, thandi, 1, KEYS, leaked=True, now=now)
     did(sessions, notifying.remove, thandi, 1, now=now)
     did(sessions, api_keys.revoke, thandi, 1, now=now)
-    assert did(sessions, people.revoke_sessions, thandi, desk["pieter"].id, now=now) == 1
-    did(sessions, people.disable_person, thandi, desk["pieter"].id, now=now)
+    assert did(sessions, staff.revoke_sessions, thandi, desk["pieter"].id, now=now) == 1
+    did(sessions, staff.disable_person, thandi, desk["pieter"].id, now=now)
 
 
 # -- one person alone --------------------------------------------------------------------------------------
@@ -289,8 +288,8 @@ def test_one_gives_alone_until_a_second_who_may_approve_has_come_in(sessions, al
 
 
 FALLS = {
-    "shut out": lambda s, who, now: people.disable_person(s, who["thandi"], who["pieter"].id, now=now),
-    "given less": lambda s, who, now: people.change_person(
+    "shut out": lambda s, who, now: staff.disable_person(s, who["thandi"], who["pieter"].id, now=now),
+    "given less": lambda s, who, now: staff.change_person(
         s, who["thandi"], who["pieter"].id, name="Pieter", role=Role.VIEWER, events=None, now=now
     ),
 }
@@ -303,9 +302,9 @@ def test_who_shuts_the_other_out_is_not_alone_again(sessions, desk, now, fall):
     with pytest.raises(Conflict, match="Nobody else here could approve"):
         added(sessions, desk, now)
     with pytest.raises(Conflict, match="takes two"), sessions.begin() as session:
-        people.create_person(session, desk["thandi"], email="n@example.org", **CLERK.values, now=now)
+        staff.create_person(session, desk["thandi"], email="n@example.org", **CLERK.values, now=now)
     machine = replace(SYSTEM, name="cli:naledi")
-    did(sessions, people.create_person, machine, email="n@example.org", **CLERK.values, now=now)
+    did(sessions, staff.create_person, machine, email="n@example.org", **CLERK.values, now=now)
     assert added(sessions, desk, now) is not None, "the machine's owner added somebody who can approve"
 
 
@@ -406,7 +405,7 @@ def test_what_another_admin_changed_meanwhile_is_not_written_over(page_desk):
     page_desk.sign_in(Role.ADMIN)
     at = page_desk.open("pages/admin/people.py").button(key=f"change_{viewer.id}").click().run()
     with page_desk.sessions.begin() as session:
-        people.change_person(
+        staff.change_person(
             session,
             people.SYSTEM,
             viewer.id,

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.money import Money
 from db.session import Sessions, takes_long
-from payments import people, search
+from payments import search, staff
 from payments.conditions import Filter
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports import presets, records, verify, xlsx_file
@@ -263,7 +263,7 @@ def test_what_never_was_ours_is_unknown(sessions: Sessions, tmp_path: Path, data
 def test_presets_are_ones_own_or_shared_with_the_role(sessions: Sessions, now: datetime):
     with sessions.begin() as session:
         several = [
-            people.create_person(
+            staff.create_person(
                 session,
                 SYSTEM,
                 name=name,
@@ -297,7 +297,7 @@ def test_presets_are_ones_own_or_shared_with_the_role(sessions: Sessions, now: d
 
 def test_a_preset_needs_a_name_and_a_person(sessions: Sessions, now: datetime):
     with sessions.begin() as session:
-        person = people.create_person(
+        person = staff.create_person(
             session, SYSTEM, name="Pieter", email="p@example.org", role=Role.FINANCE, events=None, now=now
         )
     with pytest.raises(InvalidInput), sessions.begin() as session:

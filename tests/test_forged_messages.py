@@ -16,7 +16,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection
 
 from db.models import ApiKey, Approval, AuditEntry, Base, Event, Payment
-from payments import approvals, people, two_people
+from payments import approvals, people, staff, two_people
 from payments.people import SYSTEM, Role
 from tests.desk import make_event
 from tests.samples import make_many, make_payment
@@ -49,7 +49,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             make_many(session, both, now=now, count=80)
             for email, (role, nth) in PEOPLE.items():
                 events = None if nth is None else [both[nth].id]
-                people.create_person(
+                staff.create_person(
                     session, SYSTEM, name=email.split("@")[0].title(), email=email, role=role, events=events,
                     now=now,
                 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import guide_words
 import menu
 from db.models import BankAccount, InboxEvent, Meta, OutboxMail, SecondFactor, StatementFile
-from payments import first_day, people, sync
+from payments import first_day, staff, sync
 from payments.errors import NotAllowed
 from payments.first_day import SetUp, Step
 from payments.gateways import Answer
@@ -82,7 +82,7 @@ def test_what_is_set_is_done(done, set_up, step):
 def test_people_are_enough_when_two_can_decide_and_their_codes_when_all_have_an_app(sessions, now, done):
     def join(email: str, role: Role) -> int:
         with sessions.begin() as session:
-            return people.create_person(
+            return staff.create_person(
                 session, proved(ADMIN), name=email, email=email, role=role, events=None, now=now
             ).id
 

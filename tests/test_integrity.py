@@ -26,6 +26,7 @@ from payments import (
     outbox,
     people,
     signin,
+    staff,
     standstill,
     sync,
 )
@@ -386,9 +387,9 @@ def changes(sessions, gateway, still, now):
         ),
         "links.shared": within(lambda s: links.shared(s, ADMIN, still[3].reference, "sms", now=now)),
         "outbox.resend": within(lambda s: outbox.resend(s, ADMIN, 1, now=now)),
-        "people.create_person": within(lambda s: people.create_person(s, ADMIN, email="z@example.org", **me)),
-        "people.change_person": within(lambda s: people.change_person(s, ADMIN, add_person(s, now), **me)),
-        "people.enable_person": within(lambda s: people.enable_person(s, ADMIN, add_person(s, now), now=now)),
+        "staff.create_person": within(lambda s: staff.create_person(s, ADMIN, email="z@example.org", **me)),
+        "staff.change_person": within(lambda s: staff.change_person(s, ADMIN, add_person(s, now), **me)),
+        "staff.enable_person": within(lambda s: staff.enable_person(s, ADMIN, add_person(s, now), now=now)),
         "events.save_event": within(lambda s: events.save_event(s, ADMIN, save, now=now)),
     }
 
@@ -414,7 +415,7 @@ def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
     with sessions.begin() as session:
         person = add_person(session, now)
         signin.make_sign_in_link(session, ADMIN, person, now=now)
-        people.disable_person(session, ADMIN, person, now=now)
+        staff.disable_person(session, ADMIN, person, now=now)
 
 
 #: Take a person and a moment and change nothing of the books: who looks, who is let in or shut out, and
@@ -432,8 +433,8 @@ POSSIBLE = {
     "on_sale.offers", "prices.quote", "quotes.quote", "registration_files.look", "sheets.read",
     "chargebacks.book", "browsers.everybodys", "browsers.mine",
     "passkeys.ask_new", "passkeys.ask_proof", "passkeys.mine", "second_factor.offer", "second_factor.offered",
-    "people.disable_person", "people.end_sessions", "people.is_active", "people.is_proven",
-    "people.list_people", "people.proven", "people.revoke_sessions", "reminders.next_day", "replay.dry_run",
+    "staff.disable_person", "staff.end_sessions", "people.is_active", "people.is_proven",
+    "staff.list_people", "people.proven", "staff.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",
     "retention.begin", "retention.dry_run", "subjects.proved", "subject_export.take",

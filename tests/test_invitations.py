@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, SignInLink
 from db.session import Sessions
-from payments import invitations, outbox, people, signin
+from payments import invitations, outbox, signin, staff
 from payments.courier import Courier
 from payments.errors import NotAllowed, NotFound, ProveAgain
 from payments.people import SYSTEM, Person, Role
@@ -93,7 +93,7 @@ def test_a_mail_that_is_late_or_for_somebody_shut_out_does_not_go(sessions: Sess
     assert send(sessions, now + HOUR) == []
     forget(sessions, other.email, now)
     with sessions.begin() as session:
-        people.disable_person(session, SYSTEM, other.id, now=now)
+        staff.disable_person(session, SYSTEM, other.id, now=now)
     assert send(sessions, now) == []
     assert "{the link" not in kept(sessions), "what is not owed any more has left the outbox"
 

@@ -15,7 +15,7 @@ import bootstrap
 import environment
 from db.listen import BELIEVED_S, Listener
 from db.session import Sessions, open_engine
-from payments import inbox, people, tallies
+from payments import inbox, staff, tallies
 from payments.inbox import Message
 from payments.people import SYSTEM, Role
 from tests.desk import ADMIN, FakeGateway, make_event
@@ -194,7 +194,7 @@ def test_an_open_page_shows_what_another_process_wrote_whether_it_is_told_or_not
         engine, app = door.app.sessions.engine, door.app
         with app.sessions.begin() as session:
             devconf = make_event(session, now=app.now())
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name="Sipho", email="sipho@example.org", role=Role.ADMIN, events=None,
                 now=app.now(),
             )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from db.models import Event
 from db.money import Money
-from payments import choices, morning, people
+from payments import choices, morning, people, staff
 from payments.choices import Mail
 from payments.morning import Waiting
 from payments.people import Role
@@ -15,7 +15,7 @@ __all__ = ["desk"]
 
 def chosen(desk: Desk, role: Role) -> Mail:
     with desk.sessions.read() as session:
-        [one] = [one for one in people.list_people(session, people.SYSTEM, now=desk.now) if one.role is role]
+        [one] = [one for one in staff.list_people(session, people.SYSTEM, now=desk.now) if one.role is role]
         return choices.mail(session, one.id)
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Case, OutboxMail
-from payments import alerts, attention, cases, people, sync, watch
+from payments import alerts, attention, cases, staff, sync, watch
 from payments.alerts import Kind
 from payments.cases import Decision, Reason
 from payments.gateways import Answer
@@ -24,7 +24,7 @@ WHY = "Both were the same payer's, and one goes back."
 def link(sessions, gateway, now):
     with sessions.begin() as session:
         make_event(session, now=now)
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
     return issue(sessions, gateway, now=now)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from db.models import Base, Link
 from db.money import Money
-from payments import events, filters, inbox, links, obligations, people, search, sync
+from payments import events, filters, inbox, links, obligations, search, staff, sync
 from payments.errors import InvalidInput
 from payments.events import EventDraft
 from payments.gateways import Answer, GatewayEvent
@@ -52,7 +52,7 @@ def ways_in(sessions, gateway, now):
 
     def person(name):
         with sessions.begin() as session:
-            people.create_person(
+            staff.create_person(
                 session, ADMIN, name=name, email="x@example.org", role=Role.VIEWER, events=None, now=now
             )
 

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Event, PersonIdentity, PersonRow
 from db.session import Sessions
-from payments import identities, people, signin
+from payments import identities, signin, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.events import EventDraft, save_event
 from payments.identities import Claims
@@ -285,7 +285,7 @@ def test_whoever_was_shut_out_stays_out(sessions, now):
     invited = join(sessions, now, role=Role.FINANCE)
     come_in(sessions, arrival(), INVITED, now)
     with sessions.begin() as session:
-        people.disable_person(session, SYSTEM, invited.id, now=now)
+        staff.disable_person(session, SYSTEM, invited.id, now=now)
     with pytest.raises(NotAllowed, match="no access"):
         come_in(sessions, arrival(), INVITED, now)
 

@@ -22,7 +22,7 @@ import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import approvals, disputes, inbox, lifecycle, people, proposing, search, signin
+from payments import approvals, disputes, inbox, lifecycle, people, proposing, search, signin, staff
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -84,7 +84,7 @@ class Desk:
 
     def sign_in(self, role: Role, events: list[int] | None = None) -> None:
         with self.sessions.begin() as session:
-            person = people.create_person(
+            person = staff.create_person(
                 session, people.SYSTEM, name=f"{role} person", email=f"{role}@example.org", role=role,
                 events=events, now=self.now,
             )  # fmt: skip
@@ -244,7 +244,7 @@ def test_a_request_waits_for_another_person_and_never_for_whoever_asked(desk):
     desk.sign_in(Role.FINANCE)
     with desk.sessions.begin() as session:
         farai = people.system_person(session, "finance@example.org")
-        people.create_person(
+        staff.create_person(
             session, people.SYSTEM, name="Second", email="second@example.org", role=Role.ADMIN, events=None,
             now=desk.now,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments import choices, people, views
+from payments import choices, people, staff, views
 from payments.lifecycle import Status
 from payments.people import POLICY, Action, Person, Role
 from payments.search import Filter
@@ -79,7 +79,7 @@ def test_every_deed_is_done_on_a_page_that_whoever_may_do_it_may_open():
 )
 def test_it_finds_whatever_the_words_name(desk, mine, query, starts):
     with desk.sessions.begin() as session:
-        admin = people.create_person(
+        admin = staff.create_person(
             session, people.SYSTEM, name="Thandi Nkosi", email="thandi@example.org", role=Role.ADMIN,
             events=None, now=desk.now,
         )  # fmt: skip
@@ -103,7 +103,7 @@ def test_an_organiser_finds_no_reference_of_another_event_and_nobody_of_the_desk
 
 def test_a_shared_view_is_found_only_by_who_may_open_it(desk, mine):
     with desk.sessions.begin() as session:
-        finance = people.create_person(
+        finance = staff.create_person(
             session,
             people.SYSTEM,
             name="Sipho",
@@ -206,7 +206,7 @@ def test_what_is_not_theirs_to_open_is_not_there_whoever_sends_it(desk, item):
 
 def test_a_payment_opened_last_is_forgotten_with_the_access_to_it(desk, mine):
     with desk.sessions.begin() as session:
-        person = people.create_person(
+        person = staff.create_person(
             session,
             people.SYSTEM,
             name="A",

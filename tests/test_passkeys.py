@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, OutboxMail, Passkey, PersonIdentity, PersonRow, UsedChallenge
 from db.session import Sessions
-from payments import by_passkey, keyring, passkeys, people, proving, second_factor, signin
+from payments import by_passkey, keyring, passkeys, people, proving, second_factor, signin, staff
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.keyring import KeyRing
 from payments.passkeys import COME_IN, PROVE, Party
@@ -425,5 +425,5 @@ def test_a_lost_device_is_taken_away_by_another_admin(sessions: Sessions, now: d
         come_in(sessions, mine, now)
     assert actions(sessions)[-2] == "reset_codes"
     with sessions.read() as session:
-        views = {view.id: view.has_passkeys for view in people.list_people(session, admin, now=now)}
+        views = {view.id: view.has_passkeys for view in staff.list_people(session, admin, now=now)}
     assert views[person.id] is False

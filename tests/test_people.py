@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, PersonRow
 from db.session import Sessions
-from payments import people, signin
+from payments import people, signin, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.people import DESK_WIDE, POLICY, SYSTEM, Action, Person, Role, check
 from payments.signin import Visitor
@@ -49,7 +49,7 @@ def person(role: Role, events: frozenset[int] | None = None) -> Person:
 
 def add(session: Session, who: str, role: Role, now: datetime, **more: object) -> Person:
     values: dict[str, object] = {"name": who, "email": f"{who.lower()}@example.org", "role": role}
-    made = people.create_person(session, SYSTEM, **values | {"events": None, "now": now} | more)  # type: ignore[arg-type]
+    made = staff.create_person(session, SYSTEM, **values | {"events": None, "now": now} | more)  # type: ignore[arg-type]
     return replace(made, proved_at=now)
 
 
@@ -114,7 +114,7 @@ def test_a_person_is_kept_as_given_and_found_by_address(sessions: Sessions, now:
     assert (made.email, made.events) == ("aisha@example.org", frozenset({event_id}))
     with sessions.read() as session:
         assert people.system_person(session, "AISHA@example.org") == made
-        (line,) = people.list_people(session, SYSTEM, now=now)
+        (line,) = staff.list_people(session, SYSTEM, now=now)
     assert (line.events, line.sessions, line.has_password, line.disabled) == (("devconf",), 0, False, False)
     assert audited(sessions) == [("Paydesk", "create_person", "aisha@example.org")]
 
@@ -146,17 +146,17 @@ def test_one_address_is_one_person(sessions: Sessions, now: datetime) -> None:
 
 
 CHANGES: dict[str, Callable[[Session, Person, int, datetime], object]] = {
-    "create": lambda session, by, _id, now: people.create_person(
+    "create": lambda session, by, _id, now: staff.create_person(
         session, by, name="New", email="new@example.org", role=Role.VIEWER, events=None, now=now
     ),
-    "change": lambda session, by, id_, now: people.change_person(
+    "change": lambda session, by, id_, now: staff.change_person(
         session, by, id_, name="Sipho", role=Role.FINANCE, events=None, now=now
     ),
-    "disable": lambda session, by, id_, now: people.disable_person(session, by, id_, now=now),
-    "enable": lambda session, by, id_, now: people.enable_person(session, by, id_, now=now),
-    "revoke": lambda session, by, id_, now: people.revoke_sessions(session, by, id_, now=now),
+    "disable": lambda session, by, id_, now: staff.disable_person(session, by, id_, now=now),
+    "enable": lambda session, by, id_, now: staff.enable_person(session, by, id_, now=now),
+    "revoke": lambda session, by, id_, now: staff.revoke_sessions(session, by, id_, now=now),
     "link": lambda session, by, id_, now: signin.make_sign_in_link(session, by, id_, now=now),
-    "list": lambda session, by, _id, now: people.list_people(session, by, now=now),
+    "list": lambda session, by, _id, now: staff.list_people(session, by, now=now),
 }
 
 
@@ -190,7 +190,7 @@ def test_every_change_is_audited_in_its_own_transaction(sessions: Sessions, now:
         assert audited(sessions) == before, f"{name} was recorded though it was not done"
         with sessions.begin() as session:
             CHANGES[name](session, admin, somebody, now)
-            people.enable_person(session, admin, somebody, now=now)
+            staff.enable_person(session, admin, somebody, now=now)
         entry, _ = audited(sessions)[len(before) :]
         assert entry[0] == "thandi@example.org", name
 
@@ -198,7 +198,7 @@ def test_every_change_is_audited_in_its_own_transaction(sessions: Sessions, now:
 def test_the_audit_tells_what_somebody_was_and_became(sessions: Sessions, now: datetime) -> None:
     with sessions.begin() as session:
         somebody = add(session, "Sipho", Role.VIEWER, now)
-        people.change_person(
+        staff.change_person(
             session, SYSTEM, somebody.id, name="Sipho", role=Role.FINANCE, events=None, now=now
         )
     with sessions.read() as session:
@@ -210,14 +210,14 @@ def test_the_audit_tells_what_somebody_was_and_became(sessions: Sessions, now: d
 
 
 DOWNFALLS: dict[str, Callable[[Session, int, datetime], object]] = {
-    "disabled": lambda session, id_, now: people.disable_person(session, SYSTEM, id_, now=now),
-    "demoted": lambda session, id_, now: people.change_person(
+    "disabled": lambda session, id_, now: staff.disable_person(session, SYSTEM, id_, now=now),
+    "demoted": lambda session, id_, now: staff.change_person(
         session, SYSTEM, id_, name="Thandi", role=Role.FINANCE, events=None, now=now
     ),
-    "kept to one event": lambda session, id_, now: people.change_person(
+    "kept to one event": lambda session, id_, now: staff.change_person(
         session, SYSTEM, id_, name="Thandi", role=Role.ADMIN, events=[], now=now
     ),
-    "made temporary": lambda session, id_, now: people.change_person(
+    "made temporary": lambda session, id_, now: staff.change_person(
         session, SYSTEM, id_, name="Thandi", role=Role.ADMIN, events=None, now=now,
         access_until=now + timedelta(days=1),
     ),
@@ -230,7 +230,7 @@ def test_the_last_admin_stays_one(sessions: Sessions, now: datetime) -> None:
         admin = add(session, "Thandi", Role.ADMIN, now)
         add(session, "Temporary", Role.ADMIN, now, access_until=now + timedelta(days=9))
         add(session, "Partial", Role.ADMIN, now, events=())
-        people.disable_person(session, SYSTEM, add(session, "Gone", Role.ADMIN, now).id, now=now)
+        staff.disable_person(session, SYSTEM, add(session, "Gone", Role.ADMIN, now).id, now=now)
     for downfall in DOWNFALLS.values():
         with pytest.raises(Conflict, match="last admin"), sessions.begin() as session:
             downfall(session, admin.id, now)
@@ -245,7 +245,7 @@ def test_one_of_two_admins_may_go(sessions: Sessions, now: datetime, downfall: s
         second = add(session, "Second", Role.ADMIN, now)
         DOWNFALLS[downfall](session, admin.id, now)
     with pytest.raises(Conflict, match="Second is the last admin"), sessions.begin() as session:
-        people.disable_person(session, SYSTEM, second.id, now=now)
+        staff.disable_person(session, SYSTEM, second.id, now=now)
 
 
 def test_two_admins_who_shut_each_other_out_at_once_leave_one(sessions: Sessions, now: datetime) -> None:
@@ -255,7 +255,7 @@ def test_two_admins_who_shut_each_other_out_at_once_leave_one(sessions: Sessions
     def disable(by: Person, whom: Person) -> bool:
         try:
             with sessions.begin() as session:
-                people.disable_person(session, by, whom.id, now=now)
+                staff.disable_person(session, by, whom.id, now=now)
         except Conflict:
             return False
         return True
@@ -288,13 +288,13 @@ def test_somebody_may_end_their_own_sessions(sessions: Sessions, now: datetime) 
         link = signin.make_sign_in_link(session, SYSTEM, somebody.id, now=now)
     signin.sign_in_by_link(sessions, link, visitor=Visitor("127.0.0.1"), now=now)
     with sessions.begin() as session:
-        assert people.revoke_sessions(session, somebody, somebody.id, now=now) == 1
+        assert staff.revoke_sessions(session, somebody, somebody.id, now=now) == 1
 
 
 def test_nobody_and_the_disabled_are_not_found_by_a_command(sessions: Sessions, now: datetime) -> None:
     with sessions.begin() as session:
         gone = add(session, "Gone", Role.VIEWER, now)
-        people.disable_person(session, SYSTEM, gone.id, now=now)
+        staff.disable_person(session, SYSTEM, gone.id, now=now)
     with sessions.read() as session:
         for email in ("gone@example.org", "nobody@example.org", ""):
             with pytest.raises(NotFound):

@@ -23,7 +23,7 @@ import bootstrap
 import environment
 from db.migrate import migrate
 from db.models import InboxEvent, PersonSession
-from payments import people
+from payments import staff
 from payments.people import SYSTEM, Role
 from tests import proxy
 from tests.hook import PATH, event, listens, signed, wait_until
@@ -120,7 +120,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     migrate(app.sessions.engine)
     bootstrap.claim_mode(app.sessions, "demo")
     with app.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name="Thandi", email=EMAIL, role=Role.ADMIN, events=None, now=app.now()
         )
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
 
 from db.models import Event, PersonSession
-from payments import guesses, lifecycle, people, signin
+from payments import guesses, lifecycle, signin, staff
 from payments.lifecycle import Source
 from payments.people import SYSTEM, Role
 from tests.desk import make_event
@@ -40,7 +40,7 @@ class Desk:
         """The cookie of somebody new who sees these events, or all of them."""
         email = f"{role}.{next(_NEW)}@example.org"
         with self.door.app.sessions.begin() as session:
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name="Somebody", email=email, role=role, now=self.door.app.now(),
                 events=[self.events[code] for code in codes] or None,
             )  # fmt: skip

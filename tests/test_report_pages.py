@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from db.money import Money
-from payments import lifecycle, people
+from payments import lifecycle, staff
 from payments.lifecycle import Source
 from payments.people import SYSTEM, Role
 from tests.desk import make_event
@@ -37,7 +37,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                     now=now, source=Source.DESK, actor="Thandi",
                 )  # fmt: skip
             make_payment(session, event, now=now)
-            people.create_person(
+            staff.create_person(
                 session, SYSTEM, name="Refilwe", email="refilwe.reads@example.org", role=Role.FINANCE,
                 events=None, now=now,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, PersonRow, Schedule, ScheduleLink, ScheduleRun
 from db.session import Sessions
-from payments import dates, events, lifecycle, outbox, people, standstill, views
+from payments import dates, events, lifecycle, outbox, people, staff, standstill, views
 from payments.conditions import Filter
 from payments.courier import Courier
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
@@ -415,12 +415,12 @@ def test_who_of_the_desk_asked_for_a_payment_stays_inside(world: World):
 
 def _disabled(world: World) -> None:
     with world.sessions.begin() as session:
-        people.disable_person(session, SYSTEM, world.maker.id, now=world.now)
+        staff.disable_person(session, SYSTEM, world.maker.id, now=world.now)
 
 
 def _demoted(world: World) -> None:
     with world.sessions.begin() as session:
-        people.change_person(
+        staff.change_person(
             session, SYSTEM, world.maker.id, name="Nomsa", role=Role.VIEWER, events=None, now=world.now
         )
 
@@ -449,7 +449,7 @@ def _admin(session):
 def test_it_keeps_to_what_its_maker_saw_then_and_sees_now(world: World):
     def scope(ids: list[int] | None) -> None:
         with world.sessions.begin() as session:
-            people.change_person(
+            staff.change_person(
                 session, SYSTEM, world.maker.id, name="Nomsa", role=Role.FINANCE, events=ids, now=world.now
             )
 

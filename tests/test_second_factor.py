@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from db.models import AuditEntry, PersonRow, PersonSession, RecoveryCode, SecondFactor
 from db.session import Sessions
-from payments import keyring, people, proving, second_factor, signin
+from payments import keyring, people, proving, second_factor, signin, staff
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.keyring import KeyRing
 from payments.people import ALWAYS, FRESH, SYSTEM, Person, Role
@@ -307,7 +307,7 @@ def test_a_proof_is_of_one_session_and_ends_with_it(sessions: Sessions, now: dat
     mine = prove(sessions, mine, "", now, demo=True)
     assert here(sessions, other, now).proved_at is None
     with sessions.begin() as session:
-        people.revoke_sessions(session, SYSTEM, person.id, now=now)
+        staff.revoke_sessions(session, SYSTEM, person.id, now=now)
     with pytest.raises(NotAllowed, match="not signed in"):
         prove(sessions, mine, "", now, demo=True)
 

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Payment
-from payments import accounts, claims, closing_papers, imports, keyring, lifecycle, organisers, people
+from payments import accounts, claims, closing_papers, imports, keyring, lifecycle, organisers, people, staff
 from payments.claims import ClaimDraft
 from payments.dates import business_day
 from payments.lifecycle import Source
@@ -63,7 +63,7 @@ def person(served: Served, name: str, role: Role = Role.VIEWER, *, password: str
     """The address of somebody new at this desk."""
     email = f"{name.lower()}@example.org"
     with served.app.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name=name, email=email, role=role, events=None, now=served.app.now()
         )
     if password:

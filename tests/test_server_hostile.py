@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 import bootstrap
 import environment
 from db.models import AuditEntry, Event, Export, Payment, PersonSession
-from payments import browsers, people, proving, signin
+from payments import browsers, people, proving, signin, staff
 from payments.exports import records
 from payments.exports.layout import Format, Layout
 from payments.lifecycle import Status
@@ -68,7 +68,7 @@ def furnish(served: Served) -> None:
             (WITHOUT, Role.FINANCE, None),
         ):
             name = email.split("@")[0].title()
-            people.create_person(session, SYSTEM, name=name, email=email, role=role, events=events, now=now)
+            staff.create_person(session, SYSTEM, name=name, email=email, role=role, events=events, now=now)
 
 
 @pytest.fixture(scope="module")
@@ -412,7 +412,7 @@ def test_the_cookie_is_for_this_browser_and_host_and_not_for_scripts(door: Serve
 
 def test_under_https_the_cookie_is_bound_to_the_host_and_the_browser_told_to_stay(public: Served):
     with public.app.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name="Vusi", email=VIEWER, role=Role.VIEWER, events=None, now=public.app.now()
         )
     headers = {"Host": "desk.example.org", "Origin": "https://desk.example.org"}
@@ -824,7 +824,7 @@ def test_an_open_page_feels_the_end_of_its_session_at_its_next_run(door: Served)
         assert "Lebo" in run(connection)
         with door.app.sessions.begin() as session:
             person = people.system_person(session, LEAVER)
-            people.revoke_sessions(session, SYSTEM, person.id, now=door.app.now())
+            staff.revoke_sessions(session, SYSTEM, person.id, now=door.app.now())
         said = run(connection)
     assert "You are not signed in" in said
     assert "Lebo" not in said

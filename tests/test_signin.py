@@ -15,7 +15,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
-from payments import guesses, passwords, people, signin
+from payments import guesses, passwords, signin, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.guessable import BESIDE_A_CODE, why_easy
 from payments.people import SYSTEM, Person, Role
@@ -37,7 +37,7 @@ def join(
 ) -> Person:
     """Somebody who may sign in, with a password when one is given."""
     with sessions.begin() as session:
-        person = people.create_person(
+        person = staff.create_person(
             session, SYSTEM, name=name, email=f"{name.lower()}@example.org", role=role, events=None,
             now=now, access_until=until,
         )  # fmt: skip
@@ -200,7 +200,7 @@ def test_whoever_does_not_get_in_hears_the_same(sessions: Sessions, now: datetim
     join(sessions, now, name="Past", role=Role.VIEWER, until=now)
     gone = join(sessions, now, name="Gone", role=Role.VIEWER)
     with sessions.begin() as session:
-        people.disable_person(session, SYSTEM, gone.id, now=now)
+        staff.disable_person(session, SYSTEM, gone.id, now=now)
     assert guess(sessions, "thandi@example.org", now) is None
     for name in ("nobody", "linked", "past", "gone"):
         assert signin.sign_in(sessions, f"{name}@example.org", PASSWORD, visitor=HOME, now=now) is None
@@ -247,7 +247,7 @@ def test_whoever_is_shut_out_while_we_hash_does_not_get_in(sessions: Sessions, n
         while not _attempts(sessions):
             time.sleep(0.05)
         with sessions.begin() as session:
-            people.disable_person(session, SYSTEM, person.id, now=now)
+            staff.disable_person(session, SYSTEM, person.id, now=now)
         passwords._TWO_AT_ONCE.release()
         assert waiting.result(timeout=30) is None
         assert passwords._TWO_AT_ONCE.acquire(timeout=30)
@@ -567,7 +567,7 @@ def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datet
     person = join(sessions, now, role=Role.VIEWER, password=None)
     link = link_for(sessions, person, now)
     with sessions.begin() as session:
-        people.disable_person(session, SYSTEM, person.id, now=now)
+        staff.disable_person(session, SYSTEM, person.id, now=now)
     with pytest.raises(NotFound):
         signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
     with pytest.raises(NotFound, match="Enable them first"):
@@ -577,11 +577,11 @@ def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datet
 def test_shutting_somebody_out_ends_the_links_on_their_way(sessions: Sessions, now: datetime) -> None:
     """Also for whoever is let in again, and for whoever is signed out everywhere: they ask for a new one."""
     person = join(sessions, now, role=Role.VIEWER, password=None)
-    for shut_out in (people.disable_person, people.revoke_sessions):
+    for shut_out in (staff.disable_person, staff.revoke_sessions):
         link = link_for(sessions, person, now)
         with sessions.begin() as session:
             shut_out(session, SYSTEM, person.id, now=now)
-            people.enable_person(session, SYSTEM, person.id, now=now)
+            staff.enable_person(session, SYSTEM, person.id, now=now)
         with pytest.raises(NotFound):
             signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Alert, OutboxMail
-from payments import alerts, people, vitals
+from payments import alerts, staff, vitals
 from payments.alerts import Kind
 from payments.chat import NotSent
 from payments.people import Role
@@ -33,7 +33,7 @@ class Ticks:
 def desk(sessions, now):
     with sessions.begin() as session:
         make_event(session, now=now)
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
     return sessions

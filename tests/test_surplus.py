@@ -20,10 +20,10 @@ from payments import (
     integrity,
     journaling,
     last_stage,
-    people,
     reconciled,
     reconciliation,
     sign_offs,
+    staff,
     surplus,
     timeline,
 )
@@ -295,7 +295,7 @@ def test_the_same_surplus_is_not_moved_twice(payer):
 def command(payer, monkeypatch):
     """Run `manage.py surplus …` as the admin at the desk of this database; returns its JSON."""
     with payer.sessions.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, ADMIN, name=ADMIN.name, email=ADMIN.email, role=Role.ADMIN, events=None, now=payer.now
         )
     here = SimpleNamespace(

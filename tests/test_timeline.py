@@ -51,7 +51,6 @@ from payments import (
     organisers,
     parts,
     payer_memory,
-    people,
     rates,
     reconciliation,
     refund_orders,
@@ -60,6 +59,7 @@ from payments import (
     replay,
     settlements,
     shifts,
+    staff,
     surplus,
     timeline,
     two_people,
@@ -349,7 +349,7 @@ def flagged_and_decided(desk, reference, now) -> None:
 
 def at_a_till(desk, now) -> None:
     with desk.begin() as session:
-        people.create_person(
+        staff.create_person(
             session, SYSTEM, name=ADMIN.name, email=ADMIN.email, role=ADMIN.role, events=None, now=now
         )
         shift = shifts.open_shift(session, ADMIN, "devconf", "Main door", Money(0), now=now)
@@ -404,7 +404,7 @@ def by_two_people(desk, gateway, reference, now) -> None:
     proof, keys = Prepared("pdf", b"%PDF-1.4", "0" * 64), keyring.read(keyring.new_key("test"))
     claimed = issue(desk, gateway, now=now).reference
     with desk.begin() as session:
-        second = people.create_person(
+        second = staff.create_person(
             session, SYSTEM, name="Farai", email="farai@example.org", role=Role.FINANCE, events=None, now=now
         )
         draft = claims.ClaimDraft("claim", claimed, Money(15_000), now.date())

@@ -12,8 +12,9 @@ from payments import choices, search, standstill, views
 from payments.dates import Span
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Status
-from payments.people import SYSTEM, Role, create_person
+from payments.people import SYSTEM, Role
 from payments.search import Filter
+from payments.staff import create_person
 from payments.stages import Stage
 from tests.desk import make_event
 from tests.samples import make_payment

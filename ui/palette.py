@@ -12,7 +12,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import choices, conditions, dates, events, grammar, people, search, sync, views
+from payments import choices, conditions, dates, events, grammar, search, staff, sync, views
 from payments.errors import InvalidInput, PaymentsError
 from payments.people import Action, Person
 from payments.privacy import fold
@@ -194,7 +194,7 @@ def _payment(row: PaymentRow, group: str) -> Item:
 def _people(session: Any, person: Person, query: str) -> Iterable[Item]:
     found = (
         one
-        for one in people.list_people(session, person, now=bootstrap.app().now())
+        for one in staff.list_people(session, person, now=bootstrap.app().now())
         if fold(query) in fold(f"{one.name} {one.email}")
     )
     for one in list(found)[:MOST]:

@@ -8,11 +8,12 @@ import approval_words
 import bootstrap
 import ui
 import words
-from payments import approvals, dates, entrusting, events, invitations, people, signin
+from payments import approvals, dates, entrusting, events, invitations, people, signin, staff
 from payments.approvals import ApprovalView, State, What
 from payments.entrusting import Wanted
 from payments.errors import Conflict
-from payments.people import Action, Person, PersonView, Role
+from payments.people import Action, Person, Role
+from payments.staff import PersonView
 
 person = ui.require(Action.MANAGE_PEOPLE)
 app = bootstrap.app()
@@ -143,7 +144,7 @@ def actions(one: PersonView) -> None:
                     args=done,
                 )
             if one.sessions:
-                done = (f"{one.name} is signed out everywhere.", people.revoke_sessions, one.id)
+                done = (f"{one.name} is signed out everywhere.", staff.revoke_sessions, one.id)
                 st.button(
                     "Sign out everywhere",
                     key=f"revoke_{one.id}",
@@ -157,7 +158,7 @@ def actions(one: PersonView) -> None:
                     one, "codes", "Phone lost: reset codes and passkeys", ":material/phonelink_erase:",
                     lambda why: asked_or_done(entrusting.reset_codes, done, one.id, why),
                 )  # fmt: skip
-            done = (f"{one.name} is shut out.", people.disable_person, one.id)
+            done = (f"{one.name} is shut out.", staff.disable_person, one.id)
             st.button("Disable", key=f"disable_{one.id}", icon=":material/block:", on_click=ui.act, args=done)
 
 
@@ -273,7 +274,7 @@ def save(one: PersonView | None, email: str, wanted: Wanted, why: str) -> None:
 
 opened = st.session_state.get("person_open")
 with app.sessions.read() as session:
-    everybody = people.list_people(session, person, now=app.now())
+    everybody = staff.list_people(session, person, now=app.now())
     two = people.takes_two(session)
     requests = approvals.open_requests(session, person, now=app.now())
     asked = [one for one in requests if one.what in OF_PEOPLE and one.state is State.WAITING]
