@@ -24,11 +24,7 @@ from payments.schedules.outside import Outside
 from payments.stores import Store, store_of
 
 DEMO_APP_IDS = ("demo", "test")
-
-
 DEMO_SECRETS = ("", "demo_secret")
-
-
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

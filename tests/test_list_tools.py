@@ -8,7 +8,7 @@ from payments.lifecycle import Kind
 from payments.people import Role
 from tests.desk import issue, make_event
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
-from ui.lists import USUAL
+from ui.payments_list import USUAL
 
 PAGE = "pages/monitor/payments.py"
 NOTE = "Called them all on Monday."

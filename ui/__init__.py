@@ -9,6 +9,7 @@ from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
 from ui.card_slips import waiting_slips
 from ui.claims import amount_of
 from ui.columns import brought_before, column_screen
+from ui.components import announce, hotkeys
 from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
@@ -19,20 +20,7 @@ from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
-from ui.lists import (
-    ORDERS,
-    announce,
-    cases_list,
-    copy,
-    hotkeys,
-    lines_list,
-    live_list,
-    messages_list,
-    payments_list,
-    preview_list,
-    record,
-    timeline,
-)
+from ui.lists import cases_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
@@ -41,6 +29,7 @@ from ui.palette import palette
 from ui.past import choose_moment, compared, stood_banner
 from ui.payer_details import details_later
 from ui.payer_screen import payer_screen
+from ui.payments_list import ORDERS, live_list, payments_list
 from ui.pieces import (
     Card,
     badge,
@@ -77,9 +66,10 @@ from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
 from ui.several import Several, ask_several, part_form, places_list, price_now
-from ui.sharing import share_link
+from ui.sharing import copy, share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
+from ui.timelines import record, timeline
 from ui.uploads import TABLE, Taken, bring_file
 from ui.walk import Walk
 

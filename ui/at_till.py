@@ -10,7 +10,7 @@ from db.money import Money
 from payments import door
 from payments.door import Slip, Taken
 from payments.people import Person
-from ui.lists import announce
+from ui.components import announce
 from ui.organiser_form import till_receipt
 from ui.pieces import big, facts
 

@@ -26,7 +26,7 @@ from payments.overview import AttentionItem, Live
 from payments.people import Action, Person
 from payments.takings import Compared
 from ui import charts, pieces
-from ui.lists import listing
+from ui.payments_list import listing
 
 #: Pages that numbers lead to, by their addresses, and the action that opens each.
 WAYS = {

@@ -19,7 +19,7 @@ from db.money import Money
 from payments import filters
 from payments.figures import Figure
 from payments.search import Filter
-from ui.lists import component
+from ui.components import component
 
 #: Signs of one word that a card is wide enough for, in its usual size.
 _FITS = 11

@@ -16,10 +16,10 @@ from payments.reconciliation import BANK_LINE
 from payments.search import LinkDetail, PaymentDetail
 from ui.amount_form import agreed_of
 from ui.claims import claims_list
+from ui.components import hotkeys
 from ui.disputes import disputes_of
 from ui.here import error_boundary, require
 from ui.link_history import came_late, new_link, newest, old_links
-from ui.lists import hotkeys, timeline
 from ui.money_steps import money_steps, waiting_requests
 from ui.old_record import old_record
 from ui.organiser_form import receipts_of
@@ -32,6 +32,7 @@ from ui.proving import confirm_here
 from ui.reminder_form import reminders_of
 from ui.several import places_list
 from ui.sharing import share_link
+from ui.timelines import timeline
 from ui.walk import Walk, turn_to
 
 MONEY_ONLY = "Money only"

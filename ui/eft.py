@@ -10,8 +10,8 @@ from payments.people import Action, Person
 from payments.search import PaymentDetail
 from ui.claims import claim_form, claims_told
 from ui.here import error_boundary, require
-from ui.lists import copy, share_text
 from ui.pieces import facts, plain
+from ui.sharing import copy, share_text
 
 
 def eft_sheet(here: Person, detail: PaymentDetail, place: int = 0, *, key: str) -> None:

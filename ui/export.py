@@ -19,8 +19,9 @@ from payments.exports.presets import Preset
 from payments.exports.records import ExportView
 from payments.people import Action, Person
 from payments.search import Filter, Totals
+from ui.components import download
 from ui.here import error_boundary, require
-from ui.lists import ORDERS, download
+from ui.payments_list import ORDERS
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
 from ui.proving import confirm_here, go
 from ui.uploads import Taken, bring_file

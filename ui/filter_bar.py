@@ -25,7 +25,7 @@ from payments.lifecycle import Method, Status
 from payments.people import Person
 from payments.search import Filter
 from payments.stages import Stage
-from ui.lists import ORDERS
+from ui.payments_list import ORDERS
 from ui.pieces import escape, problem
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"

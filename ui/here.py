@@ -13,7 +13,7 @@ import bootstrap
 from payments import health, people, refusals, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.people import Action, Person
-from ui.lists import component
+from ui.components import component
 from ui.pieces import empty_state, problem, way_in
 
 log = logging.getLogger("paydesk.ui")

@@ -10,9 +10,9 @@ from payments.organisers import Organiser
 from payments.people import Action, Person
 from payments.search import PaymentDetail
 from ui.here import error_boundary
-from ui.lists import share_text
 from ui.pieces import file_link, moment, plain
 from ui.proving import go, say_done
+from ui.sharing import share_text
 
 
 def organiser_form(event: EventView) -> None:

@@ -17,10 +17,10 @@ from payments.errors import InvalidInput, PaymentsError
 from payments.people import Action, Person
 from payments.privacy import fold
 from payments.search import Filter, PaymentRow
+from ui.components import component
 from ui.filter_bar import address
 from ui.here import error_boundary, require
 from ui.key_sheet import KEYS
-from ui.lists import component
 
 #: Path below ``pages``, title, icon.
 PageLine = tuple[str, str, str]

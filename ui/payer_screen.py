@@ -13,8 +13,8 @@ from payments.links import LinkView
 from payments.payer_words import Text
 from payments.people import Action
 from payments.search import PaymentDetail
+from ui.components import component
 from ui.here import error_boundary, require
-from ui.lists import component
 from ui.pieces import qr_picture
 
 #: What stands on it in the desk's own language: whoever holds the phone reads that.

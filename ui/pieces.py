@@ -1,7 +1,7 @@
 """The shared look in pieces of HTML: text, money and moments, badges, cards, panels, links.
 
 Text of payers is never Markdown here: it goes through ``facts`` and ``plain``, which escape it, or through
-the components of ``ui.lists``, which set it as text. Only this file writes HTML.
+the components of ``ui.components``, which set it as text. Only this file writes HTML.
 """
 
 import html

@@ -10,7 +10,7 @@ from payments.errors import NotAllowed, PaymentsError, ProveAgain
 from payments.people import Person
 from payments.signin import SignedIn
 from ui import here as door
-from ui.lists import component
+from ui.components import component
 from ui.pieces import escape, link_out, plain, problem
 
 Step = Callable[[Person], object]

@@ -11,7 +11,7 @@ from payments.search import Filter
 from payments.views import View
 from ui.filter_bar import hold
 from ui.here import error_boundary
-from ui.lists import COLUMNS, HANDLE, USUAL
+from ui.payments_list import COLUMNS, HANDLE, USUAL
 from ui.pieces import plain, problem
 
 LIST = "payments"

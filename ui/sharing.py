@@ -1,5 +1,6 @@
-"""Ways to send a payer the link: WhatsApp, SMS, mail, a copy, the phone's own. Each is on the timeline."""
+"""Ways to send somebody a text or a link: WhatsApp, SMS, mail, a copy, print, the phone's own."""
 
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import streamlit as st
@@ -9,12 +10,14 @@ from payments import links, payer_words, sharing
 from payments.errors import Conflict
 from payments.people import Person
 from payments.search import PaymentRow
+from ui.components import component
 from ui.here import error_boundary
-from ui.lists import component
 from ui.pieces import plain
 
-#: What stands on the timeline for each way; a browser sends back no other word.
-WAYS = ("device", "whatsapp", "sms", "email", "copy")
+Way = Mapping[str, str | None]
+_COPY: Way = {"how": "copy", "word": "Copy", "icon": "content_copy", "url": None}
+_PRINT: Way = {"how": "print", "word": "Print", "icon": "print", "url": None}
+_DEVICE: Way = {"how": "device", "word": "Share …", "icon": "ios_share", "url": None}
 
 
 def share_link(here: Person, row: PaymentRow, *, key: str, place: int = 0) -> None:
@@ -27,28 +30,16 @@ def share_link(here: Person, row: PaymentRow, *, key: str, place: int = 0) -> No
         plain(str(why_not), "faint")
         return
 
-    def shared() -> None:
-        how = st.session_state[key].shared
-        if how in WAYS:
-            with error_boundary():
-                app.sessions.run(
-                    lambda session: links.shared(
-                        session, here, row.reference, how, place=place, now=app.now()
-                    )
-                )
+    def shared(how: str) -> None:
+        """It stands on the timeline."""
+        with error_boundary():
+            app.sessions.run(
+                lambda session: links.shared(session, here, row.reference, how, place=place, now=app.now())
+            )
 
-    text, phone = quote(told.text), row.payer_phone
-    mail = f"mailto:{quote(row.payer_email)}?subject={quote(told.subject)}&body={text}"
-    ways = [
-        {"how": "whatsapp", "word": "WhatsApp", "icon": "chat",
-         "url": f"https://wa.me/{phone.lstrip('+')}?text={text}"},
-        {"how": "sms", "word": "SMS", "icon": "sms", "url": f"sms:{quote(phone)}?body={text}"},
-        {"how": "email", "word": "E-mail", "icon": "mail", "url": mail},
-        {"how": "copy", "word": "Copy link", "icon": "content_copy", "url": None},
-        {"how": "device", "word": "Share …", "icon": "ios_share", "url": None},
-    ]  # fmt: skip
-    data = {"ways": ways, "copy": told.url, "text": told.text, "title": told.subject, "tell": True}
-    component("share")(key=key, data=data, on_shared_change=shared)
+    apps = _apps(told.text, told.subject, row.payer_phone, row.payer_email)
+    ways = [*apps, {**_COPY, "word": "Copy link"}, _DEVICE]
+    _share(ways, told.url, key, shared, text=told.text, title=told.subject)
     if row.payer_email:
         st.button(
             "Mail it from the desk",
@@ -69,3 +60,53 @@ def mail_it(here: Person, reference: str, place: int, key: str) -> None:
     with error_boundary():
         app.sessions.run(lambda session: sharing.mail(session, here, reference, place=place, now=app.now()))
         st.session_state[f"{key}_said"] = "The mail waits to be sent."
+
+
+def share_text(
+    text: str,
+    *,
+    key: str,
+    subject: str,
+    phone: str = "",
+    email: str = "",
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Copy a text, or send it by WhatsApp, SMS or e-mail, or print it: how to pay by EFT. ``tell`` hears
+    which way was used."""
+    _share([{**_COPY, "word": "Copy all"}, *_apps(text, subject, phone, email), _PRINT], text, key, tell)
+
+
+def _apps(text: str, subject: str, phone: str, email: str) -> list[Way]:
+    """What opens an app with the text in it, addressed where an address is known."""
+    said, about, number = quote(text), quote(subject), phone.lstrip("+")
+    return [
+        {"how": "whatsapp", "word": "WhatsApp", "icon": "chat", "url": f"https://wa.me/{number}?text={said}"},
+        {"how": "sms", "word": "SMS", "icon": "sms", "url": f"sms:{quote(phone)}?body={said}"},
+        {
+            "how": "email",
+            "word": "E-mail",
+            "icon": "mail",
+            "url": f"mailto:{quote(email)}?subject={about}&body={said}",
+        },
+    ]
+
+
+def _share(
+    ways: Sequence[Way], copied: str, key: str, tell: Callable[[str], None] | None, **more: str
+) -> None:
+    """``tell`` hears of these ways alone, whatever a browser sends."""
+
+    def shared() -> None:
+        how = st.session_state[key].shared
+        if tell and how in {way["how"] for way in ways}:
+            tell(how)
+
+    data = {"ways": [dict(way) for way in ways], "copy": copied, "tell": tell is not None, **more}
+    component("share")(key=key, data=data, on_shared_change=shared)
+
+
+def copy(text: str, *, key: str) -> None:
+    """Text to be taken elsewhere, with a button that copies it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.code(text, language=None, wrap_lines=True)
+        component("share")(key=key, data={"ways": [dict(_COPY)], "copy": text, "tell": False}, width=110)
