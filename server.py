@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
+import outside_pages
 import passkey_pages
 import shared_pages
 import signin_pages
@@ -394,6 +395,7 @@ ROUTES = [
     Route("/healthz", healthz),
     Route("/live", first_page, methods=["GET"]),
     *signin_pages.ROUTES,
+    *outside_pages.ROUTES,
     *passkey_pages.ROUTES,
     *shared_pages.ROUTES,
     Route("/export", export, methods=["GET"]),

@@ -5,11 +5,8 @@ those that ask a browser for a passkey, and those run that one.
 """
 
 import base64
-import binascii
-import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -27,8 +24,6 @@ import bootstrap
 from gate import LOOKS, safe_page, token_of, who
 from payments import (
     dates,
-    guesses,
-    identities,
     invitations,
     passkeys,
     passwords,
@@ -36,17 +31,15 @@ from payments import (
     proving,
     second_factor,
     signin,
+    signin_links,
 )
 from payments.errors import CannotOpen, NotAllowed, NotFound, PaymentsError, ProveAgain
-from payments.oidc import Going, Provider
 from payments.passkeys import Asked, Party
 from payments.second_factor import MONEY_ROLES, Offer, Standing
 from payments.signin import SignedIn, Visitor
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 16 * 1024
-#: How long somebody may take at the provider of sign-ins.
-GOING_S = 600
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 SIGN_INS = anyio.CapacityLimiter(4)
 
@@ -161,11 +154,11 @@ async def do_link(request: Request) -> Response:
 
     def work() -> str:
         if "email" not in form:
-            return signin.sign_in_by_link(
+            return signin_links.sign_in_by_link(
                 app.sessions, token, visitor=visitor, now=app.now(), steady=app.steady(),
                 new_password=password, code=form.get("code", ""), keys=app.keys,
             )  # fmt: skip
-        return signin.create_first_admin(
+        return signin_links.create_first_admin(
             app.sessions, token, name=form.get("name", ""), email=form["email"],
             password=password or "", visitor=visitor, now=app.now(),
         )  # fmt: skip
@@ -182,88 +175,15 @@ async def do_link(request: Request) -> Response:
 async def _link_page(token: str, status: int = 200, **told: Any) -> Response:
     app = bootstrap.app()
 
-    def look() -> signin.Invited | None:
+    def look() -> signin_links.Invited | None:
         with app.sessions.read() as session:
-            return signin.who_comes_by_link(session, token, now=app.now())
+            return signin_links.who_comes_by_link(session, token, now=app.now())
 
     try:
         person = await anyio.to_thread.run_sync(look, limiter=LOOKS)
     except PaymentsError as error:
         return page(404, show="nothing", problem=str(error))
     return page(status, show="link" if person else "first", token=token, person=person, **told)
-
-
-# -- by another house's sign-in ---------------------------------------------------------------------
-
-
-async def go_outside(request: Request) -> Response:
-    """To the provider; what must come back with whoever does goes into a cookie of a few minutes."""
-    app, provider = bootstrap.app(), _provider()
-    going = Going.anew(safe_page(request.query_params.get("next", "/")))
-
-    def work() -> str:
-        return provider.begin(app.settings.sign_in_back, going, now=app.now())
-
-    try:
-        response = RedirectResponse(await anyio.to_thread.run_sync(work, limiter=SIGN_INS), 303)
-    except PaymentsError as error:
-        return page(503, show="password", problem=str(error), next=going.wanted)
-    told = base64.urlsafe_b64encode(json.dumps(astuple(going)).encode()).decode()
-    response.set_cookie(
-        _going_cookie(), told, max_age=GOING_S, path="/", secure=_is_https(), httponly=True, samesite="lax"
-    )
-    return response
-
-
-async def come_back(request: Request) -> Response:
-    """From the provider, with whom it says it is."""
-    app, provider, visitor = bootstrap.app(), _provider(), visitor_of(request)
-    going = _going(request)
-    answer = dict(request.query_params)
-
-    def work(going: Going) -> str:
-        attempt = guesses.attempt(
-            app.sessions, f"oidc {visitor.address}", visitor.address, now=app.now(), steady=app.steady()
-        )
-        arrival = provider.finish(app.settings.sign_in_back, going, answer, now=app.now())
-        claims = app.settings.sign_in_claims
-        token = identities.come_in(app.sessions, arrival, claims, visitor=visitor, now=app.now())
-        with app.sessions.begin() as session:
-            guesses.fitted(session, attempt)
-        return token
-
-    if going is None:
-        return page(400, show="password", problem="This took longer than ten minutes. Begin again.")
-    try:
-        token = await anyio.to_thread.run_sync(work, going, limiter=SIGN_INS)
-    except PaymentsError as error:
-        status = 403 if isinstance(error, NotAllowed) else 503
-        response: Response = page(status, show="password", problem=str(error), next=going.wanted)
-    else:
-        response = await welcome(request, token, going.wanted)
-    response.delete_cookie(_going_cookie(), path="/", secure=_is_https(), httponly=True, samesite="lax")
-    return response
-
-
-def _provider() -> Provider:
-    provider = bootstrap.app().provider
-    if provider is None:
-        raise HTTPException(404, "Not found.")
-    return provider
-
-
-def _going(request: Request) -> Going | None:
-    try:
-        told = json.loads(base64.urlsafe_b64decode(request.cookies.get(_going_cookie(), "")))
-        state, nonce, verifier, wanted = map(str, told)
-    except (binascii.Error, ValueError, TypeError):
-        return None
-    return Going(state, nonce, verifier, safe_page(wanted))
-
-
-def _going_cookie() -> str:
-    """With the prefix of https no page of a neighbouring host can plant it."""
-    return f"{signin.cookie_name(bootstrap.app().settings.dashboard_url)}-going"
 
 
 async def show_password(request: Request) -> Response:
@@ -388,7 +308,7 @@ async def do_signout(request: Request) -> Response:
     await _end_session(request)
     response = RedirectResponse("/signin", 303)
     name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
-    response.delete_cookie(name, path="/", secure=_is_https(), httponly=True, samesite="lax")
+    response.delete_cookie(name, path="/", secure=is_https(), httponly=True, samesite="lax")
     return response
 
 
@@ -429,7 +349,7 @@ async def welcome(request: Request, token: str, wanted: str) -> Response:
 
 def set_cookie(response: Response, token: str) -> None:
     name = signin.cookie_name(bootstrap.app().settings.dashboard_url)
-    response.set_cookie(name, token, path="/", secure=_is_https(), httponly=True, samesite="lax")
+    response.set_cookie(name, token, path="/", secure=is_https(), httponly=True, samesite="lax")
 
 
 async def form_of(request: Request) -> dict[str, str]:
@@ -452,7 +372,7 @@ def visitor_of(request: Request) -> Visitor:
     return Visitor(address, request.headers.get("user-agent", ""))
 
 
-def _is_https() -> bool:
+def is_https() -> bool:
     return bootstrap.app().settings.dashboard_url.startswith("https:")
 
 
@@ -463,8 +383,6 @@ ROUTES = [
     Route("/signin/link", do_link, methods=["POST"]),
     Route("/signin/forgot", show_forgot, methods=["GET"]),
     Route("/signin/forgot", do_forgot, methods=["POST"]),
-    Route("/signin/outside", go_outside, methods=["GET"]),
-    Route("/signin/outside/back", come_back, methods=["GET"]),
     Route("/signin/renewed", do_renewed, methods=["POST"]),
     Route("/password", show_password, methods=["GET"]),
     Route("/password", do_password, methods=["POST"]),

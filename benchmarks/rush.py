@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from payments import staff
+from payments import signin_links, staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -138,10 +138,10 @@ def _email(nth: int) -> str:
 def _cookie(app: App, nth: int) -> str:
     now = app.now()
     with app.sessions.begin() as session:
-        token = signin.make_sign_in_link(
+        token = signin_links.make_sign_in_link(
             session, SYSTEM, people.system_person(session, _email(nth)).id, now=now
         )
-    mine = signin.sign_in_by_link(app.sessions, token, visitor=Visitor("127.0.0.1", "bench"), now=now)
+    mine = signin_links.sign_in_by_link(app.sessions, token, visitor=Visitor("127.0.0.1", "bench"), now=now)
     return f"{signin.cookie_name(app.settings.dashboard_url)}={mine}"
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bootstrap import App
 from commands import AsJson, answer, asking, command_line, console, open_desk
-from payments import events, second_factor, signin, staff
+from payments import events, second_factor, signin_links, staff
 from payments.people import Role
 from payments.staff import PersonView
 
@@ -34,7 +34,7 @@ def add(
         person = staff.create_person(
             session, by, name=name, email=email, role=role, events=ids, now=desk.now()
         )
-        token = signin.make_sign_in_link(session, by, person.id, now=desk.now())
+        token = signin_links.make_sign_in_link(session, by, person.id, now=desk.now())
     told = {"id": person.id, "email": person.email, "sign_in": _url(desk, token)}
     answer(told, as_json, lambda: _say_link(name, str(told["sign_in"])))
 
@@ -65,7 +65,7 @@ def sign_in(email: Email, as_json: AsJson = False) -> None:
     desk = open_desk()
     with desk.sessions.begin() as session:
         person = asking(session, email)
-        token = signin.make_sign_in_link(session, command_line(), person.id, now=desk.now())
+        token = signin_links.make_sign_in_link(session, command_line(), person.id, now=desk.now())
     told = {"email": person.email, "sign_in": _url(desk, token)}
     answer(told, as_json, lambda: _say_link(person.name, told["sign_in"]))
 
@@ -88,7 +88,7 @@ def reset_codes(email: Email, as_json: AsJson = False) -> None:
     with desk.sessions.begin() as session:
         person = asking(session, email)
         second_factor.reset(session, command_line(), person.id, now=desk.now())
-        token = signin.make_sign_in_link(session, command_line(), person.id, now=desk.now())
+        token = signin_links.make_sign_in_link(session, command_line(), person.id, now=desk.now())
     told = {"email": person.email, "sign_in": _url(desk, token)}
     answer(told, as_json, lambda: _say_link(person.name, told["sign_in"]))
 
@@ -102,13 +102,13 @@ def first_links(desk: App) -> list[tuple[str, str]]:
         if desk.settings.demo:
             chosen = {view.role: view for view in reversed(everybody) if not view.disabled}
             tokens = [
-                (f"{view.name} ({view.role})", signin.make_sign_in_link(session, by, view.id, now=now))
+                (f"{view.name} ({view.role})", signin_links.make_sign_in_link(session, by, view.id, now=now))
                 for view in sorted(chosen.values(), key=lambda view: list(Role).index(view.role))
             ]
-        elif signin.has_admin(session):
+        elif signin_links.has_admin(session):
             return []
         else:
-            tokens = [("The first admin", signin.make_sign_in_link(session, by, None, now=now))]
+            tokens = [("The first admin", signin_links.make_sign_in_link(session, by, None, now=now))]
     return [(who, _url(desk, token)) for who, token in tokens]
 
 

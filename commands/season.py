@@ -4,12 +4,10 @@ Demo mode only: this imports the simulator, which live mode never does.
 """
 
 import json
-import random
-import string
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Self
@@ -29,14 +27,12 @@ from payments.disputes import Told, Why
 from payments.errors import (
     Conflict,
     GatewayError,
-    GatewayRefused,
     InvalidInput,
     NotFromGateway,
-    OutcomeUnknown,
 )
 from payments.events import EventDraft, Price, State, get_event, save_event
-from payments.gateways import Answer, Gateway, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
-from payments.gateways.ikhokha import WORDS, sign
+from payments.gateways import Gateway, GatewayEvent
+from payments.gateways.ikhokha import sign
 from payments.inbox import Message
 from payments.lifecycle import Source
 from payments.people import Person, Role
@@ -44,6 +40,7 @@ from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine
 from payments.schedules import book
 from payments.schedules.plan import Plan, ReportOf, Way
 from payments.schedules.recurrence import Every, Recurrence
+from simulator.direct import LedgerGateway
 from simulator.ledger import Ledger, SimulatedLink
 from simulator.season import Deed, Fair, Payer, Season, Step, plan
 
@@ -378,87 +375,7 @@ class _Player:
             raise OSError("552 The mailbox is full.")
 
 
-class LedgerGateway:
-    """The gateway as the desk knows it, on the simulator's ledger without the wire, so that a year is quick.
-
-    Messages are proved and read by the real gateway's code.
-    """
-
-    name = "ikhokha"
-
-    def __init__(self, ledger: Ledger, real: Gateway, pages: str, seed: int) -> None:
-        self._ledger = ledger
-        self.read_event, self.claimed_link = real.read_event, real.claimed_link
-        self._pages = pages  # the address payers find the links' pages at
-        self._dice = random.Random(seed)  # noqa: S311 - pretend ids, the same for the same seed
-        self.now: datetime | None = None
-        self.fault: Deed = Deed.ISSUE
-
-    def draw_id(self) -> str:
-        return "".join(self._dice.choices(string.ascii_lowercase + string.digits, k=15))
-
-    def issue(self, request: LinkRequest) -> IssuedLink:
-        if self.fault is Deed.ISSUE_REFUSED:
-            raise GatewayRefused("99", "The payment link could not be created")
-        if self.fault is Deed.ISSUE_DROPPED:
-            raise OutcomeUnknown("The gateway hung up. The link may exist; it will be looked up.")
-        assert self.now is not None
-        link = self._ledger.add(
-            SimulatedLink(
-                link_id=self.draw_id(),
-                reference=request.reference,
-                amount_minor=request.amount.minor,
-                description=request.description,
-                created_at=self.now,
-                callback_url=request.callback_url,
-                success_url=request.success_url,
-                failure_url=request.failure_url,
-                cancel_url=request.cancel_url,
-            )
-        )
-        if self.fault is Deed.ISSUE_LOST:
-            raise OutcomeUnknown(
-                "The gateway did not answer in time. The link may exist; it will be looked up."
-            )
-        return IssuedLink(link.link_id, f"{self._pages}/{link.link_id}")
-
-    def status(self, gateway_reference: str) -> LinkStatus:
-        return _told(self._ledger.get(gateway_reference))
-
-    def status_by_reference(self, reference: str) -> LinkStatus | None:
-        link = self._ledger.find_by_reference(reference)
-        return _told(link) if link else None
-
-    def history(self, first: date, last: date) -> list[LinkStatus]:
-        return [_told(link) for link in self._ledger.between(first, last)]
-
-    def told_time(self) -> datetime | None:
-        return self.now
-
-
 # -- small words ------------------------------------------------------------------------------------
-
-
-def _told(link: SimulatedLink) -> LinkStatus:
-    """What the simulator answers over HTTP about this link."""
-    created_at = link.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    told = {
-        "paylinkID": link.link_id,
-        "status": link.status,
-        "createdAt": created_at,
-        "amount": link.amount_minor,
-        "description": link.description,
-    }
-    return LinkStatus(
-        gateway_reference=link.link_id,
-        answer=WORDS.get(link.status, Answer.UNCLEAR),
-        word=link.status,
-        amount_minor=link.amount_minor,
-        currency=None,
-        reference=None,
-        created_at=link.created_at,
-        raw=json.dumps(told, ensure_ascii=False),
-    )
 
 
 def _event_body(link_id: str, reference: str, word: str) -> bytes:

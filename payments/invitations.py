@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PersonRow, SignInAttempt
 from db.session import Sessions
-from payments import audit, guesses, outbox, people, signin
+from payments import audit, guesses, outbox, people, signin_links
 from payments.errors import NotFound
 from payments.outbox import Hold
 from payments.people import SYSTEM, Action, Person, check, proven
@@ -95,7 +95,7 @@ def fill(sessions: Sessions, mail_id: int, message: EmailMessage, *, now: dateti
             return Hold("they may not sign in any more")
         if now - mail.created_at >= LASTS[kind]:
             return Hold("it was asked for too long ago")
-        token = signin.make_sign_in_link(session, SYSTEM, row.id, now=now, lasts=LASTS[kind])
+        token = signin_links.make_sign_in_link(session, SYSTEM, row.id, now=now, lasts=LASTS[kind])
         body = mail.body.replace(_PLACE, token)
     message.set_content(body)
     return None

@@ -63,9 +63,13 @@ def standing(session: Session, person_id: int) -> Standing | None:
     return Standing(row.since, session.scalar(left) or 0)
 
 
+def has_app(session: Session, person_id: int) -> bool:
+    return session.get(SecondFactor, person_id) is not None
+
+
 def has_any(session: Session, person_id: int) -> bool:
     """Whether somebody has an app for codes, or a passkey."""
-    return session.get(SecondFactor, person_id) is not None or passkeys.has_any(session, person_id)
+    return has_app(session, person_id) or passkeys.has_any(session, person_id)
 
 
 def offer(person: Person, keys: KeyRing, *, issuer: str, now: datetime) -> Offer:

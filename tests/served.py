@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 import bootstrap
 import environment
 from db.migrate import migrate
-from payments import people, signin
+from payments import people, signin, signin_links
 from payments.people import SYSTEM
 from payments.signin import Visitor
 from tests.canaries import plant
@@ -74,13 +74,13 @@ class Served:
         now = self.app.now()
         with self.app.sessions.begin() as session:
             person = people.system_person(session, email).id if email else None
-            return plant("a link", signin.make_sign_in_link(session, SYSTEM, person, now=now))
+            return plant("a link", signin_links.make_sign_in_link(session, SYSTEM, person, now=now))
 
     def come_in(self, email: str) -> str:
         """The cookie of somebody who is signed in."""
         visitor = Visitor("127.0.0.1", "test")
         now = self.app.now()
-        token = signin.sign_in_by_link(self.app.sessions, self.link(email), visitor=visitor, now=now)
+        token = signin_links.sign_in_by_link(self.app.sessions, self.link(email), visitor=visitor, now=now)
         return plant("a cookie", token)
 
     def cookie(self, token: str | None) -> dict[str, str]:

@@ -13,9 +13,9 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **environment** is the only reader of the settings, **bootstrap** of the clock; moments enter everywhere
   else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py``, its
-  ``signin_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by ``shared_pages``, their
-  open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by ``api.py`` on its
-  process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
+  ``signin_pages``, ``outside_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by
+  ``shared_pages``, their open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by
+  ``api.py`` on its process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
 - **words**, **approval_words**, **bank_words**, **file_words**, **filter_words** and **privacy_words** say
   in plain English what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers
   typed is never Markdown.
@@ -99,6 +99,7 @@ MAY_IMPORT = {
         "pandas",
         "payments",
         "pulse",
+        "outside_pages",
         "passkey_pages",
         "shared_pages",
         "signin_pages",
@@ -107,6 +108,7 @@ MAY_IMPORT = {
         "uvicorn",
     },
     "signin_pages": {"bootstrap", "gate", "payments", "starlette"},
+    "outside_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
     "passkey_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
     "shared_pages": {"bootstrap", "payments", "starlette"},
     "words": {"db.money", "payments"},
@@ -187,6 +189,7 @@ OURS = {
     "pulse",
     "ahead",
     "server",
+    "outside_pages",
     "passkey_pages",
     "shared_pages",
     "signin_pages",

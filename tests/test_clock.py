@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bootstrap import steady_clock
 from db.models import Alert, Case, InboxEvent, Link, OutboxMail, Payment, Receipt, SignInAttempt
 from db.money import Money
-from payments import alerts, dates, guesses, inbox, lifecycle, overview, signin, staff
+from payments import alerts, dates, guesses, inbox, lifecycle, overview, signin, signin_links, staff
 from payments.alerts import Alarm, Kind, Severity
 from payments.errors import NotAllowed, NotFound
 from payments.gateways import Answer
@@ -219,8 +219,8 @@ def admin(sessions, now):
 
 def in_by_link(sessions, admin, made, used):
     with sessions.begin() as session:
-        token = signin.make_sign_in_link(session, SYSTEM, admin.id, now=made)
-    return signin.sign_in_by_link(sessions, token, visitor=HOME, now=used)
+        token = signin_links.make_sign_in_link(session, SYSTEM, admin.id, now=made)
+    return signin_links.sign_in_by_link(sessions, token, visitor=HOME, now=used)
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)

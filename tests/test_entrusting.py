@@ -19,6 +19,7 @@ from payments import (
     people,
     second_factor,
     signin,
+    signin_links,
     staff,
     two_people,
 )
@@ -132,7 +133,7 @@ def given(sessions, desk, now) -> dict[str, Callable[[Any, Person], Any]]:
         "change": lambda s, by: staff.change_person(s, by, sipho, **more, now=now),
         "enable": lambda s, by: staff.enable_person(s, by, sipho, now=now),
         "reset": lambda s, by: second_factor.reset(s, by, desk["pieter"].id, now=now),
-        "link": lambda s, by: signin.make_sign_in_link(s, by, sipho, now=now),
+        "link": lambda s, by: signin_links.make_sign_in_link(s, by, sipho, now=now),
         "key": lambda s, by: api_keys.make(s, by, "devconf", "Site", [Scope.READ], demo=True, now=now),
         "endpoint": lambda s, by: notifying.add(s, by, "devconf", URL + "/2", KEYS, loopback=False, now=now),
         "secret": lambda s, by: notifying.renew_secret(s, by, endpoint_id, KEYS, leaked=False, now=now),
@@ -318,7 +319,7 @@ def test_a_link_in_somebodys_place_takes_two_and_a_first_one_does_not(sessions, 
         return did(sessions, entrusting.link_standing, thandi, sipho, now=now)
 
     assert stands() == "free"
-    did(sessions, signin.make_sign_in_link, thandi, sipho, now=now)
+    did(sessions, signin_links.make_sign_in_link, thandi, sipho, now=now)
     did(
         sessions,
         lambda s: s.execute(update(PersonRow).where(PersonRow.id == sipho).values(password_hash="x")),
@@ -328,9 +329,9 @@ def test_a_link_in_somebodys_place_takes_two_and_a_first_one_does_not(sessions, 
     assert stands() == "waiting"
     did(sessions, two_people.approve, desk["pieter"], request.id, now=now)
     assert stands() == "approved"
-    did(sessions, signin.make_sign_in_link, thandi, sipho, now=now)
+    did(sessions, signin_links.make_sign_in_link, thandi, sipho, now=now)
     with pytest.raises(Conflict, match="Nobody has approved exactly this"):
-        did(sessions, signin.make_sign_in_link, thandi, sipho, now=now)
+        did(sessions, signin_links.make_sign_in_link, thandi, sipho, now=now)
     with sessions.read() as session:
         assert len(session.scalars(select(SignInLink)).all()) == 2
     assert entries(sessions, "make_sign_in_link")[-1]["approved_by"] == "Pieter"

@@ -25,7 +25,7 @@ from payments import (
     obligations,
     outbox,
     people,
-    signin,
+    signin_links,
     staff,
     standstill,
     sync,
@@ -414,7 +414,7 @@ def test_no_person_changes_anything_meanwhile(sessions, gateway, still, now):
 def test_a_person_can_still_be_shut_out_and_let_in(sessions, still, now):
     with sessions.begin() as session:
         person = add_person(session, now)
-        signin.make_sign_in_link(session, ADMIN, person, now=now)
+        signin_links.make_sign_in_link(session, ADMIN, person, now=now)
         staff.disable_person(session, ADMIN, person, now=now)
 
 
@@ -435,7 +435,7 @@ POSSIBLE = {
     "passkeys.ask_new", "passkeys.ask_proof", "passkeys.mine", "second_factor.offer", "second_factor.offered",
     "staff.disable_person", "staff.end_sessions", "people.is_active", "people.is_proven",
     "staff.list_people", "people.proven", "staff.revoke_sessions", "reminders.next_day", "replay.dry_run",
-    "signin.change_password", "signin.make_sign_in_link",
+    "signin.change_password", "signin_links.make_sign_in_link",
     "views.keep", "vitals.healthy", "vitals.vitals",
     "retention.begin", "retention.dry_run", "subjects.proved", "subject_export.take",
     "subject_requests.carry_out", "subject_requests.preview", "subject_requests.standing",

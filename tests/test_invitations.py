@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, SignInLink
 from db.session import Sessions
-from payments import invitations, outbox, signin, staff
+from payments import invitations, outbox, signin, signin_links, staff
 from payments.courier import Courier
 from payments.errors import NotAllowed, NotFound, ProveAgain
 from payments.people import SYSTEM, Person, Role
@@ -56,9 +56,9 @@ def test_an_invitation_lets_in_once_and_the_database_never_held_it(sessions: Ses
     token = token_in(mail)
     assert token not in kept(sessions)
     later = now + timedelta(hours=70)
-    assert signin.sign_in_by_link(sessions, token, visitor=HOME, now=later)
+    assert signin_links.sign_in_by_link(sessions, token, visitor=HOME, now=later)
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, token, visitor=HOME, now=later)
+        signin_links.sign_in_by_link(sessions, token, visitor=HOME, now=later)
 
 
 def test_only_an_admin_who_proved_it_invites(sessions: Sessions, now: datetime) -> None:
@@ -81,7 +81,7 @@ def test_whoever_forgot_gets_a_link_for_an_hour_and_a_stranger_nothing(
     (mail,) = send(sessions, now)
     assert mail["To"] == person.email
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, token_in(mail), visitor=HOME, now=now + HOUR)
+        signin_links.sign_in_by_link(sessions, token_in(mail), visitor=HOME, now=now + HOUR)
     with sessions.read() as session:
         told = session.scalars(select(AuditEntry).where(AuditEntry.action == "forgot_password")).all()
     assert [(entry.actor, len(entry.subject)) for entry in told] == [("Paydesk", 12)] * 5

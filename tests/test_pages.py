@@ -22,7 +22,18 @@ import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import approvals, disputes, inbox, lifecycle, people, proposing, search, signin, staff
+from payments import (
+    approvals,
+    disputes,
+    inbox,
+    lifecycle,
+    people,
+    proposing,
+    search,
+    signin,
+    signin_links,
+    staff,
+)
 from payments.cases import Decision, Reason
 from payments.errors import Conflict
 from payments.funnel import Outcome
@@ -88,9 +99,9 @@ class Desk:
                 session, people.SYSTEM, name=f"{role} person", email=f"{role}@example.org", role=role,
                 events=events, now=self.now,
             )  # fmt: skip
-            link = signin.make_sign_in_link(session, people.SYSTEM, person.id, now=self.now)
+            link = signin_links.make_sign_in_link(session, people.SYSTEM, person.id, now=self.now)
         visitor = signin.Visitor("127.0.0.1")
-        token = signin.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
+        token = signin_links.sign_in_by_link(self.sessions, link, visitor=visitor, now=self.now)
         self.cookie = plant("a cookie", token)
 
     def open(self, page: str, /, **query: str) -> AppTest:

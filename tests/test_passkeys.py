@@ -10,7 +10,17 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, OutboxMail, Passkey, PersonIdentity, PersonRow, UsedChallenge
 from db.session import Sessions
-from payments import by_passkey, keyring, passkeys, people, proving, second_factor, signin, staff
+from payments import (
+    by_passkey,
+    keyring,
+    passkeys,
+    people,
+    proving,
+    second_factor,
+    signin,
+    signin_links,
+    staff,
+)
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.keyring import KeyRing
 from payments.passkeys import COME_IN, PROVE, Party
@@ -337,7 +347,9 @@ def test_beside_a_passkey_no_password_and_no_link_lets_in_alone(sessions: Sessio
     assert enter(sessions, now) is None
     link = link_for(sessions, person, now)
     with pytest.raises(InvalidInput, match="You sign in with a passkey"):
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password="kudu sjokolade olifant 7")
+        signin_links.sign_in_by_link(
+            sessions, link, visitor=HOME, now=now, new_password="kudu sjokolade olifant 7"
+        )
     secret, _ = set_up_codes(sessions, person, now)
     assert enter(sessions, now, shows(secret, now)), "the app goes on working beside it"
     assert come_in(sessions, mine, now)

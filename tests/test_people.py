@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, PersonRow
 from db.session import Sessions
-from payments import people, signin, staff
+from payments import people, signin, signin_links, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.people import DESK_WIDE, POLICY, SYSTEM, Action, Person, Role, check
 from payments.signin import Visitor
@@ -155,7 +155,7 @@ CHANGES: dict[str, Callable[[Session, Person, int, datetime], object]] = {
     "disable": lambda session, by, id_, now: staff.disable_person(session, by, id_, now=now),
     "enable": lambda session, by, id_, now: staff.enable_person(session, by, id_, now=now),
     "revoke": lambda session, by, id_, now: staff.revoke_sessions(session, by, id_, now=now),
-    "link": lambda session, by, id_, now: signin.make_sign_in_link(session, by, id_, now=now),
+    "link": lambda session, by, id_, now: signin_links.make_sign_in_link(session, by, id_, now=now),
     "list": lambda session, by, _id, now: staff.list_people(session, by, now=now),
 }
 
@@ -274,8 +274,8 @@ def test_two_admins_who_shut_each_other_out_at_once_leave_one(sessions: Sessions
 def test_a_change_ends_every_session_at_once(sessions: Sessions, now: datetime, change: str) -> None:
     with sessions.begin() as session:
         somebody = add(session, "Sipho", Role.VIEWER, now)
-        link = signin.make_sign_in_link(session, SYSTEM, somebody.id, now=now)
-    token = signin.sign_in_by_link(sessions, link, visitor=Visitor("127.0.0.1"), now=now)
+        link = signin_links.make_sign_in_link(session, SYSTEM, somebody.id, now=now)
+    token = signin_links.sign_in_by_link(sessions, link, visitor=Visitor("127.0.0.1"), now=now)
     assert signin.who(sessions, token, now=now, active=False) is not None
     with sessions.begin() as session:
         CHANGES[change](session, SYSTEM, somebody.id, now)
@@ -285,8 +285,8 @@ def test_a_change_ends_every_session_at_once(sessions: Sessions, now: datetime, 
 def test_somebody_may_end_their_own_sessions(sessions: Sessions, now: datetime) -> None:
     with sessions.begin() as session:
         somebody = add(session, "Sipho", Role.VIEWER, now)
-        link = signin.make_sign_in_link(session, SYSTEM, somebody.id, now=now)
-    signin.sign_in_by_link(sessions, link, visitor=Visitor("127.0.0.1"), now=now)
+        link = signin_links.make_sign_in_link(session, SYSTEM, somebody.id, now=now)
+    signin_links.sign_in_by_link(sessions, link, visitor=Visitor("127.0.0.1"), now=now)
     with sessions.begin() as session:
         assert staff.revoke_sessions(session, somebody, somebody.id, now=now) == 1
 

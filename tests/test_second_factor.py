@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from db.models import AuditEntry, PersonRow, PersonSession, RecoveryCode, SecondFactor
 from db.session import Sessions
-from payments import keyring, people, proving, second_factor, signin, staff
+from payments import keyring, people, proving, second_factor, signin, signin_links, staff
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.keyring import KeyRing
 from payments.people import ALWAYS, FRESH, SYSTEM, Person, Role
@@ -185,13 +185,13 @@ def test_a_link_takes_the_code_too_and_a_wrong_one_leaves_it_to_use(
     link = link_for(sessions, person, now)
     for code in ("", "12345"):
         with pytest.raises(InvalidInput, match="code"):
-            signin.sign_in_by_link(sessions, link, visitor=HOME, now=now, code=code, keys=KEYS)
+            signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, code=code, keys=KEYS)
     code = shows(secret, now)
-    assert signin.sign_in_by_link(
+    assert signin_links.sign_in_by_link(
         sessions, link, visitor=HOME, now=now, code=code, keys=KEYS, new_password="kudu&7 sjok"
     ), "eight characters do beside a code"
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now, code=code, keys=KEYS)
+        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, code=code, keys=KEYS)
 
 
 def test_fifteen_characters_without_an_app_eight_with_one(sessions: Sessions, now: datetime) -> None:
@@ -297,7 +297,7 @@ def test_a_demo_desks_people_type_nothing_and_confirm_all_the_same(sessions: Ses
     token = prove(sessions, token, "", now, demo=True)
     assert people.is_proven(here(sessions, token, now), now=now)
     link = link_for(sessions, somebody, now)
-    token = signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+    token = signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
     assert people.is_proven(here(sessions, token, now), now=now), "a link is all that they have"
 
 

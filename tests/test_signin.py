@@ -15,7 +15,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
-from payments import guesses, passwords, signin, staff
+from payments import guesses, passwords, signin, signin_links, staff
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.guessable import BESIDE_A_CODE, why_easy
 from payments.people import SYSTEM, Person, Role
@@ -48,11 +48,11 @@ def join(
 
 def link_for(sessions: Sessions, person: Person | None, now: datetime) -> str:
     with sessions.begin() as session:
-        return signin.make_sign_in_link(session, SYSTEM, person.id if person else None, now=now)
+        return signin_links.make_sign_in_link(session, SYSTEM, person.id if person else None, now=now)
 
 
 def come_in(sessions: Sessions, person: Person, now: datetime) -> str:
-    return signin.sign_in_by_link(sessions, link_for(sessions, person, now), visitor=HOME, now=now)
+    return signin_links.sign_in_by_link(sessions, link_for(sessions, person, now), visitor=HOME, now=now)
 
 
 def guess(sessions: Sessions, email: str, now: datetime, *, visitor: Visitor = HOME) -> str | None:
@@ -501,7 +501,7 @@ def test_a_copy_of_the_database_cannot_sign_in(sessions: Sessions, now: datetime
     for stolen in hashes:
         assert not is_in(sessions, stolen, now)
         with pytest.raises(NotFound):
-            signin.sign_in_by_link(sessions, stolen, visitor=HOME, now=now)
+            signin_links.sign_in_by_link(sessions, stolen, visitor=HOME, now=now)
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "x" * 10_000, "\ud800", "' OR 1=1 --"])
@@ -525,12 +525,12 @@ def test_a_link_works_once(sessions: Sessions, now: datetime) -> None:
     link = link_for(sessions, person, now)
     for _ in range(2):  # looking uses nothing up
         with sessions.read() as session:
-            invited = signin.who_comes_by_link(session, link, now=now)
+            invited = signin_links.who_comes_by_link(session, link, now=now)
         assert invited is not None
         assert (invited.name, invited.email, invited.role) == ("Thandi", person.email, Role.ADMIN)
-    assert is_in(sessions, signin.sign_in_by_link(sessions, link, visitor=HOME, now=now), now)
+    assert is_in(sessions, signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now), now)
     with pytest.raises(NotFound, match="used already"):
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
 
 
 def test_of_many_who_open_a_link_at_once_one_gets_in(sessions: Sessions, now: datetime) -> None:
@@ -538,7 +538,7 @@ def test_of_many_who_open_a_link_at_once_one_gets_in(sessions: Sessions, now: da
 
     def open_it(_: int) -> bool:
         try:
-            signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+            signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
         except NotFound:
             return False
         return True
@@ -551,16 +551,16 @@ def test_a_link_lasts_fifteen_minutes(sessions: Sessions, now: datetime) -> None
     person = join(sessions, now, password=None)
     link = link_for(sessions, person, now)
     with pytest.raises(NotFound, match="too old"):
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 15)
-    assert signin.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 14.9)
+        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 15)
+    assert signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 14.9)
 
 
 def test_a_new_link_ends_the_earlier_one(sessions: Sessions, now: datetime) -> None:
     person = join(sessions, now, password=None)
     earlier, newer = link_for(sessions, person, now), link_for(sessions, person, now)
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, earlier, visitor=HOME, now=now)
-    assert signin.sign_in_by_link(sessions, newer, visitor=HOME, now=now)
+        signin_links.sign_in_by_link(sessions, earlier, visitor=HOME, now=now)
+    assert signin_links.sign_in_by_link(sessions, newer, visitor=HOME, now=now)
 
 
 def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datetime) -> None:
@@ -569,7 +569,7 @@ def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datet
     with sessions.begin() as session:
         staff.disable_person(session, SYSTEM, person.id, now=now)
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
     with pytest.raises(NotFound, match="Enable them first"):
         link_for(sessions, person, now)
 
@@ -583,7 +583,7 @@ def test_shutting_somebody_out_ends_the_links_on_their_way(sessions: Sessions, n
             shut_out(session, SYSTEM, person.id, now=now)
             staff.enable_person(session, SYSTEM, person.id, now=now)
         with pytest.raises(NotFound):
-            signin.sign_in_by_link(sessions, link, visitor=HOME, now=now)
+            signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
 
 
 def test_an_address_joined_twice_at_once_is_one_person(sessions: Sessions, now: datetime) -> None:
@@ -603,9 +603,9 @@ def test_a_password_chosen_by_link_is_the_only_way_in_from_then_on(sessions: Ses
     earlier = come_in(sessions, person, now)
     link = link_for(sessions, person, now)
     with pytest.raises(InvalidInput):  # and the link is not used up by it
-        signin.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password="short")
+        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password="short")
     fresh = "vyf renosters dans saggies"
-    token = signin.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password=fresh)
+    token = signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password=fresh)
     assert is_in(sessions, token, now)
     assert not is_in(sessions, earlier, now)
     assert signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now) is None
@@ -617,7 +617,7 @@ def test_a_password_chosen_by_link_is_the_only_way_in_from_then_on(sessions: Ses
 
 def create_first(sessions: Sessions, link: str, now: datetime, *, password: str = PASSWORD) -> str:
     who = {"name": "Thandi Nkosi", "email": "thandi@example.org"}
-    return signin.create_first_admin(sessions, link, **who, password=password, visitor=HOME, now=now)
+    return signin_links.create_first_admin(sessions, link, **who, password=password, visitor=HOME, now=now)
 
 
 def test_the_first_admin_comes_by_link_and_there_is_no_second_first(
@@ -644,7 +644,7 @@ def test_a_first_link_is_worth_nothing_once_there_is_an_admin(sessions: Sessions
 
 def test_a_link_of_one_kind_does_not_do_the_other(sessions: Sessions, now: datetime) -> None:
     with pytest.raises(NotFound):
-        signin.sign_in_by_link(sessions, link_for(sessions, None, now), visitor=HOME, now=now)
+        signin_links.sign_in_by_link(sessions, link_for(sessions, None, now), visitor=HOME, now=now)
     person = join(sessions, now, password=None)
     with pytest.raises(NotFound):
         create_first(sessions, link_for(sessions, person, now), now)

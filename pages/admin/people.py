@@ -8,7 +8,7 @@ import approval_words
 import bootstrap
 import ui
 import words
-from payments import approvals, dates, entrusting, events, invitations, people, signin, staff
+from payments import approvals, dates, entrusting, events, invitations, people, signin_links, staff
 from payments.approvals import ApprovalView, State, What
 from payments.entrusting import Wanted
 from payments.errors import Conflict
@@ -53,7 +53,9 @@ def invite(one: PersonView) -> None:
     """A link that signs them in once. It is shown once: only its hash is kept."""
 
     def do(me: Person) -> None:
-        token = app.sessions.run(lambda session: signin.make_sign_in_link(session, me, one.id, now=app.now()))
+        token = app.sessions.run(
+            lambda session: signin_links.make_sign_in_link(session, me, one.id, now=app.now())
+        )
         st.session_state.person_link = (one.id, f"{app.settings.dashboard_url}/signin/link?token={token}")
 
     ui.attempt(do)
