@@ -15,7 +15,8 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **Doors** open sessions and commit. People come in by ``server.py``, its
   ``signin_pages``, ``outside_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by
   ``shared_pages``, their open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by
-  ``api.py`` on its process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by asking who is there.
+  ``api.py`` on its process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by
+  asking who is there.
 - **words**, **approval_words**, **bank_words**, **file_words**, **filter_words** and **privacy_words** say
   in plain English what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers
   typed is never Markdown.
