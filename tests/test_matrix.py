@@ -296,7 +296,7 @@ PROVEN = {
     "staff.change_person", "staff.create_person", "staff.disable_person",
     "staff.enable_person", "refund_orders.unmask", "refund_runs.file", "refund_runs.make",
     "refund_runs.sent", "retention.begin", "schedules.book.change", "schedules.book.make",
-    "second_factor.reset", "sign_offs.ask_reopen", "sign_offs.reopen", "signin.make_sign_in_link",
+    "second_factor.reset", "sign_offs.ask_reopen", "sign_offs.reopen", "signin_links.make_sign_in_link",
     "subject_export.take", "subject_requests.erase", "subjects.proved", "two_people.ask_chargeback",
     "two_people.ask_refund",
 }  # fmt: skip
