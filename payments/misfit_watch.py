@@ -30,5 +30,6 @@ def alarms(session: Session) -> Iterator[Alarm]:
     for case_id, reason in found[:ONE_BY_ONE]:
         yield Alarm(Kind.MISFIT, Severity.POOR, f"{SAYS[Reason(reason)]}. {_WHERE}", key=str(case_id))
     if further := found[ONE_BY_ONE:]:
-        sentence = f"More of the kind: {len(further)}. Decide them under Needs attention."
+        cases = "case" if len(further) == 1 else "cases"
+        sentence = f"Money does not fit its payment in {len(further)} more {cases}. {_WHERE}"
         yield Alarm(Kind.MISFIT, Severity.POOR, sentence, key="further")

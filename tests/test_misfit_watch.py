@@ -89,7 +89,7 @@ def test_a_gateway_gone_wrong_is_told_a_few_times_and_then_counted(sessions, gat
             cases.open_case(session, Reason.AMOUNT_MISMATCH, payment_id=nth + 2, now=now)
         found = misfits(session, now)
     assert len(found) == len({alarm.key for alarm in found}) == ONE_BY_ONE + 1
-    assert found[-1].sentence.startswith("More of the kind: 3.")
+    assert found[-1].sentence.startswith("Money does not fit its payment in 3 more cases. ")
 
 
 def test_what_is_no_misfit_of_money_is_no_alert(sessions, link, now):
