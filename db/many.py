@@ -1,13 +1,23 @@
-"""Many rows at once, handed to the driver as they are: what SQLAlchemy does for each costs as much again."""
+"""Many rows: a slice at once, or handed to the driver as they are; SQLAlchemy's part costs as much again."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import JSON, Connection, FromClause, String, Table
 
 from db.types import UtcDateTime
+
+#: As many as one statement can hold, whatever is asked of each.
+AT_ONCE = 500
+T = TypeVar("T")
+
+
+def some_at_once(many: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """Slice by slice."""
+    for start in range(0, len(many), size):
+        yield many[start : start + size]
 
 
 def insert_plain(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import CardBatch, Match, MatchPart, Payment, Payout, PayoutLine, StatementLine
 from db.money import Money
 from payments import lifecycle
@@ -16,11 +17,9 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind
 from payments.matching import Allocation, Candidate, Evidence, Proposal, Target, Way
 from payments.matching import Kind as Sign
-from payments.overlaps import some_at_once
 
 #: A payout reaches the bank within so many bank days of its last trading day.
 LATEST_BANK_DAY = 8
-_AT_ONCE = 500
 
 
 def tied() -> Any:
@@ -75,7 +74,7 @@ def _payments_of(session: Session, payout_id: int) -> list[int]:
 def held(session: Session, payment_ids: Iterable[int]) -> list[Payment]:
     """The rows of payments, taken by id as everywhere, many at once."""
     found: list[Payment] = []
-    for some in some_at_once(sorted(set(payment_ids)), _AT_ONCE):
+    for some in some_at_once(sorted(set(payment_ids))):
         query = select(Payment).where(Payment.id.in_(some)).order_by(Payment.id).with_for_update()
         found += session.scalars(query.execution_options(populate_existing=True))
     return found

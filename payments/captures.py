@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import Link, Payment, Payout, PayoutLine, Receipt, Reversal
 from db.money import Money
 from payments import banked, lifecycle, pasts, tallies
 from payments.errors import Conflict
 from payments.lifecycle import Kind, Method
-from payments.overlaps import some_at_once
 from payments.payouts.files import FileLine, LineKind
 
 STANDS, UNDONE = "stands", "undone"

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from db.among import among, told
+from db.many import some_at_once
 from db.models import Category, Event, Link, Payment, Standing
 from db.money import CURRENCIES
 from payments import conditions, needle
@@ -301,7 +302,7 @@ class Found:
     # -- rows -------------------------------------------------------------------------------------
 
     def _in_chunks(self, ids: Sequence[int], chunk: int) -> Iterator[PaymentRow]:
-        return (row for at in range(0, len(ids), chunk) for row in fetch(self._session, ids[at : at + chunk]))
+        return (row for some in some_at_once(ids, chunk) for row in fetch(self._session, some))
 
     def _all_rows(self, where: Where, first: tuple[int, ...], chunk: int) -> Iterator[PaymentRow]:
         yield from fetch(self._session, first)

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, defer
 
+from db.many import some_at_once
 from db.models import InboxEvent, Link
 from db.session import Sessions
 from payments import holding, inbox
@@ -69,8 +70,8 @@ def handle_waiting(
         bell for bell in waiting if bell.is_known or bell.question.link_id is None or bell.question in said
     ]
     effects: list[Effect] = []
-    for start in range(0, len(ready), TOGETHER):
-        effects += _together(sessions, ready[start : start + TOGETHER], said, now)
+    for some in some_at_once(ready, TOGETHER):
+        effects += _together(sessions, some, said, now)
     errors = (str(answer) for answer in said.values() if isinstance(answer, GatewayError))
     return Handled(tuple(effects), tuple(errors))
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.many import insert_plain
+from db.many import insert_plain, some_at_once
 from db.models import (
     BankAccount,
     LineException,
@@ -30,7 +30,7 @@ from payments import accounts, audit, standstill, statements, tallies
 from payments.circles import without_looking_for_circles
 from payments.closed_days import ClosedDays, refuse_change
 from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError, UnknownLayout
-from payments.overlaps import GONE, OPEN, alike, insert_lines, pair, some_at_once
+from payments.overlaps import GONE, OPEN, alike, insert_lines, pair
 from payments.people import Action, Person, check
 from payments.privacy import mask_card_bytes, reason
 from payments.statements import Line, Mapping, Statement

@@ -5,21 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.many import insert_plain
+from db.many import insert_plain, some_at_once
 from db.models import LineSighting, StatementFile, StatementLine
 from payments.closed_days import ClosedDays
 from payments.statements import Line, Statement
 
 #: A line that no file which stands tells of any more; it can come back.
 MATCHED, OPEN, GONE = "matched", "open", "gone"
-_AT_ONCE = 500
 _WRITTEN_AT_ONCE = 5_000
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +176,3 @@ def _values(
         balance.minor if balance is not None else None, line.description, line.reference, OPEN, False,
         booked_on,
     )  # fmt: skip
-
-
-def some_at_once(many: Sequence[_T], size: int = _AT_ONCE) -> Iterator[Sequence[_T]]:
-    """In pieces, by default such as one statement can hold."""
-    for start in range(0, len(many), size):
-        yield many[start : start + size]

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import (
     BankAccount,
     CardBatch,
@@ -56,7 +57,7 @@ from payments.matching import (
     Target,
     Way,
 )
-from payments.overlaps import GONE, MATCHED, OPEN, some_at_once
+from payments.overlaps import GONE, MATCHED, OPEN
 from payments.parts import Decided, Part
 from payments.people import SYSTEM, Action, Person, check
 from payments.reconciliation import AUTO, BY_ITSELF, write

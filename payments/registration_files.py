@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from db.many import some_at_once
 from db.models import Event, Payment, Registration, RegistrationFile, RegistrationRow
 from db.money import Money
 from db.session import Sessions
@@ -199,9 +200,8 @@ def _known(session: Session, event: Event, ids: Sequence[str]) -> dict[str, Paym
         .where(Registration.event_id == event.id)
         .order_by(Registration.number)
     )
-    for start in range(0, len(ids), 500):
-        some = Registration.registration_id.in_(ids[start : start + 500])
-        rows = session.execute(query.where(some)).all()
+    for some in some_at_once(ids):
+        rows = session.execute(query.where(Registration.registration_id.in_(some))).all()
         found.update((own, families.current(session, payment)) for own, payment in rows)
     return found
 

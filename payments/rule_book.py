@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import (
     BankAccount,
     Match,
@@ -43,7 +44,7 @@ from payments.matching.rules import (
     good_enough,
     next_state,
 )
-from payments.overlaps import GONE, some_at_once
+from payments.overlaps import GONE
 from payments.people import SYSTEM, Action, Person, check
 from payments.privacy import clean, clean_line, reason
 

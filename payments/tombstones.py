@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import Payment
 from payments import erasing
 from payments.errors import Conflict
@@ -83,9 +84,9 @@ def again(session: Session, stones: Stones, *, now: datetime) -> int:
         for row in _there(session, sorted(known))
         if row.erased_at is None and row.reference == known[row.id]
     ]
-    for start in range(0, len(back), _AT_ONCE):
+    for some in some_at_once(back, _AT_ONCE):
         erasing.erase(
-            session, back[start : start + _AT_ONCE], cause=erasing.REQUEST, now=now, everywhere=True,
+            session, some, cause=erasing.REQUEST, now=now, everywhere=True,
             whatever=True, fills=False,
         )  # fmt: skip
     if back:
@@ -95,5 +96,5 @@ def again(session: Session, stones: Stones, *, now: datetime) -> int:
 
 
 def _there(session: Session, ids: Sequence[int]) -> Iterable[Payment]:
-    for start in range(0, len(ids), 500):
-        yield from session.scalars(select(Payment).where(Payment.id.in_(ids[start : start + 500]))).all()
+    for some in some_at_once(ids):
+        yield from session.scalars(select(Payment).where(Payment.id.in_(some))).all()

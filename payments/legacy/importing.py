@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import Category, Event, LegacyImport, LegacyIssue, LegacyRecord
 from db.money import CURRENCIES, Money
 from db.session import Sessions
@@ -112,11 +113,12 @@ def import_file(
         places = _places(session, plan.events, currency, now)
         for record_id, _entry in plan.changed:
             _tell_changed(session, record_id)
-    for start in range(0, len(plan.new), AT_ONCE):
-        some = plan.new[start : start + AT_ONCE]
+    done = 0
+    for some in some_at_once(plan.new, AT_ONCE):
         with sessions.begin() as session:
             write(session, import_id, _placed(session, some, places), demo=demo, now=now)
-        progress(start + len(some), len(plan.new))
+        done += len(some)
+        progress(done, len(plan.new))
     return report
 
 

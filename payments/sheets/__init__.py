@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import Event, Link, Payment, SheetFile, SheetLine, SheetPayment
 from db.money import Money
 from db.session import Sessions
@@ -158,7 +159,7 @@ def _known(session: Session, event: Event, keys: Sequence[str]) -> dict[str, _Kn
         .outerjoin(Payment, Payment.reference == SheetPayment.reference)
         .where(SheetPayment.event_id == event.id)
     )
-    for some in _in_parts(keys):
+    for some in some_at_once(keys):
         for kept, payment in session.execute(made.where(SheetPayment.key.in_(some))):
             has_link = payment is not None and any(link.url for link in payment.links)
             found[kept.key] = _Known(kept.reference, payment, has_link)
@@ -169,7 +170,7 @@ def _alike(session: Session, event: Event, wanted: Iterable[Wanted]) -> dict[str
     """By address and number: payments of the event that count. Who shares a name is not asked about here."""
     reached = sorted({each for row in wanted for each in (row.email, row.phone) if each})
     found: dict[str, Payment] = {}
-    for some in _in_parts(reached):
+    for some in some_at_once(reached):
         query = select(Payment).where(
             Payment.event_id == event.id,
             Payment.status.not_in([status.value for status in CLOSED]),
@@ -197,10 +198,6 @@ def _look(event: Event, row: SheetRow, known: Mapping[str, _Known], alike: Mappi
             row, RowState.ALIKE, f"{twin.reference} of {twin.payer_name}, {twin.amount}, is {twin.status}."
         )
     return Looked(row, RowState.WAITING)
-
-
-def _in_parts(things: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
-    return (things[at : at + size] for at in range(0, len(things), size))
 
 
 def _draft(reference: str, event: Event, wanted: Wanted) -> Draft:
@@ -400,8 +397,7 @@ def made(session: Session, person: Person, sheet_id: int) -> tuple[Made, ...]:
 def _urls(session: Session, payment_ids: Sequence[int]) -> dict[int, str]:
     """The newest link of each that has one."""
     found: dict[int, str] = {}
-    for at in range(0, len(payment_ids), 500):
-        some = payment_ids[at : at + 500]
+    for some in some_at_once(payment_ids):
         query = select(Link.payment_id, Link.url).where(Link.payment_id.in_(some), Link.url.is_not(None))
         found |= {payment_id: url or "" for payment_id, url in session.execute(query.order_by(Link.id))}
     return found
