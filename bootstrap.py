@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from db.listen import Listener
 from db.models import Meta
-from db.session import STILL_S, Sessions, check_postgres, open_engine
+from db.session import STILL_S, Sessions, check_postgres, open_engine, reached
 from db.upsert import insert_once
 from environment import Settings, read_settings
-from payments import chain, keyring, moving, refusals
+from payments import chain, health, keyring, moving, refusals
 from payments.backups import Place
 from payments.chain import Chain
 from payments.errors import Conflict
@@ -154,6 +154,22 @@ def gateways_of(settings: Settings) -> dict[str, Gateway]:
         reference_limit=settings.reference_limit,
     )
     return {IKhokha.name: IKhokha(config)}
+
+
+def ready(build: Callable[[], App] = app) -> App:
+    """The App of whoever works on a desk that is there: it can be opened, is migrated, and is of this mode.
+
+    Raises DatabaseUnfit, Conflict.
+    """
+    with reached():
+        desk = build()
+        if health.pending(desk.sessions):
+            raise Conflict(
+                "The database is not there yet, or of an earlier release. "
+                "Run `python manage.py migrate` first; `make run` does so by itself."
+            )
+        claim_mode(desk.sessions, desk.settings.mode)
+    return desk
 
 
 def claim_mode(sessions: Sessions, mode: str) -> None:

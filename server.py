@@ -29,7 +29,7 @@ import passkey_pages
 import shared_pages
 import signin_pages
 from ahead import Ahead
-from db.session import DatabaseUnfit, reached
+from db.session import DatabaseUnfit
 from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
 from payments import (
@@ -42,7 +42,6 @@ from payments import (
     evidence,
     fees,
     filters,
-    health,
     payer_account,
     receipt_pdf,
     receipts,
@@ -428,11 +427,7 @@ app = streamlit.App(
 def main() -> None:
     """Serve until told to stop."""
     try:
-        with reached():
-            desk = bootstrap.app()
-            if health.pending(desk.sessions):
-                raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
-            bootstrap.claim_mode(desk.sessions, desk.settings.mode)
+        desk = bootstrap.ready()
     except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
     settings = desk.settings

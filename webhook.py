@@ -34,11 +34,11 @@ from api import Api
 from api_description import ROOT
 from bootstrap import App
 from db.scribe import Scribe
-from db.session import DatabaseUnfit, reached
+from db.session import DatabaseUnfit
 from deadlines import HurriedHttp
 from payments import health, inbox, links, outbox, payer_pages, reminders
 from payments.chat import chat_of
-from payments.errors import Conflict, InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
+from payments.errors import InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
 from payments.health import Readiness
 from payments.inbox import Message
@@ -84,11 +84,7 @@ _WORDS = {
 def main() -> None:
     """Serve until told to stop; what was accepted by then is answered first."""
     try:
-        with reached():
-            app = bootstrap.build(busy_timeout_s=BUSY_S, still_s=STILL_S)
-            if health.pending(app.sessions):
-                raise Conflict("The database is not up to date. Run `python manage.py migrate` first.")
-            bootstrap.claim_mode(app.sessions, app.settings.mode)
+        app = bootstrap.ready(partial(bootstrap.build, busy_timeout_s=BUSY_S, still_s=STILL_S))
     except (PaymentsError, DatabaseUnfit) as error:
         sys.exit(str(error))
     scribe = Scribe(app.sessions.engine, busy_timeout_s=BUSY_S, still_s=STILL_S)

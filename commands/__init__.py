@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 import bootstrap
 from bootstrap import App
-from db.session import reached
 from environment import Settings
 from payments.errors import InvalidInput
 from payments.people import ALWAYS, Person, Role, system_person
@@ -34,10 +33,7 @@ aside = Console(stderr=True)  # progress: standard output is for answers
 
 def open_desk() -> App:
     """The App of this command; its database is migrated and of the same mode as the settings."""
-    with reached():
-        app = bootstrap.app()
-        bootstrap.claim_mode(app.sessions, app.settings.mode)
-    return app
+    return bootstrap.ready()
 
 
 def command_line() -> Person:

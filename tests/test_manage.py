@@ -327,6 +327,12 @@ def test_in_live_mode_money_needs_somebody_who_takes_it(live):
     assert "--as EMAIL" in told
 
 
+def test_where_no_database_was_made_a_command_says_what_makes_one(tmp_path):
+    told = refusal(demo_environ(tmp_path), "person", "list")
+    assert "Run `python manage.py migrate` first" in told
+    assert not list(tmp_path.rglob("*.db"))
+
+
 def test_a_demo_database_is_not_served_live(environ, live):
     mixed = dict(live) | {"DATABASE_URL": f"sqlite:///{environ['DATA_DIR']}/paydesk.db"}
     assert "Demo and live never mix" in refusal(mixed, "status")

@@ -80,6 +80,15 @@ def test_live_settings_are_read_as_they_stand():
     assert settings.entity_id == LIVE["IKHOKHA_APP_ID"]
 
 
+@pytest.mark.parametrize("made", [False, True])
+def test_a_desk_is_served_only_on_tables_of_this_release(tmp_path, made):
+    file = tmp_path / "desk.db"
+    if made:
+        file.touch()
+    with pytest.raises(Conflict, match=r"manage\.py migrate"):
+        bootstrap.ready(lambda: bootstrap.build(read(**LIVE | {"DATABASE_URL": f"sqlite:///{file}"})))
+
+
 @pytest.mark.parametrize("mode, other", [("demo", "live"), ("live", "demo")])
 def test_a_database_serves_one_mode_for_life(sessions, mode, other):
     bootstrap.claim_mode(sessions, mode)
