@@ -158,7 +158,8 @@ class Where:
     which come first in a list. Ids up to ``at_most``, between ``above`` and ``below``, and none of
     ``excluding``; the newest first, or the ``oldest``. ``roughly``, on SQLite: all that have the words, and
     some that only have their letters. ``spread``, on SQLite: the events hold so much of everything that it is
-    read sooner as it lies than event by event.
+    read sooner as it lies than event by event. ``merged``, on SQLite: what fits the conditions is read in
+    its order beside what has the words, and not looked up for each text.
     """
 
     sqlite: bool
@@ -173,6 +174,7 @@ class Where:
     excluding: tuple[int, ...] = ()
     roughly: bool = False
     spread: bool = False
+    merged: bool = False
 
     def but(self, *more: ColumnElement[bool]) -> "Where":
         return replace(self, conditions=(*self.conditions, *more))
@@ -289,6 +291,9 @@ class Where:
             conditions = [Payment.event_id.in_(events), *conditions]
         if not conditions:
             return ids.select_from(_TRIGRAMS)
+        if self.merged:
+            both = ids.select_from(_TRIGRAMS).intersect(select(Payment.id).where(*conditions))
+            return select(both.subquery().c.id)
         # In this form a condition that an index covers is looked up there and not in the wide rows.
         fits = select(Payment.id).where(Payment.id == rowid, *conditions).correlate(_TRIGRAMS)
         return ids.select_from(_TRIGRAMS).where(fits.exists())

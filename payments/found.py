@@ -25,7 +25,7 @@ from db.many import some_at_once
 from db.models import Category, Event, Link, Payment, Standing
 from db.money import CURRENCIES
 from payments import conditions, needle
-from payments.conditions import Filter, Where
+from payments.conditions import Filter, Where, words_part
 from payments.errors import InvalidInput
 from payments.people import Person
 from payments.rows import PaymentRow, fetch, told_link
@@ -39,6 +39,8 @@ BEST = 50
 #: ``SOME`` are; what is missing from the best is then asked for, but where more than ``COUNT_CAP`` have the
 #: words: the best of those are the best of the newest, at any size.
 FEW, SOME = 1_000, 200
+#: A status of so many payments may be read through for a search.
+MERGED = 100_000
 NEWEST, OLDEST = "newest", "oldest"
 #: Other orders, each also with a minus before it for the largest first.
 SORTS: Mapping[str, Any] = {
@@ -226,6 +228,18 @@ class Found:
             return capped(self._session, replace(alone, roughly=True)) > COUNT_CAP
         return self._count(alone) > COUNT_CAP
 
+    @cached_property
+    def _is_merged(self) -> bool:
+        """A common word, and one status that not too many have: to read an index of those takes less than to
+        look each text up in it."""
+        status = Filter(statuses=self._wanted.statuses)
+        if self.where.events is not None or len(status.statuses) != 1:
+            return False
+        if words_part(self._wanted) != replace(self._wanted, statuses=()):
+            return False
+        held = _standings(self._session, self._person, status)
+        return held is not None and held <= MERGED and self._is_common
+
     def _count(self, where: Where) -> int:
         """As ``capped``. Each question is asked once."""
         if where not in self._counts:
@@ -258,6 +272,7 @@ class Found:
         """Counting costs SQLite less than telling ids, but for conditions, which it looks up for each."""
         most = FEW + 1 if where.sqlite and not where.conditions else COUNT_CAP + 1
         if where.sqlite:
+            where = replace(where, merged=self._is_merged)
             ids = self._session.scalars(where.newest(most)).all()
             return _Hits(ids, len(ids) if len(ids) < most or len(ids) > COUNT_CAP else None)
         hits = where.hits(most).subquery().c.id

@@ -162,6 +162,36 @@ def test_the_letters_of_two_words_are_not_the_words(sessions: Sessions, now: dat
         assert names("devconf thandi") == ["Thandi Botha", "Thandi Mokoena"]
 
 
+@pytest.mark.parametrize("status", [Status.FAILED, Status.PAID, Status.OPEN])
+def test_a_common_word_and_a_status_find_the_same_whichever_way_they_are_read(
+    crowd: Session, status: Status, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        asked.append(statement)
+
+    def ids(text: str) -> list[int]:
+        asked.clear()
+        return [row.id for row in search.rows(crowd, ADMIN, Filter(text=text, statuses=(status,)))]
+
+    sqlite = crowd.get_bind().dialect.name == "sqlite"
+    alone = ids("mokoena")
+    assert alone
+    monkeypatch.setattr(found, "COUNT_CAP", 3)
+    event.listen(crowd.get_bind(), "before_cursor_execute", note)
+    try:
+        assert sorted(ids("mokoena")) == sorted(alone)
+        assert any("INTERSECT" in one for one in asked) is sqlite
+        assert sorted(ids("svarnhildur")) == []
+        assert not any("INTERSECT" in one for one in asked)
+        monkeypatch.setattr(found, "MERGED", 1)
+        assert sorted(ids("mokoena")) == sorted(alone)
+        assert not any("INTERSECT" in one for one in asked)
+    finally:
+        event.remove(crowd.get_bind(), "before_cursor_execute", note)
+
+
 @pytest.mark.parametrize("wanted", [Filter(), Filter(text="thandi"), Filter(statuses=(Status.PAID,))])
 def test_what_is_added_up_is_never_put_in_order_in_sqlites_memory(crowd: Session, wanted: Filter):
     """Its temporary files lie in memory: a million payments took 45 MB there, and so on in step."""
