@@ -143,8 +143,15 @@ def get(session: Session, person: Person, line_id: int, *, now: datetime) -> Exc
     return found[0]
 
 
-def summary(session: Session, person: Person, *, now: datetime) -> Summary:
-    """All that waits: counts and money, by reason and by age of the line."""
+def summary(
+    session: Session,
+    person: Person,
+    *,
+    now: datetime,
+    reason: Reason | None = None,
+    age: Age | None = None,
+) -> Summary:
+    """All that waits: counts and money, by reason, of one ``age``, and by age, of one ``reason``."""
     check(person, Action.SEE_BANK)
     rows = session.execute(
         select(
@@ -157,13 +164,18 @@ def summary(session: Session, person: Person, *, now: datetime) -> Summary:
     ).all()  # fmt: skip
     reasons: dict[Reason, list[Any]] = defaultdict(list)
     ages: dict[Age, list[Any]] = defaultdict(list)
+    whole: list[Any] = []
     for why, on, currency, count, minor in rows:
-        reasons[Reason(why)].append((count, int(minor), currency))
-        ages[_age(on, now)].append((count, int(minor), currency))
+        waits = (count, int(minor), currency)
+        whole.append(waits)
+        if age in (None, _age(on, now)):
+            reasons[Reason(why)].append(waits)
+        if reason in (None, Reason(why)):
+            ages[_age(on, now)].append(waits)
     return Summary(
         {one: _standing(reasons[one]) for one in Reason if one in reasons},
         {one: _standing(ages.get(one, ())) for one in Age},
-        _standing([each for some in reasons.values() for each in some]),
+        _standing(whole),
     )
 
 

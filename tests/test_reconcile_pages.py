@@ -1,11 +1,15 @@
 """Statements and Reconcile, as people of each role use them."""
 
+import re
+
 import pytest
 from sqlalchemy import select
 
+import words
 from db.models import StatementLine
 from db.money import Money
 from payments import accounts, exceptions, imports, proposing
+from payments.attention import Age
 from payments.lifecycle import Status
 from payments.people import Role
 from payments.statements import Mapping
@@ -58,6 +62,53 @@ def test_who_may_look_sees_the_lines_and_only_the_office_may_accept(desk, role):
     assert "amount R100.00 below" in against
     assert [deed[1] for deed in line["deeds"]] == (["accept", "more"] if role is Role.FINANCE else ["more"])
     assert "1 line waits · R1\u00a0400.00 at risk" in all_html(at)
+
+
+def test_each_pill_of_the_bench_tells_how_many_lines_it_shows_and_how_much_is_in_them(desk):
+    """Its doors are pills: what each tells is counted and added up in the list it leads to."""
+    one = owes(desk)
+    first, second = owes(desk, "Thandeka Mokoena"), owes(desk, "Thandeka Mokoena")
+    assert first != second
+    banked(
+        desk, (f"EFT {one.replace('_', '')}", "1400.00"), ("EFT THANDEKA MOKOENA", "1500.00"),
+        ("Rent 1", "77.10"), ("Rent 2", "88.20"),
+    )  # fmt: skip
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH)
+    whole = lines(at)
+    reasons = [label.partition(" · ") for label in at.pills(key="reason").options]
+    assert sum(int(count) for _, _, count in reasons if count) == len(whole) == 4
+    for word, _, count in reasons:
+        if count:
+            narrowed = lines(desk.open(BENCH, reason=word))
+            assert {line["reason"]["word"] for line in narrowed} == {word}
+            assert len(narrowed) == int(count)
+    tie = desk.open(BENCH, reason="A tie")
+    assert [re.search(r": (\d+)", label)[1] for label in tie.pills(key="line_age").options] == [
+        "1",
+        "0",
+        "0",
+        "0",
+    ]
+    tie.pills(key="line_age").select(Age.DAY).run()
+    assert len(lines(tie)) == 1
+    tie.pills(key="reason").select("Nothing fits").run()
+    assert (len(lines(tie)), tie.query_params["reason"]) == (2, "Nothing fits")
+    tie.pills(key="reason").unselect("Nothing fits").run()
+    assert (len(lines(tie)), "reason" in tie.query_params) == (4, False)
+    for label in at.pills(key="line_age").options:
+        age, count, *worth = re.split(r": | · ", label)
+        at.pills(key="line_age").select(Age(age)).run()
+        there = lines(at)
+        assert len(there) == int(count)
+        if there:
+            assert worth == [words.sums({"ZAR": added_up(there)})]
+        at.pills(key="line_age").unselect(Age(age)).run()
+    assert f"4 lines wait · {words.sums({'ZAR': added_up(whole)})} at risk" in all_html(at)
+
+
+def added_up(some: list[dict]) -> Money:
+    return Money(sum(Money.parse(line["amount"]).minor for line in some))
 
 
 def test_an_empty_bench_says_where_lines_come_from(desk):

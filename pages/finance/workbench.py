@@ -32,17 +32,27 @@ BY_HAND = "by hand"
 
 
 def reason_pills(told: Summary) -> str | None:
+    """Their labels tell counts; the address, written by hand, keeps the reason whatever its count."""
     asked = st.query_params.get("reason")
     shown = [word for word, reason in WORDS.items() if reason in told.by_reason or word == asked]
+    options = [*shown, MATCHED, SURPLUS]
+    st.session_state.reason = asked if asked in options else None
 
     def label(word: str) -> str:
         there = told.by_reason.get(WORDS[word]) if word in WORDS else None
         return f"{word} · {words.number(there.count)}" if there else word
 
     return st.pills(
-        "Why it waits", [*shown, MATCHED, SURPLUS], key="reason", format_func=label,
-        label_visibility="collapsed", bind="query-params",
+        "Why it waits", options, key="reason", format_func=label, on_change=reason_chosen,
+        label_visibility="collapsed",
     )  # fmt: skip
+
+
+def reason_chosen() -> None:
+    if chosen_reason := st.session_state.reason:
+        st.query_params["reason"] = chosen_reason
+    else:
+        st.query_params.pop("reason", None)
 
 
 def age_pills(told: Summary) -> Age | None:
@@ -499,7 +509,8 @@ def match_told(match: MatchView, here: Person | None = None) -> None:
 @ui.error_boundary()
 def page(here: Person) -> None:
     with app.sessions.read() as session:
-        told_of = exceptions.summary(session, here, now=app.now())
+        reason, age = WORDS.get(st.query_params.get("reason", "")), st.session_state.get("line_age")
+        told_of = exceptions.summary(session, here, now=app.now(), reason=reason, age=age)
         unasked = exceptions.unasked(session, here)
         there = accounts.list_accounts(session, here)
     head(here, told_of, unasked)
