@@ -120,6 +120,7 @@ def propose(as_email: AsEmail = None, as_json: AsJson = False) -> None:
         "accepted": dict(run.accepted),
         "accepted_minor": dict(run.accepted_minor),
         "waiting": dict(run.waiting),
+        "rests": run.rests,
     }
     answer(told, as_json, lambda: _show_run(run))
 
@@ -145,6 +146,11 @@ def accept(
     with app.sessions.begin() as session:
         person = acting_as(app, session, as_email, "command_accept", f"line {line}")
         view = exceptions.get(session, person, line, now=app.now())
+        if view.part_id is not None:
+            raise InvalidInput(
+                f"Line {line} paid what was owed, and {view.amount} is left. Say what becomes of it: "
+                f"`surplus move {view.part_id} --to REFERENCE` or `surplus decide {view.part_id}`."
+            )
         rest = Target.SURPLUS if surplus else Target.ASIDE if aside else None
         parts = _parts(session, view, payment or (), rest) if payment or rest else view.parts
         if not parts:
@@ -239,6 +245,8 @@ def _exception_told(row: exceptions.ExceptionView) -> dict[str, Any]:
     return {
         "line": row.line_id,
         "reason": row.reason,
+        "surplus": row.part_id,
+        "line_minor": row.line_amount.minor,
         "date": row.on.isoformat(),
         "amount_minor": row.amount.minor,
         "currency": row.amount.currency,
@@ -278,6 +286,8 @@ def _show_import(came: imports.Imported) -> None:
 def _show_run(run: proposing.Run) -> None:
     total = sum(run.accepted.values())
     console.print(f"{run.lines} lines were asked about, {total} accepted by themselves.")
+    if run.rests:
+        console.print(f"  {run.rests} of these brought more than is owed: the rest waits.")
     for reason, count in run.waiting.most_common():
         console.print(f"  {count} wait: {bank_words.EXCEPTION[proposing.Reason(reason)].word}", markup=False)
 

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as, payment_of
-from payments import surplus
+from payments import rests, surplus
+from payments.rests import Fate
 from payments.surplus import Choice, Surplus
 from payments.typed import amount_typed
 
@@ -70,6 +71,33 @@ def take_back(
     answer({"move": move}, as_json, lambda: console.print(f"Move {move} is taken back."))
 
 
+@app.command()
+def decide(
+    number: _Part,
+    fate: Annotated[Fate, typer.Option("--fate", help="What becomes of it: give_back or keep.")],
+    why: _Why,
+    as_email: AsEmail = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a surplus that waits is given back, or kept for who paid; `wait` takes that back."""
+    desk = open_desk()
+    with desk.sessions.begin() as session:
+        person = acting_as(desk, session, as_email, "command_surplus_decide", f"surplus {number}")
+        rests.decide(session, person, number, fate, why, now=desk.now())
+    told = {"surplus": number, "fate": fate}
+    answer(told, as_json, lambda: console.print(f"Surplus {number} is decided, and waits no more."))
+
+
+@app.command()
+def wait(number: _Part, why: _Why, as_email: AsEmail = None, as_json: AsJson = False) -> None:
+    """Take back what was decided of a surplus: it waits again."""
+    desk = open_desk()
+    with desk.sessions.begin() as session:
+        person = acting_as(desk, session, as_email, "command_surplus_wait", f"surplus {number}")
+        rests.undecide(session, person, number, why, now=desk.now())
+    answer({"surplus": number}, as_json, lambda: console.print(f"Surplus {number} waits again."))
+
+
 # -- as it is told ------------------------------------------------------------------------------------
 
 
@@ -83,6 +111,7 @@ def _told(one: Surplus, choices: list[Choice]) -> dict[str, Any]:
         "left_minor": one.left.minor,
         "currency": one.amount.currency,
         "of": list(one.whose),
+        "waits": one.waits,
         "could_pay": [{"payment": choice.reference, "owed_minor": choice.owed.minor} for choice in choices],
         "moves": [
             {

@@ -29,9 +29,9 @@ from db.models import (
     SurplusMove,
 )
 from db.money import Money
-from payments import accounts, dates
+from payments import accounts, dates, rests
 from payments.balances import Balances, BankDays
-from payments.closed_days import moved_surplus, within
+from payments.closed_days import match_day, moved_surplus, within
 from payments.imports import WAITS
 from payments.overlaps import GONE
 from payments.people import Action, Person, check
@@ -81,7 +81,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A line of the day that is not matched in it: whose it is and what is known of it."""
+    """A line of the day that is not matched in it, or what it brought more than it paid (``rest``): whose it
+    is and what is known of it."""
 
     line_id: int
     amount: Money
@@ -89,6 +90,7 @@ class Waiting:
     reason: str | None  # None: nobody has asked about it yet
     owner: str | None
     note: str
+    rest: bool = False
 
     @property
     def told(self) -> bool:
@@ -148,7 +150,7 @@ def drafts(
     figures = figures_by_day(session, account_id, min(days), max(days))
     bank, found = BankDays(session, account_id), {}
     for on in days:
-        waits = tuple(_waiting(session, account_id, on))
+        waits = (*_waiting(session, account_id, on), *_rests(session, account_id, on))
         one = Draft(account_id, on, on, figures.get(on, nothing(currency)), bank.of(on), waits, ())
         found[on] = replace(one, blockers=tuple(_blockers(session, one, now)))
     return found
@@ -234,6 +236,26 @@ def _waiting(session: Session, account_id: int, on: date) -> Iterator[Waiting]:
     for number, minor, currency, described, reference, reason, note, owner in rows:
         text = f"{described} {reference}".strip()
         yield Waiting(number, Money(minor, currency), text, reason, owner, (note or "").strip())
+
+
+def _rests(session: Session, account_id: int, on: date) -> Iterator[Waiting]:
+    """What lines matched in the day brought more than they paid, while nobody said what becomes of it. Their
+    lines count as explained: somebody explains them before the day is signed."""
+    left = rests.left_minor(LineException.part_id)
+    rows = session.execute(
+        select(StatementLine, LineException.reason, LineException.note, PersonRow.name, left)
+        .join(Match, and_(Match.line_id == StatementLine.id, Match.undone_at.is_(None)))
+        .join(LineException, LineException.line_id == StatementLine.id)
+        .outerjoin(PersonRow, PersonRow.id == LineException.owner_id)
+        .where(
+            LineException.closed_at.is_(None), LineException.part_id.is_not(None),
+            StatementLine.account_id == account_id, match_day() == on,
+        )
+        .order_by(StatementLine.id)
+    )  # fmt: skip
+    for line, reason, note, owner, minor in rows:
+        money = Money(minor, line.amount_currency)
+        yield Waiting(line.id, money, line.told, reason, owner, note.strip(), rest=True)
 
 
 def decided_lines(session: Session, person: Person, account_id: int, on: date) -> list[int]:
@@ -344,8 +366,9 @@ def _untold(one: Draft) -> Iterator[Blocker]:
         lacks = "an owner and an explanation" if not (line.owner or line.note) else (
             "an explanation" if line.owner else "an owner"
         )  # fmt: skip
+        much = f"{line.amount} too much" if line.rest else str(line.amount)
         yield Blocker(
-            f"{line.amount}, {line.text}: it waits, and lacks {lacks}.", RECONCILE,
+            f"{much}, {line.text}: it waits, and lacks {lacks}.", RECONCILE,
             (("line", str(line.line_id)),),
         )  # fmt: skip
     if len(loose) > _TOLD:
@@ -366,7 +389,7 @@ def to_plain(one: Draft) -> dict[str, Any]:
             {
                 "line": line.line_id, "minor": line.amount.minor, "text": line.text, "reason": line.reason,
                 "owner": line.owner, "note": line.note,
-            }
+            } | ({"rest": True} if line.rest else {})
             for line in one.waiting
         ],
     }  # fmt: skip

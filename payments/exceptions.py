@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -20,7 +20,7 @@ from db.models import (
     StatementLine,
 )
 from db.money import Money
-from payments import audit, dates, mentions, people, proposing, search, tallies
+from payments import audit, dates, mentions, people, proposing, rests, search, surplus, tallies
 from payments.attention import Age
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.matching import Target
@@ -63,7 +63,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ExceptionView:
-    """A line that waits. ``parts`` is what is suggested, whole; ``candidates`` the payments it speaks of."""
+    """A line that waits. ``parts`` is what is suggested, whole; ``candidates`` the payments it speaks of.
+
+    With ``part_id`` the line has paid what was owed, and ``amount`` is what it brought more (``rests``); then
+    ``candidates`` are payments that it could pay, and ``line_amount`` is the whole line.
+    """
 
     id: int
     line_id: int
@@ -85,6 +89,8 @@ class ExceptionView:
     due_on: date | None
     overdue: bool
     note: str
+    part_id: int | None
+    line_amount: Money
 
     @property
     def tie(self) -> bool:
@@ -156,7 +162,7 @@ def summary(
     rows = session.execute(
         select(
             LineException.reason, StatementLine.on, StatementLine.amount_currency, func.count(),
-            func.sum(func.abs(StatementLine.amount_minor)),
+            func.sum(func.abs(waits_minor())),
         )
         .join(StatementLine, StatementLine.id == LineException.line_id)
         .where(LineException.closed_at.is_(None))
@@ -196,8 +202,8 @@ def trend(session: Session, person: Person, *, now: datetime, days: int = 14) ->
     first = today - timedelta(days=days - 1)
     rows = session.execute(
         select(
-            LineException.opened_at, LineException.closed_at, StatementLine.on, StatementLine.amount_minor,
-            StatementLine.amount_currency,
+            LineException.opened_at, LineException.closed_at, StatementLine.on,
+            waits_minor().label("amount_minor"), StatementLine.amount_currency,
         )
         .join(StatementLine, StatementLine.id == LineException.line_id)
         .where(
@@ -239,9 +245,15 @@ def _days_of(session: Session, age: Age, now: datetime) -> list[date]:
     return [day for day in days if _age(day, now) is age]
 
 
+def waits_minor() -> ColumnElement[int]:
+    """What of a line waits: all of it, or what is left of what it brought more than it paid."""
+    whole = (LineException.part_id.is_(None), StatementLine.amount_minor)
+    return case(whole, else_=rests.left_minor(LineException.part_id))
+
+
 def _waiting() -> Any:
     return (
-        select(LineException, StatementLine, BankAccount.name, PersonRow.name)
+        select(LineException, StatementLine, BankAccount.name, PersonRow.name, waits_minor())
         .join(StatementLine, StatementLine.id == LineException.line_id)
         .join(BankAccount, BankAccount.id == StatementLine.account_id)
         .outerjoin(PersonRow, PersonRow.id == LineException.owner_id)
@@ -252,7 +264,21 @@ def _waiting() -> Any:
 def _views(session: Session, rows: Iterable[Any], now: datetime) -> list[ExceptionView]:
     rows = list(rows)
     payments = _payments(session, [row for row, *_ in rows])
-    return [_view(row, line, account, owner, payments, now) for row, line, account, owner in rows]
+    views = [
+        _view(row, line, account, owner, minor, payments, now) for row, line, account, owner, minor in rows
+    ]
+    return [_with_choices(session, view) if view.part_id else view for view in views]
+
+
+def _with_choices(session: Session, view: ExceptionView) -> ExceptionView:
+    """What came too much: what it is of is paid, and what it could pay is another payment of the payer's."""
+    assert view.part_id is not None
+    ids = surplus.payable_ids(session, view.part_id)
+    found = session.execute(
+        select(Payment, Event.name).join(Event, Event.id == Payment.event_id).where(Payment.id.in_(ids))
+    )
+    could = tuple(candidate(payment, event, (), view.amount) for payment, event in found.all())
+    return replace(view, parts=(), candidates=(*could, *view.candidates))
 
 
 def _payments(session: Session, rows: Iterable[LineException]) -> dict[int, tuple[Payment, str]]:
@@ -286,6 +312,7 @@ def _view(
     line: StatementLine,
     account: str,
     owner: str | None,
+    minor: int,
     payments: Mapping[int, tuple[Payment, str]],
     now: datetime,
 ) -> ExceptionView:
@@ -295,7 +322,7 @@ def _view(
         line_id=line.id,
         reason=Reason(row.reason),
         on=line.on,
-        amount=line.amount,
+        amount=Money(minor, line.amount_currency),
         description=line.description,
         reference=line.reference,
         account=account,
@@ -315,6 +342,8 @@ def _view(
         due_on=row.due_on,
         overdue=row.due_on is not None and row.due_on < dates.business_day(now),
         note=row.note,
+        part_id=row.part_id,
+        line_amount=line.amount,
     )
 
 

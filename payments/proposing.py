@@ -39,6 +39,7 @@ from payments import (
     matching,
     payer_memory,
     refund_lines,
+    rests,
     rule_book,
     standstill,
     tallies,
@@ -67,6 +68,8 @@ REVERSAL_DAYS = 60
 _BEFORE_WRITING = 50
 #: A row of a line is ten times as large as what matching needs of it: no more are held at a time.
 _READ_AT_ONCE = 1_000
+#: Why a line that is accepted by itself has surplus beside what it paid.
+REST_WAITS = "It brought more than is owed; what becomes of the rest is for a person to say."
 
 
 class Reason(StrEnum):
@@ -94,12 +97,14 @@ class Run:
     accepted: Counter[str] = field(default_factory=Counter)
     accepted_minor: Counter[str] = field(default_factory=Counter)  # by currency
     waiting: Counter[str] = field(default_factory=Counter)
+    rests: int = 0  # of those accepted, how many brought more than is owed: the rest waits
 
     def add(self, other: "Run") -> None:
         """What came of some of the lines."""
         self.accepted.update(other.accepted)
         self.accepted_minor.update(other.accepted_minor)  # += would lose what is below zero
         self.waiting.update(other.waiting)
+        self.rests += other.rests
 
 
 def propose(sessions: Sessions, person: Person, *, now: datetime, account_id: int | None = None) -> Run:
@@ -247,11 +252,15 @@ def _settle(session: Session, proposal: Proposal, run: Run, now: datetime, *, by
     if proposal.safe and by_itself:
         try:
             decided = decided_of(session, proposal)
-            write(session, decided, how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)
+            waited = _waiting(session, line.id)
+            match = write(session, decided, how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)
+            if decided.why == REST_WAITS:
+                rests.open_of(session, match, like=waited, now=now)
         except (Conflict, InvalidInput):
             pass  # changed since it was read, or more than may be written off: a person looks
         else:
             run.accepted[proposal.way] += 1
+            run.rests += decided.why == REST_WAITS
             run.accepted_minor[line.amount.currency] += line.amount.minor
             return
     if wait(session, proposal, now):
@@ -269,6 +278,8 @@ def decided_of(session: Session, proposal: Proposal) -> Decided:
         else:
             parts.append(Part(Target.PAYMENT, one.amount, one.id))
     why = "; ".join(dict.fromkeys(one.says for one in proposal.evidence)) if proposal.short else ""
+    if any(part.target is Target.SURPLUS for part in proposal.allocations):
+        why = REST_WAITS
     return Decided(proposal.line.id, tuple(parts), proposal.way, suggestion_of(proposal), proposal.rule, why)
 
 
@@ -320,16 +331,18 @@ def reason_of(proposal: Proposal) -> Reason:
     return Reason.AMOUNT if odd else Reason.UNSURE
 
 
+def _waiting(session: Session, line_id: int) -> LineException | None:
+    return session.scalar(
+        select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
+    )
+
+
 def wait(session: Session, proposal: Proposal, now: datetime) -> bool:
     """Put a line on the list of exceptions, or bring what is suggested for it up to date."""
     state = session.scalar(select(StatementLine.state).where(StatementLine.id == proposal.line.id))
     if state in (MATCHED, GONE):  # somebody was faster
         return False
-    row = session.scalar(
-        select(LineException).where(
-            LineException.line_id == proposal.line.id, LineException.closed_at.is_(None)
-        )
-    )
+    row = _waiting(session, proposal.line.id)
     if row is None:
         row = LineException(line_id=proposal.line.id, opened_at=now, note="")
         session.add(row)

@@ -33,6 +33,7 @@ from payments import (
     parts,
     places,
     refund_books,
+    rests,
     reversals,
     search_text,
     surplus,
@@ -235,6 +236,7 @@ def _take_back(
         other.state = MATCHED
         _close_exception(session, other.id, match.by, act["now"])
         return
+    _close_exception(session, other.id, match.by, act["now"])
     _give_back(session, earlier, f"The bank took it back on {line.on:%-d %b %Y}.", act)
     sent_back = f"The bank sent it back on {line.on:%-d %b %Y}."
     refund_books.not_made(session, earlier, sent_back, act, by_bank=True)
@@ -316,6 +318,7 @@ def _cancels(match: Match, later: Match) -> bool:
 def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
     closed_days.refuse_change(session, line.account_id, closed_days.day_of_match(match, line))
     surplus.refuse_undo(session, match)
+    _close_exception(session, line.id, act["actor"], act["now"])  # what came too much waited
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     line.state, line.by_hand = OPEN, True
     session.flush()
@@ -349,10 +352,13 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     parts = tuple(part_of(part) for part in match.parts)
     decided = Decided(other.id, parts, match.way, match.evidence, match.rule, match.why or why)
     surplus.end_with_match(session, match, other, why, act)
+    waited = rests.like_of(session, match)
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     other.state = OPEN
     session.flush()
-    write(session, decided, how=match.how, by=match.by, source=act["source"], now=act["now"])
+    again = write(session, decided, how=match.how, by=match.by, source=act["source"], now=act["now"])
+    if waited is not None:
+        rests.open_of(session, again, like=waited, now=act["now"])
     for payment_id in _paid_by(match):
         case = cases.find_open(session, payment_id, cases.Reason.BANK_TOOK_IT_BACK)
         if case is not None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
 from db.money import Money
-from payments import audit, closed_days, holding, lifecycle, reversals, standstill, tallies
+from payments import audit, closed_days, holding, lifecycle, rests, reversals, standstill, tallies
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
 from payments.parts import TAKES_MONEY, locked_line, taken_back
@@ -44,7 +44,11 @@ class Move:
 
 @dataclass(frozen=True)
 class Surplus:
-    """What a line brought too much. ``left`` pays nothing yet; ``whose`` are the payments of its line."""
+    """What a line brought too much. ``left`` pays nothing yet; ``whose`` are the payments of its line.
+
+    ``waits``: nobody has said yet what becomes of it (``rests``); ``decided_by``: who said so, where it had
+    waited.
+    """
 
     part_id: int
     line_id: int
@@ -54,6 +58,8 @@ class Surplus:
     left: Money
     whose: tuple[str, ...]
     moves: tuple[Move, ...]
+    waits: bool = False
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Su
             part.id, line.id, line.on, line.told, part.amount,
             Money(int(minor), part.amount_currency),
             tuple(one.reference for one in _whose(session, part)), tuple(moves[part.id]),
+            *rests.state(session, part.id),
         )
         for part, line, minor in rows
     ]  # fmt: skip
@@ -117,6 +124,18 @@ def _moves(session: Session, part_ids: Iterable[int]) -> dict[int, list[Move]]:
 def choices(session: Session, person: Person, part_id: int) -> list[Choice]:
     """Payments of the same payer that still ask for money, the oldest first."""
     check(person, Action.SEE_BANK)
+    return [
+        Choice(payment.reference, payment.payer_name, event, _owed(payment))
+        for payment, event in _payable(session, part_id)
+    ]
+
+
+def payable_ids(session: Session, part_id: int) -> list[int]:
+    """The same, as the payments' ids."""
+    return [payment.id for payment, _ in _payable(session, part_id)]
+
+
+def _payable(session: Session, part_id: int) -> list[tuple[Payment, str]]:
     part = session.get(MatchPart, part_id)
     whose = _whose(session, part) if part is not None else []
     if part is None or not whose:
@@ -140,9 +159,9 @@ def choices(session: Session, person: Person, part_id: int) -> list[Choice]:
         .limit(_MOST)
     )  # fmt: skip
     return [
-        Choice(payment.reference, payment.payer_name, event, owed)
+        (payment, event)
         for payment, event in rows
-        if (owed := _owed(payment)) and payment not in whose and any(_same(payment, one) for one in whose)
+        if _owed(payment) and payment not in whose and any(_same(payment, one) for one in whose)
     ]
 
 
@@ -188,7 +207,8 @@ def most(session: Session, person: Person, part_id: int, reference: str) -> Mone
 def move(
     session: Session, person: Person, part_id: int, reference: str, amount: Money, why: str, *, now: datetime
 ) -> int:
-    """Pay another payment of the same payer with surplus; returns the move's number.
+    """Pay another payment of the same payer with surplus; returns the move's number. What nobody set apart
+    yet may pay whoever it was meant for: who pays for friends names one of them.
 
     Raises NotFound, NotAllowed, InvalidInput (another payer's, more than is left or owed), Conflict.
     """
@@ -219,6 +239,7 @@ def move(
         session, person, "move_surplus", reference, now=now, event_id=payment.event_id, move=row.id,
         of=[one.reference for one in whose], amount_minor=amount.minor, why=why,
     )  # fmt: skip
+    rests.close_when_paid_out(session, part_id, person.name, now)
     tallies.bump(session)
     return row.id
 
@@ -241,7 +262,8 @@ def _checked(
 ) -> None:
     if not whose:
         raise InvalidInput("Nobody is named by this line: undo its match, and say whose the surplus is.")
-    if payment in whose or not any(_same(payment, one) for one in whose):
+    anybodys = rests.waits(session, part.id)
+    if payment in whose or not (anybodys or any(_same(payment, one) for one in whose)):
         names = ", ".join(one.reference for one in whose)
         raise InvalidInput(
             f"{payment.reference} is not another payment of who paid {names}: they have neither address nor "
@@ -259,12 +281,7 @@ def _at_most(session: Session, part: MatchPart, payment: Payment) -> Money:
 
 
 def _left(session: Session, part: MatchPart) -> Money:
-    moved = session.scalar(
-        select(func.coalesce(func.sum(SurplusMove.amount_minor), 0)).where(
-            SurplusMove.part_id == part.id, SurplusMove.undone_at.is_(None)
-        )
-    )
-    return Money(part.amount_minor - int(moved or 0), part.amount_currency)
+    return Money(session.scalar(select(rests.left_minor(part.id))) or 0, part.amount_currency)
 
 
 def _pay(
@@ -323,6 +340,8 @@ def undo(session: Session, person: Person, move_id: int, why: str, *, now: datet
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
     reversals.reverse(session, row.payment, row.receipt, why, **act)
     row.undone_at, row.undone_by, row.undone_why = now, person.name, why
+    session.flush()
+    rests.wait_again(session, part, line.id, now)
     for one in (row.payment, *whose):
         lifecycle.note(
             session, one, Kind.SURPLUS, **act, move=row.id, line=line.id, on=line.on.isoformat(), why=why,
@@ -407,6 +426,7 @@ def broken(session: Session) -> Iterator[str]:
     )
     for part, minor in session.execute(over):
         yield f"part {part}: {minor} cents of it were moved, and it is less"
+    yield from rests.broken(session)
     by_move = select(SurplusMove.receipt_id)
     loose = select(Receipt.source_reference).where(
         Receipt.source_reference.startswith(MOVED, autoescape=True), Receipt.id.not_in(by_move)

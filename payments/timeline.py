@@ -171,9 +171,15 @@ def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
 
 
 def _surplus(detail: Mapping[str, Any], actor: str) -> str:
-    amount, other = Money(detail["amount_minor"], detail["currency"]), detail["other"]
+    amount, other = Money(detail["amount_minor"], detail["currency"]), detail.get("other", "")
     line = f"the bank line of {detail['on']}"
     match detail["step"]:
+        case "give_back":
+            return f"{actor} has {amount}, surplus on {line}, given back: {detail['why']}"
+        case "keep":
+            return f"{actor} keeps {amount}, surplus on {line}, for who paid: {detail['why']}"
+        case "ask_again":
+            return f"{actor} lets {amount}, surplus on {line}, wait for a decision again: {detail['why']}"
         case "came":
             return f"{actor} paid it with {amount}, surplus of {other} on {line}: {detail['why']}"
         case "went":

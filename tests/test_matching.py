@@ -120,7 +120,8 @@ def test_two_independent_kinds_of_evidence_are_safe(text, minor, payments, way):
         pytest.param(f"EFT {bare(THANDEKA)}", 1600_00, id="more than is owed"),
         pytest.param(f"EFT {bare(PAID)}", PRICE, id="already paid"),
         pytest.param(f"EFT {bare(PAID)[:-1]}", PRICE, id="already paid, and damaged"),
-        pytest.param(f"{bare(THANDEKA)} X2", 3000_00, id="one reference for two"),
+        pytest.param(f"{bare(THANDEKA)} X3", 3000_00, id="one reference for three, and the price of two"),
+        pytest.param(f"{bare(THANDEKA)} {bare(PAID)} X2", 3000_00, id="two references, one of them paid"),
         pytest.param("CAPITEC T MOKOENA S DLAMINI", PRICE, id="two names that both fit"),
         pytest.param(
             f"T MOKOENA {reference('ZZZZZZ')}", PRICE, id="a name, and a reference that is another's"
@@ -132,6 +133,35 @@ def test_less_than_that_waits_for_a_person(text, minor):
     bodies = ("".join(letters) for letters in product("ABCDEFGH", "KMNP", "99", "RSTUVWX", "3", "Y"))
     book = MemoryBook([*EVERYBODY, *(owed(n, body, f"Nobody {n}") for n, body in enumerate(bodies, 100))])
     assert not one(line(text, minor), book=book).safe
+
+
+@pytest.mark.parametrize(
+    "text, minor, says",
+    [
+        pytest.param(f"{bare(THANDEKA)} X2", 3000_00, "2 times what is owed, as it says", id="for two"),
+        pytest.param(f"EFT {bare(THANDEKA)} for 3", 4500_00, "3 times what is owed, as it says", id="for 3"),
+        pytest.param(f"T MOKOENA {bare(THANDEKA)}", 1600_00, "name 85 of 100", id="a little too much"),
+        pytest.param(f"T MOKOENA {bare(THANDEKA)} X2", 2450_00, "name 85 of 100", id="for two of two prices"),
+        pytest.param(
+            f"T MOKOENA {bare(THANDEKA)[:-1]}", 1600_00, "name 85 of 100", id="a slip, and too much"
+        ),
+    ],
+)
+def test_who_is_named_beyond_doubt_is_paid_what_they_owe_and_the_rest_is_nobodys(text, minor, says):
+    found = one(line(text, minor))
+    assert found.safe
+    assert [(part.target, part.id, part.amount.minor) for part in found.allocations] == [
+        (Target.PAYMENT, THANDEKA.id, PRICE), (Target.SURPLUS, THANDEKA.id, minor - PRICE),
+    ]  # fmt: skip
+    assert says in {each.says for each in found.evidence if each.agrees}
+
+
+def test_too_much_that_just_pays_another_payment_of_theirs_waits_for_a_person():
+    """She owes two, and may have taken the reference of the other."""
+    dearer = owed(8, "888888", "Thandeka Mokoena", minor=2500_00)
+    text = f"T MOKOENA {bare(THANDEKA)}"
+    assert not one(line(text, 2500_00), book=MemoryBook([THANDEKA, dearer])).safe
+    assert one(line(text, 2600_00), book=MemoryBook([THANDEKA, dearer])).safe
 
 
 TSHEPO = owed(7, "888888", "Tshepo Mokoena")

@@ -3,20 +3,23 @@
 import csv
 import io
 from dataclasses import fields
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from benchmarks.score.play import (
     Options,
     _Desk,
+    _is_right_so_far,
     make_reference,
     score,
 )
 from benchmarks.score.tally import Tally
 from db.money import Money
+from payments.matching import Allocation, Line, Proposal, Target, Way
 from payments.payouts import Capture, Item, Less
 from simulator import bank, event_day, settlements
+from simulator.bank import Truth
 from simulator.event_day import Rates
 
 
@@ -169,3 +172,29 @@ def test_a_refund_taken_for_another_of_its_amount_is_known_again():
     desk._decided.add(paid.id)
     desk._look_at_the_late(paid.on + timedelta(days=60))
     assert desk._items == {other.id: its_like}
+
+
+def test_of_a_line_that_brings_more_only_what_was_paid_counts_as_closed():
+    """Everybody pays for several and names one: the rest is a person's, and counts as open."""
+    rates = Rates(
+        payers_a_month=80, by_eft=1, by_card_machine=0, by_cash=0, from_abroad=0, never=0, group=1,
+        reference_damaged=0, reference_absent=0, same_price=1, paid_by_another=0,
+    )  # fmt: skip
+    found = score(5, Options(months=1, prices=(1000_00,), rates=rates))
+    eft = found.channels["eft"]
+    assert eft.wrong == 0
+    assert eft.partly >= 5
+    assert eft.right + eft.partly == eft.lines
+    paid_for_one = eft.partly * 1000_00
+    assert eft.closed_minor < eft.value_minor - paid_for_one + 1
+    assert found.nights_out == 0
+
+
+def test_a_rest_is_wrong_only_when_what_was_paid_was_not_meant():
+    line = Line(1, date(2025, 1, 6), Money(3000_00), "X2")
+    paid, rest = Money(1500_00), Money(1500_00)
+    parts = (Allocation(Target.PAYMENT, 7, paid), Allocation(Target.SURPLUS, 7, rest))
+    found = Proposal(line, Way.EXACT, parts, (), safe=True)
+    assert _is_right_so_far(found, Truth("eft", ((7, 1500_00), (8, 1500_00))))
+    assert not _is_right_so_far(found, Truth("eft", ((8, 1500_00), (9, 1500_00))))
+    assert not _is_right_so_far(found, Truth("eft", ((7, 2000_00), (9, 1000_00))))

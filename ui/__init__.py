@@ -20,6 +20,7 @@ from ui.filter_bar import address, clear_filters, filter_bar, hold
 from ui.here import cookie, error_boundary, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
+from ui.line_parts import parts_typed
 from ui.lists import cases_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
@@ -63,6 +64,7 @@ from ui.proving import act, attempt, confirm_here, confirm_in_dialog, go, outcom
 from ui.quoted import AskedQuote, ask_quoted, quoting_in
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
+from ui.rests import pay_with_rest, rest_of_line, take_move_back
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
 from ui.several import Several, ask_several, part_form, places_list, price_now
@@ -157,6 +159,8 @@ __all__ = [
     "outcome",
     "palette",
     "part_form",
+    "parts_typed",
+    "pay_with_rest",
     "payer_screen",
     "payments_list",
     "places_list",
@@ -172,6 +176,7 @@ __all__ = [
     "reminder_form",
     "report_view",
     "require",
+    "rest_of_line",
     "say_done",
     "schedule_form",
     "share_link",
@@ -183,6 +188,7 @@ __all__ = [
     "stood_banner",
     "style",
     "surplus_list",
+    "take_move_back",
     "terms_form",
     "till_receipt",
     "timeline",

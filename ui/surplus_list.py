@@ -3,7 +3,7 @@
 import streamlit as st
 
 import bootstrap
-from payments import surplus
+from payments import rests, surplus
 from payments.people import Action, Person
 from payments.surplus import Choice, Move, Surplus
 from ui.claims import amount_of
@@ -38,11 +38,27 @@ def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:
             _moved(move, may=may)
         if not one.left:
             return
+        if one.waits:
+            plain("It waits under Too much: nobody has said what becomes of it.", "faint")
+        elif one.decided_by:
+            _decided(one, may=may)
         if not choices:
             plain(NO_OTHER if one.whose else OF_NOBODY, "faint")
         elif may:
             with st.popover("Move it", icon=":material/swap_horiz:"):
                 _form(one, choices)
+
+
+def _decided(one: Surplus, *, may: bool) -> None:
+    plain(
+        f"{one.decided_by} decided that it is given back, or kept: the payment's journey says which.", "faint"
+    )
+    if may:
+        with st.popover("Decide anew", icon=":material/undo:"), st.form(f"anew_{one.part_id}", border=False):
+            why = st.text_input("Why?", key=f"anew_why_{one.part_id}", max_chars=500)
+            if st.form_submit_button("Let it wait again", type="primary"):
+                act("It waits again.", rests.undecide, one.part_id, why)
+                st.rerun()
 
 
 def _moved(move: Move, *, may: bool) -> None:

@@ -172,17 +172,20 @@ class _Desk:
     # -- one line ----------------------------------------------------------------------------------
 
     def _line(self, proposal: Proposal, truth: Truth) -> None:
-        right = proposal.safe and _is_right(proposal, truth)
-        self.tally.count(truth, proposal.line.amount.minor, closed=proposal.safe, right=right)
+        waits = _rest(proposal)
+        right = proposal.safe and (_is_right_so_far if waits else _is_right)(proposal, truth)
+        self.tally.count(truth, proposal.line.amount.minor, closed=proposal.safe, right=right, waits=waits)
         if truth.reference == "damaged" and proposal.allocations:
             told = {part.id for part in proposal.allocations if part.id is not None}
             self.tally.healed += told == set(truth.about)
             self.tally.healed_wrong += bool(told - set(truth.about)) and proposal.safe
-        self.tally.ways[f"{proposal.way.value}{'' if proposal.safe else ' (by hand)'}"] += 1
+        whole = " (the rest by hand)" if waits else ""
+        self.tally.ways[f"{proposal.way.value}{whole if proposal.safe else ' (by hand)'}"] += 1
         if proposal.safe and not right:
             self.tally.slips.append(f"{proposal.way}: {proposal.line} {proposal.allocations} was {truth}")
         if proposal.safe:
             self._book_it(proposal)
+            self._rest_by_hand(proposal.line, truth, waits)
         else:
             self._by_hand(proposal.line, truth)
 
@@ -215,6 +218,17 @@ class _Desk:
             self._take_back(truth.takes_back)
         self._booked[line.id] = truth.parts
         self._sums["by hand"] += line.amount.minor
+
+    def _rest_by_hand(self, line: Line, truth: Truth, waits: int) -> None:
+        """Somebody says whose the rest is of a line that paid what one payment lacked."""
+        if not waits:
+            return
+        done = self._booked[line.id]
+        others = tuple(part for part in truth.parts if part[0] not in dict(done))
+        for number, minor in others:
+            self._receive(number, minor)
+            self._learn(line, number, by_person=True)
+        self._booked[line.id] = (*done, *others)
 
     def _take_back(self, line_id: int) -> None:
         for number, minor in self._booked.pop(line_id, ()):
@@ -352,6 +366,18 @@ def _explains(found: Explanation, real: settlements.Payout) -> bool:
     taken = Counter(one.minor for one in real.less)
     same_days = set(found.days) == set(real.days)
     return found.is_whole and same_days and _prices(found) == _real_prices(real) and items == taken
+
+
+def _rest(proposal: Proposal) -> int:
+    """What of a line that is accepted by itself waits for a person."""
+    apart = (part.amount.minor for part in proposal.allocations if part.target is Target.SURPLUS)
+    return sum(apart) if proposal.safe else 0
+
+
+def _is_right_so_far(proposal: Proposal, truth: Truth) -> bool:
+    """What was paid was meant for just these, and just as much of it; nothing is said of the rest."""
+    paid = [(part.id, part.amount.minor) for part in proposal.allocations if part.target is Target.PAYMENT]
+    return set(paid) <= set(truth.parts)
 
 
 def _is_right(proposal: Proposal, truth: Truth) -> bool:

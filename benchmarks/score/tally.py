@@ -12,6 +12,7 @@ CHANNELS = ("eft", "cash", "card", "payout", "foreign", "returned", "none")
 class Channel:
     lines: int = 0
     right: int = 0  # closed without a hand, as it really was
+    partly: int = 0  # what was owed is closed without a hand, rightly; the rest waits
     wrong: int = 0  # closed without a hand, and not as it was
     value_minor: int = 0
     closed_minor: int = 0  # of the value, closed rightly without a hand
@@ -40,18 +41,20 @@ class Tally:
     waited: Counter[int] = field(default_factory=Counter)  # days until a payout closed by itself
     slips: list[str] = field(default_factory=list)  # what was wrong, for whoever improves it
 
-    def count(self, truth: Truth, minor: int, *, closed: bool, right: bool) -> None:
+    def count(self, truth: Truth, minor: int, *, closed: bool, right: bool, waits: int = 0) -> None:
+        """``waits``: what of it is closed for nothing yet, and left to a person."""
         channel = self.channels[truth.channel]
         channel.lines += 1
         channel.value_minor += abs(minor)
         if closed and right:
-            channel.right += 1
-            channel.closed_minor += abs(minor)
+            channel.right += not waits
+            channel.partly += bool(waits)
+            channel.closed_minor += abs(minor) - waits
         elif closed:
             channel.wrong += 1
         self.damaged += truth.reference == "damaged"
         self.absent += truth.reference == "absent"
-        self.healed_closed += truth.reference == "damaged" and closed and right
+        self.healed_closed += truth.reference == "damaged" and closed and right and not waits
 
     def add(self, other: "Tally") -> None:
         for name, channel in other.channels.items():

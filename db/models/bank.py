@@ -292,7 +292,10 @@ class MemoryDrop(Base):
 
 
 class LineException(Base):
-    """A line that waits for a person: why, since when, whose it is, and what it is suggested to be for."""
+    """A line that waits for a person: why, since when, whose it is, and what it is suggested to be for.
+
+    With ``part_id`` the line is matched, and only what it brought too much waits: that part.
+    """
 
     __tablename__ = "exceptions"
     id: Mapped[int] = row_id()
@@ -305,6 +308,7 @@ class LineException(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None]
+    part_id: Mapped[int | None] = mapped_column(ForeignKey("match_parts.id"), index=True)
     line: Mapped[StatementLine] = relationship()
     __table_args__ = (
         _one_standing("uq_exceptions_open", "line_id", while_="closed_at IS NULL"),

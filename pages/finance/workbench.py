@@ -17,7 +17,6 @@ from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
 from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
-from payments.typed import amount_typed
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -102,6 +101,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
     told = bank_words.EXCEPTION[view.reason]
     parts: list[str | None] = [f"{view.on:%-d %b %Y}", view.account]
     parts.append(f"owner {view.owner}" if view.owner else None)
+    parts.append(f"the rest of {view.line_amount}" if view.part_id else None)
     if view.due_on:
         parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%-d %b %Y}")
     deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
@@ -134,14 +134,15 @@ def _plain(view: ExceptionView) -> bool:
 
 
 def candidate(view: ExceptionView, one: Candidate, key: str) -> dict[str, Any]:
-    whole = key and one.gives is not None and one.gives == view.amount
+    rest = view.part_id is not None
+    whole = key and one.gives is not None and (rest or one.gives == view.amount)
     waits = f"waits for {one.rest} of {one.amount}" if one.payable else f"is {one.status.replace('_', ' ')}"
     return {
         "payer": one.payer,
         "reference": one.reference,
         "told": f"{one.event} · {waits}",
         "signs": [{"agrees": sign.agrees, "says": sign.says} for sign in one.signs],
-        "deed": f"take:{one.payment_id}" if whole and len(view.candidates) > 1 else None,
+        "deed": f"take:{one.payment_id}" if whole and (rest or len(view.candidates) > 1) else None,
         "word": "This one",
         "key": key,
     }
@@ -220,10 +221,20 @@ def take(line_id: int, payment_id: int) -> None:
     if one is None or one.gives is None:
         tell("What was suggested has changed. Propose again.", bad=True)
         return
-    if fault := accept(view, [Part(Target.PAYMENT, one.gives, one.payment_id)], view.way):
+    if fault := take_part(view, one, one.gives):
         st.session_state.line_said = {line_id: fault}
     else:
-        tell(f"Accepted: {view.amount} for {one.payer}, {one.reference}.")
+        tell(f"Accepted: {one.gives} for {one.payer}, {one.reference}.")
+
+
+def take_part(view: ExceptionView, one: Candidate, gives: Money) -> str | None:
+    if view.part_id is None:
+        return accept(view, [Part(Target.PAYMENT, gives, one.payment_id)], view.way)
+    moved = ui.pay_with_rest(view, one)
+    if isinstance(moved, str):
+        return moved
+    st.session_state.setdefault("bench_undo", []).append(("move", moved))
+    return None
 
 
 def accept_chosen() -> None:
@@ -246,8 +257,12 @@ def accept_chosen() -> None:
 
 def undo_last() -> None:
     stack = st.session_state.get("bench_undo", [])
-    if stack:
-        undo(stack.pop(), AT_ONCE)
+    match stack.pop() if stack else None:
+        case ("move", number):
+            fault = ui.take_move_back(number, AT_ONCE)
+            tell(fault or "Taken back: what came too much waits again.", bad=bool(fault))
+        case int(number):
+            undo(number, AT_ONCE)
 
 
 def undo(match_id: int, why: str) -> None:
@@ -314,8 +329,11 @@ def drawer(number: str) -> None:
     for sign in view.signs:
         ui.plain(f"{'For' if sign.agrees else 'Against'}: {sign.says}", "faint")
     if here.may(Action.RECONCILE):
-        split(here, view)
-        refusals(view)
+        if view.part_id is None:
+            split(here, view)
+            refusals(view)
+        else:
+            ui.rest_of_line(here, view, close_line)
         assignment(view, owners)
     for match in history:
         match_told(match)
@@ -368,7 +386,7 @@ def split(here: Person, view: ExceptionView) -> None:
         if st.form_submit_button("Accept", type="primary", icon=":material/check:", shortcut="Mod+Enter"):
             with ui.error_boundary():
                 surplus = Target.SURPLUS if rest.startswith("Surplus") else Target.ASIDE
-                typed = list(parts_typed(view, amounts, found, surplus, off=off))
+                typed = list(ui.parts_typed(view, amounts, found, surplus, off=off))
                 if fault := accept_typed(view, typed, why):
                     ui.problem(fault)
                 else:
@@ -394,20 +412,6 @@ def accept_typed(view: ExceptionView, typed: list[Part], why: str) -> str | None
         return str(error)
     tell("Asked: a second person decides under Approvals. The line waits here until then.")
     return None
-
-
-def parts_typed(
-    view: ExceptionView, amounts: dict[int, str], found: dict[int, Candidate], rest: Target, *, off: bool
-) -> Iterable[Part]:
-    left = view.amount
-    for payment_id, typed in amounts.items():
-        amount = amount_typed(typed, view.amount.currency)
-        lacks = found[payment_id].rest - amount
-        written_off = lacks if off and lacks.minor > 0 else None
-        yield Part(Target.PAYMENT, amount, payment_id, written_off)
-        left = left - amount
-    if left:
-        yield Part(rest, left, next(iter(amounts), None) if rest is Target.SURPLUS else None)
 
 
 def refusals(view: ExceptionView) -> None:

@@ -11,7 +11,7 @@ What people decided stands: their lines are not asked about again, what they ref
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -36,7 +36,7 @@ from payments.matching.evidence import (
 )
 from payments.matching.memory import Confirmed, Memory
 from payments.matching.names import words
-from payments.matching.proposals import aside, exactly, fill, foreign, nothing, way_of
+from payments.matching.proposals import aside, exactly, fill, foreign, nothing, told_times, way_of
 from payments.matching.reversals import Earlier
 from payments.matching.rules import STANDARD, Rule, Says, first_fitting, in_order
 from payments.matching.sums import Waiting
@@ -392,7 +392,7 @@ class _Run:
         if rest <= 0:  # another line of this run took it
             return ask.fallback or nothing(line, (best.candidate, *rivals))
         if ask.fallback and not (best.safe and not tie):
-            return ask.fallback
+            return self._with_what_is_owed(ask, ask.fallback, best, others)
         if tie:
             return Proposal(line, way_of(best), (), (), rivals=(best.candidate, *rivals), tie=True)
         evidence = best.candidate.evidence
@@ -408,7 +408,28 @@ class _Run:
         convinced = len(best.firm) > 1 and Kind.REFERENCE in best.firm and not best.against
         part_of_it = convinced and line.amount.minor < rest
         parts = fill(line, [(hit, rest)])
-        return Proposal(line, way_of(best), parts, evidence, part_of_it, rivals, healed=healed)
+        found = Proposal(line, way_of(best), parts, evidence, part_of_it, rivals, healed=healed)
+        return found if part_of_it else self._with_what_is_owed(ask, found, best, others)
+
+    def _with_what_is_owed(
+        self, ask: Asked, found: Proposal, best: Weighed, others: Sequence[Weighed]
+    ) -> Proposal:
+        """A line that brings more than the one payment it names lacks: what is owed is that payment's as soon
+        as something else says so too, and nothing else fits the amount. The rest is nobody's yet."""
+        hit, line = best.obligation, found.line
+        rest = self._rest(hit)
+        if [part.id for part in found.allocations] != [hit.id] * 2 or len(ask.references) > 1:
+            return found  # it names several, or another
+        fits_another = any(
+            Kind.REFERENCE in one.firm or (one.amount_agrees and (one.firm or one.likeness.score >= 60))
+            for one in others
+        )
+        if best.against or fits_another or Kind.REFERENCE not in best.firm:
+            return found
+        if says := told_times(line, rest):
+            odd = [one for one in found.evidence if one.kind is not Kind.AMOUNT]
+            return replace(found, evidence=(*odd, says), safe=True)
+        return replace(found, safe=len(best.firm) > 1)
 
     def _fault(self, ask: Asked, best: Weighed) -> str:
         """What was wrong with the reference that led here; "" when it was exact or none."""

@@ -1,5 +1,6 @@
 """How proposals are put together: what goes to which payment, to the cent."""
 
+import re
 from collections.abc import Sequence
 
 from db.money import Money
@@ -63,6 +64,20 @@ def fill(line: Line, owed: Sequence[tuple[Obligation, int]]) -> tuple[Allocation
     if left:
         parts.append(Allocation(Target.SURPLUS, owed[0][0].id, Money(left, line.amount.currency)))
     return tuple(parts)
+
+
+#: How people say for how many they pay with one reference: *X2*, *2x*, *for 3*, *4 people*.
+_TIMES = re.compile(
+    r"(?<![A-Z0-9])(?:X ?([2-9])|([2-9]) ?X|FOR ([2-9])|([2-9]) ?(?:PAX|PEOPLE|PERSONS|TICKETS))(?![A-Z0-9])"
+)
+
+
+def told_times(line: Line, rest_minor: int) -> Evidence | None:
+    """That a line brings just as many times what its payment lacks as it says to pay for."""
+    told = {int(next(filter(None, found))) for found in _TIMES.findall(line.text.upper())}
+    if len(told) != 1 or rest_minor * (times := told.pop()) != line.amount.minor:
+        return None
+    return Evidence(Kind.AMOUNT, True, f"{times} times what is owed, as it says")
 
 
 def way_of(best: Weighed) -> Way:

@@ -1,0 +1,198 @@
+"""What a line brought more than its payment lacked, when nobody has said yet what becomes of it.
+
+A line that names one payment beyond doubt and brings more pays what is owed by itself. The rest stands as
+surplus and waits as an exception of its own, with an owner, a day it is due, an age and what is at risk,
+until a person pays another payment with it (``surplus.move``), has it given back or keeps it for who paid. A
+surplus that a person set apart is decided, and does not wait.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy.orm import Session, aliased
+
+from db.models import LineException, Match, MatchPart, SurplusMove
+from payments import audit, holding, lifecycle, standstill, tallies
+from payments.errors import Conflict
+from payments.lifecycle import Kind, Source
+from payments.matching import Target
+from payments.parts import locked_line, taken_back
+from payments.people import Action, Person, check
+from payments.privacy import reason
+
+#: Why it waits, as ``proposing.Reason`` has it.
+TOO_MUCH = "surplus"
+NOT_WAITING = "What came too much on this line does not wait any more. Reconcile lists it under Surplus."
+
+
+class Fate(StrEnum):
+    """What becomes of a rest that pays no other payment."""
+
+    GIVE_BACK = "give_back"
+    KEEP = "keep"
+
+
+def left_minor(part_id: Any) -> ColumnElement[int]:
+    """In SQL: what of a surplus pays nothing yet."""
+    part, move = aliased(MatchPart), aliased(SurplusMove)
+    moved = (
+        select(func.coalesce(func.sum(move.amount_minor), 0))
+        .where(move.part_id == part.id, move.undone_at.is_(None))
+        .correlate(part)
+        .scalar_subquery()
+    )
+    left = cast(part.amount_minor - moved, BigInteger)  # PostgreSQL's sums are numeric
+    return select(left).where(part.id == part_id).scalar_subquery()
+
+
+def waits(session: Session, part_id: int) -> bool:
+    """Whether nobody has decided yet what becomes of a surplus."""
+    return _open(session, part_id) is not None
+
+
+def state(session: Session, part_id: int) -> tuple[bool, str]:
+    """Whether a surplus waits; and who decided, if it had waited."""
+    last = _last(session, part_id)
+    if last is None:
+        return False, ""
+    return last.closed_at is None, last.closed_by or ""
+
+
+def _open(session: Session, part_id: int) -> LineException | None:
+    return session.scalar(
+        select(LineException).where(LineException.part_id == part_id, LineException.closed_at.is_(None))
+    )
+
+
+def _last(session: Session, part_id: int) -> LineException | None:
+    mine = select(LineException).where(LineException.part_id == part_id)
+    return session.scalar(mine.order_by(LineException.id.desc()).limit(1))
+
+
+# -- waiting, and not any more ------------------------------------------------------------------------
+
+
+def open_of(session: Session, match: Match, *, like: LineException | None, now: datetime) -> None:
+    """The rest of a line that was accepted by itself waits; ``like`` is how it waited before, if it did."""
+    session.flush()
+    parts = select(MatchPart).where(MatchPart.match_id == match.id, MatchPart.target == Target.SURPLUS)
+    for part in session.scalars(parts):
+        _wait(session, part.id, match.line_id, match.evidence, like, now)
+
+
+def _wait(
+    session: Session,
+    part_id: int,
+    line_id: int,
+    suggestion: Mapping[str, Any],
+    like: LineException | None,
+    now: datetime,
+) -> None:
+    row = LineException(
+        line_id=line_id, reason=TOO_MUCH, suggestion=dict(suggestion), opened_at=now, note="", part_id=part_id
+    )
+    if like is not None:
+        row.owner_id, row.due_on, row.note = like.owner_id, like.due_on, like.note
+    session.add(row)
+    session.flush()
+
+
+def close_when_paid_out(session: Session, part_id: int, by: str, now: datetime) -> None:
+    """Nothing of it is left: nobody need look any more."""
+    row = _open(session, part_id)
+    if row is not None and not session.scalar(select(left_minor(part_id))):
+        row.closed_at, row.closed_by = now, by
+        session.flush()
+
+
+def wait_again(session: Session, part: MatchPart, line_id: int, now: datetime) -> None:
+    """Some of a rest pays nothing any more: what becomes of that is to be said anew."""
+    last = _last(session, part.id)
+    if last is not None and last.closed_at is not None:
+        _wait(session, part.id, line_id, last.suggestion, last, now)
+
+
+def like_of(session: Session, match: Match) -> LineException | None:
+    """How the rest of a match waited, or waits; None when there is none that nobody set apart."""
+    mine = select(LineException).join(MatchPart, MatchPart.id == LineException.part_id)
+    return session.scalar(
+        mine.where(MatchPart.match_id == match.id).order_by(LineException.id.desc()).limit(1)
+    )
+
+
+# -- deciding, and taking that back -------------------------------------------------------------------
+
+
+def decide(session: Session, person: Person, part_id: int, fate: Fate, why: str, *, now: datetime) -> None:
+    """Say what becomes of a rest that pays no other payment.
+
+    Raises NotAllowed, InvalidInput, Conflict (somebody was faster).
+    """
+    part, line_id = _held(session, person, part_id)
+    why = reason(why)
+    row = _open(session, part_id)
+    if row is None:
+        raise Conflict(NOT_WAITING)
+    row.closed_at, row.closed_by = now, person.name
+    _tell(session, person, part, line_id, str(fate), why, now)
+
+
+def undecide(session: Session, person: Person, part_id: int, why: str, *, now: datetime) -> None:
+    """Take that back: the rest waits again. Raises NotAllowed, InvalidInput, Conflict."""
+    part, line_id = _held(session, person, part_id)
+    why = reason(why)
+    stands = session.get_one(Match, part.match_id).undone_at is None
+    if not stands or waits(session, part_id) or not session.scalar(select(left_minor(part_id))):
+        raise Conflict("Nothing was decided of this that could be taken back: look again.")
+    wait_again(session, part, line_id, now)
+    _tell(session, person, part, line_id, "ask_again", why, now)
+
+
+def _held(session: Session, person: Person, part_id: int) -> tuple[MatchPart, int]:
+    check(person, Action.RECONCILE)
+    standstill.refuse(session)
+    part = session.get(MatchPart, part_id)
+    if part is None or _last(session, part_id) is None:
+        raise Conflict(NOT_WAITING)
+    line_id = session.get_one(Match, part.match_id).line_id
+    line = locked_line(session, line_id)
+    session.refresh(part)
+    return part, line.id
+
+
+def _tell(
+    session: Session, person: Person, part: MatchPart, line_id: int, step: str, why: str, now: datetime
+) -> None:
+    left = session.scalar(select(left_minor(part.id))) or 0
+    match = session.get_one(Match, part.match_id)
+    if part.payment_id is not None:
+        lifecycle.note(
+            session, holding.payment(session, part.payment_id), Kind.SURPLUS, now=now, source=Source.DESK,
+            actor=person.name, step=step, line=line_id, on=match.line.on.isoformat(), amount_minor=left,
+            currency=part.amount_currency, why=why,
+        )  # fmt: skip
+    audit.record(
+        session, person, "decide_surplus", f"line {line_id}", now=now, part=part.id, fate=step,
+        amount_minor=left, why=why,
+    )  # fmt: skip
+    tallies.bump(session)
+    session.flush()
+
+
+def broken(session: Session) -> Iterator[str]:
+    """What waits of a matched line is surplus that stands, and some of it is left."""
+    rows = session.execute(
+        select(LineException.id, MatchPart.target, Match, left_minor(LineException.part_id))
+        .join(MatchPart, MatchPart.id == LineException.part_id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .where(LineException.closed_at.is_(None))
+        .order_by(LineException.id)
+    )
+    for number, target, match, left in rows:
+        if target != Target.SURPLUS or match.undone_at is not None or taken_back(session, match.line_id):
+            yield f"exception {number}: what it is about does not stand"
+        elif left <= 0:
+            yield f"exception {number}: nothing of it is left"

@@ -1,0 +1,245 @@
+"""Who names one payment and brings more is paid what they owe at once; the rest waits for a person, like any
+line that does, until it pays another payment, is given back or kept."""
+
+import json
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+import commands.bank
+import commands.surplus
+import manage
+from db.money import Money
+from payments import closing, exceptions, proposing, reconciliation, rests, surplus
+from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.lifecycle import Status
+from payments.people import Role
+from payments.proposing import Reason
+from payments.rests import Fate
+from tests.desk import ADMIN
+from tests.test_closing import MONDAY, TUESDAY, Desk
+from tests.test_pages import Desk as Pages
+from tests.test_pages import all_html, desk
+from tests.test_reconcile_pages import BENCH, banked, button, lines, owes, waiting
+from tests.test_reconciliation import ORGANISER, PRICE, bare
+from tests.test_surplus import Payer
+
+WHY = "She wrote that it is for him."
+__all__ = ["desk"]
+
+
+class Named(Desk):
+    """Thandeka pays for two and names herself; her friend is nobody that the line tells."""
+
+    def __init__(self, sessions, now):
+        super().__init__(sessions, now)
+        self.paid, self.friend = self.owes(), self.owes("Sipho Dlamini")
+        self.statement(0, (MONDAY, f"CAPITEC {bare(self.paid)} X2", 3000_00), (TUESDAY, "EFT", 5_00))
+        self.run = proposing.propose(sessions, ADMIN, now=now)
+
+    def rest(self) -> exceptions.ExceptionView | None:
+        return next((one for one in self.waits() if one.part_id is not None), None)
+
+    def pay(self, reference, amount=PRICE) -> int:
+        return self.change(surplus.move, self.rest().part_id, reference, amount, WHY)
+
+    def change(self, what, *args, person=ADMIN):
+        with self.sessions.begin() as session:
+            return what(session, person, *args, now=self.now)
+
+    def summary(self) -> exceptions.Summary:
+        with self.sessions.read() as session:
+            return exceptions.summary(session, ADMIN, now=self.now)
+
+    def lawful(self) -> None:
+        super().lawful()
+        with self.sessions.read() as session:
+            assert [*surplus.broken(session)] == []
+
+
+@pytest.fixture
+def named(sessions, now):
+    return Named(sessions, now)
+
+
+def test_what_is_owed_is_paid_at_once_and_the_rest_waits_as_any_line_does(named):
+    assert named.status(named.paid) == (Status.PAID, PRICE.minor, 1)
+    assert named.status(named.friend)[1] == 0
+    rest = named.rest()
+    assert (rest.reason, rest.amount, rest.line_amount) == (Reason.SURPLUS, PRICE, Money(3000_00))
+    told = named.summary()
+    assert told.by_reason[Reason.SURPLUS].at_risk == {"ZAR": PRICE}
+    assert sum(one.count for one in told.by_age.values()) == told.total.count == 2
+    with named.sessions.read() as session:
+        assert exceptions.trend(session, ADMIN, now=named.now)[-1].at_risk == {"ZAR": Money(1505_00)}
+    assert named.run.rests == 1
+    named.lawful()
+
+
+def test_asked_again_it_goes_on_waiting_with_its_owner(named):
+    line, due = named.rest().line_id, date(2026, 11, 27)
+    with named.sessions.begin() as session:
+        owner = next(iter(exceptions.owners(session, ADMIN, now=named.now)))
+        exceptions.assign(
+            session, ADMIN, line, owner_id=owner, due_on=due, note="Asked her.", now=named.now
+        )  # fmt: skip
+    named.propose()
+    rest = named.rest()
+    assert (rest.owner_id, rest.due_on, rest.note) == (owner, due, "Asked her.")
+    number = named.pay(named.friend)
+    assert named.rest() is None
+    named.change(surplus.undo, number, "It was another friend.")
+    again = named.rest()
+    assert (again.amount, again.owner_id, again.note) == (PRICE, owner, "Asked her.")
+    named.lawful()
+
+
+def test_it_pays_the_friend_whom_the_line_does_not_name_and_waits_no_more(named):
+    named.pay(named.friend, Money(500_00))
+    assert named.rest().amount == Money(1000_00)
+    named.pay(named.friend, Money(1000_00))
+    assert named.rest() is None
+    assert named.status(named.friend) == (Status.PAID, PRICE.minor, 2)
+    named.lawful()
+
+
+@pytest.mark.parametrize("fate", Fate)
+def test_it_is_given_back_or_kept_with_a_reason_and_can_be_decided_anew(named, fate):
+    part = named.rest().part_id
+    with pytest.raises(InvalidInput, match="Say why"):
+        named.change(rests.decide, part, fate, "no")
+    with pytest.raises(NotAllowed):
+        named.change(rests.decide, part, fate, WHY, person=ORGANISER)
+    named.change(rests.decide, part, fate, WHY)
+    assert named.rest() is None
+    with pytest.raises(Conflict, match="does not wait any more"):
+        named.change(rests.decide, part, fate, WHY)
+    with named.sessions.read() as session:
+        (one,) = surplus.standing(session, ADMIN)
+    assert (one.waits, one.decided_by, one.left) == (False, ADMIN.name, PRICE)
+    named.change(rests.undecide, part, "She asks for it.")
+    assert named.rest().amount == PRICE
+    named.lawful()
+
+
+def test_with_its_match_the_rest_goes_and_the_whole_line_waits(named):
+    rest, (match,) = named.rest(), named.matches()
+    with named.sessions.begin() as session:
+        reconciliation.undo(session, ADMIN, match.id, "It is all his.", now=named.now)
+    assert named.rest() is None
+    (line,) = [one for one in named.waits() if one.line_id == rest.line_id]
+    assert (line.reason, line.amount) == (Reason.UNDONE, Money(3000_00))
+    assert named.status(named.paid)[:2] == (Status.OPEN, 0)
+    named.propose()
+    assert named.rest() is None  # somebody undid it: it is not accepted by itself again
+    named.lawful()
+
+
+def test_taken_back_by_the_bank_nothing_waits_and_stands_again_with_an_undo(named):
+    line = named.rest().line_id
+    named.statement(-2995_00, (TUESDAY, f"REVERSAL CAPITEC {bare(named.paid)} X2", -3000_00))
+    named.propose()
+    assert named.rest() is None
+    named.lawful()
+    match = next(one for one in named.matches() if one.way == "taken back")
+    named.undo(match.id, "It was another line.")
+    assert (named.rest().line_id, named.rest().amount) == (line, PRICE)
+    named.lawful()
+
+
+def test_a_day_is_signed_only_when_somebody_owns_the_rest_and_explains_it(named):
+    with named.sessions.read() as session:
+        draft = closing.draft(session, ADMIN, named.account, MONDAY, now=named.now)
+    (waits,) = draft.waiting
+    assert (waits.rest, waits.amount) == (True, PRICE)
+    assert draft.figures.adds_up
+    assert any("R1\u00a0500.00 too much" in one.sentence for one in draft.blockers)
+    assert closing.to_plain(draft)["exceptions"][0]["rest"]
+
+
+def test_what_a_person_set_apart_is_decided_and_does_not_wait(sessions, now):
+    payer = Payer(sessions, now)
+    assert not payer.look().waits
+    assert not [one for one in payer.waits() if one.part_id]
+
+
+def test_the_books_name_a_rest_that_does_not_stand(named):
+    with named.sessions.begin() as session:
+        row = rests._open(session, named.rest().part_id)
+        row.part_id = 1
+        session.flush()
+        assert any("does not stand" in one for one in rests.broken(session))
+        session.rollback()
+
+
+def test_by_command_line_it_is_listed_decided_and_waits_again(named, monkeypatch):
+    class App:
+        sessions, settings = named.sessions, None
+        now = staticmethod(lambda: named.now)
+
+    for module in (commands.bank, commands.surplus):
+        monkeypatch.setattr(module, "open_desk", App)
+        monkeypatch.setattr(module, "asking", lambda *_: ADMIN)
+        monkeypatch.setattr(module, "acting_as", lambda *_: ADMIN)
+    part, line = named.rest().part_id, named.rest().line_id
+
+    def run(*words):
+        done = CliRunner().invoke(manage.cli, [*words, "--json"])
+        return json.loads(done.stdout) if not done.exception else str(done.exception)
+
+    (row,) = [one for one in run("exceptions")["rows"] if one["line"] == line]
+    assert (row["surplus"], row["amount_minor"], row["line_minor"]) == (part, PRICE.minor, 3000_00)
+    assert f"surplus move {part}" in run("accept", str(line))
+    run("surplus", "decide", str(part), "--fate", "keep", "--why", WHY)
+    assert line not in [one["line"] for one in run("exceptions")["rows"]]
+    run("surplus", "wait", str(part), "--why", "She asks for it.")
+    assert named.rest().part_id == part
+
+
+# -- on Reconcile -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(desk: Pages) -> Pages:
+    one, _ = owes(desk, "Thandeka Mokoena"), owes(desk, "Thandeka Mokoena", 95_000)
+    banked(desk, (f"T MOKOENA {bare(one)}", "2600.00"))
+    desk.sign_in(Role.FINANCE)
+    return desk
+
+
+def test_a_key_is_offered_for_another_payment_of_the_payer_and_one_takes_it_back(page):
+    at = page.open(BENCH)
+    (row,) = lines(at)
+    assert row["amount"] == "R1\u00a0100.00"
+    assert "the rest of R2\u00a0600.00" in row["standing"]
+    (deed,) = [one["deed"] for one in row["candidates"] if one["deed"]]
+    rest = waiting(page)[0]
+    other = next(one for one in rest.candidates if deed == f"take:{one.payment_id}")
+    with page.sessions.begin() as session:
+        number = surplus.move(session, ADMIN, rest.part_id, other.reference, other.gives, WHY, now=page.now)
+    assert waiting(page)[0].amount == Money(150_00)
+    at.session_state["bench_undo"] = [("move", number)]
+    at.run()
+    at.button(key="bench_undo_last").click().run()
+    assert waiting(page)[0].amount == Money(1100_00)
+
+
+def test_its_drawer_pays_a_friend_or_decides(page):
+    friend = owes(page, "Sipho Dlamini", 30_000)
+    rest = waiting(page)[0]
+    at = page.open(BENCH, line=str(rest.line_id))
+    assert "is paid by itself" in all_html(at)
+    at.text_input(key=f"rest_find_{rest.part_id}").set_value("Sipho").run()
+    at.selectbox(key=f"rest_to_{rest.part_id}").set_value(friend).run()
+    at.text_input(key=f"rest_why_{rest.part_id}").set_value(WHY)
+    button(at, "Pay it").click().run()
+    assert waiting(page)[0].amount == Money(800_00)
+    at = page.open(BENCH, line=str(rest.line_id))
+    at.text_input(key=f"fate_why_{rest.part_id}").set_value("She wishes it back.")
+    button(at, "Decide").click().run()
+    assert waiting(page) == []
+    at = page.open(BENCH, reason="Surplus")
+    at.text_input(key=f"anew_why_{rest.part_id}").set_value("She keeps it.")
+    button(at, "Let it wait again").click().run()
+    assert waiting(page)[0].amount == Money(800_00)
