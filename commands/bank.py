@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import bank_words
 from bootstrap import App
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, samples
-from commands.statements import bytes_of, mapping_of
+from commands.statements import bytes_of, mapping_of, next_step
 from db.models import Payment
 from db.money import Money
 from payments import accounts, audit, exceptions, imports, proposing, reconciliation, references
@@ -67,7 +67,7 @@ def import_statement(
     """Import a bank statement, whole or not at all. The same file twice adds nothing."""
     app = open_desk()
     data, chosen = bytes_of(file), mapping_of(mapping) if mapping else None
-    with app.sessions.begin() as session:
+    with next_step(), app.sessions.begin() as session:
         person = acting_as(app, session, as_email, "command_import", file.name)
         into = _account_of(session, person, account_name, file.name, data, date_order)
         came = imports.import_file(

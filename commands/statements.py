@@ -1,6 +1,8 @@
 """Commands about bank and payout files."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +12,7 @@ from rich.table import Table
 from commands import AsJson, answer, console
 from db.money import Money
 from payments import statements
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, StatementFormatError, UnknownLayout
 from payments.statements import Mapping, Statement
 
 _SHOWN_LINES = 50
@@ -29,8 +31,24 @@ def read_statement(
     """Read a bank or payout file as it would be imported, and import nothing."""
     data = bytes_of(file)
     chosen = mapping_of(mapping) if mapping else None
-    statement = statements.read(file.name, data, mapping=chosen, date_order=date_order)
+    with next_step():
+        statement = statements.read(file.name, data, mapping=chosen, date_order=date_order)
     answer(_told(statement), as_json, lambda: _show(statement))
+
+
+@contextmanager
+def next_step() -> Iterator[None]:
+    """A file that is refused says at this door what to give with it."""
+    try:
+        yield
+    except UnknownLayout as error:
+        raise InvalidInput(
+            f"{error} Give them with --mapping FILE, or bring the file on the page Statements, which asks."
+        ) from error
+    except StatementFormatError as error:
+        if "Say the order of day and month." not in error.reason:
+            raise
+        raise InvalidInput(f"{error} Add --date-order dmy, or mdy.") from error
 
 
 def bytes_of(file: Path, *, most: int = statements.MAX_BYTES) -> bytes:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -170,6 +171,11 @@ def _refuse_minus(token: _Token, what: str) -> None:
         raise InvalidInput(f"A minus cannot stand before {what}. Write the other bound instead.")
 
 
+def _meant(key: str) -> str:
+    near = get_close_matches(key, KEYS, 1)
+    return f"Did you mean “{near[0]}:”? " if near else ""
+
+
 def _put(found: dict[str, Any], token: _Token, today: date) -> None:
     key = _key(token.key or "")
     values = [token.value] if token.quoted else [part for part in token.value.split(",") if part]
@@ -181,8 +187,8 @@ def _put(found: dict[str, Any], token: _Token, today: date) -> None:
         return
     if key not in _SINGLE:
         raise InvalidInput(
-            f"“{briefly(token.key or '')}:” is not something to filter by. Known are {_listed(KEYS)}. "
-            f"To look for it as words, put it in quotation marks."
+            f"“{briefly(token.key or '')}:” is not something to filter by. {_meant(key)}"
+            f"Known are {_listed(KEYS)}. To look for it as words, put it in quotation marks."
         )
     _refuse_minus(token, f"{key}:")
     _SINGLE[key](found, key, token.value, today)

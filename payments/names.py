@@ -1,6 +1,6 @@
 """Names that a filter may hold, as they are spelled here: events, categories, people who asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +15,18 @@ from payments.people import Person
 from payments.privacy import fold
 
 
-def named(session: Session, person: Person, wanted: Filter) -> Filter:
+def named(session: Session, person: Person, wanted: Filter, *, only: Collection[str] | None = None) -> Filter:
     """The filter with events, categories and organisers as they are spelled here: case, accents and, for an
     event, the rest of its name aside. Raises InvalidInput for one that is not here, or could be several.
+
+    ``only`` names the fields to read so: an event is never taken away, while a list may still be asked for
+    a category or a person that nobody can choose any more.
     """
     changes = {
         f"{sign}{field}": tuple(_one_named(word, field, known(session, person)) for word in asked)
         for field, known in _KNOWN.items()
         for sign in ("", "not_")
-        if (asked := getattr(wanted, f"{sign}{field}"))
+        if (only is None or field in only) and (asked := getattr(wanted, f"{sign}{field}"))
     }
     return replace(wanted, **changes)  # type: ignore[arg-type]
 
@@ -32,6 +35,8 @@ _ONE = {"events": "event", "categories": "category", "organisers": "person who a
 
 
 def _one_named(word: str, field: str, names: Mapping[str, tuple[str, ...]]) -> str:
+    if word == conditions.NO_EVENT and field == "events":
+        return word
     plain = fold(word)
     whole = [key for key, spellings in names.items() if plain in map(fold, spellings)]
     part = [key for key, spellings in names.items() if any(plain in fold(one) for one in spellings)]

@@ -80,6 +80,15 @@ def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_pat
     file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n2026-11-23,B,1.00,3.00\n")
     with pytest.raises(InvalidInput, match="row 3: The balance is broken"):
         run("import-statement", str(file))
+    for command in ("read-statement", "import-statement"):
+        file.write_text("Wanneer,Hoeveel\n2026-11-23,1.00\n")
+        with pytest.raises(
+            InvalidInput, match=r"row 1: No layout .* Give them with --mapping FILE, or bring"
+        ):
+            run(command, str(file))
+        file.write_text("Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n")
+        with pytest.raises(InvalidInput, match=r"row 2: .* Add --date-order dmy, or mdy\."):
+            run(command, str(file))
     file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n")
     with pytest.raises(InvalidInput, match="bank-account NAME"):
         run("import-statement", str(file))

@@ -111,6 +111,7 @@ def test_the_example_everybody_is_shown():
     "text, said",
     [
         pytest.param("colour:blue", "“colour:” is not something to filter by", id="a condition nobody knows"),
+        pytest.param("statsu:paid", "by. Did you mean “status:”", id="a slip of the pen"),
         pytest.param("-colour:blue", "“colour:” is not something", id="its contrary"),
         pytest.param(
             "status:payed", "“payed” is no status. There are pending, closed", id="a status nobody knows"

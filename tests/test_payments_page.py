@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 import ui
 import words
 from db.models import Event, Payment
 from payments import filters, search
+from payments.conditions import NO_EVENT
 from payments.dates import business_day, day_span
 from payments.errors import LONGEST_TOLD
 from payments.lifecycle import Method, Status
@@ -45,7 +47,7 @@ def address(at) -> dict[str, str]:
     [
         pytest.param(Filter(), id="everything"),
         pytest.param(Filter(statuses=(Status.PAID,), methods=(Method.CASH,)), id="status and method"),
-        pytest.param(Filter(statuses=(Status.CREATED,), not_events=("gala",)), id="not an event"),
+        pytest.param(Filter(statuses=(Status.CREATED,), not_events=("devconf",)), id="not an event"),
         pytest.param(
             Filter(paid=day_span(business_day(datetime(2026, 11, 2, tzinfo=UTC)))), id="a day of payment"
         ),
@@ -71,6 +73,17 @@ def test_what_an_address_says_in_other_words_is_said_and_never_ignored(full):
     at.button(key="without_unknown").click().run()
     assert shown(at) == Filter(methods=(Method.CASH,))
     assert "colour" not in at.query_params
+
+
+def test_an_address_may_spell_an_event_as_it_is_typed_into_the_box(full):
+    with full.sessions.read() as session:
+        code = session.scalars(select(Event.code)).one()
+    at = full.open(PAGE, q=f"event:{code[:-1].swapcase()} status:paid")
+    assert shown(at) == Filter(statuses=(Status.PAID,), events=(code,))
+    assert address(at) == {"q": f"status:paid event:{code}"}
+    at = full.open(PAGE, q="event:nowhere")
+    assert "There is no event “nowhere” here" in at.error[0].value
+    assert shown(full.open(PAGE, q="event:none")) == Filter(events=(NO_EVENT,))
 
 
 def test_an_address_may_spell_a_reference_in_another_way(full):
@@ -211,12 +224,12 @@ def test_a_control_changes_its_part_and_leaves_the_rest(full):
 
 
 def test_each_condition_is_taken_away_by_one_click(full):
-    wanted = Filter(statuses=(Status.PAID,), not_events=("gala",), mode="demo")
+    wanted = Filter(statuses=(Status.PAID,), not_events=("devconf",), mode="demo")
     at = full.open(PAGE, **filters.page_query(wanted))
     assert [at.button(key=f"chip_{n}").label for n in range(3)] == [
         "Status: Paid",
         "Mode: demo",
-        "Not event: gala",
+        "Not event: devconf",
     ]
     at.button(key="chip_2").click().run()
     assert shown(at) == Filter(statuses=(Status.PAID,), mode="demo")

@@ -149,6 +149,39 @@ def test_a_line_is_taken_apart_in_its_drawer(desk):
     assert [view.reason for view in waiting(desk)] == [proposing.Reason.UNDONE]
 
 
+def test_a_line_that_nothing_fits_offers_whose_name_it_bears_and_one_click_takes_it(desk):
+    owes(desk, "Zanele Mokoena", 90_000)
+    one = owes(desk, "**Zanele** Mokoena", 45_000)
+    owes(desk, "Zanele Mokoena", 45_100)
+    owes(desk, "Farai Dlamini", 45_000)
+    banked(desk, ("EFT ZANELE MOKOENA FOR US", "400.00"))
+    desk.sign_in(Role.FINANCE)
+    (waits,) = waiting(desk)
+    assert waits.reason is proposing.Reason.NOTHING
+    at = desk.open(BENCH, line=str(waits.line_id))
+    harmless(at)
+    offered = [each for each in at.button if (each.key or "").startswith("could_be_")]
+    assert len(offered) == 3
+    assert {each.label.replace("\\", "").rpartition("waits for ")[2] for each in offered} == {
+        "R450.00",
+        "R451.00",
+        "R900.00",
+    }
+    assert "Farai" not in "".join(each.label for each in offered)
+    next(each for each in offered if "R450" in each.label).click().run()
+    button(at, "Accept").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        assert payment_of(session, one).status == Status.PART_PAID
+
+
+def test_a_lump_sum_of_the_gateway_leads_to_where_it_is_explained(desk):
+    banked(desk, ("IKHOKHA PAYOUT", "1450.00"))
+    desk.sign_in(Role.FINANCE)
+    (line,) = lines(desk.open(BENCH))
+    assert line["deeds"][0] == ["Find what is in it", "payouts", "p", "other"]
+
+
 def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
     one, other = owes(desk, "Zanele <b>M</b>"), owes(desk, "Zanele <b>M</b>", 60_000)
     banked(desk, (f"EFT {one.replace('_', '')}", "1800.00"))
@@ -249,6 +282,8 @@ def test_a_file_that_cannot_be_trusted_is_refused_with_its_row(desk, account, tm
     at = sample(desk, tmp_path, "bad", text)
     assert says.replace(":", "\\:") in at.error[0].value or says in at.error[0].value
     assert not [one for one in at.button if one.key == "import"]
+    asked_instead = "proves which" in says or not text
+    assert ("Download it from the bank once more" in all_html(at)) is not asked_instead
 
 
 def test_what_no_row_proves_a_person_says(desk, account, tmp_path):
@@ -262,8 +297,13 @@ def test_columns_that_nobody_knows_are_said_once(desk, account, tmp_path):
     odd = "Wanneer,Wat,Hoeveel\n2026-11-23,EFT <b>A</b>,150.00\n"
     at = sample(desk, tmp_path, "odd", odd)
     harmless(at)
+    assert at.selectbox(key="map_date").options[0] == "1. Wanneer (2026-11-23)"
+    assert at.multiselect(key="map_description").value == [1]  # by what the cells show
+    assert at.selectbox(key="map_amount").value == 2
+    at.multiselect(key="map_description").set_value([]).run()
+    assert not at.error
+    assert "Choose the column with what the bank says" in all_html(at)
     at.multiselect(key="map_description").set_value([1]).run()
-    at.selectbox(key="map_amount").set_value(2).run()
     assert component(at, "payments")[0]["rows"][0]["amount"] == "R150.00"
     at.button(key="import").click().run()
     assert not at.error

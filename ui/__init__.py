@@ -10,6 +10,7 @@ from ui.card_slips import waiting_slips
 from ui.claims import amount_of
 from ui.columns import brought_before, column_screen
 from ui.components import announce, hotkeys
+from ui.could_be import could_be
 from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
@@ -119,6 +120,7 @@ __all__ = [
     "confirm_in_dialog",
     "cookie",
     "copy",
+    "could_be",
     "date_order_asked",
     "details_later",
     "dispute_card",

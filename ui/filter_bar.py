@@ -107,6 +107,9 @@ def _arrive(person: Person, today: date) -> None:
 
 def _read(person: Person, asked: Mapping[str, str], today: date) -> Filter:
     public = filters.from_page(asked, today)
+    if public.events or public.not_events:  # as somebody typed it: event:jozi
+        with bootstrap.app().sessions.read() as session:
+            public = search.named(session, person, public, only=("events",))
     if not asked["kept"]:
         return public
     try:
@@ -298,7 +301,10 @@ def _own_days(field: str, span: dates.Span | None, today: date) -> None:
         STATE.own_days_next = True
 
     STATE.own_days = (first, last)
-    st.date_input("From and to", key="own_days", format="DD/MM/YYYY", on_change=picked)
+    st.date_input(
+        "From and to", key="own_days", format="DD/MM/YYYY", on_change=picked, width=260,
+        label_visibility="collapsed",
+    )  # fmt: skip
 
 
 def _pills(wanted: Filter) -> None:

@@ -14,7 +14,7 @@ KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
     (
         "In a list",
         (
-            (("j", "↓"), "The next row"),
+            (("j", "↓"), "The next row; the arrow also from the search"),
             (("k", "↑"), "The row before"),
             (("Enter",), "Open it"),
         ),
@@ -44,6 +44,7 @@ KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
             (("a",), "Accept what is suggested"),
             (("1", "…", "4"), "Accept this payment, where several are likely"),
             (("o",), "Split, set aside, assign"),
+            (("p",), "Find what is in a payout of the gateway"),
             (("x",), "Choose it, to accept several at once"),
             (("Ctrl Z",), "Undo what you accepted last"),
         ),

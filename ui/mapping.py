@@ -38,7 +38,11 @@ def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: 
     heading = trimmed(rows[at])
     # Headings of another language: what can be told is told, with the date first, as it mostly stands.
     known = told if told and at == guess else statements.suggest([(1, ["Date", *heading[1:]])])
-    answers = _columns(heading, known)
+    lines = rows[at + 1 :]
+    answers = _columns(heading, known | statements.by_content(lines, known), lines)
+    if not answers["description"]:
+        plain("Choose the column with what the bank says of a payment; the lines show here then.", "faint")
+        return None
     try:
         mapping = Mapping(
             name=st.text_input("A name for this layout", PurePath(name).stem[:60], key="map_name").strip()
@@ -55,9 +59,9 @@ def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: 
     return mapping if not seen.fault else None
 
 
-def _columns(heading: Sequence[str], told: dict[str, Any]) -> dict[str, Any]:
-    """Which column holds what; -1 is none."""
-    names = {-1: "–"} | {nth: f"{nth + 1}. {cell}" for nth, cell in enumerate(heading)}
+def _columns(heading: Sequence[str], told: dict[str, Any], lines: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Which column holds what; -1 is none. Beside each heading stands what is first found below it."""
+    names = {-1: "–"} | {nth: f"{nth + 1}. {cell}{_example(lines, nth)}" for nth, cell in enumerate(heading)}
     first, second = st.columns(2)
 
     def one(place: Any, label: str, key: str, *, needed: bool = False) -> int | None:
@@ -98,6 +102,11 @@ def _columns(heading: Sequence[str], told: dict[str, Any]) -> dict[str, Any]:
     answers["balance"] = one(first, "Balance", "balance")
     answers["fee"] = one(second, "Fee", "fee")
     return answers
+
+
+def _example(lines: Sequence[Sequence[str]], column: int) -> str:
+    found = next((cells[column] for cells in lines if column < len(cells) and cells[column].strip()), "")
+    return f" ({found[:24]}{'…' * (len(found) > 24)})" if found else ""
 
 
 def date_order_asked(sentence: str) -> str | None:

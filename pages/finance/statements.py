@@ -26,6 +26,10 @@ TAKEN = ui.Taken(
     "Download it from the bank as one of these.",
     "Download fewer days at once.",
 )
+REFUSED = (
+    "Nothing of this file was taken in. Download it from the bank once more and bring it as it is: a "
+    "spreadsheet that opened and saved it may have changed it."
+)
 SHOWN = 20
 
 
@@ -88,7 +92,12 @@ def bring(here: Person, account: AccountView) -> None:
     if not name:
         return
     with ui.error_boundary():
-        look_at(here, account, name, data)
+        try:
+            look_at(here, account, name, data)
+        except StatementFormatError:
+            if data:
+                ui.plain(REFUSED, "faint")
+            raise
 
 
 def uploads() -> int:
@@ -217,7 +226,8 @@ def import_it(account: AccountView, name: str, data: bytes, looked: Look, order:
     st.session_state.pop("statement_read", None)
     tell(
         f"{name}: {words.count(came.new, 'new line', 'new lines')}, {came.already} that were here. "
-        f"{sum(run.accepted.values())} found their payment by themselves, {sum(run.waiting.values())} wait.",
+        f"{words.number(sum(run.accepted.values()))} found their payment by themselves. "
+        f"Of this account {words.count(sum(run.waiting.values()), 'line waits', 'lines wait')} now.",
         bench=True,
     )
 

@@ -17,6 +17,7 @@ from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
 from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
+from payments.proposing import Reason
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -105,6 +106,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
     if view.due_on:
         parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%-d %b %Y}")
     deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
+    doors = [["Find what is in it", "payouts", "p", "other"]] if view.reason is Reason.PAYOUT else []
     said = st.session_state.get("line_said", {})
     return {
         "id": str(view.line_id),
@@ -119,7 +121,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         "candidates": [
             candidate(view, one, str(nth) if may else "") for nth, one in enumerate(view.candidates[:4], 1)
         ],
-        "deeds": [*deeds, ["Split, set aside, assign" if may else "Look", "more", "o", "other"]],
+        "deeds": [*deeds, *doors, ["Split, set aside, assign" if may else "Look", "more", "o", "other"]],
         "may": may and bool(deeds),
         "said": said.get(view.line_id),
     }
@@ -160,6 +162,8 @@ def told(line_id: int, what: str) -> None:
             choose([line_id])
         case ("leave", _, _):
             st.session_state.lines_chosen = [one for one in chosen() if one != line_id]
+        case ("payouts", _, _):
+            st.session_state.to_payouts = True
         case _:
             st.query_params["line"] = str(line_id)
 
@@ -325,7 +329,8 @@ def drawer(number: str) -> None:
     st.badge(told.word, icon=":material/flag:", color="orange")
     ui.plain(f"{view.amount} · {view.text}", "name")
     ui.plain(told.remedy)
-    ui.facts({"Date": f"{view.on:%-d %b %Y}", "Account": view.account, "By": view.way or None})
+    by = view.way if view.way != Way.NONE else None
+    ui.facts({"Date": f"{view.on:%-d %b %Y}", "Account": view.account, "By": by})
     for sign in view.signs:
         ui.plain(f"{'For' if sign.agrees else 'Against'}: {sign.says}", "faint")
     if here.may(Action.RECONCILE):
@@ -342,7 +347,8 @@ def drawer(number: str) -> None:
 def split(here: Person, view: ExceptionView) -> None:
     """What the line is for, in parts that add up; what is left over is set apart with a reason."""
     st.subheader("What it is for", anchor=False)
-    found = {one.payment_id: one for one in view.candidates}
+    likely = [] if view.candidates else ui.could_be(here, view)
+    found = {one.payment_id: one for one in (*view.candidates, *likely)}
     text = st.text_input(
         "Find payments", key=f"find_{view.line_id}", placeholder="Name, reference, e-mail or amount"
     )
@@ -548,6 +554,8 @@ def page(here: Person) -> None:
         ui.empty_state("Nothing waits", "Import the next statement under Statements.", "task_alt")
 
 
+if st.session_state.pop("to_payouts", False):  # a row's key is a callback, which cannot turn the page
+    st.switch_page("pages/finance/payouts.py")
 st.title("Reconcile", anchor=False)
 last_done()
 ui.outcome()

@@ -13,7 +13,7 @@ from payments.errors import StatementFormatError, UnknownLayout
 from payments.statements import days, kinds, qif, records, workbook
 from payments.statements.draft import masked
 from payments.statements.layouts import LAYOUTS
-from payments.statements.mapping import Mapping, suggest
+from payments.statements.mapping import Mapping, by_content, suggest
 from payments.statements.preview import Preview, PreviewRow, preview
 from payments.statements.statement import MAX_BYTES, MAX_LINES, Line, Named, Quarantined, Statement
 from payments.statements.table_reader import TableReader
@@ -21,7 +21,7 @@ from payments.statements.tables import HEAD_ROWS, Row, Table, Text, decode, is_b
 
 __all__ = [
     "MAX_BYTES", "MAX_LINES", "Line", "Mapping", "Named", "Preview", "PreviewRow", "Quarantined", "Statement",
-    "StatementFormatError", "UnknownLayout", "layouts", "preview", "read", "suggest",
+    "StatementFormatError", "UnknownLayout", "by_content", "layouts", "preview", "read", "suggest",
 ]  # fmt: skip
 
 _SHOWN_ROWS = 20

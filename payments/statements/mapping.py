@@ -1,6 +1,8 @@
 """What a person said about a table that no layout knows: columns, dates, amounts. Frozen, and plain JSON."""
 
+import re
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -191,3 +193,28 @@ def suggest(rows: list[Row]) -> dict[str, Any]:
         }
         return found | texts | {"heading": list(trimmed(cells)), "first_row": number + 1}
     return {}
+
+
+_NUMBER = re.compile(r"[-+(]? ?R? ?[0-9][0-9 ,.'\u00a0]*[)-]?")
+
+
+def by_content(lines: Sequence[Sequence[str]], told: dict[str, Any]) -> dict[str, Any]:
+    """What the cells show where the headings tell nothing, in any language: the first column of numbers as
+    the amount, and the one with the most letters as what the bank says. A person confirms them."""
+    taken = {told[key] for key in _GUESSES if key in told} | set(told.get("reference", ()))
+    columns = {
+        nth: cells
+        for nth in range(max(map(len, lines), default=0))
+        if nth not in taken and (cells := [row[nth] for row in lines if nth < len(row) and row[nth].strip()])
+    }
+    found: dict[str, Any] = {}
+    numbers = [
+        nth for nth, cells in columns.items() if all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
+    ]
+    if numbers and not {"amount", "money_in"} & set(told):
+        found["amount"] = numbers[0]
+    letters = {nth: sum(map(str.isalpha, "".join(cells))) for nth, cells in columns.items()}
+    most = max(letters, key=letters.__getitem__, default=0)
+    if letters.get(most) and not told.get("description"):
+        found["description"] = [most]
+    return found

@@ -9,6 +9,13 @@ export function isTyping(event) {
   return at.isContentEditable || at.closest(TYPED_INTO) !== null;
 }
 
+// Arrow down in a box that searches has no use of its own: it goes on to what was found.
+function leavesSearch(event) {
+  if (event.key !== "ArrowDown" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return false;
+  const at = event.composedPath()[0];
+  return at instanceof Element && at.matches("input[type=search]:not([role=combobox])");
+}
+
 export function hostOf(parent) {
   return parent.host ?? parent;
 }
@@ -73,7 +80,12 @@ export function roving(parent, more) {
   const stops = rows.filter((row) => row.tabIndex === 0);
   if (stops.length > 1) rows.forEach((row, nth) => { row.tabIndex = nth === Math.max(focused(host), 0) ? 0 : -1; });
   return listen(host, (event) => {
-    if (isTyping(event) || isCovered(host)) return;
+    if (isCovered(host)) return;
+    if (leavesSearch(event) && lists(host)[0] === host) {
+      event.preventDefault();
+      return focus(rowsOf(host)[0]);
+    }
+    if (isTyping(event)) return;
     const at = focused(host);
     const somewhere = lists(host).some((one) => focused(one) >= 0);
     const mine = at >= 0 || (!somewhere && (lists(host).find(left) ?? lists(host)[0]) === host);
