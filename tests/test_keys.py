@@ -252,6 +252,10 @@ def test_a_list_and_its_drawer_are_walked_by_keys(admin, desk):
         expect(page).to_have_url(re.compile(f"payment={references[nth]}"), timeout=SLOW_MS)
     page.keyboard.press("Escape")
     expect(drawer(page)).to_have_count(0, timeout=SLOW_MS)
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowDown")  # out of the search, onto the first of what it found
+    expect(rows.nth(0)).to_be_focused()
     page.close()
 
 

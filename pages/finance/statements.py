@@ -94,10 +94,10 @@ def bring(here: Person, account: AccountView) -> None:
     with ui.error_boundary():
         try:
             look_at(here, account, name, data)
-        except StatementFormatError:
+        except StatementFormatError as error:
+            ui.problem(str(error))
             if data:
                 ui.plain(REFUSED, "faint")
-            raise
 
 
 def uploads() -> int:
