@@ -50,7 +50,7 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
         "Paid before", "What it names is paid. Set it apart as surplus, and say what becomes of it."
     ),
     Reason.SURPLUS: ExceptionWords(
-        "Too much", "More came than is owed. Say what becomes of the rest: another payment's, back, or kept."
+        "Too much", "More came than is owed. Say what the rest is: another payment's, given back, or kept."
     ),
     Reason.NOTHING: ExceptionWords(
         "Nothing fits", "Search for the payer, or set it aside as no payment of ours."

@@ -107,6 +107,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         parts.append(f"{'overdue since' if view.overdue else 'due'} {view.due_on:%-d %b %Y}")
     deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
     doors = [["Find what is in it", "payouts", "p", "other"]] if view.reason is Reason.PAYOUT else []
+    more = "Pay another, give back, assign" if view.part_id else "Split, set aside, assign"
     said = st.session_state.get("line_said", {})
     return {
         "id": str(view.line_id),
@@ -121,7 +122,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         "candidates": [
             candidate(view, one, str(nth) if may else "") for nth, one in enumerate(view.candidates[:4], 1)
         ],
-        "deeds": [*deeds, *doors, ["Split, set aside, assign" if may else "Look", "more", "o", "other"]],
+        "deeds": [*deeds, *doors, [more if may else "Look", "more", "o", "other"]],
         "may": may and bool(deeds),
         "said": said.get(view.line_id),
     }
