@@ -1,15 +1,16 @@
 """What became of the payments made today: how far each came, why some failed, how each hour's stand now."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import MadeHour
+from db.models import LiveHour, MadeHour
 from payments.conditions import Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.figures import Figure, Pile
@@ -17,6 +18,7 @@ from payments.grammar import GROUPS
 from payments.lifecycle import Status
 from payments.stages import Stage
 from payments.takings import HOUR, in_scope
+from payments.tallies import MADE
 
 
 class Outcome(StrEnum):
@@ -70,18 +72,12 @@ class Made:
 def made(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Made:
     """The payments made today for the events in ``scope``; None is all of them."""
     today = day_span(business_day(now))
-    what = (MadeHour.hour, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
-    query = (
-        select(*what, func.sum(MadeHour.count), func.sum(MadeHour.sum_minor))
-        .where(MadeHour.hour >= today.start, MadeHour.hour < today.end, *in_scope(MadeHour.event_id, scope))
-        .group_by(*what)
-    )
     whole = Pile()
     stages: defaultdict[tuple[Stage, ...], Pile] = defaultdict(Pile)
     failures: defaultdict[str, Pile] = defaultdict(Pile)
     hours: defaultdict[tuple[datetime, Outcome], Pile] = defaultdict(Pile)
     outcomes: defaultdict[Outcome, Pile] = defaultdict(Pile)
-    for hour, status, stage, failure, currency, count, minor in session.execute(query):
+    for hour, status, stage, failure, currency, count, minor in _rows(session, scope, today):
         outcome = _OUTCOME[Status(status)]
         piles = [whole, outcomes[outcome], hours[hour, outcome]]
         piles += [stages[few] for few in _FEW if stage in few]
@@ -98,6 +94,25 @@ def made(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Ma
         failures=_failures(failures, today),
         per_hour=tuple(_hour(nth, hours, today) for nth in range(24)),
     )
+
+
+def _rows(session: Session, scope: frozenset[int] | None, day: Span) -> Iterator[Any]:
+    """Hour, status, stage, failure, currency, count and sum; of all events as they are kept together."""
+    if scope is None:
+        told = (LiveHour.hour, LiveHour.key, LiveHour.currency, LiveHour.count, LiveHour.sum_minor)
+        kept = select(*told).where(
+            LiveHour.hour >= day.start, LiveHour.hour < day.end, LiveHour.measure == MADE
+        )
+        for hour, key, *rest in session.execute(kept):
+            yield hour, *key.split(" ", 2), *rest
+        return
+    what = (MadeHour.hour, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
+    query = (
+        select(*what, func.sum(MadeHour.count), func.sum(MadeHour.sum_minor))
+        .where(MadeHour.hour >= day.start, MadeHour.hour < day.end, *in_scope(MadeHour.event_id, scope))
+        .group_by(*what)
+    )
+    yield from session.execute(query)
 
 
 _ALL = list(Stage)

@@ -452,5 +452,10 @@ RULES = (
     Rule("taken", "The money taken by the hour is not what the receipts add up to.", totals.taken),
     Rule("reached", "The payments by the hour are not what the timelines add up to.", totals.reached),
     Rule("let_go", "What is not asked for any more is not what the timelines add up to.", totals.let_go),
+    Rule(
+        "together",
+        "What is kept of all events together is not what the events' hours add up to.",
+        totals.together,
+    ),
     Rule("months", "What is kept by the month is not what the hours add up to.", totals.months),
 )

@@ -188,6 +188,7 @@ PLAIN: Mapping[str, str] = {
     "legacy_records": "key shape way word digest",
     "links": "gateway wire_reference gateway_reference url"
         " state amount_currency return_token answer answer_word",
+    "live_hours": "measure key currency",
     "made_hours": "status stage failure currency", "match_parts": "target amount_currency",
     "match_rule_versions": "condition says value examples", "match_rules": "name state",
     "matches": "how way rule", "meta": "key value", "notifications": "kind message_id state",

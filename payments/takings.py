@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Event, PaidHour
+from db.models import Event, LiveHour, PaidHour
 from payments.conditions import Filter
 from payments.dates import SAST, Span, business_day, day_span
 from payments.figures import Figure, Pile
-from payments.tallies import hour_of
+from payments.tallies import OF_EVENT, PAID, hour_of
 
 HOUR = timedelta(hours=1)
 
@@ -65,10 +65,11 @@ def takings(session: Session, scope: frozenset[int] | None, *, now: datetime) ->
     fairs: defaultdict[int, Pile] = defaultdict(Pile)
     busy: Sums[int] = Sums()
     whole = Pile()
-    for hour, event_id, method, currency, count, minor in session.execute(_of_days(scope, day_span(today))):
-        for pile in (whole, hours[hour], methods[method], fairs[event_id]):
+    for hour, measure, key, currency, count, minor in _kept(session, scope, day_span(today)):
+        for pile in (fairs[int(key)],) if measure == OF_EVENT else (whole, hours[hour], methods[key]):
             pile.add(count, minor, currency)
-        busy[event_id] += count
+        if measure == OF_EVENT:
+            busy[int(key)] += count
     events = _events(session, scope)
     compared, then = _compared(session, scope, events, busy, today)
     span = day_span(today)
@@ -117,11 +118,32 @@ def _ranked(piles: Iterator[tuple[str, Pile, Filter]]) -> tuple[tuple[str, Figur
     return tuple(sorted(there, key=lambda one: (-one[1].rand.minor, one[0])))
 
 
-def _of_days(scope: frozenset[int] | None, *spans: Span) -> Any:
-    """The rows of some days, each hour, event, method and currency."""
-    days = or_(*(and_(PaidHour.hour >= span.start, PaidHour.hour < span.end) for span in spans))
-    what = (PaidHour.hour, PaidHour.event_id, PaidHour.method, PaidHour.currency)
-    return select(*what, PaidHour.count, PaidHour.sum_minor).where(days, *in_scope(PaidHour.event_id, scope))
+def _kept(session: Session, scope: frozenset[int] | None, day: Span) -> Iterator[Any]:
+    """What became paid, by hour and method and by event; of all events as it is kept together."""
+    if scope is None:
+        what = (LiveHour.hour, LiveHour.measure, LiveHour.key, LiveHour.currency)
+        wanted = (_in_days(LiveHour.hour, day), LiveHour.measure.in_((PAID, OF_EVENT)))
+        yield from session.execute(select(*what, LiveHour.count, LiveHour.sum_minor).where(*wanted))
+        return
+    told = (PaidHour.hour, PaidHour.event_id, PaidHour.method)
+    paid = select(*told, PaidHour.currency, PaidHour.count, PaidHour.sum_minor)
+    ours = (_in_days(PaidHour.hour, day), *in_scope(PaidHour.event_id, scope))
+    for hour, event_id, method, *rest in session.execute(paid.where(*ours)):
+        yield hour, PAID, method, *rest
+        yield day.start, OF_EVENT, event_id, *rest
+
+
+def _by_hour(scope: frozenset[int] | None, *days: Span) -> Any:
+    """What became paid in each hour of some days, by currency."""
+    table = LiveHour if scope is None else PaidHour
+    wanted = [LiveHour.measure == PAID] if scope is None else in_scope(PaidHour.event_id, scope)
+    what = (table.hour, table.currency)
+    sums = select(*what, func.sum(table.count), func.sum(table.sum_minor)).group_by(*what)
+    return sums.where(_in_days(table.hour, *days), *wanted)
+
+
+def _in_days(hour: Any, *days: Span) -> Any:
+    return or_(*(and_(hour >= day.start, hour < day.end) for day in days))
 
 
 def in_scope(column: Any, scope: frozenset[int] | None) -> list[Any]:
@@ -148,9 +170,7 @@ def _compared(
     yesterday = Compared(today - timedelta(days=1))
     aligned = same_day_of_the_last_event(events.values(), busy, today)
     days = [each.day for each in (aligned, yesterday) if each]
-    some = _of_days(scope, *(day_span(day) for day in days)).subquery()
-    sums = (func.sum(some.c.count), func.sum(some.c.sum_minor))
-    query = select(some.c.hour, some.c.currency, *sums).group_by(some.c.hour, some.c.currency)
+    query = _by_hour(scope, *(day_span(day) for day in days))
     hours: defaultdict[date, dict[datetime, _Rows]] = defaultdict(dict)
     for hour, currency, count, minor in session.execute(query):
         if count:

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from db.models import (
     Base,
     Counter,
+    LiveHour,
     MadeHour,
     PaidHour,
     Payment,
@@ -56,6 +57,9 @@ TAKEN, STATUS, LET_GO = "taken", "status", "let_go"
 NOT_ASKED = ("expired", "cancelled", "waived")
 
 _TALLY = ("event_id", "measure", "key", "currency")
+#: What is kept of all events together: by the hour payments were made, by the hour they were paid, and by the
+#: day for each event.
+MADE, PAID, OF_EVENT = "made", "paid", "event"
 _MADE = ("hour", "event_id", "status", "stage", "failure", "currency")
 
 
@@ -81,6 +85,7 @@ class _Pending:
     tallies: dict[tuple[datetime, int, str, str, str], _Sum] = field(default_factory=dict)
     made: dict[tuple[datetime, int, str, str, str, str], _Sum] = field(default_factory=dict)
     paid: dict[tuple[datetime, int, str, str], _Sum] = field(default_factory=dict)
+    together: dict[tuple[datetime, str, str, str], _Sum] = field(default_factory=dict)
     counters: set[str] = field(default_factory=lambda: {CHANGES})
     touched: set[str] = field(default_factory=set)
 
@@ -118,8 +123,14 @@ def _stand(pending: _Pending, payment: Payment, at: Place, sign: int) -> None:
     _add(pending.standings, (event_id, at.status, currency), sign, minor)
     made = (hour_of(payment.created_at), event_id, at.status, at.stage, at.failure, currency)
     _add(pending.made, made, sign, minor)
+    key = f"{at.status} {at.stage} {at.failure}"
+    _add(pending.together, (hour_of(payment.created_at), MADE, key, currency), sign, minor)
     if at.paid_at is not None:
-        _add(pending.paid, (hour_of(at.paid_at), event_id, at.method or "", currency), sign, minor)
+        hour, method = hour_of(at.paid_at), at.method or ""
+        day = hour_of(day_span(business_day(at.paid_at)).start)
+        _add(pending.paid, (hour, event_id, method, currency), sign, minor)
+        _add(pending.together, (hour, PAID, method, currency), sign, minor)
+        _add(pending.together, (day, OF_EVENT, str(event_id), currency), sign, minor)
 
 
 def count_whole(session: Session, payment: Payment, sign: int) -> None:
@@ -269,6 +280,7 @@ def _write(session: Session) -> None:
     _upsert(session, TallyMonth, ("month", *_TALLY), _by_month(pending.tallies))
     _upsert(session, MadeHour, _MADE, pending.made)
     _upsert(session, PaidHour, ("hour", "event_id", "method", "currency"), pending.paid)
+    _upsert(session, LiveHour, ("hour", "measure", "key", "currency"), pending.together)
     _upsert(session, Counter, ("name",), {(name,): {"value": 1} for name in pending.counters})
     if pending.touched:
         _number(session, pending.touched)

@@ -4,12 +4,14 @@ Each rule yields what does not hold, a sentence each; nothing when all of it doe
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, case, cast, func, literal, or_, select, text, union_all
+from sqlalchemy import Select, String, case, cast, func, literal, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
 from db.models import (
+    LiveHour,
     MadeHour,
     PaidHour,
     Payment,
@@ -146,6 +148,48 @@ def months(session: Session) -> Iterator[str]:
         yield f"{month[:7]}, event {event}, {', '.join(told)}: off by {count}, {minor} cents"
 
 
+def together(session: Session) -> Iterator[str]:
+    """What is kept of all events together, beside what is kept of each."""
+    kept = (LiveHour.hour, LiveHour.measure, LiveHour.key, LiveHour.currency)
+    rows = _differences(select(*kept, LiveHour.count, LiveHour.sum_minor), of_all_events(session))
+    for (hour, *told), count, minor in _off(session, rows, len(kept)):
+        yield f"{hour:%Y-%m-%d %H}h UTC, {', '.join(told)}: off by {count} payments, {minor} cents"
+
+
+def of_all_events(session: Session, since: datetime | None = None) -> Select[Any]:
+    """The rows that ``live_hours`` must have, all of them or from a day's start on."""
+    made, paid = (
+        (table.currency, table.count.label("count"), table.sum_minor) for table in (MadeHour, PaidHour)
+    )
+    key = MadeHour.status + " " + MadeHour.stage + " " + MadeHour.failure
+    parts = (
+        (MadeHour, select(MadeHour.hour, literal(tallies.MADE).label("measure"), key.label("key"), *made)),
+        (PaidHour, select(PaidHour.hour, literal(tallies.PAID), PaidHour.method, *paid)),
+        (
+            PaidHour,
+            select(
+                _day_of(session, PaidHour.hour),
+                literal(tallies.OF_EVENT),
+                cast(PaidHour.event_id, String),
+                *paid,
+            ),
+        ),
+    )
+    each = union_all(
+        *(part if since is None else part.where(table.hour >= since) for table, part in parts)
+    ).subquery("each_event")
+    by = (each.c.hour, each.c.measure, each.c.key, each.c.currency)
+    return select(*by, func.sum(each.c["count"]), func.sum(each.c.sum_minor)).group_by(*by)
+
+
+def _day_of(session: Session, hour: Any) -> Any:
+    """The first hour of the day of Johannesburg that an hour lies in."""
+    if session.get_bind().dialect.name == "sqlite":
+        start = text("'%Y-%m-%d 22\\:00\\:00.000000'")
+        return func.strftime(start, hour, text("'+2 hours'"), text("'-1 day'"))
+    return func.date_trunc(text("'day'"), hour, text(f"'{SAST.key}'"))
+
+
 def _steps(session: Session, end: str, sign: int) -> Any:
     status = TimelineEntry.detail[end].as_string()
     return (
@@ -167,6 +211,12 @@ def _differences(kept: Any, counted: Any) -> Any:
     *keys, count, minor = counted.selected_columns
     turned = counted.with_only_columns(*keys, -count, -minor)
     return union_all(kept, turned).subquery()
+
+
+def differ(session: Session, kept: Any, counted: Any) -> bool:
+    """Whether anything kept is not what was counted; by all but the last two columns."""
+    keys = len(kept.selected_columns) - 2
+    return next(_off(session, _differences(kept, counted), keys), None) is not None
 
 
 def _off(session: Session, rows: Any, keys: int) -> Iterator[tuple[tuple[Any, ...], int, int]]:

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event as events
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.models import (
@@ -227,6 +228,52 @@ def test_what_an_earlier_release_did_not_keep_is_added_up_by_the_next_upgrade(
         assert list(totals.months(session)) == []
         assert len(set(session.scalars(select(TallyMonth.month)))) == len(kept) + 1
     assert upgrading.upgrade(sessions).months == 0
+
+
+def test_what_is_kept_of_all_events_together_is_added_up_by_the_next_upgrade(
+    sessions: Sessions, now: datetime
+):
+    """A release that did not know of it was put in this one's place for a while."""
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        receive(session, make_payment(session, event, now=now - timedelta(days=70)), 100, now=now)
+        make_payment(session, event, now=now)
+    for damage in ("DELETE FROM live_hours", "UPDATE live_hours SET count = count + 1", "SELECT 1"):
+        with sessions.begin() as session:
+            session.execute(text(damage))
+        upgrading.upgrade(sessions)
+        with sessions.read() as session:
+            left = list(totals.together(session))
+            assert [", made, " in one for one in left] == [True] * ("UPDATE" in damage)  # of long ago
+        with sessions.begin() as session:
+            session.execute(text("DELETE FROM live_hours"))
+        upgrading.upgrade(sessions)
+
+
+def test_who_sees_all_events_is_shown_what_who_is_here_for_each_by_name_is(sessions: Sessions, now: datetime):
+    """The first is read as it is kept of all together, and touches no row of one event."""
+    with sessions.begin() as session:
+        for code in ("devconf", "gala"):
+            event = make_event(session, code, now=now)
+            for nth, status in enumerate((Status.OPEN, Status.FAILED, Status.OPEN)):
+                payment = make_payment(session, event, now=now, status=status, amount_minor=100 + nth)
+                if nth == 2:
+                    receive(session, payment, 102, now=now, kind="cash")
+        ids = frozenset(session.scalars(select(Event.id)))
+    asked: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        asked.append(statement)
+
+    with sessions.read() as session:
+        by_name = overview.live(session, ids, now=now)
+        events.listen(session.get_bind(), "before_cursor_execute", note)
+        all_of_them = overview.live(session, None, now=now)
+        events.remove(session.get_bind(), "before_cursor_execute", note)
+        assert (all_of_them.takings.today.count, all_of_them.made.all.count) == (2, 6)
+        assert (all_of_them.takings, all_of_them.made) == (by_name.takings, by_name.made)
+        assert not any("made_hours" in one or "paid_hours" in one for one in asked)
+        assert list(totals.together(session)) == []
 
 
 # -- today and yesterday ----------------------------------------------------------------------------

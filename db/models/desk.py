@@ -113,6 +113,18 @@ class PaidHour(Base):
     sum_minor: Mapped[int] = mapped_column(BigInteger)
 
 
+class LiveHour(Base):
+    """What the live page shows of all events together: as many rows a day, whatever comes."""
+
+    __tablename__ = "live_hours"
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)  # of an event, its day's first
+    measure: Mapped[str] = mapped_column(String(5), primary_key=True)  # 'made', 'paid' or 'event'
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)  # status, stage and failure; method; event
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sum_minor: Mapped[int] = mapped_column(BigInteger)
+
+
 class Alert(Base):
     """Trouble of the desk as a whole, from when it was first seen until it was over; told of once."""
 
