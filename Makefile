@@ -19,7 +19,7 @@ MEMORY := $(firstword $(wildcard /dev/shm /tmp))
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check guards chaos golden office seed bench score forecast supply sbom lock
+.PHONY: help run install test check guards chaos golden office seed bench goals score forecast supply sbom lock
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -72,6 +72,9 @@ office: .venv/.dev  ## files in LibreOffice, split at each separator there is
 
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@code=0; for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || code=1; done; exit $$code
+
+goals: .venv/.dev  ## finding, live page and files at 10 000, 100 000 and a million, beside their goals: two hours
+	@$(BIN)/python -m benchmarks._goals
 
 score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
 	@$(BIN)/python -m benchmarks.score --seeds $(SEEDS) $(SCORE)
