@@ -26,6 +26,7 @@ from ui.lists import cases_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
+from ui.matches import match_told, matches
 from ui.organiser_form import organiser_form, till_receipt
 from ui.palette import palette
 from ui.past import choose_moment, compared, stood_banner
@@ -152,6 +153,8 @@ __all__ = [
     "live_list",
     "mail_form",
     "mapping_screen",
+    "match_told",
+    "matches",
     "messages_list",
     "mode_banner",
     "moment",

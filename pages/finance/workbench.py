@@ -13,7 +13,7 @@ from db.money import Money
 from payments import accounts, card_watch, exceptions, proposing, reconciliation, two_people
 from payments.attention import Age
 from payments.errors import PaymentsError
-from payments.exceptions import Candidate, ExceptionView, MatchView, Summary
+from payments.exceptions import Candidate, ExceptionView, Summary
 from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
@@ -342,7 +342,7 @@ def drawer(number: str) -> None:
             ui.rest_of_line(here, view, close_line)
         assignment(view, owners)
     for match in history:
-        match_told(match)
+        ui.match_told(match)
 
 
 def split(here: Person, view: ExceptionView) -> None:
@@ -475,48 +475,6 @@ def assignment(view: ExceptionView, owners: dict[int, str]) -> None:
 # -- what was matched ---------------------------------------------------------------------------------
 
 
-def matched(here: Person) -> None:
-    how = st.pills(
-        "How", list(bank_words.HOW), key="how", format_func=lambda one: bank_words.HOW[one].word,
-        label_visibility="collapsed",
-    )  # fmt: skip
-    with app.sessions.read() as session:
-        found = exceptions.matched(session, here, how=how)
-    if not found:
-        ui.empty_state("Nothing is matched yet", "What is accepted is listed here, with who and why.", "join")
-    for match in found:
-        match_told(match, here)
-
-
-def match_told(match: MatchView, here: Person | None = None) -> None:
-    """Who matched what and why; with ``here``, a way to undo it."""
-    with st.container(border=True):
-        look = bank_words.HOW[match.how]
-        st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
-        ui.plain(f"{match.amount} · {match.text}", "title")
-        for part in match.parts:
-            off = f", {part.written_off} written off" if part.written_off else ""
-            whose = f"{part.payer}, {part.reference}" if part.reference else bank_words.PART[part.target]
-            if part.reference and part.target == Target.SURPLUS:
-                whose = f"surplus of {whose}"
-            ui.plain(f"{part.amount} for {whose}{off}")
-        why = "; ".join(sign.says for sign in match.signs if sign.agrees)
-        by_rule = f" · rule {match.rule}" if match.rule else ""
-        ui.plain(
-            f"{match.by}, {ui.moment(match.at)}, {match.way}{by_rule}{': ' + why if why else ''}", "faint"
-        )
-        if match.why:
-            ui.plain(f"Why: {match.why}", "faint")
-        if match.undone_at is not None:
-            ui.plain(f"Undone by {match.undone_by}, {ui.moment(match.undone_at)}: {match.undone_why}")
-        elif here is not None and here.may(Action.RECONCILE):
-            with st.popover("Undo", icon=":material/undo:"), st.form(f"undo_{match.id}", border=False):
-                told_why = st.text_input("Why is it another?", key=f"undo_why_{match.id}", max_chars=500)
-                if st.form_submit_button("Undo this match", type="primary"):
-                    undo(match.id, told_why)
-                    st.rerun()
-
-
 @ui.error_boundary()
 def page(here: Person) -> None:
     with app.sessions.read() as session:
@@ -527,7 +485,7 @@ def page(here: Person) -> None:
     head(here, told_of, unasked)
     wanted = reason_pills(told_of)
     if wanted == MATCHED:
-        matched(here)
+        ui.matches(here, undo)
         return
     if wanted == SURPLUS:
         ui.surplus_list(here)
