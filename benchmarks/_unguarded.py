@@ -37,7 +37,7 @@ import server
 
 async def _answer(passed: gate.Gate, scope: Any, receive: Any, send: Any) -> None:
     token = gate.token_of(gate.HTTPConnection(scope))
-    scope[gate._HERE] = _known.get(token) or await gate.who(gate.HTTPConnection(scope))
+    scope[gate.HERE] = _known.get(token) or await gate.who(gate.HTTPConnection(scope))
     await passed._app(scope, receive, send)
 
 
