@@ -24,13 +24,10 @@ from starlette.types import Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
 import bootstrap
-import outside_pages
-import passkey_pages
 import shared_pages
 import signin_pages
 from ahead import Ahead
 from db.session import DatabaseUnfit
-from file_words import EXAMPLES
 from gate import Gate, allowed_hosts, who
 from payments import (
     account_pdf,
@@ -62,6 +59,8 @@ from payments.reports import papers
 from payments.sheets import back
 from payments.sheets.back import File
 from pulse import pulse
+from signin_pages import by_house, by_passkey
+from words.files import EXAMPLES
 
 HERE = Path(__file__).parent
 
@@ -394,8 +393,8 @@ ROUTES = [
     Route("/healthz", healthz),
     Route("/live", first_page, methods=["GET"]),
     *signin_pages.ROUTES,
-    *outside_pages.ROUTES,
-    *passkey_pages.ROUTES,
+    *by_house.ROUTES,
+    *by_passkey.ROUTES,
     *shared_pages.ROUTES,
     Route("/export", export, methods=["GET"]),
     Route("/export/{reference}", fetch, methods=["GET"]),

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import bootstrap
 from api import Api
-from api_description import ROOT
+from api.description import ROOT
 from bootstrap import App
 from db.scribe import Scribe
 from db.session import DatabaseUnfit

@@ -9,7 +9,6 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-import bank_words
 from bootstrap import App
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, samples
 from commands.statements import bytes_of, mapping_of, next_step
@@ -21,6 +20,7 @@ from payments.matching import Target
 from payments.parts import Decided, Part
 from payments.people import Person
 from payments.typed import amount_typed
+from words import bank as bank_words
 
 _SHOWN = 50
 _PART = re.compile(r"(?P<reference>[^=]+)(?:=(?P<amount>.+))?")

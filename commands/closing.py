@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-import bank_words
 from bootstrap import App
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk
 from payments import accounts, audit, closing, sign_offs
@@ -16,6 +15,7 @@ from payments.closing import Draft
 from payments.errors import Conflict, InvalidInput
 from payments.people import Person
 from payments.sign_offs import Period, SignOffView
+from words import bank as bank_words
 
 
 class Deed(StrEnum):

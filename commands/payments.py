@@ -7,13 +7,13 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-import filter_words
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
 from payments import audit, dates, grammar, links, obligations, search
 from payments.lifecycle import Source
 from payments.people import Person
 from payments.search import Filter, PaymentDetail, PaymentRow
 from payments.typed import amount_typed
+from words import filters as filter_words
 
 
 def link(

@@ -11,8 +11,8 @@ import requests
 from sqlalchemy import select, text
 
 import api
-from api_description import OPERATIONS, ROOT, describe
-from api_schemas import SCHEMAS
+from api.description import OPERATIONS, ROOT, describe
+from api.schemas import SCHEMAS
 from db.models import AmountChange, ApiKey, ApiRequest, AuditEntry, Link, Payment, Registration
 from db.session import Sessions, open_engine
 from payments import api_keys, holding, idempotency, lifecycle, notifications, standstill, sync

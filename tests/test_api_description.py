@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import api
-from api_description import OPERATIONS, describe
+from api.description import OPERATIONS, describe
 from payments import api_keys
 from payments.api_keys import Scope
 from tests import hook

@@ -13,13 +13,12 @@ Doors are thin and few, one wiring closet, one room per noun, a cellar that only
 - **environment** is the only reader of the settings, **bootstrap** of the clock; moments enter everywhere
   else as ``now``.
 - **Doors** open sessions and commit. People come in by ``server.py``, its
-  ``signin_pages``, ``outside_pages``, ``passkey_pages`` and ``pages/``, whoever got a report by mail by
+  ``signin_pages`` and ``pages/``, whoever got a report by mail by
   ``shared_pages``, their open live pages ask ``pulse.py``, gateways come by ``webhook.py``, other systems by
-  ``api.py`` on its process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by
+  ``api`` on its process, operators by ``manage.py``. Pages hold no SQL and no rules, and each begins by
   asking who is there.
-- **words**, **approval_words**, **bank_words**, **file_words**, **filter_words** and **privacy_words** say
-  in plain English what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML. What payers
-  typed is never Markdown.
+- **words** say in plain English what enums mean to people; **ui.pieces** and **ui.charts** alone write HTML.
+  What payers typed is never Markdown.
 
 Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above as a table.
 """
@@ -72,7 +71,6 @@ MAY_IMPORT = {
     "environment": {"payments"},
     "webhook": {
         "api",
-        "api_description",
         "bootstrap",
         "db.scribe",
         "db.session",
@@ -83,9 +81,7 @@ MAY_IMPORT = {
         "uvicorn",
     },
     "return_page": {"payments", "starlette"},
-    "api": {"api_description", "api_schemas", "bootstrap", "db.money", "payments", "starlette"},
-    "api_description": {"api_schemas", "payments"},
-    "api_schemas": {"db.money", "payments"},
+    "api": {"api", "bootstrap", "db.money", "payments", "starlette"},
     "deadlines": {"uvicorn"},
     "gate": {"bootstrap", "environment", "payments", "starlette", "streamlit"},
     "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
@@ -93,77 +89,55 @@ MAY_IMPORT = {
     "server": {
         "ahead",
         "bootstrap",
-        "file_words",
+        "words",
         "gate",
         "db.money",
         "db.session",
         "pandas",
         "payments",
         "pulse",
-        "outside_pages",
-        "passkey_pages",
         "shared_pages",
         "signin_pages",
         "starlette",
         "streamlit",
         "uvicorn",
     },
-    "signin_pages": {"bootstrap", "gate", "payments", "starlette"},
-    "outside_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
-    "passkey_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
+    "signin_pages": {"bootstrap", "gate", "payments", "signin_pages", "starlette"},
     "shared_pages": {"bootstrap", "payments", "starlette"},
-    "words": {"db.money", "payments"},
-    "approval_words": {"payments", "words"},
-    "bank_words": {"payments", "words"},
-    "file_words": {"payments", "words"},
-    "filter_words": {"payments", "words"},
-    "privacy_words": {"payments"},
-    "guide_words": {"payments"},
+    "words": {"db.money", "payments", "words"},
     "menu": {"payments"},
     "ui": {
-        "approval_words",
-        "bank_words",
+        "words",
         "bootstrap",
         "db.money",
-        "file_words",
-        "filter_words",
         "payments",
         "streamlit",
         "pandas",
         "ui",
-        "words",
     },
     "dashboard": {"bootstrap", "db.money", "menu", "payments", "streamlit", "ui", "words"},
     "pages": {
-        "approval_words",
-        "bank_words",
+        "words",
         "bootstrap",
         "db.money",
-        "file_words",
-        "filter_words",
-        "guide_words",
         "menu",
         "payments",
-        "privacy_words",
         "streamlit",
         "pandas",
         "ui",
-        "words",
     },
     "manage": {"commands", "db.session", "payments.errors"},
     "commands": {
-        "bank_words",
+        "words",
         "bootstrap",
         "commands",
         "db",
         "environment",
-        "filter_words",
         "payments",
         "requests",
         "simulator",
         "sqlalchemy",
         "uvicorn",
-        "words",
     },
     "simulator": {
         "db.money",
@@ -179,8 +153,6 @@ OURS = {
     "db",
     "payments",
     "api",
-    "api_description",
-    "api_schemas",
     "bootstrap",
     "environment",
     "deadlines",
@@ -190,8 +162,6 @@ OURS = {
     "pulse",
     "ahead",
     "server",
-    "outside_pages",
-    "passkey_pages",
     "shared_pages",
     "signin_pages",
     "ui",
@@ -204,13 +174,7 @@ OURS = {
 OURS |= {
     "simulator",
     "words",
-    "approval_words",
-    "bank_words",
-    "file_words",
-    "filter_words",
-    "guide_words",
     "menu",
-    "privacy_words",
     "tests",
     "benchmarks",
     "test_ikhokha_payment",
@@ -220,7 +184,18 @@ LAYERS = {"sqlalchemy", "alembic", "requests", "streamlit", "pandas", "starlette
 
 def sources(*places: str) -> list[Path]:
     """The Python files of these folders and files, or of everything that runs in production."""
-    wanted = places or ("db", "payments", "commands", "pages", "ui", "simulator", "*.py")
+    wanted = places or (
+        "db",
+        "payments",
+        "commands",
+        "pages",
+        "ui",
+        "simulator",
+        "words",
+        "api",
+        "signin_pages",
+        "*.py",
+    )
     found = [
         path for place in wanted for path in ROOT.glob(f"{place}/**/*.py" if "." not in place else place)
     ]

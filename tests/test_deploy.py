@@ -12,7 +12,10 @@ from tests.running import PROJECT
 from tests.test_settings import settings_read
 
 DEPLOY = PROJECT / "deploy"
-DOORS = "".join(path.read_text() for path in PROJECT.glob("*.py"))
+DOORS = "".join(
+    path.read_text()
+    for path in [*PROJECT.glob("*.py"), *PROJECT.glob("signin_pages/*.py"), *PROJECT.glob("api/*.py")]
+)
 ROUTES = set(re.findall(r'Route\("([^"]+)"', DOORS))
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 NGINX = DEPLOY / "nginx" / "paydesk.conf"

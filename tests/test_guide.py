@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import guide_words
 import menu
 from db.models import BankAccount, InboxEvent, Meta, OutboxMail, SecondFactor, StatementFile
 from payments import first_day, staff, sync
@@ -16,6 +15,7 @@ from payments.first_day import SetUp, Step
 from payments.gateways import Answer
 from payments.people import Person, Role
 from tests.desk import ADMIN, issue, make_event, proved
+from words import guide as guide_words
 
 ROOT = Path(__file__).parent.parent
 NOTHING = SetUp(live=False, reachable=False, has_keys=False)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from api_schemas import SCHEMAS
+from api.schemas import SCHEMAS
 from db.models import (
     AuditEntry,
     Notification,

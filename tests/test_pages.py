@@ -13,11 +13,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-import approval_words
-import bank_words
 import bootstrap
 import environment
-import filter_words
 import ui.claims
 import ui.here
 import words
@@ -46,6 +43,9 @@ from payments.timeline import UNVERIFIED
 from tests.canaries import plant
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 from tests.samples import make_payment
+from words import approvals as approval_words
+from words import bank as bank_words
+from words import filters as filter_words
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

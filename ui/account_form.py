@@ -3,7 +3,6 @@
 import streamlit as st
 
 import bootstrap
-from approval_words import ACCOUNT
 from payments import approvals, eft, entrusting, people
 from payments.approvals import ApprovalView, State, What
 from payments.eft import Account, AccountKind
@@ -12,6 +11,7 @@ from payments.people import Person
 from ui.here import error_boundary
 from ui.pieces import escape, moment, plain
 from ui.proving import act, go, say_done
+from words.approvals import ACCOUNT
 
 
 def account_form(here: Person, event: EventView) -> None:

@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any
 
 import bootstrap
-import filter_words
 import words
 from payments import dates, overview, vitals
 from payments.alerts import AlertView, Kind, Severity
@@ -27,6 +26,7 @@ from payments.people import Action, Person
 from payments.takings import Compared
 from ui import charts, pieces
 from ui.payments_list import listing
+from words import filters as filter_words
 
 #: Pages that numbers lead to, by their addresses, and the action that opens each.
 WAYS = {

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 from payments import chargebacks, dates, disputes, two_people
 from payments.disputes import BY_CARD, STEPS, DisputeView, State, Told, Why
@@ -15,6 +14,7 @@ from ui.claims import amount_of, ask_proof, prepared
 from ui.here import error_boundary, require
 from ui.pieces import facts, file_link, plain, trouble
 from ui.proving import go
+from words import bank as bank_words
 
 Done = Callable[[str], None]
 _DEED = {

@@ -5,9 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-import approval_words
 import bootstrap
-import file_words
 import words
 from payments import as_of, dates, overview, search
 from payments.approvals import State
@@ -25,6 +23,8 @@ from ui.payments_list import ORDERS
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
 from ui.proving import confirm_here, go
 from ui.uploads import Taken, bring_file
+from words import approvals as approval_words
+from words import files as file_words
 
 USUAL = "Usual columns"
 #: People cannot see a header of HTTP: their file says itself that it is whole.

@@ -16,7 +16,6 @@ from typing import Any
 import streamlit as st
 
 import bootstrap
-import filter_words
 import words
 from payments import dates, events, filters, grammar, search, views
 from payments.errors import InvalidInput, NotFound, briefly
@@ -27,6 +26,7 @@ from payments.search import Filter
 from payments.stages import Stage
 from ui.payments_list import ORDERS
 from ui.pieces import escape, problem
+from words import filters as filter_words
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]

@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-import approval_words
 import bootstrap
 import words
 from payments import bulk, events
@@ -20,6 +19,7 @@ from payments.search import COUNT_CAP, Filter
 from ui.here import error_boundary, require
 from ui.pieces import empty_state, escape, moment, plain, problem
 from ui.proving import confirm_here, go
+from words import approvals as approval_words
 
 SHOWN = 200
 _ON_PAYMENTS = (

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 from payments import exceptions
 from payments.exceptions import MatchView
 from payments.matching import Target
 from payments.people import Action, Person
 from ui.pieces import empty_state, moment, plain
+from words import bank as bank_words
 
 #: Takes a match back, by its number, for a reason.
 Undo = Callable[[int, str], None]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-import approval_words
 import bootstrap
 import words
 from db.money import Money
@@ -22,6 +21,7 @@ from ui.here import error_boundary
 from ui.pieces import plain, trouble
 from ui.proving import go
 from ui.refund_form import refund_form
+from words import approvals as approval_words
 
 CLAIM, PAID, AMOUNT, WAIVE, REFUND, PAY_BACK, DISPUTE, MOVE = (
     "They say they paid", "Mark as paid", "Change the amount", "Waive", "Record a refund", "Refund by EFT",

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-import approval_words
 import bootstrap
 import ui
 import words
@@ -14,6 +13,7 @@ from payments.entrusting import Wanted
 from payments.errors import Conflict
 from payments.people import Action, Person, Role
 from payments.staff import PersonView
+from words import approvals as approval_words
 
 person = ui.require(Action.MANAGE_PEOPLE)
 app = bootstrap.app()

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 import streamlit as st
 
 import bootstrap
-import privacy_words
 import ui
 import words
 from payments import dates, retention, subject_requests, subjects
@@ -16,6 +15,7 @@ from payments.contacts import Payer
 from payments.people import Action, Person, is_proven
 from payments.subject_requests import Kind, RequestView
 from payments.subjects import Candidate, Sought
+from words import privacy as privacy_words
 
 person = ui.require(Action.HANDLE_PRIVACY)
 app = bootstrap.app()

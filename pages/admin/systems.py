@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-import approval_words
 import bootstrap
 import ui
 import words
@@ -14,6 +13,7 @@ from payments.approvals import ApprovalView, State, What
 from payments.events import EventView
 from payments.notifying import EndpointView, NotificationView
 from payments.people import Action, Person
+from words import approvals as approval_words
 
 person = ui.require(Action.MANAGE_EVENTS)
 app = bootstrap.app()

@@ -3,7 +3,6 @@
 import streamlit as st
 
 import bootstrap
-import file_words
 import ui
 import words
 from payments import events, sheets
@@ -12,6 +11,7 @@ from payments.events import EventView, State
 from payments.people import Action
 from payments.sheets import Preview, RowState, SheetView
 from payments.sheets.reading import MOST_ROWS, Sheet, SheetRow
+from words import files as file_words
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()

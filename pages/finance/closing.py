@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 import words
@@ -18,6 +17,7 @@ from payments.exceptions import PartView
 from payments.people import Action, Person
 from payments.sign_offs import Day, DayState, Period, SignOffView, State
 from ui.month import Sign, Tile, month
+from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 from payments import disputes
 from payments.people import Action
+from words import bank as bank_words
 
 person = ui.require(Action.RECORD)
 app = bootstrap.app()

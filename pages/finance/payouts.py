@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 import words
@@ -21,6 +20,7 @@ from ui import charts
 from ui.charts import Fall
 from ui.lump_sums import lump_sums
 from ui.payout_files import bring, imports_list, unread_rows
+from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 import words
@@ -15,6 +14,7 @@ from payments.bank_batches import Field, Layout
 from payments.people import Action, Person
 from payments.refund_orders import OrderView, State
 from payments.refund_runs import RunState, RunView
+from words import bank as bank_words
 
 person = ui.require(Action.RECONCILE)
 app = bootstrap.app()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 import streamlit as st
 
 import bootstrap
-import file_words
 import ui
 import words
 from payments import events, registration_files
@@ -15,6 +14,7 @@ from payments.people import Action, Person
 from payments.registration_changes import Becomes
 from payments.registration_files import COLUMNS, FileView, Looked, Preview
 from payments.sheets.reading import MOST_ROWS, Column
+from words import files as file_words
 
 person = ui.require(Action.RECORD)
 app = bootstrap.app()

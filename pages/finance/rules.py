@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 import words
@@ -14,6 +13,7 @@ from payments.matching.rules import State
 from payments.people import Action, Person
 from payments.rule_book import RuleDraft, RuleView, Tried
 from ui.rule_form import rule_form
+from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-import bank_words
 import bootstrap
 import ui
 import words
@@ -18,6 +17,7 @@ from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.people import Action, Person
 from payments.proposing import Reason
+from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

@@ -5,10 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
-import approval_words
-import bank_words
 import bootstrap
-import file_words
 import ui
 import words
 from db.money import Money
@@ -16,6 +13,9 @@ from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
 from payments.people import Action, Person, Role
 from payments.sign_offs import Period
+from words import approvals as approval_words
+from words import bank as bank_words
+from words import files as file_words
 
 person = ui.require(Action.SEE_APPROVALS)
 app = bootstrap.app()

@@ -5,13 +5,13 @@ from dataclasses import replace
 import streamlit as st
 
 import bootstrap
-import filter_words
 import ui
 import words
 from payments import as_of, filters, needle, overview, search
 from payments.errors import InvalidInput
 from payments.people import Action, Person
 from payments.search import Filter, Totals
+from words import filters as filter_words
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()

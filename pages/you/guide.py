@@ -5,13 +5,13 @@ import re
 import streamlit as st
 
 import bootstrap
-import guide_words
 import menu
 import ui
 import words
 from payments import first_day
 from payments.first_day import SetUp
 from payments.people import Action, Person
+from words import guide as guide_words
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()

@@ -23,8 +23,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_description import OPERATIONS, ROOT, Operation, describe, faults
-from api_schemas import SCHEMAS
+from api.description import OPERATIONS, ROOT, Operation, describe, faults
+from api.schemas import SCHEMAS
 from bootstrap import App
 from db.money import Money
 from payments import api_keys, events, exchange, on_sale, rates, registered, registrations

@@ -38,7 +38,7 @@ from payments.passkeys import Asked, Party
 from payments.second_factor import MONEY_ROLES, Offer, Standing
 from payments.signin import SignedIn, Visitor
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 LARGEST_FORM = 16 * 1024
 #: Threads of their own, so that a rush of sign-ins, which wait for each other, never holds up who is in.
 SIGN_INS = anyio.CapacityLimiter(4)

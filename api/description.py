@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api_schemas import OWN_ID, REFERENCE, SCHEMAS, TEXT, Schema
+from api.schemas import OWN_ID, REFERENCE, SCHEMAS, TEXT, Schema
 from payments import notifications
 from payments.api_keys import Scope
 from payments.registered import MOST_CHANGES

@@ -1,4 +1,4 @@
-"""The shapes of what the API takes and answers. ``api_description`` checks by them, and describes them."""
+"""The shapes of what the API takes and answers. ``api.description`` checks by them, and describes them."""
 
 from collections.abc import Mapping
 from typing import Any
