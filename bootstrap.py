@@ -156,13 +156,13 @@ def gateways_of(settings: Settings) -> dict[str, Gateway]:
     return {IKhokha.name: IKhokha(config)}
 
 
-def ready(build: Callable[[], App] = app) -> App:
+def ready(build: Callable[[], App] | None = None) -> App:
     """The App of whoever works on a desk that is there: it can be opened, is migrated, and is of this mode.
 
     Raises DatabaseUnfit, Conflict.
     """
     with reached():
-        desk = build()
+        desk = (build or app)()
         if health.pending(desk.sessions):
             raise Conflict(
                 "The database is not there yet, or of an earlier release. "

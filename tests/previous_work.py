@@ -7,13 +7,10 @@ release, not to the one that it lies in.
 import sys
 from datetime import UTC, datetime
 
-import environment
-from payments import staff
-
 sys.path.insert(0, "")  # the folder it runs in, not the one it lies in
 
 import bootstrap
-from payments import inbox
+from payments import inbox, people
 from payments.gateways import Answer
 from payments.inbox import Message
 from payments.people import SYSTEM, Role
@@ -22,11 +19,11 @@ from tests.desk import FakeGateway, issue, make_event, payment_of
 
 def main(url: str, data: str) -> None:
     environ = {"IKHOKHA_APP_ID": "demo", "DATA_DIR": data, "DATABASE_URL": url}
-    sessions, now = bootstrap.build(environment.read_settings(environ, None)).sessions, datetime.now(UTC)
+    sessions, now = bootstrap.build(bootstrap.read_settings(environ, None)).sessions, datetime.now(UTC)
     bootstrap.claim_mode(sessions, "demo")
     with sessions.begin() as session:
         make_event(session, now=now)
-        staff.create_person(
+        people.create_person(
             session, SYSTEM, name="Thandi", email="thandi@example.org", role=Role.ADMIN, events=None, now=now
         )
     gateway = FakeGateway()
