@@ -4,7 +4,6 @@ Each rule yields what does not hold, a sentence each; nothing when all of it doe
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, String, case, cast, func, literal, or_, select, text, union_all
@@ -156,27 +155,17 @@ def together(session: Session) -> Iterator[str]:
         yield f"{hour:%Y-%m-%d %H}h UTC, {', '.join(told)}: off by {count} payments, {minor} cents"
 
 
-def of_all_events(session: Session, since: datetime | None = None) -> Select[Any]:
-    """The rows that ``live_hours`` must have, all of them or from a day's start on."""
+def of_all_events(session: Session) -> Select[Any]:
+    """The rows that ``live_hours`` must have."""
     made, paid = (
         (table.currency, table.count.label("count"), table.sum_minor) for table in (MadeHour, PaidHour)
     )
     key = MadeHour.status + " " + MadeHour.stage + " " + MadeHour.failure
-    parts = (
-        (MadeHour, select(MadeHour.hour, literal(tallies.MADE).label("measure"), key.label("key"), *made)),
-        (PaidHour, select(PaidHour.hour, literal(tallies.PAID), PaidHour.method, *paid)),
-        (
-            PaidHour,
-            select(
-                _day_of(session, PaidHour.hour),
-                literal(tallies.OF_EVENT),
-                cast(PaidHour.event_id, String),
-                *paid,
-            ),
-        ),
-    )
+    day = _day_of(session, PaidHour.hour)
     each = union_all(
-        *(part if since is None else part.where(table.hour >= since) for table, part in parts)
+        select(MadeHour.hour, literal(tallies.MADE).label("measure"), key.label("key"), *made),
+        select(PaidHour.hour, literal(tallies.PAID), PaidHour.method, *paid),
+        select(day, literal(tallies.OF_EVENT), cast(PaidHour.event_id, String), *paid),
     ).subquery("each_event")
     by = (each.c.hour, each.c.measure, each.c.key, each.c.currency)
     return select(*by, func.sum(each.c["count"]), func.sum(each.c.sum_minor)).group_by(*by)
@@ -211,12 +200,6 @@ def _differences(kept: Any, counted: Any) -> Any:
     *keys, count, minor = counted.selected_columns
     turned = counted.with_only_columns(*keys, -count, -minor)
     return union_all(kept, turned).subquery()
-
-
-def differ(session: Session, kept: Any, counted: Any) -> bool:
-    """Whether anything kept is not what was counted; by all but the last two columns."""
-    keys = len(kept.selected_columns) - 2
-    return next(_off(session, _differences(kept, counted), keys), None) is not None
 
 
 def _off(session: Session, rows: Any, keys: int) -> Iterator[tuple[tuple[Any, ...], int, int]]:

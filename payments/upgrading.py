@@ -1,18 +1,13 @@
 """Bring a database to this release: its tables, and the totals that a release of before did not keep."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Date, cast, delete, func, insert, select, text
 
 from db import migrate
-from db.models import LiveHour, MadeHour, Tally, TallyMonth
+from db.models import LiveHour, Tally, TallyMonth
 from db.session import Sessions, takes_long
 from payments import totals
-from payments.dates import business_day, day_span
-
-#: So far back a release that was taken back is looked for; all of it is examined with the books.
-_BACK = timedelta(days=35)
 
 
 @dataclass(frozen=True)
@@ -53,20 +48,13 @@ def _add_up_months(sessions: Sessions) -> int:
 
 
 def _add_up_events(sessions: Sessions) -> None:
-    """The same for what is kept of all events together, of the last weeks: what open pages read."""
+    """The same for what is kept of all events together: what open pages read. All hours are looked at, since
+    a payment that was made long ago moves its own hour whenever it is paid."""
     with sessions.begin() as session:
         takes_long(session)
         if session.get_bind().dialect.name != "sqlite":
             session.execute(text("LOCK TABLE made_hours, paid_hours, live_hours IN SHARE ROW EXCLUSIVE MODE"))
-        last = session.scalar(select(func.max(MadeHour.hour)))
-        empty = session.scalar(select(func.count()).select_from(LiveHour)) == 0
-        since = None if last is None or empty else day_span(business_day(last - _BACK)).start
-        kept = select(LiveHour.hour, LiveHour.measure, LiveHour.key, LiveHour.currency)
-        kept = kept.add_columns(LiveHour.count, LiveHour.sum_minor)
-        old = delete(LiveHour)
-        if since is not None:
-            kept, old = kept.where(LiveHour.hour >= since), old.where(LiveHour.hour >= since)
-        if totals.differ(session, kept, totals.of_all_events(session, since)):
-            session.execute(old)
+        if next(totals.together(session), None) is not None:
+            session.execute(delete(LiveHour))
             names = list(LiveHour.__table__.columns.keys())
-            session.execute(insert(LiveHour).from_select(names, totals.of_all_events(session, since)))
+            session.execute(insert(LiveHour).from_select(names, totals.of_all_events(session)))

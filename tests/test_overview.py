@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.models import (
     Event,
     InboxEvent,
+    LiveHour,
     OutboxMail,
     Payment,
     Receipt,
@@ -243,11 +244,27 @@ def test_what_is_kept_of_all_events_together_is_added_up_by_the_next_upgrade(
             session.execute(text(damage))
         upgrading.upgrade(sessions)
         with sessions.read() as session:
-            left = list(totals.together(session))
-            assert [", made, " in one for one in left] == [True] * ("UPDATE" in damage)  # of long ago
-        with sessions.begin() as session:
-            session.execute(text("DELETE FROM live_hours"))
-        upgrading.upgrade(sessions)
+            assert list(totals.together(session)) == []
+
+
+def test_a_payment_of_long_ago_that_was_paid_meanwhile_is_added_up_too(
+    sessions: Sessions, now: datetime, monkeypatch: pytest.MonkeyPatch
+):
+    """It moves the hour in which it was made, however long ago that is."""
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        old = make_payment(session, event, now=now - timedelta(days=70)).id
+        make_payment(session, event, now=now)
+    write = tallies._upsert
+    with monkeypatch.context() as patch, sessions.begin() as session:
+        patch.setattr(tallies, "_upsert", lambda *told: None if told[1] is LiveHour else write(*told))
+        receive(session, session.get_one(Payment, old), 100, now=now)
+        session.commit()
+    with sessions.read() as session:
+        assert any(", made, " in one for one in totals.together(session))
+    upgrading.upgrade(sessions)
+    with sessions.read() as session:
+        assert list(totals.together(session)) == []
 
 
 def test_who_sees_all_events_is_shown_what_who_is_here_for_each_by_name_is(sessions: Sessions, now: datetime):
