@@ -14,10 +14,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Table, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, Table, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from db.models import MatchPart, PaperPart, Payment, PersonRow, Proof
+from db.models import MatchPart, PaperPart, Payment, PersonRow, Proof, SurplusMove
 from payments import claims, dates, personal, subject_requests, subjects
 from payments.errors import CannotOpen
 from payments.keyring import KeyRing
@@ -101,6 +101,8 @@ def _shared(session: Session, name: str, theirs: Theirs) -> frozenset[int]:
     if name == "papers":
         mixed = select(PaperPart.paper_id).where(PaperPart.payment_id.not_in(theirs[0]))
         return frozenset(session.scalars(mixed.where(_with_a_part("paper_parts", "paper_id", theirs))))
+    if name == "surplus_moves":
+        return frozenset(session.scalars(_moves_of_others_too(theirs)))
     if name in ("statement_lines", "matches", "exceptions"):
         matches = table("matches")
         mixed_match = select(MatchPart.match_id).where(
@@ -114,6 +116,18 @@ def _shared(session: Session, name: str, theirs: Theirs) -> frozenset[int]:
             return frozenset(session.scalars(select(exceptions.c.id).where(exceptions.c.line_id.in_(lines))))
         return frozenset(session.scalars(select(key).where(matches.c.id.in_(mixed_match))))
     return frozenset()
+
+
+def _moves_of_others_too(theirs: Theirs) -> Select[int]:
+    """Why one person's money pays another's payment may tell of either."""
+    parts = aliased(MatchPart)
+    of_line = select(parts.payment_id).where(parts.match_id == MatchPart.match_id)
+    brought_by_others = or_(
+        MatchPart.payment_id.not_in(theirs[0]),
+        MatchPart.payment_id.is_(None) & of_line.where(parts.payment_id.not_in(theirs[0])).exists(),
+    )
+    moves = select(SurplusMove.id).join(MatchPart, MatchPart.id == SurplusMove.part_id)
+    return moves.where(or_(SurplusMove.payment_id.not_in(theirs[0]), brought_by_others))
 
 
 def _with_a_part(name: str, column: str, theirs: Theirs) -> Any:

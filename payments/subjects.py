@@ -158,6 +158,15 @@ def _sheet_rows(theirs: Theirs) -> ColumnElement[bool]:
     )
 
 
+def _surplus_moves(theirs: Theirs) -> ColumnElement[bool]:
+    """Of the payment that was paid, and of who brought too much: the part names them, or its line does."""
+    moves, parts = table("surplus_moves"), table("match_parts")
+    lines = select(parts.c.match_id).where(parts.c.payment_id.in_(theirs[0]))
+    unnamed = parts.c.payment_id.is_(None) & parts.c.match_id.in_(lines)
+    brought = select(parts.c.id).where(or_(parts.c.payment_id.in_(theirs[0]), unnamed))
+    return or_(moves.c.payment_id.in_(theirs[0]), moves.c.part_id.in_(brought))
+
+
 def _nobodys(theirs: Theirs) -> ColumnElement[bool]:
     return ~true()
 
@@ -174,6 +183,7 @@ _BELONGS: Mapping[str, Callable[[Theirs], ColumnElement[bool]]] = {
     "matches": _through("matches", "id", "match_parts", "match_id"),
     "statement_lines": _through("statement_lines", "id", "matches", "line_id"),
     "exceptions": _through("exceptions", "line_id", "matches", "line_id"),
+    "surplus_moves": _surplus_moves,
     "papers": _through("papers", "id", "paper_parts", "paper_id"),
     "unverified_events": _nobodys,
     "opt_outs": _nobodys,

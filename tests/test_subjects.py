@@ -185,6 +185,30 @@ def test_a_paper_and_a_line_for_others_too_keep_to_themselves(sessions, subject,
     assert "left out" in held["statement_lines"][0]["description"]
 
 
+@pytest.mark.parametrize("named", ["of them", "of their line"])
+def test_what_they_brought_too_much_is_theirs_whomever_it_pays(sessions, subject, now, named):
+    """It paid for a friend, as its reason tells; that is in their file without what it says of the friend."""
+    with sessions.begin() as session:
+        other = desk.payment_of(session, subject.other)
+        part = "" if named == "of them" else ", part_id = (SELECT max(id) FROM match_parts)"
+        session.execute(
+            text(
+                "INSERT INTO match_parts (match_id, target, amount_minor, amount_currency, written_off_minor)"
+                " VALUES (1, 'surplus', 1, 'ZAR', 0)"
+            )
+        )
+        session.execute(text(f"UPDATE surplus_moves SET payment_id = {other.id}{part}"))
+    with sessions.read() as session:
+        held = subject_export.collect(session, [desk.payment_of(session, subject.reference)])
+    (move,) = held["surplus_moves"]
+    assert "left out" in move["why"]
+    assert "left out" in move["undone_why"]
+    erased(sessions, subject, now=now)
+    with sessions.read() as session:
+        (row,) = session.execute(text("SELECT why, undone_why FROM surplus_moves")).all()
+        assert not any(sign in said for sign in SIGNS for said in row)
+
+
 # -- erasing ------------------------------------------------------------------------------------------
 
 
