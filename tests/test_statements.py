@@ -401,6 +401,24 @@ def test_a_file_like_tymebanks_goes_through_the_mapping_and_one_with_a_plain_hea
     assert [line.amount.minor for line in statements.read("tymebank.csv", plain).lines] == [-100_00, 50_00]
 
 
+@pytest.mark.parametrize(
+    ("lines", "amount", "description"),
+    [
+        pytest.param(["03.11.2026|Miete|150,00", "04.11.2026|Brot|20,00"], 2, [1], id="days with dots"),
+        pytest.param(["20261103|150,00|Miete", "20261104|20,00|Brot"], 1, [2], id="days without"),
+        pytest.param(["03.11.2026|03.11.26|Miete|150,00"], 3, [2], id="a second day, of two digits"),
+        pytest.param(["03.11.2026|7|Miete|150,00", "03.11.2026|9|Brot|20,00"], 3, [2], id="a branch before"),
+        pytest.param(["03.11.2026|1|Miete|150", "03.11.2026|2|Brot|20"], 3, [2], id="the rows' own numbers"),
+        pytest.param(["03.11.2026|2|Miete|150", "03.11.2026|1|Brot|20"], 3, [2], id="the newest first"),
+        pytest.param(["03.11.2026|Miete|150", "03.11.2026|Brot|20"], 2, [1], id="whole amounts"),
+        pytest.param(["3 November 2026|Miete|-"], None, [1], id="a day of more letters, and no amount"),
+    ],
+)
+def test_what_cells_show_without_headings_takes_no_day_and_no_row_number(lines, amount, description):
+    found = statements.by_content([line.split("|") for line in lines], {})
+    assert (found.get("amount"), found["description"]) == (amount, description)
+
+
 def test_headings_suggest_a_mapping():
     rows = [(1, ["My bank"]), (3, ["Date", "Narrative", "Money In", "Money Out", "Balance", ""])]
     assert statements.suggest(rows) == {

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, Self
 
 from db.money import CURRENCIES
@@ -196,25 +197,36 @@ def suggest(rows: list[Row]) -> dict[str, Any]:
 
 
 _NUMBER = re.compile(r"[-+(]? ?R? ?[0-9][0-9 ,.'\u00a0]*[)-]?")
+_CENTS = re.compile(r".*[0-9][.,][0-9]{2}[)-]?")
 
 
 def by_content(lines: Sequence[Sequence[str]], told: dict[str, Any]) -> dict[str, Any]:
-    """What the cells show where the headings tell nothing, in any language: the first column of numbers as
-    the amount, and the one with the most letters as what the bank says. A person confirms them."""
+    """What the cells show where the headings tell nothing, in any language: as the amount the first column of
+    numbers, rather one with cents, and the one with the most letters as what the bank says. A person confirms
+    them; the date is the first column where nothing else is told."""
     taken = {told[key] for key in _GUESSES if key in told} | set(told.get("reference", ()))
+    taken.add(told.get("date", 0))
     columns = {
         nth: cells
         for nth in range(max(map(len, lines), default=0))
         if nth not in taken and (cells := [row[nth] for row in lines if nth < len(row) and row[nth].strip()])
     }
     found: dict[str, Any] = {}
-    numbers = [
-        nth for nth, cells in columns.items() if all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
-    ]
-    if numbers and not {"amount", "money_in"} & set(told):
-        found["amount"] = numbers[0]
+    amounts = [nth for nth, cells in columns.items() if _are_amounts(cells)]
+    if amounts and not {"amount", "money_in"} & set(told):
+        exact = (nth for nth in amounts if all(_CENTS.fullmatch(cell.strip()) for cell in columns[nth]))
+        found["amount"] = next(exact, amounts[0])
     letters = {nth: sum(map(str.isalpha, "".join(cells))) for nth, cells in columns.items()}
     most = max(letters, key=letters.__getitem__, default=0)
     if letters.get(most) and not told.get("description"):
         found["description"] = [most]
     return found
+
+
+def _are_amounts(cells: Sequence[str]) -> bool:
+    """Numbers that are neither days nor the rows' own numbers."""
+    plain = [cell.strip() for cell in cells]
+    if all(days.looks_like(cell) for cell in plain) or not all(map(_NUMBER.fullmatch, plain)):
+        return False
+    steps = {int(one) - int(other) for other, one in pairwise(plain) if one.isdigit() and other.isdigit()}
+    return steps not in ({1}, {-1})
