@@ -26,7 +26,7 @@ def list_surplus(as_email: AsEmail = None, as_json: AsJson = False) -> None:
     with desk.sessions.read() as session:
         person = asking(session, as_email)
         found = surplus.standing(session, person, limit=_ALL if as_json else _SHOWN)
-        rows = [(one, surplus.choices(session, person, one.part_id) if one.left else []) for one in found]
+        rows = [(one, surplus.choices(session, person, one.part_id) if one.free else []) for one in found]
     answer({"surplus": [_told(*row) for row in rows]}, as_json, lambda: _show(rows))
 
 
@@ -112,6 +112,8 @@ def _told(one: Surplus, choices: list[Choice]) -> dict[str, Any]:
         "currency": one.amount.currency,
         "of": list(one.whose),
         "waits": one.waits,
+        "decided_by": one.decided_by,
+        "fate": one.fate,
         "could_pay": [{"payment": choice.reference, "owed_minor": choice.owed.minor} for choice in choices],
         "moves": [
             {

@@ -4,8 +4,8 @@ signed off is still what was signed."""
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Exists, Select, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session
 
 from db.models import (
     LineSighting,
@@ -21,6 +21,7 @@ from db.models import (
 )
 from payments.closed_days import LOCKING
 from payments.closing import figures_by_day, figures_of
+from payments.parts import is_taken_back
 
 
 def files(session: Session) -> Iterator[str]:
@@ -105,16 +106,6 @@ def _standing() -> Select[Any]:
     )
 
 
-def _taken_back() -> Exists:
-    """A later line of the bank took a match's line back."""
-    back, taking = aliased(MatchPart), aliased(Match)
-    return exists(
-        select(back.id)
-        .join(taking, taking.id == back.match_id)
-        .where(back.other_line_id == Match.line_id, taking.undone_at.is_(None))
-    )
-
-
 def _receipts(session: Session) -> Iterator[str]:
     """Each part for a payment has brought just its amount; it was reversed with its match, or taken back."""
     unfit = (
@@ -139,7 +130,7 @@ def _receipts(session: Session) -> Iterator[str]:
         select(MatchPart.id)
         .join(Match, Match.id == MatchPart.match_id)
         .join(Reversal, Reversal.receipt_id == MatchPart.receipt_id)
-        .where(Match.undone_at.is_(None), ~_taken_back())
+        .where(Match.undone_at.is_(None), ~is_taken_back())
     )
     for number in session.scalars(lost):
         yield f"part {number}: its match stands, and its money was reversed"
@@ -150,7 +141,7 @@ def _written_off(session: Session) -> Iterator[str]:
     off = (
         select(MatchPart.payment_id, func.sum(MatchPart.written_off_minor).label("minor"))
         .join(Match, Match.id == MatchPart.match_id)
-        .where(and_(Match.undone_at.is_(None), MatchPart.written_off_minor > 0, ~_taken_back()))
+        .where(and_(Match.undone_at.is_(None), MatchPart.written_off_minor > 0, ~is_taken_back()))
         .group_by(MatchPart.payment_id)
         .subquery()
     )

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Exists, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from db.models import (
     BankAccount,
@@ -86,6 +86,16 @@ def taken_back(session: Session, line_id: int) -> Match | None:
         .join(MatchPart, MatchPart.match_id == Match.id)
         .where(MatchPart.other_line_id == line_id, Match.undone_at.is_(None))
         .limit(1)
+    )
+
+
+def is_taken_back() -> Exists:
+    """The same in SQL, of the line of a ``Match``."""
+    back, taking = aliased(MatchPart), aliased(Match)
+    return exists(
+        select(back.id)
+        .join(taking, taking.id == back.match_id)
+        .where(back.other_line_id == Match.line_id, taking.undone_at.is_(None))
     )
 
 

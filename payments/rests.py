@@ -9,7 +9,7 @@ surplus that a person set apart is decided, and does not wait.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 from sqlalchemy.orm import Session, aliased
@@ -25,7 +25,10 @@ from payments.privacy import reason
 
 #: Why it waits, as ``proposing.Reason`` has it.
 TOO_MUCH = "surplus"
+#: Where a row that is closed keeps what was decided, beside what had been suggested.
+_FATE = "fate"
 NOT_WAITING = "What came too much on this line does not wait any more. Reconcile lists it under Surplus."
+GONE = "The line is not for this any more: look again."
 
 
 class Fate(StrEnum):
@@ -33,6 +36,14 @@ class Fate(StrEnum):
 
     GIVE_BACK = "give_back"
     KEEP = "keep"
+
+
+class State(NamedTuple):
+    """Whether a surplus waits; else, where it had waited, who decided what becomes of what is left of it."""
+
+    waits: bool = False
+    decided_by: str = ""
+    fate: Fate | None = None
 
 
 def left_minor(part_id: Any) -> ColumnElement[int]:
@@ -48,17 +59,20 @@ def left_minor(part_id: Any) -> ColumnElement[int]:
     return select(left).where(part.id == part_id).scalar_subquery()
 
 
-def waits(session: Session, part_id: int) -> bool:
-    """Whether nobody has decided yet what becomes of a surplus."""
-    return _open(session, part_id) is not None
-
-
-def state(session: Session, part_id: int) -> tuple[bool, str]:
-    """Whether a surplus waits; and who decided, if it had waited."""
+def state(session: Session, part_id: int) -> State:
+    """How it is with surplus that stands: what is left of it and does not wait any more was decided."""
     last = _last(session, part_id)
     if last is None:
-        return False, ""
-    return last.closed_at is None, last.closed_by or ""
+        return State()
+    if last.closed_at is None:
+        return State(waits=True)
+    if not session.scalar(select(left_minor(part_id))):
+        return State()
+    return State(decided_by=last.closed_by or "", fate=_fate(last))
+
+
+def _fate(row: LineException) -> Fate | None:
+    return Fate(row.suggestion[_FATE]) if _FATE in row.suggestion else None
 
 
 def _open(session: Session, part_id: int) -> LineException | None:
@@ -69,7 +83,8 @@ def _open(session: Session, part_id: int) -> LineException | None:
 
 def _last(session: Session, part_id: int) -> LineException | None:
     mine = select(LineException).where(LineException.part_id == part_id)
-    return session.scalar(mine.order_by(LineException.id.desc()).limit(1))
+    newest = mine.order_by(LineException.id.desc()).limit(1)
+    return session.scalar(newest.execution_options(populate_existing=True))
 
 
 # -- waiting, and not any more ------------------------------------------------------------------------
@@ -91,8 +106,9 @@ def _wait(
     like: LineException | None,
     now: datetime,
 ) -> None:
+    told = {key: value for key, value in suggestion.items() if key != _FATE}
     row = LineException(
-        line_id=line_id, reason=TOO_MUCH, suggestion=dict(suggestion), opened_at=now, note="", part_id=part_id
+        line_id=line_id, reason=TOO_MUCH, suggestion=told, opened_at=now, note="", part_id=part_id
     )
     if like is not None:
         row.owner_id, row.due_on, row.note = like.owner_id, like.due_on, like.note
@@ -137,6 +153,7 @@ def decide(session: Session, person: Person, part_id: int, fate: Fate, why: str,
     if row is None:
         raise Conflict(NOT_WAITING)
     row.closed_at, row.closed_by = now, person.name
+    row.suggestion = {**row.suggestion, _FATE: str(fate)}
     _tell(session, person, part, line_id, str(fate), why, now)
 
 
@@ -144,8 +161,7 @@ def undecide(session: Session, person: Person, part_id: int, why: str, *, now: d
     """Take that back: the rest waits again. Raises NotAllowed, InvalidInput, Conflict."""
     part, line_id = _held(session, person, part_id)
     why = reason(why)
-    stands = session.get_one(Match, part.match_id).undone_at is None
-    if not stands or waits(session, part_id) or not session.scalar(select(left_minor(part_id))):
+    if not state(session, part_id).decided_by:
         raise Conflict("Nothing was decided of this that could be taken back: look again.")
     wait_again(session, part, line_id, now)
     _tell(session, person, part, line_id, "ask_again", why, now)
@@ -157,9 +173,10 @@ def _held(session: Session, person: Person, part_id: int) -> tuple[MatchPart, in
     part = session.get(MatchPart, part_id)
     if part is None or _last(session, part_id) is None:
         raise Conflict(NOT_WAITING)
-    line_id = session.get_one(Match, part.match_id).line_id
-    line = locked_line(session, line_id)
-    session.refresh(part)
+    line = locked_line(session, session.get_one(Match, part.match_id).line_id)
+    match = session.get_one(Match, part.match_id, populate_existing=True)
+    if match.undone_at is not None or taken_back(session, line.id) is not None:
+        raise Conflict(GONE)
     return part, line.id
 
 

@@ -19,9 +19,10 @@ from db.money import Money
 from payments import audit, closed_days, holding, lifecycle, rests, reversals, standstill, tallies
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
-from payments.parts import TAKES_MONEY, locked_line, taken_back
+from payments.parts import TAKES_MONEY, is_taken_back, locked_line, taken_back
 from payments.people import Action, Person, check
 from payments.privacy import reason
+from payments.rests import Fate
 
 #: What a receipt of moved surplus is called; the number of its move follows.
 MOVED = "surplus-"
@@ -47,7 +48,7 @@ class Surplus:
     """What a line brought too much. ``left`` pays nothing yet; ``whose`` are the payments of its line.
 
     ``waits``: nobody has said yet what becomes of it (``rests``); ``decided_by``: who said so, where it had
-    waited.
+    waited, and ``fate`` what.
     """
 
     part_id: int
@@ -60,6 +61,12 @@ class Surplus:
     moves: tuple[Move, ...]
     waits: bool = False
     decided_by: str = ""
+    fate: Fate | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether it may pay something, as it stands."""
+        return bool(self.left) and not self.decided_by
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Su
         .join(StatementLine, StatementLine.id == Match.line_id)
         .outerjoin(moved, moved.c.part_id == MatchPart.id)
         .where(MatchPart.target == "surplus", MatchPart.amount_minor > 0, Match.undone_at.is_(None))
+        .where(~is_taken_back())
         .order_by((left > 0).desc(), MatchPart.id.desc())
         .limit(limit)
     ).all()
@@ -210,14 +218,15 @@ def move(
     """Pay another payment of the same payer with surplus; returns the move's number. What nobody set apart
     yet may pay whoever it was meant for: who pays for friends names one of them.
 
-    Raises NotFound, NotAllowed, InvalidInput (another payer's, more than is left or owed), Conflict.
+    Raises NotFound, NotAllowed, InvalidInput (another payer's, more than is left or owed), Conflict (what
+    becomes of it was decided).
     """
     check(person, Action.RECONCILE)
     standstill.refuse(session)
     why = reason(why)
     part, match, line = _held(session, part_id)
     if match.undone_at is not None or taken_back(session, line.id) is not None:
-        raise Conflict("The line is not for this any more: look again.")
+        raise Conflict(rests.GONE)
     number = session.scalar(select(Payment.id).where(Payment.reference == reference))
     if number is None:
         raise NotFound(f"There is no payment {reference}.")
@@ -262,8 +271,10 @@ def _checked(
 ) -> None:
     if not whose:
         raise InvalidInput("Nobody is named by this line: undo its match, and say whose the surplus is.")
-    anybodys = rests.waits(session, part.id)
-    if payment in whose or not (anybodys or any(_same(payment, one) for one in whose)):
+    it = rests.state(session, part.id)
+    if it.decided_by:
+        raise Conflict(f"{it.decided_by} decided what becomes of it. Let it wait again first, under Surplus.")
+    if payment in whose or not (it.waits or any(_same(payment, one) for one in whose)):
         names = ", ".join(one.reference for one in whose)
         raise InvalidInput(
             f"{payment.reference} is not another payment of who paid {names}: they have neither address nor "

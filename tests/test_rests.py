@@ -5,11 +5,13 @@ import json
 from datetime import date
 
 import pytest
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 import commands.bank
 import commands.surplus
 import manage
+from db.models import Match
 from db.money import Money
 from payments import closing, exceptions, proposing, reconciliation, rests, surplus
 from payments.errors import Conflict, InvalidInput, NotAllowed
@@ -43,6 +45,11 @@ class Named(Desk):
 
     def pay(self, reference, amount=PRICE) -> int:
         return self.change(surplus.move, self.rest().part_id, reference, amount, WHY)
+
+    def taken_back(self) -> None:
+        """The bank takes the line back, and the desk finds that by itself."""
+        self.statement(-2995_00, (TUESDAY, f"REVERSAL CAPITEC {bare(self.paid)} X2", -3000_00))
+        self.propose()
 
     def change(self, what, *args, person=ADMIN):
         with self.sessions.begin() as session:
@@ -118,8 +125,15 @@ def test_it_is_given_back_or_kept_with_a_reason_and_can_be_decided_anew(named, f
     with named.sessions.read() as session:
         (one,) = surplus.standing(session, ADMIN)
     assert (one.waits, one.decided_by, one.left) == (False, ADMIN.name, PRICE)
+    assert one.fate is fate
+    with pytest.raises(Conflict, match=f"{ADMIN.name} decided what becomes of it. Let it wait again first"):
+        named.change(surplus.move, part, named.friend, PRICE, WHY)
     named.change(rests.undecide, part, "She asks for it.")
     assert named.rest().amount == PRICE
+    with named.sessions.read() as session:
+        (one,) = surplus.standing(session, ADMIN)
+    assert (one.waits, one.decided_by, one.fate) == (True, "", None)
+    named.pay(named.friend)
     named.lawful()
 
 
@@ -137,15 +151,31 @@ def test_with_its_match_the_rest_goes_and_the_whole_line_waits(named):
 
 
 def test_taken_back_by_the_bank_nothing_waits_and_stands_again_with_an_undo(named):
-    line = named.rest().line_id
-    named.statement(-2995_00, (TUESDAY, f"REVERSAL CAPITEC {bare(named.paid)} X2", -3000_00))
-    named.propose()
+    line, part = named.rest().line_id, named.rest().part_id
+    named.taken_back()
     assert named.rest() is None
+    with named.sessions.read() as session:
+        assert surplus.standing(session, ADMIN) == []
+    for what, *args in ((rests.undecide, part, WHY), (rests.decide, part, Fate.KEEP, WHY)):
+        with pytest.raises(Conflict, match="not for this any more"):
+            named.change(what, *args)
     named.lawful()
     match = next(one for one in named.matches() if one.way == "taken back")
     named.undo(match.id, "It was another line.")
     assert (named.rest().line_id, named.rest().amount) == (line, PRICE)
     named.lawful()
+
+
+def test_what_was_decided_is_not_asked_again_of_a_match_that_was_undone_meanwhile(named):
+    part = named.rest().part_id
+    named.change(rests.decide, part, Fate.KEEP, WHY)
+    with named.sessions.begin() as session:
+        match = session.scalars(select(Match)).one()
+        session.execute(text("UPDATE matches SET undone_at = at, undone_by = 'Farai'"))
+        assert match.undone_at is None  # as it was read before somebody else undid it
+        with pytest.raises(Conflict, match="not for this any more"):
+            rests.undecide(session, ADMIN, part, WHY, now=named.now)
+        session.rollback()
 
 
 def test_a_day_is_signed_only_when_somebody_owns_the_rest_and_explains_it(named):

@@ -5,6 +5,7 @@ import streamlit as st
 import bootstrap
 from payments import rests, surplus
 from payments.people import Action, Person
+from payments.rests import Fate
 from payments.surplus import Choice, Move, Surplus
 from ui.claims import amount_of
 from ui.here import error_boundary
@@ -12,6 +13,11 @@ from ui.pieces import empty_state, moment, plain
 from ui.proving import act
 
 NO_OTHER = "No other payment of this payer asks for money: give it back, or keep it for them."
+DECIDED = {
+    Fate.GIVE_BACK: "to give it back",
+    Fate.KEEP: "to keep it for who paid",
+    None: "what becomes of it",
+}
 OF_NOBODY = "Undo its match, and say whose it is: then it can pay another payment of theirs."
 
 
@@ -20,7 +26,7 @@ def surplus_list(here: Person) -> None:
     app = bootstrap.app()
     with app.sessions.read() as session:
         found = surplus.standing(session, here)
-        open_ones = {one.part_id: surplus.choices(session, here, one.part_id) for one in found if one.left}
+        open_ones = {one.part_id: surplus.choices(session, here, one.part_id) for one in found if one.free}
     if not found:
         told = "What a line brings more than is owed, and is set apart as surplus, is listed here."
         empty_state("No surplus", told, "savings")
@@ -38,10 +44,11 @@ def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:
             _moved(move, may=may)
         if not one.left:
             return
+        if one.decided_by:
+            _decided(one, may=may)
+            return
         if one.waits:
             plain("It waits under Too much: nobody has said what becomes of it.", "faint")
-        elif one.decided_by:
-            _decided(one, may=may)
         if not choices:
             plain(NO_OTHER if one.whose else OF_NOBODY, "faint")
         elif may:
@@ -50,9 +57,7 @@ def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:
 
 
 def _decided(one: Surplus, *, may: bool) -> None:
-    plain(
-        f"{one.decided_by} decided that it is given back, or kept: the payment's journey says which.", "faint"
-    )
+    plain(f"{one.decided_by} decided {DECIDED[one.fate]}: the payment's journey says why.", "faint")
     if may:
         with st.popover("Decide anew", icon=":material/undo:"), st.form(f"anew_{one.part_id}", border=False):
             why = st.text_input("Why?", key=f"anew_why_{one.part_id}", max_chars=500)
