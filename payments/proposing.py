@@ -254,13 +254,14 @@ def _settle(session: Session, proposal: Proposal, run: Run, now: datetime, *, by
             decided = decided_of(session, proposal)
             waited = _waiting(session, line.id)
             match = write(session, decided, how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)
-            if decided.why == REST_WAITS:
+            rest = any(part.target is Target.SURPLUS for part in decided.parts)
+            if rest:
                 rests.open_of(session, match, like=waited, now=now)
         except (Conflict, InvalidInput):
             pass  # changed since it was read, or more than may be written off: a person looks
         else:
             run.accepted[proposal.way] += 1
-            run.rests += decided.why == REST_WAITS
+            run.rests += rest
             run.accepted_minor[line.amount.currency] += line.amount.minor
             return
     if wait(session, proposal, now):

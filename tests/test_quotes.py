@@ -344,6 +344,17 @@ def test_without_the_banks_word_a_short_line_that_names_a_quote_is_proposed_too(
     assert bench.status(plain)[0] != "paid", "what was asked for in rand is owed in rand"
 
 
+def test_what_is_above_a_quote_is_set_apart_and_waits_for_a_person(bench):
+    one = owes_dollars(bench)
+    bench.bank((f"INWARD SWIFT W KAMAU {bare(one)}", "4650.00"))
+    run = bench.propose()
+    assert (dict(run.accepted), run.rests) == ({"foreign transfer": 1}, 1)
+    assert bench.status(one) == ("paid", 4612_50, 1)
+    (rest,) = bench.waits()
+    assert (rest.reason, rest.amount, rest.line_amount) == ("surplus", Money(37_50), Money(4650_00))
+    bench.lawful()
+
+
 def test_a_foreign_transfer_without_a_reference_is_held_against_the_quotes_by_name(bench):
     one = owes_dollars(bench)
     owes_dollars(bench, "Sipho Dlamini")
