@@ -318,7 +318,7 @@ def _cancels(match: Match, later: Match) -> bool:
 def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
     closed_days.refuse_change(session, line.account_id, closed_days.day_of_match(match, line))
     surplus.refuse_undo(session, match)
-    _close_exception(session, line.id, act["actor"], act["now"])  # what came too much waited
+    waited = _close_exception(session, line.id, act["actor"], act["now"])  # what came too much
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
     line.state, line.by_hand = OPEN, True
     session.flush()
@@ -331,11 +331,11 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     for payout_id in sorted({part.payout_id for part in match.parts if part.payout_id}):
         banked.note(session, payout_id, line.on, Kind.UNBANKED, act, why=why)
     suggestion = dict(match.evidence)  # what spoke for it still does
-    session.add(
-        LineException(
-            line_id=line.id, reason="undone", suggestion=suggestion, opened_at=act["now"], note=""
-        )
+    row = LineException(
+        line_id=line.id, reason="undone", suggestion=suggestion, opened_at=act["now"], note=""
     )  # fmt: skip
+    rests.handed_on(waited, row)
+    session.add(row)
     session.flush()
 
 
@@ -351,6 +351,7 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     closed_days.refuse_change(session, other.account_id, closed_days.day_of_match(match, other))
     parts = tuple(part_of(part) for part in match.parts)
     decided = Decided(other.id, parts, match.way, match.evidence, match.rule, match.why or why)
+    whole = not surplus.of_match(session, match)
     surplus.end_with_match(session, match, other, why, act)
     waited = rests.like_of(session, match)
     match.undone_at, match.undone_by, match.undone_why = act["now"], act["actor"], why
@@ -358,7 +359,7 @@ def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, 
     session.flush()
     again = write(session, decided, how=match.how, by=match.by, source=act["source"], now=act["now"])
     if waited is not None:
-        rests.open_of(session, again, like=waited, now=act["now"])
+        rests.stand_again(session, again, waited, whole=whole, now=act["now"])
     for payment_id in _paid_by(match):
         case = cases.find_open(session, payment_id, cases.Reason.BANK_TOOK_IT_BACK)
         if case is not None:
@@ -405,12 +406,13 @@ def _note_undone(
     )
 
 
-def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> None:
+def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> LineException | None:
     row = session.scalar(
         select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
     )
     if row is not None:
         row.closed_at, row.closed_by = now, by
+    return row
 
 
 def _told(part: Part) -> dict[str, Any]:

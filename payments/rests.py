@@ -110,10 +110,25 @@ def _wait(
     row = LineException(
         line_id=line_id, reason=TOO_MUCH, suggestion=told, opened_at=now, note="", part_id=part_id
     )
-    if like is not None:
-        row.owner_id, row.due_on, row.note = like.owner_id, like.due_on, like.note
+    handed_on(like, row)
     session.add(row)
     session.flush()
+
+
+def handed_on(before: LineException | None, row: LineException) -> None:
+    """What waits is still theirs who had it, whatever of the line waits by now."""
+    if before is not None:
+        row.owner_id, row.due_on, row.note = before.owner_id, before.due_on, before.note
+
+
+def stand_again(session: Session, match: Match, before: LineException, *, whole: bool, now: datetime) -> None:
+    """The rest of a line that had been taken back: what was decided of all of it holds, else it waits."""
+    open_of(session, match, like=before, now=now)
+    fate, row = _fate(before), like_of(session, match)
+    if fate is not None and whole and row is not None:
+        row.suggestion = {**row.suggestion, _FATE: str(fate)}
+        row.closed_at, row.closed_by = now, before.closed_by
+        session.flush()
 
 
 def close_when_paid_out(session: Session, part_id: int, by: str, now: datetime) -> None:

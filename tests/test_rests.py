@@ -27,6 +27,7 @@ from tests.test_reconcile_pages import BENCH, banked, button, lines, owes, waiti
 from tests.test_reconciliation import ORGANISER, PRICE, bare
 from tests.test_surplus import Payer
 
+DUE = date(2026, 11, 27)
 WHY = "She wrote that it is for him."
 __all__ = ["desk"]
 
@@ -50,6 +51,14 @@ class Named(Desk):
         """The bank takes the line back, and the desk finds that by itself."""
         self.statement(-2995_00, (TUESDAY, f"REVERSAL CAPITEC {bare(self.paid)} X2", -3000_00))
         self.propose()
+
+    def assign(self, rest: exceptions.ExceptionView, note="Asked her.") -> int:
+        with self.sessions.begin() as session:
+            owner = next(iter(exceptions.owners(session, ADMIN, now=self.now)))
+            exceptions.assign(
+                session, ADMIN, rest.line_id, owner_id=owner, due_on=DUE, note=note, now=self.now
+            )  # fmt: skip
+        return owner
 
     def change(self, what, *args, person=ADMIN):
         with self.sessions.begin() as session:
@@ -85,15 +94,10 @@ def test_what_is_owed_is_paid_at_once_and_the_rest_waits_as_any_line_does(named)
 
 
 def test_asked_again_it_goes_on_waiting_with_its_owner(named):
-    line, due = named.rest().line_id, date(2026, 11, 27)
-    with named.sessions.begin() as session:
-        owner = next(iter(exceptions.owners(session, ADMIN, now=named.now)))
-        exceptions.assign(
-            session, ADMIN, line, owner_id=owner, due_on=due, note="Asked her.", now=named.now
-        )  # fmt: skip
+    owner = named.assign(named.rest())
     named.propose()
     rest = named.rest()
-    assert (rest.owner_id, rest.due_on, rest.note) == (owner, due, "Asked her.")
+    assert (rest.owner_id, rest.due_on, rest.note) == (owner, DUE, "Asked her.")
     number = named.pay(named.friend)
     assert named.rest() is None
     named.change(surplus.undo, number, "It was another friend.")
@@ -138,12 +142,15 @@ def test_it_is_given_back_or_kept_with_a_reason_and_can_be_decided_anew(named, f
 
 
 def test_with_its_match_the_rest_goes_and_the_whole_line_waits(named):
+    named.assign(named.rest())
     rest, (match,) = named.rest(), named.matches()
     with named.sessions.begin() as session:
         reconciliation.undo(session, ADMIN, match.id, "It is all his.", now=named.now)
     assert named.rest() is None
     (line,) = [one for one in named.waits() if one.line_id == rest.line_id]
     assert (line.reason, line.amount) == (Reason.UNDONE, Money(3000_00))
+    assert line.owner_id is not None
+    assert (line.owner_id, line.due_on, line.note) == (rest.owner_id, rest.due_on, "Asked her.")
     assert named.status(named.paid)[:2] == (Status.OPEN, 0)
     named.propose()
     assert named.rest() is None  # somebody undid it: it is not accepted by itself again
@@ -176,6 +183,29 @@ def test_what_was_decided_is_not_asked_again_of_a_match_that_was_undone_meanwhil
         with pytest.raises(Conflict, match="not for this any more"):
             rests.undecide(session, ADMIN, part, WHY, now=named.now)
         session.rollback()
+
+
+def test_what_was_decided_before_the_bank_took_it_back_holds_when_it_did_not(named):
+    named.change(rests.decide, named.rest().part_id, Fate.GIVE_BACK, WHY)
+    named.taken_back()
+    named.undo(next(one for one in named.matches() if one.way == "taken back").id, "It was another line.")
+    assert named.rest() is None
+    with named.sessions.read() as session:
+        (one,) = surplus.standing(session, ADMIN)
+    assert (one.left, one.decided_by, one.fate) == (PRICE, ADMIN.name, Fate.GIVE_BACK)
+    named.change(rests.undecide, one.part_id, WHY)
+    assert named.rest().part_id == one.part_id
+    named.lawful()
+
+
+def test_what_was_decided_of_what_its_moves_left_is_asked_anew_with_them(named):
+    part = named.rest().part_id
+    named.pay(named.friend, Money(500_00))
+    named.change(rests.decide, part, Fate.KEEP, WHY)
+    named.taken_back()
+    named.undo(next(one for one in named.matches() if one.way == "taken back").id, "It was another line.")
+    assert named.rest().amount == PRICE
+    named.lawful()
 
 
 def test_a_day_is_signed_only_when_somebody_owns_the_rest_and_explains_it(named):
