@@ -278,7 +278,8 @@ def _with_choices(session: Session, view: ExceptionView) -> ExceptionView:
         select(Payment, Event.name).join(Event, Event.id == Payment.event_id).where(Payment.id.in_(ids))
     )
     could = tuple(candidate(payment, event, (), view.amount) for payment, event in found.all())
-    return replace(view, parts=(), candidates=(*could, *view.candidates))
+    others = (one for one in view.candidates if one.payment_id not in ids)
+    return replace(view, parts=(), candidates=(*could, *others))
 
 
 def _payments(session: Session, rows: Iterable[LineException]) -> dict[int, tuple[Payment, str]]:
@@ -316,13 +317,13 @@ def _view(
     payments: Mapping[int, tuple[Payment, str]],
     now: datetime,
 ) -> ExceptionView:
-    told = row.suggestion
+    told, waits = row.suggestion, Money(minor, line.amount_currency)
     return ExceptionView(
         id=row.id,
         line_id=line.id,
         reason=Reason(row.reason),
         on=line.on,
-        amount=Money(minor, line.amount_currency),
+        amount=waits,
         description=line.description,
         reference=line.reference,
         account=account,
@@ -330,7 +331,7 @@ def _view(
         signs=_signs(told.get("evidence", ())),
         parts=proposing.parts_of(told, line.amount_currency),
         candidates=tuple(
-            candidate(*payments[payment_id], signs, line.amount)
+            candidate(*payments[payment_id], signs, waits)
             for payment_id, signs in _named(told)
             if payment_id in payments
         ),
@@ -422,8 +423,12 @@ def assign(
         raise Conflict("This line does not wait any more.")
     before, row.owner_id, row.due_on = row.note, owner_id, due_on
     row.note = clean(note, field="The note", longest=1000)
+    minor = session.scalar(
+        select(waits_minor()).select_from(LineException).join(StatementLine).where(LineException.id == row.id)
+    )
+    waits = Money(int(minor or 0), row.line.amount_currency)
     mentions.tell(
-        session, row.note, by=person, before=before, where=f"Reconcile, {row.line.amount} of {row.line.on}",
+        session, row.note, by=person, before=before, where=f"Reconcile, {waits} of {row.line.on}",
         action=Action.SEE_BANK, now=now,
     )  # fmt: skip
     audit.record(
