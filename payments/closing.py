@@ -97,6 +97,11 @@ class Waiting:
         """Somebody owns it and said what it is about: then the day can be signed with it."""
         return bool(self.owner and self.note)
 
+    @property
+    def much(self) -> str:
+        """What waits of it, in words: of a rest the line itself is matched."""
+        return f"{self.amount} too much" if self.rest else str(self.amount)
+
 
 @dataclass(frozen=True)
 class Blocker:
@@ -366,9 +371,8 @@ def _untold(one: Draft) -> Iterator[Blocker]:
         lacks = "an owner and an explanation" if not (line.owner or line.note) else (
             "an explanation" if line.owner else "an owner"
         )  # fmt: skip
-        much = f"{line.amount} too much" if line.rest else str(line.amount)
         yield Blocker(
-            f"{much}, {line.text}: it waits, and lacks {lacks}.", RECONCILE,
+            f"{line.much}, {line.text}: it waits, and lacks {lacks}.", RECONCILE,
             (("line", str(line.line_id)),),
         )  # fmt: skip
     if len(loose) > _TOLD:

@@ -209,7 +209,7 @@ def part_told(part: PartView) -> None:
 def waiting_lines(one: Draft) -> None:
     for line in one.waiting:
         if line.told:
-            ui.plain(f"{line.amount} · {line.text} · {line.owner}: {line.note}", "faint")
+            ui.plain(f"{line.much} · {line.text} · {line.owner}: {line.note}", "faint")
 
 
 def told_by(cover: Cover) -> None:
