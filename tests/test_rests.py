@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import commands.bank
 import commands.surplus
 import manage
-from db.models import Match
+from db.models import Match, OutboxMail
 from db.money import Money
 from payments import closing, exceptions, proposing, reconciliation, rests, surplus
 from payments.errors import Conflict, InvalidInput, NotAllowed
@@ -214,7 +214,8 @@ def test_a_day_is_signed_only_when_somebody_owns_the_rest_and_explains_it(named)
     (waits,) = draft.waiting
     assert (waits.rest, waits.amount) == (True, PRICE)
     assert draft.figures.adds_up
-    assert any("R1\u00a0500.00 too much" in one.sentence for one in draft.blockers)
+    assert waits.much == "R1\u00a0500.00 too much"
+    assert any(waits.much in one.sentence for one in draft.blockers)
     assert closing.to_plain(draft)["exceptions"][0]["rest"]
 
 
@@ -257,6 +258,24 @@ def test_by_command_line_it_is_listed_decided_and_waits_again(named, monkeypatch
     assert named.rest().part_id == part
 
 
+def test_each_payment_it_could_pay_is_told_once_and_for_no_more_than_is_left(named):
+    mine, dear = named.owes(), named.owes("Sipho Dlamini", Money(9000_00))
+    ids = [named.id_of(one) for one in (mine, dear)]
+    with named.sessions.begin() as session:
+        row = rests._open(session, named.rest().part_id)
+        rivals = [{"target": "payment", "id": one, "score": 60, "evidence": []} for one in ids]
+        row.suggestion = {**row.suggestion, "rivals": rivals}
+    could = [(one.reference, one.gives) for one in named.rest().candidates if one.payable]
+    assert could == [(mine, PRICE), (dear, PRICE)]
+
+
+def test_whom_its_note_mentions_is_told_how_much_of_the_line_waits(named):
+    named.assign(named.rest(), "@gugu knows her.")
+    with named.sessions.read() as session:
+        (mail,) = session.scalars(select(OutboxMail).where(OutboxMail.key.startswith("mention:")))
+    assert f"Reconcile, {PRICE} of" in mail.subject
+
+
 # -- on Reconcile -------------------------------------------------------------------------------------
 
 
@@ -283,6 +302,40 @@ def test_a_key_is_offered_for_another_payment_of_the_payer_and_one_takes_it_back
     at.run()
     at.button(key="bench_undo_last").click().run()
     assert waiting(page)[0].amount == Money(1100_00)
+
+
+def test_what_is_refused_in_its_drawer_leaves_it_open_with_what_was_typed(page):
+    rest = waiting(page)[0]
+    at = page.open(BENCH, line=str(rest.line_id))
+    at.text_input(key=f"rest_why_{rest.part_id}").set_value(WHY)
+    (much,) = [one for one in at.text_input if one.key.startswith("rest_much_")]
+    much.set_value("99999")
+    button(at, "Pay it").click().run()
+    assert "at most can be moved" in " ".join(one.value for one in at.error)
+    assert at.text_input(key=f"rest_why_{rest.part_id}").value == WHY
+    at.text_input(key=f"fate_why_{rest.part_id}").set_value("no")
+    button(at, "Decide").click().run()
+    assert "Say why" in " ".join(one.value for one in at.error)
+    assert at.query_params["line"] == str(rest.line_id)
+
+
+def test_what_its_drawer_did_is_what_undo_takes_back(page):
+    rest = waiting(page)[0]
+    at = page.open(BENCH, line=str(rest.line_id))
+    at.text_input(key=f"rest_why_{rest.part_id}").set_value(WHY)
+    button(at, "Pay it").click().run()
+    assert waiting(page)[0].amount < rest.amount
+    at.button(key="bench_undo_last").click().run()
+    assert waiting(page)[0].amount == rest.amount
+
+
+def test_chosen_with_others_it_says_what_to_do(page):
+    rest = waiting(page)[0]
+    at = page.open(BENCH)
+    at.session_state["lines_chosen"] = [rest.line_id]
+    at.run()
+    at.button(key="accept_chosen").click().run()
+    assert lines(at)[0]["said"] == "Open it: say what becomes of the rest."
 
 
 def test_its_drawer_pays_a_friend_or_decides(page):

@@ -1,6 +1,7 @@
 """What a line brought more than it paid, in its drawer on Reconcile: what becomes of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from payments.rests import Fate
 from ui.claims import amount_of
 from ui.here import error_boundary, require
 from ui.pieces import plain
-from ui.proving import act
+from ui.proving import say_done
 
 #: What a row's key says for somebody who pays another payment with it.
 CHOSEN = "Chosen on Reconcile: the rest of the line is for it."
@@ -22,32 +23,31 @@ FATES = {"Give it back to who paid": Fate.GIVE_BACK, "Keep it for who paid": Fat
 
 def pay_with_rest(view: ExceptionView, one: Candidate) -> int | str:
     """For a row's key: the move's number, or what kept it from being made."""
-    app = bootstrap.app()
-    assert view.part_id is not None
-    assert one.gives is not None
-    part, gives = view.part_id, one.gives
     try:
-        here = require(Action.RECONCILE)
-        return app.sessions.run(
-            lambda session: surplus.move(session, here, part, one.reference, gives, CHOSEN, now=app.now())
-        )
+        return int(_do(surplus.move, view.part_id, one.reference, one.gives, CHOSEN))
     except PaymentsError as error:
         return str(error)
 
 
 def take_move_back(number: int, why: str) -> str | None:
     """The same, undone; returns what kept it from being so."""
-    app = bootstrap.app()
     try:
-        here = require(Action.RECONCILE)
-        app.sessions.run(lambda session: surplus.undo(session, here, number, why, now=app.now()))
+        _do(surplus.undo, number, why)
     except PaymentsError as error:
         return str(error)
     return None
 
 
-def rest_of_line(here: Person, view: ExceptionView, done: Callable[[], None]) -> None:
-    """Pay another payment with it, anybody's, since nobody said yet whose it is; give it back, or keep it."""
+def _do(change: Callable[..., Any], *args: object) -> Any:
+    app = bootstrap.app()
+    here = require(Action.RECONCILE)
+    return app.sessions.run(lambda session: change(session, here, *args, now=app.now()))
+
+
+def rest_of_line(here: Person, view: ExceptionView, done: Callable[[int | None], None]) -> None:
+    """Pay another payment with it, anybody's, since nobody said yet whose it is; give it back, or keep it.
+    ``done`` hears the number of the move, if it was one; what is refused is told beside what was typed.
+    """
     st.subheader("What becomes of it", anchor=False)
     plain(f"Of {view.line_amount}, what was owed is paid by itself. {view.amount} of it pays nothing yet.")
     _for_another(here, view, done)
@@ -55,12 +55,14 @@ def rest_of_line(here: Person, view: ExceptionView, done: Callable[[], None]) ->
         fate = st.radio("If it is for no other payment", list(FATES), key=f"fate_of_{view.part_id}")
         why = st.text_input("Why", key=f"fate_why_{view.part_id}", max_chars=500)
         if st.form_submit_button("Decide", icon=":material/gavel:"):
-            act("Decided: it does not wait any more.", rests.decide, view.part_id, FATES[fate], why)
-            done()
-            st.rerun()
+            with error_boundary():
+                _do(rests.decide, view.part_id, FATES[fate], why)
+                say_done("Decided: it does not wait any more.")
+                done(None)
+                st.rerun()
 
 
-def _for_another(here: Person, view: ExceptionView, done: Callable[[], None]) -> None:
+def _for_another(here: Person, view: ExceptionView, done: Callable[[int | None], None]) -> None:
     found = {one.reference: one for one in view.candidates if one.payable}
     asked = st.text_input(
         "Find payments", key=f"rest_find_{view.part_id}", placeholder="Name, reference, e-mail or amount"
@@ -85,6 +87,7 @@ def _for_another(here: Person, view: ExceptionView, done: Callable[[], None]) ->
         if st.form_submit_button("Pay it", type="primary", shortcut="Mod+Enter"):
             with error_boundary():
                 amount = amount_of(typed, view.amount.currency)
-                act(f"{amount} pays {to} by now.", surplus.move, view.part_id, to, amount, why)
-                done()
+                move = _do(surplus.move, view.part_id, to, amount, why)
+                say_done(f"{amount} pays {to} by now.")
+                done(move)
                 st.rerun()

@@ -197,8 +197,13 @@ def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") 
         match = app.sessions.run(lambda session: reconciliation.accept(session, here, decided, now=app.now()))
     except PaymentsError as error:
         return str(error)
-    st.session_state.setdefault("bench_undo", []).append(match)
+    can_be_undone(match)
     return None
+
+
+def can_be_undone(what: int | tuple[str, int]) -> None:
+    """A match, or a move of what came too much: the last is undone first."""
+    st.session_state.setdefault("bench_undo", []).append(what)
 
 
 def looked_up(line_id: int) -> ExceptionView | None:
@@ -238,7 +243,7 @@ def take_part(view: ExceptionView, one: Candidate, gives: Money) -> str | None:
     moved = ui.pay_with_rest(view, one)
     if isinstance(moved, str):
         return moved
-    st.session_state.setdefault("bench_undo", []).append(("move", moved))
+    can_be_undone(("move", moved))
     return None
 
 
@@ -248,7 +253,8 @@ def accept_chosen() -> None:
     for line_id in chosen():
         if (view := looked_up(line_id)) is None:
             continue
-        fault = accept(view, view.parts, view.way) if view.parts else "Nothing is suggested for it."
+        none = "Open it: say what becomes of the rest." if view.part_id else "Nothing is suggested for it."
+        fault = accept(view, view.parts, view.way) if view.parts else none
         if fault:
             faults[line_id] = fault
         else:
@@ -339,10 +345,16 @@ def drawer(number: str) -> None:
             split(here, view)
             refusals(view)
         else:
-            ui.rest_of_line(here, view, close_line)
+            ui.rest_of_line(here, view, rest_done)
         assignment(view, owners)
     for match in history:
         ui.match_told(match)
+
+
+def rest_done(move: int | None) -> None:
+    if move is not None:
+        can_be_undone(("move", move))
+    close_line()
 
 
 def split(here: Person, view: ExceptionView) -> None:
