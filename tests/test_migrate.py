@@ -13,7 +13,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.migrate import WORKS_FROM, _config, downgrade, is_newer, migrate, pending, revision
+from db.migrate import (
+    WORKS_FROM,
+    _all,
+    _config,
+    _script,
+    downgrade,
+    is_newer,
+    migrate,
+    pending,
+    revision,
+)
 from db.models import AmountChange, Base, Counter, TallyMonth
 from db.money import Money
 from db.session import DatabaseUnfit, Sessions, open_engine
@@ -252,6 +262,15 @@ def test_older_releases_are_told_whether_they_can_work_on_these_tables(engine, s
     assert said == [WORKS_FROM]
     downgrade(engine, "base")
     assert WORKS_FROM in pending(engine)
+
+
+def test_a_release_that_knows_no_rest_of_a_line_refuses_these_tables(engine, monkeypatch):
+    """It would undo a match and leave its rest waiting beside the line, which may wait once only."""
+    migrate(engine)
+    known = _all(_script())
+    monkeypatch.setattr("db.migrate._all", lambda _script: known[: known.index("0052")])
+    with pytest.raises(DatabaseUnfit, match="Start that release"):
+        pending(engine)
 
 
 def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
