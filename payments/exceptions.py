@@ -18,6 +18,7 @@ from db.models import (
     Payment,
     PersonRow,
     StatementLine,
+    SurplusMove,
 )
 from db.money import Money
 from payments import audit, dates, mentions, people, proposing, rests, search, surplus, tallies
@@ -202,23 +203,39 @@ def trend(session: Session, person: Person, *, now: datetime, days: int = 14) ->
     first = today - timedelta(days=days - 1)
     rows = session.execute(
         select(
-            LineException.opened_at, LineException.closed_at, StatementLine.on,
-            waits_minor().label("amount_minor"), StatementLine.amount_currency,
+            LineException.opened_at, LineException.closed_at, LineException.part_id, StatementLine.on,
+            func.coalesce(MatchPart.amount_minor, StatementLine.amount_minor).label("amount_minor"),
+            StatementLine.amount_currency,
         )
         .join(StatementLine, StatementLine.id == LineException.line_id)
+        .outerjoin(MatchPart, MatchPart.id == LineException.part_id)
         .where(
             (LineException.closed_at.is_(None)) | (LineException.closed_at >= dates.day_span(first).end)
         )
     ).all()  # fmt: skip
-    return [_evening(first + timedelta(days=nth), rows) for nth in range(days)]
+    moves = defaultdict[int | None, list[SurplusMove]](list)
+    parts = {row.part_id for row in rows} - {None}
+    for move in session.scalars(select(SurplusMove).where(SurplusMove.part_id.in_(parts))):
+        moves[move.part_id].append(move)
+    return [_evening(first + timedelta(days=nth), rows, moves) for nth in range(days)]
 
 
-def _evening(on: date, rows: Iterable[Any]) -> Evening:
+def _evening(on: date, rows: Iterable[Any], moves: Mapping[int | None, list[SurplusMove]]) -> Evening:
+    """What had moved of a rest by then does not count, whatever became of it since."""
     end = dates.day_span(on).end
     open_then = [
         row for row in rows if row.opened_at < end and (row.closed_at is None or row.closed_at >= end)
     ]
-    told = _standing((1, abs(row.amount_minor), row.amount_currency) for row in open_then)
+    waited = [
+        abs(row.amount_minor)
+        - sum(
+            move.amount_minor
+            for move in moves.get(row.part_id, ())
+            if move.at < end and (move.undone_at is None or move.undone_at >= end)
+        )
+        for row in open_then
+    ]
+    told = _standing((1, minor, row.amount_currency) for minor, row in zip(waited, open_then, strict=True))
     old = sum((on - row.on).days > TARGET_DAYS for row in open_then)
     return Evening(on, told.count, old, told.at_risk)
 

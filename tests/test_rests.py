@@ -2,7 +2,7 @@
 line that does, until it pays another payment, is given back or kept."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select, text
@@ -139,6 +139,24 @@ def test_it_is_given_back_or_kept_with_a_reason_and_can_be_decided_anew(named, f
     assert (one.waits, one.decided_by, one.fate) == (True, "", None)
     named.pay(named.friend)
     named.lawful()
+
+
+def test_past_evenings_tell_of_a_rest_as_it_was_then(named):
+    """It pays in two steps, which are taken back in the end: that changes no evening before."""
+    first, today = named.pay(named.friend, Money(500_00)), named.now
+    named.now = today + timedelta(days=1)
+    second = named.pay(named.friend, Money(1000_00))
+    expected = [Money(1005_00), Money(5_00)]
+    for days in (1, 2):
+        named.now = today + timedelta(days=days)
+        with named.sessions.read() as session:
+            evenings = exceptions.trend(session, ADMIN, now=named.now, days=days + 1)
+        assert [one.at_risk["ZAR"] for one in evenings[:2]] == expected
+        if days == 1:
+            named.now = today + timedelta(days=2)
+            for number in (second, first):
+                named.change(surplus.undo, number, "It was another friend.")
+    assert evenings[2].at_risk["ZAR"] == Money(1505_00)
 
 
 def test_with_its_match_the_rest_goes_and_the_whole_line_waits(named):
