@@ -8,7 +8,7 @@ from sqlalchemy import select
 import words
 from db.models import StatementLine
 from db.money import Money
-from payments import accounts, exceptions, imports, proposing
+from payments import accounts, exceptions, imports, proposing, whose
 from payments.attention import Age
 from payments.lifecycle import Status
 from payments.people import Role
@@ -173,6 +173,22 @@ def test_a_line_that_nothing_fits_offers_whose_name_it_bears_and_one_click_takes
     assert not at.error
     with desk.sessions.read() as session:
         assert payment_of(session, one).status == Status.PART_PAID
+
+
+def test_who_a_line_could_be_of_is_looked_for_once_until_anything_changes(desk, monkeypatch):
+    owes(desk, "Zanele Mokoena", 90_000)
+    banked(desk, ("EFT ZANELE MOKOENA FOR US", "400.00"))
+    desk.sign_in(Role.FINANCE)
+    (waits,) = waiting(desk)
+    looked, look = [], whose.by_name
+    monkeypatch.setattr(whose, "by_name", lambda *asked: looked.append(1) or look(*asked))
+    at = desk.open(BENCH, line=str(waits.line_id))
+    at.run()
+    assert len(looked) == 1
+    owes(desk, "Zanele Mokoena", 45_000)
+    at.run()
+    assert len(looked) == 2
+    assert len([each for each in at.button if (each.key or "").startswith("could_be_")]) == 2
 
 
 def test_a_lump_sum_of_the_gateway_leads_to_where_it_is_explained(desk):

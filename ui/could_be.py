@@ -1,22 +1,20 @@
-"""Whose a bank line may be, where matching found nothing: payments that wait, by the name the line bears."""
+"""Whose a bank line may be by the name it bears, to choose with one click."""
 
 import streamlit as st
 
 import bootstrap
-from payments import exceptions
+from payments import overview, whose
 from payments.exceptions import Candidate, ExceptionView
-from payments.matching import names
 from payments.people import Person
 from ui.pieces import escape, plain
 
-SHOWN = 3
-#: A surname alone is the least: what it is worth is for a person to say.
-LEAST = 60
+#: What was found for the line that was looked at last, until anything changes: its drawer is drawn often.
+_FOUND = "could_be"
 
 
 def could_be(here: Person, view: ExceptionView) -> list[Candidate]:
-    """Payments to choose with one click, drawn as buttons; those of the very amount come first."""
-    found = _alike(here, view)
+    """Payments that wait, drawn as buttons."""
+    found = _found(here, view)
     if not found:
         return []
     plain("By the name it could be:", "faint")
@@ -34,18 +32,11 @@ def _pick(line_id: int, payment_id: int) -> None:
     st.session_state[f"picked_{line_id}_"] = [payment_id]
 
 
-def _alike(here: Person, view: ExceptionView) -> list[Candidate]:
-    said = names.words(view.text)
-    if view.amount.minor <= 0 or not said:
-        return []
-    found: dict[int, Candidate] = {}
+def _found(here: Person, view: ExceptionView) -> list[Candidate]:
     with bootstrap.app().sessions.read() as session:
-        for text in dict.fromkeys((" ".join(said), *said[:4])):
-            for one in exceptions.find_payments(session, here, text, view.amount):
-                if one.payable and names.likeness(said, names.words(one.payer)).score >= LEAST:
-                    found[one.payment_id] = one
-    return sorted(found.values(), key=lambda one: (one.rest != view.amount, -_score(said, one)))[:SHOWN]
-
-
-def _score(said: list[str], one: Candidate) -> int:
-    return names.likeness(said, names.words(one.payer)).score
+        of = (view.line_id, overview.version(session))
+        kept, found = st.session_state.get(_FOUND, (None, []))
+        if kept != of:
+            found = whose.by_name(session, here, view)
+            st.session_state[_FOUND] = of, found
+    return found
