@@ -14,11 +14,7 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import safe_page
-from payments import (
-    guesses,
-    identities,
-    signin,
-)
+from payments import guesses, identities, signin
 from payments.errors import NotAllowed, PaymentsError
 from payments.oidc import Going, Provider
 from signin_pages import SIGN_INS, is_https, page, visitor_of, welcome

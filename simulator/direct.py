@@ -5,10 +5,7 @@ import random
 import string
 from datetime import UTC, date, datetime
 
-from payments.errors import (
-    GatewayRefused,
-    OutcomeUnknown,
-)
+from payments.errors import GatewayRefused, OutcomeUnknown
 from payments.gateways import Answer, Gateway, IssuedLink, LinkRequest, LinkStatus
 from payments.gateways.ikhokha import WORDS
 from simulator.ledger import Ledger, SimulatedLink
