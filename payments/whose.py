@@ -7,7 +7,7 @@ from db.models import MatchRefusal
 from payments import exceptions
 from payments.exceptions import Candidate, ExceptionView
 from payments.matching import names
-from payments.people import Person
+from payments.people import Action, Person, check
 
 SHOWN = 3
 #: A surname alone is the least: what it is worth is for a person to say.
@@ -18,6 +18,7 @@ LOOKED_UP = 4
 
 def by_name(session: Session, person: Person, view: ExceptionView) -> list[Candidate]:
     """Those of the very amount first; none of which somebody said that the line is not for it."""
+    check(person, Action.RECONCILE)
     said = names.words(view.text)
     if view.amount.minor <= 0 or not said:
         return []
