@@ -310,6 +310,7 @@ def test_a_key_is_offered_for_another_payment_of_the_payer_and_one_takes_it_back
     (row,) = lines(at)
     assert row["amount"] == "R1\u00a0100.00"
     assert "the rest of R2\u00a0600.00" in row["standing"]
+    assert "given back, or kept" in row["remedy"]
     (deed,) = [one["deed"] for one in row["candidates"] if one["deed"]]
     rest = waiting(page)[0]
     other = next(one for one in rest.candidates if deed == f"take:{one.payment_id}")
@@ -320,6 +321,16 @@ def test_a_key_is_offered_for_another_payment_of_the_payer_and_one_takes_it_back
     at.run()
     at.button(key="bench_undo_last").click().run()
     assert waiting(page)[0].amount == Money(1100_00)
+
+
+def test_a_whole_line_of_too_much_says_what_can_be_done_with_it(page):
+    with page.sessions.begin() as session:
+        (match,) = session.scalars(select(Match))
+        reconciliation.undo(session, ADMIN, match.id, WHY, now=page.now)
+    proposing.propose(page.sessions, ADMIN, now=page.now)  # by a person's hand: it is not accepted by itself
+    (whole,) = lines(page.open(BENCH))
+    assert whole["reason"]["word"] == "Too much"
+    assert "Split it" in whole["remedy"]
 
 
 def test_what_is_refused_in_its_drawer_leaves_it_open_with_what_was_typed(page):

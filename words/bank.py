@@ -50,7 +50,8 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
         "Paid before", "What it names is paid. Set it apart as surplus, and say what becomes of it."
     ),
     Reason.SURPLUS: ExceptionWords(
-        "Too much", "More came than is owed. Say what the rest is: another payment's, given back, or kept."
+        "Too much",
+        "More came than is owed, and it is not sure whose it is. Split it: what is left over is surplus.",
     ),
     Reason.NOTHING: ExceptionWords(
         "Nothing fits", "Search for the payer, or set it aside as no payment of ours."
@@ -67,6 +68,8 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
     Reason.MONEY_OUT: ExceptionWords("Money out", "Set it aside, and say what it was for."),
     Reason.UNDONE: ExceptionWords("Undone", "Somebody undid its match. Match it anew, by hand."),
 }
+#: The remedy where what is owed is paid, and only what came too much waits.
+REST = "More came than was owed. Say what the rest is: another payment's, given back, or kept."
 #: What a part of a line is for, when it is for no payment.
 PART: Mapping[str, str] = {
     "bag": "a bag of cash",

@@ -116,7 +116,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         "text": view.text or "No text",
         "standing": " · ".join(part for part in parts if part),
         "reason": {"word": told.word, "icon": "flag", "tone": "orange"},
-        "remedy": told.remedy,
+        "remedy": remedy(view),
         "note": view.note,
         "overdue": view.overdue,
         "candidates": [
@@ -126,6 +126,10 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         "may": may and bool(deeds),
         "said": said.get(view.line_id),
     }
+
+
+def remedy(view: ExceptionView) -> str:
+    return bank_words.REST if view.part_id else bank_words.EXCEPTION[view.reason].remedy
 
 
 def _plain(view: ExceptionView) -> bool:
@@ -335,7 +339,7 @@ def drawer(number: str) -> None:
     told = bank_words.EXCEPTION[view.reason]
     st.badge(told.word, icon=":material/flag:", color="orange")
     ui.plain(f"{view.amount} · {view.text}", "name")
-    ui.plain(told.remedy)
+    ui.plain(remedy(view))
     by = view.way if view.way != Way.NONE else None
     ui.facts({"Date": f"{view.on:%-d %b %Y}", "Account": view.account, "By": by})
     for sign in view.signs:
