@@ -147,7 +147,7 @@ def wait_again(session: Session, part: MatchPart, line_id: int, now: datetime) -
 
 
 def like_of(session: Session, match: Match) -> LineException | None:
-    """How the rest of a match waited, or waits; None when there is none that nobody set apart."""
+    """How the rest of a match waited, or waits; None when none of it ever did."""
     mine = select(LineException).join(MatchPart, MatchPart.id == LineException.part_id)
     return session.scalar(
         mine.where(MatchPart.match_id == match.id).order_by(LineException.id.desc()).limit(1)
