@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, select
@@ -18,7 +18,6 @@ from db.models import (
     Payment,
     PersonRow,
     StatementLine,
-    SurplusMove,
 )
 from db.money import Money
 from payments import audit, dates, mentions, people, proposing, rests, search, surplus, tallies
@@ -31,9 +30,6 @@ from payments.people import Action, Person, check
 from payments.privacy import clean
 from payments.proposing import Reason
 from payments.search import Filter
-
-#: No line should wait longer: what does is told beside the trend.
-TARGET_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -109,6 +105,15 @@ class Standing:
     count: int
     at_risk: Mapping[str, Money]
 
+    @classmethod
+    def of(cls, some: Iterable[tuple[int, int, str]]) -> "Standing":
+        """The sum of counts, each with minor units of a currency."""
+        count, sums = 0, dict[str, Money]()
+        for number, minor, currency in some:
+            count += number
+            sums[currency] = sums.get(currency, Money(0, currency)) + Money(minor, currency)
+        return cls(count, sums)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -180,72 +185,10 @@ def summary(
         if reason in (None, Reason(why)):
             ages[_age(on, now)].append(waits)
     return Summary(
-        {one: _standing(reasons[one]) for one in Reason if one in reasons},
-        {one: _standing(ages.get(one, ())) for one in Age},
-        _standing(whole),
+        {one: Standing.of(reasons[one]) for one in Reason if one in reasons},
+        {one: Standing.of(ages.get(one, ())) for one in Age},
+        Standing.of(whole),
     )
-
-
-@dataclass(frozen=True)
-class Evening:
-    """What waited in the evening of a day, by our clock: ``old`` of these lines longer than three days."""
-
-    on: date
-    waiting: int
-    old: int
-    at_risk: Mapping[str, Money]
-
-
-def trend(session: Session, person: Person, *, now: datetime, days: int = 14) -> list[Evening]:
-    """The last evenings, the oldest first, and this moment as the last of them."""
-    check(person, Action.SEE_BANK)
-    today = dates.business_day(now)
-    first = today - timedelta(days=days - 1)
-    rows = session.execute(
-        select(
-            LineException.opened_at, LineException.closed_at, LineException.part_id, StatementLine.on,
-            func.coalesce(MatchPart.amount_minor, StatementLine.amount_minor).label("amount_minor"),
-            StatementLine.amount_currency,
-        )
-        .join(StatementLine, StatementLine.id == LineException.line_id)
-        .outerjoin(MatchPart, MatchPart.id == LineException.part_id)
-        .where(
-            (LineException.closed_at.is_(None)) | (LineException.closed_at >= dates.day_span(first).end)
-        )
-    ).all()  # fmt: skip
-    moves = defaultdict[int | None, list[SurplusMove]](list)
-    parts = {row.part_id for row in rows} - {None}
-    for move in session.scalars(select(SurplusMove).where(SurplusMove.part_id.in_(parts))):
-        moves[move.part_id].append(move)
-    return [_evening(first + timedelta(days=nth), rows, moves) for nth in range(days)]
-
-
-def _evening(on: date, rows: Iterable[Any], moves: Mapping[int | None, list[SurplusMove]]) -> Evening:
-    """What had moved of a rest by then does not count, whatever became of it since."""
-    end = dates.day_span(on).end
-    open_then = [
-        row for row in rows if row.opened_at < end and (row.closed_at is None or row.closed_at >= end)
-    ]
-    waited = [
-        abs(row.amount_minor)
-        - sum(
-            move.amount_minor
-            for move in moves.get(row.part_id, ())
-            if move.at < end and (move.undone_at is None or move.undone_at >= end)
-        )
-        for row in open_then
-    ]
-    told = _standing((1, minor, row.amount_currency) for minor, row in zip(waited, open_then, strict=True))
-    old = sum((on - row.on).days > TARGET_DAYS for row in open_then)
-    return Evening(on, told.count, old, told.at_risk)
-
-
-def _standing(some: Iterable[tuple[int, int, str]]) -> Standing:
-    count, sums = 0, dict[str, Money]()
-    for number, minor, currency in some:
-        count += number
-        sums[currency] = sums.get(currency, Money(0, currency)) + Money(minor, currency)
-    return Standing(count, sums)
 
 
 def _age(on: date, now: datetime) -> Age:

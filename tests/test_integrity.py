@@ -429,7 +429,7 @@ POSSIBLE = {
     "approvals.waiting_for", "approvals.who_decides", "attention.decided", "attention.get", "attention.queue",
     "claims.of_payment",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
-    "exceptions.summary", "exceptions.trend", "first_day.observed", "integrity.accept",
+    "evenings.list_evenings", "exceptions.summary", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
     "payout_watch.days", "payout_watch.overdue", "morning.waits_for",
     "payer_memory.listed", "rule_book.try_out",

@@ -10,6 +10,7 @@ from db.money import Money
 from payments import (
     accounts,
     bank_books,
+    evenings,
     exceptions,
     imports,
     integrity,
@@ -509,8 +510,8 @@ def test_the_trend_tells_what_waited_each_evening_and_what_is_too_old(bench):
         decided = Decided(one.line_id, (Part(Target.ASIDE, one.amount),), "by hand", {}, why="Not ours.")
         reconciliation.accept(session, ADMIN, decided, now=later)
     with bench.sessions.read() as session:
-        evenings = exceptions.trend(session, ADMIN, now=later, days=7)
-    assert [(each.waiting, each.old) for each in evenings] == [
+        told = evenings.list_evenings(session, ADMIN, now=later, days=7)
+    assert [(each.waiting, each.old) for each in told] == [
         (0, 0), (2, 0), (2, 0), (2, 0), (2, 0), (2, 2), (1, 1),
     ]  # fmt: skip
-    assert evenings[1].at_risk == {"ZAR": Money(150_00)}
+    assert told[1].at_risk == {"ZAR": Money(150_00)}

@@ -13,7 +13,7 @@ import commands.surplus
 import manage
 from db.models import Match, OutboxMail
 from db.money import Money
-from payments import closing, exceptions, proposing, reconciliation, rests, surplus
+from payments import closing, evenings, exceptions, proposing, reconciliation, rests, surplus
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
 from payments.people import Role
@@ -88,7 +88,7 @@ def test_what_is_owed_is_paid_at_once_and_the_rest_waits_as_any_line_does(named)
     assert told.by_reason[Reason.SURPLUS].at_risk == {"ZAR": PRICE}
     assert sum(one.count for one in told.by_age.values()) == told.total.count == 2
     with named.sessions.read() as session:
-        assert exceptions.trend(session, ADMIN, now=named.now)[-1].at_risk == {"ZAR": Money(1505_00)}
+        assert evenings.list_evenings(session, ADMIN, now=named.now)[-1].at_risk == {"ZAR": Money(1505_00)}
     assert named.run.rests == 1
     named.lawful()
 
@@ -150,13 +150,13 @@ def test_past_evenings_tell_of_a_rest_as_it_was_then(named):
     for days in (1, 2):
         named.now = today + timedelta(days=days)
         with named.sessions.read() as session:
-            evenings = exceptions.trend(session, ADMIN, now=named.now, days=days + 1)
-        assert [one.at_risk["ZAR"] for one in evenings[:2]] == expected
+            told = evenings.list_evenings(session, ADMIN, now=named.now, days=days + 1)
+        assert [one.at_risk["ZAR"] for one in told[:2]] == expected
         if days == 1:
             named.now = today + timedelta(days=2)
             for number in (second, first):
                 named.change(surplus.undo, number, "It was another friend.")
-    assert evenings[2].at_risk["ZAR"] == Money(1505_00)
+    assert told[2].at_risk["ZAR"] == Money(1505_00)
 
 
 def test_with_its_match_the_rest_goes_and_the_whole_line_waits(named):

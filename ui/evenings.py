@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import words
-from payments.exceptions import Evening
+from payments.evenings import Evening
 from ui.pieces import bars, plain
 
 

@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, card_watch, exceptions, proposing, reconciliation, two_people
+from payments import accounts, card_watch, evenings, exceptions, proposing, reconciliation, two_people
 from payments.attention import Age
 from payments.errors import PaymentsError
 from payments.exceptions import Candidate, ExceptionView, Summary
@@ -508,7 +508,7 @@ def page(here: Person) -> None:
         return
     age = age_pills(told_of) if told_of.total.count else None
     with app.sessions.read() as session:
-        ui.evenings(exceptions.trend(session, here, now=app.now()), exceptions.TARGET_DAYS)
+        ui.evenings(evenings.list_evenings(session, here, now=app.now()), evenings.TARGET_DAYS)
         ui.waiting_slips(card_watch.waiting(session, here))
         views = exceptions.queue(
             session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
