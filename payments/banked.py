@@ -17,6 +17,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind
 from payments.matching import Allocation, Candidate, Evidence, Proposal, Target, Way
 from payments.matching import Kind as Sign
+from payments.matching.evidence import days_later
 
 #: A payout reaches the bank within so many bank days of its last trading day.
 LATEST_BANK_DAY = 8
@@ -124,7 +125,7 @@ def _signs(one: Proposal, payout: Payout) -> tuple[Evidence, ...]:
     return (
         Evidence(Sign.CHANNEL, True, "the bank says payout"),
         Evidence(Sign.AMOUNT, True, f"payout {payout.id} comes to just this"),
-        Evidence(Sign.DATE, True, f"date +{days} days"),
+        days_later(days),
     )
 
 

@@ -630,3 +630,20 @@ def test_a_damaged_reference_with_its_payers_name_asks_for_no_namesake():
     both = one(line(f"T MOKOENA S DLAMINI {damaged}"), book=book)
     assert book.names == ("DLAMINI", "MOKOENA")
     assert {rival.id for rival in both.rivals} >= {SIPHO.id, namesake.id}
+
+
+@pytest.mark.parametrize(
+    "days, says",
+    [
+        pytest.param(-1, "paid before it was asked for", id="before"),
+        pytest.param(0, "the same day", id="same"),
+        pytest.param(1, "1 day later", id="one"),
+        pytest.param(12, "12 days later", id="more"),
+    ],
+)
+def test_how_long_after_it_was_asked_for_is_said_in_words(days, says):
+    (read,) = propose(
+        [line("T MOKOENA", on=THANDEKA.created_on + timedelta(days=days))], MemoryBook(EVERYBODY)
+    )
+    signs = [*read.evidence, *(sign for rival in read.rivals for sign in rival.evidence)]
+    assert [sign.says for sign in signs if sign.kind is Kind.DATE] == [says]

@@ -7,6 +7,7 @@ times as long to make.
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from db.money import Money
@@ -86,6 +87,13 @@ class Evidence(NamedTuple):
     kind: Kind
     agrees: bool
     says: str  # a phrase for people: "amount exact", "name 85 of 100"
+
+
+@lru_cache(maxsize=1000)
+def days_later(days: int) -> Evidence:
+    """That a line came so many days after what it may be for was asked for, taken or paid out."""
+    says = {0: "the same day", 1: "1 day later"}.get(days, f"{days} days later")
+    return Evidence(Kind.DATE, True, says)
 
 
 class Target(StrEnum):

@@ -19,6 +19,7 @@ from payments.matching.evidence import (
     Proposal,
     Target,
     Way,
+    days_later,
 )
 from payments.matching.names import words
 
@@ -135,7 +136,7 @@ def _evidence(line: Line, batch: Batch, numbered: Mapping[int, str], *, agrees: 
         found.append(Evidence(Kind.NUMBER, True, says))
     elif set(words(batch.place)) & set(words(line.text)):
         found.append(Evidence(Kind.NUMBER, True, "the place agrees"))
-    return (*found, Evidence(Kind.DATE, True, f"date +{(line.on - batch.on).days} days"))
+    return (*found, days_later((line.on - batch.on).days))
 
 
 def _proposal(line: Line, batches: Sequence[Batch], numbered: Mapping[int, str], *, safe: bool) -> Proposal:

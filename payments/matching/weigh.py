@@ -1,14 +1,14 @@
 """What speaks for one payment and against it, given one line; and which of several is the best."""
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
 from db.money import Money
 from payments.matching.clues import Clues
-from payments.matching.evidence import Candidate, Evidence, Kind, Line, Obligation, Target
+from payments.matching.evidence import Candidate, Evidence, Kind, Line, Obligation, Target, days_later
 from payments.matching.memory import WHOLE
 from payments.matching.names import Likeness, likeness, words
 from payments.references import Fault
@@ -64,7 +64,7 @@ def weigh(clues: Clues, obligation: Obligation, rest_minor: int, *, most_ppm: in
         score += _weigh_people(clues, obligation, evidence, firm)
     days = (clues.line.on - obligation.created_on).days
     early = days < 0
-    evidence.append(TOO_EARLY if early else _days_later(days))
+    evidence.append(TOO_EARLY if early else days_later(days))
     candidate = Candidate(Target.PAYMENT, obligation.id, score - 30 * early, tuple(evidence))
     return Weighed(obligation, candidate, agrees, frozenset(firm), early or odd, alike)
 
@@ -128,11 +128,6 @@ def _odd_amount(line: Line, rest_minor: int) -> Evidence:
 def _name_says(score: int) -> tuple[int, Evidence]:
     points = next(points for least, points in _NAME_SCORE if score >= least)
     return points, Evidence(Kind.NAME, score >= 60, f"name {score} of 100")
-
-
-@lru_cache(maxsize=1000)
-def _days_later(days: int) -> Evidence:
-    return Evidence(Kind.DATE, True, f"date +{days} days")
 
 
 def rank(weighed: Sequence[Weighed]) -> tuple[Weighed, list[Weighed], bool]:
