@@ -185,6 +185,3 @@ def claim_mode(sessions: Sessions, mode: str) -> None:
                 f"Demo and live never mix: point DATABASE_URL at another database."
             )
     chain.claim_keys(sessions, now=utc_now())
-
-
-# -- reading the settings ---------------------------------------------------------------------------

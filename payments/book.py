@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from db.among import among, told
+from db.many import some_at_once
 from db.models import Event, PaperPart, PaperRow, Payment, PaymentQuote, Standing
 from db.money import Money
 from payments.dates import business_day
@@ -37,7 +38,6 @@ from payments.references import DEMO_PAPERS, DEMO_PREFIX
 
 #: Money for these is expected, or welcome though we closed them.
 PAYABLE = sorted(PENDING | {Status.EXPIRED, Status.CANCELLED})
-_AT_ONCE = 500
 #: The last word of a name. ``matching.names.surname`` also folds accents and skips titles: what that would
 #: add is left to a person.
 _SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
@@ -125,7 +125,7 @@ class SqlBook:
         connection = self._session.connection()  # the ORM would cost as much again for each row
         sqlite = connection.dialect.name == "sqlite"
         asked = asked.where(among(Payment.reference, of=Text, sqlite=sqlite))
-        for some in _batched(sorted(references)):
+        for some in some_at_once(sorted(references)):
             yield from connection.execute(asked, told(some, sqlite=sqlite)).all()
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
@@ -145,7 +145,7 @@ class SqlBook:
         self, keys: Collection[tuple[int, str]]
     ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
         found: dict[tuple[int, str], list[Obligation]] = defaultdict(list)
-        for some in _batched(sorted(keys)):
+        for some in some_at_once(sorted(keys)):
             for row in self._named(some):
                 found[row[-2], row[-1].upper()].append(_obligation(row[:-2]))
         return found
@@ -161,7 +161,7 @@ class SqlBook:
 
     def by_contacts(self, contacts: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         found: dict[str, list[Obligation]] = defaultdict(list)
-        for some in _batched(sorted(contacts)):
+        for some in some_at_once(sorted(contacts)):
             contact = case((Payment.payer_email.in_(some), Payment.payer_email), else_=Payment.payer_phone)
             either = Payment.payer_email.in_(some) | Payment.payer_phone.in_(some)
             asked = _ASKED.add_columns(contact.label("contact")).where(either, _PAYABLE)
@@ -184,7 +184,7 @@ class SqlBook:
             .where(PaperRow.label.in_(bindparam("some", expanding=True)))
             .order_by(Payment.id)
         )
-        for some in _batched(sorted(f"{mode}{one}" for one in numbers)):
+        for some in some_at_once(sorted(f"{mode}{one}" for one in numbers)):
             for *row, label in self._session.execute(asked, {"some": some}):
                 found[label.removeprefix(mode)].append(_obligation(row))
         return found
@@ -237,8 +237,3 @@ def _beyond(beginning: str) -> str:
 
 
 _PAYABLE_WORDS = frozenset(PAYABLE)
-
-
-def _batched(some: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(some), _AT_ONCE):
-        yield some[start : start + _AT_ONCE]

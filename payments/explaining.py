@@ -31,7 +31,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Source
 from payments.matching import Target, Way
 from payments.overlaps import OPEN
-from payments.parts import Decided, Part, locked_line
+from payments.parts import Decided, Part, locked_line, what_waits
 from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
 from payments.payouts.files import apart
 from payments.people import Action, Person, check
@@ -263,10 +263,7 @@ def _keep_gaps(session: Session, asked: Sequence[Unexplained]) -> None:
     for one in asked:
         if one.line_id is None or not one.found or one.found[0].is_whole:
             continue
-        waits = select(LineException).where(
-            LineException.line_id == one.line_id, LineException.closed_at.is_(None)
-        )
-        if (row := session.scalar(waits)) is not None:
+        if (row := what_waits(session, one.line_id)) is not None:
             gap = one.found[0].difference.minor
             row.suggestion = {**row.suggestion, "gap_minor": gap, "gap_says": one.found[0].says}
 

@@ -11,6 +11,7 @@ from db.models import (
     BankAccount,
     CardBatch,
     CashMove,
+    LineException,
     Match,
     MatchPart,
     Payment,
@@ -59,6 +60,13 @@ class Decided:
     evidence: Mapping[str, Any]
     rule: str = ""
     why: str = ""
+
+
+def what_waits(session: Session, line_id: int) -> LineException | None:
+    """Of a line, or of what it brought too much: the one exception that is open."""
+    return session.scalar(
+        select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
+    )
 
 
 def locked_line(session: Session, line_id: int) -> StatementLine:

@@ -59,7 +59,7 @@ from payments.matching import (
     Way,
 )
 from payments.overlaps import GONE, MATCHED, OPEN
-from payments.parts import Decided, Part
+from payments.parts import Decided, Part, what_waits
 from payments.people import SYSTEM, Action, Person, check
 from payments.reconciliation import AUTO, BY_ITSELF, write
 
@@ -252,7 +252,7 @@ def _settle(session: Session, proposal: Proposal, run: Run, now: datetime, *, by
     if proposal.safe and by_itself:
         try:
             decided = decided_of(session, proposal)
-            waited = _waiting(session, line.id)
+            waited = what_waits(session, line.id)
             match = write(session, decided, how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)
             rest = any(part.target is Target.SURPLUS for part in decided.parts)
             if rest:
@@ -332,18 +332,12 @@ def reason_of(proposal: Proposal) -> Reason:
     return Reason.AMOUNT if odd else Reason.UNSURE
 
 
-def _waiting(session: Session, line_id: int) -> LineException | None:
-    return session.scalar(
-        select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
-    )
-
-
 def wait(session: Session, proposal: Proposal, now: datetime) -> bool:
     """Put a line on the list of exceptions, or bring what is suggested for it up to date."""
     state = session.scalar(select(StatementLine.state).where(StatementLine.id == proposal.line.id))
     if state in (MATCHED, GONE):  # somebody was faster
         return False
-    row = _waiting(session, proposal.line.id)
+    row = what_waits(session, proposal.line.id)
     if row is None:
         row = LineException(line_id=proposal.line.id, opened_at=now, note="")
         session.add(row)

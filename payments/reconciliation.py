@@ -44,7 +44,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Method, Review, Source
 from payments.matching import Target, Way
 from payments.overlaps import MATCHED, OPEN
-from payments.parts import Decided, Part, locked_line, taken_back, vouched
+from payments.parts import Decided, Part, locked_line, taken_back, vouched, what_waits
 from payments.people import Action, Person, check
 from payments.privacy import reason
 
@@ -407,9 +407,7 @@ def _note_undone(
 
 
 def _close_exception(session: Session, line_id: int, by: str, now: datetime) -> LineException | None:
-    row = session.scalar(
-        select(LineException).where(LineException.line_id == line_id, LineException.closed_at.is_(None))
-    )
+    row = what_waits(session, line_id)
     if row is not None:
         row.closed_at, row.closed_by = now, by
     return row

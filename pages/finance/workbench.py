@@ -488,7 +488,7 @@ def assignment(view: ExceptionView, owners: dict[int, str]) -> None:
                 st.rerun()
 
 
-# -- what was matched ---------------------------------------------------------------------------------
+# -- the page -----------------------------------------------------------------------------------------
 
 
 @ui.error_boundary()
