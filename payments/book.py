@@ -1,6 +1,6 @@
 """The book of payments in the database: matching's questions as index probes, so that a million stay there.
 
-Names of what is payable have an index of their own (``ix_payments_rest_surname``); it is used only where a
+Names of what is payable have an index of their own (``ix_payments_rest_name``); it is used only where a
 question says it in the same words. Phones and addresses are read through once for each few hundred asked:
 few lines hold one.
 """
@@ -32,7 +32,7 @@ from db.models import Event, PaperPart, PaperRow, Payment, PaymentQuote, Standin
 from db.money import Money
 from payments.dates import business_day
 from payments.lifecycle import PENDING, Status
-from payments.matching.book import MOST, MOST_UNDER
+from payments.matching.book import MOST, MOST_UNDER, NameKey
 from payments.matching.evidence import Batch, Obligation
 from payments.references import DEMO_PAPERS, DEMO_PREFIX
 
@@ -41,6 +41,16 @@ PAYABLE = sorted(PENDING | {Status.EXPIRED, Status.CANCELLED})
 #: The last word of a name. ``matching.names.surname`` also folds accents and skips titles: what that would
 #: add is left to a person.
 _SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
+#: ``matching.names.initial``, in words that both databases have.
+_FIRST = (
+    "substr(lower(payer_name), 1, length(lower(payer_name))"
+    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')))"
+)
+_INITIAL = (
+    f"CASE WHEN {_FIRST} IN (lower(payer_name), 'mr', 'mrs', 'ms', 'miss', 'dr', 'prof', 'rev', 'mnr', 'mev',"
+    " 'adv', 'van', 'der', 'den', 'de', 'du', 'le', 'la', 'von', 'ter') THEN ''"
+    f" ELSE substr({_FIRST}, 1, 1) END"
+)
 _STATUSES = ", ".join(f"'{status}'" for status in PAYABLE)
 
 _COLUMNS = (
@@ -60,35 +70,42 @@ _COLUMNS = (
 )
 
 
-_OF_THEM = f"""
-    SELECT {{columns}} FROM payments p WHERE (p.amount_minor - p.received_minor) = wanted.rest
-    AND {_SURNAME.replace("payer_name", "p.payer_name")} = wanted.surname AND p.status IN ({_STATUSES})
-    ORDER BY {{newest}} DESC LIMIT {MOST}
-"""  # noqa: S608 - our own words, values are bound
-
-
-def _named(wanted: str, newest: str) -> TextualSelect:
-    """The newest that are payable of amounts and surnames, by the index on both."""
+def _named(wanted: str, newest: str, *, by_initial: bool) -> TextualSelect:
+    """The newest that are payable of amounts and names, by the index on both. With ``by_initial`` of surnames
+    only those whose first name begins so."""
     names = ", ".join(
         f"{'q' if column.key.startswith('quoted') else 'p'}.{column.key}" for column in _COLUMNS
     )
+    of_them = (
+        f"(p.amount_minor - p.received_minor) = wanted.rest AND {_SURNAME} = wanted.surname"
+        f" {f'AND {_INITIAL} = wanted.initial' if by_initial else ''} AND p.status IN ({_STATUSES})"
+    ).replace("payer_name", "p.payer_name")
     return text(
-        f"WITH wanted(rest, surname) AS ({wanted})"  # noqa: S608 - our own words, values are bound
-        f" SELECT {names}, wanted.rest, wanted.surname FROM wanted CROSS JOIN {newest}"
+        f"WITH wanted(rest, surname, initial) AS ({wanted})"  # noqa: S608 - our own words, values are bound
+        f" SELECT {names}, wanted.rest, wanted.surname, wanted.initial"
+        f" FROM wanted CROSS JOIN {newest.format(of_them=of_them, most=MOST)}"
         " LEFT JOIN payment_quotes q ON q.payment_id = p.id ORDER BY p.id DESC"
-    ).columns(*_COLUMNS, literal_column("rest"), literal_column("surname"))
+    ).columns(*_COLUMNS, *map(literal_column, ("rest", "surname", "initial")))
 
 
-_NAMED = {
-    "sqlite": _named(
-        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys)",
-        f"payments p ON p.id IN ({_OF_THEM.format(columns='p.id', newest='p.id')})",
+_WANTED = {
+    "sqlite": (
+        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+        " FROM json_each(:keys)",
+        "payments p ON p.id IN (SELECT p.id FROM payments p WHERE {of_them} ORDER BY p.id DESC LIMIT {most})",
     ),
-    "postgresql": _named(
-        "SELECT * FROM unnest(CAST(:rests AS bigint[]), CAST(:surnames AS text[]))",
+    "postgresql": (
+        "SELECT * FROM unnest"
+        "(CAST(:rests AS bigint[]), CAST(:surnames AS text[]), CAST(:initials AS text[]))",
         # an expression: else it might walk all payments from the newest, until it has met so many
-        f"LATERAL ({_OF_THEM.format(columns='p.*', newest='p.id + 0')}) p",
+        "LATERAL (SELECT p.* FROM payments p WHERE {of_them} ORDER BY p.id + 0 DESC LIMIT {most}) p",
     ),
+}
+#: By the dialect, and whether initials are told.
+_NAMED = {
+    (dialect, by_initial): _named(wanted, newest, by_initial=by_initial)
+    for dialect, (wanted, newest) in _WANTED.items()
+    for by_initial in (True, False)
 }
 _ASKED = select(*_COLUMNS).outerjoin(PaymentQuote, PaymentQuote.payment_id == Payment.id)
 _PAYABLE = Payment.status.in_(PAYABLE)
@@ -141,23 +158,28 @@ class SqlBook:
             for one in sorted(beginnings)
         }
 
-    def by_amount_and_surname(
-        self, keys: Collection[tuple[int, str]]
-    ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
-        found: dict[tuple[int, str], list[Obligation]] = defaultdict(list)
-        for some in some_at_once(sorted(keys)):
-            for row in self._named(some):
-                found[row[-2], row[-1].upper()].append(_obligation(row[:-2]))
+    def by_amount_and_name(self, keys: Collection[NameKey]) -> Mapping[NameKey, Sequence[Obligation]]:
+        found: dict[NameKey, list[Obligation]] = defaultdict(list)
+        for by_initial in (True, False):
+            of_them = sorted(key for key in keys if (key.initial is not None) is by_initial)
+            for some in some_at_once(of_them):
+                for *row, rest, surname, initial in self._named(some, by_initial=by_initial):
+                    key = NameKey(rest, surname.upper(), initial.upper() if by_initial else None)
+                    found[key].append(_obligation(row))
         return found
 
-    def _named(self, keys: Sequence[tuple[int, str]]) -> Sequence[Any]:
+    def _named(self, keys: Sequence[NameKey], *, by_initial: bool) -> Sequence[Any]:
         """Bare values on SQLite: one with a type would not be looked up in an index on an expression."""
         connection = self._session.connection()
-        if connection.dialect.name == "sqlite":
-            asked = {"keys": json.dumps([(rest, surname.lower()) for rest, surname in keys])}
-            return connection.execute(_NAMED["sqlite"], asked).all()
-        rests, surnames = [rest for rest, _ in keys], [surname.lower() for _, surname in keys]
-        return connection.execute(_NAMED["postgresql"], {"rests": rests, "surnames": surnames}).all()
+        dialect = connection.dialect.name
+        rests = [key.minor for key in keys]
+        surnames = [key.surname.lower() for key in keys]
+        initials = [(key.initial or "").lower() for key in keys]
+        if dialect == "sqlite":
+            asked: dict[str, Any] = {"keys": json.dumps([*zip(rests, surnames, initials, strict=True)])}
+        else:
+            asked = {"rests": rests, "surnames": surnames, "initials": initials}
+        return connection.execute(_NAMED[dialect, by_initial], asked).all()
 
     def by_contacts(self, contacts: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         found: dict[str, list[Obligation]] = defaultdict(list)

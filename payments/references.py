@@ -217,19 +217,18 @@ class Reader:
     def guesses(self, text: str) -> dict[str, Guess]:
         """What a text without an exact reference may mean, by reference: mostly a dozen, of which none or
         one exists."""
-        plain = text.upper()
+        bare = _bare(text)
         found: dict[str, Guess] = {}
-        regions = self._regions(_bare(text))
+        regions = self._regions(bare)
         for heads, region in regions:
             _note(found, heads, _mended(region))
             _note_numbers(found, heads, region)
-        for tail in _whole_tails(plain):
+        for tail in _whole_tails(bare):
             _note(found, self._all, {tail: Fault.PREFIX})
-        for word in _NOT_ALNUM.split(plain):
-            if not regions and _LENGTH - 1 <= len(word) <= _LENGTH + 1 and _mixed(word):
-                _note(found, self._all, _mended(word, ends=True))
-            elif not regions and _LENGTH + 2 <= len(word) <= _LENGTH + 9 and _mixed(word):
-                _note(found, self._all, _mended(word[-_LENGTH:], ends=True))
+        for word in _NOT_ALNUM.split(text.upper()) if not regions else ():
+            if _LENGTH - 1 <= len(word) <= _LENGTH + 9 and _mixed(word):
+                typed = word if len(word) <= _LENGTH + 1 else word[-_LENGTH:]
+                _note(found, self._all, _mended(typed, ends=True))
         return found
 
     def regions(self, text: str) -> list[tuple[str, str]]:
@@ -301,9 +300,9 @@ def _note_numbers(found: dict[str, Guess], heads: Iterable[str], region: str) ->
                 found.setdefault(reference, Guess(Fault.ZEROS, 10 ** len(number)))
 
 
-def _whole_tails(plain: str) -> Iterator[str]:
+def _whole_tails(bare: str) -> Iterator[str]:
     """Seven characters in a row that fit their check character, whatever stands before them."""
-    for tail in _WINDOW.findall(_NOT_ALNUM.sub("", plain)):
+    for tail in _WINDOW.findall(bare):
         if is_tail(tail) and not tail.isdigit():
             yield tail
 

@@ -1,6 +1,7 @@
 """The book in the database answers as the one in memory does, on both databases."""
 
 from datetime import UTC, date, datetime, timedelta
+from string import ascii_uppercase
 
 import pytest
 from sqlalchemy import select, text
@@ -11,7 +12,8 @@ from db.money import Money
 from db.session import Sessions
 from payments.book import _NAMED, SqlBook
 from payments.dates import business_day
-from payments.matching import Line, MemoryBook, Obligation, propose
+from payments.matching import Line, MemoryBook, Obligation, names, propose
+from payments.matching.book import NameKey
 from payments.references import ALPHABET, with_check
 
 NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
@@ -128,9 +130,19 @@ def test_both_find_what_an_invoice_is_for_paid_or_not(books):
     [
         pytest.param("by_beginnings", ["DC26_22", "DC26_555", "DC26_Z"], id="beginnings"),
         pytest.param(
-            "by_amount_and_surname",
-            [(1500_00, "MOKOENA"), (1000_00, "MERWE"), (1500_00, "KHUMALO"), (950_00, "BOTHA"), (1, "BOTHA")],
-            id="amount and surname",
+            "by_amount_and_name",
+            [
+                NameKey(minor, name, initial)
+                for minor, name in (
+                    (1500_00, "MOKOENA"),
+                    (1000_00, "MERWE"),
+                    (1500_00, "KHUMALO"),
+                    (950_00, "BOTHA"),
+                    (1, "BOTHA"),
+                )
+                for initial in ("T", "S", "L", "X", "", None)
+            ],
+            id="amount and name",
         ),
         pytest.param(
             "by_contacts",
@@ -156,7 +168,7 @@ def test_both_know_what_was_quoted_in_another_currency(books):
     sql, memory = books
     assert list(sql.quoted()) == [one for one in memory.quoted() if one.payable]
     assert [(one.name, one.quoted) for one in sql.quoted()] == [("Thandeka Mokoena", Money(100_00, "USD"))]
-    (named,) = sql.by_amount_and_surname([(1500_00, "MOKOENA")]).values()
+    (named,) = sql.by_amount_and_name([NameKey(1500_00, "MOKOENA", None)]).values()
     assert {one.name: one.quoted for one in named} == {
         "Sipho Mokoena": None, "Thandeka Mokoena": Money(100_00, "USD"),
     }  # fmt: skip
@@ -205,29 +217,63 @@ def test_of_many_namesakes_the_newest_are_read(books, sessions):
         made += [told | {"id": None, "reference": reference(f"33333{at}")} for at in ALPHABET[2:]]
         session.add_all(Payment(**{key: one[key] for key in one if key != "id"}) for one in made)
     with sessions.read() as session:
-        found = SqlBook(session).by_amount_and_surname([(1500_00, "MOKOENA")])[1500_00, "MOKOENA"]
+        asked = NameKey(1500_00, "MOKOENA", None)
+        found = SqlBook(session).by_amount_and_name([asked])[asked]
         newest = session.scalars(select(Payment.id).order_by(Payment.id.desc()).limit(50)).all()
     assert [one.id for one in found] == newest
 
 
-def test_names_are_looked_up_in_the_index_that_a_migration_made(books, sessions):
+@pytest.mark.parametrize("by_initial", [True, False])
+def test_names_are_looked_up_in_the_index_that_a_migration_made(books, sessions, by_initial):
     """Asked in other words than the index is made with, it is no use, and nothing else would tell."""
     with sessions.read() as session:
         connection = session.connection()
-        if connection.dialect.name == "sqlite":
-            asked = text(f"EXPLAIN QUERY PLAN {_NAMED['sqlite']}")
-            plan = [row[3] for row in connection.execute(asked, {"keys": '[[1, "x"]]'})]
+        sqlite = connection.dialect.name == "sqlite"
+        asked = text(f"EXPLAIN {'QUERY PLAN ' * sqlite}{_NAMED[connection.dialect.name, by_initial]}")
+        if sqlite:
+            plan = [row[3] for row in connection.execute(asked, {"keys": '[[1, "x", "y"]]'})]
         else:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-            asked = text(f"EXPLAIN {_NAMED['postgresql']}")
-            plan = [row[0] for row in connection.execute(asked, {"rests": [1], "surnames": ["x"]})]
-    assert [line for line in plan if "ix_payments_rest_surname" in line]
+            told = {"rests": [1], "surnames": ["x"], "initials": ["y"]}
+            plan = [row[0] for row in connection.execute(asked, told)]
+    assert [line for line in plan if "ix_payments_rest_name" in line]
     assert not [line for line in plan if "SCAN p " in line or "Seq Scan on payments" in line]
+    looked_up = "\n".join(plan).partition("ix_payments_rest_name")[2]
+    # SQLite tells how many of the index' three are looked up, PostgreSQL in which words.
+    assert ("<expr>=? AND <expr>=? AND <expr>=?" in looked_up or "CASE" in looked_up) is by_initial
+
+
+@pytest.mark.parametrize(
+    "name, initial",
+    [
+        ("Thandeka Mokoena", "T"), ("t. Mokoena", "T"), ("THANDEKA  VAN DER Mokoena", "T"),
+        ("T-bo Mokoena", "T"),
+        ("Mokoena", ""), ("Mr Thabo Mokoena", ""), ("DR. T Mokoena", ""), ("Miss T Mokoena", ""),
+        ("Van Mokoena", ""), ("Édouard Mokoena", ""), ("4Life Mokoena", ""), ("'t Mokoena", ""),
+        ("Missy Mokoena", "M"), ("Deon Mokoena", "D"), ("Zoë Mokoena", "Z"),
+    ],
+)  # fmt: skip
+def test_both_file_a_payer_under_the_same_first_letter(books, sessions, name, initial):
+    """Where it takes a closer look to tell, it stands under none, and is always asked for."""
+    _, memory = books
+    paying = next(one for one in memory.by_references([reference("222222")]).values() if one.payable)
+    with sessions.begin() as session:
+        session.get_one(Payment, paying.id).payer_name = name
+    with sessions.read() as session:
+        filed = [
+            letter
+            for letter in ("", *ascii_uppercase)
+            for key in [NameKey(paying.outstanding.minor, "MOKOENA", letter)]
+            if paying.id in ids(SqlBook(session).by_amount_and_name([key])).get(key, ())
+        ]
+    assert filed == [initial]
+    assert names.initial(name) == initial
 
 
 def test_names_with_quotation_marks_and_letters_of_elsewhere_are_asked_about_alike(books):
     sql, memory = books
-    keys = [(1500_00, 'O"BRIEN'), (1500_00, "MÜLLER"), (1500_00, "MOKOENA"), (1500_00, "{A,B}")]
-    found = sql.by_amount_and_surname(keys)
-    assert ids(found) == ids(memory.by_amount_and_surname(keys))
+    surnames = ('O"BRIEN', "MÜLLER", "MOKOENA", "{A,B}")
+    keys = [NameKey(1500_00, name, initial) for name in surnames for initial in (None, '"', "Ü", "{")]
+    found = sql.by_amount_and_name(keys)
+    assert ids(found) == ids(memory.by_amount_and_name(keys))
     assert [len(some) for some in found.values() if some] == [2]

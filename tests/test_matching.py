@@ -616,9 +616,9 @@ def test_a_damaged_reference_with_its_payers_name_asks_for_no_namesake():
     class Asked(MemoryBook):
         names: tuple[str, ...] = ()
 
-        def by_amount_and_surname(self, keys):
-            self.names = (*self.names, *sorted(name for _, name in keys))
-            return super().by_amount_and_surname(keys)
+        def by_amount_and_name(self, keys):
+            self.names = (*self.names, *sorted({key.surname for key in keys}))
+            return super().by_amount_and_name(keys)
 
     namesake = owed(10, "999999", "Tau Mokoena")
     damaged = bare(THANDEKA)[:-1] + "X"
@@ -647,3 +647,26 @@ def test_how_long_after_it_was_asked_for_is_said_in_words(days, says):
     )
     signs = [*read.evidence, *(sign for rival in read.rivals for sign in rival.evidence)]
     assert [sign.says for sign in signs if sign.kind is Kind.DATE] == [says]
+
+
+def test_who_begins_with_another_letter_is_read_only_where_nobody_convinces():
+    """A first name or an initial says of all others of the surname that they are somebody else."""
+    mokoenas = [
+        owed(10 + at, f"{at + 2}99999", name) for at, name in enumerate(("Ayanda Mokoena", "Peter Mokoena"))
+    ]
+    book = MemoryBook((*EVERYBODY, *mokoenas))
+    told = one(line("T MOKOENA"), book=book)
+    assert (told.payments, told.rivals) == ((THANDEKA.id,), ())
+    assert told.safe
+    friend = one(line("Z MOKOENA"), book=book)
+    assert not friend.safe
+    assert {rival.id for rival in friend.rivals} >= {THANDEKA.id, *(other.id for other in mokoenas)}
+
+
+@pytest.mark.parametrize("text", ["MOKOENA", "MOKOENA TICKETS", "MOKOENA THANDEKA"])
+def test_where_no_first_name_stands_before_a_surname_everybody_of_it_is_read(text):
+    other = owed(10, "999999", "Peter Mokoena")
+    told = one(line(text), book=MemoryBook((THANDEKA, other)))
+    shown = {*told.payments, *(rival.id for rival in told.rivals)}
+    assert shown == {THANDEKA.id, other.id}
+    assert told.tie == ("THANDEKA" not in text)

@@ -94,8 +94,11 @@ def test_alembic_finds_no_difference_either(engine):
 
 
 def _context(connection: Connection) -> MigrationContext:
+    #: PostgreSQL tells its CASE in words of its own. Compared above, as text.
+    told_otherwise = ("ix_payments_rest_name",) if connection.dialect.name == "postgresql" else ()
+
     def ours(_thing, name, *_other):
-        return not any(beyond in name for beyond in _BEYOND_THE_MODELS)
+        return not any(beyond in name for beyond in (*_BEYOND_THE_MODELS, *told_otherwise))
 
     return MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
 
@@ -291,16 +294,16 @@ def test_payments_of_before_the_index_are_found_once_it_is_made(engine):
 
 def test_an_index_of_ours_that_somebody_made_by_hand_is_made_anew(engine):
     migrate(engine)
-    downgrade(engine, "0050")
+    downgrade(engine, "0053")
     with engine.begin() as connection:
-        connection.execute(text("CREATE INDEX ix_payments_rest_surname ON payments (payer_name)"))
+        connection.execute(text("CREATE INDEX ix_payments_rest_name ON payments (payer_name)"))
     migrate(engine)
     with engine.connect() as connection:
         (of_what,) = connection.scalars(
             text(
-                "SELECT sql FROM sqlite_master WHERE name = 'ix_payments_rest_surname'"
+                "SELECT sql FROM sqlite_master WHERE name = 'ix_payments_rest_name'"
                 if engine.dialect.name == "sqlite"
-                else "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_payments_rest_surname'"
+                else "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_payments_rest_name'"
             )
         )
     assert "amount_minor" in of_what

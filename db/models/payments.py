@@ -106,10 +106,18 @@ class Payment(Base):
         ),
         # Said as ``payments.book`` asks it, or it is not used.
         partial_index(
-            "ix_payments_rest_surname",
+            "ix_payments_rest_name",
             (
                 text("(amount_minor - received_minor)"),
                 text("lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"),
+                text(
+                    "(CASE WHEN substr(lower(payer_name), 1, length(lower(payer_name))"
+                    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')))"
+                    " IN (lower(payer_name), 'mr', 'mrs', 'ms', 'miss', 'dr', 'prof', 'rev', 'mnr', 'mev',"
+                    " 'adv', 'van', 'der', 'den', 'de', 'du', 'le', 'la', 'von', 'ter') THEN ''"
+                    " ELSE substr(substr(lower(payer_name), 1, length(lower(payer_name))"
+                    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz'))), 1, 1) END)"
+                ),
             ),
             "status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open', 'part_paid')",
         ),

@@ -292,24 +292,35 @@ class _Run:
         return not self.found[ask.line.id].safe and min(rests) <= 0 < max(rests)
 
     def _ranked(self, asked: Sequence[Asked]) -> Iterator["_Ranked"]:
-        """Each line with its candidates; a line without any, or for several payments, is settled here."""
+        """Each line with its candidates; a line without any, or for several payments, is settled here. Only
+        where nobody convinces is everybody of a surname asked for: a person is shown them, and no other
+        first name comes near whoever convinces."""
         clues = self._inquiry.all_clues(asked)
         healed = {ask.line.id: self._plainly_healed(clue) for ask, clue in zip(asked, clues, strict=True)}
         pools = self._inquiry.pools([clue for clue in clues if not healed[clue.line.id]])
+        unsure = []
         for ask, clue in zip(asked, clues, strict=True):
             if plainly := healed[ask.line.id]:
                 yield ask, plainly, [], False
                 continue
-            pool = pools[ask.line.id]
-            weighed = self._weighed(clue, pool)
-            if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
-                self._accept(group)
-            elif weighed:
-                best, others, tie = rank(weighed)
-                unseen = len(pool) >= MOST and best.obligation.reference not in clue.references
-                yield ask, best, others[:MOST_RIVALS], tie or unseen
+            weighed = self._weighed(clue, pools[ask.line.id])
+            if any(one.safe for one in weighed) or clue.names == clue.surnames:
+                yield from self._settled(ask, clue, weighed)
             else:
-                self._accept(ask.fallback or self._paid_before(clue) or nothing(ask.line))
+                unsure.append((ask, clue))
+        pools = self._inquiry.pools([clue for _, clue in unsure], whoever=True)
+        for ask, clue in unsure:
+            yield from self._settled(ask, clue, self._weighed(clue, pools[ask.line.id]))
+
+    def _settled(self, ask: Asked, clue: Clues, weighed: Sequence[Weighed]) -> Iterator["_Ranked"]:
+        if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
+            self._accept(group)
+        elif weighed:
+            best, others, tie = rank(weighed)
+            unseen = len(weighed) >= MOST and best.obligation.reference not in clue.references
+            yield ask, best, others[:MOST_RIVALS], tie or unseen
+        else:
+            self._accept(ask.fallback or self._paid_before(clue) or nothing(ask.line))
 
     def _weighed(self, clue: Clues, pool: Iterable[Obligation]) -> list[Weighed]:
         """Those that it may be for."""

@@ -6,16 +6,24 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from db.money import Money
 from payments.matching.evidence import Batch, BatchKind, Obligation
-from payments.matching.names import surname
+from payments.matching.names import initial, surname
 
 #: No more payments than this are looked at for one question: more is no evidence of anything.
 MOST = 50
 #: So many references are compared one by one with a text that has two slips; more would fit by chance.
 MOST_UNDER = 20_000
+
+
+class NameKey(NamedTuple):
+    """What is still to be paid, in minor units, ``names.surname`` and ``names.initial``: ``None`` is any."""
+
+    minor: int
+    surname: str
+    initial: str | None
 
 
 class Book(Protocol):
@@ -37,11 +45,7 @@ class Book(Protocol):
 
     def by_beginnings(self, beginnings: Collection[str]) -> Mapping[str, Sequence[Obligation]]: ...
 
-    def by_amount_and_surname(
-        self, keys: Collection[tuple[int, str]]
-    ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
-        """What is still to be paid, in minor units, and ``names.surname``."""
-        ...
+    def by_amount_and_name(self, keys: Collection[NameKey]) -> Mapping[NameKey, Sequence[Obligation]]: ...
 
     def by_contacts(self, contacts: Collection[str]) -> Mapping[str, Sequence[Obligation]]:
         """Phone numbers as ``+27…`` and e-mail addresses in lower case."""
@@ -71,7 +75,7 @@ class MemoryBook:
         self._by_id: dict[int, Obligation] = {}
         self._by_reference: dict[str, Obligation] = {}
         self._sorted: list[str] | None = None
-        self._by_name: dict[tuple[int, str], dict[int, None]] = defaultdict(dict)
+        self._by_name: dict[NameKey, dict[int, None]] = defaultdict(dict)
         self._by_contact: dict[str, dict[int, None]] = defaultdict(dict)
         self._batches = {(batch.kind, batch.id): batch for batch in batches}
         self._heads: dict[str, None] = {}
@@ -84,7 +88,8 @@ class MemoryBook:
 
     def put(self, obligation: Obligation) -> None:
         if before := self._by_id.get(obligation.id):
-            self._by_name[_name_key(before)].pop(before.id, None)
+            for key in _name_keys(before):
+                self._by_name[key].pop(before.id, None)
             self._payable -= before.payable
         else:
             self._sorted = None
@@ -99,7 +104,8 @@ class MemoryBook:
         if obligation.quoted is not None:
             self._quoted[obligation.id] = None
         if obligation.payable:
-            self._by_name[_name_key(obligation)][obligation.id] = None
+            for key in _name_keys(obligation):
+                self._by_name[key][obligation.id] = None
         for contact in (obligation.phone, obligation.email):
             if contact:
                 self._by_contact[contact][obligation.id] = None
@@ -145,9 +151,7 @@ class MemoryBook:
             found[beginning] = hits
         return found
 
-    def by_amount_and_surname(
-        self, keys: Collection[tuple[int, str]]
-    ) -> Mapping[tuple[int, str], Sequence[Obligation]]:
+    def by_amount_and_name(self, keys: Collection[NameKey]) -> Mapping[NameKey, Sequence[Obligation]]:
         return {
             key: [self._by_id[one] for one in list(self._by_name[key])[:MOST]]
             for key in keys
@@ -181,5 +185,6 @@ class MemoryBook:
         return list(self._batches.values())
 
 
-def _name_key(obligation: Obligation) -> tuple[int, str]:
-    return obligation.outstanding.minor, surname(obligation.name)
+def _name_keys(obligation: Obligation) -> tuple[NameKey, NameKey]:
+    any_of_them = NameKey(obligation.outstanding.minor, surname(obligation.name), None)
+    return any_of_them, any_of_them._replace(initial=initial(obligation.name))

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from payments.matching.book import MOST, Book
+from payments.matching.book import MOST, Book, NameKey
 from payments.matching.evidence import Line, Obligation, Proposal
 from payments.matching.memory import Memory
-from payments.matching.names import surname, words
+from payments.matching.names import initials_beside, surname, words
 from payments.matching.rules import Rule, Says, first_fitting
 from payments.references import SPACE, Fault, Fragment, Reader
 
@@ -68,10 +68,20 @@ class Clues:
     named: Mapping[str, Obligation] = field(default_factory=dict)  # the payments of ``references``
 
     @property
-    def name_keys(self) -> list[tuple[int, str]]:
-        """What the book is asked for: this amount, and each word that may be a surname."""
+    def surnames(self) -> list[NameKey]:
+        """This amount, and each word that may be a surname, whatever stands beside it."""
         minor = self.line.amount.minor
-        return [(minor, word) for word in dict.fromkeys(self.words) if len(word) > 2]
+        return [NameKey(minor, word, None) for word in dict.fromkeys(self.words) if len(word) > 2]
+
+    @property
+    def names(self) -> list[NameKey]:
+        """The same, where the text tells first names only of whom they may be: who begins otherwise is
+        somebody else."""
+        keys = []
+        for key in self.surnames:
+            letters = initials_beside(key.surname, self.words)
+            keys += [key._replace(initial=one) for one in (*sorted(letters), "")] if letters else [key]
+        return keys
 
     @property
     def people(self) -> set[str]:
@@ -140,11 +150,12 @@ class Inquiry:
             found.append(self._clues(ask, references, billed, named))
         return self._look_far(found)
 
-    def pools(self, clues: Sequence[Clues]) -> dict[int, list[Obligation]]:
-        """For each line, by its id, the payments that any question of the book brings up."""
-        keys = [clue.name_keys for clue in clues]
+    def pools(self, clues: Sequence[Clues], *, whoever: bool = False) -> dict[int, list[Obligation]]:
+        """For each line, by its id, the payments that any question of the book brings up; ``whoever`` has a
+        surname that it names."""
+        keys = [clue.surnames if whoever else clue.names for clue in clues]
         contacts = self._book.by_contacts({one for clue in clues for one in clue.people})
-        surnames = self._book.by_amount_and_surname({key for some in keys for key in some})
+        named = self._book.by_amount_and_name({key for some in keys for key in some})
         abroad = self._book.quoted() if any(clue.abroad for clue in clues) else ()
         pools = {}
         for clue, some in zip(clues, keys, strict=True):
@@ -152,7 +163,7 @@ class Inquiry:
             for contact in clue.people:
                 pool |= {one.id: one for one in contacts.get(contact, ())}
             for key in some:
-                pool |= {one.id: one for one in surnames.get(key, ())}
+                pool |= {one.id: one for one in named.get(key, ())}
             if clue.abroad:
                 pool |= {one.id: one for one in abroad if surname(one.name) in clue.words}
             pools[clue.line.id] = list(pool.values())

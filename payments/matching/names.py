@@ -4,25 +4,27 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from rapidfuzz.distance import JaroWinkler
 
 #: Words that say nothing of who paid: company forms, bank boilerplate, what everybody pays for.
 STOP_WORDS = frozenset(
     """
-    PTY LTD CC NPC NPO INC BK EDMS BPK PLC LLC SOC TRUST HOLDINGS GROUP SA RSA MR MRS MS MISS DR PROF
-    REV MNR MEV ADV PAYMENT PAYMENTS PAID PAY PMT PYMT PAYER FROM TO BY THE AND FOR OF VIA ON EFT CREDIT
-    CR DEBIT DEP DEPOSIT TRANSFER TRF TFR TRANSACTION INTERNET ONLINE BANKING IB IBANK IMMEDIATE RTC
-    RTGS PAYSHAP REALTIME REAL TIME MAGTAPE ACB CAPITEC FNB ABSA NEDBANK STANDARD BANK INVESTEC TYMEBANK
-    DISCOVERY APP APPLICATION MOBILE CELLPHONE REF REFERENCE INV INVOICE ACC ACCOUNT NO NR NUMBER SWIFT
-    INWARD FOREX OUR YOUR CONFERENCE CONF EVENT REGISTRATION REG REGFEE FEE FEES TICKET TICKETS WORKSHOP
-    GALA DINNER BANQUET SUMMIT EXPO DELEGATE STUDENT MEMBER BETALING INBETALING INTALA DEMO
-    DIGITAL CLEARING UNPAID RETURNED REVERSAL REVERSED RD FUNDS CASH KONTANT CARD SETTLEMENT BATCH
+    PTY LTD CC NPC NPO INC BK EDMS BPK PLC LLC SOC TRUST HOLDINGS GROUP SA RSA PAYMENT PAYMENTS PAID PAY
+    PMT PYMT PAYER FROM TO BY THE AND FOR OF VIA ON EFT CREDIT CR DEBIT DEP DEPOSIT TRANSFER TRF TFR
+    TRANSACTION INTERNET ONLINE BANKING IB IBANK IMMEDIATE RTC RTGS PAYSHAP REALTIME REAL TIME MAGTAPE
+    ACB CAPITEC FNB ABSA NEDBANK STANDARD BANK INVESTEC TYMEBANK DISCOVERY APP APPLICATION MOBILE
+    CELLPHONE REF REFERENCE INV INVOICE ACC ACCOUNT NO NR NUMBER SWIFT INWARD FOREX OUR YOUR CONFERENCE
+    CONF EVENT REGISTRATION REG REGFEE FEE FEES TICKET TICKETS WORKSHOP GALA DINNER BANQUET SUMMIT EXPO
+    DELEGATE STUDENT MEMBER BETALING INBETALING INTALA DEMO DIGITAL CLEARING UNPAID RETURNED REVERSAL
+    REVERSED RD FUNDS CASH KONTANT CARD SETTLEMENT BATCH
     """.split()  # noqa: SIM905 - a hundred words read better as words
 )
+TITLES = frozenset(("MR", "MRS", "MS", "MISS", "DR", "PROF", "REV", "MNR", "MEV", "ADV"))
 #: Parts of surnames that many share.
 _PARTICLES = frozenset(("VAN", "DER", "DEN", "DE", "DU", "LE", "LA", "VON", "TER"))
-_SAYING_NOTHING = STOP_WORDS | _PARTICLES
+_SAYING_NOTHING = STOP_WORDS | TITLES | _PARTICLES
 _WORD = re.compile(r"[A-Z0-9]+")
 _ALIKE = 93  # from here two spellings are one word: MOKOENA and MOKEONA, not MOLEFE and MOLOI
 _LEAST_CUT = 4
@@ -55,6 +57,23 @@ def surname(name: str) -> str:
     """What a book files a payer under; "" when the name has no word that tells."""
     found = words(name)
     return found[-1] if found else ""
+
+
+def initial(name: str) -> str:
+    """The first letter of a first name, as a book files payers; "" when that takes a closer look: behind
+    a title or a particle, with an accent, of a name of one word."""
+    plainly = name.lower()
+    first = plainly[: len(plainly) - len(plainly.lstrip(ascii_lowercase))]
+    return "" if first == plainly or first.upper() in TITLES | _PARTICLES else first[:1].upper()
+
+
+def initials_beside(surname: str, text: Sequence[str]) -> frozenset[str]:
+    """What the first name of whoever has this surname begins with, in the words of a text; nothing when the
+    text tells no first name, so that ``likeness`` rests on the surname alone."""
+    others = [word for word in text if word != surname]
+    if _another_first_name(text, surname) or any(len(word) <= 2 for word in others):
+        return frozenset(word[0] for word in others)
+    return frozenset()
 
 
 def likeness(text: Sequence[str], name: Sequence[str]) -> Likeness:
