@@ -1,7 +1,5 @@
 """Take a payment: by a link and its code, by EFT, in cash, or from the slip of a card machine."""
 
-from dataclasses import dataclass, replace
-
 import streamlit as st
 
 import bootstrap
@@ -10,7 +8,6 @@ import words
 from db.money import Money
 from payments import (
     complimentary,
-    contacts,
     dates,
     door,
     eft,
@@ -18,7 +15,6 @@ from payments import (
     likeness,
     links,
     obligations,
-    on_sale,
     part_links,
     search,
     shifts,
@@ -30,58 +26,29 @@ from payments.lifecycle import CLOSED, SETTLED, Status
 from payments.likeness import Alike
 from payments.links import LinkView
 from payments.obligations import Draft
-from payments.on_sale import CategoryOffer, Offers
 from payments.part_links import Wanted
 from payments.people import Action
 from payments.search import PaymentDetail
 from payments.shifts import ShiftView
 from ui.several import PartTaken
+from ui.take_form import CASH, EFT, FREE, LINK, SLIP, Sent, choose_event, choose_way, forget_form, take_form
 
 person = ui.require(Action.ISSUE_LINK)
 app = bootstrap.app()
 settings = app.settings
-OWN_AMOUNT = 0
-EXTRAS_ONLY = -1
-IN_ANOTHER_CURRENCY = -2
-LINK, EFT, CASH, SLIP, FREE = "Link", "EFT", "Cash", "Card slip", "Complimentary"
-#: As they stand beside each other on a phone.
-SHORT = {SLIP: "Card", FREE: "Free"}
 #: Money on the table: it needs a till.
 AT_A_TILL = (CASH, SLIP)
 GOES_ON = {
     LINK: "create the link", EFT: "show how to pay", CASH: "take the cash", SLIP: "write the slip down",
     FREE: "ask for the free place",
 }  # fmt: skip
-WORDS = {
-    LINK: "Create link", EFT: "Show how to pay", CASH: "Take cash", SLIP: "Write the slip down",
-    FREE: "Ask a second person",
-}  # fmt: skip
-SENDS = {
-    LINK: "qr_code_2", EFT: "account_balance", CASH: "payments", SLIP: "receipt", FREE: "volunteer_activism",
-}  # fmt: skip
-#: What a payer's form holds. The till's machine, the event and the way stay for the next payer.
-FORM = (
-    "draft", "open", "place", "receipt", "guard", "who", "people", "names", "amount", "what_for", "part",
-    "tendered", "slip", "last_four", "code", "free_why", "quote_amount",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A form as it was sent, kept while somebody looks whether its payer is here already."""
-
-    draft: Draft
-    way: str
-    asked: Money
-    tendered: int
-    slip: Slip | None
-    why: str = ""  # it is complimentary
 
 
 def next_payer() -> None:
-    extras = [key for key in st.session_state if str(key).startswith("take_extra_")]
-    for key in (*extras, *(f"take_{field}" for field in FORM)):
-        st.session_state.pop(key, None)
+    """What the page held for the last one is gone."""
+    forget_form()
+    for key in ("draft", "open", "place", "receipt", "guard"):
+        st.session_state.pop(f"take_{key}", None)
 
 
 def reopen(reference: str, place: int = 0) -> None:
@@ -97,152 +64,6 @@ def draft_reference(event: EventView) -> str:
             reference = obligations.draft_reference(session, person, event.code, demo=settings.demo)
         kept = st.session_state.take_draft = (event.code, reference)
     return str(kept[1])
-
-
-# -- what is asked ----------------------------------------------------------------------------------
-
-
-def choose_way() -> str:
-    icons = {LINK: "qr_code_2", CASH: "payments", SLIP: "credit_card", EFT: "account_balance"}
-    if person.may(Action.RECORD):
-        icons[FREE] = "volunteer_activism"
-    return str(
-        st.segmented_control(
-            "How it is paid",
-            list(icons),
-            format_func=lambda way: f":material/{icons[way]}: {SHORT.get(way, way)}",
-            default=LINK,
-            required=True,
-            key="take_how",
-            persist_state="session",
-            label_visibility="collapsed",
-            width="stretch",
-        )
-    )
-
-
-def choose_event(open_events: list[EventView], shift: ShiftView | None) -> EventView:
-    """A till belongs to an event: money on the table is for that one."""
-    by_code = {event.code: event for event in open_events}
-    if shift is not None and shift.event_code in by_code:
-        ui.plain(f"{shift.event_name} · {shift.till}", "title")
-        return by_code[shift.event_code]
-    if len(by_code) == 1:
-        ui.plain(open_events[0].name, "title")
-        return open_events[0]
-    code = st.selectbox(
-        "Event",
-        list(by_code),
-        format_func=lambda code: by_code[code].name,
-        key="take_event",
-        persist_state="session",
-    )
-    return by_code[code]
-
-
-def choose_price(event: EventView, offers: Offers, currencies: tuple[str, ...]) -> int:
-    """The id of a line of the price list, or EXTRAS_ONLY, IN_ANOTHER_CURRENCY or OWN_AMOUNT."""
-    prices = {line.id: line for line in offers.categories if line.price}
-    if not prices and not offers.extras and not currencies:
-        return OWN_AMOUNT
-    labels = {line.id: f"{ui.escape(line.name)} · **{line.price}**{period(line)}" for line in prices.values()}
-    if offers.extras:
-        labels[EXTRAS_ONLY] = "Extras only"
-    if currencies:
-        labels[IN_ANOTHER_CURRENCY] = f"Quoted in {' or '.join(currencies)}"
-    labels[OWN_AMOUNT] = "Another amount"
-    chosen = st.pills(
-        "For what",
-        list(labels),
-        format_func=labels.__getitem__,
-        default=next(iter(labels)),
-        required=True,
-        key=f"take_price_{event.code}",
-        persist_state="session",
-    )
-    return chosen if chosen in labels else OWN_AMOUNT
-
-
-def period(line: CategoryOffer) -> str:
-    """Which of its prices holds, and how many seats it has left."""
-    left = "" if line.seats_left is None else f", {line.seats_left} left"
-    return f" · {ui.escape(line.period)}{left}" if line.period else ""
-
-
-def form(event: EventView, way: str, shift: ShiftView | None) -> None:
-    with app.sessions.read() as session:
-        offers = on_sale.offers(session, person, event.code, now=app.now())
-    currencies = ui.quoting_in(now=app.now()) if event.currency == "ZAR" else ()
-    price = choose_price(event, offers, currencies)
-    category = next((line for line in offers.categories if line.id == price), None)
-    reference = draft_reference(event)
-    in_another = price == IN_ANOTHER_CURRENCY
-    priced = offers.priced and price not in (OWN_AMOUNT, IN_ANOTHER_CURRENCY)
-    several = ui.ask_several(
-        category.price if category and not priced else None, may_be_part=way not in (EFT, FREE)
-    )
-    asked: ui.Asked | ui.AskedQuote | None = None
-    if priced:
-        asked = ui.ask_priced(person, event.code, offers, category, several.people, now=app.now())
-    elif in_another:
-        asked = ui.ask_quoted(person, event.code, offers, currencies, several.people, now=app.now())
-    if asked is None and (priced or in_another):
-        return
-    with st.form("take", border=False):
-        typed, what_for = ("", ask_what_for() if in_another else "") if category or asked else ask_amount()
-        who = ask_who()
-        expected = expects(several, asked, category)
-        tendered = ui.ask_tendered(expected, key="take_tendered") if way == CASH else ui.EXACT
-        slip = ui.ask_slip() if way == SLIP else None
-        why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
-        sent = st.form_submit_button(
-            WORDS[way], type="primary", icon=f":material/{SENDS[way]}:", width="stretch"
-        )
-    if not sent:
-        return
-    if asked is not None:
-        if not asked.seen:
-            raise Conflict("Look at the amount in rand, and send it again.")
-        whole = asked.whole
-        places = asked.places(several.places(whole))
-    else:
-        each = category.price if category else ui.amount_of(typed, event.currency)
-        whole, places = several.whole(each), several.places(each)
-    now, payer = several.now(whole), contacts.payer(who or "")
-    priced_as = asked.category_id if asked else category.id if category else None
-    draft = Draft(
-        reference, event.code, whole, payer.name, payer.email, payer.phone, priced_as, what_for, places, now,
-        choice=asked.choice if asked else None, quoted=asked.quoted if asked else None,
-    )  # fmt: skip
-    guarded(Sent(draft, way, now, tendered, slip, why or ""), shift)
-
-
-def expects(
-    several: ui.Several, asked: ui.Asked | ui.AskedQuote | None, category: CategoryOffer | None
-) -> Money | None:
-    """What will be on the table, for the round sums that may be handed over."""
-    if asked is not None:
-        return ui.price_now(replace(several, people=1), asked.whole)
-    return ui.price_now(several, category.price if category else None)
-
-
-def ask_amount() -> tuple[str, str]:
-    """Not ``required``: a browser far away would hold back the press of who has chosen a price just now."""
-    left, right = st.columns(2)
-    typed = left.text_input("Amount in rand", key="take_amount", placeholder="150 or 1 500.00")
-    with right:
-        return typed or "", ask_what_for()
-
-
-def ask_who() -> str | None:
-    return st.text_input(
-        "Who pays (optional)", key="take_who", placeholder="Name, badge number, phone or e-mail",
-        autocomplete="off",
-    )  # fmt: skip
-
-
-def ask_what_for() -> str:
-    return st.text_input("What for", key="take_what_for", placeholder="Late workshop seat") or ""
 
 
 # -- the same person again --------------------------------------------------------------------------
@@ -491,7 +312,7 @@ def todays_links() -> None:
 
 
 def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None:
-    way = choose_way()
+    way = choose_way(person)
     if way in AT_A_TILL and (shift is None or shift.counted_at is not None):
         ui.empty_state(
             "Open a shift first" if shift is None else "This shift was counted",
@@ -501,7 +322,9 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
         st.page_link("pages/door/shift.py", label="My shift", icon=":material/point_of_sale:")
         return
     till = shift if way in AT_A_TILL else None
-    form(choose_event(open_events, till), way, till)
+    event = choose_event(open_events, till)
+    if sent := take_form(person, event, way, draft_reference(event)):
+        guarded(sent, till)
 
 
 st.title("Take a payment", anchor=False)
