@@ -418,6 +418,24 @@ def test_only_ui_writes_html():
     assert writing <= {"ui.pieces", "ui.charts"}
 
 
+def test_the_shared_look_offers_what_pages_say():
+    """What only its own rooms use, they import from each other."""
+    offered = ast.literal_eval(
+        next(
+            ast.unparse(node.value)
+            for node in tree_of(ROOT / "ui" / "__init__.py").body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        )
+    )
+    said = {
+        ast.unparse(node)
+        for path in sources("pages", "dashboard.py")
+        for node in nodes_of(path)
+        if isinstance(node, ast.Attribute)
+    }
+    assert [name for name in offered if f"ui.{name}" not in said] == []
+
+
 def test_pages_lie_in_sub_folders():
     """Streamlit serves ``pages/*.py`` to anybody, past the gate, until somebody has signed in."""
     assert list(ROOT.glob("pages/*.py")) == []

@@ -5,29 +5,26 @@ Pages say ``ui.something``; the rooms below import each other by name.
 
 from ui import closing_papers
 from ui.account_form import account_form
-from ui.at_till import EXACT, ask_slip, ask_tendered, receipt_panel
+from ui.at_till import receipt_panel
 from ui.card_slips import waiting_slips
-from ui.claims import amount_of
 from ui.columns import brought_before, column_screen
 from ui.components import announce, hotkeys
-from ui.could_be import could_be
 from ui.disputes import card as dispute_card
 from ui.drawer import drawer
 from ui.eft import eft_sheet
 from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
-from ui.filter_bar import address, clear_filters, filter_bar, hold
-from ui.here import cookie, error_boundary, id_in, require, signed_in
+from ui.filter_bar import clear_filters, filter_bar, hold
+from ui.here import error_boundary, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
-from ui.line_parts import parts_typed
 from ui.lists import cases_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
-from ui.matches import match_told, matches
-from ui.organiser_form import organiser_form, till_receipt
+from ui.matches import matches
+from ui.organiser_form import organiser_form
 from ui.palette import palette
 from ui.past import choose_moment, compared, stood_banner
 from ui.payer_details import details_later
@@ -35,12 +32,9 @@ from ui.payer_screen import payer_screen
 from ui.payments_list import ORDERS, live_list, payments_list
 from ui.pieces import (
     Card,
-    badge,
-    bars,
     big,
     cards,
     checks,
-    clock,
     empty_state,
     escape,
     facts,
@@ -48,7 +42,6 @@ from ui.pieces import (
     freshness,
     ledger,
     link_here,
-    link_out,
     mode_banner,
     moment,
     plain,
@@ -59,49 +52,32 @@ from ui.pieces import (
     status_panel,
     style,
     trouble,
-    way_in,
 )
-from ui.priced import Asked, ask_priced, price_lines
-from ui.proving import act, attempt, confirm_here, confirm_in_dialog, go, outcome, say_done
-from ui.quoted import AskedQuote, ask_quoted, quoting_in
+from ui.proving import act, attempt, confirm_in_dialog, go, outcome, say_done
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
-from ui.rests import pay_with_rest, rest_of_line, take_move_back
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
-from ui.several import Several, ask_several, part_form, places_list, price_now
+from ui.several import part_form, places_list
 from ui.sharing import copy, share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
-from ui.timelines import record, timeline
+from ui.timelines import record
 from ui.uploads import TABLE, Taken, bring_file
 from ui.walk import Walk
 
 __all__ = [
-    "EXACT",
     "ORDERS",
     "TABLE",
-    "Asked",
-    "AskedQuote",
     "Card",
     "Many",
-    "Several",
     "Taken",
     "Walk",
     "account_form",
     "act",
-    "address",
-    "amount_of",
     "announce",
     "arrive",
-    "ask_priced",
-    "ask_quoted",
-    "ask_several",
-    "ask_slip",
-    "ask_tendered",
     "attempt",
-    "badge",
-    "bars",
     "begin",
     "big",
     "bring_file",
@@ -112,16 +88,12 @@ __all__ = [
     "checks",
     "choose_moment",
     "clear_filters",
-    "clock",
     "closing_papers",
     "column_screen",
     "columns_popover",
     "compared",
-    "confirm_here",
     "confirm_in_dialog",
-    "cookie",
     "copy",
-    "could_be",
     "date_order_asked",
     "details_later",
     "dispute_card",
@@ -149,11 +121,9 @@ __all__ = [
     "ledger",
     "lines_list",
     "link_here",
-    "link_out",
     "live_list",
     "mail_form",
     "mapping_screen",
-    "match_told",
     "matches",
     "messages_list",
     "mode_banner",
@@ -164,24 +134,18 @@ __all__ = [
     "outcome",
     "palette",
     "part_form",
-    "parts_typed",
-    "pay_with_rest",
     "payer_screen",
     "payments_list",
     "places_list",
     "plain",
     "preview_list",
-    "price_lines",
-    "price_now",
     "problem",
     "qr",
-    "quoting_in",
     "receipt_panel",
     "record",
     "reminder_form",
     "report_view",
     "require",
-    "rest_of_line",
     "say_done",
     "schedule_form",
     "share_link",
@@ -193,14 +157,10 @@ __all__ = [
     "stood_banner",
     "style",
     "surplus_list",
-    "take_move_back",
     "terms_form",
-    "till_receipt",
-    "timeline",
     "trouble",
     "verify_a_file",
     "views_popover",
     "waiting_files",
     "waiting_slips",
-    "way_in",
 ]

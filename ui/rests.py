@@ -1,47 +1,21 @@
 """What a line brought more than it paid, in its drawer on Reconcile: what becomes of it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 import bootstrap
 from payments import exceptions, rests, surplus
-from payments.errors import PaymentsError
-from payments.exceptions import Candidate, ExceptionView
-from payments.people import Action, Person
+from payments.exceptions import ExceptionView
+from payments.people import Person
 from payments.rests import Fate
 from ui.claims import amount_of
-from ui.here import error_boundary, require
+from ui.here import error_boundary
+from ui.line_deeds import do
 from ui.pieces import plain
 from ui.proving import say_done
 
-#: What a row's key says for somebody who pays another payment with it.
-CHOSEN = "Chosen on Reconcile: the rest of the line is for it."
 FATES = {"Give it back to who paid": Fate.GIVE_BACK, "Keep it for who paid": Fate.KEEP}
-
-
-def pay_with_rest(view: ExceptionView, one: Candidate) -> int | str:
-    """For a row's key: the move's number, or what kept it from being made."""
-    try:
-        return int(_do(surplus.move, view.part_id, one.reference, one.gives, CHOSEN))
-    except PaymentsError as error:
-        return str(error)
-
-
-def take_move_back(number: int, why: str) -> str | None:
-    """The same, undone; returns what kept it from being so."""
-    try:
-        _do(surplus.undo, number, why)
-    except PaymentsError as error:
-        return str(error)
-    return None
-
-
-def _do(change: Callable[..., Any], *args: object) -> Any:
-    app = bootstrap.app()
-    here = require(Action.RECONCILE)
-    return app.sessions.run(lambda session: change(session, here, *args, now=app.now()))
 
 
 def rest_of_line(here: Person, view: ExceptionView, done: Callable[[int | None], None]) -> None:
@@ -56,7 +30,7 @@ def rest_of_line(here: Person, view: ExceptionView, done: Callable[[int | None],
         why = st.text_input("Why", key=f"fate_why_{view.part_id}", max_chars=500)
         if st.form_submit_button("Decide", icon=":material/gavel:"):
             with error_boundary():
-                _do(rests.decide, view.part_id, FATES[fate], why)
+                do(rests.decide, view.part_id, FATES[fate], why)
                 say_done("Decided: it does not wait any more.")
                 done(None)
                 st.rerun()
@@ -87,7 +61,7 @@ def _for_another(here: Person, view: ExceptionView, done: Callable[[int | None],
         if st.form_submit_button("Pay it", type="primary", shortcut="Mod+Enter"):
             with error_boundary():
                 amount = amount_of(typed, view.amount.currency)
-                move = _do(surplus.move, view.part_id, to, amount, why)
+                move = do(surplus.move, view.part_id, to, amount, why)
                 say_done(f"{amount} pays {to} by now.")
                 done(move)
                 st.rerun()

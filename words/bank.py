@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from payments.coverage import Told
 from payments.disputes import State as DisputeState
 from payments.disputes import Why
+from payments.exceptions import ExceptionView
 from payments.matching.rules import (
     Account,
     All,
@@ -68,8 +69,7 @@ EXCEPTION: Mapping[Reason, ExceptionWords] = {
     Reason.MONEY_OUT: ExceptionWords("Money out", "Set it aside, and say what it was for."),
     Reason.UNDONE: ExceptionWords("Undone", "Somebody undid its match. Match it anew, by hand."),
 }
-#: The remedy where what is owed is paid, and only what came too much waits.
-REST = "More came than was owed. Say what the rest is: another payment's, given back, or kept."
+_OF_A_REST = "More came than was owed. Say what the rest is: another payment's, given back, or kept."
 #: What a part of a line is for, when it is for no payment.
 PART: Mapping[str, str] = {
     "bag": "a bag of cash",
@@ -261,3 +261,8 @@ DISPUTES_HELP: Mapping[str, str] = {
     "Lost, to be written down": "The gateway takes the money off a payout. Say which deduction it is; a "
     "second person approves, and it counts as given back.",
 }
+
+
+def remedy(view: ExceptionView) -> str:
+    """What to do about a line; where what is owed is paid, about what came too much."""
+    return _OF_A_REST if view.part_id else EXCEPTION[view.reason].remedy

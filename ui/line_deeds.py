@@ -1,0 +1,145 @@
+"""What is done with bank lines on Reconcile: told once at the top of the page, the last undone there."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+import bootstrap
+import words
+from db.money import Money
+from payments import proposing, reconciliation, surplus, two_people
+from payments.errors import PaymentsError
+from payments.exceptions import Candidate, ExceptionView
+from payments.matching import Target
+from payments.parts import WRITE_OFF_LIMIT, Decided, Part
+from payments.people import Action
+from ui.here import require
+from ui.pieces import escape
+
+BY_HAND = "by hand"
+_AT_ONCE = "Undone right after, by whoever had accepted it."
+#: What a row's key says for somebody who pays another payment with what came too much.
+_CHOSEN = "Chosen on Reconcile: the rest of the line is for it."
+_ASKED = "Asked: a second person decides under Approvals. The line waits here until then."
+
+
+def do(change: Callable[..., Any], *args: object, **named: object) -> Any:
+    """One change (``change(session, person, ..., now=)``) as whoever is here, in one transaction. Raises."""
+    app, here = bootstrap.app(), require(Action.RECONCILE)
+    return app.sessions.run(lambda session: change(session, here, *args, **named, now=app.now()))
+
+
+def _fault(change: Callable[..., object], *args: object) -> str | None:
+    """The same; returns what kept it from being done."""
+    try:
+        do(change, *args)
+    except PaymentsError as error:
+        return str(error)
+    return None
+
+
+# -- what was done, and the way back ------------------------------------------------------------------
+
+
+def tell(sentence: str, *, bad: bool = False) -> None:
+    st.session_state.bench_done = (sentence, bad)
+
+
+def last_done() -> None:
+    """What was done last, and the way back while somebody is still here."""
+    said = st.session_state.pop("bench_done", None)
+    with st.container(horizontal=True, vertical_alignment="center", key="bench_last"):
+        if said:
+            (st.warning if said[1] else st.success)(escape(said[0]))
+        if st.session_state.get("bench_undo"):
+            st.button(
+                "Undo", key="bench_undo_last", icon=":material/undo:", on_click=undo_last, shortcut="Mod+Z",
+                help="Takes back what you accepted last.",
+            )  # fmt: skip
+
+
+def can_be_undone(what: int | tuple[str, int]) -> None:
+    """A match, or a move of what came too much: the last is undone first."""
+    st.session_state.setdefault("bench_undo", []).append(what)
+
+
+def undo_last() -> None:
+    stack = st.session_state.get("bench_undo", [])
+    match stack.pop() if stack else None:
+        case ("move", number):
+            fault = _fault(surplus.undo, number, _AT_ONCE)
+            tell(fault or "Taken back: what came too much waits again.", bad=bool(fault))
+        case int(number):
+            undo(number, _AT_ONCE)
+
+
+def undo(match_id: int, why: str) -> None:
+    fault = _fault(reconciliation.undo, match_id, why)
+    tell(fault or "Undone: the line waits again, and both stand in its history.", bad=bool(fault))
+
+
+# -- the deeds ----------------------------------------------------------------------------------------
+
+
+def propose() -> None:
+    """Ask what every open line may be for, and accept what is safe."""
+    app = bootstrap.app()
+    try:
+        run = proposing.propose(app.sessions, require(Action.RECONCILE), now=app.now())
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+        return
+    accepted, waiting = sum(run.accepted.values()), sum(run.waiting.values())
+    tell(
+        f"{words.count(run.lines, 'line was', 'lines were')} asked about: {accepted} accepted by "
+        f"themselves, {waiting} wait for a person."
+    )
+
+
+def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") -> str | None:
+    """Write a match down; returns what kept it from being so."""
+    rule = view.suggestion.get("rule", "") if way != BY_HAND else ""
+    decided = Decided(view.line_id, tuple(parts), way, view.suggestion, rule, why)
+    try:
+        match = do(reconciliation.accept, decided)
+    except PaymentsError as error:
+        return str(error)
+    can_be_undone(match)
+    return None
+
+
+def accept_typed(view: ExceptionView, typed: Sequence[Part], why: str) -> str | None:
+    """The same of what somebody typed. More written off than one may is asked of a second person."""
+    if any(each.written_off and each.written_off.minor > WRITE_OFF_LIMIT.minor for each in typed):
+        fault = _fault(two_people.ask_write_off, Decided(view.line_id, tuple(typed), BY_HAND, {}, why=why))
+        said = _ASKED
+    else:
+        fault = accept(view, typed, BY_HAND, why)
+        said = f"Accepted: {view.amount}, {view.text}."
+    if fault is None:
+        tell(said)
+    return fault
+
+
+def pay(view: ExceptionView, one: Candidate, gives: Money) -> str | None:
+    """The line, or the rest of one, for a payment that it may be for; returns what kept it from being so."""
+    if view.part_id is None:
+        return accept(view, [Part(Target.PAYMENT, gives, one.payment_id)], view.way)
+    try:
+        can_be_undone(("move", do(surplus.move, view.part_id, one.reference, gives, _CHOSEN)))
+    except PaymentsError as error:
+        return str(error)
+    return None
+
+
+def refuse(line_id: int, payment_id: int) -> None:
+    """It is not for this payment: what else it may be for is asked at once."""
+    app = bootstrap.app()
+    try:
+        do(reconciliation.refuse, line_id, payment_id, "Looked at by hand.")
+        proposing.propose(app.sessions, require(Action.RECONCILE), now=app.now())
+    except PaymentsError as error:
+        tell(str(error), bad=True)
+    else:
+        tell("It is not proposed for this line again.")
