@@ -24,8 +24,9 @@ from db.among import among, told
 from db.many import some_at_once
 from db.models import Category, Event, Link, Payment, Standing
 from db.money import CURRENCIES
-from payments import conditions, needle
-from payments.conditions import Filter, Where, words_part
+from payments import by_index, conditions, needle
+from payments.by_index import Where
+from payments.conditions import Filter, words_part
 from payments.errors import InvalidInput
 from payments.people import Person
 from payments.rows import PaymentRow, fetch, told_link
@@ -293,7 +294,7 @@ class Found:
         """Ids in their order. Those of few texts PostgreSQL finds by all their words; those of many it meets
         soon enough on its way through the payments, as SQLite meets all."""
         if where.sqlite or where.ways is None or self._count(where) > COUNT_CAP:
-            return conditions.newest(self._session, where, count, offset)
+            return by_index.newest(self._session, where, count, offset)
         return list(self._hits(where).ids[offset : offset + count])
 
     def _searched(self, where: Where, offset: int, count: int) -> list[int]:

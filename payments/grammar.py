@@ -10,14 +10,14 @@ marks keep words together. Whatever cannot be read is said: nothing of a questio
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
 from db.money import CURRENCIES, Money
+from payments import when
 from payments.conditions import DAYS, NO_EVENT, ORIGINS, TAKEN, Filter
-from payments.dates import SAST, Span, business_day, day_span
 from payments.errors import InvalidInput, briefly
 from payments.exchange import FOREIGN
 from payments.lifecycle import CLOSED, SETTLED, Method, Status
@@ -48,8 +48,6 @@ FAILURES: Mapping[str, str] = {
 _FAILURE_WORDS = {code: word for word, code in FAILURES.items()}
 #: Before any other code of the gateway.
 _CODE = "code-"
-#: What stands for one end of a range that has none.
-_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 _NEEDS: Mapping[str, str] = {
     "attention": "attention",
     "review": "review_only",
@@ -60,8 +58,6 @@ _NEEDS: Mapping[str, str] = {
 NONE = "none"
 #: Money came, whichever way.
 _ANY = "any"
-#: What a moment of the last of a day is away from the next day.
-_LEAST = timedelta(microseconds=1)
 _FLAGS = {field: word for word, field in _NEEDS.items()}
 _SIGN = re.compile(r"(?P<sign>[<>]=?|=)(?P<amount>.*)")
 _TOKEN = re.compile(
@@ -108,24 +104,6 @@ def read(text: str, today: date) -> Filter:
 def write(wanted: Filter) -> str:
     """The one way a filter is written."""
     return " ".join(_parts(wanted))
-
-
-def span_words(span: Span) -> str:
-    """``2026-11-23``, ``2026-11-01..2026-11-23``, ``2026-11-01..``, or moments: by the clock here."""
-    start, end = span.start.astimezone(SAST), span.end.astimezone(SAST)
-    first, last = business_day(span.start), business_day(span.end) - timedelta(days=1)
-    if last >= first and day_span(first, last) == span:
-        if first == last:
-            return first.isoformat()
-        left = "" if first == _FIRST_DAY else first.isoformat()
-        right = "" if last == _LAST_DAY else last.isoformat()
-        return f"{left}..{right}"
-    return f"{_local(start)}..{_local(end)}"
-
-
-def is_open(day: date) -> bool:
-    """The day stands for one end of a range that has none."""
-    return day in (_FIRST_DAY, _LAST_DAY)
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -286,38 +264,11 @@ def _put_taken(found: dict[str, Any], key: str, value: str, today: date) -> None
 
 
 def _put_span(found: dict[str, Any], key: str, value: str, today: date) -> None:
-    _once(found, key, _span(value.strip('"').lower(), key, today))
+    _once(found, key, when.read_span(value.strip('"').lower(), key, today))
 
 
 def _put_as_of(found: dict[str, Any], key: str, value: str, today: date) -> None:
-    _once(found, "as_of", read_moment(value, today))
-
-
-def read_moment(word: str, today: date) -> datetime:
-    """The end of ``2026-11-23``, ``2026-11`` or ``last-month``, or the moment ``2026-11-23T14:05``.
-
-    Raises InvalidInput.
-    """
-    plain = word.strip('"').lower()
-    if (days := _preset(plain, today)) is not None:
-        return _end_of(days[1])
-    try:
-        return _moment(plain) if "t" in plain else _end_of(_days(plain)[1])
-    except ValueError as error:
-        raise InvalidInput(
-            f"“{briefly(word)}” is no moment that can be read. Write it like as-of:yesterday, "
-            "as-of:2026-11-23 for the end of that day, or as-of:2026-11-23T14:05."
-        ) from error
-
-
-def _end_of(day: date) -> datetime:
-    return day_span(day).end - _LEAST
-
-
-def moment_words(moment: datetime) -> str:
-    """As ``read_moment`` takes it."""
-    day = business_day(moment)
-    return day.isoformat() if moment == _end_of(day) else _local(moment.astimezone(SAST))
+    _once(found, "as_of", when.read_moment(value, today))
 
 
 def _put_between(found: dict[str, Any], key: str, value: str, today: date) -> None:
@@ -354,65 +305,6 @@ def amount(text: str) -> Money:
         return Money.parse(plain, currency)
     except ValueError as error:
         raise InvalidInput(f"“{briefly(text)}” is not an amount. Write it like 150 or 1500.00.") from error
-
-
-def _span(word: str, key: str, today: date) -> Span:
-    if (days := _preset(word, today)) is not None:
-        return day_span(*days)
-    left, dots, right = word.partition("..")
-    try:
-        if "t" in word:
-            return Span(_moment(left), _moment(right))
-        first = _days(left)[0] if left else _FIRST_DAY
-        last = (_days(right)[1] if right else _LAST_DAY) if dots else _days(left)[1]
-        if not (left or right) or last < first:
-            raise ValueError(word)
-        return day_span(first, last)
-    except ValueError as error:
-        raise InvalidInput(
-            f"“{key}:{briefly(word)}” is no time that can be read. Write it like {key}:yesterday, "
-            f"{key}:last-week, {key}:30-days, {key}:2026-11, {key}:2026-11-23 or "
-            f"{key}:2026-11-01..2026-11-23."
-        ) from error
-
-
-def _preset(word: str, today: date) -> tuple[date, date] | None:
-    monday = today - timedelta(days=today.weekday())
-    first = today.replace(day=1)
-    before = (first - timedelta(days=1)).replace(day=1)
-    days = {
-        "today": (today, today),
-        "yesterday": (today - timedelta(days=1),) * 2,
-        "this-week": (monday, monday + timedelta(days=6)),
-        "last-week": (monday - timedelta(days=7), monday - timedelta(days=1)),
-        "this-month": _days(f"{today:%Y-%m}"),
-        "last-month": _days(f"{before:%Y-%m}"),
-        "this-year": _days(f"{today.year:04d}"),
-        "last-year": _days(f"{today.year - 1:04d}"),
-    }
-    if (several := re.fullmatch(r"([1-9][0-9]{0,3})-?d(?:ays)?", word)) is not None:
-        return today - timedelta(days=int(several[1]) - 1), today
-    return days.get(word.replace("_", "-"))
-
-
-def _days(word: str) -> tuple[date, date]:
-    """The first and last day of ``2026``, ``2026-11`` or ``2026-11-23``."""
-    year, _, rest = word.partition("-")
-    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", word):
-        raise ValueError(word)
-    if not rest:
-        return date(int(year), 1, 1), date(int(year), 12, 31)
-    if len(rest) == 2:
-        first = date(int(year), int(rest), 1)
-        return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    return (date.fromisoformat(word),) * 2
-
-
-def _moment(word: str) -> datetime:
-    return datetime.fromisoformat(word.removesuffix(_ZONE.lower())).replace(tzinfo=SAST).astimezone(UTC)
-
-
-_ZONE = "SAST"
 
 
 _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {
@@ -469,7 +361,7 @@ def _parts(wanted: Filter) -> Iterator[str]:
     yield from _amounts(wanted.amount_from, wanted.amount_to)
     for name in DAYS:
         if (span := getattr(wanted, name)) is not None:
-            yield f"{name}:{span_words(span)}"
+            yield f"{name}:{when.span_words(span)}"
     if wanted.taken:
         yield f"taken:{_ANY if wanted.taken == TAKEN else ','.join(wanted.taken)}"
     needs = [_FLAGS[field.name] for field in fields(Filter) if field.name in _FLAGS]
@@ -478,7 +370,7 @@ def _parts(wanted: Filter) -> Iterator[str]:
     if wanted.mode:
         yield f"mode:{wanted.mode}"
     if wanted.as_of:
-        yield f"as-of:{moment_words(wanted.as_of)}"
+        yield f"as-of:{when.moment_words(wanted.as_of)}"
 
 
 def _text(text: str) -> Iterator[str]:
@@ -526,9 +418,3 @@ def amount_words(money: Money) -> str:
     """As ``amount`` reads it."""
     plain = money.decimal.removesuffix(".00")
     return plain if money.currency == "ZAR" else f"{money.currency}{plain}"
-
-
-def _local(moment: datetime) -> str:
-    """As people write it. With seconds a zone follows: two of them in a row could pass for a card number."""
-    plain = moment.replace(tzinfo=None).isoformat(timespec="auto").removesuffix(":00")
-    return f"{plain}{_ZONE}" if plain.count(":") > 1 else plain

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Link, OutboxMail, Payment
 from db.money import Money
-from payments import conditions, outbox, places, prices, quotes, timeline
+from payments import by_index, conditions, outbox, places, prices, quotes, timeline
 from payments.conditions import LINK_ASKED, MAIL_DECIDED, MAIL_FAILED, Filter
 from payments.errors import NotFound, briefly
 from payments.found import (
@@ -172,7 +172,7 @@ def newest_id(session: Session) -> int:
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
     """The payments that came last, of the events in ``scope``; None is all of them."""
-    return tuple(fetch(session, conditions.newest(session, conditions.within(session, scope), count)))
+    return tuple(fetch(session, by_index.newest(session, conditions.within(session, scope), count)))
 
 
 def parse(query: str) -> Filter:

@@ -56,6 +56,7 @@ PURE = (
     "statements",
     "tariff",
     "vat",
+    "when",
 )
 
 #: What a place may import of ours and of the libraries that mark a layer. Others (re, jinja2, …) are free.

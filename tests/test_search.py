@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions, open_engine
-from payments import conditions, found, links, search, search_text, sync, timeline
+from payments import by_index, conditions, found, links, search, search_text, sync, timeline
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
 from payments.lifecycle import Kind, Method, Status
@@ -530,7 +530,7 @@ def test_an_organiser_sees_nothing_of_another_event(crowd: Session, wanted: Filt
     assert list(search.page(crowd, mine, wanted, size=500).rows) == rows
 
 
-@pytest.mark.parametrize("more", [0, conditions.MERGED_EVENTS])
+@pytest.mark.parametrize("more", [0, by_index.MERGED_EVENTS])
 def test_a_person_of_many_events_gets_the_same_pages_as_of_few(crowd: Session, more: int):
     """Up to so many events a list is merged from each one's newest, above that it is sorted."""
     ids = crowd.scalars(select(Event.id).where(Event.code != "expo")).all()
@@ -554,7 +554,7 @@ def test_a_short_cut_to_the_newest_finds_what_the_long_way_does(
     person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
     theirs = [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code in codes]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conditions, "LATEST", lately)
+        patch.setattr(by_index, "LATEST", lately)
         pages = [search.page(crowd, person, wanted, number=number, size=size) for number in (1, 2)]
         assert [row for page in pages for row in page.rows] == theirs[: 2 * size]
         assert pages[1].more is (len(theirs) > 2 * size)
@@ -598,7 +598,7 @@ def literally(session: Session, query) -> str:
     return str(query.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
 
 
-@pytest.mark.parametrize("events, parts", [(conditions.FEW_EVENTS, 5), (conditions.MERGED_EVENTS, 1)])
+@pytest.mark.parametrize("events, parts", [(by_index.FEW_EVENTS, 5), (by_index.MERGED_EVENTS, 1)])
 def test_the_newest_of_many_events_are_one_short_question(crowd: Session, events: int, parts: int):
     """Forty parts of a statement took longer to write than to read: twice the time of a page."""
     ids = crowd.scalars(select(Event.id)).all()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import words
-from payments import dates, filters, grammar
+from payments import dates, filters, when
 from payments.conditions import TAKEN
 from payments.funnel import STATUSES
 from payments.lifecycle import Method, Status
@@ -103,9 +103,9 @@ def days_told(span: dates.Span, now: datetime) -> str:
     today = dates.business_day(now)
     if first == last and (today - first).days in (0, 1):
         return ("today", "yesterday")[(today - first).days]
-    if grammar.is_open(first):
+    if when.is_open(first):
         return f"up to {dates.say_days(last, last)}"
-    return f"since {dates.say_days(first, first)}" if grammar.is_open(last) else dates.say_days(first, last)
+    return f"since {dates.say_days(first, first)}" if when.is_open(last) else dates.say_days(first, last)
 
 
 def days_of(choice: str, today: date) -> dates.Span | None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import dates, events, grammar
+from payments import dates, events, when
 from payments.people import Action, Person
 from payments.reports import asking, keeping, making
 from payments.reports.making import ABOUT, BASIS, OF_ONE_EVENT
@@ -110,7 +110,7 @@ def go_to(moment: datetime | None) -> None:
     if moment is None:
         st.query_params.pop("as-of", None)
     else:
-        st.query_params["as-of"] = grammar.moment_words(moment)
+        st.query_params["as-of"] = when.moment_words(moment)
 
 
 def keep_it(asked: Asked) -> None:

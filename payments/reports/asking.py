@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from urllib.parse import urlencode
 
-from payments import grammar
+from payments import when
 from payments.errors import InvalidInput, NotFound
 from payments.people import Person
 from payments.reports import making
@@ -25,7 +25,7 @@ def read(kind: str, basis: str, period: str, event: str, today: date, as_of: str
         raise InvalidInput(f"There is no basis “{basis}”. Open Reports and choose one.")
     which = Kind(kind)
     on = Basis(basis) if basis else ABOUT[which].bases[0]
-    moment = grammar.read_moment(as_of, today) if as_of else None
+    moment = when.read_moment(as_of, today) if as_of else None
     return Asked(which, on, read_period(period or USUAL_PERIOD, today), event, moment)
 
 
@@ -46,7 +46,7 @@ def query(asked: Asked) -> dict[str, str]:
     """As ``read`` takes it, beside the kind; days are told as days, so that they stay the same tomorrow."""
     told = {"basis": str(asked.basis), "period": asked.period.word, "event": asked.event}
     if asked.as_of:
-        told["as-of"] = grammar.moment_words(asked.as_of)
+        told["as-of"] = when.moment_words(asked.as_of)
     return {name: value for name, value in told.items() if value}
 
 

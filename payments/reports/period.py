@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from payments import grammar
+from payments import grammar, when
 from payments.dates import Span, business_day, day_span, say_days, say_moment
 from payments.errors import InvalidInput
 
@@ -64,7 +64,7 @@ class Period:
     @property
     def word(self) -> str:
         """As ``read`` takes it."""
-        return grammar.span_words(self.span)
+        return when.span_words(self.span)
 
 
 def read(word: str, today: date) -> Period:
