@@ -26,7 +26,8 @@ def list_surplus(as_email: AsEmail = None, as_json: AsJson = False) -> None:
     with desk.sessions.read() as session:
         person = asking(session, as_email)
         found = surplus.standing(session, person, limit=_ALL if as_json else _SHOWN)
-        rows = [(one, surplus.choices(session, person, one.part_id) if one.free else []) for one in found]
+        could = surplus.choices(session, person, [one.part_id for one in found if one.free])
+        rows = [(one, could.get(one.part_id, [])) for one in found]
     answer({"surplus": [_told(*row) for row in rows]}, as_json, lambda: _show(rows))
 
 

@@ -1,7 +1,7 @@
 """Exceptions: bank lines that wait for a person, why, since when, whose they are, and what may help."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -13,8 +13,6 @@ from db.models import (
     BankAccount,
     Event,
     LineException,
-    Match,
-    MatchPart,
     Payment,
     PersonRow,
     StatementLine,
@@ -227,19 +225,16 @@ def _views(session: Session, rows: Iterable[Any], now: datetime) -> list[Excepti
     views = [
         _view(row, line, account, owner, minor, payments, now) for row, line, account, owner, minor in rows
     ]
-    return [_with_choices(session, view) if view.part_id else view for view in views]
+    could = surplus.payable(session, [view.part_id for view in views if view.part_id])
+    return [_of_a_rest(view, could[view.part_id]) if view.part_id else view for view in views]
 
 
-def _with_choices(session: Session, view: ExceptionView) -> ExceptionView:
+def _of_a_rest(view: ExceptionView, could: Sequence[tuple[Payment, str]]) -> ExceptionView:
     """What came too much: what it is of is paid, and what it could pay is another payment of the payer's."""
-    assert view.part_id is not None
-    ids = surplus.payable_ids(session, view.part_id)
-    found = session.execute(
-        select(Payment, Event.name).join(Event, Event.id == Payment.event_id).where(Payment.id.in_(ids))
-    )
-    could = tuple(candidate(payment, event, (), view.amount) for payment, event in found.all())
+    ids = {payment.id for payment, _ in could}
+    theirs = (candidate(payment, event, (), view.amount) for payment, event in could)
     others = (one for one in view.candidates if one.payment_id not in ids)
-    return replace(view, parts=(), candidates=(*could, *others))
+    return replace(view, parts=(), candidates=(*theirs, *others))
 
 
 def _payments(session: Session, rows: Iterable[LineException]) -> dict[int, tuple[Payment, str]]:
@@ -252,7 +247,7 @@ def _payments(session: Session, rows: Iterable[LineException]) -> dict[int, tupl
 
 def _named(suggestion: Mapping[str, Any]) -> list[tuple[int, tuple[Sign, ...]]]:
     """The payments a suggestion speaks of, the likeliest first, with what speaks for each."""
-    own = _signs(suggestion.get("evidence", ()))
+    own = signs_of(suggestion.get("evidence", ()))
     named = {
         part["id"]: own
         for part in suggestion.get("parts", ())
@@ -260,11 +255,12 @@ def _named(suggestion: Mapping[str, Any]) -> list[tuple[int, tuple[Sign, ...]]]:
     }
     for one in suggestion.get("rivals", ()):
         if one["target"] == Target.PAYMENT and one["id"]:
-            named.setdefault(one["id"], _signs(one["evidence"]))
+            named.setdefault(one["id"], signs_of(one["evidence"]))
     return list(named.items())
 
 
-def _signs(some: Iterable[Mapping[str, Any]]) -> tuple[Sign, ...]:
+def signs_of(some: Iterable[Mapping[str, Any]]) -> tuple[Sign, ...]:
+    """As they are kept with a suggestion and with a match."""
     return tuple(Sign(one["kind"], one["agrees"], one["says"]) for one in some)
 
 
@@ -288,7 +284,7 @@ def _view(
         reference=line.reference,
         account=account,
         way=told.get("way", ""),
-        signs=_signs(told.get("evidence", ())),
+        signs=signs_of(told.get("evidence", ())),
         parts=proposing.parts_of(told, line.amount_currency),
         candidates=tuple(
             candidate(*payments[payment_id], signs, waits)
@@ -396,79 +392,3 @@ def assign(
         due_on=due_on.isoformat() if due_on else None, note=row.note,
     )  # fmt: skip
     tallies.bump(session)
-
-
-# -- what was matched ---------------------------------------------------------------------------------
-
-
-def stands(session: Session, person: Person, match_id: int) -> bool:
-    """Whether a match was not undone: undoing one may have undone another with it."""
-    check(person, Action.SEE_BANK)
-    match = session.get(Match, match_id, populate_existing=True)
-    return match is not None and match.undone_at is None
-
-
-@dataclass(frozen=True)
-class PartView:
-    target: str
-    amount: Money
-    reference: str | None
-    payer: str | None
-    written_off: Money | None
-
-
-@dataclass(frozen=True)
-class MatchView:
-    """Who matched what, and why; ``rule`` names a rule and its version. Undone ones stay."""
-
-    id: int
-    line_id: int
-    on: date
-    amount: Money
-    text: str
-    how: str
-    way: str
-    rule: str
-    by: str
-    why: str
-    signs: tuple[Sign, ...]
-    parts: tuple[PartView, ...]
-    at: datetime
-    undone_at: datetime | None
-    undone_by: str | None
-    undone_why: str | None
-
-
-def matched(
-    session: Session,
-    person: Person,
-    *,
-    how: str | None = None,
-    line_ids: Iterable[int] | None = None,
-    limit: int = 50,
-) -> list[MatchView]:
-    """What was decided last first."""
-    check(person, Action.SEE_BANK)
-    wanted = select(Match, StatementLine).join(StatementLine, StatementLine.id == Match.line_id)
-    if how is not None:
-        wanted = wanted.where(Match.how == how)
-    if line_ids is not None:
-        wanted = wanted.where(Match.line_id.in_(list(line_ids)))
-    rows = session.execute(wanted.order_by(Match.id.desc()).limit(limit)).all()
-    parts: dict[int, list[PartView]] = defaultdict(list)
-    of_these = (
-        select(MatchPart, Payment.reference, Payment.payer_name)
-        .outerjoin(Payment, Payment.id == MatchPart.payment_id)
-        .where(MatchPart.match_id.in_([match.id for match, _ in rows]))
-    )
-    for part, reference, payer in session.execute(of_these.order_by(MatchPart.id)):
-        off = Money(part.written_off_minor, part.amount_currency) if part.written_off_minor else None
-        parts[part.match_id].append(PartView(part.target, part.amount, reference, payer, off))
-    return [
-        MatchView(
-            match.id, line.id, line.on, line.amount, line.told,
-            match.how, match.way, match.rule, match.by, match.why, _signs(match.evidence.get("evidence", ())),
-            tuple(parts[match.id]), match.at, match.undone_at, match.undone_by, match.undone_why,
-        )
-        for match, line in rows
-    ]  # fmt: skip

@@ -6,7 +6,7 @@ until a person pays another payment with it (``surplus.move``), has it given bac
 surplus that a person set apart is decided, and does not wait.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -59,16 +59,27 @@ def left_minor(part_id: Any) -> ColumnElement[int]:
     return select(left).where(part.id == part_id).scalar_subquery()
 
 
-def state(session: Session, part_id: int) -> State:
+def states(session: Session, part_ids: Iterable[int]) -> dict[int, State]:
     """How it is with surplus that stands: what is left of it and does not wait any more was decided."""
-    last = _last(session, part_id)
-    if last is None:
-        return State()
-    if last.closed_at is None:
-        return State(waits=True)
-    if not session.scalar(select(left_minor(part_id))):
-        return State()
-    return State(decided_by=last.closed_by or "", fate=_fate(last))
+    wanted = list(part_ids)
+    newest = select(func.max(LineException.id)).where(LineException.part_id.in_(wanted))
+    rows = session.execute(
+        select(MatchPart.id, LineException, left_minor(MatchPart.id))
+        .join(LineException, LineException.part_id == MatchPart.id)
+        .where(LineException.id.in_(newest.group_by(LineException.part_id)))
+        .execution_options(populate_existing=True)
+    )
+    found = dict.fromkeys(wanted, State())
+    for part_id, last, left in rows:
+        if last.closed_at is None:
+            found[part_id] = State(waits=True)
+        elif left:
+            found[part_id] = State(decided_by=last.closed_by or "", fate=_fate(last))
+    return found
+
+
+def state(session: Session, part_id: int) -> State:
+    return states(session, [part_id])[part_id]
 
 
 def _fate(row: LineException) -> Fate | None:

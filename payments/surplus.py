@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, Select, func, literal, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
 
 from db.models import Event, Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
 from db.money import Money
@@ -27,6 +27,8 @@ from payments.rests import Fate
 #: What a receipt of moved surplus is called; the number of its move follows.
 MOVED = "surplus-"
 _MOST = 50
+#: So many are asked about in one question.
+_AT_ONCE = 50
 NO_SURPLUS = (
     "There is no such surplus: it was undone, or never was. Reconcile lists what there is, under Surplus."
 )
@@ -102,13 +104,26 @@ def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Su
         .order_by((left > 0).desc(), MatchPart.id.desc())
         .limit(limit)
     ).all()
-    moves = _moves(session, [part.id for part, *_ in rows])
+    told: list[Surplus] = []
+    for some in _lots(rows):
+        told += _told(session, some)
+    return told
+
+
+def _lots(some: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    whole = list(some)
+    return (whole[at : at + _AT_ONCE] for at in range(0, len(whole), _AT_ONCE))
+
+
+def _told(session: Session, rows: Sequence[Any]) -> list[Surplus]:
+    """Parts that are surplus, each with its line and what is left of it, as whoever looks is told."""
+    parts = [part for part, *_ in rows]
+    numbers = [part.id for part in parts]
+    moves, whose, states = _moves(session, numbers), _whose(session, numbers), rests.states(session, numbers)
     return [
         Surplus(
-            part.id, line.id, line.on, line.told, part.amount,
-            Money(int(minor), part.amount_currency),
-            tuple(one.reference for one in _whose(session, part)), tuple(moves[part.id]),
-            *rests.state(session, part.id),
+            part.id, line.id, line.on, line.told, part.amount, Money(int(minor), part.amount_currency),
+            tuple(one.reference for one in whose[part.id]), tuple(moves[part.id]), *states[part.id],
         )
         for part, line, minor in rows
     ]  # fmt: skip
@@ -129,57 +144,82 @@ def _moves(session: Session, part_ids: Iterable[int]) -> dict[int, list[Move]]:
     return found
 
 
-def choices(session: Session, person: Person, part_id: int) -> list[Choice]:
-    """Payments of the same payer that still ask for money, the oldest first."""
+def choices(session: Session, person: Person, part_ids: Iterable[int]) -> dict[int, list[Choice]]:
+    """For each, payments of the same payer that still ask for money, the oldest first."""
     check(person, Action.SEE_BANK)
-    return [
-        Choice(payment.reference, payment.payer_name, event, _owed(payment))
-        for payment, event in _payable(session, part_id)
-    ]
+    return {
+        part_id: [
+            Choice(payment.reference, payment.payer_name, event, _owed(payment)) for payment, event in some
+        ]
+        for part_id, some in payable(session, part_ids).items()
+    }
 
 
-def payable_ids(session: Session, part_id: int) -> list[int]:
-    """The same, as the payments' ids."""
-    return [payment.id for payment, _ in _payable(session, part_id)]
+def payable(session: Session, part_ids: Iterable[int]) -> dict[int, list[tuple[Payment, str]]]:
+    """The same, as rows with the names of their events."""
+    found: dict[int, list[tuple[Payment, str]]] = {}
+    for some in _lots(part_ids):
+        found |= _payable(session, some)
+    return found
 
 
-def _payable(session: Session, part_id: int) -> list[tuple[Payment, str]]:
-    part = session.get(MatchPart, part_id)
-    whose = _whose(session, part) if part is not None else []
-    if part is None or not whose:
-        return []
-    reached = [
-        column.in_(values)
-        for column, values in (
-            (Payment.payer_email, {one.payer_email for one in whose} - {""}),
-            (Payment.payer_phone, {one.payer_phone for one in whose} - {""}),
-            (Payment.payer_name, {one.payer_name for one in whose} - {""}),
-        )
-        if values
-    ]
+def _payable(session: Session, part_ids: Sequence[int]) -> dict[int, list[tuple[Payment, str]]]:
+    """One question for all of them: for each a part of its own, which its indexes answer."""
+    whose = _whose(session, part_ids)
+    parts = session.scalars(select(MatchPart).where(MatchPart.id.in_([one for one in whose if whose[one]])))
+    asked = [_reached(part, whose[part.id]).subquery() for part in parts]
+    found: dict[int, list[tuple[Payment, str]]] = {part_id: [] for part_id in part_ids}
+    if not asked:
+        return found
+    ids = union_all(*(select(one.c.part_id, one.c.id) for one in asked)).subquery()
     rows = session.execute(
-        select(Payment, Event.name)
+        select(ids.c.part_id, Payment, Event.name)
+        .join(Payment, Payment.id == ids.c.id)
         .join(Event, Event.id == Payment.event_id)
+        .order_by(Payment.id)
+    )
+    for part_id, payment, event in rows:
+        theirs = whose[part_id]
+        if _owed(payment) and payment not in theirs and any(_same(payment, one) for one in theirs):
+            found[part_id].append((payment, event))
+    return found
+
+
+def _reached(part: MatchPart, whose: Sequence[Payment]) -> Select[int, int]:
+    """Payments that ask for money, by an address, a number or a name of who paid."""
+    told = [
+        (Payment.payer_email, {one.payer_email for one in whose} - {""}),
+        (Payment.payer_phone, {one.payer_phone for one in whose} - {""}),
+        (Payment.payer_name, {one.payer_name for one in whose} - {""}),
+    ]
+    return (
+        select(literal(part.id, BigInteger).label("part_id"), Payment.id)
         .where(
-            or_(*reached), Payment.status.in_(TAKES_MONEY), Payment.amount_currency == part.amount_currency
+            or_(*(column.in_(values) for column, values in told if values)),
+            Payment.status.in_(TAKES_MONEY),
+            Payment.amount_currency == part.amount_currency,
         )
         .order_by(Payment.id)
         .limit(_MOST)
-    )  # fmt: skip
-    return [
-        (payment, event)
-        for payment, event in rows
-        if _owed(payment) and payment not in whose and any(_same(payment, one) for one in whose)
-    ]
-
-
-def _whose(session: Session, part: MatchPart) -> list[Payment]:
-    """The payment that surplus was said to be of; else all that its line pays."""
-    ids = select(MatchPart.payment_id).where(
-        MatchPart.match_id == part.match_id, MatchPart.payment_id.is_not(None)
     )
-    wanted = Payment.id == part.payment_id if part.payment_id is not None else Payment.id.in_(ids)
-    return list(session.scalars(select(Payment).where(wanted).order_by(Payment.id)))
+
+
+def _whose(session: Session, part_ids: Iterable[int]) -> dict[int, list[Payment]]:
+    """For each, the payment that surplus was said to be of; else all that its line pays."""
+    wanted, surplus, beside = list(part_ids), aliased(MatchPart), aliased(MatchPart)
+    rows = session.execute(
+        select(surplus.id, Payment)
+        .join(beside, beside.match_id == surplus.match_id)
+        .join(Payment, Payment.id == beside.payment_id)
+        .where(surplus.id.in_(wanted))
+        .where(or_(surplus.payment_id.is_(None), surplus.payment_id == Payment.id))
+        .order_by(Payment.id)
+    )
+    found: dict[int, list[Payment]] = {part_id: [] for part_id in wanted}
+    for part_id, payment in rows:
+        if payment not in found[part_id]:
+            found[part_id].append(payment)
+    return found
 
 
 def _same(one: Payment, other: Payment) -> bool:
@@ -230,7 +270,7 @@ def move(
     number = session.scalar(select(Payment.id).where(Payment.reference == reference))
     if number is None:
         raise NotFound(f"There is no payment {reference}.")
-    whose = _whose(session, part)
+    whose = _whose(session, [part.id])[part.id]
     held = {one: holding.payment(session, one) for one in sorted({number, *(one.id for one in whose)})}
     payment = held[number]
     _checked(session, part, whose, payment, amount)
@@ -345,7 +385,7 @@ def undo(session: Session, person: Person, move_id: int, why: str, *, now: datet
         raise Conflict("The bank took the line back, and this with it; undo that match first.")
     day = row.booked_on or closed_days.day_of_match(match, line)
     closed_days.refuse_change(session, line.account_id, day)
-    whose = _whose(session, part)
+    whose = _whose(session, [part.id])[part.id]
     for number in sorted({row.payment_id, *(one.id for one in whose)}):
         holding.payment(session, number)
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}

@@ -15,6 +15,7 @@ from payments import (
     imports,
     integrity,
     lifecycle,
+    matched,
     payer_memory,
     proposing,
     reconciliation,
@@ -94,7 +95,7 @@ class Bench:
 
     def matches(self):
         with self.sessions.read() as session:
-            return exceptions.matched(session, ADMIN)
+            return matched.list_matches(session, ADMIN)
 
     def lawful(self) -> None:
         with self.sessions.read() as session:

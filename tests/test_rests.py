@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.event import listen
 from typer.testing import CliRunner
 
 import commands.bank
@@ -91,6 +92,34 @@ def test_what_is_owed_is_paid_at_once_and_the_rest_waits_as_any_line_does(named)
         assert evenings.list_evenings(session, ADMIN, now=named.now)[-1].at_risk == {"ZAR": Money(1505_00)}
     assert named.run.rests == 1
     named.lawful()
+
+
+def test_three_rests_ask_the_database_no_more_than_one(named):
+    """Each is told what it could pay: a friend's other payment, and nobody else's."""
+    others = {named.rest().line_id: named.owes()}
+    asked = []
+    listen(named.sessions.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+
+    def look() -> tuple[int, dict[int, list[str]]]:
+        asked.clear()
+        with named.sessions.read() as session:
+            queue = [one for one in exceptions.queue(session, ADMIN, now=named.now) if one.part_id]
+            could = surplus.choices(session, ADMIN, [one.part_id for one in surplus.standing(session, ADMIN)])
+        assert {
+            one.part_id: [each.reference for each in one.candidates if each.payable] for one in queue
+        } == {part: [each.reference for each in some] for part, some in could.items()}
+        told = {one.line_id: [each.reference for each in could[one.part_id]] for one in queue}
+        return len(asked), told
+
+    count, told = look()
+    assert told == {line: [other] for line, other in others.items()}
+    names = ("Ayanda Ntuli", "Lerato Naidoo")
+    paid = [named.owes(name) for name in names]
+    named.statement(3005_00, *((TUESDAY, f"CAPITEC {bare(one)} X2", 3000_00) for one in paid))
+    named.propose()
+    for rest, name in zip([one for one in named.waits() if one.part_id][1:], names, strict=True):
+        others[rest.line_id] = named.owes(name)
+    assert look() == (count, {line: [other] for line, other in others.items()})
 
 
 def test_asked_again_it_goes_on_waiting_with_its_owner(named):

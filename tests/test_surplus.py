@@ -102,7 +102,8 @@ def payer(sessions, now):
 def test_surplus_pays_another_payment_of_its_payer_and_is_taken_back(payer):
     assert (payer.look().left, payer.look().whose) == (OVER, (payer.paid,))
     with payer.sessions.read() as session:
-        (one,) = surplus.choices(session, payer.audra, payer.look().part_id)
+        part = payer.look().part_id
+        (one,) = surplus.choices(session, payer.audra, [part])[part]
     assert (one.reference, one.owed) == (payer.other, Money(950_00))
     number = payer.move(amount=Money(500_00))
     assert payer.status(payer.other) == (Status.PART_PAID, 500_00, 1)
@@ -175,7 +176,8 @@ def test_a_line_of_nobody_says_what_to_do(payer):
     with pytest.raises(InvalidInput, match="say whose the surplus is"):
         payer.move()
     with payer.sessions.read() as session:
-        assert surplus.choices(session, payer.audra, payer.look().part_id) == []
+        part = payer.look().part_id
+        assert surplus.choices(session, payer.audra, [part]) == {part: []}
 
 
 def test_a_match_is_not_undone_over_what_its_surplus_paid(payer):

@@ -6,7 +6,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import exceptions
+from payments import exceptions, matched
 from payments.exceptions import Candidate, ExceptionView
 from payments.matching import Target, Way
 from payments.parts import WRITE_OFF_LIMIT, Part
@@ -37,7 +37,7 @@ def line_drawer(number: str) -> None:
     with app.sessions.read() as session:
         view = exceptions.get(session, here, id_in(number), now=app.now())
         owners = exceptions.owners(session, here, now=app.now())
-        history = exceptions.matched(session, here, line_ids=[view.line_id])
+        history = matched.list_matches(session, here, line_ids=[view.line_id])
     st.badge(bank_words.EXCEPTION[view.reason].word, icon=":material/flag:", color="orange")
     plain(f"{view.amount} · {view.text}", "name")
     plain(bank_words.remedy(view))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import exceptions
-from payments.exceptions import MatchView
+from payments import matched
+from payments.matched import MatchView
 from payments.matching import Target
 from payments.people import Action, Person
 from ui.pieces import empty_state, moment, plain
@@ -23,7 +23,7 @@ def matches(here: Person, undo: Undo) -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     with bootstrap.app().sessions.read() as session:
-        found = exceptions.matched(session, here, how=how)
+        found = matched.list_matches(session, here, how=how)
     if not found:
         empty_state("Nothing is matched yet", "What is accepted is listed here, with who and why.", "join")
     for match in found:

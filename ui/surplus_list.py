@@ -26,12 +26,12 @@ def surplus_list(here: Person) -> None:
     app = bootstrap.app()
     with app.sessions.read() as session:
         found = surplus.standing(session, here)
-        open_ones = {one.part_id: surplus.choices(session, here, one.part_id) for one in found if one.free}
+        could = surplus.choices(session, here, [one.part_id for one in found if one.free])
     if not found:
         told = "What a line brings more than is owed, and is set apart as surplus, is listed here."
         empty_state("No surplus", told, "savings")
     for one in found:
-        _one(here, one, open_ones.get(one.part_id, []))
+        _one(here, one, could.get(one.part_id, []))
 
 
 def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:

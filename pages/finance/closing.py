@@ -8,12 +8,12 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import accounts, adjustments, closing, dates, exceptions, night_drafts, sign_offs
+from payments import accounts, adjustments, closing, dates, matched, night_drafts, sign_offs
 from payments.accounts import AccountView
 from payments.closing import Draft, Figures
 from payments.coverage import Cover, Told
 from payments.errors import PaymentsError
-from payments.exceptions import PartView
+from payments.matched import PartView
 from payments.people import Action, Person
 from payments.sign_offs import Day, DayState, Period, SignOffView, State
 from ui.month import Sign, Tile, month
@@ -178,7 +178,7 @@ def decided(here: Person, account: AccountView, on: date) -> None:
     """What was decided of lines on this day, each with the payments it is for."""
     with app.sessions.read() as session:
         ids = closing.decided_lines(session, here, account.id, on)
-        views = exceptions.matched(session, here, line_ids=ids[:SHOWN], limit=2 * SHOWN)
+        views = matched.list_matches(session, here, line_ids=ids[:SHOWN], limit=2 * SHOWN)
     standing = [view for view in views if view.undone_at is None]
     if not standing:
         return

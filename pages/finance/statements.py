@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, coverage, exceptions, imports, proposing, quarantine, reconciliation
+from payments import accounts, coverage, imports, matched, proposing, quarantine, reconciliation
 from payments.accounts import AccountView
 from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
 from payments.imports import FileView, Look
@@ -347,7 +347,7 @@ def take_back(told: imports.Undoing, why: str) -> int:
     here = ui.require(Action.RECONCILE)
     with app.sessions.begin() as session:
         for match in told.matched:
-            if exceptions.stands(session, here, match.match_id):
+            if matched.stands(session, here, match.match_id):
                 reconciliation.undo(session, here, match.match_id, why, now=app.now())
         return imports.undo(session, here, told.file.id, why, now=app.now())
 
