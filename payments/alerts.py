@@ -71,6 +71,10 @@ STILL_WORKS: Mapping[Kind, str] = {
     Kind.DISK: "Everything works until the disk is full; then nothing can be kept.",
     Kind.BACKUP: "Everything works. What came since the last backup would be lost with this machine.",
 }
+#: Kinds whose every alert is of one payment: what all of them come to, in one sentence.
+_TOGETHER: Mapping[Kind, str] = {
+    Kind.MISFIT: "Some money does not fit its payment. Decide what becomes of it under Needs attention.",
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ class AlertView:
     still_works: str
     since: datetime | None
     snoozed_until: datetime | None
+
+    @property
+    def on_a_page(self) -> str:
+        """There each of many would fill a phone's screen, and a queue counts them beneath."""
+        return _TOGETHER.get(self.kind, self.sentence)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import bootstrap
 import words
 from payments import dates, overview, vitals
-from payments.alerts import AlertView, Kind, Severity
+from payments.alerts import AlertView, Severity
 from payments.figures import Figure
 from payments.funnel import Outcome
 from payments.lifecycle import Status
@@ -143,19 +143,13 @@ def _draw(key: str, live: Live, told: str, ways: frozenset[str]) -> Board:
     return Board(key, parts, newest(live), paid_last(live))
 
 
-#: What is told of each by mail fills a phone's screen here, where the queue's own counts stand below.
-_TOLD_ONCE = {
-    Kind.MISFIT: "Some money does not fit its payment. Decide what becomes of it under Needs attention."
-}
-
-
 def troubles(alerts: Iterable[AlertView], now: datetime) -> str:
     """What is wrong, since when, and what still works; a snoozed alert is quiet, and alerts that say the same
     are one, since the oldest."""
     awake: dict[str, AlertView] = {}
     for one in alerts:
         if one.snoozed_until is None or one.snoozed_until <= now:
-            awake.setdefault(_TOLD_ONCE.get(one.kind, one.sentence), one)
+            awake.setdefault(one.on_a_page, one)
     return "".join(
         pieces.trouble_block(
             sentence,
