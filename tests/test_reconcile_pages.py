@@ -212,13 +212,13 @@ def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
     (amount,) = [field for field in at.text_input if field.label == "How much"]
     assert amount.value == "300.00"
     amount.set_value("three")
-    button(at, "Move it").click().run()
+    button(at, "Pay it").click().run()
     assert "three" in at.error[0].value
     (amount,) = [field for field in at.text_input if field.label == "How much"]
     amount.set_value("250")
     (why,) = [field for field in at.text_input if field.label == "Why?"]
     why.set_value("It was for both.")
-    button(at, "Move it").click().run()
+    button(at, "Pay it").click().run()
     assert at.success[0].value.startswith("R250")
     assert "R50.00 of it pays nothing yet" in all_html(at)
     with desk.sessions.read() as session:
@@ -227,10 +227,15 @@ def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
     why.set_value("It was for one.")
     button(at, "Take it back").click().run()
     assert "Taken back" in at.success[0].value
+    (why,) = [field for field in at.text_input if field.key.startswith("move_why")]
+    why.set_value("It was for both after all.")
+    button(at, "Pay it").click().run()
+    at.button(key="bench_undo_last").click().run()
+    assert "Taken back" in at.success[0].value
     desk.sign_in(Role.AUDITOR)
     at = desk.open(BENCH, reason="Surplus")
     assert "R300.00 of it pays nothing yet" in all_html(at)
-    assert not [one for one in at.button if one.label == "Move it"]
+    assert not [one for one in at.button if one.label == "Pay it"]
 
 
 def test_who_matched_what_and_why_is_listed(desk):

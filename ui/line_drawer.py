@@ -50,16 +50,10 @@ def line_drawer(number: str) -> None:
             _split(here, view)
             _refusals(view)
         else:
-            rest_of_line(here, view, _rest_done)
+            rest_of_line(here, view, _close)
         _assignment(view, owners)
     for match in history:
         match_told(match)
-
-
-def _rest_done(move: int | None) -> None:
-    if move is not None:
-        line_deeds.can_be_undone(("move", move))
-    _close()
 
 
 # -- what it is for -----------------------------------------------------------------------------------

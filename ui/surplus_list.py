@@ -7,10 +7,9 @@ from payments import rests, surplus
 from payments.people import Action, Person
 from payments.rests import Fate
 from payments.surplus import Choice, Move, Surplus
-from ui.claims import amount_of
-from ui.here import error_boundary
 from ui.pieces import empty_state, moment, plain
 from ui.proving import act
+from ui.rests import pay_another
 
 NO_OTHER = "No other payment of this payer asks for money: give it back, or keep it for them."
 DECIDED = {
@@ -53,7 +52,7 @@ def _one(here: Person, one: Surplus, choices: list[Choice]) -> None:
             plain(NO_OTHER if one.whose else OF_NOBODY, "faint")
         elif may:
             with st.popover("Move it", icon=":material/swap_horiz:"):
-                _form(one, choices)
+                pay_another(one.part_id, one.left, choices, key="move")
 
 
 def _decided(one: Surplus, *, may: bool) -> None:
@@ -78,25 +77,3 @@ def _moved(move: Move, *, may: bool) -> None:
                     said = f"Taken back: {move.reference} waits for {move.amount} again."
                     act(said, surplus.undo, move.id, why)
                     st.rerun()
-
-
-def _form(one: Surplus, choices: list[Choice]) -> None:
-    """To which payment, how much of it, and why."""
-    by_reference = {choice.reference: choice for choice in choices}
-
-    def told(reference: str) -> str:
-        choice = by_reference[reference]
-        return f"{reference} · {choice.payer} · {choice.event} · waits for {choice.owed}"
-
-    to = st.selectbox(
-        "Payment of the same payer", list(by_reference), format_func=told, key=f"move_to_{one.part_id}"
-    )
-    most = min(one.left, by_reference[to].owed, key=lambda money: money.minor)
-    with st.form(f"move_{one.part_id}", border=False):
-        typed = st.text_input("How much", most.decimal, key=f"move_amount_{one.part_id}_{to}", max_chars=20)
-        why = st.text_input("Why?", key=f"move_why_{one.part_id}", max_chars=500)
-        if st.form_submit_button("Move it", type="primary", shortcut="Mod+Enter"):
-            with error_boundary():
-                amount = amount_of(typed, one.left.currency)
-                act(f"{amount} pays {to} by now.", surplus.move, one.part_id, to, amount, why)
-                st.rerun()
