@@ -201,6 +201,7 @@ def _row_told(row: PayoutRow) -> dict[str, Any]:
         "currency": row.net.currency,
         "explained": row.explained,
         "captures": row.captures,
+        "together_with": [one for one in row.night if one != row.id],
         "not_ours": row.strangers,
         "banked_on": row.banked_on.isoformat() if row.banked_on else None,
         "banked_minor": row.banked.minor if row.banked is not None else None,

@@ -1,4 +1,4 @@
-"""Lump sums that nobody told the captures of: asked of ``payouts``, written down when somebody says which.
+"""Lump sums that nobody told the captures of: asked of ``payouts``, taken when sure or when somebody says.
 
 What is asked about is a line of the bank that is a payout and no file told of, or a day's roll-up. An
 explanation is taken by itself only when it is the one that is likely; where several are as good, a person
@@ -8,6 +8,7 @@ chooses, or nobody does.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import exists, func, select
@@ -25,31 +26,23 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import audit, banked, dates, fees, pasts, payouts, standstill, tallies
-from payments.captures import STANDS, settle, unsettle
-from payments.errors import Conflict, InvalidInput, NotFound
-from payments.lifecycle import Kind, Method, Source
-from payments.matching import Target, Way
+from payments import audit, dates, explained, fees, payouts, standstill, tallies
+from payments.captures import STANDS
+from payments.errors import Conflict, NotFound
+from payments.explained import is_settled
+from payments.lifecycle import Method, Source
 from payments.overlaps import OPEN
-from payments.parts import Decided, Part, locked_line, what_waits
+from payments.parts import what_waits
 from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
-from payments.payouts.files import apart
 from payments.people import Action, Person, check
 from payments.privacy import reason
-from payments.reconciliation import AUTO, BY_ITSELF, PERSON, write
+from payments.reconciliation import AUTO, BY_ITSELF, PERSON
 from payments.tariff import METHODS, ROUNDING_MINOR
 
 #: How far back a capture may lie that a payout still brings.
 CAPTURE_DAYS, HELD_DAYS = 30, 60
 #: A line that waits so long is explained alone and keeps no later one from being taken: a person says.
 TOGETHER_DAYS = 14
-ROLLUP, BANK = "rollup", "bank"
-#: What a match says of a payout that is sure only together with the others that came that day.
-WITH_ITS_NIGHT = {
-    "kind": "date",
-    "agrees": True,
-    "says": "sure together with the other payouts of that day: which brought which is the likeliest",
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,9 @@ class Unexplained:
     amount: Money
     text: str
     found: tuple[Explanation, ...]
-    in_turn: bool = False  # sure, and nothing that came before it is undecided
+    turn: int = (
+        0  # sure, and nothing before it is undecided: what has one number is taken together; 0: not yet
+    )
 
     @property
     def is_sure(self) -> bool:
@@ -132,7 +127,7 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
         if one.payout_id:  # its day is told: only that day's captures may be in it
             mine = _of_its_day(session, one.payout_id, fresh)
             told[number] = payouts.explain(lumps[number], mine, tariff, held=held, items=items, habits=usual)
-    turns = {number for number, some in told.items() if payouts.is_sure(some)}
+    turns = {number: number for number, some in told.items() if payouts.is_sure(some)}
     gone = {capture for number in turns for capture in told[number][0].captures}
     left = [one for one in fresh if one not in gone]
     late = [one for one in by_bank if one.on < asked[-1].on - timedelta(days=TOGETHER_DAYS)]
@@ -142,9 +137,9 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
         )
     together = [one for one in by_bank if one not in late]
     told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid, habits=usual)
-    turns |= {one.id for one in payouts.in_order(together, told)}
+    turns |= {one.id: some[0].id for some in payouts.in_order(together, told) for one in some}
     return [
-        replace(one, found=tuple(told.get(number, ())), in_turn=number in turns)
+        replace(one, found=tuple(told.get(number, ())), turn=turns.get(number, 0))
         for number, one in enumerate(asked, 1)
     ]
 
@@ -185,7 +180,7 @@ def _captures(session: Session, first: date) -> tuple[list[Capture], list[Captur
         select(Receipt, Payment.method)
         .join(Payment, Payment.id == Receipt.payment_id)
         .where(Receipt.kind == Method.GATEWAY, Receipt.received_at >= since)
-        .where(~exists().where(Reversal.receipt_id == Receipt.id), ~_is_settled())
+        .where(~exists().where(Reversal.receipt_id == Receipt.id), ~is_settled())
         .order_by(Receipt.id)
     )
     told = select(Payout).where(
@@ -210,12 +205,6 @@ def _captures(session: Session, first: date) -> tuple[list[Capture], list[Captur
     return fresh, held, paid
 
 
-def _is_settled() -> Any:
-    return exists(
-        select(PayoutLine.id).where(PayoutLine.receipt_id == Receipt.id, PayoutLine.state == STANDS)
-    )
-
-
 def _items(session: Session, first: date) -> list[Item]:
     """Refunds through the gateway that no payout was less by yet."""
     taken = select(PayoutLine.refund_id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.is_not(None))
@@ -236,18 +225,14 @@ def run(sessions: Sessions, person: Person, *, now: datetime) -> Run:
         standstill.refuse(session)
         asked = explain(session, person)
     told = Run(asked=len(asked))
-    for one in asked:
-        if one.in_turn:
-            with sessions.begin() as session:
-                try:
-                    _write(session, one, one.found[0], how=AUTO, by=BY_ITSELF, source=Source.WORKER, now=now)
-                except Conflict:  # changed since it was read: it is asked about again
-                    continue
-            told.explained += 1
-        elif one.found and one.found[0].is_whole:
-            told.tied += 1
-        else:
-            told.unexplained += 1
+    for turn, some in groupby(sorted(asked, key=lambda one: one.turn), key=lambda one: one.turn):
+        if turn:
+            told.explained += _take(sessions, list(some), now)
+            continue
+        for one in some:
+            is_whole = bool(one.found) and one.found[0].is_whole
+            told.tied += is_whole
+            told.unexplained += not is_whole
     with sessions.begin() as session:
         _keep_gaps(session, asked)
         audit.record(
@@ -256,6 +241,17 @@ def run(sessions: Sessions, person: Person, *, now: datetime) -> Run:
         )  # fmt: skip
         tallies.bump(session)
     return told
+
+
+def _take(sessions: Sessions, some: Sequence[Unexplained], now: datetime) -> int:
+    """Write down what is sure: one, or those of a night whole or not at all. What changed since it was read
+    is asked about again."""
+    how: dict[str, Any] = {"how": AUTO, "by": BY_ITSELF, "source": Source.WORKER, "now": now}
+    try:
+        with sessions.begin() as session:
+            return len(explained.write_down(session, [(one, one.found[0]) for one in some], **how))
+    except Conflict:
+        return 0
 
 
 def _keep_gaps(session: Session, asked: Sequence[Unexplained]) -> None:
@@ -282,155 +278,9 @@ def accept(
     if not chosen.is_whole:
         why = reason(why)
     how: dict[str, Any] = {"how": PERSON, "by": person.name, "source": Source.DESK, "now": now}
-    payout = _write(session, asked, chosen, **how, why=why)
+    (payout,) = explained.write_down(session, [(asked, chosen)], **how, why=why)
     audit.record(
         session, person, "explain_payout", f"payout {payout.id}", now=now, line=asked.line_id,
         says=chosen.says, of=len(asked.found), why=why,
     )  # fmt: skip
     return payout.id
-
-
-def _write(
-    session: Session,
-    asked: Unexplained,
-    chosen: Explanation,
-    *,
-    how: str,
-    by: str,
-    source: Source,
-    now: datetime,
-    why: str = "",
-) -> Payout:
-    if chosen.lump.amount != asked.amount:
-        raise InvalidInput("This explanation is of another sum.")
-    act: dict[str, Any] = {"now": now, "source": source, "actor": by}
-    payout = _payout(session, asked, chosen, how, by, now)
-    payout.explained, payout.explanation = how, _kept(asked, chosen, why)
-    lines = [_line(session, payout, one, chosen, now) for one in _still_there(session, chosen)]
-    for item in chosen.items:
-        session.add(
-            PayoutLine(
-                payout_id=payout.id, row=0, kind=item.kind, on=item.on, gross_minor=-item.amount.minor,
-                state=STANDS, refund_id=item.id if item.kind is Less.REFUND else None, made_at=now,
-            )
-        )  # fmt: skip
-    session.flush()
-    settle(session, [(line, payout.id) for line in lines], act)
-    if asked.line_id is not None:
-        part = Part(Target.PAYOUT, asked.amount, payout_id=payout.id)
-        evidence = {"way": str(Way.PAYOUT), "evidence": _evidence(chosen)}
-        write(session, Decided(asked.line_id, (part,), Way.PAYOUT, evidence, why=why), **act_of(how, act))
-    elif (line := session.scalar(banked.bank_line(payout.id))) is not None:
-        banked.note(session, payout.id, line.on, Kind.BANKED, act)
-    tallies.bump(session)
-    return payout
-
-
-def act_of(how: str, act: dict[str, Any]) -> dict[str, Any]:
-    return {"how": how, "by": act["actor"], "source": act["source"], "now": act["now"]}
-
-
-def _evidence(chosen: Explanation) -> list[dict[str, Any]]:
-    return [
-        {"kind": "channel", "agrees": True, "says": "the bank says payout"},
-        {"kind": "amount", "agrees": chosen.is_whole, "says": chosen.says},
-        *([WITH_ITS_NIGHT] if chosen.with_its_night else []),
-    ]
-
-
-def _kept(asked: Unexplained, chosen: Explanation, why: str) -> dict[str, Any]:
-    """What was known when it was chosen: how many were as good, and what else each capture may be."""
-    return {
-        "says": chosen.says,
-        "points": chosen.points,
-        "as_good": len(asked.found),
-        "held": [one.id for one in chosen.held],
-        "held_among": [list(some) for some in chosen.held_among],
-        "released": [one.id for one in chosen.released],
-        "released_among": [list(some) for some in chosen.released_among],
-        "why": why,
-    }
-
-
-def _payout(
-    session: Session, asked: Unexplained, chosen: Explanation, how: str, by: str, now: datetime
-) -> Payout:
-    """The payout itself, held: a roll-up's own, or a new one for a line of the bank."""
-    vat_bp = fees.tariff(session).on(chosen.days[-1]).vat_bp
-    fee, vat = apart(chosen.fees.minor, vat_bp)
-    sums = {
-        "gross_minor": chosen.gross.minor, "fee_minor": fee, "vat_minor": vat,
-        "payout_fee_minor": chosen.payout_fee.minor, "difference_minor": chosen.difference.minor,
-        "less_minor": sum(item.amount.minor for item in chosen.items),
-    }  # fmt: skip
-    if asked.payout_id is not None:
-        payout = session.scalar(select(Payout).where(Payout.id == asked.payout_id).with_for_update())
-        if payout is None or payout.undone_at is not None or payout.explained:
-            raise Conflict("Somebody explained this payout already, or its import was undone.")
-        pasts.payout(session, payout, now)
-        for name, minor in sums.items():
-            setattr(payout, name, minor)
-        return payout
-    assert asked.line_id is not None
-    line = locked_line(session, asked.line_id)
-    if line.state != OPEN or line.amount != asked.amount:
-        raise Conflict("This line is not open any more.")
-    payout = Payout(
-        key=f"line:{line.id}", source=BANK, file_id=None, first_on=min(chosen.days),
-        last_on=max(chosen.days), paid_on=line.on, currency=line.amount_currency,
-        net_minor=line.amount_minor, payout_fee_told=False, explained=how, made_at=now, made_by=by, **sums,
-    )  # fmt: skip
-    session.add(payout)
-    session.flush()
-    return payout
-
-
-def _still_there(session: Session, chosen: Explanation) -> list[Receipt]:
-    """The receipts of its captures, held with their payments. Raises Conflict when one is not as it was."""
-    wanted = {one.id: one for one in chosen.captures}
-    query = (
-        select(Receipt)
-        .where(Receipt.id.in_(wanted))
-        .where(~exists().where(Reversal.receipt_id == Receipt.id), ~_is_settled())
-        .order_by(Receipt.payment_id)
-    )
-    found = list(session.scalars(query))
-    if len(found) != len(wanted) or any(one.amount != wanted[one.id].gross for one in found):
-        raise Conflict("A payment of this explanation is in another payout by now. Look at it again.")
-    return found
-
-
-def _line(
-    session: Session, payout: Payout, receipt: Receipt, chosen: Explanation, now: datetime
-) -> PayoutLine:
-    method = next(one.method for one in chosen.captures if one.id == receipt.id)
-    line = PayoutLine(
-        payout_id=payout.id, row=0, kind="capture", on=dates.business_day(receipt.received_at),
-        method="" if method is None else method, gross_minor=receipt.amount_minor, state=STANDS,
-        payment_id=receipt.payment_id, receipt_id=receipt.id, made_at=now,
-    )  # fmt: skip
-    session.add(line)
-    return line
-
-
-def undo(session: Session, person: Person, payout_id: int, why: str, *, now: datetime) -> None:
-    """Take an explanation back. Raises Conflict while the payout stands on a line of the bank that only it
-    accounts for, or when a file told of it."""
-    check(person, Action.RECONCILE)
-    why = reason(why)
-    payout = session.scalar(select(Payout).where(Payout.id == payout_id).with_for_update())
-    if payout is None or payout.undone_at is not None:
-        raise NotFound("There is no such payout.")
-    if payout.explained not in (AUTO, PERSON):
-        raise Conflict("A file told of this payout, or nobody explained it. Undo the import instead.")
-    if payout.source == BANK and session.scalar(banked.bank_line(payout.id)) is not None:
-        raise Conflict("It stands on a line of the bank. Undo that match first.")
-    act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
-    if payout.source == BANK:
-        unsettle(session, payout, why, act)
-        payout.undone_at, payout.undone_by, payout.undone_why = now, person.name, why
-    else:
-        unsettle(session, payout, why, act, keep_rows=True)
-        payout.explained = ""
-    audit.record(session, person, "undo_explanation", f"payout {payout.id}", now=now, why=why)
-    tallies.bump(session)

@@ -81,7 +81,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Payout:
-    """A payout as a line of the bank shows it. ``gross`` by event; what no capture explains is under ""."""
+    """A payout as a line of the bank shows it. ``gross`` by event; what no capture explains is under "".
+    ``beside``, in the difference, is what another line of its night brought of it, or this of another's."""
 
     number: int
     net: int
@@ -90,6 +91,7 @@ class Payout:
     vat: int
     less: int
     difference: int
+    beside: int = 0
 
 
 def payout_entry(one: Payout, number: str, on: date) -> Entry:
@@ -101,7 +103,8 @@ def payout_entry(one: Payout, number: str, on: date) -> Entry:
         Posting(Book.FEES, one.fee, f"{text}, fees"),
         Posting(Book.VAT, one.vat, f"{text}, VAT on fees"),
         Posting(Book.CLEARING, one.less, f"{text}, refunds and deductions"),
-        Posting(Book.SUSPENSE, -one.difference, f"{text}, not explained"),
+        Posting(Book.SUSPENSE, -one.difference - one.beside, f"{text}, not explained"),
+        Posting(Book.SUSPENSE, one.beside, f"{text}, with other payouts of that night"),
         *(Posting(Book.CLEARING, -minor, f"{text}, {event or 'no event'}", event) for event, minor in
           sorted(one.gross.items())),
     ]  # fmt: skip

@@ -197,4 +197,7 @@ def _payout(session: Session, payout_id: int) -> journal.Payout:
         own = fees.tariff(session).payout_fee(row.last_on)
         if own.total_minor == row.payout_fee_minor:
             fee, vat = row.fee_minor + own.fee_minor, vat + own.vat_minor
-    return journal.Payout(row.id, row.net_minor, dict(gross), fee, vat, row.less_minor, row.difference_minor)
+    beside = (row.explanation or {}).get("beside_minor", 0)
+    return journal.Payout(
+        row.id, row.net_minor, dict(gross), fee, vat, row.less_minor, row.difference_minor, beside
+    )

@@ -6,6 +6,7 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payout, PayoutFile, PayoutLine, Receipt
+from payments.tariff import ROUNDING_MINOR
 
 
 def broken(session: Session) -> Iterator[str]:
@@ -13,6 +14,7 @@ def broken(session: Session) -> Iterator[str]:
     yield from _sums(session)
     yield from _settled(session)
     yield from _tied(session)
+    yield from _nights(session)
 
 
 def _rows(session: Session) -> Iterator[str]:
@@ -85,3 +87,16 @@ def _tied(session: Session) -> Iterator[str]:
     )
     for number, lines, amount, net in session.execute(query):
         yield f"payout {number}: {net}, on {lines} lines of the bank with {amount}"
+
+
+def _nights(session: Session) -> Iterator[str]:
+    """Payouts written down as one stand together, and what each leaves to the others comes to nought."""
+    query = select(Payout.id, Payout.explanation).where(
+        Payout.undone_at.is_(None), ~Payout.difference_minor.between(-ROUNDING_MINOR, ROUNDING_MINOR)
+    )
+    told = {number: explanation or {} for number, explanation in session.execute(query)}
+    for night in {tuple(one["night"]) for one in told.values() if "night" in one}:
+        if not all(told.get(number, {}).get("night") == list(night) for number in night):
+            yield f"payouts {', '.join(map(str, night))}: one does not stand with the others of its night"
+        elif off := sum(told[number]["beside_minor"] for number in night):
+            yield f"payouts {', '.join(map(str, night))}: {off} of their night is on none of their lines"

@@ -35,7 +35,9 @@ class PayoutRow:
     """``gross`` − ``fee`` − ``vat`` − ``payout_fee`` − ``less`` + ``difference`` = ``net``.
 
     ``banked`` is what its line of the bank brought, ``explained`` how its captures are known: by a ``file``,
-    by itself (``auto``), by a ``person``, or "" while nobody knows them.
+    by itself (``auto``), by a ``person``, or "" while nobody knows them. ``night``: payouts that it is
+    written down as one with, the one that holds it all first; ``beside``, in the difference, is what stands
+    on their lines, or of this line in that one.
     """
 
     id: int
@@ -57,6 +59,12 @@ class PayoutRow:
     banked_on: date | None
     banked: Money | None
     match_id: int | None
+    night: tuple[int, ...]
+    beside: Money
+
+    @property
+    def is_told_elsewhere(self) -> bool:
+        return self.night[:1] not in ((), (self.id,))
 
     @property
     def short(self) -> Money | None:
@@ -166,12 +174,14 @@ def _row(
 
     assert payout.first_on is not None
     assert payout.last_on is not None
+    told = payout.explanation or {}
     return PayoutRow(
         payout.id, payout.source, payout.first_on, payout.last_on, payout.paid_on, money(payout.gross_minor),
         money(payout.fee_minor), money(payout.vat_minor), money(payout.payout_fee_minor),
         money(payout.less_minor), money(payout.difference_minor), money(payout.net_minor),
         payout.payout_fee_told, payout.explained, int(captures), int(strangers), on,
         money(minor) if minor is not None else None, match,
+        tuple(told.get("night", ())), money(told.get("beside_minor", 0)),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ row that names none of ours stays in its payout, which is money, and says so.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.models import Payout, PayoutFile, PayoutLine
 from db.models import PayoutMapping as KeptMapping
 from db.money import Money
-from payments import audit, banked, fees, pasts, standstill, tallies
+from payments import audit, banked, explained, fees, pasts, standstill, tallies
 from payments.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
 from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLayout
 from payments.lifecycle import Source
@@ -197,12 +197,25 @@ class _Taker:
             return same
         days = [line.on for line in lines if line.on]
         if lines[0].kind is LineKind.ROLLUP:  # told by its captures already?
+            self._refuse_of_a_night(lines[0].row, days[0])
             query = standing.where(Payout.first_on == days[0], Payout.last_on == days[0])
             return self._session.scalar(query.where(Payout.gross_minor == lines[0].gross).limit(1))
         if len(set(days)) == 1:  # its day's roll-up, which nothing has explained yet
             query = standing.where(Payout.key == f"day:{days[0]}", Payout.explained == "")
             return self._session.scalar(query)
         return None
+
+    def _refuse_of_a_night(self, row: int, day: date) -> None:
+        """Of a day that is told with others of its night alone, nobody knows yet what its own sums are."""
+        covering = select(Payout).where(
+            Payout.undone_at.is_(None), Payout.first_on <= day, Payout.last_on >= day
+        )
+        for payout in self._session.scalars(covering):
+            if len(night := explained.night_of(payout)) > 1:
+                raise Conflict(
+                    f"Row {row}: payouts {', '.join(map(str, night))} are written down as one, since nobody "
+                    f"knew which of their lines brought {day:%-d %b %Y}. Take them back first; this tells it."
+                )
 
     def _explain(self, here: Payout, lines: Sequence[FileLine]) -> bool:
         """A roll-up's captures, told by a file at last: they must come to what the roll-up says."""

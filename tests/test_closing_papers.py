@@ -210,6 +210,15 @@ def test_debits_are_credits_in_every_journal_of_every_file(payouts, package, mon
     assert not any(sums.values())
 
 
+def test_what_stands_on_another_line_of_its_night_is_not_called_unexplained():
+    whole = Payout(1, 1448_00, {"devconf": 3000_00}, 104_00, 0, 0, -1448_00, beside=1448_00)
+    part = Payout(2, 1448_00, {"": 0}, 0, 0, 0, 1448_00, beside=-1448_00)
+    made = [journal.payout_entry(one, f"PD-{one.number}", MONDAY) for one in (whole, part)]
+    open_ = [posting for entry in made for posting in entry.postings if posting.book is Book.SUSPENSE]
+    assert [posting.minor for posting in open_] == [1448_00, -1448_00]
+    assert {posting.text.split(", ")[1] for posting in open_} == {"with other payouts of that night"}
+
+
 def test_an_entry_that_does_not_balance_cannot_be_made():
     with pytest.raises(ValueError, match="differ by 1"):
         Entry("PD-1", MONDAY, "x", (Posting(Book.BANK, 100, "x"), Posting(Book.CLEARING, -99, "x")))

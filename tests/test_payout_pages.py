@@ -132,6 +132,30 @@ def test_a_lump_sum_is_explained_on_the_page(desk):
     assert "/payouts?payout=1" in all_html(at)
 
 
+def test_payouts_of_a_night_say_what_they_are_together_and_are_taken_back_so(desk):
+    bench = There(desk)
+    paid = [bench.paid(), bench.paid(at=bench.friday + timedelta(days=1))]
+    for what in ("IKHOKHA PAYOUT", "MAGTAPE CREDIT IKHOKHA PAYOUT"):
+        bench.bank("1447.96", what)
+    bench.propose()
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE)
+    at.button(key="explain").click().run()
+    assert "2 of 2 explained by themselves" in at.success[0].value
+    assert "with payout 1" in all_html(at)
+    told = all_html(desk.open(PAGE, payout="1"))
+    for words in ("On the line of payout 2", "payout 2, of the same night", *paid):
+        assert words in told
+    assert "Rounding" not in told
+    at = desk.open(PAGE, payout="2")
+    assert "Written down with payout 1" in all_html(at)
+    at.text_input(key="payout_why_2").set_value("iKhokha says otherwise.")
+    next(each for each in at.button if each.label == "Take it back").click().run()
+    assert not at.error
+    assert [bench.came(one)[0].payout_id for one in paid] == [None, None]
+    bench.lawful()
+
+
 def test_a_file_is_mapped_on_the_page_and_remembered(desk, tmp_path):
     bench = There(desk)
     one, other = bench.paid(), bench.paid()

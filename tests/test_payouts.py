@@ -16,6 +16,7 @@ from payments.payouts import (
     Item,
     Less,
     Lump,
+    as_one,
     explain,
     explain_all,
     in_order,
@@ -286,11 +287,11 @@ def test_what_follows_one_that_is_not_sure_waits_with_it():
     some = captures(1500_00, 950_00, method="card")
     sure = explain(lump(paid_out(some)), some, TARIFF)
     first, second = lump(1), lump(1, on=NEXT + timedelta(days=1), number=2)
-    assert in_order([second, first], {1: sure, 2: sure}) == [first, second]
-    assert in_order([second, first], {1: sure, 2: []}) == [first]
+    assert in_order([second, first], {1: sure, 2: sure}) == [(first,), (second,)]
+    assert in_order([second, first], {1: sure, 2: []}) == [(first,)]
     assert in_order([second, first], {1: [], 2: sure}) == []
     beside = replace(second, on=first.on)  # of one day, the order is not known
-    assert in_order([beside, first], {1: [], 2: sure}) == [beside]
+    assert in_order([beside, first], {1: [], 2: sure}) == [(beside,)]
 
 
 def test_payouts_come_in_the_order_of_their_days():
@@ -349,12 +350,13 @@ def alike_of_one_night(amounts=(1500_00, 1500_00)) -> tuple[list[Lump], list[Cap
     return [lump(paid_out([one]), on=night, number=one.id) for one in some], some
 
 
-def test_two_payouts_of_one_night_that_may_change_places_are_sure_together_and_a_persons():
+def test_two_payouts_of_one_night_that_may_change_places_are_sure_together():
     lumps, some = alike_of_one_night()
     told = explain_all(lumps, some, TARIFF)
     first, second = told[1][0], told[2][0]
-    assert in_order(lumps, told) == []  # which is which a person says
-    assert (first.with_its_night, second.with_its_night) == (True, True)
+    assert in_order(lumps, told) == [tuple(lumps)]  # as one: neither by itself
+    assert (first.night, second.night) == ((1, 2), (1, 2))
+    assert not is_sure(told[1])
     assert {first.days, second.days} == {(DAY,), (NEXT,)}
     assert {one.id for found in (first, second) for one in found.captures} == {1, 2}
     assert len({one.composition for one in told[1]}) == 2  # the other day is shown as well
@@ -364,7 +366,44 @@ def test_what_is_sure_by_itself_says_nothing_of_its_night():
     lumps, some = alike_of_one_night((1500_00, 950_00))
     told = explain_all(lumps, some, TARIFF)
     assert [is_sure(found) for found in told.values()] == [True, True]
-    assert not any(found.with_its_night for some in told.values() for found in some)
+    assert not any(found.night for some in told.values() for found in some)
+
+
+def test_of_a_night_as_few_as_may_be_are_taken_as_one():
+    """Two days of R1,500 and two of R950: a pair each, and none of the four by itself."""
+    lumps, some = alike_of_one_night()
+    later = [date(2026, 3, 12), date(2026, 3, 13)]
+    some += [
+        one
+        for place, on in enumerate(later, 3)
+        for one in captures(950_00, method="card", on=on, first=place)
+    ]
+    night = date(2026, 3, 16)
+    lumps = [lump(paid_out([one]), on=night, number=one.id) for one in some]
+    told = explain_all(lumps, some, TARIFF)
+    assert [one.id for some in in_order(lumps, told) for one in some] == [1, 2, 3, 4]
+    assert in_order(lumps, told) == [tuple(lumps[:2]), tuple(lumps[2:])]
+
+
+def test_what_a_night_brought_as_one_adds_up_on_each_line():
+    lumps, some = alike_of_one_night()
+    told = explain_all(lumps, some, TARIFF)
+    whole, part = as_one([told[1][0], told[2][0]])
+    assert (whole.lump.id, [one.id for one in whole.captures], part.captures) == (1, [1, 2], ())
+    for one in (whole, part):
+        net = one.gross.minor - one.fees.minor - one.payout_fee.minor + one.difference.minor
+        assert net == one.lump.amount.minor
+        assert one.is_whole
+    assert whole.difference == -part.difference
+    assert f"{Money(1447_96)} on other lines of that night" in whole.says
+    assert part.says == f"{Money(1447_96)} of what another line of that night is written down with"
+
+
+def test_what_one_held_and_another_of_its_night_brought_is_no_longer_held():
+    lumps, some = left_out_and_brought(1, 2)
+    told = explain_all(lumps, some, TARIFF)
+    whole, _ = as_one([told[1][0], told[2][0]])
+    assert (len(whole.captures), whole.held, whole.released) == (5, (), ())
 
 
 def test_a_night_that_may_have_brought_different_things_is_not_sure_either():

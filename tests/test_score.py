@@ -10,6 +10,7 @@ import pytest
 from benchmarks.score.play import (
     Options,
     _Desk,
+    _explains,
     _is_right_so_far,
     make_reference,
     score,
@@ -17,7 +18,7 @@ from benchmarks.score.play import (
 from benchmarks.score.tally import Tally
 from db.money import Money
 from payments.matching import Allocation, Line, Proposal, Target, Way
-from payments.payouts import Capture, Item, Less
+from payments.payouts import Capture, Explanation, Item, Less, Lump
 from simulator import bank, event_day, settlements
 from simulator.bank import Truth
 from simulator.event_day import Rates
@@ -198,3 +199,24 @@ def test_a_rest_is_wrong_only_when_what_was_paid_was_not_meant():
     assert _is_right_so_far(found, Truth("eft", ((7, 1500_00), (8, 1500_00))))
     assert not _is_right_so_far(found, Truth("eft", ((8, 1500_00), (9, 1500_00))))
     assert not _is_right_so_far(found, Truth("eft", ((7, 2000_00), (9, 1000_00))))
+
+
+def test_of_a_night_what_it_brought_together_is_right_or_wrong_for_each_of_its_lines():
+    """Which line brought which is told of none: changed places are no mistake, other captures are."""
+    first, second = (_told(day, minor) for day, minor in ((1, 1500_00), (2, 950_00)))
+    real = [_paid(2, 950_00), _paid(1, 1500_00)]
+    assert _explains([first, second], real)
+    assert not _explains([first], real[:1])
+    assert not _explains([first, second], [_paid(2, 950_00), _paid(1, 450_00)])
+
+
+def _told(day: int, minor: int) -> Explanation:
+    some, nothing = (Capture(day, date(2026, 3, day), Money(minor)),), Money(0)
+    lump = Lump(day, date(2026, 3, 9), Money(minor))
+    return Explanation(lump, (date(2026, 3, day),), some, (), (), (), nothing, nothing, nothing, 0)
+
+
+def _paid(day: int, minor: int) -> settlements.Payout:
+    on = date(2026, 3, day)
+    some = (event_day.Capture(day, on, Money(minor), "card"),)
+    return settlements.Payout(day, date(2026, 3, 9), minor, (on,), some, (), ())

@@ -12,11 +12,13 @@ from payments import (
     accounts,
     banked,
     exceptions,
+    explained,
     explaining,
     fees,
     imports,
     inbox,
     integrity,
+    payout_list,
     proposing,
     reconciliation,
     settlements,
@@ -253,29 +255,95 @@ def test_a_line_of_the_bank_alone_is_explained_by_the_days_captures(bench):
     bench.lawful()
     bench.undo_match()
     with bench.sessions.begin() as session:
-        explaining.undo(session, ADMIN, 1, "One of them was held.", now=bench.now)
+        explained.undo(session, ADMIN, 1, "One of them was held.", now=bench.now)
     assert bench.came(paid[0])[0] == banked.Travelled()
     bench.lawful()
 
 
-def test_of_two_lines_of_one_day_that_may_change_places_a_person_says_which_is_which(bench):
-    """Friday's and Saturday's payer paid the same, and both payouts came on Monday."""
+@pytest.fixture
+def alike(bench) -> list[str]:
+    """Friday's and Saturday's payer paid the same, and both payouts came on Monday: which line is whose?"""
     paid = [bench.paid(), bench.paid(at=bench.friday + timedelta(days=1))]
     for what in ("IKHOKHA PAYOUT", "MAGTAPE CREDIT IKHOKHA PAYOUT"):
         bench.bank("1447.96", what)
     bench.propose()
+    return paid
+
+
+def test_lines_of_one_day_that_may_change_places_are_written_down_as_one(bench, alike):
     run = bench.explain()
-    assert (run.asked, run.explained, run.tied) == (2, 0, 2)
-    for _ in range(2):
-        with bench.sessions.begin() as session:
-            explaining.accept(session, ADMIN, explaining.explain(session, ADMIN)[0], 0, now=bench.now)
+    assert (run.asked, run.explained, run.tied) == (2, 2, 0)
     monday = date(2026, 11, 23)
-    came = {bench.came(reference)[0] for reference in paid}
-    assert came == {banked.Travelled(number, monday, monday) for number in (1, 2)}
+    assert {bench.came(reference)[0] for reference in alike} == {banked.Travelled(1, monday, monday)}
     with bench.sessions.read() as session:
+        whole, part = payout_list.listing(session, ADMIN)[::-1]
         told = [match.evidence["evidence"] for match in session.scalars(select(Match))]
-    assert explaining.WITH_ITS_NIGHT in told[0]
+    assert (whole.gross, whole.captures, whole.difference) == (Money(3000_00), 2, Money(-1447_96))
+    assert (part.gross, part.captures, part.difference) == (Money(0), 0, Money(1447_96))
+    assert (whole.night, part.night, part.is_told_elsewhere) == ((1, 2), (1, 2), True)
+    assert all(explained.WITH_ITS_NIGHT in evidence for evidence in told)
     bench.lawful()
+
+
+def test_what_is_written_down_as_one_is_taken_back_as_one(bench, alike):
+    bench.explain()
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="Payout 1, Payout 2: on a line"):
+        explained.undo(session, ADMIN, 1, "iKhokha says otherwise.", now=bench.now)
+    bench.undo_match(1)
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="Payout 2: on a line"):
+        explained.undo(session, ADMIN, 1, "iKhokha says otherwise.", now=bench.now)
+    bench.lawful()
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 2, "iKhokha says otherwise.", now=bench.now)
+    assert bench.came(alike[0])[0] == banked.Travelled()
+    with bench.sessions.read() as session:
+        assert payout_list.listing(session, ADMIN) == []
+    bench.lawful()
+
+
+def test_what_tells_one_day_of_a_night_asks_for_the_night_back_first(bench, alike):
+    bench.explain()
+    day = STATEMENT.replace("2 850.00", "1 500.00").replace("-R93.40", "-R49.16")
+    day = day.replace("2 756.60", "1 450.84").replace("2 753.72", "1 447.96")
+    with pytest.raises(Conflict, match="payouts 1, 2 are written down as one"):
+        bench.paste(day)
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 1, "iKhokha's statement tells.", now=bench.now)
+    assert bench.paste(day).payouts == 1
+    bench.lawful()
+
+
+def test_of_a_night_all_is_written_down_or_nothing(bench, alike, monkeypatch):
+    with bench.sessions.read() as session:
+        asked = explaining.explain(session, ADMIN)
+    with bench.sessions.begin() as session:  # meanwhile somebody sets the second line aside
+        decided = Decided(2, (Part(Target.ASIDE, Money(1447_96)),), "", {}, why="Not ours.")
+        reconciliation.accept(session, ADMIN, decided, now=bench.now)
+    monkeypatch.setattr(explaining, "explain", lambda *_: asked)
+    assert bench.explain().explained == 0
+    with bench.sessions.read() as session:
+        assert payout_list.listing(session, ADMIN) == []
+
+
+def test_who_knows_which_line_is_whose_says_so(bench, alike):
+    with bench.sessions.begin() as session:
+        first, _ = explaining.explain(session, ADMIN)
+        assert len(first.found) == 2  # either day
+        explaining.accept(session, ADMIN, first, 1, now=bench.now)
+    assert bench.explain().explained == 1
+    with bench.sessions.read() as session:
+        told = payout_list.listing(session, ADMIN)
+    assert [(one.captures, one.difference, one.night) for one in told] == [(1, Money(0), ())] * 2
+    bench.lawful()
+
+
+def test_what_of_a_night_is_on_none_of_its_lines_is_found(bench, alike):
+    bench.explain()
+    with bench.sessions.begin() as session:
+        payout = session.get_one(Payout, 2)
+        payout.explanation = {**payout.explanation, "beside_minor": 0}
+    with pytest.raises(AssertionError, match="144796 of their night is on none of their lines"):
+        bench.lawful()
 
 
 def test_payouts_that_are_explained_tell_how_the_gateway_rounds(bench):

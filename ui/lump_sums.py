@@ -70,10 +70,10 @@ def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
             st.warning(
                 f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
             )
-        elif one.found[0].with_its_night:
+        elif one.found[0].night:
             plain(
-                "What it and the other payouts of that day brought is sure together. Which of them brought "
-                "which is not: the first is the likelier.", "faint",
+                "What it and other payouts of that day brought is sure together, and is written down so once "
+                "what came before is decided. If you know which of them brought which, say so.", "faint",
             )  # fmt: skip
         elif len(one.found) > 1:
             plain(

@@ -106,6 +106,7 @@ def _print_table(total: Tally) -> None:
           f"onto another's payment {total.healed_wrong}; absent {total.absent}")  # fmt: skip
     print(f"payouts explained by value {_percent(total.explained_minor, total.payouts_minor)}, "
           f"several explanations for {total.ambiguous}, "
+          f"as one with others of their night {total.of_a_night}, "
           f"trading days right {_percent(total.right_days, total.channels['payout'].lines)}, "
           f"put right when late {total.corrected}")  # fmt: skip
     print(f"sum law: broken on {total.nights_out} of {total.nights} nights")
@@ -137,6 +138,7 @@ def _told(total: Tally, wanted: argparse.Namespace, took_s: float) -> dict[str, 
         "payouts_explained_minor": total.explained_minor,
         "payouts_minor": total.payouts_minor,
         "payouts_ambiguous": total.ambiguous,
+        "payouts_of_a_night": total.of_a_night,
         "nights": total.nights,
         "nights_out": total.nights_out,
     }

@@ -1,7 +1,7 @@
 """One simulated year, night by night."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -252,18 +252,19 @@ class _Desk:
                 held=self._held.values(), items=self._items.values(), paid=self._paid,
                 habits=payouts.Habits().seen(len(self._off), sum(self._off)),
             )  # fmt: skip
-            for line in in_order(self._waiting, told):
-                best = told[line.id][0]
-                self._waiting.remove(line)
-                self._close(line, told[line.id], closed=True)
-                self._settle(best.captures, best.held, best.items)
-                self._off.append(bool(best.difference))
-                self._paid |= set(best.days)
-                self.tally.waited[(today - line.on).days] += 1
+            for lines in in_order(self._waiting, told):
+                night = [told[line.id][0] for line in lines]
+                self._close_together(lines, told)
+                for line, best in zip(lines, night, strict=True):
+                    self._waiting.remove(line)
+                    self._settle(best.captures, best.held, best.items)
+                    self._off += [bool(best.difference)] if len(lines) == 1 else []  # as the desk does
+                    self._paid |= set(best.days)
+                    self.tally.waited[(today - line.on).days] += 1
             if not self._waiting or (today - self._waiting[0].on).days < self._options.patience:
                 return
             line = self._waiting.pop(0)  # somebody says what it was, and that tells of the others as well
-            self._close(line, told[line.id], closed=False)
+            self._close(line, told[line.id])
             self._settle_as_it_was(self._real(line))
 
     def _lump(self, line: Line) -> Lump:
@@ -276,14 +277,23 @@ class _Desk:
     def _real(self, line: Line) -> settlements.Payout:
         return self.books.payouts[(self.books.truth[line.id].payout or 0) - 1]
 
-    def _close(self, line: Line, found: list[Explanation], *, closed: bool) -> None:
+    def _close_together(self, lines: Sequence[Line], told: Mapping[int, list[Explanation]]) -> None:
+        """By itself: one payout, or several of one night for what they brought together and no more."""
+        night = [told[line.id][0] for line in lines]
+        right = _explains(night, [self._real(line) for line in lines])
+        self.tally.of_a_night += len(lines) if len(lines) > 1 else 0
+        for line in lines:
+            self._close(line, told[line.id], closed=True, right=right)
+
+    def _close(
+        self, line: Line, found: list[Explanation], *, closed: bool = False, right: bool = False
+    ) -> None:
         real, best = self._real(line), found[0] if found else None
         self.tally.ambiguous += len({one.composition for one in found}) > 1
-        right = best is not None and _explains(best, real)
         self._decided.add(real.id)
         self._count_payout(best, real)
         self.tally.count(self.books.truth[line.id], line.amount.minor, closed=closed, right=right)
-        if best and not right:
+        if best and not (right or _explains([best], [real])):
             self.tally.slips.append(("closed " if closed else "open ") + _slip(best, real))
         self._sums["payout" if closed else "by hand"] += line.amount.minor
 
@@ -361,11 +371,17 @@ def _value(prices: Counter[int]) -> int:
     return sum(minor * count for minor, count in prices.items())
 
 
-def _explains(found: Explanation, real: settlements.Payout) -> bool:
-    items = Counter(item.amount.minor for item in found.items)
-    taken = Counter(one.minor for one in real.less)
-    same_days = set(found.days) == set(real.days)
-    return found.is_whole and same_days and _prices(found) == _real_prices(real) and items == taken
+def _explains(found: Sequence[Explanation], real: Sequence[settlements.Payout]) -> bool:
+    """Exactly what was paid: the same days, as many captures of each price, the same sums taken off."""
+    told = Counter(item.amount.minor for one in found for item in one.items)
+    taken = Counter(less.minor for one in real for less in one.less)
+    same_days = {day for one in found for day in one.days} == {day for one in real for day in one.days}
+    prices = _all(map(_prices, found)) == _all(map(_real_prices, real))
+    return all(one.is_whole for one in found) and same_days and prices and told == taken
+
+
+def _all(prices: Iterable[Counter[int]]) -> Counter[int]:
+    return sum(prices, Counter())
 
 
 def _rest(proposal: Proposal) -> int:

@@ -35,6 +35,9 @@ class Tally:
     right_days: int = 0  # payouts whose trading days are told rightly as well
     corrected: int = 0  # captures and refunds somebody put right when they seemed late
     ambiguous: int = 0  # payouts with more than one equally good explanation
+    of_a_night: int = (
+        0  # payouts closed by themselves for what they brought together with others of their night
+    )
     nights: int = 0
     nights_out: int = 0  # nights on which the sum law did not hold
     ways: Counter[str] = field(default_factory=Counter)

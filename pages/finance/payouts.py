@@ -9,7 +9,7 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import dates, explaining, fees, payout_list, payout_watch, reconciliation, tying
+from payments import dates, explained, fees, payout_list, payout_watch, reconciliation, tying
 from payments.payout_list import PayoutDetail, PayoutRow
 from payments.payout_watch import DayState, DayView
 from payments.people import Action, Person
@@ -117,6 +117,8 @@ def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
 def row_cells(row: PayoutRow) -> list[charts.Cell | str]:
     paid = row.fee + row.vat + row.payout_fee
     inside = words.number(row.captures) if row.explained else "not known yet"
+    if row.is_told_elsewhere:
+        inside = f"with payout {row.night[0]}"
     strangers = f", {row.strangers} not ours" if row.strangers else ""
     bank = f"{row.banked_on.day} {row.banked_on:%b}" if row.banked_on else "not yet"
     return [
@@ -165,9 +167,26 @@ def falls(detail: PayoutDetail) -> list[Fall]:
     known = sum(amount.minor for _, amount in parts)
     parts.append(("Other deductions", Money(row.less.minor - known, row.less.currency)))
     steps += [Fall(name, amount, "off" if amount.minor > 0 else "back") for name, amount in parts]
-    rounding = row.difference.minor
-    steps.append(Fall("Rounding, or not explained", row.difference, "back" if rounding > 0 else "off"))
+    for name, amount in (
+        (beside_said(row), -row.beside), ("Rounding, or not explained", row.difference + row.beside)
+    ):  # fmt: skip
+        steps.append(Fall(name, amount, "back" if amount.minor > 0 else "off"))
     return [*(step for step in steps if step.amount), Fall("Paid out", row.net, "whole")]
+
+
+def beside_said(row: PayoutRow) -> str:
+    """Where the rest is of what lines of one night brought together."""
+    if row.is_told_elsewhere:
+        return f"Written down with payout {row.night[0]}"
+    others = ", ".join(str(one) for one in row.night if one != row.id)
+    return f"On the lines of payouts {others}" if len(row.night) > 2 else f"On the line of payout {others}"
+
+
+def together_said(row: PayoutRow) -> str | None:
+    others = [str(one) for one in row.night if one != row.id]
+    if not others:
+        return None
+    return f"payout {' and '.join(others)}, of the same night: which line brought which is not known"
 
 
 def facts_of(detail: PayoutDetail) -> dict[str, str | None]:
@@ -178,6 +197,7 @@ def facts_of(detail: PayoutDetail) -> dict[str, str | None]:
         "Told by": f"{told}: {detail.file}" if detail.file else told,
         "Captures known": bank_words.EXPLAINED[row.explained]
         + (f", one of {as_good} that were as good" if as_good > 1 else ""),
+        "Together with": together_said(row),
         "Why": detail.explanation.get("why"),
         "Due": dates.say_days(dates.next_bank_day(row.last_on), dates.next_bank_day(row.last_on, 3)),
         "Paid on": f"{row.paid_on:%-d %b %Y}" if row.paid_on else None,
@@ -267,22 +287,21 @@ def inside(detail: PayoutDetail) -> None:
 
 def take_back(here: Person, row: PayoutRow) -> None:
     """Undo what people may undo: the tie to the bank's line, then the explanation."""
-    explained = row.explained in (reconciliation.AUTO, reconciliation.PERSON)
-    if not here.may(Action.RECONCILE) or (row.match_id is None and not explained):
+    is_found = row.explained in (reconciliation.AUTO, reconciliation.PERSON)
+    if not here.may(Action.RECONCILE) or (row.match_id is None and not is_found):
         return
     with st.expander("Take it back", icon=":material/undo:"), st.form(f"payout_back_{row.id}", border=False):
         what = "The line of the bank waits again" if row.match_id else "Its payments count as not paid out"
-        ui.plain(f"{what}{', and its payments count as not paid out' if row.match_id and explained else ''}.")
+        ui.plain(f"{what}{', and its payments count as not paid out' if row.match_id and is_found else ''}.")
+        if len(row.night) > 1:
+            ui.plain(f"So it is with all of that night: payouts {', '.join(map(str, row.night))}.", "faint")
         why = st.text_input("Why", max_chars=500, key=f"payout_why_{row.id}")
         if not st.form_submit_button("Take it back"):
             return
         with ui.error_boundary():
             me = ui.require(Action.RECONCILE)
             with app.sessions.begin() as session:
-                if row.match_id is not None:
-                    reconciliation.undo(session, me, row.match_id, why, now=app.now())
-                if explained:
-                    explaining.undo(session, me, row.id, why, now=app.now())
+                explained.take_back(session, me, row.id, why, now=app.now())
             tell("Taken back; both stay in the history.")
             st.query_params.pop("payout", None)
             st.rerun()

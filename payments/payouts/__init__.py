@@ -16,13 +16,13 @@ from datetime import date
 from itertools import groupby
 from typing import Protocol, TypeVar
 
-from payments.payouts.lumps import Capture, Explanation, Habits, Item, Less, Lump
-from payments.payouts.worlds import SURE, explain_all, worst
+from payments.payouts.lumps import Capture, Explanation, Habits, Item, Less, Lump, as_one
+from payments.payouts.worlds import SURE, explain_all, is_likely, worst
 from payments.tariff import Tariff
 
 __all__ = [
-    "Capture", "Explanation", "Habits", "Item", "Less", "Lump", "explain", "explain_all", "in_order",
-    "is_sure", "worst",
+    "Capture", "Explanation", "Habits", "Item", "Less", "Lump", "as_one", "explain", "explain_all",
+    "in_order", "is_sure", "worst",
 ]  # fmt: skip
 
 
@@ -49,14 +49,13 @@ def is_sure(found: Sequence[Explanation]) -> bool:
     """One composition alone is likely: far likelier than all others together, and than something unknown.
 
     What alone is no likelier than something unknown may be the best there is, and still be chance: then what
-    really happened is not among what was asked. A roll-up's gross and fees speak against chance. What is sure
-    only with its night is not: which payout brought which, a person says.
+    really happened is not among what was asked. What is sure only with others of its night is not, by itself.
     """
-    if not found or not found[0].is_whole or found[0].with_its_night:
-        return False
-    best = found[0]
-    is_likely = best.lump.gross is not None or best.points < worst(best.lump)
-    return is_likely and best.lead > SURE
+    return bool(found) and not found[0].night and found[0].is_whole and _leads(found[0])
+
+
+def _leads(best: Explanation) -> bool:
+    return is_likely(best) and best.lead > SURE
 
 
 class _Asked(Protocol):
@@ -69,16 +68,19 @@ class _Asked(Protocol):
 _Some = TypeVar("_Some", bound=_Asked)
 
 
-def in_order(asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]]) -> list[_Some]:
-    """Those that are sure, up to the first day with one that is not: what follows waits with it.
+def in_order(asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]]) -> list[tuple[_Some, ...]]:
+    """Those that are sure, each alone or with those of its night that it is sure with, up to the first day
+    with one that is not: what follows waits with it.
 
     What an undecided payout held may be in any later one, so those are not taken before it is decided.
     """
-    found: list[_Some] = []
+    found: list[tuple[_Some, ...]] = []
     for _, day in groupby(sorted(asked, key=lambda one: (one.on, one.id)), key=lambda one: one.on):
-        some = list(day)
-        sure = [one for one in some if is_sure(told[one.id])]
+        some = {one.id: one for one in day}
+        sure: list[tuple[_Some, ...]] = [(one,) for one in some.values() if is_sure(told[one.id])]
+        nights = dict.fromkeys(told[one][0].night for one in some if told[one])
+        sure += [tuple(some[one] for one in night) for night in nights if night and some.keys() >= set(night)]
         found += sure
-        if len(sure) < len(some):
+        if sum(map(len, sure)) < len(some):
             break
     return found

@@ -1,7 +1,7 @@
 """What goes into a payout, what it is explained by, and how it usually goes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -100,17 +100,25 @@ class Explanation:
     held_among: tuple[tuple[int, ...], ...] = ()
     released_among: tuple[tuple[int, ...], ...] = ()
     lead: int = 0  # by so many points it is likelier than everything else together
-    #: The lead is of all payouts of its night together: which of them brought which is only the likeliest.
-    with_its_night: bool = False
+    #: Lump sums of its night, itself among them, that lead together: what they brought is sure, and which of
+    #: them brought which is only the likeliest.
+    night: tuple[int, ...] = ()
+    #: Of a night written down as one, in the difference: what the others' lines brought of this; negative,
+    #: what this line brought of another's.
+    beside: Money | None = None
 
     @property
     def gross(self) -> Money:
         return Money(sum(one.gross.minor for one in self.captures), self.lump.amount.currency)
 
     @property
+    def unexplained(self) -> Money:
+        return self.difference + self.beside if self.beside else self.difference
+
+    @property
     def is_whole(self) -> bool:
         """Everything is explained but a cent or two of rounding."""
-        return abs(self.difference.minor) <= ROUNDING_MINOR
+        return abs(self.unexplained.minor) <= ROUNDING_MINOR
 
     @property
     def composition(self) -> Composition:
@@ -119,9 +127,12 @@ class Explanation:
     @property
     def says(self) -> str:
         """The whole sum as a sentence."""
+        if self.beside and self.beside.minor < 0:
+            return f"{-self.beside} of what another line of that night is written down with"
         less = "".join(f" − {item.kind.value} {item.amount}" for item in self.items)
-        rest = f", {self.difference} unexplained" if self.difference else ""
-        return f"{self.gross} − fees {self.fees} − payout fee {self.payout_fee}{less}{rest}"
+        beside = f" − {self.beside} on other lines of that night" if self.beside else ""
+        rest = f", {self.unexplained} unexplained" if self.unexplained else ""
+        return f"{self.gross} − fees {self.fees} − payout fee {self.payout_fee}{less}{beside}{rest}"
 
 
 def composition(found: Iterable[Explanation]) -> Composition:
@@ -135,3 +146,38 @@ def composition(found: Iterable[Explanation]) -> Composition:
         prices.update(capture.gross.minor for capture in one.captures)
         items.update(item.amount.minor for item in one.items)
     return tuple(sorted(days)), frozenset(prices.items()), frozenset(items.items())
+
+
+def as_one(night: Sequence[Explanation]) -> list[Explanation]:
+    """What a night brought, as it is written down where nobody knows which line brought which: all of it with
+    the largest sum, and with each other only that it is a part of that."""
+    first, *others = sorted(night, key=lambda one: (-one.lump.amount.minor, one.lump.id))
+    captures = tuple(sorted((each for one in night for each in one.captures), key=lambda each: each.id))
+    held = [pair for one in night for pair in zip(one.held, one.held_among, strict=True)]
+    left_out = [(each, among) for each, among in held if each not in captures]
+    back = [pair for one in night for pair in zip(one.released, one.released_among, strict=True)]
+    earlier = [(each, among) for each, among in back if (each, among) not in held]
+    beside = _total(one.lump.amount for one in others)
+    whole = replace(
+        first, captures=captures, items=tuple(item for one in night for item in one.items),
+        held=tuple(each for each, _ in left_out), held_among=tuple(among for _, among in left_out),
+        released=tuple(each for each, _ in earlier), released_among=tuple(among for _, among in earlier),
+        fees=_total(one.fees for one in night), payout_fee=_total(one.payout_fee for one in night),
+        difference=_total(one.difference for one in night) - beside, beside=beside,
+    )  # fmt: skip
+    nothing = Money(0, first.lump.amount.currency)
+    return [
+        whole,
+        *(
+            replace(
+                one, captures=(), items=(), held=(), held_among=(), released=(), released_among=(),
+                fees=nothing, payout_fee=nothing, difference=one.lump.amount, beside=-one.lump.amount,
+            )
+            for one in others
+        ),
+    ]  # fmt: skip
+
+
+def _total(amounts: Iterable[Money]) -> Money:
+    some = list(amounts)
+    return Money(sum(one.minor for one in some), some[0].currency)

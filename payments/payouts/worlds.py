@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
+from itertools import combinations, groupby
 
 from payments.dates import next_bank_day
 from payments.payouts.lumps import Capture, Composition, Explanation, Habits, Item, Lump, composition
@@ -37,6 +37,11 @@ MOST_WORLDS, FAR_BEHIND = 60, 2600
 def worst(lump: Lump) -> int:
     """Points from which it is likelier that something unknown happened."""
     return points_of(UNKNOWN) + round(200 * math.log(max(1, lump.amount.minor)))
+
+
+def is_likely(found: Explanation) -> bool:
+    """It is likelier than something unknown. A roll-up's gross and fees speak against chance."""
+    return found.lump.gross is not None or found.points < worst(found.lump)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,29 +211,41 @@ def _likeliest(worlds: Iterable[_World]) -> list[_World]:
 
 
 def _told_of_night(lumps: Sequence[Lump], worlds: Sequence[_World]) -> dict[int, list[Explanation]]:
-    """Of each by itself; and where two may change places, what they are together.
+    """Of each by itself; and where some may change places, what they are together.
 
     Days of nearly the same captures that reach the bank on one night leave open which line is whose, and no
-    later payout tells. What the night brought, which days, how many of each price and what was taken off, may
-    be sure all the same.
+    later payout tells. What those lines brought, which days, how many of each price and what was taken off,
+    may be sure all the same.
     """
     told = {lump.id: _told(lump, worlds) for lump in lumps}
-    lead = _lead_together(lumps, worlds)
-    for lump in lumps if lead > SURE else ():
-        if told[lump.id][0].lead <= SURE:
-            found = replace(worlds[0].story[lump.id], lead=lead, with_its_night=True)
+    loose = [lump for lump in lumps if told[lump.id] and told[lump.id][0].lead <= SURE]
+    for some, lead in _sure_together(loose, worlds):
+        night = tuple(lump.id for lump in some)
+        for lump in some:
+            found = replace(worlds[0].story[lump.id], lead=lead, night=night)
             others = (one for one in told[lump.id] if one.composition != found.composition)
             told[lump.id] = [found, *others]
     return told
 
 
+def _sure_together(lumps: Sequence[Lump], worlds: Sequence[_World]) -> Iterator[tuple[tuple[Lump, ...], int]]:
+    """Lump sums whose account together is sure, as few at a time as may be; none is in two of them."""
+    left = list(lumps)
+    for size in range(2, len(lumps) + 1):
+        for some in combinations(tuple(left), size):
+            if all(one in left for one in some) and (lead := _lead_together(some, worlds)) > SURE:
+                left = [one for one in left if one not in some]
+                yield some, lead
+
+
 def _lead_together(lumps: Sequence[Lump], worlds: Sequence[_World]) -> int:
-    """By how many points the likeliest world's account of these is likelier than all others."""
+    """By how many points the likeliest world's account of these is likelier than all others; 0 where what it
+    says of one is no likelier than something unknown."""
     shares: dict[object, float] = defaultdict(float)
     for world in worlds:
         shares[_together(lumps, world)] += math.exp((worlds[0].points - world.points) / 200)
     likeliest = _together(lumps, worlds[0])
-    if likeliest is None:
+    if likeliest is None or not all(is_likely(worlds[0].story[lump.id]) for lump in lumps):
         return 0
     return points_of(max(sum(shares.values()) - shares[likeliest], 1e-12) / shares[likeliest])
 
