@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from db.money import Money
 from db.session import Sessions, open_engine
+from payments import banked
 from payments.book import SqlBook
 from payments.matching import Line, propose
 
@@ -33,16 +34,18 @@ def lines_of(path: str) -> list[tuple[int, str, int, str]]:
 
 
 def ours(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
-    """The whole of matching: exact, embedded, damaged, by name; with evidence for each."""
+    """The whole of matching: exact, embedded, damaged, by name, payouts; with evidence for each."""
     lines = [Line(number, date.fromisoformat(on), Money(minor), words) for number, on, minor, words in rows]
     with Sessions(open_engine(url)).read() as session:
-        found = propose(lines, SqlBook(session))
-    return {one.line.id: one.payments[0] for one in found if one.safe and len(one.payments) == 1}
+        found = banked.propose(session, propose(lines, SqlBook(session)))
+    alone = (one for one in found if one.safe and len(one.allocations) == 1)
+    return {one.line.id: one.allocations[0].id or 0 for one in alone}
 
 
 def limit(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
-    """What no matching can be quicker than: one expression over all texts, and the driver's own probes of the
-    unique index, in its order. No evidence, no names, nothing damaged, and no objects."""
+    """What no matching can be quicker than: one expression over all texts, the driver's own probes of the
+    unique index, in its order, and the sums of settlements. No evidence, no names, nothing damaged, and no
+    objects."""
     asked = sorted((read, minor, number) for number, _, minor, words in rows if (read := _read(words)))
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         connection.execute("CREATE TEMP TABLE asked (reference TEXT, minor BIGINT, id INTEGER)")
@@ -51,7 +54,17 @@ def limit(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:
             "SELECT asked.id, payments.id FROM asked CROSS JOIN payments ON payments.reference ="
             " asked.reference AND payments.amount_minor - payments.received_minor = asked.minor"
         )
-        return dict(probes.fetchall())
+        connection.execute("CREATE TEMP TABLE lumps (minor BIGINT, id INTEGER)")
+        connection.executemany(
+            "INSERT INTO lumps VALUES (?, ?)",
+            [(minor, number) for number, _, minor, words in rows if words.endswith("IKHOKHA PAYOUT")],
+        )
+        sums = connection.execute(
+            "SELECT lumps.id, told.id FROM lumps JOIN (SELECT payout_id AS id, SUM(gross_minor - fee_minor"
+            " - vat_minor) AS minor FROM payout_lines WHERE state = 'stands' GROUP BY payout_id) AS told"
+            " USING (minor)"
+        )
+        return dict(probes.fetchall()) | dict(sums.fetchall())
 
 
 def sql_join(url: str, rows: list[tuple[int, str, int, str]]) -> dict[int, int]:

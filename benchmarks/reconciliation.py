@@ -2,7 +2,7 @@
 
 Beside it, in the same run: one SQL join and one dataframe join of the references that can be read exactly,
 which is what one would write first and does the easiest four fifths; and the *limit*, the same by the driver
-alone. ``docs/matching.md`` has the figures.
+alone, with the sums of settlements added up. ``docs/matching.md`` has the figures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from benchmarks._reconcile import CONTENDERS
 from db.migrate import migrate
@@ -32,11 +32,12 @@ from payments.matching.names import plain
 from payments.references import ALPHABET, with_check
 from simulator.crowd import FIRST_NAMES
 from simulator.families import surnames
+from simulator.settlements import fee_minor
 
 ROOT = Path(__file__).parent.parent
 PRICES, SHARES = (1500_00, 950_00, 2500_00, 450_00), (62, 13, 13, 12)
 #: Of a hundred lines, how many are of each kind.
-KINDS = {"exact": 56, "embedded": 25, "damaged": 5, "no reference": 8, "noise": 6}
+KINDS = {"exact": 55, "embedded": 25, "damaged": 5, "no reference": 8, "settlement": 1, "noise": 6}
 FIRST_DAY = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 #: Payments for each line, and how many lines there are at most. One in ten is still to be paid besides those
 #: the lines are for.
@@ -132,18 +133,22 @@ def _fill(url: str, path: Path, size: int) -> dict[int, Truth]:
             " created_at) VALUES (1, 'DC26', 'DevConf', '2026-06-01', '2026-06-03', 'open', 'ZAR', 'DC26',"
             " '2026-01-01 00:00:00.000000')"
         )
-        open_ones = []
+        open_ones, captured = [], []
         for batch in _batches(dice, size):
             connection.exec_driver_sql(_INSERT, batch)
             open_ones += [row for row in batch if row[2] == "open"]
+            captured += [row for row in batch if row[0] % 10 == 1]  # paid, all of them
         connection.exec_driver_sql(
             "INSERT INTO standings (event_id, status, currency, count, sum_minor)"
             " VALUES (1, 'open', 'ZAR', ?, 0)",
             (len(open_ones),),
         )
+        count = min(MOST_LINES, size // PER_LINE)
+        kinds = dice.choices(list(KINDS), list(KINDS.values()), k=count)
+        payouts = list(_settled(dice, connection, captured, kinds.count("settlement")))
         connection.execute(text("ANALYZE"))
     engine.dispose()
-    return _lines(dice, path, open_ones, min(MOST_LINES, size // PER_LINE))
+    return _lines(dice, path, open_ones, kinds, payouts)
 
 
 _INSERT = (
@@ -182,17 +187,59 @@ def _batches(dice: random.Random, size: int) -> Iterator[list[tuple[Any, ...]]]:
 _ENDS = ("", "a", "e", "i", "o", "ana", "ela", "isa", "ula", "wa", "nga", "mba", "dze", "zi", "tho", "khe")
 
 
-def _lines(dice: random.Random, path: Path, owed: list[tuple[Any, ...]], count: int) -> dict[int, Truth]:
+def _settled(
+    dice: random.Random, connection: Connection, captured: list[tuple[Any, ...]], count: int
+) -> Iterator[tuple[int, int, date]]:
+    """So many payouts of a settlement file, of up to a hundred captures each: number, net and trading day."""
+    most = len(captured) // max(1, count)
+    for number in range(1, count + 1):
+        start = (number - 1) * most
+        inside = captured[start : start + dice.randrange(most // 2, most)]
+        day = inside[0][6][:10]
+        rows = [
+            (number, day, minor, *fee_minor(minor, dice.choice(("card", "instant_eft"))), payment)
+            for payment, _, _, minor, *_ in inside
+        ]
+        gross, fee, vat = (sum(row[column] for row in rows) for column in (2, 3, 4))
+        net = gross - fee - vat
+        connection.exec_driver_sql(_PAYOUT, (number, f"P{number}", day, day, gross, fee, vat, net))
+        connection.exec_driver_sql(_PAYOUT_LINE, rows)
+        yield number, net, date.fromisoformat(day)
+
+
+_PAYOUT = (
+    "INSERT INTO payouts (id, key, source, first_on, last_on, currency, gross_minor, fee_minor, vat_minor,"
+    " payout_fee_minor, less_minor, difference_minor, net_minor, payout_fee_told, explained, made_at,"
+    " made_by) VALUES (?, ?, 'settlement', ?, ?, 'ZAR', ?, ?, ?, 0, 0, 0, ?, 1, 'file',"
+    " '2026-01-01 00:00:00.000000', 'bench')"
+)
+_PAYOUT_LINE = (
+    'INSERT INTO payout_lines (payout_id, "row", kind, "on", reference, method, gross_minor, fee_minor,'
+    " vat_minor, raw, reason, state, payment_id) VALUES (?, 0, 'capture', ?, '', '', ?, ?, ?, '', '',"
+    " 'stands', ?)"
+)
+
+
+def _lines(
+    dice: random.Random,
+    path: Path,
+    owed: list[tuple[Any, ...]],
+    kinds: list[str],
+    payouts: list[tuple[int, int, date]],
+) -> dict[int, Truth]:
+    """``Truth.payment`` of a settlement's line is the number of its payout."""
     truth: dict[int, Truth] = {}
     owing = Counter((plain(name), minor) for _, _, _, minor, _, name, _ in owed)
-    kinds = dice.choices(list(KINDS), list(KINDS.values()), k=count)
-    payers = dice.sample(owed, count)
+    payers = dice.sample(owed, len(kinds))
     with path.open("w", encoding="utf-8") as file:
         for number, (kind, payer) in enumerate(zip(kinds, payers, strict=True), 1):
             payment, reference, _, minor, _, name, created = payer
             on = date.fromisoformat(created[:10]) + timedelta(days=dice.randrange(1, 6))
             words = _words(dice, kind, reference, name)
             namesake = owing[plain(name), minor] > 1
+            if kind == "settlement":
+                payment, minor, day = payouts.pop()
+                on = day + timedelta(days=dice.randrange(1, 6))
             truth[number] = Truth(kind, None if kind == "noise" else payment, namesake)
             file.write(json.dumps([number, on.isoformat(), minor, words]) + "\n")
     return truth
@@ -212,6 +259,8 @@ def _words(dice: random.Random, kind: str, reference: str, name: str) -> str:
             return f"CAPITEC {first[0]} {last} {bare[:place]}{other}{bare[place + 1 :]}".upper()
         case "no reference":
             return f"ABSA BANK {first} {last}".upper()
+        case "settlement":
+            return "MAGTAPE CREDIT IKHOKHA PAYOUT"
         case _:
             return f"EFT {dice.choice(('KAROO VENUES CC', 'OFFICE RENT', 'INV 2231', 'SALARY', 'LOAN'))}"
 

@@ -1,5 +1,6 @@
 """A payout and its line of the bank: what may be tied, and what its payments are told of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -90,7 +91,12 @@ def propose(session: Session, proposals: Sequence[Proposal]) -> list[Proposal]:
     if not lines:
         return list(proposals)
     payouts = session.scalars(select(Payout).where(Payout.undone_at.is_(None), ~tied())).all()
-    wanted = {line.id: [one for one in payouts if _fits(one, line.amount, line.on)] for line in lines}
+    by_net: dict[Money, list[Payout]] = defaultdict(list)
+    for one in payouts:
+        by_net[Money(one.net_minor, one.currency)].append(one)
+    wanted = {
+        line.id: [one for one in by_net.get(line.amount, ()) if _may_be(one, line.on)] for line in lines
+    }
     rivals: dict[int, int] = {}
     for some in wanted.values():
         for one in some:
@@ -101,10 +107,10 @@ def propose(session: Session, proposals: Sequence[Proposal]) -> list[Proposal]:
     ]
 
 
-def _fits(payout: Payout, amount: Money, on: date) -> bool:
-    if Money(payout.net_minor, payout.currency) != amount or payout.last_on is None:
-        return False
-    return payout.last_on < on <= next_bank_day(payout.last_on, LATEST_BANK_DAY)
+def _may_be(payout: Payout, on: date) -> bool:
+    return payout.last_on is not None and (
+        payout.last_on < on <= next_bank_day(payout.last_on, LATEST_BANK_DAY)
+    )  # fmt: skip
 
 
 def _proposal(one: Proposal, found: Sequence[Payout], rivals: dict[int, int]) -> Proposal:
