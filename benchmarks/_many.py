@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from tests.crowd import look_over, without_indexes
+from tests.crowd import look_over, number_on, put, without_indexes
 
 EVENTS = 40
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST = ("Thandi", "Sipho", "Zanele", "Pieter", "Ayesha", "Johan", "Thandéka", "Lerato", "Ravi", "Zoë")
 _LAST = ("Mokoena", "Dlamini", "van der Merwe", "Naidoo", "Õunapuu", "Khumalo", "Botha", "Patel", "Nkosi")
-_NOTES = (*[""] * 36, "paid at the door; +1 guest", 'he said "later"', "two\nlines", "=1+1")
+NOTES = (*[""] * 36, "paid at the door; +1 guest", 'he said "later"', "two\nlines", "=1+1")
 _STATUSES = ("paid",) * 7 + ("open", "open", "failed", "expired", "refunded", "cancelled")
 
 PAYMENTS = (
@@ -34,7 +34,6 @@ LINKS = (
 
 def fill(engine: Engine, count: int) -> None:
     """``count`` payments, seven in ten with a link, of forty events; the same ones for the same count."""
-    sqlite = engine.dialect.name == "sqlite"
     with engine.begin() as connection, without_indexes(connection):
         for number in range(1, EVENTS + 1):
             currency = "USD" if number == EVENTS else "ZAR"
@@ -58,23 +57,9 @@ def fill(engine: Engine, count: int) -> None:
                 ),
                 {"id": number, "yes": True},
             )
-        raw: Any = connection.connection.driver_connection
-        for table, columns, rows in (
-            ("payments", PAYMENTS, _payments(count)),
-            ("links", LINKS, _links(count)),
-        ):
-            names = ", ".join(columns)
-            if sqlite:
-                marks = ", ".join("?" * len(columns))
-                raw.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
-            else:
-                with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            if not sqlite:  # the next payment that comes has the next number
-                connection.exec_driver_sql(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
-                )
+        put(connection, "payments", PAYMENTS, _payments(count))
+        put(connection, "links", LINKS, _links(count))
+        number_on(connection, "payments", "links")
     look_over(engine)
 
 
@@ -93,7 +78,7 @@ def _payments(count: int) -> Iterator[tuple[Any, ...]]:
         yield (
             number, f"DEMO_REG_{number:07d}", event, event, "demo", status, "gateway" if paid else None,
             amount, "USD" if event == EVENTS else "ZAR", amount if paid else 0, 0, name, email, phone,
-            dice.choice(_NOTES), "paid_late" if number % 97 == 0 else None, 1, "Thandi", created, created,
+            dice.choice(NOTES), "paid_late" if number % 97 == 0 else None, 1, "Thandi", created, created,
             f"{at + timedelta(minutes=7):%Y-%m-%d %H:%M:%S.%f}" if paid else None,
             f"{name} {email}".casefold(),
         )  # fmt: skip

