@@ -178,9 +178,9 @@ def test_each_pill_and_each_heading_of_the_queue_tells_how_many_cases_it_shows(d
             lifecycle.flag(session, late, Review.PAID_LATE, now=desk.now, source=Source.DESK, actor="T")
     desk.sign_in(Role.FINANCE)
     at = desk.open(ATTENTION)
-    ages = [(Age(label.partition(":")[0]), int(re.findall(r": (\d+)", label)[0])) for label in labels(at)]
-    assert sum(count for _, count in ages) == 9
-    for age, count in ages:
+    told = ages(at)
+    assert sum(told.values()) == 9
+    for age, count in told.items():
         at.pills(key="age").select(age).run()
         assert sum(counts(at).values()) == count
         at.pills(key="age").unselect(age).run()
@@ -193,6 +193,35 @@ def test_each_pill_and_each_heading_of_the_queue_tells_how_many_cases_it_shows(d
         narrowed = desk.open(ATTENTION, reason=word)
         assert counts(narrowed) == {word: count}
         assert len(queued(narrowed)) == count
+
+
+def test_the_ages_of_the_queue_tell_what_they_show_of_the_reason_that_is_chosen(desk, flagged):
+    """A pill that told of all reasons would lead to fewer than it says. Who narrows to nothing hears so."""
+    unreadable(desk)
+    reference = issue(desk.sessions, desk.gateway, now=desk.now - timedelta(days=5)).reference
+    with desk.sessions.begin() as session:
+        before, late = desk.now - timedelta(days=5), payment_of(session, reference)
+        lifecycle.flag(session, late, Review.PAID_LATE, now=before, source=Source.DESK, actor="T")
+    desk.sign_in(Role.FINANCE)
+    whole = desk.open(ATTENTION)
+    told = {Age.DAY: 2, Age.THREE_DAYS: 0, Age.WEEK: 1, Age.LONGER: 0}
+    assert ages(whole) == told
+    for word in counts(whole):
+        at = desk.open(ATTENTION, reason=word)
+        of_reason = ages(at)
+        assert sum(of_reason.values()) == 1
+        for age, count in of_reason.items():
+            at.pills(key="age").select(age).run()
+            assert sum(counts(at).values()) == len(queued(at)) == count
+            assert ("3 other cases wait" in all_html(at)) is (count == 0)
+            at.pills(key="age").unselect(age).run()
+    at = desk.open(ATTENTION, of=reference)
+    assert ages(at) == {Age.DAY: 0, Age.THREE_DAYS: 0, Age.WEEK: 1, Age.LONGER: 0}
+
+
+def ages(at) -> dict[Age, int]:
+    """What the pill of each age tells."""
+    return {Age(label.partition(":")[0]): int(re.findall(r": (\d+)", label)[0]) for label in labels(at)}
 
 
 def labels(at) -> list[str]:

@@ -90,6 +90,8 @@ def test_each_pill_of_the_bench_tells_how_many_lines_it_shows_and_how_much_is_in
         "0",
         "0",
     ]
+    tie.pills(key="line_age").select(Age.LONGER).run()
+    assert (lines(tie), "4 other lines wait" in all_html(tie)) == ([], True)
     tie.pills(key="line_age").select(Age.DAY).run()
     assert len(lines(tie)) == 1
     tie.pills(key="reason").select("Nothing fits").run()

@@ -272,6 +272,9 @@ def page(here: Person) -> None:
         ui.empty_state(
             "No bank account yet", "Add one and import its statement under Statements.", "account_balance"
         )
+    elif told_of.total.count:
+        waits = words.count(told_of.total.count, "other line waits", "other lines wait")
+        ui.empty_state("None of these", f"{waits}. Take the reason or the age off above.", "search_off")
     else:
         ui.empty_state("Nothing waits", "Import the next statement under Statements.", "task_alt")
 

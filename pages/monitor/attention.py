@@ -60,7 +60,7 @@ def age_pills(buckets: Sequence[Bucket]) -> Age | None:
     return st.pills("Age", list(Age), key="age", format_func=label, label_visibility="collapsed")
 
 
-def narrowed(groups: Sequence[Group], wanted: Reason | None, age: Age | None) -> list[Group]:
+def narrowed(groups: Sequence[Group], wanted: Reason | None, age: Age | None = None) -> list[Group]:
     """The groups of a reason, an age and a payment, as far as they are asked for."""
     of = st.query_params.get("of")
     kept = []
@@ -413,7 +413,7 @@ def page(wanted_word: str | None) -> None:
     with app.sessions.read() as session:
         groups = attention.queue(session, here, now=app.now())
     wanted = WORDS.get(wanted_word or "")
-    age = age_pills(attention.aging(groups, now=app.now())) if groups else None
+    age = age_pills(attention.aging(narrowed(groups, wanted), now=app.now())) if groups else None
     shown = narrowed(groups, wanted, age)
     whole = wanted is not None or age is not None
     st.session_state.cases_walk = ui.Walk(
@@ -426,8 +426,11 @@ def page(wanted_word: str | None) -> None:
     chosen_bar(here, groups)
     for group in shown:
         group_of(here, group, whole=whole)
-    if not shown:
+    if not groups:
         ui.empty_state("Nothing needs you", "What does not fit will be listed here.", "task_alt")
+    elif not shown:
+        there = words.count(sum(len(group.cases) for group in groups), "other case waits", "other cases wait")
+        ui.empty_state("None of these", f"{there}. Take off above what you narrowed them by.", "search_off")
 
 
 st.title("Needs attention", anchor=False)
