@@ -17,9 +17,8 @@ PHONE = "\x01"
 
 #: What may come before the start of a formula, what may be one, and what may be either, as one byte each.
 _BEFORE, _START, _EITHER = b"bse"
-_PAIRS = [
-    bytes(pair) for pair in ((_BEFORE, _START), (_BEFORE, _EITHER), (_EITHER, _START), (_EITHER, _EITHER))
-]
+_PAIR = bytes((_BEFORE, _START))
+_BEFORES, _STARTS = (bytes((_BEFORE,)), bytes((_EITHER,))), (bytes((_START,)), bytes((_EITHER,)))
 
 
 def _classes() -> bytes:
@@ -55,16 +54,32 @@ def _suspects(lines: Sequence[bytes]) -> set[int]:
     found = (
         {nth for nth, line in enumerate(lines) if b"\r" in line or b"\0" in line} if _is_odd(whole) else set()
     )
+    ends = list(accumulate(map(len, lines)))
     classes = whole.translate(_CLASSES)
-    ends: list[int] = []
-    for pair in _PAIRS:
-        place = classes.find(pair)
+    for look in (_pair, _either):
+        place = look(classes, 0)
         while place >= 0:
-            ends = ends or list(accumulate(map(len, lines)))
             nth = bisect_right(ends, place)
             found.add(nth)
-            place = classes.find(pair, ends[nth])
+            place = look(classes, ends[nth])
     return found
+
+
+def _pair(classes: bytes, start: int) -> int:
+    """Where the next start of a formula follows what may come before one; -1 where none does."""
+    return classes.find(_PAIR, start)
+
+
+def _either(classes: bytes, start: int) -> int:
+    """Where the next byte that may be both stands beside its other half. There are few of them, and so a look
+    at each takes far less than looking through all for three pairs more."""
+    place = classes.find(_EITHER, start)
+    while place >= 0:
+        before, after = classes[place - 1 : place], classes[place + 1 : place + 2]
+        if before in _BEFORES or after in _STARTS:
+            return place
+        place = classes.find(_EITHER, place + 1)
+    return -1
 
 
 def _is_odd(whole: bytes) -> bool:
