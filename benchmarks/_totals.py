@@ -35,6 +35,8 @@ def of_the_first_release(sqlite: bool) -> tuple[str, ...]:
 
 
 def _totals(sqlite: bool) -> tuple[str, ...]:
+    """In the order of time, as a desk writes them."""
+
     def hour(column: str) -> str:
         if sqlite:
             return f"substr({column}, 1, 13) || '\\:00\\:00.000000'"
@@ -44,11 +46,11 @@ def _totals(sqlite: bool) -> tuple[str, ...]:
     return (
         f"INSERT INTO standings SELECT event_id, status, amount_currency, {_SUMS} GROUP BY 1, 2, 3",
         f"INSERT INTO made_hours SELECT {hour('created_at')}, event_id, status, stage, failure,"
-        f" amount_currency, {_SUMS} GROUP BY 1, 2, 3, 4, 5, 6",
+        f" amount_currency, {_SUMS} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1",
         f"INSERT INTO paid_hours SELECT {hour('paid_at')}, event_id, method, amount_currency, count(*),"
-        f" sum(amount_minor) {paid}",
+        f" sum(amount_minor) {paid} ORDER BY 1",
         f"INSERT INTO tallies SELECT {hour('paid_at')}, event_id, 'taken', method, amount_currency, count(*),"
-        f" sum(received_minor) {paid.replace('method, 4', 'method, 5')}",
+        f" sum(received_minor) {paid.replace('method, 4', 'method, 5')} ORDER BY 1",
         f"INSERT INTO tallies SELECT {hour('created_at')}, event_id, 'status', status, amount_currency,"
-        f" {_SUMS} GROUP BY 1, 2, 4, 5",
+        f" {_SUMS} GROUP BY 1, 2, 4, 5 ORDER BY 1",
     )

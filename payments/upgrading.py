@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Date, cast, delete, func, insert, select, text
+from sqlalchemy import Date, cast, delete, func, insert, literal_column, select, text
 
 from db import migrate
 from db.models import LiveHour, Tally, TallyMonth
@@ -57,4 +57,6 @@ def _add_up_events(sessions: Sessions) -> None:
         if next(totals.together(session), None) is not None:
             session.execute(delete(LiveHour))
             names = list(LiveHour.__table__.columns.keys())
-            session.execute(insert(LiveHour).from_select(names, totals.of_all_events(session)))
+            # in the order of time, as a desk writes them: a day's rows lie together
+            hours = totals.of_all_events(session).order_by(literal_column("1"))
+            session.execute(insert(LiveHour).from_select(names, hours))

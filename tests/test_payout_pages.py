@@ -1,5 +1,7 @@
 """Payouts as people of each role use them, and what is late or short told by itself."""
 
+import html
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -82,6 +84,41 @@ def test_a_payout_is_a_picture_with_its_rows(desk, role):
     for words in ("Gross sales", "VAT on the fees", "Refunds", "Paid out", "to the cent", one):
         assert words in told
     assert bool([each for each in at.button if "Take it back" in each.label]) is (role is Role.FINANCE)
+
+
+def test_each_payout_of_the_list_and_each_card_tells_what_it_leads_to(desk):
+    """Doors of this page are rows: how many payments a payout has, how many are not ours, and its gross."""
+    bench = There(desk)
+    first, second, third = bench.paid(), bench.paid(name="Sipho Nkosi"), bench.paid(Money(900_00))
+    bench.bring(bench.row(first), bench.row(second), "2026-11-20,Refund,WEBSHOP-1,,-100.00,,,,P1")
+    bench.bring(bench.row(third, 900_00, number="P2"), bench.row("NOBODY", number="P2"), name="2.csv")
+    bench.bank(Money(Money.parse(bench.net(2)).minor - 500).decimal)
+    bench.propose()
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE)
+    rows = rows_of(at)
+    assert len(rows) == 2
+    assert f"The newest {len(rows)} payouts" in all_html(at)
+    for row in rows:
+        (number,) = re.findall(r"/payouts[?]payout=(\d+)", row)
+        cells = texts(row)
+        inside = [texts(one) for one in rows_of(desk.open(PAGE, payout=number))]
+        sales = [one for one in inside if one[1] == "Payment"]
+        strangers = [one for one in sales if one[3] == "–"]
+        told = f"{len(sales)}, {len(strangers)} not ours" if strangers else f"{len(sales)}"
+        assert cells[6] == told
+        assert Money.parse(cells[2]) == Money(sum(Money.parse(one[5]).minor for one in sales))
+
+
+def rows_of(at) -> list[str]:
+    """Rows of the page's last sheet: the list of payouts, or what is in one."""
+    bodies = re.findall(r"<tbody>(.*?)</tbody>", all_html(at), re.DOTALL)
+    return re.findall(r"<tr.*?</tr>", bodies[-1], re.DOTALL)
+
+
+def texts(row: str) -> list[str]:
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+    return [html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in cells]
 
 
 def test_what_is_tied_is_taken_back_with_a_reason(desk):

@@ -32,7 +32,7 @@ def upgrade() -> None:
     ):
         op.execute(
             f"INSERT INTO live_hours SELECT {hour}, '{measure}', {key}, {_SUMS} FROM {table}"  # noqa: S608
-            " GROUP BY 1, 2, 3, 4"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 1"
         )
 
 
