@@ -109,7 +109,7 @@ def test_a_day_is_signed_by_one_approved_by_another_and_reopened_by_two(evening)
     reason = f"Reopen_why_{view.id}"
     at.text_area(key=reason).set_value("no")
     button(at, "Reopen").click().run()
-    assert "Say why" in at.warning[0].value
+    assert "Say why" in at.error[0].value
     at.text_area(key=reason).set_value("The bank sent a corrected statement.")
     button(at, "Reopen").click().run()
     assert "This was yours" in all_html(at)

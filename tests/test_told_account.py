@@ -273,7 +273,7 @@ def test_the_page_asks_says_whom_it_waits_for_and_shows_both_accounts(page_desk)
     assert "<td>4071234567</td><td><ins>62000012345</ins></td>" in shown
     assert "<td>Devconf Trust</td><td>Devconf Trust</td>" in shown
     at.button(key="approve_1").click().run()
-    assert at.success[0].value == "Approved."
+    assert at.success[0].value == r"Approved\."
     page_desk.cookie = admin
     at = opened(page_desk)
     assert not at.warning

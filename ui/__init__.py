@@ -53,7 +53,7 @@ from ui.pieces import (
     style,
     trouble,
 )
-from ui.proving import act, attempt, confirm_in_dialog, go, outcome, say_done
+from ui.proving import act, attempt, confirm_in_dialog, go, outcome, tell
 from ui.reminder_form import reminder_form
 from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
@@ -146,7 +146,6 @@ __all__ = [
     "reminder_form",
     "report_view",
     "require",
-    "say_done",
     "schedule_form",
     "share_link",
     "shown_columns",
@@ -157,6 +156,7 @@ __all__ = [
     "stood_banner",
     "style",
     "surplus_list",
+    "tell",
     "terms_form",
     "trouble",
     "verify_a_file",

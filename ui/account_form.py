@@ -10,7 +10,7 @@ from payments.events import EventView
 from payments.people import Person
 from ui.here import error_boundary
 from ui.pieces import escape, moment, plain
-from ui.proving import act, go, say_done
+from ui.proving import act, go, tell
 from words.approvals import ACCOUNT
 
 
@@ -102,7 +102,7 @@ def _save(event: EventView, wanted: Account, why: str) -> None:
         asked = app.sessions.run(
             lambda session: entrusting.set_account(session, me, event.code, wanted, why, now=app.now())
         )
-        say_done(
+        tell(
             f"The bank account of {event.name} is saved."
             if asked is None
             else "Asked. Payers are told what they were until another person has approved it."

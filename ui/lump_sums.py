@@ -1,6 +1,6 @@
 """Lump sums of the gateway that nobody told the payments of: asked about, and chosen by a person."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import streamlit as st
 
@@ -14,13 +14,12 @@ from payments.payouts import Explanation
 from payments.people import Action, Person
 from ui.here import error_boundary, require
 from ui.pieces import escape, plain, problem
+from ui.proving import tell
 
-#: Says what was done: a sentence, and whether it went wrong.
-Tell = Callable[..., None]
 SHOWN = 6  # explanations of one sum; what is as good beyond that tells nothing new
 
 
-def lump_sums(here: Person, tell: Tell) -> None:
+def lump_sums(here: Person) -> None:
     """What waits, and what may be in it once somebody asked."""
     with bootstrap.app().sessions.read() as session:
         waits = explaining.waiting(session, here)
@@ -36,15 +35,15 @@ def lump_sums(here: Person, tell: Tell) -> None:
         if here.may(Action.RECONCILE):
             st.button(
                 "Find what is in them", key="explain", type="primary", icon=":material/manage_search:",
-                on_click=_find_out, args=(tell,),
+                on_click=_find_out,
             )  # fmt: skip
         keys = {one.key for one in waits}
         for one in st.session_state.get("explained", ()):
             if one.key in keys:
-                _lump(here, one, tell)
+                _lump(here, one)
 
 
-def _find_out(tell: Tell) -> None:
+def _find_out() -> None:
     """What is sure is taken at once; the rest is shown with all that is as good."""
     try:
         app, here = bootstrap.app(), require(Action.RECONCILE)
@@ -53,7 +52,7 @@ def _find_out(tell: Tell) -> None:
             with app.sessions.read() as session:
                 st.session_state.explained = explaining.explain(session, here)
     except PaymentsError as error:
-        tell(str(error), True)
+        tell(str(error), bad=True)
         return
     tell(
         f"{run.explained} of {run.asked} explained by themselves. {run.tied} may be several things, "
@@ -61,7 +60,7 @@ def _find_out(tell: Tell) -> None:
     )
 
 
-def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
+def _lump(here: Person, one: Unexplained) -> None:
     with st.expander(escape(f"{one.on:%-d %b %Y} · {one.amount} · {one.text}"), expanded=True):
         if not one.found:
             plain("No trading day with captures fits its date.", "faint")
@@ -87,7 +86,7 @@ def _lump(here: Person, one: Unexplained, tell: Tell) -> None:
             )  # fmt: skip
             why = "" if one.found[0].is_whole else st.text_input("Why it is accepted so", max_chars=500)
             if st.form_submit_button("It is this", disabled=not here.may(Action.RECONCILE)):
-                _chosen(one, choice, why, tell)
+                _chosen(one, choice, why)
 
 
 def _said(one: Explanation) -> str:
@@ -97,7 +96,7 @@ def _said(one: Explanation) -> str:
     return f"{days}: {words.count(len(one.captures), 'payment', 'payments')}, {one.says}{held}{back}"
 
 
-def _chosen(one: Unexplained, choice: int | None, why: str, tell: Tell) -> None:
+def _chosen(one: Unexplained, choice: int | None, why: str) -> None:
     with error_boundary():
         if choice is None:
             problem("Choose one of them first.")

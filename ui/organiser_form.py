@@ -11,7 +11,7 @@ from payments.people import Action, Person
 from payments.search import PaymentDetail
 from ui.here import error_boundary
 from ui.pieces import file_link, moment, plain
-from ui.proving import go, say_done
+from ui.proving import go, tell
 from ui.sharing import share_text
 
 
@@ -58,7 +58,7 @@ def _save(event: EventView, wanted: Organiser) -> None:
 
     def do(me: Person) -> None:
         app.sessions.run(lambda session: organisers.save(session, me, event.code, wanted, now=app.now()))
-        say_done("The organiser is saved.")
+        tell("The organiser is saved.")
 
     with error_boundary():
         go(do)

@@ -1,7 +1,5 @@
 """The gateway's files on a page: brought, looked at first, what could not be read, and taken back whole."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 import bootstrap
@@ -15,9 +13,9 @@ from payments.settlements import FileView
 from ui.here import error_boundary, require
 from ui.payout_mapping import payout_mapping_screen
 from ui.pieces import escape, facts, moment, plain, problem
+from ui.proving import tell
 from ui.uploads import Taken, bring_file
 
-Tell = Callable[[str], None]
 TAKEN = Taken(
     "CSV or Excel", ("csv", "txt", "tsv", "xlsx"), "Download it from iKhokha as one of these.",
     "Download fewer days at once.",
@@ -25,7 +23,7 @@ TAKEN = Taken(
 SHOWN = 10
 
 
-def bring(here: Person, tell: Tell) -> None:
+def bring(here: Person) -> None:
     """A file or a pasted statement: what it says, before anything is written down."""
     if not here.may(Action.RECONCILE):
         return
@@ -34,7 +32,7 @@ def bring(here: Person, tell: Tell) -> None:
     name, data = (brought.name, brought.getvalue()) if brought else _sample()
     if name:
         with error_boundary():
-            _look(here, name, data, tell)
+            _look(here, name, data)
     with st.expander("Paste the daily statement instead", icon=":material/content_paste:"):
         with st.form("paste_statement", border=False):
             pasted = st.text_area(
@@ -45,7 +43,7 @@ def bring(here: Person, tell: Tell) -> None:
         if read and pasted.strip():
             with error_boundary():
                 told = settlements.read_text(pasted)
-                _take_in(told, pasted.encode(), None, tell)
+                _take_in(told, pasted.encode(), None)
 
 
 def _uploads() -> int:
@@ -66,7 +64,7 @@ def _sample() -> tuple[str, bytes]:
     return kept
 
 
-def _look(here: Person, name: str, data: bytes, tell: Tell) -> None:
+def _look(here: Person, name: str, data: bytes) -> None:
     try:
         with bootstrap.app().sessions.read() as session:
             told, mapping = settlements.read(session, here, name, data)
@@ -77,7 +75,7 @@ def _look(here: Person, name: str, data: bytes, tell: Tell) -> None:
         told, mapping = mapped
     _shown(told)
     if st.button("Keep these payouts", type="primary", icon=":material/login:", key="keep_payouts"):
-        _take_in(told, data, mapping, tell)
+        _take_in(told, data, mapping)
 
 
 def _shown(told: GatewayFile) -> None:
@@ -96,7 +94,7 @@ def _shown(told: GatewayFile) -> None:
         problem(f"Row {line.row} waits for a person: {line.reason}")
 
 
-def _take_in(told: GatewayFile, data: bytes, mapping: PayoutMapping | None, tell: Tell) -> None:
+def _take_in(told: GatewayFile, data: bytes, mapping: PayoutMapping | None) -> None:
     app, here = bootstrap.app(), require(Action.RECONCILE)
     with app.sessions.begin() as session:
         came = settlements.import_file(session, here, told, data, now=app.now(), mapping=mapping)
@@ -116,7 +114,7 @@ def _take_in(told: GatewayFile, data: bytes, mapping: PayoutMapping | None, tell
     st.rerun()
 
 
-def unread_rows(here: Person, tell: Tell) -> None:
+def unread_rows(here: Person) -> None:
     with bootstrap.app().sessions.read() as session:
         rows = settlements.unread(session, here)
     if not rows:
@@ -129,10 +127,10 @@ def unread_rows(here: Person, tell: Tell) -> None:
             plain(row.reason, "faint")
             if here.may(Action.RECONCILE):
                 with st.popover("Set it aside", icon=":material/do_not_disturb_on:"):
-                    _aside(row.id, tell)
+                    _aside(row.id)
 
 
-def _aside(row_id: int, tell: Tell) -> None:
+def _aside(row_id: int) -> None:
     with st.form(f"payout_row_{row_id}", border=False):
         why = st.text_input("Why it is nothing", key=f"payout_row_why_{row_id}", max_chars=500)
         if st.form_submit_button("Set it aside"):
@@ -145,17 +143,17 @@ def _aside(row_id: int, tell: Tell) -> None:
                 st.rerun()
 
 
-def imports_list(here: Person, tell: Tell) -> None:
+def imports_list(here: Person) -> None:
     with bootstrap.app().sessions.read() as session:
         found = settlements.files(session, here)
     if not found:
         return
     st.subheader("Imports", anchor=False)
     for file in found:
-        _one(here, file, tell)
+        _one(here, file)
 
 
-def _one(here: Person, file: FileView, tell: Tell) -> None:
+def _one(here: Person, file: FileView) -> None:
     gone = "Undone · " if file.undone_at else ""
     payouts = words.count(file.payouts, "payout", "payouts")
     with st.expander(escape(f"{gone}{file.name} · {payouts} · {moment(file.imported_at)}")):
@@ -176,10 +174,10 @@ def _one(here: Person, file: FileView, tell: Tell) -> None:
             why = st.text_input("Why it is taken back", key=f"undo_payouts_why_{file.id}", max_chars=500)
             if st.form_submit_button("Undo this import"):
                 with error_boundary():
-                    _undo(file.id, why, tell)
+                    _undo(file.id, why)
 
 
-def _undo(file_id: int, why: str, tell: Tell) -> None:
+def _undo(file_id: int, why: str) -> None:
     app, here = bootstrap.app(), require(Action.RECONCILE)
     gone = app.sessions.run(lambda session: settlements.undo(session, here, file_id, why, now=app.now()))
     tell(f"{words.count(gone, 'payout is', 'payouts are')} gone; their payments count as not paid out.")

@@ -18,7 +18,7 @@ Step = Callable[[Person], object]
 #: What waits, what is wrong with what was typed, and what came of the step.
 _WAITS, _WRONG, _FAILED, _TYPED = "proving_waits", "proving_wrong", "proving_failed", "proving_typed"
 _PASSKEY, _SEALED = "proving_passkey", "proving_sealed"
-_DONE, _REFUSED = "acted_done", "acted_refused"
+_TOLD = "acted_told"
 _ASKED = {
     "code": ("Code from your app", "Six digits, or a code on paper"),
     "password": ("Your password", "The one you sign in with"),
@@ -49,7 +49,7 @@ def act(done: str, change: Callable[..., object], *args: object) -> None:
 
     def do(me: Person) -> None:
         app.sessions.run(lambda session: change(session, me, *args, now=app.now()))
-        say_done(done)
+        tell(done)
 
     attempt(do)
 
@@ -59,20 +59,21 @@ def attempt(step: Step) -> None:
     try:
         go(step)
     except PaymentsError as error:
-        st.session_state[_REFUSED] = str(error)
+        tell(str(error), bad=True)
 
 
-def say_done(done: str) -> None:
-    """Have ``outcome`` say it."""
-    st.session_state[_DONE] = done
+def tell(sentence: str, *, bad: bool = False) -> None:
+    """Have ``outcome`` say what was done, or why it was not."""
+    st.session_state[_TOLD] = (sentence, bad)
 
 
 def outcome() -> None:
-    """What came of ``act``, once."""
-    if done := st.session_state.pop(_DONE, None):
-        st.success(escape(done), icon=":material/check:")
-    if refused := st.session_state.pop(_REFUSED, None):
-        problem(refused)
+    """What came of the last step, once, at the top of the page that is drawn after it."""
+    sentence, bad = st.session_state.pop(_TOLD, ("", False))
+    if sentence and bad:
+        problem(sentence)
+    elif sentence:
+        st.success(escape(sentence), icon=":material/check:")
 
 
 def confirm_in_dialog() -> None:

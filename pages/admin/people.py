@@ -66,7 +66,7 @@ def asked_or_done(change: Callable[..., ApprovalView | None], done: str, *args: 
 
     def do(me: Person) -> None:
         asked = app.sessions.run(lambda session: change(session, me, *args, now=app.now()))
-        ui.say_done(done if asked is None else ASKED)
+        ui.tell(done if asked is None else ASKED)
 
     ui.attempt(do)
 
@@ -265,7 +265,7 @@ def save(one: PersonView | None, email: str, wanted: Wanted, why: str) -> None:
                 else entrusting.add(session, me, email, wanted, why, now=app.now())
             )
         )
-        ui.say_done(f"{wanted.name} is saved." if asked is None else ASKED)
+        ui.tell(f"{wanted.name} is saved." if asked is None else ASKED)
         choose(None)
 
     ui.go(do)

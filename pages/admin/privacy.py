@@ -91,7 +91,7 @@ def begin(kind: Kind, references: list[str], told: str) -> None:
             lambda session: subject_requests.open_request(session, me, kind, references, told, now=app.now())
         )
         st.session_state.pop("privacy_found", None)
-        ui.say_done("The request is open. It is due within thirty days.")
+        ui.tell("The request is open. It is due within thirty days.")
 
     with ui.error_boundary():
         ui.go(do)
@@ -159,7 +159,7 @@ def correction_step(request: RequestView, _here: Person) -> None:
                 app.sessions.run(
                     lambda session: subject_requests.correct(session, me, request.id, payer, now=app.now())
                 )
-                ui.say_done("Corrected.")
+                ui.tell("Corrected.")
 
             with ui.error_boundary():
                 ui.go(do)
@@ -197,7 +197,7 @@ def ask_second(request: RequestView) -> None:
                         session, me, request.id, why or "", now=app.now()
                     )
                 )
-                ui.say_done("Asked. Somebody else decides under Approvals, within a day.")
+                ui.tell("Asked. Somebody else decides under Approvals, within a day.")
 
             with ui.error_boundary():
                 ui.go(do)
@@ -212,7 +212,7 @@ def _approved(request: RequestView, approval: ApprovalView, _here: Person) -> No
 
     def do(me: Person) -> None:
         subject_requests.carry_out(app.sessions, me, request.id, app.stones, now=app.now())
-        ui.say_done("Erased. What stays, and why, stands under What is held.")
+        ui.tell("Erased. What stays, and why, stands under What is held.")
 
     st.button(
         "Erase now", type="primary", icon=":material/delete_forever:", key=f"erase_{request.id}",
@@ -229,7 +229,7 @@ def refusal(request: RequestView) -> None:
             app.sessions.run(
                 lambda session: subject_requests.refuse(session, me, request.id, why or "", now=app.now())
             )
-            ui.say_done("Refused, and written down.")
+            ui.tell("Refused, and written down.")
 
         st.button("Refuse it", key=f"refuse_it_{request.id}", on_click=ui.attempt, args=(do,))
 
@@ -278,7 +278,7 @@ def _offer_to_begin() -> None:
 
 def _begin(me: Person) -> None:
     app.sessions.run(lambda session: retention.begin(session, me, now=app.now()))
-    ui.say_done("From tonight on, what is held too long goes by itself.")
+    ui.tell("From tonight on, what is held too long goes by itself.")
 
 
 def who_saw() -> None:

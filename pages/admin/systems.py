@@ -75,7 +75,7 @@ def ask(asking: Callable[..., object], *args: object, **more: object) -> None:
 
     def do(me: Person) -> None:
         app.sessions.run(lambda session: asking(session, me, *args, **more, now=app.now()))
-        ui.say_done("Asked. Once another person has approved it under Approvals, it is made here.")
+        ui.tell("Asked. Once another person has approved it under Approvals, it is made here.")
 
     with ui.error_boundary():
         ui.go(do)

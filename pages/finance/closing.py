@@ -12,7 +12,6 @@ from payments import accounts, adjustments, closing, dates, matched, night_draft
 from payments.accounts import AccountView
 from payments.closing import Draft, Figures
 from payments.coverage import Cover, Told
-from payments.errors import PaymentsError
 from payments.matched import PartView
 from payments.people import Action, Person
 from payments.sign_offs import Day, DayState, Period, SignOffView, State
@@ -39,24 +38,6 @@ TOLD_BY_NONE = {
     Told.UNPROVEN: "No statement tells of this day, and no balances prove that nothing happened on it.",
     Told.NOT_YET: "No statement tells of this day yet.",
 }
-
-
-def act(said: str, deed: Callable[[], object]) -> None:
-    """What a button does; its outcome is told on the page, which is drawn anew after it."""
-
-    def do(_me: Person) -> None:
-        deed()
-        st.session_state.closing_done = (said, False)
-
-    try:
-        ui.go(do)
-    except PaymentsError as error:
-        st.session_state.closing_done = (str(error), True)
-
-
-def last_done() -> None:
-    if told := st.session_state.pop("closing_done", None):
-        (st.warning if told[1] else st.success)(ui.escape(told[0]))
 
 
 # -- which account, which month -----------------------------------------------------------------------
@@ -284,20 +265,11 @@ def to_sign(here: Person, one: Draft, period: Period) -> None:
     with st.form(f"sign_{period}_{one.first_on}", border=False):
         note = st.text_input("A note for whoever approves it, or nothing", max_chars=1000)
         if st.form_submit_button(f"Sign {word}", type="primary", icon=":material/draw:"):
-            act(f"{word} is signed. Another person approves it.", lambda: sign(one, period, note))
+            ui.act(
+                f"{word} is signed. Another person approves it.", sign_offs.sign,
+                one.account_id, period, one.first_on, one.digest, note,
+            )  # fmt: skip
             st.rerun()
-
-
-def sign(one: Draft, period: Period, note: str) -> None:
-    here = ui.require(Action.RECONCILE)
-    app.sessions.run(lambda session: sign_offs.sign(
-            session, here, one.account_id, period, one.first_on, one.digest, note, now=app.now()
-        ))  # fmt: skip
-
-
-def decide(function: Callable[..., object], view: SignOffView, *why: str) -> None:
-    here = ui.require(Action.RECONCILE)
-    app.sessions.run(lambda session: function(session, here, view.id, *why, now=app.now()))
 
 
 def signed(here: Person, view: SignOffView) -> None:
@@ -333,8 +305,8 @@ def second(view: SignOffView, function: Callable[..., object], word: str, said: 
         ui.plain("This was yours: another person of finance, or an admin, decides.", "faint")
         return
     st.button(
-        word, key=f"{word}_{view.id}", type="primary", icon=":material/check:", on_click=act,
-        args=(said, lambda: decide(function, view)),
+        word, key=f"{word}_{view.id}", type="primary", icon=":material/check:", on_click=ui.act,
+        args=(said, function, view.id),
     )  # fmt: skip
 
 
@@ -342,7 +314,7 @@ def with_reason(view: SignOffView, function: Callable[..., object], word: str, s
     with st.popover(word, icon=f":material/{icon}:"), st.form(f"{word}_{view.id}", border=False):
         why = st.text_area("Why, for whoever reads it later", key=f"{word}_why_{view.id}", max_chars=500)
         if st.form_submit_button(word, type="primary", shortcut="Mod+Enter"):
-            act(said, lambda: decide(function, view, why))
+            ui.act(said, function, view.id, why)
             st.rerun()
 
 
@@ -398,6 +370,6 @@ def page(here: Person) -> None:
 
 
 st.title("Close", anchor=False)
-last_done()
+ui.outcome()
 with ui.error_boundary():
     page(person)

@@ -16,13 +16,12 @@ FIRST = 10
 
 def done(said: str) -> None:
     if said:
-        st.session_state.disputes_said = said
+        ui.tell(said)
     st.rerun()
 
 
 st.title("Disputes", anchor=False)
-if told := st.session_state.pop("disputes_said", None):
-    st.success(told)
+ui.outcome()
 with ui.error_boundary():
     with app.sessions.read() as session:
         views = disputes.listed(session, person)

@@ -126,7 +126,7 @@ def take_in(here: Person, name: str, data: bytes, report: Report) -> None:
     done = legacy.import_file(
         app.sessions, here, name, data, report.currency, demo=app.settings.demo, now=app.now(), progress=show
     )
-    st.session_state.legacy_done = (
+    ui.tell(
         f"{words.count(done.payments, 'payment', 'payments')} came in from {name}. "
         "They are among all others, with the sign Earlier record."
     )
@@ -214,8 +214,7 @@ def without_event(here: Person) -> None:
 
 
 st.title("Earlier records", anchor=False)
-if said := st.session_state.pop("legacy_done", None):
-    st.success(ui.escape(said))
+ui.outcome()
 with ui.error_boundary():
     busy = person.may(Action.RECONCILE) and bring(person)
     brought_before(person, busy=busy)

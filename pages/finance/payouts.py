@@ -29,15 +29,6 @@ PAGES = {"payments": "pages/monitor/payments.py", "payouts": "pages/finance/payo
 SHOWN = 6  # lines of the bank offered for one payout
 
 
-def tell(sentence: str, bad: bool = False) -> None:
-    st.session_state.payouts_done = (sentence, bad)
-
-
-def last_done() -> None:
-    if said := st.session_state.pop("payouts_done", None):
-        (st.warning if said[1] else st.success)(ui.escape(said[0]))
-
-
 def days_of(row: PayoutRow) -> str:
     return dates.say_days(row.first_on, row.last_on)
 
@@ -86,7 +77,7 @@ def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.Fee
 
 
 def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
-    lump_sums(here, tell)
+    lump_sums(here)
     if not rows:
         ui.empty_state(
             "No payout yet",
@@ -243,7 +234,7 @@ def tie_it(here: Person, row: PayoutRow) -> None:
             app.sessions.run(
                 lambda session: tying.tie(session, me, row.id, lines[choice].line_id, now=app.now(), why=why)
             )
-            tell(f"Payout {row.id} stands on the bank's line, with your name.")
+            ui.tell(f"Payout {row.id} stands on the bank's line, with your name.")
             st.rerun()
 
 
@@ -302,7 +293,7 @@ def take_back(here: Person, row: PayoutRow) -> None:
             me = ui.require(Action.RECONCILE)
             with app.sessions.begin() as session:
                 explained.take_back(session, me, row.id, why, now=app.now())
-            tell("Taken back; both stay in the history.")
+            ui.tell("Taken back; both stay in the history.")
             st.query_params.pop("payout", None)
             st.rerun()
 
@@ -424,7 +415,7 @@ def add_rates(since: date, rate_bp: dict[str, int], payout_fee_minor: int) -> No
                 session, me, valid_from=since, rate_bp=rate_bp, payout_fee_minor=payout_fee_minor,
                 now=app.now(),
             ))  # fmt: skip
-        tell("The rates are written down; every fee is held against those of its day.")
+        ui.tell("The rates are written down; every fee is held against those of its day.")
 
     ui.go(do)
     st.rerun()
@@ -451,15 +442,15 @@ def page(here: Person) -> None:
     elif chosen_part == FEES:
         costs(here, cost, first, last)
     elif chosen_part == FILES:
-        bring(here, tell)
-        unread_rows(here, tell)
-        imports_list(here, tell)
+        bring(here)
+        unread_rows(here)
+        imports_list(here)
     else:
         listed(here, rows)
 
 
 st.title("Payouts", anchor=False)
-last_done()
+ui.outcome()
 with ui.error_boundary():
     if opened := ui.id_in(st.query_params.get("payout", "")):
         one_payout(person, opened)

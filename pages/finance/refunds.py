@@ -1,6 +1,6 @@
 """Refunds: those that two people want made by EFT, the runs for the bank, and what became of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -19,17 +19,6 @@ from words import bank as bank_words
 person = ui.require(Action.RECONCILE)
 app = bootstrap.app()
 SEPARATORS = {",": "Comma", ";": "Semicolon", "\t": "Tab"}
-
-
-def act(said: str, deed: Callable[[Person], object]) -> None:
-    """For callbacks: its outcome is told on the page, which is drawn anew after this."""
-
-    def do(here: Person) -> None:
-        deed(here)
-        st.session_state.refunds_said = said
-
-    with ui.error_boundary():
-        ui.go(do)
 
 
 def card(order: OrderView) -> None:
@@ -57,16 +46,14 @@ def card(order: OrderView) -> None:
 def details(order: OrderView) -> None:
     ui.plain("Whoever opens them is on the record.", "faint")
 
-    def deed(here: Person) -> None:
+    def open_it(here: Person) -> None:
         account = app.sessions.run(
             lambda session: refund_orders.unmask(session, here, order.id, app.keys, now=app.now())
         )
         st.session_state.refund_opened = (order.id, account)
+        ui.tell(f"The account of {order.bank_reference} stands below its refund, once.")
 
-    st.button(
-        "Show the whole account", key=f"unmask_{order.id}", on_click=act,
-        args=(f"The account of {order.bank_reference} stands below its refund, once.", deed),
-    )  # fmt: skip
+    st.button("Show the whole account", key=f"unmask_{order.id}", on_click=ui.attempt, args=(open_it,))
 
 
 def opened(order: OrderView) -> None:
@@ -84,13 +71,9 @@ def opened(order: OrderView) -> None:
 
 def withdrawal(order: OrderView) -> None:
     why = st.text_area("Why is it not made after all?", key=f"withdraw_why_{order.id}", max_chars=500)
-
-    def deed(here: Person) -> None:
-        app.sessions.run(lambda session: refund_orders.withdraw(session, here, order.id, why, now=app.now()))
-
     st.button(
-        "Withdraw it", type="primary", key=f"withdraw_{order.id}", on_click=act,
-        args=("Withdrawn. The payment says why.", deed),
+        "Withdraw it", type="primary", key=f"withdraw_{order.id}", on_click=ui.act,
+        args=("Withdrawn. The payment says why.", refund_orders.withdraw, order.id, why),
     )  # fmt: skip
 
 
@@ -134,18 +117,11 @@ def start(chosen: Sequence[OrderView], total: Money, able: Sequence[AccountView]
     left, right = st.columns(2)
     account = left.selectbox("Paid from", list(names), format_func=names.__getitem__, key="run_account")
     on = right.date_input("To be paid on", first, min_value=today, format="DD/MM/YYYY", key="run_on")
-
-    def deed(here: Person) -> None:
-        app.sessions.run(
-            lambda session: refund_runs.make(
-                session, here, account, [one.id for one in chosen], on, now=app.now()
-            )
-        )
-
+    told = "The run is made. Take its file to the bank, then say that it was sent."
     st.button(
         f"Make a run of {words.count(len(chosen), 'refund', 'refunds')}, {total}", type="primary",
-        icon=":material/playlist_add_check:", disabled=not chosen, key="run_make", on_click=act,
-        args=("The run is made. Take its file to the bank, then say that it was sent.", deed),
+        icon=":material/playlist_add_check:", disabled=not chosen, key="run_make", on_click=ui.act,
+        args=(told, refund_runs.make, account, [one.id for one in chosen], on),
     )  # fmt: skip
 
 
@@ -176,30 +152,24 @@ def files_of(run: RunView) -> None:
 
     def prove(here: Person) -> None:
         people.proven(here, now=app.now())
+        ui.tell("For five minutes the files can be taken.")
 
     st.button(
-        "Files for the bank", icon=":material/lock:", key=f"files_{run.id}", on_click=act,
-        args=("For five minutes the files can be taken.", prove),
+        "Files for the bank", icon=":material/lock:", key=f"files_{run.id}", on_click=ui.attempt,
+        args=(prove,),
     )  # fmt: skip
 
 
 def steps(run: RunView) -> None:
-    def sent(here: Person) -> None:
-        app.sessions.run(lambda session: refund_runs.sent(session, here, run.id, now=app.now()))
-
     st.button(
-        "The bank has it", type="primary", icon=":material/send:", key=f"sent_{run.id}", on_click=act,
-        args=("Sent. The statement says what becomes of each.", sent),
+        "The bank has it", type="primary", icon=":material/send:", key=f"sent_{run.id}", on_click=ui.act,
+        args=("Sent. The statement says what becomes of each.", refund_runs.sent, run.id),
     )  # fmt: skip
     with st.popover("Call back", icon=":material/undo:"):
         why = st.text_area("Why?", key=f"call_why_{run.id}", max_chars=500)
-
-        def called(here: Person) -> None:
-            app.sessions.run(lambda session: refund_runs.call_back(session, here, run.id, why, now=app.now()))
-
         st.button(
-            "Call it back", type="primary", key=f"call_{run.id}", on_click=act,
-            args=("Called back. Its refunds wait for another run.", called),
+            "Call it back", type="primary", key=f"call_{run.id}", on_click=ui.act,
+            args=("Called back. Its refunds wait for another run.", refund_runs.call_back, run.id, why),
         )  # fmt: skip
 
 
@@ -238,18 +208,18 @@ def columns(ours: Sequence[AccountView]) -> None:
             ui.plain("So it looks, with invented payees:", "faint")
             st.code(bank_batches.sample(wanted, app.now()), language=None)
 
-        def deed(here: Person) -> None:
+        def remember(here: Person) -> None:
             wanted = Layout.read(said, separator, with_headings=headings)
             app.sessions.run(
                 lambda session: refund_runs.remember_layout(session, here, account, wanted, now=app.now())
             )
+            ui.tell("Remembered.")
 
-        st.button("Remember them", key="layout_keep", on_click=act, args=("Remembered.", deed))
+        st.button("Remember them", key="layout_keep", on_click=ui.attempt, args=(remember,))
 
 
 st.title("Refunds", anchor=False)
-if told := st.session_state.pop("refunds_said", None):
-    st.success(told)
+ui.outcome()
 with ui.error_boundary():
     with app.sessions.read() as session:
         returned = refund_orders.listed(session, person, (State.RETURNED,))

@@ -21,15 +21,6 @@ SHOWN = 10
 NEW = "new"
 
 
-def tell(sentence: str, *, bad: bool = False) -> None:
-    st.session_state.rules_done = (sentence, bad)
-
-
-def last_done() -> None:
-    if said := st.session_state.pop("rules_done", None):
-        (st.warning if said[1] else st.success)(ui.escape(said[0]))
-
-
 def edit(which: str | int | None) -> None:
     """Open the form, with nothing left in it of what was written before."""
     st.session_state.rule_edit = which
@@ -88,9 +79,9 @@ def save(draft: RuleDraft, rule_id: int | None) -> None:
         here = ui.require(Action.RECONCILE)
         app.sessions.run(lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id))
     except PaymentsError as error:
-        tell(str(error), bad=True)
+        ui.tell(str(error), bad=True)
         return
-    tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
+    ui.tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
     edit(None)
 
 
@@ -150,7 +141,7 @@ def try_it(view: RuleView) -> None:
             tried = rule_book.try_out(session, person, rule_book.copy_of(view), now=app.now())
         st.session_state.rule_tried = (view.id, tried)
     except PaymentsError as error:
-        tell(str(error), bad=True)
+        ui.tell(str(error), bad=True)
 
 
 def shadow(number: int, days: int) -> None:
@@ -159,9 +150,9 @@ def shadow(number: int, days: int) -> None:
         tried = app.sessions.run(
             lambda session: rule_book.start_shadow(session, here, number, days=days, now=app.now())
         )
-        tell(f"In the shadow for {words.count(days, 'day', 'days')}. {tried.says}")
+        ui.tell(f"In the shadow for {words.count(days, 'day', 'days')}. {tried.says}")
     except PaymentsError as error:
-        tell(str(error), bad=True)
+        ui.tell(str(error), bad=True)
 
 
 def live(number: int) -> None:
@@ -169,25 +160,17 @@ def live(number: int) -> None:
         tried = app.sessions.run(
             lambda session: rule_book.go_live(session, ui.require(Action.RECONCILE), number, now=app.now())
         )
-        tell(f"It acts from now on. {tried.says}")
+        ui.tell(f"It acts from now on. {tried.says}")
     except PaymentsError as error:
-        tell(str(error), bad=True)
+        ui.tell(str(error), bad=True)
 
 
 def off(number: int, why: str) -> None:
-    try:
-        app.sessions.run(
-            lambda session: rule_book.switch_off(
-                session, ui.require(Action.RECONCILE), number, why, now=app.now()
-            )
-        )
-        tell("It is off; what it matched stays.")
-    except PaymentsError as error:
-        tell(str(error), bad=True)
+    ui.act("It is off; what it matched stays.", rule_book.switch_off, number, why)
 
 
 st.title("Rules", anchor=False)
-last_done()
+ui.outcome()
 with ui.error_boundary():
     ui.plain(
         "A rule says what a line is. What people decided, and a reference that is exact, outrank it; the "

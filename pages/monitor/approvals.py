@@ -1,6 +1,6 @@
 """Approvals: what somebody asked for and a second person decides upon."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import streamlit as st
@@ -11,7 +11,7 @@ import words
 from db.money import Money
 from payments import approvals, events, sign_offs, two_people
 from payments.approvals import ApprovalView, State
-from payments.people import Action, Person, Role
+from payments.people import Action, Role
 from payments.sign_offs import Period
 from words import approvals as approval_words
 from words import bank as bank_words
@@ -96,7 +96,7 @@ def next_steps(request: ApprovalView) -> None:
         with st.container(horizontal=True, gap="small"):
             st.button(
                 "Approve", type="primary", icon=":material/check:", key=f"approve_{request.id}",
-                on_click=act, args=("Approved.", lambda me: approve(me, request.id)),
+                on_click=ui.act, args=("Approved.", two_people.approve, request.id),
             )  # fmt: skip
             with st.popover("Refuse", icon=":material/block:"):
                 refusal(request)
@@ -105,7 +105,7 @@ def next_steps(request: ApprovalView) -> None:
     if own and request.state in (State.WAITING, State.APPROVED):
         st.button(
             "Take it back", icon=":material/undo:", key=f"withdraw_{request.id}",
-            on_click=act, args=("Taken back.", lambda me: withdraw(me, request.id)),
+            on_click=ui.act, args=("Taken back.", approvals.withdraw, request.id),
         )  # fmt: skip
 
 
@@ -121,28 +121,8 @@ def refusal(request: ApprovalView) -> None:
                 app.sessions.run(
                     lambda session: approvals.refuse(session, person, request.id, why, now=app.now())
                 )
-                st.session_state.approval_said = "Refused."
+                ui.tell("Refused.")
                 st.rerun()
-
-
-def approve(me: Person, request_id: int) -> None:
-    app.sessions.run(lambda session: two_people.approve(session, me, request_id, now=app.now()))
-
-
-def withdraw(me: Person, request_id: int) -> None:
-    app.sessions.run(lambda session: approvals.withdraw(session, me, request_id, now=app.now()))
-
-
-def act(said: str, deed: Callable[[Person], None]) -> None:
-    """Its outcome is told on the page, which is drawn anew after this."""
-    st.session_state.approval_said = ""
-
-    def do(me: Person) -> None:
-        deed(me)
-        st.session_state.approval_said = said
-
-    with ui.error_boundary():
-        ui.go(do)
 
 
 def listed(requests: tuple[ApprovalView, ...], names: dict[int, str]) -> None:
@@ -175,8 +155,7 @@ def sign_offs_waiting() -> bool:
 
 
 st.title("Approvals", anchor=False)
-if said := st.session_state.pop("approval_said", None):
-    st.success(said, icon=":material/check:")
+ui.outcome()
 chosen = st.segmented_control(
     "Which", [OPEN, ENDED], default=OPEN, required=True, key="approvals_which", label_visibility="collapsed"
 )
