@@ -30,6 +30,7 @@ MOST_AT_ONCE = 20_000
 #: Rows in one step: enough to be quick, few enough that progress moves.
 QUICK_STEP, SLOW_STEP = 20, 5
 _TOGETHER = 500
+_LEFT = "by now it is not among those that match"
 
 _T = TypeVar("_T")
 
@@ -39,7 +40,7 @@ Target = Filter | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Preview:
-    """What a deed would do now. ``skipped`` tells why, and how many each."""
+    """What a deed would do now. ``skipped`` tells why, and how many each; ``ids`` are all it looked at."""
 
     deed: Deed
     count: int
@@ -47,6 +48,7 @@ class Preview:
     sums: Mapping[str, Money]
     skipped: Mapping[str, int]
     first: tuple[str, ...]  # references of some that it would be done to
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
     doing, skipped = 0, Counter[str]()
     sums: dict[str, Money] = {}
     first: list[str] = []
+    ids: list[int] = []
     for subject in _subjects(session, person, deed, target):
+        ids.append(subject.id)
         if why := deeds.obstacle(person, deed, subject, given):
             skipped[why] += 1
             continue
@@ -94,28 +98,44 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
             first.append(subject.reference)
         if (worth := deeds.worth(deed, subject)) is not None:
             sums[worth.currency] = sums.get(worth.currency, Money(0, worth.currency)) + worth
-    return Preview(deed, doing + skipped.total(), doing, sums, dict(skipped.most_common()), tuple(first))
+    told = dict(skipped.most_common())
+    return Preview(deed, len(ids), doing, sums, told, tuple(first), tuple(ids))
 
 
 def start(
-    session: Session, person: Person, deed: Deed, target: Target, given: Given, *, now: datetime
+    session: Session,
+    person: Person,
+    deed: Deed,
+    target: Target,
+    given: Given,
+    *,
+    now: datetime,
+    seen: Sequence[int] | None = None,
 ) -> int:
-    """Write down what is to be done, and to which; ``step`` does it. Returns the run's id."""
+    """Write down what is to be done, and to which; ``step`` does it. Returns the run's id.
+
+    ``seen`` are those of the preview that somebody said yes to: what came to match since is left out, and
+    what matches no more is told among the skipped, so that their number is the one that was agreed to.
+    """
     _check(person, deed, target, given)
     _proven(person, deed, now)
     run = BulkRun(deed=deed, person_id=person.id, given=given.plain(), started_at=now, finished_at=None)
     session.add(run)
     session.flush()
     subject = "case_id" if deed in ON_CASES else "payment_id"
-    count = 0
-    for some in _batches(_subjects(session, person, deed, target)):
+    agreed, there = None if seen is None else frozenset(seen), set[int]()
+    subjects = _subjects(session, person, deed, target)
+    for some in _batches(one for one in subjects if agreed is None or one.id in agreed):
         rows = [
             _row(run.id, deed, subject, one, deeds.obstacle(person, deed, one, given), now) for one in some
         ]
         session.execute(insert(BulkRow), rows)
-        count += len(rows)
-    if not count:
+        there |= {one.id for one in some}
+    if not there:
         raise InvalidInput("Nothing matches any more. Look at the list again.")
+    for gone in _batches(sorted((agreed or there) - there)):
+        session.execute(insert(BulkRow), [_left_out(run.id, subject, one, now) for one in gone])
+    count = len(agreed or there)
     audit.record(session, person, "start_bulk", f"run {run.id}", now=now, deed=deed, count=count)
     return run.id
 
@@ -239,6 +259,11 @@ def _row(
     )
     was = {"asked": one.asked_id} if deed is Deed.APPROVE else None  # that one, and none that comes later
     return {"run_id": run_id, "was": was, **at, **known}
+
+
+def _left_out(run_id: int, subject: str, of: int, now: datetime) -> dict[str, Any]:
+    at: dict[str, Any] = {"payment_id": None, "case_id": None, subject: of}
+    return {"run_id": run_id, "was": None, **at, "outcome": "skipped", "why": _LEFT, "done_at": now}
 
 
 def _subject(session: Session, person: Person, row: BulkRow) -> Subject:

@@ -127,6 +127,25 @@ def test_a_preview_tells_how_many_how_much_and_what_is_skipped_and_changes_nothi
     assert count(sessions, BulkRow) == 0
 
 
+def test_what_was_agreed_to_is_done_and_nothing_that_came_after_it_was_looked_at(
+    sessions, gateway, finance, references, now
+):
+    """Of nine that were shown two were paid before the click: seven were cancelled, without a word."""
+    waiting = Filter(statuses=(Status.OPEN,))
+    told = look(sessions, finance, Deed.CANCEL, waiting, Given(WHY))
+    gateway.says("link00000000002", Answer.PAID, "PAID")
+    process(sessions, gateway, accept(sessions, now, link="link00000000002", word="PAID"), now)
+    later = issue(sessions, gateway, now=now, payer_name="Later").reference
+    with sessions.begin() as session:
+        run_id = bulk.start(session, finance, Deed.CANCEL, waiting, Given(WHY), now=now, seen=told.ids)
+    done = finish(sessions, gateway, finance, run_id, now)
+    assert (told.doing, done.outcomes) == (3, {"done": 2, "skipped": 1})
+    assert results(sessions, finance, run_id)[references[1]] == (
+        "skipped", "by now it is not among those that match",
+    )  # fmt: skip
+    assert statuses(sessions, [references[1], later]) == ["paid", "open"]
+
+
 def test_more_than_one_run_takes_is_refused_and_never_cut(sessions, finance, references, now, monkeypatch):
     monkeypatch.setattr(bulk, "MOST_AT_ONCE", 3)
     with pytest.raises(InvalidInput, match="Narrow the filter"):

@@ -214,17 +214,20 @@ def _previewed(here: Person, many: Many, told: Preview, given: Given) -> None:
         if told.doing:
             st.button(
                 f"Do it to {words.number(told.doing)}", type="primary", icon=":material/check:",
-                key="bulk_do", on_click=_start, args=(many, told.deed, given),
+                key="bulk_do", on_click=_start, args=(many, told, given),
             )  # fmt: skip
         st.button("Back", key="bulk_back", on_click=_back)
 
 
-def _start(many: Many, deed: Deed, given: Given) -> None:
+def _start(many: Many, looked_at: Preview, given: Given) -> None:
+    """Of these, and of no payment that nobody looked at."""
     app = bootstrap.app()
 
     def start(me: Person) -> None:
         run_id = app.sessions.run(
-            lambda session: bulk.start(session, me, deed, many.target, given, now=app.now())
+            lambda session: bulk.start(
+                session, me, looked_at.deed, many.target, given, now=app.now(), seen=looked_at.ids
+            )
         )
         st.session_state.bulk = {"run": run_id}
 
@@ -290,6 +293,13 @@ def _which(told: Progress) -> str | None:
 
 def _table(rows: Iterable[bulk.Result]) -> None:
     st.table(
-        [{"Payment": escape(row.reference), "Outcome": row.outcome, "Why": escape(row.why)} for row in rows],
+        [
+            {"Payment": escape(row.reference), "Outcome": row.outcome, "Why": escape(_why(row))}
+            for row in rows
+        ],
         border="horizontal",
     )
+
+
+def _why(row: bulk.Result) -> str:
+    return "" if row.why == row.outcome else row.why  # undone, because it was undone
