@@ -109,6 +109,21 @@ def test_each_pill_of_the_bench_tells_how_many_lines_it_shows_and_how_much_is_in
     assert f"4 lines wait · {words.sums({'ZAR': added_up(whole)})} at risk" in all_html(at)
 
 
+def test_from_the_drawer_of_a_line_the_list_goes_on(desk):
+    """Who worked through fifty lines had closed the drawer and opened the next one each time."""
+    banked(desk, ("Rent 1", "77.10"), ("Rent 2", "88.20"))
+    desk.sign_in(Role.FINANCE)
+    first, second = (line["id"] for line in lines(desk.open(BENCH)))
+    at = desk.open(BENCH, line=first)
+    assert "1 of 2" in all_html(at)
+    assert (at.button(key="line_before").disabled, at.button(key="line_next").disabled) == (True, False)
+    at.button(key="line_next").click().run()
+    assert "2 of 2" in all_html(at)
+    assert "Rent 2" in all_html(at)
+    assert at.query_params["line"] == second
+    assert at.button(key="line_next").disabled
+
+
 def added_up(some: list[dict]) -> Money:
     return Money(sum(Money.parse(line["amount"]).minor for line in some))
 
@@ -273,7 +288,7 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
     text = f"Date,Description,Amount,Balance\n2026-11-23,EFT {reference},1500.00,1500.00\n2026-11-23,EFT,x,\n"
     at = sample(desk, tmp_path, "march", text)
     harmless(at)
-    assert "3 = 1 lines + 1 that cannot be read + 1 headings and totals" in all_html(at)
+    assert "3: 1 line, 1 that could not be read, 1 heading or total" in all_html(at)
     with desk.sessions.read() as session:
         assert session.scalars(select(StatementLine)).all() == []
     at.button(key="import").click().run()

@@ -64,7 +64,7 @@ from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
 from ui.timelines import record
 from ui.uploads import TABLE, Taken, bring_file
-from ui.walk import Walk
+from ui.walk import Walk, way_along
 
 __all__ = [
     "ORDERS",
@@ -163,4 +163,5 @@ __all__ = [
     "views_popover",
     "waiting_files",
     "waiting_slips",
+    "way_along",
 ]

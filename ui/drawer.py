@@ -33,7 +33,7 @@ from ui.reminder_form import reminders_of
 from ui.several import places_list
 from ui.sharing import share_link
 from ui.timelines import timeline
-from ui.walk import Walk, turn_to
+from ui.walk import Walk, turn_to, way_along
 
 MONEY_ONLY = "Money only"
 
@@ -121,30 +121,7 @@ def as_it_stood(here: Person, reference: str, past: datetime) -> None:
 
 def neighbours(reference: str) -> None:
     """Where this payment stands in the list it was opened from, and the way along it."""
-    walk: Walk | None = st.session_state.get("walk")
-    at = walk.place(reference) if walk else None
-    if walk is None or at is None:
-        return
-    with st.container(
-        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="drawer_walk"
-    ):
-        for key, label, icon, by in (
-            ("drawer_before", "Previous", "arrow_back", -1), ("drawer_next", "Next", "arrow_forward", 1),
-        ):  # fmt: skip
-            st.button(
-                label, key=key, icon=f":material/{icon}:", type="tertiary", on_click=step,
-                args=(walk, reference, by), disabled=not walk.goes(reference, by),
-            )  # fmt: skip
-        plain(f"{words.number(walk.before + at + 1)} in the list", "faint")
-    keys = {
-        "j": "drawer_next",
-        "n": "drawer_next",
-        "ArrowRight": "drawer_next",
-        "k": "drawer_before",
-        "p": "drawer_before",
-        "ArrowLeft": "drawer_before",
-    }
-    hotkeys(keys, key="drawer")
+    way_along(st.session_state.get("walk"), reference, key="drawer", go=step)
     if st.session_state.get("drawer_turn"):
         st.rerun()
 

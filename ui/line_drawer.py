@@ -18,6 +18,7 @@ from ui.here import error_boundary, id_in, require
 from ui.matches import match_told
 from ui.pieces import escape, facts, plain, problem
 from ui.rests import rest_of_line
+from ui.walk import Walk, way_along
 from words import bank as bank_words
 
 _LEFT_OVER = {
@@ -30,14 +31,21 @@ def _close() -> None:
     st.query_params.pop("line", None)
 
 
+def line_drawer(number: str) -> None:
+    """The line, and the way along ``lines_walk`` from it."""
+    st.session_state.line_at = number
+    _drawer()
+
+
 @st.dialog("Bank line", position="right", width="medium", on_dismiss=_close)
 @error_boundary()
-def line_drawer(number: str) -> None:
-    app, here = bootstrap.app(), require(Action.SEE_BANK)
+def _drawer() -> None:
+    app, here, number = bootstrap.app(), require(Action.SEE_BANK), st.session_state.line_at
     with app.sessions.read() as session:
         view = exceptions.get(session, here, id_in(number), now=app.now())
         owners = exceptions.owners(session, here, now=app.now())
         history = matched.list_matches(session, here, line_ids=[view.line_id])
+    way_along(st.session_state.get("lines_walk"), number, key="line", go=_step)
     st.badge(bank_words.EXCEPTION[view.reason].word, icon=":material/flag:", color="orange")
     plain(f"{view.amount} · {view.text}", "name")
     plain(bank_words.remedy(view))
@@ -54,6 +62,11 @@ def line_drawer(number: str) -> None:
         _assignment(view, owners)
     for match in history:
         match_told(match)
+
+
+def _step(walk: Walk, number: str, by: int) -> None:
+    if to := walk.neighbour(number, by):
+        st.query_params["line"] = st.session_state.line_at = to
 
 
 # -- what it is for -----------------------------------------------------------------------------------

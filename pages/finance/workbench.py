@@ -260,6 +260,8 @@ def page(here: Person) -> None:
         views = exceptions.queue(
             session, here, now=app.now(), reason=WORDS.get(wanted or ""), age=age, limit=SHOWN
         )
+    more = f"{SHOWN}+" if len(views) == SHOWN else ""
+    st.session_state.lines_walk = ui.Walk([str(view.line_id) for view in views], of=more)
     chosen_bar(views)
     if views:
         ui.lines_list(

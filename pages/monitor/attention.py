@@ -260,7 +260,7 @@ def drawer(number: str) -> None:
 def _drawer() -> None:
     here = ui.require(Action.SEE)
     number = st.session_state.case_at
-    neighbours(number)
+    ui.way_along(st.session_state.get("cases_walk"), number, key="case", go=step)
     with app.sessions.read() as session:
         case = attention.get(session, here, ui.id_in(number), now=app.now())
         owners = dict(attention.owners(session, here, case))
@@ -281,25 +281,8 @@ def _drawer() -> None:
         ui.hotkeys({}, key="case", focus=field)
 
 
-def neighbours(number: str) -> None:
-    walk: ui.Walk | None = st.session_state.get("cases_walk")
-    if walk is None or walk.place(number) is None:
-        return
-    with st.container(horizontal=True, horizontal_alignment="distribute"):
-        for key, label, icon, by in (
-            ("case_before", "Previous", "arrow_back", -1), ("case_next", "Next", "arrow_forward", 1),
-        ):  # fmt: skip
-            st.button(
-                label, key=key, icon=f":material/{icon}:", type="tertiary", on_click=step,
-                args=(walk.neighbour(number, by),), disabled=walk.neighbour(number, by) is None,
-            )  # fmt: skip
-    on, back = ("j", "n", "ArrowRight"), ("k", "p", "ArrowLeft")
-    keys = dict.fromkeys(on, "case_next") | dict.fromkeys(back, "case_before")
-    ui.hotkeys(keys, key="case_walk")
-
-
-def step(number: str) -> None:
-    st.query_params["case"] = st.session_state.case_at = number
+def step(walk: ui.Walk, number: str, by: int) -> None:
+    st.query_params["case"] = st.session_state.case_at = walk.neighbour(number, by)
     st.session_state.pop("case_how", None)
 
 
