@@ -120,7 +120,11 @@ def parts(wanted: Filter) -> list[Filter]:
     """Each thing a filter asks for, alone; together they are the filter, at whichever moment."""
     alone = [Filter(text=wanted.text)] if wanted.text else []
     alone += [Filter(without=(word,)) for word in wanted.without]
-    rest = [field for field in fields(Filter) if field.name not in ("text", "without", "as_of")]
+    told = {"text", "without", "as_of"}
+    if wanted.amount_from is not None and wanted.amount_from == wanted.amount_to:  # one amount, exactly
+        alone.append(Filter(amount_from=wanted.amount_from, amount_to=wanted.amount_to))
+        told |= {"amount_from", "amount_to"}
+    rest = [field for field in fields(Filter) if field.name not in told]
     given = ((field, getattr(wanted, field.name)) for field in rest)
     return alone + [Filter(**{field.name: value}) for field, value in given if value != field.default]
 

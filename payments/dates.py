@@ -42,13 +42,16 @@ def next_bank_day(day: date, steps: int = 1) -> date:
     return day
 
 
-def say_moment(moment: datetime, *, now: datetime | None = None) -> str:
-    """``23 Nov 2026, 14:02``; with ``now``, ``today 14:02`` and ``yesterday 14:02`` where they fit."""
+def say_moment(moment: datetime, *, now: datetime | None = None, brief: bool = False) -> str:
+    """``23 Nov 2026, 14:02``; with ``now``, ``today 14:02`` and ``yesterday 14:02`` where they fit; ``brief``
+    leaves out a year that is this one."""
     local = moment.astimezone(SAST)
     if now is not None:
         days_ago = (business_day(now) - local.date()).days
         if days_ago in (0, 1):
             return f"{('today', 'yesterday')[days_ago]} {local:%H:%M}"
+        if brief and local.year == business_day(now).year:
+            return f"{local.day} {local:%b, %H:%M}"
     return f"{local.day} {local:%b %Y, %H:%M}"
 
 

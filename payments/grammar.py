@@ -408,7 +408,9 @@ def _amounts(least: Money | None, most: Money | None) -> Iterator[str]:
     if least is not None and least == most:
         yield f"={amount_words(least)}"
         return
-    if least is not None:
+    if least is not None and least.minor % 100 == 1:  # nobody means a cent
+        yield f">{amount_words(Money(least.minor - 1, least.currency))}"
+    elif least is not None:
         yield f">={amount_words(least)}"
     if most is not None:
         yield f"<={amount_words(most)}"

@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime
 import pytest
 
 from db.money import Money
-from payments import filters
+from payments import filters, grammar
 from payments.dates import day_span
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
 from payments.references import with_check
 from payments.search import Filter
 from payments.stages import NO_CODE, Stage
+from words import filters as filter_words
 
 TODAY = date(2026, 11, 23)
 WANTED = [
@@ -129,3 +130,34 @@ def test_only_what_tells_of_nobody_stands_in_an_address(text, public):
 def test_a_filter_half_understood_is_refused(pairs):
     with pytest.raises(InvalidInput, match="cannot be read"):
         filters.from_query(pairs)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        pytest.param(Filter(amount_from=Money(100_001)), "More than R1\u00a0000.00", id="more than"),
+        pytest.param(Filter(amount_from=Money(100_000)), "From R1\u00a0000.00", id="from"),
+        pytest.param(Filter(amount_to=Money(129_999)), "Up to R1\u00a0299.99", id="a price ends so"),
+        pytest.param(
+            Filter(amount_from=Money(8_000), amount_to=Money(8_000)), "Exactly R80.00", id="one amount"
+        ),
+        pytest.param(Filter(statuses=filter_words.GROUPS["Waiting"]), "Waiting", id="the pill's statuses"),
+        pytest.param(
+            Filter(statuses=(Status.OPEN, Status.PAID)), "Status: Waiting, Paid", id="one status of a pill's"
+        ),
+        pytest.param(Filter(events=("JOZI",)), "Event: Joburg Tech Week", id="an event by its name"),
+        pytest.param(Filter(events=("GONE",)), "Event: GONE", id="one that is not known"),
+    ],
+)
+def test_a_condition_is_told_as_it_was_meant_and_is_one_thing_to_take_away(wanted, told):
+    """``>1000`` was told as from R1 000.01, an exact amount as two bounds, and one pill as four statuses."""
+    (alone,) = filters.conditions(wanted)
+    assert (
+        filter_words.condition(alone, datetime(2026, 11, 23, tzinfo=UTC), {"JOZI": "Joburg Tech Week"})
+        == told
+    )
+    assert filters.minus(wanted, alone) == Filter()
+
+
+def test_more_than_an_amount_is_written_as_it_is_typed():
+    assert grammar.write(grammar.read(">1000", TODAY)) == ">1000"

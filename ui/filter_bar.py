@@ -61,17 +61,23 @@ def filter_bar(person: Person) -> Filter | None:
     today = dates.business_day(bootstrap.app().now())
     _arrive(person, today)
     wanted: Filter = STATE.wanted
+    names = _event_names(person)
+    shut = "" if STATE.get("filters_open") else "_shut"  # a phone's: where there is room, all is there
     left, right = st.columns([3, 2])
-    with left:
+    with left.container(horizontal=True, gap="small"):
         _search_box(person, wanted, today)
-    with right.container(horizontal=True):
-        _event_box(person, wanted)
+        with st.container(key="filters_fold", width="content"):
+            _fold(wanted)
+    with right.container(horizontal=True, key=f"filters_rare{shut}"):
+        _choose(
+            "Events", "events", list(names), wanted, "All events", lambda code: names.get(code, code), True
+        )
         with st.popover("More", icon=":material/tune:"):
             _rarer(person, wanted)
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key=f"filters_bar{shut}"):
         _day_bar(wanted, today)
         _pills(wanted)
-    _chips(wanted)
+    _chips(wanted, names)
     if STATE.unread:
         problem(STATE.unread[1])
         return None
@@ -231,10 +237,28 @@ def _search_box(person: Person, wanted: Filter, today: date) -> None:
     )
 
 
-def _event_box(person: Person, wanted: Filter) -> None:
+def _fold(wanted: Filter) -> None:
+    """On a phone the list comes first: one button opens what narrows it, and says how much does."""
+
+    def turn() -> None:
+        STATE.filters_open = not STATE.get("filters_open")
+
+    count = len(filters.conditions(replace(wanted, text="", without=())))
+    opened = STATE.get("filters_open")
+    st.button(
+        "Done" if opened else f"Filters · {count}" if count else "Filters", key="filters_turn",
+        icon=":material/check:" if opened else ":material/filter_list:", on_click=turn,
+    )  # fmt: skip
+
+
+def _event_names(person: Person) -> dict[str, str]:
     with bootstrap.app().sessions.read() as session:
-        names = {event.code: event.name for event in events.list_events(session, person)}
-    _choose("Events", "events", list(names), wanted, "All events", lambda code: names.get(code, code), True)
+        return {event.code: event.name for event in events.list_events(session, person)}
+
+
+def told_condition(person: Person, one: Filter) -> str:
+    """One condition as the bar tells it."""
+    return filter_words.condition(one, bootstrap.app().now(), _event_names(person))
 
 
 def _choose(
@@ -429,7 +453,7 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
     )
 
 
-def _chips(wanted: Filter) -> None:
+def _chips(wanted: Filter, names: Mapping[str, str]) -> None:
     """Everything that is wished for, each to be taken away by one click."""
     conditions = filters.conditions(wanted)
     if not conditions:
@@ -437,7 +461,7 @@ def _chips(wanted: Filter) -> None:
     with st.container(horizontal=True, gap="small", key="chips"):
         for number, condition in enumerate(conditions):
             st.button(
-                filter_words.condition(condition, bootstrap.app().now()),
+                escape(filter_words.condition(condition, bootstrap.app().now(), names)),
                 key=f"chip_{number}",
                 icon=":material/close:",
                 help="Take this away",

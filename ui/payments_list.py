@@ -173,7 +173,7 @@ def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
     return {
         "found": _where_found(row, marks, (row.reference, row.payer_name, contact, row.event_name)),
         "reference": row.reference,
-        "when": moment(row.created_at),
+        "when": moment(row.created_at, brief=True),
         "amount": str(row.amount),
         "received": f"{part} received" if part else None,
         "status": look.__dict__,
@@ -188,8 +188,8 @@ def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
         "method": words.method_word(row.method),
         "more": {
             "received": str(row.received) if row.received else None,
-            "paid": moment(row.paid_at) if row.paid_at else None,
-            "asked": moment(row.asked_at) if row.asked_at else None,
+            "paid": moment(row.paid_at, brief=True) if row.paid_at else None,
+            "asked": moment(row.asked_at, brief=True) if row.asked_at else None,
             "category": row.category,
             "email": row.payer_email or None,
             "phone": row.payer_phone or None,

@@ -37,9 +37,10 @@ def problem(sentence: str) -> None:
     st.error(escape(sentence), icon=":material/error:")
 
 
-def moment(at: datetime | None) -> str:
-    """``today 14:02``, ``yesterday 09:30``, ``3 Mar 2026, 17:45``; a dash for never."""
-    return dates.say_moment(at, now=bootstrap.app().now()) if at else "–"
+def moment(at: datetime | None, *, brief: bool = False) -> str:
+    """``today 14:02``, ``yesterday 09:30``, ``3 Mar 2026, 17:45``; a dash for never. ``brief``, where many
+    stand below each other: this year's go without saying it."""
+    return dates.say_moment(at, now=bootstrap.app().now(), brief=brief) if at else "–"
 
 
 def clock(at: datetime) -> str:

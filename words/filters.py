@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import words
+from db.money import Money
 from payments import dates, filters, when
 from payments.conditions import TAKEN
 from payments.funnel import STATUSES
@@ -34,12 +35,12 @@ def trouble_query(item: AttentionItem) -> dict[str, str]:
     return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
 
 
-def condition(one: Filter, now: datetime) -> str:
-    """One condition of a filter, as a few words."""
+def condition(one: Filter, now: datetime, events: Mapping[str, str] = {}) -> str:
+    """One condition of a filter, as a few words; events by their names, where those are known."""
     if one.text or one.without:
         return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
     if one.amount_from or one.amount_to:
-        return f"From {one.amount_from}" if one.amount_from else f"Up to {one.amount_to}"
+        return _amounts(one.amount_from, one.amount_to)
     for name in filters.DAYS:
         if (span := getattr(one, name)) is not None:
             return f"{name.title()} {days_told(span, now)}"
@@ -48,7 +49,15 @@ def condition(one: Filter, now: datetime) -> str:
     for word, flag in TROUBLES.items():
         if getattr(one, flag):
             return word
-    return f"Mode: {one.mode}" if one.mode else _values(one)
+    return f"Mode: {one.mode}" if one.mode else _values(one, events)
+
+
+def _amounts(least: Money | None, most: Money | None) -> str:
+    if least is None or least == most:
+        return f"Exactly {most}" if least else f"Up to {most}"
+    if least.minor % 100 == 1:  # as it was typed: > and a whole amount
+        return f"More than {Money(least.minor - 1, least.currency)}"
+    return f"From {least}"
 
 
 def _listed_ways(kinds: Iterable[str]) -> str:
@@ -68,13 +77,26 @@ _FIELD = {
 }
 
 
-def _values(one: Filter) -> str:
+def _values(one: Filter, events: Mapping[str, str]) -> str:
+    if groups := _groups(one.statuses):
+        return ", ".join(groups)
     for minus in ("", "not_"):
         for field, title in _FIELD.items():
             if values := getattr(one, f"{minus}{field}"):
-                told = ", ".join(_value(field, value) for value in values)
+                known = events if field == "events" else {}
+                told = ", ".join(known.get(value) or _value(field, value) for value in values)
                 return f"{'Not ' if minus else ''}{title.lower() if minus else title}: {told}"
     return "Everything"
+
+
+def _groups(statuses: Iterable[Status]) -> list[str]:
+    """The groups that are exactly these, of more than one status each, as the bar calls them."""
+    left, found = set(statuses), []
+    for name, group in GROUPS.items():
+        if len(group) > 1 and set(group) <= left:
+            left -= set(group)
+            found.append(name)
+    return [] if left else found
 
 
 def _value(field: str, value: str) -> str:

@@ -11,7 +11,6 @@ from payments import as_of, filters, needle, overview, search
 from payments.errors import InvalidInput
 from payments.people import Action, Person
 from payments.search import Filter, Totals
-from words import filters as filter_words
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()
@@ -37,8 +36,11 @@ def told(totals: Totals) -> str:
 
 def told_at_once(count: int) -> str:
     """What is known before everything is added up."""
-    more = "+" if count > search.COUNT_CAP else ""
-    return f"**{words.number(min(count, search.COUNT_CAP))}{more} payments** …"
+    return f"**{some(count)} payments** …"
+
+
+def some(count: int) -> str:
+    return words.number(min(count, search.COUNT_CAP)) + ("+" if count > search.COUNT_CAP else "")
 
 
 def open_payment(reference: str) -> None:
@@ -88,9 +90,8 @@ def why_nothing(here: Person, wanted: Filter) -> None:
         ui.empty_state("No payment fits", "Take one of these away to find some.", "search_off")
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         for number, (condition, count) in enumerate(culprits):
-            some = words.number(min(count, search.COUNT_CAP)) + ("+" if count > search.COUNT_CAP else "")
             st.button(
-                f"Without {ui.escape(filter_words.condition(condition, now))}: {some}",
+                f"Without {ui.escape(ui.told_condition(here, condition))}: {some(count)}",
                 key=f"without_{number}",
                 icon=":material/close:",
                 on_click=ui.hold,
@@ -160,8 +161,8 @@ def news(here: Person, wanted: Filter, newest_id: int | None) -> None:
     with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         count = search.arrived(session, here, wanted, newest_id)
     if count:
-        some = f"{words.number(min(count, search.COUNT_CAP))} new"
-        st.button(some, key="news", icon=":material/arrow_upward:", type="primary", on_click=to_the_top)
+        new = f"{words.number(min(count, search.COUNT_CAP))} new"
+        st.button(new, key="news", icon=":material/arrow_upward:", type="primary", on_click=to_the_top)
 
 
 @ui.error_boundary()
@@ -189,7 +190,7 @@ def found(wanted: Filter) -> None:
         newest_id = None if begins else st.session_state.held[2]  # later ones wait while it is read on
         page = matching.page(number=number, size=PAGE_SIZE, sort=sort, newest_id=newest_id, before_id=older)
     references = [row.reference for row in page.rows]
-    st.session_state.walk = ui.Walk(references, number, (number - 1) * PAGE_SIZE, page.more)
+    st.session_state.walk = ui.Walk(references, number, (number - 1) * PAGE_SIZE, page.more, some(count))
     with pill:
         told_last(wanted, number)
         news(here, wanted, newest_id)
@@ -206,7 +207,7 @@ def found(wanted: Filter) -> None:
         further(wanted, page, sort, older)
     totals = exact_totals(here, version, here.events, app.settings.mode, wanted)
     total.markdown(told(totals))
-    with line.container(horizontal=True, width="content", gap="small"):
+    with line.container(horizontal=True, width="content", gap="small", key="list_deeds"):
         if wanted.as_of is None:
             ui.on_payments(here, wanted, count)
         if totals.count and here.may(Action.EXPORT):
@@ -239,7 +240,7 @@ def tools(wanted: Filter) -> None:
 
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Payments", anchor=False, width="content")
-    place = st.container(horizontal=True, width="content", gap="small")
+    place = st.container(horizontal=True, width="content", gap="small", key="list_tools")
 with ui.error_boundary():
     ui.arrive(person)
     wanted = ui.filter_bar(person)
