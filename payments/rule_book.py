@@ -89,6 +89,8 @@ class Tried:
     @property
     def says(self) -> str:
         """ "Would have matched 412 of 1 930; 409 agree with what people did, 3 disagree." """
+        if not self.fits:
+            return f"It would have matched none of {self.lines} lines of the last 12 months."
         judged = self.test.agreed + len(self.test.disagreed)
         undecided = f"; of {self.fits - judged} nobody said what they are" if self.fits > judged else ""
         return (

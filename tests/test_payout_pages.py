@@ -10,11 +10,13 @@ from db.money import Money
 from payments import morning, payout_watch
 from payments.alerts import Kind
 from payments.choices import Mail
+from payments.matching.rules import STANDARD
 from payments.payout_watch import DayState
 from payments.people import Role
 from tests.desk import ADMIN
 from tests.test_pages import Desk, all_html, desk, everything, harmless
 from tests.test_settlements import HEADS, STATEMENT, Bench
+from words import bank as bank_words
 
 PAGE = "pages/finance/payouts.py"
 __all__ = ["desk"]
@@ -326,12 +328,21 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
     bench.bank("12.00", "**HALL** REFUND <b>1</b>")
     desk.sign_in(Role.FINANCE)
     at = desk.open(RULES)
-    assert "gateway payout" in all_html(at)  # every desk's own
+    own = all_html(at)
+    for rule in STANDARD:  # in words, and as a line of the bank: no expression
+        assert bank_words.STANDARD_RULE[rule.name] in own
+        assert rule.must[0].text.strip() in own
+    assert "\\b" not in own
     at.button(key="rule_new").click().run()
+    assert not at.error  # nothing was typed, so nothing is wrong
+    assert at.button(key="rule_save").disabled
+    assert "Write what the line must have" in all_html(at)
     at.text_input(key="rule_form_new_name").set_value("hall")
     at.text_input(key="rule_form_new_value").set_value("hire comes back")
     at.text_input(key="rule_form_new_0_value").set_value("hall | venue")
-    at.text_area(key="rule_form_new_must").set_value("HALL REFUND ; 12.00")
+    at.text_area(key="rule_form_new_must").set_value("HALL REFUND ; 12.00").run()
+    at.button(key="rule_save").click().run()
+    assert "Give it a line" in at.error[0].value  # beside the button, and what was typed stays
     at.text_area(key="rule_form_new_must_not").set_value("EFT SIPHO").run()
     assert "It would have matched 1 of 1 lines of the last 12 months" in all_html(at)
     at.button(key="rule_save").click().run()
@@ -341,6 +352,7 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
     harmless(at)
     at.button(key="rule_shadow_1").click().run()
     assert "In the shadow for 14 days" in at.success[0].value
+    assert "rule_live_1" not in {each.key for each in at.button}  # it must not yet, so it is not offered
     at.button(key="rule_edit_1").click().run()
     assert at.text_input(key="rule_form_1_0_value").value == "hall | venue"
     assert at.text_area(key="rule_form_1_must").value == "HALL REFUND ; 12.00"

@@ -100,8 +100,10 @@ def test_what_is_no_condition_is_refused(told):
 @pytest.mark.parametrize(
     "change, says",
     [
-        pytest.param({"must": (example("EFT X"),)}, "It must fit", id="misses its example"),
-        pytest.param({"must_not": (example("KAROO"),)}, "must leave", id="fits what it must not"),
+        pytest.param({"must": (example("EFT X"),)}, "It does not fit", id="misses its example"),
+        pytest.param(
+            {"must_not": (example("KAROO"),)}, "must leave alone: narrow", id="fits what it must not"
+        ),
         pytest.param({"must_not": ()}, "Give it a line", id="without examples"),
         pytest.param({"value": ""}, "why it is no payment", id="without a reason"),
         pytest.param({"name": "card machine"}, "already", id="the name of every desk's"),

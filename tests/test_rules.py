@@ -88,7 +88,9 @@ def test_standard_rules_fit_their_examples(rule):
 
 def test_examples_that_fail_are_named():
     rule = Rule("r", 1, Contains("fynbos"), Says.CASH, must=(LINE,), must_not=())
-    assert examples_that_fail(rule) == ["It must fit “INV 42 EFT Karoo Venues CC”."]
+    assert examples_that_fail(rule) == [
+        "It does not fit “INV 42 EFT Karoo Venues CC”, which it must: widen a condition."
+    ]
 
 
 def history(right: int, wrong: int, other: int) -> list[Decided]:

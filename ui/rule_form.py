@@ -25,7 +25,7 @@ from payments.matching.rules import (
     Sign,
 )
 from payments.rule_book import RuleDraft
-from ui.pieces import problem
+from ui.pieces import plain, problem
 
 TEXT, PATTERN, AMOUNT, WAY, ACCOUNT = "Text has", "Expression fits", "Amount is", "Money goes", "Account is"
 _KINDS = [TEXT, PATTERN, AMOUNT, WAY, ACCOUNT]
@@ -40,6 +40,12 @@ _SAYS = {
     Says.FOREIGN: "it came from abroad",
 }
 MOST_ROWS = 8
+
+
+class _Unwritten(Exception):
+    """A condition that somebody has only begun: nothing is wrong yet."""
+
+
 ALONE = "alone"
 _GROUPS = [ALONE, "group A", "group B", "group C"]
 #: A condition as it was written before: kind, value, field, group.
@@ -70,7 +76,10 @@ def rule_form(key: str, draft: RuleDraft | None, accounts: Sequence[str]) -> Rul
     leaves = _examples(
         must_not, "Lines it must leave alone", draft.must_not if draft else (), f"{key}_must_not"
     )
-    st.caption(r"A line may end with its amount: `CASH FEE ; -12.50`. Without one it is R100.00 in.")
+    st.caption(
+        r"One line each, or more. A line may end with its amount: `CASH FEE ; -12.50`. Without one it is "
+        r"R100.00 in."
+    )
     if conditions is None or fits is None or leaves is None:
         return None
     return RuleDraft(name.strip(), int(order), conditions, says, value.strip(), fits, leaves)
@@ -85,10 +94,13 @@ def _conditions(key: str, told: Condition | None, accounts: Sequence[str]) -> Co
         key=f"{key}_joined",
     )  # fmt: skip
     found: list[tuple[str, Condition]] = []
-    faults = []
+    faults, begun = [], False
     for nth in range(count):
+        told_of = known[nth] if nth < len(known) else None
         try:
-            found.append(_row(f"{key}_{nth}", known[nth] if nth < len(known) else None, accounts))
+            found.append(_row(f"{key}_{nth}", told_of, accounts, alone=count == 1))
+        except _Unwritten:
+            begun = True
         except (InvalidInput, ValueError) as error:
             faults.append(str(error))
     with st.container(horizontal=True):
@@ -102,7 +114,9 @@ def _conditions(key: str, told: Condition | None, accounts: Sequence[str]) -> Co
         )  # fmt: skip
     for fault in faults:
         problem(fault)
-    if faults:
+    if begun:
+        plain("Write what the line must have: what the rule would have matched is then told below.", "faint")
+    if faults or begun:
         return None
     return _joined(found, every=joined == _ALL)
 
@@ -166,9 +180,12 @@ def _as_row(one: Condition) -> tuple[str, str, Field]:
     raise InvalidInput("This rule has groups that this form cannot show; write it anew.")
 
 
-def _row(key: str, told: _Row | None, accounts: Sequence[str]) -> tuple[str, Condition]:
-    kind_at, value_at, field_at, group_at = st.columns([2, 4, 2, 2])
-    group = group_at.selectbox(
+def _row(key: str, told: _Row | None, accounts: Sequence[str], *, alone: bool) -> tuple[str, Condition]:
+    """A condition, and the group it stands in; one that is ``alone`` has nothing to be grouped with."""
+    kind_at, value_at, field_at, *rest = st.columns([2, 4, 2] if alone else [2, 4, 2, 2])
+    if alone:
+        return ALONE, _condition(key, told, accounts, (kind_at, value_at, field_at))
+    group = rest[0].selectbox(
         "Stands", _GROUPS, index=_GROUPS.index(told[3]) if told else 0, key=f"{key}_group",
         help="Conditions of one group are joined the other way: any of them, where all must fit.",
     )  # fmt: skip
@@ -195,14 +212,16 @@ def _condition(
         return Account(value_at.selectbox("Which account", there, index=place, key=f"{key}_account") or "")
     hints = {TEXT: "Texts; several with | between them", PATTERN: "Regular expression", AMOUNT: "From – to"}
     text = value_at.text_input(hints[kind], value, key=f"{key}_value", max_chars=200).strip()
-    if kind == AMOUNT:
+    if kind == AMOUNT and text:
         return _between(text)
+    if kind == AMOUNT:
+        raise _Unwritten
     field = field_at.selectbox(
         "Where", list(_FIELDS), index=list(_FIELDS).index(told[2]) if told else 0,
         format_func=lambda one: _FIELDS[one], key=f"{key}_field",
     )  # fmt: skip
     if not text:
-        raise InvalidInput("Write what the line must have.")
+        raise _Unwritten
     if kind == PATTERN:
         return Matches(text, field)
     texts = [part.strip() for part in text.split("|") if part.strip()]

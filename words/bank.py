@@ -193,13 +193,29 @@ RULE_STATE: Mapping[RuleState, Look] = {
 }
 
 
+#: The rules of every desk, by their names: what their expressions mean.
+STANDARD_RULE: Mapping[str, str] = {
+    "gateway payout": "When money came in and the text names iKhokha, or IK with a settlement or payout",
+    "card machine": (
+        "When money came in and the text speaks of a card machine's settlement, batch, deposit or sales"
+    ),
+    "cash deposit": "When money came in and the text speaks of a deposit of cash, or at an ATM",
+    "transfer from abroad": (
+        "When money came in and the text speaks of SWIFT, forex, a foreign, inward or telegraphic transfer"
+    ),
+    "the bank's own fees": (
+        "When money went out and the text speaks of bank charges, a service, monthly or administration fee"
+    ),
+}
+
+
 def condition(one: Condition) -> str:
     """A condition as the end of a sentence."""
     match one:
         case Contains():
             return f"{_where(one.field)} has “{one.text}”"
         case Matches():
-            return f"{_where(one.field)} fits “{one.pattern}”"
+            return f"{_where(one.field)} fits the expression “{one.pattern}”"
         case Between():
             return f"the amount is {one.least} to {one.most}"
         case Sign():

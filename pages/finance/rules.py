@@ -1,6 +1,6 @@
 """Rules: what a line of the bank is, in your words; tried on a year of lines before they may act."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -23,7 +23,7 @@ NEW = "new"
 
 def edit(which: str | int | None) -> None:
     """Open the form, with nothing left in it of what was written before."""
-    st.session_state.rule_edit = which
+    st.session_state.rule_edit, st.session_state.rule_fault = which, None
     for key in [key for key in st.session_state if str(key).startswith("rule_form")]:
         del st.session_state[key]
 
@@ -40,12 +40,14 @@ def editor(which: str | int, views: list[RuleView]) -> None:
         draft = rule_form(f"rule_form_{which}", rule_book.copy_of(view) if view else None, names)
         if draft is not None:
             live_count(draft)
+        if fault := st.session_state.get("rule_fault"):
+            ui.problem(fault)
         with st.container(horizontal=True):
             st.button(
                 "Save it", type="primary", icon=":material/save:", key="rule_save", disabled=draft is None,
                 on_click=save, args=(draft, view.id if view else None),
             )  # fmt: skip
-            st.button("Leave it", key="rule_leave", on_click=edit, args=(None,))
+            st.button("Cancel", key="rule_leave", on_click=edit, args=(None,))
 
 
 def live_count(draft: RuleDraft) -> None:
@@ -75,11 +77,13 @@ def told(tried: Tried) -> None:
 
 
 def save(draft: RuleDraft, rule_id: int | None) -> None:
+    """What keeps it from being saved is told beside the button."""
+    st.session_state.rule_fault = None
     try:
         here = ui.require(Action.RECONCILE)
         app.sessions.run(lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id))
     except PaymentsError as error:
-        ui.tell(str(error), bad=True)
+        st.session_state.rule_fault = str(error)
         return
     ui.tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
     edit(None)
@@ -95,20 +99,27 @@ def listed(here: Person, view: RuleView) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             ui.plain(f"{rule.order} · {rule.name}", "title")
             st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
-        says = bank_words.SAYS[rule.says]
-        ui.plain(
-            f"When {bank_words.condition(rule.condition)}, {says}{f': {rule.value}' if rule.value else ''}."
-        )
+        says = f"{bank_words.SAYS[rule.says]}{f': {rule.value}' if rule.value else ''}."
         if view.id is None:
-            ui.plain("Every desk has it. It only says how money came.", "faint")
+            ui.plain(f"{bank_words.STANDARD_RULE[rule.name]}, {says}")
+            example = rule.must[0].text.strip()
+            ui.plain(f"Every desk has it. It only says how money came. Such as: {example}", "faint")
             return
+        ui.plain(f"When {bank_words.condition(rule.condition)}, {says}")
         since = f" since {ui.moment(view.since)}, by {view.by}" if view.since else ""
         ui.plain(f"Version {rule.version}, {look.word.lower()}{since}. {view.why}", "faint")
-        if rule.state is State.SHADOW and view.since:
-            ends = view.since + timedelta(days=view.shadow_days)
-            ui.plain(f"It does nothing until {ui.moment(ends)}; then it may go live.", "faint")
+        if until := watched(view):
+            ui.plain(f"It does nothing until {ui.moment(until)}; then it may go live.", "faint")
         if here.may(Action.RECONCILE):
             deeds(view)
+
+
+def watched(view: RuleView) -> datetime | None:
+    """Until when it must stay in the shadow; None where it need not any more."""
+    if view.rule.state is not State.SHADOW or view.since is None:
+        return None
+    until = view.since + timedelta(days=view.shadow_days)
+    return until if app.now() < until else None
 
 
 def deeds(view: RuleView) -> None:
@@ -127,7 +138,7 @@ def deeds(view: RuleView) -> None:
             with st.popover("Switch it off", icon=":material/power_settings_new:"):
                 why = st.text_input("Why", key=f"rule_why_{number}", max_chars=500)
                 st.button("Switch off", key=f"rule_off_{number}", on_click=off, args=(number, why))
-        if state is State.SHADOW:
+        if state is State.SHADOW and not watched(view):
             st.button(
                 "Go live", key=f"rule_live_{number}", icon=":material/bolt:", on_click=live, args=(number,)
             )
@@ -174,8 +185,8 @@ ui.outcome()
 with ui.error_boundary():
     ui.plain(
         "A rule says what a line is. What people decided, and a reference that is exact, outrank it; the "
-        "amount alone never decides. It acts only after its days in the shadow, and switches itself off "
-        "under 99.5 %.",
+        "amount alone never decides. A new one is first watched in the shadow, where it does nothing. One "
+        "that people contradict in more than 0.5 % switches itself off.",
         "faint",
     )
     with app.sessions.read() as session:

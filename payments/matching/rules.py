@@ -160,10 +160,10 @@ class Rule:
 
 def examples_that_fail(rule: Rule) -> list[str]:
     """Sentences about the examples a rule is wrong about; empty: it may be saved."""
-    wrong = [f"It must fit “{line.text.strip()}”." for line in rule.must if not rule.condition.fits(line)]
-    return wrong + [
-        f"It must leave “{line.text.strip()}” alone." for line in rule.must_not if rule.condition.fits(line)
-    ]
+    missed = [line.text.strip() for line in rule.must if not rule.condition.fits(line)]
+    taken = [line.text.strip() for line in rule.must_not if rule.condition.fits(line)]
+    wrong = [f"It does not fit “{text}”, which it must: widen a condition." for text in missed]
+    return wrong + [f"It fits “{text}”, which it must leave alone: narrow a condition." for text in taken]
 
 
 def in_order(rules: Iterable[Rule]) -> list[Rule]:
