@@ -163,10 +163,11 @@ def claim_letter(found: FeesTold, *, first: date, last: date, desk: str = "Event
     if not over:
         return ""
     rows = "\n".join(_claimed(one) for one in over)
+    days = f"{first:%-d %b %Y} to {last:%-d %b %Y}"
     return (
-        f"To: iKhokha merchant support\nSubject: Fees charged above our tariff, {first} to {last}\n\n"
+        f"To: iKhokha merchant support\nSubject: Fees charged above our tariff, {days}\n\n"
         f"Dear iKhokha team,\n\n"
-        f"We compared the fees of {found.checked} payments captured from {first} to {last} with the rates "
+        f"We compared the fees of {found.checked} payments captured from {days} with the rates "
         f"agreed with us. {len(over)} of them were charged more than these rates allow, {found.overcharged} "
         f"in all, VAT included. A difference of two cents from rounding is not counted.\n\n"
         f"Date | Our reference | Amount | Method | Charged, incl. VAT | Expected | Too much\n{rows}\n\n"
@@ -183,6 +184,6 @@ def _claimed(one: Variance) -> str:
         expected += f" – {Money(most, currency)}"
     method = (charged.method or "not told").replace("_", " ")
     return (
-        f"{charged.captured_on} | {one.reference} | {charged.gross} | {method} | "
+        f"{charged.captured_on:%-d %b %Y} | {one.reference} | {charged.gross} | {method} | "
         f"{Money(charged.charged_minor, currency)} | {expected} | {one.off}"
     )

@@ -98,6 +98,8 @@ def test_a_view_that_is_shared_is_opened_by_who_may_and_holds_only_their_events(
     at = full.open(PAGE, q="status:open")
     save_view(at, "Waiting", Role.ORGANISER)
     token = query(at, "view")
+    (link,) = {data["copy"] for data in component(at, "share")}
+    assert link.endswith(f"/payments?q=status%3Aopen&view={token}")
     with full.sessions.begin() as session:
         third = make_event(session, "thirdfest", now=full.now).id
     issue(full.sessions, full.gateway, now=full.now, event="thirdfest", payer_name="Own payer")

@@ -313,7 +313,8 @@ Cell = tuple[str, str]
 def sheet(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell | str]], total: Sequence[Cell | str] = ()
 ) -> str:
-    """Rows of words and amounts, some of which lead somewhere; on a phone each row is a card of its own.
+    """Rows of words and amounts, some of which lead somewhere; on a phone each row is a card of its own, of
+    what there is.
 
     ``total`` is the last of them, and looks so.
     """
@@ -328,7 +329,7 @@ def sheet(
     for row in there:
         first, *rest = (_sheet_cell(*cell) for cell in row)
         cells = "".join(
-            f'<td class="{look}" data-label="{html.escape(title)}">{cell}</td>'
+            f'<td class="{look}{_empty(cell)}" data-label="{html.escape(title)}">{cell}</td>'
             for cell, title, look in zip(rest, heads[1:], looks[1:], strict=True)
         )
         drawn.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
@@ -341,6 +342,10 @@ def sheet(
 
 
 _AMOUNT = re.compile(r"[−-]?(?:[R$€£]?[0-9]|–$)")
+
+
+def _empty(cell: str) -> str:
+    return " pd-nothing" if cell == "–" else ""
 
 
 def _sheet_cell(text: str, where: str) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import as_of, dates, overview, search
+from payments import as_of, dates, filters, overview, search
 from payments.approvals import State
 from payments.closing_papers import PaperView
 from payments.exports import layout as layouts
@@ -25,6 +25,7 @@ from ui.proving import confirm_here, go
 from ui.uploads import Taken, bring_file
 from words import approvals as approval_words
 from words import files as file_words
+from words import filters as filter_words
 
 USUAL = "Usual columns"
 #: People cannot see a header of HTTP: their file says itself that it is whole.
@@ -417,6 +418,15 @@ def _state(view: ExportView) -> str:
     return records.BROKEN if late else view.state
 
 
+def _wanted(wanted: Filter) -> str:
+    """What was asked for, in words; a payer's own are not told."""
+    public = filters.public_part(wanted)
+    told = [filter_words.condition(one, bootstrap.app().now()) for one in filters.conditions(public)]
+    told += ["words that are not told here"] if filters.private_part(wanted) != Filter() else []
+    told += [f"as it stood {moment(wanted.as_of)}"] if wanted.as_of else []
+    return " · ".join(told) or "All payments"
+
+
 def _told(view: ExportView) -> dict[str, str | None]:
     columns = " · ".join(file_words.COLUMN[name] for name in view.layout.columns)
     size = f"{words.number(view.size_bytes)} bytes" if view.size_bytes is not None else None
@@ -425,7 +435,7 @@ def _told(view: ExportView) -> dict[str, str | None]:
         "By": view.actor,
         "Asked for": moment(view.asked_at),
         "File": view.file_name,
-        "Filter": records.told_filter(view.wanted) or "all payments",
+        "Filter": _wanted(view.wanted),
         "Payments": words.number(view.contents.rows) if view.contents else None,
         **(_sums(view.contents) if view.contents else {}),
         "Columns": columns,

@@ -1,5 +1,7 @@
 """Saved views and the columns of the list: popovers over it."""
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 import bootstrap
@@ -9,10 +11,11 @@ from payments.errors import NotFound, PaymentsError
 from payments.people import Action, Person, Role
 from payments.search import Filter
 from payments.views import View
-from ui.filter_bar import hold
+from ui.filter_bar import address, hold
 from ui.here import error_boundary
 from ui.payments_list import COLUMNS, HANDLE, USUAL
 from ui.pieces import plain, problem
+from ui.sharing import copy_button
 
 LIST = "payments"
 
@@ -95,7 +98,16 @@ def views_popover(person: Person, wanted: Filter) -> None:
             plain("Nothing is saved yet. Set the filters, then save them here under a name.", "faint")
         for view in kept:
             _line(person, view)
+        if now and now.name:
+            plain(f"A link to {now.name}: who opens it sees what they may see of it.", "faint")
+            copy_button(_link(person, wanted, now), key="view_link")
         _save_form(person, wanted)
+
+
+def _link(person: Person, wanted: Filter, view: View) -> str:
+    """The filter stands in it too: whom the view is not shared with finds that."""
+    query = urlencode(address(person, wanted) | {"view": view.token})
+    return f"{bootstrap.app().settings.dashboard_url}/payments?{query}"
 
 
 def _line(person: Person, view: View) -> None:
@@ -126,7 +138,10 @@ def _remove(person: Person, token: str) -> None:
 def _save_form(person: Person, wanted: Filter) -> None:
     app = bootstrap.app()
     with st.form("save_view", border=False, clear_on_submit=True):
-        name = st.text_input("Save what is filtered now as", key="view_name", max_chars=60)
+        name = st.text_input(
+            "Save what is filtered now as", key="view_name", max_chars=60,
+            placeholder="A name that you have again replaces that view",
+        )  # fmt: skip
         role = None
         if person.may(Action.RECORD):
             if filters.private_part(wanted) != Filter():

@@ -109,4 +109,9 @@ def copy(text: str, *, key: str) -> None:
     """Text to be taken elsewhere, with a button that copies it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.code(text, language=None, wrap_lines=True)
-        component("share")(key=key, data={"ways": [dict(_COPY)], "copy": text, "tell": False}, width=110)
+        copy_button(text, key=key)
+
+
+def copy_button(text: str, *, key: str) -> None:
+    """The button alone, for a text that stands above it."""
+    component("share")(key=key, data={"ways": [dict(_COPY)], "copy": text, "tell": False}, width=110)

@@ -45,17 +45,33 @@ def bring_file(
     with at or st.container():
         brought = st.file_uploader(label, key=key, max_upload_size=taken.most_mb)
         if brought is None:
-            told = f"{taken.kinds}, up to {taken.most_mb} MB. Of a larger one nothing is read. {taken.larger}"
-            plain(told, "faint")
+            _told_before(taken)
         elif not _is_taken(brought.name, taken):
-            endings = ", ".join(f".{one}" for one in taken.endings)
-            problem(
-                f"{shown_name(brought.name)} was not read. What is taken here is {taken.kinds}, told by the "
-                f"ending of its name: {endings}. {taken.instead}"
-            )
             return None
     return brought
 
 
+def bring_files(label: str, taken: Taken, *, key: str) -> list[UploadedFile]:
+    """The same for several at once; those of another kind are told and left out."""
+    brought = st.file_uploader(label, key=key, max_upload_size=taken.most_mb, accept_multiple_files=True)
+    if not brought:
+        _told_before(taken)
+    return [one for one in brought if _is_taken(one.name, taken)]
+
+
+def _told_before(taken: Taken) -> None:
+    plain(
+        f"{taken.kinds}, up to {taken.most_mb} MB. Of a larger one nothing is read. {taken.larger}", "faint"
+    )
+
+
 def _is_taken(name: str, taken: Taken) -> bool:
-    return PurePath(name).suffix.lower().removeprefix(".") in taken.endings
+    """Whether this ending is read here; another one is told, with what to do instead."""
+    if PurePath(name).suffix.lower().removeprefix(".") in taken.endings:
+        return True
+    endings = ", ".join(f".{one}" for one in taken.endings)
+    problem(
+        f"{shown_name(name)} was not read. What is taken here is {taken.kinds}, told by the ending of its "
+        f"name: {endings}. {taken.instead}"
+    )
+    return False

@@ -351,9 +351,9 @@ def costs(here: Person, found: fees.FeesTold, first: date, last: date) -> None:
     letter = fees.claim_letter(found, first=first, last=last)
     if letter:
         st.subheader("A letter to claim it back", anchor=False)
-        st.text_area("Draft", letter, height=260, key="claim_letter")
-        with st.container(horizontal=True):
-            ui.copy(st.session_state.claim_letter, key="claim_copy")
+        st.text_area("Draft", letter, height=420, key="claim_letter", label_visibility="collapsed")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ui.copy_button(st.session_state.claim_letter, key="claim_copy")
             ui.file_link(f"/claim-letter/{first}/{last}.txt", "Save the draft")
 
 

@@ -1,9 +1,11 @@
 """Statements: a bank's file comes in, looked at first; what cannot be read waits; an import can go again."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import bootstrap
 import ui
@@ -85,10 +87,10 @@ def new_account(*, first: bool = False) -> None:
 
 
 def bring(here: Person, account: AccountView) -> None:
-    brought = ui.bring_file("A statement", TAKEN, key=f"file_{uploads()}")
-    if brought is None and app.settings.demo:
+    brought = ui.bring_files("Statements, one or several", TAKEN, key=f"file_{uploads()}")
+    if not brought and app.settings.demo:
         samples()
-    name, data = (brought.name, brought.getvalue()) if brought else st.session_state.get("sample", ("", b""))
+    name, data = next_of(brought) if brought else st.session_state.get("sample", ("", b""))
     if not name:
         return
     with ui.error_boundary():
@@ -100,8 +102,33 @@ def bring(here: Person, account: AccountView) -> None:
                 ui.plain(REFUSED, "faint")
 
 
+def next_of(brought: Sequence[UploadedFile]) -> tuple[str, bytes]:
+    """Each file is looked at before it comes in, so several come one after the other."""
+    waiting = [one for one in brought if one.file_id not in st.session_state.setdefault("files_done", set())]
+    if not waiting:
+        return "", b""
+    one, last = waiting[0], len(waiting) == 1
+    st.session_state.file_at = (one.file_id, last)
+    if len(brought) > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            ui.plain(f"{one.name}, {len(brought) - len(waiting) + 1} of {len(brought)}", "title")
+            st.button(
+                "Leave it out", key="leave_file", type="tertiary", icon=":material/close:", on_click=go_on
+            )
+    return one.name, one.getvalue()
+
+
+def go_on() -> None:
+    """The next file; after the last one the uploader is empty again."""
+    number, last = st.session_state.pop("file_at", ("", True))
+    st.session_state.files_done = set() if last else st.session_state.get("files_done", set()) | {number}
+    st.session_state.uploads = uploads() + last
+    for key in ("sample", "statement_read"):
+        st.session_state.pop(key, None)
+
+
 def uploads() -> int:
-    """Rises with each import, so that the uploader is empty again."""
+    """Rises with what was dealt with, so that the uploader is empty again."""
     return st.session_state.setdefault("uploads", 0)
 
 
@@ -177,8 +204,7 @@ def shown(looked: Look) -> None:
             "Period": period,
             "Opening": str(one.opening) if one.opening is not None else "not said",
             "Closing": str(one.closing) if one.closing is not None else "not said",
-            "Rows": f"{one.rows} = {len(one.lines)} lines + {len(one.quarantined)} that cannot be read + "
-            f"{others} headings and totals",
+            "Rows": rows_told(one.rows, len(one.lines), len(one.quarantined), others),
         }
     )
     proved = ("good", "The balances prove the lines", "Opening and all lines make the closing balance.")
@@ -192,6 +218,14 @@ def shown(looked: Look) -> None:
         )
     for row in one.quarantined[:SHOWN]:
         ui.problem(f"Row {row.row} waits for a person: {row.reason}")
+
+
+def rows_told(rows: int, lines: int, unread: int, others: int) -> str:
+    """Each row of the file, accounted for."""
+    parts = [words.count(lines, "line", "lines")]
+    parts += [f"{words.number(unread)} that could not be read"] if unread else []
+    parts += [words.count(others, "heading or total", "headings and totals")] if others else []
+    return f"{words.number(rows)}: {', '.join(parts)}"
 
 
 def take_in(account: AccountView, name: str, data: bytes, looked: Look, order: str | None) -> None:
@@ -221,9 +255,7 @@ def import_it(account: AccountView, name: str, data: bytes, looked: Look, order:
     except PaymentsError as error:
         tell(str(error), bad=True)
         return
-    st.session_state.uploads = uploads() + 1
-    st.session_state.pop("sample", None)
-    st.session_state.pop("statement_read", None)
+    go_on()
     tell(
         f"{name}: {words.count(came.new, 'new line', 'new lines')}, {came.already} that were here. "
         f"{words.number(sum(run.accepted.values()))} found their payment by themselves. "
@@ -307,8 +339,7 @@ def one_file(here: Person, file: FileView) -> None:
                 "Import": str(file.id),
                 "Layout": file.layout,
                 "Opening and closing": f"{file.opening} – {file.closing}" if file.opening else None,
-                "Rows": f"{file.rows} = {file.lines} lines + {file.quarantined} that could not be read + "
-                f"{file.named} headings and totals",
+                "Rows": rows_told(file.rows, file.lines, file.quarantined, file.named),
                 "Imported": f"{ui.moment(file.imported_at)} by {file.imported_by}",
                 "SHA-256": file.sha256,
             }
