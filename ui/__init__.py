@@ -15,7 +15,7 @@ from ui.eft import eft_sheet
 from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
-from ui.filter_bar import clear_filters, filter_bar, hold
+from ui.filter_bar import clear_filters, filter_bar, hold, told_condition
 from ui.here import error_boundary, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
@@ -59,11 +59,11 @@ from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
 from ui.several import part_form, places_list
-from ui.sharing import copy, share_link
+from ui.sharing import copy, copy_button, share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
 from ui.timelines import record
-from ui.uploads import TABLE, Taken, bring_file
+from ui.uploads import TABLE, Taken, bring_file, bring_files
 from ui.walk import Walk, way_along
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "begin",
     "big",
     "bring_file",
+    "bring_files",
     "brought_before",
     "bulk_dialog",
     "cards",
@@ -94,6 +95,7 @@ __all__ = [
     "compared",
     "confirm_in_dialog",
     "copy",
+    "copy_button",
     "date_order_asked",
     "details_later",
     "dispute_card",
@@ -158,6 +160,7 @@ __all__ = [
     "surplus_list",
     "tell",
     "terms_form",
+    "told_condition",
     "trouble",
     "verify_a_file",
     "views_popover",
