@@ -88,8 +88,13 @@ def write_down(
     night = [
         _write(session, asked[found.lump.id], found, hand) for found in as_one([one for _, one in chosen])
     ]
+    days = sorted(day for _, found in chosen for day in found.days)
+    together = {
+        "night": [one.id for one in night],
+        "night_days": [days[0].isoformat(), days[-1].isoformat()],
+    }
     for payout in night:
-        payout.explanation = {**(payout.explanation or {}), "night": [one.id for one in night]}
+        payout.explanation = {**(payout.explanation or {}), **together}
     return night
 
 
@@ -133,7 +138,7 @@ def _kept(asked: LumpSum, chosen: Explanation, why: str) -> dict[str, Any]:
         "says": chosen.says,
         "points": chosen.points,
         "beside_minor": chosen.beside.minor if chosen.beside else 0,
-        "as_good": len(asked.found),
+        "as_good": 1 if chosen.beside else len(asked.found),
         "held": [one.id for one in chosen.held],
         "held_among": [list(some) for some in chosen.held_among],
         "released": [one.id for one in chosen.released],

@@ -36,8 +36,8 @@ class PayoutRow:
 
     ``banked`` is what its line of the bank brought, ``explained`` how its captures are known: by a ``file``,
     by itself (``auto``), by a ``person``, or "" while nobody knows them. ``night``: payouts that it is
-    written down as one with, the one that holds it all first; ``beside``, in the difference, is what stands
-    on their lines, or of this line in that one.
+    written down as one with, the one that holds it all first, and the days are then those of all; ``beside``,
+    in the difference, is what stands on their lines, or of this line in that one.
     """
 
     id: int
@@ -175,8 +175,10 @@ def _row(
     assert payout.first_on is not None
     assert payout.last_on is not None
     told = payout.explanation or {}
+    days = told.get("night_days") or [payout.first_on.isoformat(), payout.last_on.isoformat()]
+    first, last = map(date.fromisoformat, days)
     return PayoutRow(
-        payout.id, payout.source, payout.first_on, payout.last_on, payout.paid_on, money(payout.gross_minor),
+        payout.id, payout.source, first, last, payout.paid_on, money(payout.gross_minor),
         money(payout.fee_minor), money(payout.vat_minor), money(payout.payout_fee_minor),
         money(payout.less_minor), money(payout.difference_minor), money(payout.net_minor),
         payout.payout_fee_told, payout.explained, int(captures), int(strangers), on,

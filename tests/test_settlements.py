@@ -281,6 +281,8 @@ def test_lines_of_one_day_that_may_change_places_are_written_down_as_one(bench, 
     assert (whole.gross, whole.captures, whole.difference) == (Money(3000_00), 2, Money(-1447_96))
     assert (part.gross, part.captures, part.difference) == (Money(0), 0, Money(1447_96))
     assert (whole.night, part.night, part.is_told_elsewhere) == ((1, 2), (1, 2), True)
+    saturday = date(2026, 11, 21)
+    assert {(one.first_on, one.last_on) for one in (whole, part)} == {(date(2026, 11, 20), saturday)}
     assert all(explained.WITH_ITS_NIGHT in evidence for evidence in told)
     bench.lawful()
 
