@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Standing, UnverifiedEvent
@@ -144,22 +144,30 @@ def _number(count: int) -> str:
 
 def _payment_counts(session: Session, scope: frozenset[int] | None, now: datetime) -> dict[Attention, int]:
     """A link is asked for in seconds: the first that waits longer brings up all that wait."""
-    ours = in_scope(Payment.event_id + 0, scope)  # a sum, so that no database starts at the event's payments
-    asked = select(func.count(Link.payment_id.distinct()), func.min(Link.requested_at)).join(Link.payment)
-    unknown, since = session.execute(asked.where(*ours, search.LINK_ASKED)).one()
-    late = select(func.count()).select_from(Link).join(Link.payment)
-    mail = select(func.count(OutboxMail.payment_id.distinct())).join(Payment)
+    asked = select(func.count(Link.payment_id.distinct()), func.min(Link.requested_at))
+    unknown, since = session.execute(_of_events(asked.where(search.LINK_ASKED), scope)).one()
+    late = select(func.count()).select_from(Link).where(Link.next_ask_at < now - ASKED_LATE)
+    mail = select(func.count(OutboxMail.payment_id.distinct()))
+    failed = mail.where(search.MAIL_FAILED, ~search.MAIL_DECIDED)
     return {
         Attention.OUTCOME_UNKNOWN: unknown if since is not None and since < now - ON_ITS_WAY else 0,
-        Attention.UNASKED_LINKS: _count(session, late.where(*ours, Link.next_ask_at < now - ASKED_LATE)),
-        Attention.FAILED_MAIL: _count(session, mail.where(*ours, search.MAIL_FAILED, ~search.MAIL_DECIDED)),
+        Attention.UNASKED_LINKS: _count(session, _of_events(late, scope)),
+        Attention.FAILED_MAIL: _count(session, _of_events(failed, scope)),
     }
 
 
+def _of_events(query: Select[*tuple[Any, ...]], scope: frozenset[int] | None) -> Select[*tuple[Any, ...]]:
+    """What belongs to payments of these events. Who sees all needs no payment for that."""
+    if scope is None:
+        return query
+    # a sum, so that no database starts at the event's payments
+    return query.join(Payment).where(*in_scope(Payment.event_id + 0, scope))
+
+
 def _case_counts(session: Session, scope: frozenset[int] | None) -> dict[str, int]:
-    ours = in_scope(Payment.event_id + 0, scope)
-    query = select(Case.reason, func.count()).join(Payment).where(*ours, Case.closed_at.is_(None))
-    return {str(reason): int(count) for reason, count in session.execute(query.group_by(Case.reason))}
+    its = Case.payment_id.is_not(None), Case.closed_at.is_(None)
+    query = select(Case.reason, func.count()).where(*its).group_by(Case.reason)
+    return {str(reason): int(count) for reason, count in session.execute(_of_events(query, scope))}
 
 
 def _gateway_counts(session: Session, now: datetime) -> dict[Attention, int]:
