@@ -137,7 +137,7 @@ class _Postgres(_Connected):
         copying = f"COPY ({statement}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, DELIMITER E'{separator}')"
         with self._connection.cursor() as cursor, cursor.copy(copying, params) as copy:
             lines, size = iter(copy), first
-            while some := [line[:-1] for line in islice(lines, size)]:
+            while some := [bytes(line[:-1]) for line in islice(lines, size)]:
                 yield some
                 size = many
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from db.stream import Picture
 from payments.exports.cells import quoted
-from payments.exports.lines import guarded
+from payments.exports.lines import BETWEEN, guarded
 
 #: The first lines go out at once; then so many at a time.
 FIRST, MANY = 50, 1_000
@@ -17,11 +17,8 @@ def pieces(picture: Picture, job: dict[str, Any]) -> Iterator[tuple[bytes, int]]
     yield _top(job).encode(), 0
     statement, separator = job["rows"], job["separator"]
     texts = [kind in ("text", "phone") for kind in job["kinds"]]
-    for some in picture.lines(statement["sql"], statement["params"], separator, FIRST, MANY):
-        if job["database"] == "sqlite":
-            yield guarded(some, texts, separator.encode()), len(some)
-        else:  # its own expressions have guarded them
-            yield b"\r\n".join(some) + b"\r\n", len(some)
+    for some in picture.lines(statement["sql"], statement["params"], BETWEEN, FIRST, MANY):
+        yield guarded(some, texts, separator.encode()), len(some)
 
 
 def ending(told: dict[str, Any], job: dict[str, Any]) -> bytes:

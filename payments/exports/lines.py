@@ -1,4 +1,4 @@
-"""Lines of cells as SQLite makes them, guarded: quickly, since nearly no cell needs it.
+"""Lines of cells as the database makes them, guarded: quickly, since nearly no cell needs it.
 
 A line is ``"cell"<BETWEEN>"cell"``, quotes doubled. Thousands of lines are looked through as one piece of
 bytes; only a line in which a formula could start, by the coarsest look, is taken apart and passes ``guard``.

@@ -1,7 +1,7 @@
 """What the database is asked for a file: what is filtered, in the order of the screen, as ready cells.
 
 The statements are made here, where people and their events are known, and run elsewhere (``child``). The
-cells of a CSV file are made by the database: on PostgreSQL guarded too, on SQLite as lines.
+cells of a CSV file are made by the database; where one may need the guard, ``lines`` sees to it.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Link, Payment, PaymentQuote, Place
 from payments import conditions, exchange
 from payments.conditions import Filter
-from payments.exports import cells, lines, profiles
+from payments.exports import lines, profiles
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
 from payments.found import NEWEST, OLDEST, Found, joined, of_links, sums
 from payments.people import Person
@@ -127,10 +127,6 @@ def rows(session: Session, person: Person, wanted: Filter, layout: Layout) -> St
     sideways = links and dialect.name == "postgresql" and not of_links(layout.sort)
     query = joined(select(*selected), links=links and not sideways)
     query = query.outerjoin(told_links(), true()) if sideways else query
-    if looked := _looked(dialect, layout.format, layout.columns):
-        odd: ColumnElement[bool] = literal_column(looked)
-        look = select(odd.label("odd")).offset(literal_column("0"))  # so it is looked at once for each row
-        query = query.join(look.lateral("looked"), true())
     query = query.where(*found.where.all()).order_by(*_order(found, layout.sort))
     return _compiled(query, dialect)
 
@@ -143,22 +139,6 @@ def _cells(dialect: Dialect, format_: Format, columns: tuple[str, ...], zone: Zo
     write = _Sqlite(csv=csv, utc=utc) if dialect.name == "sqlite" else _Postgres(csv=csv, utc=utc)
     made = write.row([write.cell(COLUMNS[name].kind, _FIELDS[name]) for name in columns])
     return tuple(_written(cell, dialect) for cell in made)
-
-
-@lru_cache(maxsize=64)
-def _looked(dialect: Dialect, format_: Format, columns: tuple[str, ...]) -> str:
-    """On PostgreSQL, that some text of a row may need the guard: nearly none does, and looking at all at once
-    takes a third of looking at each. Nothing where nothing is guarded so."""
-    texts = [_FIELDS[name] for name in columns if COLUMNS[name].kind is Kind.TEXT]
-    if dialect.name != "postgresql" or format_ is not Format.CSV or not texts:
-        return ""
-    together = func.concat_ws(lines.BETWEEN, *texts)
-    return _written(together.op("~")(_may_need(f"(^|{lines.BETWEEN})")), dialect)
-
-
-def _may_need(start: str) -> str:
-    """The coarsest look, for texts that begin at ``start``."""
-    return f"[{cells.SEPARATORS}\r]|{start}[{cells.FIRST}{cells.SKIPPED}]"
 
 
 def _written(cell: ColumnElement[Any], dialect: Dialect) -> str:
@@ -199,7 +179,7 @@ def _plain(value: Any, database: str) -> Any:
 
 
 class _Sqlite:
-    """Makes whole lines; where one may need the guard, ``lines`` sees to it."""
+    """Makes whole lines."""
 
     def __init__(self, *, csv: bool, utc: bool) -> None:
         self._csv = csv
@@ -235,7 +215,7 @@ class _Sqlite:
 
 
 class _Postgres:
-    """The guard as expressions of the database, which knows no NUL in a text."""
+    """Makes cells, none NULL, of which COPY makes a line as SQLite's are."""
 
     def __init__(self, *, csv: bool, utc: bool) -> None:
         self._csv = csv
@@ -246,11 +226,8 @@ class _Postgres:
 
     def cell(self, kind: Kind, field: Any) -> ColumnElement[Any]:
         match kind:
-            case Kind.TEXT if self._csv:
-                return self._guarded(field, literal_column("looked.odd"))
             case Kind.PHONE if self._csv:
-                other = self._guarded(field, field.op("~")(_may_need("^")))
-                return case((field.op("~")("^[+][0-9]+$"), literal("'").concat(field)), else_=other)
+                return case((func.starts_with(field, "+"), literal(lines.PHONE).concat(field)), else_=field)
             case Kind.MONEY if self._csv:
                 return func.text(field * literal_column("0.01"))  # a decimal number: exact
             case Kind.COUNT if self._csv:
@@ -263,10 +240,3 @@ class _Postgres:
         clock = field.op("AT TIME ZONE")(literal_column("INTERVAL '0'" if utc else "INTERVAL '2 hours'"))
         text = func.left(func.text(clock), 19)
         return func.replace(text, " ", "T").concat("Z") if utc and self._csv else text
-
-    @staticmethod
-    def _guarded(field: Any, may_need: ColumnElement[bool]) -> ColumnElement[Any]:
-        plain = func.replace(func.replace(field, "\r\n", "\n"), "\r", "\n")
-        marked = func.regexp_replace(plain, cells.AFTER_SEPARATOR, r"\1'", "g")
-        start = case((marked.op("~")(f"^{cells.AT_START}"), "'"), else_="")
-        return case((may_need, start.concat(marked)), else_=field)
