@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payout, PayoutLine, Receipt, Reversal
 from db.money import Money
-from payments import audit, banked, dates, fees, pasts, reconciliation, tallies
+from payments import audit, banked, dates, fees, pasts, reconciliation, standstill, tallies
 from payments.captures import STANDS, settle, unsettle
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind, Source
@@ -238,6 +238,7 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
     """Undo what people may undo of a payout: its tie to the bank's line, then its explanation; with it those
     of its night, which stand or fall together. Raises Conflict, InvalidInput, NotFound."""
     check(person, Action.RECONCILE)
+    standstill.refuse(session)
     payout = _held(session, payout_id)
     is_found = payout.explained in (AUTO, PERSON)
     for one in sorted(night_of(payout)):

@@ -1,5 +1,6 @@
 """Which captures make up a lump sum, to the cent; what is late and what is short."""
 
+import math
 import random
 import time
 from dataclasses import replace
@@ -24,7 +25,8 @@ from payments.payouts import (
     worlds,
 )
 from payments.payouts.due import Trouble, alarms, expected
-from payments.payouts.runs import points_of
+from payments.payouts.mix import alike
+from payments.payouts.runs import Run, points_of
 from payments.tariff import Rates, Tariff
 
 DAY = date(2026, 3, 10)  # a Tuesday
@@ -309,6 +311,29 @@ def test_days_come_together_when_the_first_is_too_small(minor, fits):
     never = Habits(day_joined=1e-20)
     (found,) = explain(lump(paid_out(some), on=date(2026, 3, 12)), some, TARIFF, habits=never)
     assert found.is_whole is fits
+
+
+def test_a_day_that_was_too_small_for_what_was_taken_off_comes_with_the_next_as_a_matter_of_course():
+    some = [*captures(1500_00, method="card"), *captures(950_00, method="card", on=NEXT, first=5)]
+    both = lump(paid_out(some, less=1500_00), on=date(2026, 3, 12))
+    (found,) = explain(both, some, TARIFF, items=[refund(1500_00)])
+    one_day = [replace(one, on=NEXT) for one in some]
+    (alone,) = explain(both, one_day, TARIFF, items=[refund(1500_00)])
+    assert (found.days, alone.days) == ((DAY, NEXT), (NEXT,))
+    nothing_held = points_of(math.exp(-Habits().held_a_day))  # on one day more
+    assert found.points - alone.points <= nothing_held + 60  # and the refund is a day older
+
+
+def test_which_day_one_that_is_held_is_of_is_weighed():
+    """A day of one capture is too small only when that is the one: of three alike, once in three times."""
+    some = {DAY: captures(1500_00), NEXT: captures(1500_00, 1500_00, 950_00, on=NEXT, first=5)}
+    run = Run(lump(1), (DAY, NEXT), some, 0, TARIFF, Habits())
+    usual, other = (alike(one, TARIFF, Habits()) for one in some[NEXT][1:])
+    assert run._small_alone({usual: 1}, ()) == pytest.approx(1 / 3)
+    assert run._small_alone({usual: 2}, ()) == pytest.approx(2 / 3)
+    assert run._small_alone({other: 1}, ()) == 0
+    assert run._small_alone({}, [refund(1500_00)]) == 1
+    assert run._small_alone({}, [replace(refund(1500_00), on=NEXT)]) == 0  # known too late for the first
 
 
 def test_a_refund_is_in_no_payout_of_days_before_it():

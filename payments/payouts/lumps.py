@@ -62,8 +62,7 @@ class Habits:
     released: tuple[float, ...] = (0.2,)  # of what is held, with each payout
     taken_off: tuple[float, ...] = (0.8, 0.9)  # of what is known, with the next payout
     by_bank_days: tuple[float, ...] = (0.6, 0.3, 0.1)  # after one, two, three
-    small_joined: float = 0.03  # a trading day that may be too small comes with the next one
-    day_joined: float = 0.0005  # one does that is not too small
+    day_joined: float = 0.0005  # a trading day comes with the next one and is not too small to be paid alone
     late: float = 0.005
     out_of_order: float = 0.01  # a later trading day is paid before it
     rounded_off: float = 0.1  # a sum is off by a cent or two

@@ -67,7 +67,8 @@ class Run:
                 self._members[alike(capture, tariff, habits)].append(capture)
         self._base = spread((one, len(members)) for one, members in self._members.items())
         self._fee = tariff.payout_fee(days[-1]).total_minor
-        self._too_much_alone = self._what_the_first_bring(by_day)
+        self._first = Counter(alike(one, tariff, habits) for day in days[:-1] for one in by_day[day])
+        self._too_much_alone = self._what_the_first_bring()
         self._holds = self._may_be_held()
         self._hold_table = _table(self._holds, -1)
 
@@ -113,19 +114,16 @@ class Run:
             (holding, one), (releasing, other), (some, third) = holds[hold], releases[release], taken[take]
             net = self._base.net + sum(kind.net for kind in releasing) - sum(kind.net for kind in holding)
             gap = self.lump.amount.minor + self._fee + _sum(some) - net
-            joined = self._joined(sum(kind.gross for kind in holding) + _sum(some))
+            joined = self._joined(holding, some)
             prior = self.prior + one + other + third + joined
             found.append(
                 Try(self.prior + points + joined, prior, gap, holding, releasing, some, released_from)
             )
         return found
 
-    def _what_the_first_bring(self, by_day: Mapping[date, Sequence[Capture]]) -> int:
+    def _what_the_first_bring(self) -> int:
         """What all days but the last bring at least beyond what is too small to be paid alone."""
-        kinds = Counter(
-            alike(one, self._tariff, self._habits) for day in self.days[:-1] for one in by_day[day]
-        )
-        first = spread(kinds.items())
+        first = spread(self._first.items())
         return first.net + first.least - self._fee - self._tariff.on(self.days[-1]).least_payout_minor
 
     def first_may_be_small(self, items: Sequence[Item]) -> bool:
@@ -133,11 +131,28 @@ class Run:
         prices = sorted((one.gross for one, some in self._members.items() for _ in some), reverse=True)
         return self._too_much_alone < sum(prices[:MOST_HELD]) + _sum(items)
 
-    def _joined(self, less_minor: int) -> int:
+    def _joined(self, holding: Sequence[Alike], items: Sequence[Item]) -> int:
         """What it costs that several days come together: nothing when the first were too small to be paid."""
-        usual = self._habits
-        chance = usual.small_joined if self._too_much_alone < less_minor else usual.day_joined
-        return points_of(chance) * (len(self.days) - 1)
+        more = len(self.days) - 1
+        if not more:
+            return 0
+        never = points_of(self._habits.day_joined) * more
+        return min(never, points_of(self._small_alone(Counter(holding), items)))
+
+    def _small_alone(self, holding: Mapping[Alike, int], items: Sequence[Item]) -> float:
+        """How likely all days but the last were too small to be paid alone, with just these held of all days
+        and these taken off: each that is held may be of any day that has its like."""
+        known = _sum(one for one in items if one.on <= self.days[-2])
+        splits = product(*(range(count + 1) for count in holding.values()))
+        likely = 0.0
+        for split in splits:
+            gone = sum(kind.net * count for kind, count in zip(holding, split, strict=True))
+            if self._too_much_alone < known + gone:
+                likely += math.prod(
+                    _of_the_first(self._first[kind], len(self._members[kind]), held, count)
+                    for (kind, held), count in zip(holding.items(), split, strict=True)
+                )
+        return likely
 
     def _told_off(self) -> int | None:
         """What was taken off besides fees, when a roll-up tells gross and fees."""
@@ -227,6 +242,11 @@ class Run:
     def net_minor(self) -> int:
         """Of all its captures, by card, before the payout's own fee."""
         return self._base.net
+
+
+def _of_the_first(first: int, whole: int, held: int, count: int) -> float:
+    """How likely just so many of those held are of the first, each of the whole being as likely."""
+    return math.comb(first, count) * math.comb(whole - first, held - count) / math.comb(whole, held)
 
 
 _Dated = TypeVar("_Dated", Capture, Item)
