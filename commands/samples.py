@@ -20,7 +20,7 @@ def folder(settings: Settings) -> Path:
 
 
 def write(app: App) -> list[Path]:
-    """Write statements that fit this desk. Raises Conflict on a live one."""
+    """Write statements that fit this desk. Raises Conflict on a live one, and where nobody owes anything."""
     if not app.settings.demo:
         raise Conflict("This desk is live. Invented statements are for demo desks only.")
     from simulator import bank, handout
@@ -40,6 +40,8 @@ def write(app: App) -> list[Path]:
             .order_by(Payment.id.desc())
             .limit(2 * PAYERS)
         ).all()
+    if not rows:
+        raise Conflict("Nobody owes this desk anything, so no statement fits it. `manage.py seed` fills it.")
     owed = [
         handout.Owed(reference, name, minor, dates.business_day(since), abroad=quoted is not None)
         for reference, name, minor, since, quoted in rows

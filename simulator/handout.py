@@ -10,8 +10,6 @@ from simulator.bank import BankLine
 from simulator.slips import account_holder, damaged, written
 
 OPENING_MINOR = 84_250_00
-#: Whoever of a file's payers sends a round sum, and whoever pays for a friend as well.
-TOO_MUCH, FOR_TWO = 13, 21
 #: What the banks on the way keep of a transfer from abroad.
 KEPT_MINOR = 214_50
 
@@ -30,8 +28,10 @@ class Owed:
 def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLine]:
     """A week up to ``last``: whole and damaged references, names alone, other amounts, payouts and fees."""
     dice = random.Random(f"handout {seed}")
+    at_home = [nth for nth, one in enumerate(owed) if not one.abroad]
+    too_much = dict(zip(at_home[1:3], (_a_round_sum, _for_two), strict=False))
     drafts = [
-        (max(one.since, last - timedelta(days=dice.randrange(6))), *_paid(dice, one, nth))
+        (max(one.since, last - timedelta(days=dice.randrange(6))), *too_much.get(nth, _paid)(dice, one, nth))
         for nth, one in enumerate(owed)
     ]
     drafts += [
@@ -51,18 +51,24 @@ def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLin
 
 
 def _paid(dice: random.Random, one: Owed, nth: int) -> tuple[int, str, str]:
-    """From abroad it comes short. One pays a round sum, one for a friend as well. Else every tenth pays
-    another amount, every fifth leaves the reference out, every third damages it."""
+    """From abroad it comes short. Else every tenth pays another amount, every fifth leaves the reference
+    out, every third damages it."""
     if one.abroad:
         return one.minor - KEPT_MINOR, f"INWARD SWIFT {one.name}".upper()[:30], written(dice, one.reference)
     minor = one.minor - 10_00 if nth % 10 == 7 else one.minor
     holder = account_holder(dice, one.name)
-    if nth == TOO_MUCH:
-        return minor + 100_00, f"CAPITEC {holder}"[:30], written(dice, one.reference)
-    if nth == FOR_TWO:
-        return 2 * minor, f"CAPITEC {holder}"[:30], f"{written(dice, one.reference)} X2"
     if nth % 5 == 4:
         return minor, f"IB PAYMENT FROM {holder}"[:30], "CONFERENCE"
     reference = damaged(dice, one.reference) if nth % 3 == 2 else written(dice, one.reference)
     shown = f"CAPITEC {holder}"[:30] if nth % 2 else "FNB APP PAYMENT FROM"
     return minor, shown, reference
+
+
+def _a_round_sum(dice: random.Random, one: Owed, nth: int) -> tuple[int, str, str]:
+    return one.minor + 100_00, f"CAPITEC {account_holder(dice, one.name)}"[:30], written(dice, one.reference)
+
+
+def _for_two(dice: random.Random, one: Owed, nth: int) -> tuple[int, str, str]:
+    """For a friend as well, whom nothing names."""
+    shown = f"CAPITEC {account_holder(dice, one.name)}"[:30]
+    return 2 * one.minor, shown, f"{written(dice, one.reference)} X2"

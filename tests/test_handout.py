@@ -2,8 +2,13 @@
 
 from datetime import date, timedelta
 from itertools import cycle, islice, product
+from types import SimpleNamespace
 
+import pytest
+
+from commands import samples
 from db.money import Money
+from payments.errors import Conflict
 from payments.matching import Line, MemoryBook, Obligation, Target, propose
 from payments.references import with_check
 from simulator import handout
@@ -11,6 +16,12 @@ from simulator.crowd import FIRST_NAMES
 from simulator.families import surnames
 
 LAST = date(2026, 11, 27)
+
+
+def test_a_desk_that_nobody_owes_anything_is_told_so(sessions, now):
+    app = SimpleNamespace(settings=SimpleNamespace(demo=True), sessions=sessions, now=lambda: now)
+    with pytest.raises(Conflict, match="Nobody owes this desk anything"):
+        samples.write(app)
 
 
 def test_a_demo_desk_is_shown_what_comes_too_much():

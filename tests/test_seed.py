@@ -299,6 +299,7 @@ def test_delegates_from_abroad_were_quoted_in_dollars_and_the_sample_statement_h
     lines = [line for line in statement.splitlines() if "INWARD SWIFT" in line]
     short = owed["Wanjiru Kamau"] - Money(KEPT_MINOR)
     assert any("WANJIRU" in line and short.decimal in line for line in lines)
+    assert " X2" in statement  # and one who pays for two: the rest waits
 
 
 # -- the pretend world ------------------------------------------------------------------------------
