@@ -118,7 +118,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--files", nargs="+", choices=FILES, default=[*FILES], help="of which columns")
     parser.add_argument("--format", choices=[str(one) for one in Format], default="csv")
     parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept, and taken from")
-    parser.add_argument("--server", help="a PostgreSQL server on which databases are kept, and taken from")
+    parser.add_argument("--server", help="a PostgreSQL server that keeps databases, with --folder for their keys")
     parser.add_argument("--datasette", action="store_true", help="beside Datasette's stream of one table too")
     options = parser.parse_args()
     if options.quick:

@@ -1,5 +1,6 @@
 """A child that writes a file, and its bytes as they come. Whoever stops listening ends the child."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from payments.people import Person
 
 _ROOT = Path(__file__).parents[2]
 _MODULE = "payments.exports.child"
+#: A child goes on while we pass on what came: of the usual 64 kB, half a piece, it waits for us each time.
+_PIPE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,13 @@ class Children:
 def _start(database: str) -> subprocess.Popen[bytes]:
     """In a group of its own: Ctrl-C reaches us, and our end reaches it through its pipes."""
     command = [sys.executable, "-m", _MODULE, database]
-    return subprocess.Popen(  # noqa: S603 - our own program
+    process = subprocess.Popen(  # noqa: S603 - our own program
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
+    with suppress(OSError, AttributeError):  # more than this person may have, or a system without
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+    return process
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
