@@ -1,7 +1,8 @@
 """Every page, on a desk and on a phone, in light and dark: nothing sideways, nothing clipped, nothing
 axe calls serious, nothing fetched from elsewhere; and sixty hostile names stay plain text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -113,11 +114,33 @@ def open_page(context: BrowserContext, desk: Desk, path: str) -> Page:
 def visit(page: Page, desk: Desk, path: str) -> Page:
     """In a page that was here before the browser need not compile all of Streamlit anew."""
     page.emulate_media(color_scheme="light")
-    page.goto(f"{desk.dashboard}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    with _what_it_lacked(page):
+        page.goto(f"{desk.dashboard}/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
     expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=60_000)
     page.evaluate(_SETTLED)
     return page
+
+
+@contextmanager
+def _what_it_lacked(page: Page) -> Iterator[None]:
+    """A page without a heading tells what of it was refused or broke off, and what it shows instead."""
+    lacked: list[str] = []
+    listening: dict[str, Callable[[Any], None]] = {
+        "response": lambda one: lacked.append(f"{one.status} {one.url}") if one.status >= 400 else None,
+        "requestfailed": lambda one: lacked.append(f"{one.failure} {one.url}"),
+        "pageerror": lambda one: lacked.append(str(one)),
+    }
+    for what, hear in listening.items():
+        page.on(what, hear)  # type: ignore[call-overload]
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"{page.url} lacked {lacked}; it shows: {page.locator('body').inner_text()[:300]!r}")
+        raise
+    finally:
+        for what, hear in listening.items():
+            page.remove_listener(what, hear)
 
 
 #: Components draw themselves once they are loaded; a quarter of a second without a change is the end of it.

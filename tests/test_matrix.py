@@ -43,6 +43,11 @@ class Policy:
     """Listens to every place that asks ``check`` or ``may``; ``skipped`` is one that is not there."""
 
     def __init__(self) -> None:
+        self._lines = {
+            name: inspect.getsource(module).splitlines()
+            for name, module in list(sys.modules.items())
+            if name.split(".")[0] == "payments"
+        }
         self.asked: set[Site] = set()
         self.refusing: set[Site] = set()
         self.skipped: Site | None = None
@@ -66,6 +71,12 @@ class Policy:
             self.refusing.add(site)
         return allowed or site == self.skipped
 
+    def told(self, site: Site) -> str:
+        """``room: the line``: numbers of lines change too often. As it was when the rooms were imported: who
+        edits one while this runs has moved its lines."""
+        name, line = site
+        return f"{name.removeprefix('payments.')}: {self._lines[name][line - 1].strip()}"
+
 
 def _site() -> Site:
     """The line of ours that asked."""
@@ -79,8 +90,8 @@ def _site() -> Site:
 @pytest.fixture(scope="module")
 def policy() -> Iterator[Policy]:
     """In place of the policy, in every room that has it by name."""
-    listening, patch = Policy(), pytest.MonkeyPatch()
     list(functions())  # every room is imported
+    listening, patch = Policy(), pytest.MonkeyPatch()
     for name, module in list(sys.modules.items()):
         if name.startswith("payments") and getattr(module, "check", None) is listening._check:
             patch.setattr(module, "check", listening.check)
@@ -258,10 +269,10 @@ def test_a_place_that_asks_the_policy_is_missed_when_it_is_gone(
             != matrix.cells[name, role, scope]
             for name, role, scope in spread(cells)
         ):
-            unseen.add(_told(site))
+            unseen.add(policy.told(site))
     policy.skipped = None
-    unseen |= {_told(site) for asked in matrix.asks.values() for site in asked} - {
-        _told(site) for site in matrix.refused_by
+    unseen |= {policy.told(site) for asked in matrix.asks.values() for site in asked} - {
+        policy.told(site) for site in matrix.refused_by
     }
     if pytestconfig.getoption("--update-golden"):
         UNSEEN.write_text("".join(f"{line}\n" for line in sorted(unseen)))
@@ -272,14 +283,6 @@ def spread(cells: list[tuple[str, Role, str]]) -> list[tuple[str, Role, str]]:
     """A few of the cells, of as many functions as there are: what one asks behind it, another may not."""
     firsts = {cell[0]: cell for cell in reversed(cells[6:])}
     return [*cells[:6], *list(firsts.values())[-3:]]
-
-
-def _told(site: Site) -> str:
-    """``room: the line``: numbers of lines change too often."""
-    name, line = site
-    path = ROOT.parent / Path(*name.split(".")).with_suffix(".py")
-    path = path if path.exists() else ROOT.parent / Path(*name.split(".")) / "__init__.py"
-    return f"{name.removeprefix('payments.')}: {path.read_text().splitlines()[line - 1].strip()}"
 
 
 # -- who must prove anew who they are -----------------------------------------------------------------
