@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 from sqlalchemy import select
 
 from db.models import AuditEntry, Payment, PersonRow, TillEntry
@@ -266,6 +266,10 @@ def test_what_was_typed_for_one_payment_is_not_there_for_the_next(page_desk):
 # -- on a phone -------------------------------------------------------------------------------------
 
 
+#: Where a page asks whether the desk is back.
+KNOCKED_AT = re.compile("/_stcore/(health|host-config)")
+
+
 @pytest.fixture(scope="module")
 def running_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     keys = keyring.new_key("door")
@@ -385,6 +389,52 @@ def tab_to(page: Page, what: Locator) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError("no key leads there")
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_on_a_phone_payments_come_before_what_narrows_them(phone: BrowserContext, running_desk: Desk) -> None:
+    page = phone.new_page()
+    page.goto(f"{running_desk.dashboard}/payments?q=event:devconf")
+    fold, any_day = page.get_by_role("button", name="Filters · 1"), page.get_by_text("Any day")
+    expect(fold).to_be_visible(timeout=20_000)
+    expect(any_day).to_be_hidden()
+    top = page.get_by_text(re.compile("^[0-9]+ payments?")).bounding_box()
+    assert top is not None
+    assert top["y"] < 300
+    fold.click()
+    expect(any_day).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Done").click()
+    expect(any_day).to_be_hidden(timeout=20_000)
+    page.set_viewport_size({"width": 1440, "height": 900})  # where there is room, nothing is folded
+    expect(any_day).to_be_visible()
+    expect(fold).to_be_hidden()
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_a_phone_without_a_network_is_told_what_to_do_and_goes_on_by_itself(
+    phone: BrowserContext, running_desk: Desk
+) -> None:
+    """It had said that a Streamlit server was not responding."""
+    page, lines = phone.new_page(), list[WebSocketRoute]()
+
+    def answer(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    page.route_web_socket(re.compile("/_stcore/stream"), answer)
+    page.goto(f"{running_desk.dashboard}/take")
+    expect(page.get_by_role("button", name="Create link")).to_be_visible(timeout=20_000)
+    page.route(KNOCKED_AT, lambda request: request.abort())
+    for line in lines:
+        line.close()
+    expect(page.get_by_text("No connection to the desk")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("look for it on the list before you take it again")).to_be_visible()
+    assert "Streamlit" not in page.inner_text("body")
+    page.unroute(KNOCKED_AT)
+    expect(page.get_by_text("No connection to the desk")).to_be_hidden(timeout=60_000)
+    expect(page.get_by_role("button", name="Create link")).to_be_enabled()
 
 
 # -- far away -----------------------------------------------------------------------------------------
