@@ -23,6 +23,7 @@ from payments.statements import Mapping, StatementFormatError, UnknownLayout
 from tests.running import manage
 from tests.statements.corpus import SAMPLES, Sample, as_json, content, samples, told
 from tests.test_no_cards import SPELLINGS
+from words import bank as bank_words
 
 HEADING = "Date,Description,Amount,Balance\n"
 
@@ -59,6 +60,7 @@ def test_every_layout_and_sample_folder_names_its_source():
     for layout in statements.layouts():
         assert f"`{layout}`" in readme, f"say where {layout} is described"
         assert f"`{layout}`" in page
+    assert set(bank_words.LAYOUT) == set(statements.layouts())
     for folder in {one.path.parent.name for one in samples()}:
         assert f"{folder}/" in readme
 

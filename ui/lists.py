@@ -112,6 +112,7 @@ def _read_line(row: Any) -> dict[str, Any]:
     errors = getattr(row, "errors", {})
     return {
         "reference": str(row.row),
+        "told": f"Row {row.row}",
         "when": f"{row.date:%-d %b %Y}" if row.date else "cannot be read",
         "amount": str(row.amount) if row.amount is not None else "cannot be read",
         "payer": row.description or "–",

@@ -193,6 +193,32 @@ RULE_STATE: Mapping[RuleState, Look] = {
 }
 
 
+#: Layouts of files by the names they are kept under; one that a person mapped has the name they gave it.
+LAYOUT: Mapping[str, str] = {
+    "fnb-history": "FNB, transaction history",
+    "fnb-download": "FNB and RMB, download",
+    "fnb-recreated": "FNB, file of its 2012 specification",
+    "fnb-mail": "FNB, statement by e-mail",
+    "standard-bank": "Standard Bank, Business Online",
+    "standard-bank-hist": "Standard Bank, older",
+    "absa": "Absa",
+    "nedbank": "Nedbank, current account",
+    "capitec-business": "Capitec Business",
+    "capitec": "Capitec, app",
+    "investec": "Investec",
+    "bank-zero": "Bank Zero",
+    "discovery": "Discovery Bank",
+    "ofx": "OFX",
+    "qif": "QIF",
+    "mt940": "MT940",
+    "camt.053": "CAMT.053",
+}
+
+
+def layout(name: str) -> str:
+    return LAYOUT.get(name, name)
+
+
 #: The rules of every desk, by their names: what their expressions mean.
 STANDARD_RULE: Mapping[str, str] = {
     "gateway payout": "When money came in and the text names iKhokha, or IK with a settlement or payout",

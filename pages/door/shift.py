@@ -351,15 +351,11 @@ with app.sessions.read() as session:
 if my_shift is not None:
     open_shift(my_shift)
 elif open_events:
-    left, right = st.columns(2, gap="medium")
-    with left.container(border=True), ui.error_boundary():
-        open_form(open_events)
-    with right:
-        ui.empty_state(
-            "No shift is open",
-            "Open one to take cash and card slips. Links need none.",
-            "point_of_sale",
+    with st.container(border=True, width=560), ui.error_boundary():
+        ui.plain(
+            "A shift is for cash and card slips, which are counted at its end. Links need none.", "faint"
         )
+        open_form(open_events)
 else:
     ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
 with ui.error_boundary():

@@ -202,9 +202,9 @@ def bank_check(row: PayoutRow) -> None:
             [("poor", "Not on the bank's statement yet", f"The bank should show {row.net}. Import it.")]
         )
     elif row.short is not None:
-        ui.checks(
-            [("bad", f"{row.short} short", f"The bank shows {row.banked} on {row.banked_on:%-d %b %Y}.")]
-        )
+        shows = f"The bank shows {row.banked} on {row.banked_on:%-d %b %Y}."
+        asks = "Ask iKhokha where the rest is, with this payout's day and both amounts."
+        ui.checks([("bad", f"{row.short} short", f"{shows} {asks}")])
     else:
         on = f"{row.banked_on:%-d %b %Y}"
         ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])

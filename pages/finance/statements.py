@@ -18,6 +18,7 @@ from payments.imports import FileView, Look
 from payments.people import Action, Person
 from payments.statements import Mapping, Statement
 from payments.typed import amount_typed
+from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -199,7 +200,7 @@ def shown(looked: Look) -> None:
     st.subheader("What it says", anchor=False)
     ui.facts(
         {
-            "Layout": one.layout,
+            "Layout": bank_words.layout(one.layout),
             "Account in the file": one.account,
             "Period": period,
             "Opening": str(one.opening) if one.opening is not None else "not said",
@@ -337,7 +338,7 @@ def one_file(here: Person, file: FileView) -> None:
         ui.facts(
             {
                 "Import": str(file.id),
-                "Layout": file.layout,
+                "Layout": bank_words.layout(file.layout),
                 "Opening and closing": f"{file.opening} – {file.closing}" if file.opening else None,
                 "Rows": rows_told(file.rows, file.lines, file.quarantined, file.named),
                 "Imported": f"{ui.moment(file.imported_at)} by {file.imported_by}",

@@ -64,6 +64,7 @@ const CELLS = {
   event: (row, marks) => [marked("span", "", row.event, marks)].concat(row.category ? [make("span", "second", row.category)] : []),
   method: (row) => [make("span", "", row.method)],
   reference: (row, marks) => {
+    if (row.told) return [make("span", "second", row.told)];  // a row of a file: there is nothing to open
     const button = marked("button", "", row.reference, marks);
     button.type = "button";
     button.dataset.row = row.reference;
@@ -99,7 +100,7 @@ function draw(data) {
   const head = make("tr", "", null, data.columns.map(([key, title]) => heading(key, title, data.sort)));
   const rows = data.rows.map((row) => {
     const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, cell(row, key, marks))));
-    line.dataset.reference = row.reference;
+    if (!row.told) line.dataset.reference = row.reference;
     return line;
   });
   const table = make("table", "", null, [make("caption", "hidden", data.label), make("thead", "", null, [head]), make("tbody", "", null, rows)]);
