@@ -100,7 +100,7 @@ def preview_list(rows: Iterable[Any], *, key: str, label: str = "As it would be 
     data = {
         "label": label,
         "columns": [["when", "Date"], ["amount", "Amount"], ["payer", "What the bank says"],
-                    ["event", "Reference"], ["reference", "Row"]],
+                    ["event", "Reference"], ["reference", "In the file"]],
         "rows": [_read_line(row) for row in rows],
         "bare": False,
     }  # fmt: skip
