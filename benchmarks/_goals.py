@@ -30,7 +30,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", default="10000,100000,1000000", help="so many payments, the largest last")
     options.add_argument("--folder", type=Path, help="where SQLite's desks are kept, and taken from")
-    options.add_argument("--server", help="a PostgreSQL server that keeps desks, with --folder for their keys")
+    options.add_argument(
+        "--server", help="a PostgreSQL server that keeps desks, with --folder for their keys"
+    )
     given = options.parse_args()
     largest = given.rows.split(",")[-1]
     started = time.monotonic()

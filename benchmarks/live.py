@@ -87,7 +87,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--export", action="store_true", help="a file of all payments is taken meanwhile")
     parser.add_argument("--pages-on", nargs="+", default=["sqlite"], help="sqlite, postgresql")
     parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept, and taken from")
-    parser.add_argument("--server", help="a PostgreSQL server that keeps databases, with --folder for their keys")
+    parser.add_argument(
+        "--server", help="a PostgreSQL server that keeps databases, with --folder for their keys"
+    )
     parser.add_argument("--url", help="a database with payments, for the pages alone")
     options = parser.parse_args()
     options.sizes = options.sizes or ((1_000, 10_000) if options.quick else (10_000, 100_000))
