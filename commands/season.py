@@ -41,8 +41,9 @@ from payments.schedules import book
 from payments.schedules.plan import Plan, ReportOf, Way
 from payments.schedules.recurrence import Every, Recurrence
 from simulator.direct import LedgerGateway
+from simulator.fates import Deed
 from simulator.ledger import Ledger, SimulatedLink
-from simulator.season import Deed, Fair, Payer, Season, Step, plan
+from simulator.season import Fair, Payer, Season, Step, plan
 
 #: One person for each role, at the desk from the first day.
 ADMIN, FINANCE, ORGANISER, VIEWER = (

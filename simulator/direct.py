@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 from payments.errors import GatewayRefused, OutcomeUnknown
 from payments.gateways import Answer, Gateway, IssuedLink, LinkRequest, LinkStatus
 from payments.gateways.ikhokha import WORDS
+from simulator.fates import Deed
 from simulator.ledger import Ledger, SimulatedLink
-from simulator.season import Deed
 
 
 class LedgerGateway:

@@ -1,46 +1,23 @@
 """A year at four events, drawn from a seed: who pays for what, when, and what goes wrong.
 
 Pure: the same seed, end and size give the same season. It only tells what happens in the world; the desk's
-own functions make rows of it (``commands/demo.py``), as they would on the day.
+own functions make rows of it (``commands/season.py``), as they would on the day.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
-from enum import StrEnum
 
 from db.money import Money
+from simulator import fates
 from simulator.crowd import somebody
+from simulator.fates import ENDS_PAID, FATES, NEVER_ASKED, Deed
 
 SAST = timezone(timedelta(hours=2))
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # of references; the desk adds the check character
 #: How many payments begin in each hour of a day, midnight first.
 _HOURS = (2, 1, 1, 1, 1, 2, 5, 10, 16, 20, 20, 18, 17, 18, 17, 16, 17, 16, 13, 12, 11, 9, 6, 4)
-
-
-class Deed(StrEnum):
-    """One thing that happens. What the gateway is made to do stands beside what the desk does."""
-
-    ISSUE = "issue"
-    ISSUE_REFUSED = "issue_refused"
-    ISSUE_LOST = "issue_lost"  # the link is made, and nobody hears of it
-    ISSUE_DROPPED = "issue_dropped"  # nothing is made, and nobody hears of that either
-    SHARE = "share"
-    PAY_CARD = "pay_card"
-    PAY_EFT = "pay_eft"
-    PAY_SHORT = "pay_short"  # the gateway says PAID, one cent below what was asked
-    FAIL = "fail"
-    RETURN = "return"
-    SAYS = "says"  # from now on the gateway answers with this word
-    BELL = "bell"  # a signed message with this word
-    FORGED_BELL = "forged_bell"
-    WRONG_BELL = "wrong_bell"  # signed, with the reference of somebody else
-    STRAY_BELL = "stray_bell"  # signed, about a link the desk never issued
-    GARBLED_BELL = "garbled_bell"  # signed, and unreadable
-    FINISH = "finish"  # the worker tries waiting messages again
-    LOOK = "look"  # the worker asks about the link
-    CLOSE = "close"  # the event is over; no more money is taken for it
 
 
 @dataclass(frozen=True)
@@ -97,11 +74,11 @@ def plan(*, seed: int, ends: datetime, payments: int) -> Season:
     dice = random.Random(seed)
     fairs = _fairs(ends)
     starts = sorted(_starts(dice, fairs, ends, payments), key=lambda start: start[0])
-    fates = _fates(dice, len(starts))
+    fate_of = fates.drawn(dice, len(starts))
     bodies = _bodies(dice, len(starts))
     payers, steps = [], [Step(_end_of(fair), Deed.CLOSE, fair=fair) for fair in fairs]
     for number, (at, fair) in enumerate(starts):
-        payer = _payer(dice, number, fair, fates[number], bodies[number])
+        payer = _payer(dice, number, fair, fate_of[number], bodies[number])
         payers.append(payer)
         life = list(_life(dice, payer, at))
         steps += life
@@ -205,199 +182,6 @@ def _moment(dice: random.Random, midnight: datetime, first: datetime, last: date
 
 # -- what becomes of them ---------------------------------------------------------------------------
 
-Life = Iterator[tuple[timedelta, Deed, str]]
-
-
-def _soon(dice: random.Random) -> timedelta:
-    """How long somebody takes to pay: minutes mostly, sometimes hours or days."""
-    minutes = dice.choices(
-        (dice.uniform(0.7, 12), dice.uniform(12, 90), dice.uniform(90, 1440), dice.uniform(1440, 8000)),
-        (62, 22, 11, 5),
-    )[0]
-    return timedelta(seconds=int(minutes * 60))
-
-
-def _ring(at: timedelta, word: str, dice: random.Random) -> tuple[timedelta, Deed, str]:
-    return at + timedelta(seconds=dice.randint(1, 5)), Deed.BELL, word
-
-
-def _paid(pay: Deed) -> Callable[[random.Random], Life]:
-    def life(dice: random.Random) -> Life:
-        yield timedelta(0), Deed.ISSUE, ""
-        at = _soon(dice)
-        yield at, pay, ""
-        yield _ring(at, "SUCCESS", dice)
-
-    return life
-
-
-def _unpaid(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-
-
-def _cancels(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.RETURN, "cancel"
-    yield at + timedelta(minutes=1), Deed.LOOK, ""
-
-
-def _fails(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.FAIL, ""
-    yield _ring(at, "FAILURE", dice)
-
-
-def _fails_then_pays(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.FAIL, ""
-    yield _ring(at, "FAILURE", dice)
-    at += timedelta(seconds=30) + _soon(dice)
-    yield at, Deed.PAY_CARD, ""
-    yield _ring(at, "SUCCESS", dice)
-
-
-def _paid_in_silence(dice: random.Random) -> Life:
-    """The message never comes: the poll finds it."""
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.PAY_EFT, ""
-    if dice.random() < 0.5:
-        yield at + timedelta(seconds=6), Deed.RETURN, "success"
-        yield at + timedelta(seconds=9), Deed.LOOK, ""
-    else:
-        yield at + timedelta(seconds=dice.randint(60, 240)), Deed.LOOK, ""
-
-
-def _refused(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE_REFUSED, ""
-
-
-def _refused_then_paid(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE_REFUSED, ""
-    yield timedelta(minutes=3), Deed.ISSUE, ""
-    at = timedelta(minutes=3) + _soon(dice)
-    yield at, Deed.PAY_CARD, ""
-    yield _ring(at, "SUCCESS", dice)
-
-
-def _answer_lost(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE_LOST, ""
-    yield timedelta(minutes=1), Deed.LOOK, ""
-    at = timedelta(minutes=1) + _soon(dice)
-    yield at, Deed.PAY_CARD, ""
-    yield _ring(at, "SUCCESS", dice)
-
-
-def _never_made(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE_DROPPED, ""
-    for minutes in (1, 2, 4, 8, 12):
-        yield timedelta(minutes=minutes), Deed.LOOK, ""
-
-
-def _told_twice(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
-    yield timedelta(minutes=9000), Deed.BELL, "SUCCESS"
-
-
-def _failure_comes_late(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
-    yield timedelta(minutes=9000), Deed.BELL, "FAILURE"
-
-
-def _forged_first(dice: random.Random) -> Life:
-    """The payer posts the success, then really pays."""
-    yield timedelta(0), Deed.ISSUE, ""
-    yield timedelta(seconds=40), Deed.FORGED_BELL, "SUCCESS"
-    yield timedelta(seconds=41), Deed.LOOK, ""
-    at = timedelta(minutes=2) + _soon(dice)
-    yield at, Deed.PAY_CARD, ""
-    yield _ring(at, "SUCCESS", dice)
-
-
-def _forged_only(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.FORGED_BELL, "SUCCESS"
-    yield at + timedelta(seconds=1), Deed.LOOK, ""
-
-
-def _a_cent_short(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.PAY_SHORT, ""
-    yield _ring(at, "SUCCESS", dice)
-
-
-def _unclear_word(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.SAYS, dice.choice(("EXPIRED", "CANCELLED", "ON_HOLD"))
-    yield at + timedelta(minutes=2), Deed.LOOK, ""
-
-
-def _unconfirmed(dice: random.Random) -> Life:
-    """A proved success that the status never bears out."""
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.BELL, "SUCCESS"
-    for minutes in (1.1, 6.2, 21.3):
-        yield at + timedelta(minutes=minutes), Deed.FINISH, ""
-
-
-def _other_reference(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    yield _soon(dice), Deed.WRONG_BELL, "SUCCESS"
-
-
-def _taken_back(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
-    yield timedelta(minutes=8990), Deed.SAYS, "REVERSED"
-    yield timedelta(minutes=9000), Deed.BELL, "FAILURE"
-
-
-#: Who meets which fate, in parts of a thousand.
-FATES: dict[str, tuple[int, Callable[[random.Random], Life]]] = {
-    "pays by card": (540, _paid(Deed.PAY_CARD)),
-    "pays by instant EFT": (175, _paid(Deed.PAY_EFT)),
-    "fails, then pays": (60, _fails_then_pays),
-    "paid, and nobody rang": (42, _paid_in_silence),
-    "does not pay": (62, _unpaid),
-    "cancels": (22, _cancels),
-    "fails": (28, _fails),
-    "refused": (6, _refused),
-    "refused, then paid": (6, _refused_then_paid),
-    "answer lost": (12, _answer_lost),
-    "never made": (6, _never_made),
-    "told twice": (16, _told_twice),
-    "failure comes late": (6, _failure_comes_late),
-    "forged, then paid": (6, _forged_first),
-    "forged only": (4, _forged_only),
-    "a cent short": (3, _a_cent_short),
-    "unclear word": (3, _unclear_word),
-    "unconfirmed success": (2, _unconfirmed),
-    "another's reference": (1, _other_reference),
-    "taken back": (2, _taken_back),
-}
-#: Fates that end with money, whoever looks; the others are asked about for ever.
-_ENDS_PAID = {
-    "pays by card", "pays by instant EFT", "fails, then pays", "paid, and nobody rang", "refused, then paid",
-    "answer lost", "told twice", "failure comes late", "forged, then paid", "taken back",
-}  # fmt: skip
-_NEVER_ASKED = {"refused"}
-
-
-def _fates(dice: random.Random, count: int) -> list[str]:
-    """Everything happens to somebody: the rare fates early, when there is time for them to unfold."""
-    drawn = dice.choices(list(FATES), [weight for weight, _ in FATES.values()], k=count)
-    early = range(count // 20, count // 20 + len(FATES))
-    for place, fate in zip(early, FATES, strict=True):
-        if place < count:
-            drawn[place] = fate
-    return drawn
-
 
 def _life(dice: random.Random, payer: Payer, start: datetime) -> Iterator[Step]:
     for after, deed, word in FATES[payer.fate][1](dice):
@@ -412,8 +196,8 @@ def _last_look(
     dice: random.Random, payer: Payer, start: datetime, life: list[Step], ends: datetime
 ) -> Iterator[Step]:
     """The worker was here lately, as its schedule says, about every link that is not paid at the end."""
-    settled = payer.fate in _ENDS_PAID and max(step.at for step in life) <= ends
-    if settled or payer.fate in _NEVER_ASKED:
+    settled = payer.fate in ENDS_PAID and max(step.at for step in life) <= ends
+    if settled or payer.fate in NEVER_ASKED:
         return
     age = ends - start
     for older_than, lately in (

@@ -42,10 +42,11 @@ from payments.lifecycle import Effect, Status
 from payments.people import Role
 from payments.stages import Stage
 from payments.takings import Compared
+from simulator.fates import FATES, Deed
 from simulator.gateway import Config
 from simulator.handout import KEPT_MINOR
 from simulator.ledger import Ledger
-from simulator.season import FATES, SAST, Deed, Season, plan
+from simulator.season import SAST, Season, plan
 from simulator.server import Running
 
 SMALL = 60
