@@ -200,34 +200,16 @@ def panel(reference: str, shift: ShiftView | None) -> None:
     ui.payer_screen(reference, place, key="take_payer", then=next_payer)
     left, right = st.columns(2, gap="medium")
     with left.container(border=True):
-        ui.plain(str(link.amount if link else row.amount), "amount center")
-        if detail.quoted and (link is None or link.amount == row.amount):
-            ui.plain(detail.quoted.sum, "faint center")
-        ui.plain(whose(detail, link), "name center")
-        ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
-        if done or link is None:
-            stands, asked = (link.status, link.amount) if link else (row.status, row.amount)
-            status_now(stands, asked, row.payer_name, link, free=free)
-        elif link.url and link.fits:
-            ui.qr(link.url, f"QR code of the payment link for {link.amount}")
+        to_be_paid(detail, link, done=done, free=free)
     with right:
         if link is not None and not done:
             status_by_itself(reference, place)
-        if link is not None and link.url and not done:
-            ui.share_link(person, row, key="take_share", place=place)
-            st.code(link.url, language=None, wrap_lines=True)
+            if link.url:
+                ui.share_link(person, row, key="take_share", place=place)
+                st.code(link.url, language=None, wrap_lines=True)
         if not over and not free:
             by_eft(detail, place, first=link is None)
-        balance = row.amount - row.received
-        ui.facts(
-            {
-                "Reference": reference, "E-mail": row.payer_email, "Phone": row.payer_phone,
-                "Received": f"{row.received} of {row.amount}" if row.received and not over else None,
-                "Missing": str(balance) if row.received and not over else None,
-            }
-        )  # fmt: skip
-        ui.details_later(reference)
-        ui.places_list(detail.places)
+        known(detail, over=over)
         if not over:
             money_for_this(detail, shift)
         st.button(
@@ -238,6 +220,35 @@ def panel(reference: str, shift: ShiftView | None) -> None:
             width="stretch",
             shortcut="Enter" if done else None,
         )
+
+
+def to_be_paid(detail: PaymentDetail, link: LinkView | None, *, done: bool, free: bool) -> None:
+    """How much, by whom, for what; the code to scan, or how it stands."""
+    row = detail.row
+    ui.plain(str(link.amount if link else row.amount), "amount center")
+    if detail.quoted and (link is None or link.amount == row.amount):
+        ui.plain(detail.quoted.sum, "faint center")
+    ui.plain(whose(detail, link), "name center")
+    ui.plain(f"{row.event_name} · {row.category}" if row.category else row.event_name, "faint center")
+    if done or link is None:
+        stands, asked = (link.status, link.amount) if link else (row.status, row.amount)
+        status_now(stands, asked, row.payer_name, link, free=free)
+    elif link.url and link.fits:
+        ui.qr(link.url, f"QR code of the payment link for {link.amount}")
+
+
+def known(detail: PaymentDetail, *, over: bool) -> None:
+    """What else is known of the payment, its payer and the others it is for."""
+    row, part = detail.row, detail.row.received and not over
+    ui.facts(
+        {
+            "Reference": row.reference, "E-mail": row.payer_email, "Phone": row.payer_phone,
+            "Received": f"{row.received} of {row.amount}" if part else None,
+            "Missing": str(row.amount - row.received) if part else None,
+        }
+    )  # fmt: skip
+    ui.details_later(row.reference)
+    ui.places_list(detail.places)
 
 
 def whose(detail: PaymentDetail, link: LinkView | None) -> str:
