@@ -170,6 +170,7 @@ def test_cash_needs_a_shift_and_the_page_says_where_to_open_one(page_desk):
     at.segmented_control(key="take_how").set_value("Cash").run()
     assert "Open a shift first" in all_html(at)
     assert not at.text_input
+    assert at.button(key="to_shift").label == "Open my shift"
 
 
 def test_eft_shows_where_and_with_which_reference_and_a_claim_is_no_payment(page_desk):

@@ -330,7 +330,9 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
             "Cash and slips are written down in a shift at a till, so that they can be counted at its end.",
             "point_of_sale",
         )
-        st.page_link("pages/door/shift.py", label="My shift", icon=":material/point_of_sale:")
+        word = "Open my shift" if shift is None else "See my shift"
+        if st.button(word, type="primary", icon=":material/point_of_sale:", key="to_shift", width="stretch"):
+            st.switch_page("pages/door/shift.py")
         return
     till = shift if way in AT_A_TILL else None
     event = choose_event(open_events, till)
