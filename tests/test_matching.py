@@ -670,3 +670,15 @@ def test_where_no_first_name_stands_before_a_surname_everybody_of_it_is_read(tex
     shown = {*told.payments, *(rival.id for rival in told.rivals)}
     assert shown == {THANDEKA.id, other.id}
     assert told.tie == ("THANDEKA" not in text)
+
+
+def test_of_more_namesakes_than_are_read_none_is_paid_by_itself_though_this_run_pays_one_of_them():
+    """Fifty were read and one of them is paid by another line: that there may be more is no less true."""
+    bodies = (f"{first}{second}7777" for first, second in product(ALPHABET[2:5], ALPHABET[:19]))
+    crowd = [owed(100 + at, body, f"Tau{'x' * at} Mokoena") for at, body in enumerate(bodies)]
+    for at in (0, -1):  # one of those that are read, and one beyond
+        crowd[at] = crowd[at]._replace(name="Thandi Mokoena")
+    book = MemoryBook(crowd)
+    paid, named = line(bare(crowd[20])), line("THANDI MOKOENA", number=2)
+    told = propose([paid, named], book)
+    assert [one.safe for one in told] == [True, False]

@@ -303,21 +303,27 @@ class _Run:
             if plainly := healed[ask.line.id]:
                 yield ask, plainly, [], False
                 continue
-            weighed = self._weighed(clue, pools[ask.line.id])
+            pool = pools[ask.line.id]
+            weighed = self._weighed(clue, pool)
             if any(one.safe for one in weighed) or clue.names == clue.surnames:
-                yield from self._settled(ask, clue, weighed)
+                yield from self._settled(ask, clue, weighed, read=len(pool))
             else:
                 unsure.append((ask, clue))
         pools = self._inquiry.pools([clue for _, clue in unsure], whoever=True)
         for ask, clue in unsure:
-            yield from self._settled(ask, clue, self._weighed(clue, pools[ask.line.id]))
+            pool = pools[ask.line.id]
+            yield from self._settled(ask, clue, self._weighed(clue, pool), read=len(pool))
 
-    def _settled(self, ask: Asked, clue: Clues, weighed: Sequence[Weighed]) -> Iterator["_Ranked"]:
+    def _settled(
+        self, ask: Asked, clue: Clues, weighed: Sequence[Weighed], *, read: int
+    ) -> Iterator["_Ranked"]:
+        """``read``: so many payments were looked at. Where the book may hold more than it gave, nobody knows
+        whether the best is the only one."""
         if group := self._healed_group(ask, clue, weighed) or self._billed_group(ask, clue):
             self._accept(group)
         elif weighed:
             best, others, tie = rank(weighed)
-            unseen = len(weighed) >= MOST and best.obligation.reference not in clue.references
+            unseen = read >= MOST and best.obligation.reference not in clue.references
             yield ask, best, others[:MOST_RIVALS], tie or unseen
         else:
             self._accept(ask.fallback or self._paid_before(clue) or nothing(ask.line))
