@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from benchmarks import _searchers
 from benchmarks._desks import Desks
 from db.session import Sessions, open_engine
-from payments import conditions, rows, search
+from payments import by_index, conditions, rows, search
 from payments.lifecycle import Status
 from payments.search import Filter
 from tests import postgres
@@ -100,7 +100,7 @@ def _page_and_count(session: Session, wanted: Filter) -> int:
 def _newest(session: Session, wanted: Filter) -> int:
     """The page alone: the fifty newest that have the words, none counted and none put on top."""
     where = conditions.where(session, ADMIN, wanted)
-    return len(rows.fetch(session, conditions.newest(session, where, 50, 0)))
+    return len(rows.fetch(session, by_index.newest(session, where, 50, 0)))
 
 
 def _id_of_page(session: Session, number: int) -> int:

@@ -14,7 +14,8 @@ from db.session import DatabaseUnfit, file_of, make_file
 #: restore: what came after it adds what that release neither reads nor has to write. A migration that it
 #: could not work with (a column it does not fill, a rule it would break) raises this to its own revision.
 #: Before 0052 a line waits once at most: such a release undoes a match and leaves its rest waiting beside it.
-WORKS_FROM = "0052"
+#: Before 0054 each payout stands alone: such a release takes one back that is written down with its night.
+WORKS_FROM = "0054"
 #: The row of ``meta`` that says so to releases of before.
 _KEPT_AS = "works_from"
 

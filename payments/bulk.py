@@ -7,7 +7,7 @@ entry; what belongs to a row and what is written about it here are committed tog
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ MOST_AT_ONCE = 20_000
 QUICK_STEP, SLOW_STEP = 20, 5
 _TOGETHER = 500
 _LEFT = "by now it is not among those that match"
+_TO_BE_SKIPPED = "it was to be left out when this was agreed to"
+_ANOTHER = "another request about it waits by now"
 
 _T = TypeVar("_T")
 
@@ -40,7 +42,8 @@ Target = Filter | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Preview:
-    """What a deed would do now. ``skipped`` tells why, and how many each; ``ids`` are all it looked at."""
+    """What a deed would do now. ``skipped`` tells why, and how many each; ``ids`` are all it looked at, and
+    ``agreed`` those that it would be done to, each with the request about it that waits."""
 
     deed: Deed
     count: int
@@ -49,6 +52,7 @@ class Preview:
     skipped: Mapping[str, int]
     first: tuple[str, ...]  # references of some that it would be done to
     ids: tuple[int, ...] = ()
+    agreed: Mapping[int, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,18 +92,20 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
     sums: dict[str, Money] = {}
     first: list[str] = []
     ids: list[int] = []
+    agreed: dict[int, int | None] = {}
     for subject in _subjects(session, person, deed, target):
         ids.append(subject.id)
         if why := deeds.obstacle(person, deed, subject, given):
             skipped[why] += 1
             continue
         doing += 1
+        agreed[subject.id] = subject.asked_id
         if len(first) < 5:
             first.append(subject.reference)
         if (worth := deeds.worth(deed, subject)) is not None:
             sums[worth.currency] = sums.get(worth.currency, Money(0, worth.currency)) + worth
     told = dict(skipped.most_common())
-    return Preview(deed, len(ids), doing, sums, told, tuple(first), tuple(ids))
+    return Preview(deed, len(ids), doing, sums, told, tuple(first), tuple(ids), agreed)
 
 
 def start(
@@ -110,12 +116,12 @@ def start(
     given: Given,
     *,
     now: datetime,
-    seen: Sequence[int] | None = None,
+    seen: Preview | None = None,
 ) -> int:
     """Write down what is to be done, and to which; ``step`` does it. Returns the run's id.
 
-    ``seen`` are those of the preview that somebody said yes to: what came to match since is left out, and
-    what matches no more is told among the skipped, so that their number is the one that was agreed to.
+    ``seen`` is what somebody said yes to: what came to match since is left out, and skipped is what was to be
+    skipped, what matches no more, and of what another request waits. Never more is done than was agreed.
     """
     _check(person, deed, target, given)
     _proven(person, deed, now)
@@ -123,19 +129,19 @@ def start(
     session.add(run)
     session.flush()
     subject = "case_id" if deed in ON_CASES else "payment_id"
-    agreed, there = None if seen is None else frozenset(seen), set[int]()
+    shown, there = None if seen is None else frozenset(seen.ids), set[int]()
     subjects = _subjects(session, person, deed, target)
-    for some in _batches(one for one in subjects if agreed is None or one.id in agreed):
+    for some in _batches(one for one in subjects if shown is None or one.id in shown):
         rows = [
-            _row(run.id, deed, subject, one, deeds.obstacle(person, deed, one, given), now) for one in some
+            _row(run.id, deed, subject, one, _kept_from(person, deed, one, given, seen), now) for one in some
         ]
         session.execute(insert(BulkRow), rows)
         there |= {one.id for one in some}
     if not there:
         raise InvalidInput("Nothing matches any more. Look at the list again.")
-    for gone in _batches(sorted((agreed or there) - there)):
+    for gone in _batches(sorted((shown or there) - there)):
         session.execute(insert(BulkRow), [_left_out(run.id, subject, one, now) for one in gone])
-    count = len(agreed or there)
+    count = len(shown or there)
     audit.record(session, person, "start_bulk", f"run {run.id}", now=now, deed=deed, count=count)
     return run.id
 
@@ -248,6 +254,15 @@ def _batches(things: Iterable[_T]) -> Iterator[list[_T]]:
         yield some
 
 
+def _kept_from(person: Person, deed: Deed, one: Subject, given: Given, seen: Preview | None) -> str | None:
+    """Why it is not done to this one; None when it is."""
+    if (why := deeds.obstacle(person, deed, one, given)) or seen is None:
+        return why
+    if one.id not in seen.agreed:
+        return _TO_BE_SKIPPED
+    return _ANOTHER if deed is Deed.APPROVE and one.asked_id != seen.agreed[one.id] else None
+
+
 def _row(
     run_id: int, deed: Deed, subject: str, one: Subject, why: str | None, now: datetime
 ) -> dict[str, Any]:
@@ -288,7 +303,7 @@ def _doing(person: Person, deed: Deed, given: Given, now: datetime) -> _Work:
         if why := deeds.obstacle(person, deed, subject, given):
             raise Conflict(why)
         if deed is Deed.APPROVE and (row.was or {}).get("asked") != subject.asked_id:
-            raise Conflict("another request about it waits by now")
+            raise Conflict(_ANOTHER)
         return deeds.do(session, person, deed, subject, given, now=now)
 
     return work

@@ -1,5 +1,6 @@
 """One deed on many: told before, done row by row, gone on with after a break, and undone where it can be."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from payments import (
     bulk,
     cancellation,
     conditions,
+    deeds,
     filters,
     integrity,
     lifecycle,
@@ -137,13 +139,38 @@ def test_what_was_agreed_to_is_done_and_nothing_that_came_after_it_was_looked_at
     process(sessions, gateway, accept(sessions, now, link="link00000000002", word="PAID"), now)
     later = issue(sessions, gateway, now=now, payer_name="Later").reference
     with sessions.begin() as session:
-        run_id = bulk.start(session, finance, Deed.CANCEL, waiting, Given(WHY), now=now, seen=told.ids)
+        run_id = bulk.start(session, finance, Deed.CANCEL, waiting, Given(WHY), now=now, seen=told)
     done = finish(sessions, gateway, finance, run_id, now)
     assert (told.doing, done.outcomes) == (3, {"done": 2, "skipped": 1})
     assert results(sessions, finance, run_id)[references[1]] == (
         "skipped", "by now it is not among those that match",
     )  # fmt: skip
     assert statuses(sessions, [references[1], later]) == ["paid", "open"]
+
+
+def test_what_was_to_be_skipped_is_skipped_though_nothing_stands_in_its_way_by_now(
+    sessions, gateway, finance, references, now
+):
+    """Ten are done where somebody agreed to nine, otherwise."""
+    everything = Filter()
+    told = look(sessions, finance, Deed.CANCEL, everything, Given(WHY))
+    skipped = replace(told, doing=told.doing - 1, agreed=dict([*told.agreed.items()][1:]))
+    with sessions.begin() as session:
+        run_id = bulk.start(session, finance, Deed.CANCEL, everything, Given(WHY), now=now, seen=skipped)
+    done = finish(sessions, gateway, finance, run_id, now)
+    assert done.outcomes["done"] == skipped.doing
+    whys = {why for outcome, why in results(sessions, finance, run_id).values() if outcome == "skipped"}
+    assert "it was to be left out when this was agreed to" in whys
+
+
+def test_another_request_than_the_one_that_was_shown_is_not_approved(sessions, finance, references, now):
+    told = bulk.Preview(Deed.APPROVE, 1, 1, {}, {}, (), (7,), {7: 3})
+    shown, other = (
+        deeds.Subject(7, "R", 1, None, None, asked_id=at, asked_what=What.WAIVE, asked_by=0) for at in (3, 4)
+    )
+    given = Given(what=What.WAIVE)
+    kept = [bulk._kept_from(finance, Deed.APPROVE, one, given, told) for one in (shown, other)]
+    assert kept == [None, "another request about it waits by now"]
 
 
 def test_more_than_one_run_takes_is_refused_and_never_cut(sessions, finance, references, now, monkeypatch):

@@ -226,7 +226,7 @@ def _start(many: Many, looked_at: Preview, given: Given) -> None:
     def start(me: Person) -> None:
         run_id = app.sessions.run(
             lambda session: bulk.start(
-                session, me, looked_at.deed, many.target, given, now=app.now(), seen=looked_at.ids
+                session, me, looked_at.deed, many.target, given, now=app.now(), seen=looked_at
             )
         )
         st.session_state.bulk = {"run": run_id}
