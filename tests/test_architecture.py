@@ -24,8 +24,10 @@ Each test below is one of these sentences. ``MAY_IMPORT`` is the drawing above a
 """
 
 import ast
+import importlib
 import re
 from collections import Counter
+from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -470,3 +472,26 @@ def test_a_function_fits_a_screen_and_a_file_a_sitting(path):
 @pytest.mark.parametrize("guard", [pytest.param(one, id=one.name) for one in guarded.GUARDS])
 def test_what_make_guards_takes_away_stands_where_it_says(guard):
     assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.stands) == 1
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/**/*.py")), ids=lambda path: path.stem)
+def test_what_a_benchmark_measures_is_there_under_its_name(path: Path):
+    """mypy does not read them, and each takes minutes to fail by itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    rooms = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in (
+            "payments",
+            "db",
+            "payments.exports",
+            "simulator",
+        ):
+            for one in node.names:
+                with suppress(ModuleNotFoundError):  # a function or class, whose import would have failed
+                    rooms[one.asname or one.name] = importlib.import_module(f"{node.module}.{one.name}")
+    used = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in rooms
+    }
+    assert [f"{room}.{name}" for room, name in sorted(used) if not hasattr(rooms[room], name)] == []
