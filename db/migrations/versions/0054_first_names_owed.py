@@ -26,17 +26,18 @@ OWED = "WHERE status IN ('cancelled', 'claimed', 'created', 'expired', 'failed',
 def upgrade() -> None:
     # Somebody may have made one of this name by hand. Of what, nobody knows: ours takes its place.
     op.execute("DROP INDEX IF EXISTS ix_payments_rest_name")
-    op.execute("DROP INDEX IF EXISTS ix_payments_rest_surname")
     op.execute(
         "CREATE INDEX ix_payments_rest_name ON payments"
         f" ((amount_minor - received_minor), {SURNAME}, ({INITIAL})) {OWED}"
     )
+    # Last: from here on PostgreSQL lets nobody read payments until this is committed.
+    op.execute("DROP INDEX IF EXISTS ix_payments_rest_surname")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX IF EXISTS ix_payments_rest_name")
     op.execute("DROP INDEX IF EXISTS ix_payments_rest_surname")
     op.execute(
         "CREATE INDEX ix_payments_rest_surname ON payments"
         f" ((amount_minor - received_minor), {SURNAME}) {OWED}"
     )
+    op.execute("DROP INDEX IF EXISTS ix_payments_rest_name")
