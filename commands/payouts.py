@@ -197,6 +197,8 @@ def _row_told(row: PayoutRow) -> dict[str, Any]:
         "payout_fee_minor": row.payout_fee.minor,
         "less_minor": row.less.minor,
         "difference_minor": row.difference.minor,
+        "beside_minor": row.beside.minor,  # of the difference, what other payouts of its night tell
+        "night": list(row.night),
         "net_minor": row.net.minor,
         "currency": row.net.currency,
         "explained": row.explained,

@@ -431,6 +431,17 @@ def test_what_one_held_and_another_of_its_night_brought_is_no_longer_held():
     assert (len(whole.captures), whole.held, whole.released) == (5, (), ())
 
 
+def test_what_one_held_and_another_of_its_night_brought_was_held_by_nobody_before():
+    """Of three captures of one price each payout's own account names other candidates."""
+    lumps, some = alike_of_one_night()
+    told = explain_all(lumps, some, TARIFF)
+    among = (tuple(one.id for one in some), (some[0].id,))
+    holds = replace(told[1][0], captures=(), held=(some[0],), held_among=(among[0],))
+    brings = replace(told[2][0], captures=(some[0],), released=(some[0],), released_among=(among[1],))
+    whole, _ = as_one([holds, brings])
+    assert (whole.held, whole.released) == ((), ())
+
+
 def test_a_night_that_may_have_brought_different_things_is_not_sure_either():
     """Held or refunded: which, neither of the two tells."""
     lumps, some = alike_of_one_night()

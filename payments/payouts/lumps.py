@@ -155,7 +155,8 @@ def as_one(night: Sequence[Explanation]) -> list[Explanation]:
     held = [pair for one in night for pair in zip(one.held, one.held_among, strict=True)]
     left_out = [(each, among) for each, among in held if each not in captures]
     back = [pair for one in night for pair in zip(one.released, one.released_among, strict=True)]
-    earlier = [(each, among) for each, among in back if (each, among) not in held]
+    held_by_one = {each for each, _ in held}  # and brought by another: between themselves
+    earlier = [(each, among) for each, among in back if each not in held_by_one]
     beside = _total(one.lump.amount for one in others)
     whole = replace(
         first, captures=captures, items=tuple(item for one in night for item in one.items),
