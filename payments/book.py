@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from db.among import among, told
+from db.filed import INITIAL, REST, SURNAME
 from db.many import some_at_once
 from db.models import Event, PaperPart, PaperRow, Payment, PaymentQuote, Standing
 from db.money import Money
@@ -38,19 +39,6 @@ from payments.references import DEMO_PAPERS, DEMO_PREFIX
 
 #: Money for these is expected, or welcome though we closed them.
 PAYABLE = sorted(PENDING | {Status.EXPIRED, Status.CANCELLED})
-#: The last word of a name. ``matching.names.surname`` also folds accents and skips titles: what that would
-#: add is left to a person.
-_SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
-#: ``matching.names.initial``, in words that both databases have.
-_FIRST = (
-    "substr(lower(payer_name), 1, length(lower(payer_name))"
-    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')))"
-)
-_INITIAL = (
-    f"CASE WHEN {_FIRST} IN (lower(payer_name), 'mr', 'mrs', 'ms', 'miss', 'dr', 'prof', 'rev', 'mnr', 'mev',"
-    " 'adv', 'van', 'der', 'den', 'de', 'du', 'le', 'la', 'von', 'ter') THEN ''"
-    f" ELSE substr({_FIRST}, 1, 1) END"
-)
 _STATUSES = ", ".join(f"'{status}'" for status in PAYABLE)
 
 _COLUMNS = (
@@ -77,9 +65,11 @@ def _named(wanted: str, newest: str, *, by_initial: bool) -> TextualSelect:
         f"{'q' if column.key.startswith('quoted') else 'p'}.{column.key}" for column in _COLUMNS
     )
     of_them = (
-        f"(p.amount_minor - p.received_minor) = wanted.rest AND {_SURNAME} = wanted.surname"
-        f" {f'AND {_INITIAL} = wanted.initial' if by_initial else ''} AND p.status IN ({_STATUSES})"
-    ).replace("payer_name", "p.payer_name")
+        f"{REST} = wanted.rest AND {SURNAME} = wanted.surname"
+        f" {f'AND {INITIAL} = wanted.initial' if by_initial else ''} AND p.status IN ({_STATUSES})"
+    )
+    for column in ("amount_minor", "received_minor", "payer_name"):
+        of_them = of_them.replace(column, f"p.{column}")
     return text(
         f"WITH wanted(rest, surname, initial) AS ({wanted})"  # noqa: S608 - our own words, values are bound
         f" SELECT {names}, wanted.rest, wanted.surname, wanted.initial"

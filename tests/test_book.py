@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from string import ascii_uppercase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.event import listen
 
+from db import filed
 from db.models import Event, PaperPart, PaperRow, PaperSeries, Payment, PaymentQuote, Standing
 from db.money import Money
 from db.session import Sessions
@@ -243,6 +246,20 @@ def test_names_are_looked_up_in_the_index_that_a_migration_made(books, sessions,
     assert ("<expr>=? AND <expr>=? AND <expr>=?" in looked_up or "CASE" in looked_up) is by_initial
 
 
+def test_words_that_say_nothing_are_the_same_in_the_index_and_in_python():
+    """Who is filed by one of them would not be looked for under the name that follows it."""
+    assert {word.upper() for word in filed.SAYING_NOTHING} == names._SAYING_NOTHING
+
+
+@given(
+    st.text(st.sampled_from([*"abzTM0é'-. (&", "mr ", "Student ", "de "]), max_size=12),
+    st.sampled_from(["", " ", "-"]),
+)
+def test_who_is_filed_by_a_letter_has_a_first_name_that_begins_so(beginning, between):
+    name = f"{beginning}{between}Thabo Mokoena"
+    assert names.initial(name) in ("", names.words(name)[0][0])
+
+
 @pytest.mark.parametrize(
     "name, initial",
     [
@@ -250,7 +267,8 @@ def test_names_are_looked_up_in_the_index_that_a_migration_made(books, sessions,
         ("T-bo Mokoena", "T"),
         ("Mokoena", ""), ("Mr Thabo Mokoena", ""), ("DR. T Mokoena", ""), ("Miss T Mokoena", ""),
         ("Van Mokoena", ""), ("Édouard Mokoena", ""), ("4Life Mokoena", ""), ("'t Mokoena", ""),
-        ("Missy Mokoena", "M"), ("Deon Mokoena", "D"), ("Zoë Mokoena", "Z"),
+        ("Missy Mokoena", "M"), ("Deon Mokoena", "D"), ("Zoë Mokoena", ""), ("Student Thabo Mokoena", ""),
+        ("B2B Thabo Mokoena", ""), ("D'e Thabo Mokoena", ""), ("Dé Thabo Mokoena", ""), ("(T) Mokoena", ""),
     ],
 )  # fmt: skip
 def test_both_file_a_payer_under_the_same_first_letter(books, sessions, name, initial):

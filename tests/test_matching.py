@@ -682,3 +682,10 @@ def test_of_more_namesakes_than_are_read_none_is_paid_by_itself_though_this_run_
     paid, named = line(bare(crowd[20])), line("THANDI MOKOENA", number=2)
     told = propose([paid, named], book)
     assert [one.safe for one in told] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["Student Thabo Mokoena", "SA Thabo Mokoena", "B2B Thabo Mokoena"])
+def test_a_rival_whose_name_begins_with_a_word_that_says_nothing_makes_a_tie(name):
+    book = MemoryBook((owed(10, "999999", "Tshepo Mokoena"), owed(11, "888888", name)))
+    told = one(line("CAPITEC T MOKOENA"), book=book)
+    assert (told.tie, told.safe) == (True, False)

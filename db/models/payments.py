@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
+from db.filed import INITIAL, REST, SURNAME
 from db.models.base import Base, partial_index, row_id
 from db.models.events import Category, Event
 from db.models.legacy import LegacyRecord
@@ -104,20 +105,12 @@ class Payment(Base):
         partial_index(
             "ix_payments_let_go", ("status", "updated_at"), "status IN ('expired', 'cancelled', 'waived')"
         ),
-        # Said as ``payments.book`` asks it, or it is not used.
         partial_index(
             "ix_payments_rest_name",
             (
-                text("(amount_minor - received_minor)"),
-                text("lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"),
-                text(
-                    "(CASE WHEN substr(lower(payer_name), 1, length(lower(payer_name))"
-                    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')))"
-                    " IN (lower(payer_name), 'mr', 'mrs', 'ms', 'miss', 'dr', 'prof', 'rev', 'mnr', 'mev',"
-                    " 'adv', 'van', 'der', 'den', 'de', 'du', 'le', 'la', 'von', 'ter') THEN ''"
-                    " ELSE substr(substr(lower(payer_name), 1, length(lower(payer_name))"
-                    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz'))), 1, 1) END)"
-                ),
+                text(REST),
+                text(SURNAME),
+                text(f"({INITIAL})"),
             ),
             "status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open', 'part_paid')",
         ),

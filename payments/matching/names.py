@@ -25,6 +25,8 @@ TITLES = frozenset(("MR", "MRS", "MS", "MISS", "DR", "PROF", "REV", "MNR", "MEV"
 #: Parts of surnames that many share.
 _PARTICLES = frozenset(("VAN", "DER", "DEN", "DE", "DU", "LE", "LA", "VON", "TER"))
 _SAYING_NOTHING = STOP_WORDS | TITLES | _PARTICLES
+#: What stands behind a first word of plain letters.
+_BEHIND = (" ", "-", ".")
 _WORD = re.compile(r"[A-Z0-9]+")
 _ALIKE = 93  # from here two spellings are one word: MOKOENA and MOKEONA, not MOLEFE and MOLOI
 _LEAST_CUT = 4
@@ -60,11 +62,12 @@ def surname(name: str) -> str:
 
 
 def initial(name: str) -> str:
-    """The first letter of a first name, as a book files payers; "" when that takes a closer look: behind
-    a title or a particle, with an accent, of a name of one word."""
+    """The first letter of a first name, as a book files payers (``db.filed``); "" when it takes a closer look
+    to tell which word that is: behind a word that says nothing, with an accent, of a name of one word."""
     plainly = name.lower()
-    first = plainly[: len(plainly) - len(plainly.lstrip(ascii_lowercase))]
-    return "" if first == plainly or first.upper() in TITLES | _PARTICLES else first[:1].upper()
+    behind = plainly.lstrip(ascii_lowercase)
+    first = plainly[: len(plainly) - len(behind)]
+    return first[:1].upper() if behind[:1] in _BEHIND and first.upper() not in _SAYING_NOTHING else ""
 
 
 def initials_beside(surname: str, text: Sequence[str]) -> frozenset[str]:

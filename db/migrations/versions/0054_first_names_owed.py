@@ -10,15 +10,24 @@ down_revision = "0053"
 branch_labels = None
 depends_on = None
 
+SAYING_NOTHING = """
+    absa acb acc account adv and app application bank banking banquet batch betaling bk bpk by capitec
+    card cash cc cellphone clearing conf conference cr credit de debit delegate demo den dep deposit der
+    digital dinner discovery dr du edms eft event expo fee fees fnb for forex from funds gala group
+    holdings ib ibank immediate inbetaling inc intala internet inv investec invoice inward kontant la le
+    llc ltd magtape member mev miss mnr mobile mr mrs ms nedbank no npc npo nr number of on online our
+    paid pay payer payment payments payshap plc pmt prof pty pymt rd real realtime ref reference reg
+    regfee registration returned rev reversal reversed rsa rtc rtgs sa settlement soc standard student
+    summit swift ter tfr the ticket tickets time to transaction transfer trf trust tymebank unpaid van
+    via von workshop your
+    """.split()  # noqa: SIM905 - as they were then
+BEHIND = "ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')"
+FIRST = f"substr(lower(payer_name), 1, length(lower(payer_name)) - length({BEHIND}))"
+SAID = ", ".join(f"'{word}'" for word in SAYING_NOTHING)
 SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
-FIRST = (
-    "substr(lower(payer_name), 1, length(lower(payer_name))"
-    " - length(ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz')))"
-)
 INITIAL = (
-    f"CASE WHEN {FIRST} IN (lower(payer_name), 'mr', 'mrs', 'ms', 'miss', 'dr', 'prof', 'rev', 'mnr', 'mev',"
-    " 'adv', 'van', 'der', 'den', 'de', 'du', 'le', 'la', 'von', 'ter') THEN ''"
-    f" ELSE substr({FIRST}, 1, 1) END"
+    f"CASE WHEN substr({BEHIND}, 1, 1) NOT IN (' ', '-', '.') OR {FIRST} IN ({SAID})"
+    f" THEN '' ELSE substr({FIRST}, 1, 1) END"
 )
 OWED = "WHERE status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open', 'part_paid')"
 
