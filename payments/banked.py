@@ -57,6 +57,28 @@ def check_tie(session: Session, payout_id: int | None, amount: Money) -> None:
         raise InvalidInput(f"Payout {payout.id} comes to {net}. Set apart what the line has beyond that.")
 
 
+def night_of(payout: Payout) -> tuple[int, ...]:
+    """The payouts that are written down as one, the one that holds it all first; else only itself."""
+    return tuple((payout.explanation or {}).get("night", (payout.id,)))
+
+
+def refuse_alone(session: Session, line_id: int) -> None:
+    """Raises Conflict where a line is of a night that is written down as one: without it the captures of all
+    would stay banked, and its money could be counted a second time."""
+    stands = (
+        select(Payout)
+        .join(MatchPart, MatchPart.payout_id == Payout.id)
+        .join(Match, Match.id == MatchPart.match_id)
+        .where(Match.line_id == line_id, Match.undone_at.is_(None))
+    )
+    for payout in session.scalars(stands):
+        if len(night := night_of(payout)) > 1:
+            raise Conflict(
+                f"This line is one of those of payouts {', '.join(map(str, night))}, which are written down "
+                "as one: nobody knew which line brought which. Take them back on Payouts; that frees all."
+            )
+
+
 def note(
     session: Session, payout_id: int, on: date, kind: Kind, act: dict[str, Any], *, why: str = ""
 ) -> None:

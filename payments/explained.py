@@ -222,7 +222,7 @@ def undo(session: Session, person: Person, payout_id: int, why: str, *, now: dat
     payout = _held(session, payout_id)
     if payout.explained not in (AUTO, PERSON):
         raise Conflict("A file told of this payout, or nobody explained it. Undo the import instead.")
-    night = [_held(session, one) for one in sorted(night_of(payout))]
+    night = _standing(session, payout)
     on_bank = [one.id for one in night if one.source == BANK and _match(session, one.id) is not None]
     if on_bank:
         told = ", ".join(f"Payout {one}" for one in on_bank)
@@ -241,16 +241,17 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
     standstill.refuse(session)
     payout = _held(session, payout_id)
     is_found = payout.explained in (AUTO, PERSON)
-    for one in sorted(night_of(payout)):
-        if (match := _match(session, one)) is not None:
-            reconciliation.undo(session, person, match, why, now=now)
+    for one in _standing(session, payout):
+        if (match := _match(session, one.id)) is not None:
+            reconciliation.undo(session, person, match, why, now=now, with_its_night=True)
     if is_found:
         undo(session, person, payout_id, why, now=now)
 
 
-def night_of(payout: Payout) -> tuple[int, ...]:
-    """The payouts that are written down as one, the one that holds it all first; else only itself."""
-    return tuple((payout.explanation or {}).get("night", (payout.id,)))
+def _standing(session: Session, payout: Payout) -> Sequence[Payout]:
+    """Those of its night, held. One may be undone by itself: releases that know no nights did so."""
+    night = select(Payout).where(Payout.id.in_(banked.night_of(payout)), Payout.undone_at.is_(None))
+    return session.scalars(night.order_by(Payout.id).with_for_update()).all()
 
 
 def _held(session: Session, payout_id: int) -> Payout:

@@ -226,3 +226,4 @@ def _check_other(session: Session, line: StatementLine, part: Part) -> None:
         raise InvalidInput("A line is taken back by one of the same amount on the same account.")
     if other.state not in (OPEN, MATCHED) or taken_back(session, other.id) is not None:
         raise Conflict("That line was taken back already.")
+    banked.refuse_alone(session, other.id)

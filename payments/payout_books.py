@@ -6,6 +6,7 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payout, PayoutFile, PayoutLine, Receipt
+from payments import banked
 from payments.tariff import ROUNDING_MINOR
 
 
@@ -90,13 +91,21 @@ def _tied(session: Session) -> Iterator[str]:
 
 
 def _nights(session: Session) -> Iterator[str]:
-    """Payouts written down as one stand together, and what each leaves to the others comes to nought."""
-    query = select(Payout.id, Payout.explanation).where(
+    """Payouts written down as one stand together, each on its line of the bank, and what each leaves to the
+    others comes to nought."""
+    query = select(Payout.id, Payout.explanation, banked.tied()).where(
         Payout.undone_at.is_(None), ~Payout.difference_minor.between(-ROUNDING_MINOR, ROUNDING_MINOR)
     )
-    told = {number: explanation or {} for number, explanation in session.execute(query)}
-    for night in {tuple(one["night"]) for one in told.values() if "night" in one}:
+    told, on_line = {}, set()
+    for number, explanation, is_tied in session.execute(query):
+        told[number] = explanation or {}
+        if is_tied:
+            on_line.add(number)
+    for night in sorted({tuple(one["night"]) for one in told.values() if "night" in one}):
+        named = f"payouts {', '.join(map(str, night))}"
         if not all(told.get(number, {}).get("night") == list(night) for number in night):
-            yield f"payouts {', '.join(map(str, night))}: one does not stand with the others of its night"
+            yield f"{named}: one does not stand with the others of its night. Take the others back on Payouts"
+        elif not on_line.issuperset(night):
+            yield f"{named}: one of their night is on no line of the bank. Take them back on Payouts"
         elif off := sum(told[number]["beside_minor"] for number in night):
-            yield f"payouts {', '.join(map(str, night))}: {off} of their night is on none of their lines"
+            yield f"{named}: {off} of their night is on none of their lines"

@@ -283,11 +283,20 @@ def _heal(session: Session, payment: Payment, act: dict[str, Any]) -> None:
 # -- undoing, refusing --------------------------------------------------------------------------------
 
 
-def undo(session: Session, person: Person, match_id: int, why: str, *, now: datetime) -> int:
+def undo(
+    session: Session,
+    person: Person,
+    match_id: int,
+    why: str,
+    *,
+    now: datetime,
+    with_its_night: bool = False,
+) -> int:
     """Take a match back, with the money it brought; the line waits again, for a person. Returns the line.
+    ``with_its_night``: whoever asks takes back all that its payout is written down as one with.
 
-    Raises Conflict (undone before, its line was taken back, its money was refunded, its day is signed off),
-    InvalidInput, NotFound.
+    Raises Conflict (undone before, its line was taken back, its money was refunded, its day is signed off,
+    it is of a night that goes together), InvalidInput, NotFound.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
@@ -300,6 +309,8 @@ def undo(session: Session, person: Person, match_id: int, why: str, *, now: date
         raise Conflict(f"{match.undone_by} undid this match already.")
     if (later := taken_back(session, line.id)) is not None and not _cancels(match, later):
         raise Conflict("The bank took this line back; undo that match first.")
+    if not with_its_night:
+        banked.refuse_alone(session, line.id)
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
     _undo_one(session, match, line, why, act)
     for part in match.parts:

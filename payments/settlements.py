@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db.models import Payout, PayoutFile, PayoutLine
 from db.models import PayoutMapping as KeptMapping
 from db.money import Money
-from payments import audit, banked, explained, fees, pasts, standstill, tallies
+from payments import audit, banked, fees, pasts, standstill, tallies
 from payments.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
 from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLayout
 from payments.lifecycle import Source
@@ -211,7 +211,7 @@ class _Taker:
             Payout.undone_at.is_(None), Payout.first_on <= day, Payout.last_on >= day
         )
         for payout in self._session.scalars(covering):
-            if len(night := explained.night_of(payout)) > 1:
+            if len(night := banked.night_of(payout)) > 1:
                 raise Conflict(
                     f"Row {row}: payouts {', '.join(map(str, night))} are written down as one, since nobody "
                     f"knew which of their lines brought {day:%-d %b %Y}. Take them back first; this tells it."

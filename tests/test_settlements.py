@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from db.models import Match, Payout, PayoutLine
+from db.models import Match, Payout, PayoutLine, StatementLine
 from db.money import Money
 from payments import (
     accounts,
@@ -291,15 +291,64 @@ def test_what_is_written_down_as_one_is_taken_back_as_one(bench, alike):
     bench.explain()
     with bench.sessions.begin() as session, pytest.raises(Conflict, match="Payout 1, Payout 2: on a line"):
         explained.undo(session, ADMIN, 1, "iKhokha says otherwise.", now=bench.now)
-    bench.undo_match(1)
-    with bench.sessions.begin() as session, pytest.raises(Conflict, match="Payout 2: on a line"):
-        explained.undo(session, ADMIN, 1, "iKhokha says otherwise.", now=bench.now)
-    bench.lawful()
     with bench.sessions.begin() as session:
         explained.take_back(session, ADMIN, 2, "iKhokha says otherwise.", now=bench.now)
     assert bench.came(alike[0])[0] == banked.Travelled()
     with bench.sessions.read() as session:
         assert payout_list.listing(session, ADMIN) == []
+    bench.lawful()
+
+
+def undone_alone(bench, number: int, *, tie_only: bool = False) -> None:
+    """One of a night taken back by itself, as a release that knows no nights does it."""
+    with bench.sessions.begin() as session:
+        reconciliation.undo(session, ADMIN, number, "Not so.", now=bench.now, with_its_night=True)
+        if not tie_only:
+            payout = session.get_one(Payout, number)
+            explained._unwrite(session, payout, "Not so.", {"now": bench.now, "source": "desk", "actor": "A"})
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+@pytest.mark.parametrize(
+    ("tie_only", "says"), [(False, "does not stand with"), (True, "is on no line of the bank")]
+)
+def test_a_night_that_fell_apart_is_found_and_what_is_left_of_it_taken_back(
+    bench, alike, gone, tie_only, says
+):
+    bench.explain()
+    undone_alone(bench, gone, tie_only=tie_only)
+    assert any(
+        says in row for one in integrity.run(bench.sessions, now=bench.now).findings for row in one.rows
+    )
+    with bench.sessions.begin() as session:
+        integrity.accept(session, ADMIN, "What is left of it is taken back.", now=bench.now)
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 3 - gone, "iKhokha says otherwise.", now=bench.now)
+    assert integrity.run(bench.sessions, now=bench.now).sound
+    assert {bench.came(reference)[0] for reference in alike} == {banked.Travelled()}
+    with bench.sessions.read() as session:
+        assert {line.state for line in session.scalars(select(StatementLine))} == {"open"}
+
+
+@pytest.mark.parametrize("line", [1, 2])
+def test_one_line_of_a_night_is_not_undone_nor_taken_back_alone(bench, alike, line):
+    """Else its money would be free, and the captures that it brought banked by the other."""
+    bench.explain()
+    with pytest.raises(Conflict, match=r"of payouts 1, 2, which are written down as one.*on Payouts"):
+        bench.undo_match(line)
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="Undo"):
+        imports.undo(session, ADMIN, line, "Another account's.", now=bench.now)
+    bench.bank("-1447.96", "MAGTAPE CREDIT IKHOKHA PAYOUT REVERSED")
+    bench.propose()
+    decided = Decided(3, (Part(Target.LINE, Money(-1447_96), line_id=line),), "", {}, why="Reversed.")
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="which are written down as one"):
+        reconciliation.accept(session, ADMIN, decided, now=bench.now)
+    bench.lawful()
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 1, "The bank took one back.", now=bench.now)
+    with bench.sessions.begin() as session:
+        reconciliation.accept(session, ADMIN, decided, now=bench.now)
+    assert {bench.came(reference)[0] for reference in alike} == {banked.Travelled()}
     bench.lawful()
 
 
