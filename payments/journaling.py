@@ -19,7 +19,7 @@ from db.models import (
     StatementLine,
     SurplusMove,
 )
-from payments import accounts, fees, journal
+from payments import accounts, banked, fees, journal
 from payments.closed_days import move_day, moved_surplus, within
 from payments.errors import Conflict
 from payments.journal import Book, Entry, Posting
@@ -177,7 +177,8 @@ def _event(session: Session, payment_id: int | None) -> str:
 
 
 def _payout(session: Session, payout_id: int) -> journal.Payout:
-    """VAT on the payout's own fee is told apart where the rates of its day say that it is in it."""
+    """VAT on the payout's own fee is told apart where the rates of its day say that it is in it. What holds
+    all of a night holds the fee of each."""
     row = session.get_one(Payout, payout_id)
     gross: dict[str, int] = defaultdict(int)
     inside = (
@@ -193,10 +194,12 @@ def _payout(session: Session, payout_id: int) -> journal.Payout:
         gross[code] += int(minor)
     gross[""] += row.gross_minor - sum(gross.values())
     fee, vat = row.fee_minor + row.payout_fee_minor, row.vat_minor
-    if row.last_on is not None:
-        own = fees.tariff(session).payout_fee(row.last_on)
-        if own.total_minor == row.payout_fee_minor:
-            fee, vat = row.fee_minor + own.fee_minor, vat + own.vat_minor
+    days = session.scalars(select(Payout.last_on).where(Payout.id.in_(banked.night_of(row)))).all()
+    tariff = fees.tariff(session)
+    own = [tariff.payout_fee(day) for day in days if day is not None]
+    if sum(one.total_minor for one in own) == row.payout_fee_minor:
+        fee = row.fee_minor + sum(one.fee_minor for one in own)
+        vat += sum(one.vat_minor for one in own)
     beside = (row.explanation or {}).get("beside_minor", 0)
     return journal.Payout(
         row.id, row.net_minor, dict(gross), fee, vat, row.less_minor, row.difference_minor, beside

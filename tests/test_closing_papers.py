@@ -157,8 +157,18 @@ def test_a_payout_is_bank_fees_and_vat_against_what_payers_paid_and_leaves_what_
     ]  # fmt: skip
     with sessions.read() as session:
         assert last_stage.signed_off(session, late).banked == 0, "what is left is what no payout brought"
+    (entry,) = signed(bench, now)
+    # R42.75 and R9.00 of the captures, R2.50 of the payout; VAT of each: R6.41, R1.35 and 38 cents
+    assert {(one.book, one.event): one.minor for one in entry.postings} == {
+        (Book.BANK, ""): 1887_61, (Book.FEES, ""): 54_25, (Book.VAT, ""): 8_14,
+        (Book.CLEARING, "devconf"): -1950_00,
+    }  # fmt: skip
+
+
+def signed(bench, now) -> list[journal.Entry]:
+    """Monday's journal, once two people have signed the day."""
     bench.now = now + timedelta(days=1)
-    with sessions.begin() as session:
+    with bench.sessions.begin() as session:
         people = [somebody(session, name, Role.FINANCE, now=now) for name in ("Farai", "Gugu")]
         digest = sign_offs.closing.draft(session, people[0], bench.account, MONDAY, now=bench.now).digest
         session.execute(text("UPDATE statement_files SET imported_at = '2026-11-24 10:00:00'"))
@@ -166,12 +176,21 @@ def test_a_payout_is_bank_fees_and_vat_against_what_payers_paid_and_leaves_what_
             session, people[0], bench.account, Period.DAY, MONDAY, digest, "", now=bench.now
         )
         sign_offs.approve(session, people[1], view.id, now=bench.now)
-        (entry,) = journaling.entries(session, people[0], bench.account, MONDAY, MONDAY)
-    # R42.75 and R9.00 of the captures, R2.50 of the payout; VAT of each: R6.41, R1.35 and 38 cents
-    assert {(one.book, one.event): one.minor for one in entry.postings} == {
-        (Book.BANK, ""): 1887_61, (Book.FEES, ""): 54_25, (Book.VAT, ""): 8_14,
-        (Book.CLEARING, "devconf"): -1950_00,
-    }  # fmt: skip
+        return journaling.entries(session, people[0], bench.account, MONDAY, MONDAY)
+
+
+def test_of_a_night_the_vat_on_each_payouts_own_fee_is_told_apart(sessions, now):
+    bench = Payouts(sessions, now)
+    for day, what in enumerate(("IKHOKHA PAYOUT", "MAGTAPE CREDIT IKHOKHA PAYOUT")):
+        bench.paid(at=bench.friday + timedelta(days=day))
+        bench.bank("1447.96", what)
+    bench.propose()
+    assert bench.explain().explained == 2
+    whole, part = signed(bench, now)
+    # of each payment R42.75 and VAT of R6.41, of each payout R2.50 and VAT of 38 cents
+    sums = {one.book: one.minor for one in whole.postings if one.book in (Book.FEES, Book.VAT)}
+    assert sums == {Book.FEES: 2 * (42_75 + 2_50), Book.VAT: 2 * (6_41 + 38)}
+    assert {one.book for one in part.postings} == {Book.BANK, Book.SUSPENSE}
 
 
 def rolled(bench, day):
