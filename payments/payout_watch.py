@@ -28,6 +28,8 @@ from payments.tariff import METHODS
 CUT_OFF, GRACE = time(17, 0), timedelta(hours=1)
 #: Trading days looked at.
 DAYS = 21
+#: So much before the last day of a night that is written down as one its others may lie.
+NIGHT_SPAN = timedelta(days=14)
 #: A line so much below a payout is another one's, and not short.
 SHORT_BP = 2_000
 
@@ -42,8 +44,10 @@ class DayState(StrEnum):
 
 @dataclass(frozen=True)
 class DayView:
-    """A trading day. ``captures`` and ``gross`` are what no payout has brought yet, where none covers it."""
+    """A trading day. ``captures`` and ``gross`` are what no payout has brought yet, where none covers it.
+    Days of a night whose payouts are written down as one are one row, from ``first`` on."""
 
+    first: date
     day: date
     captures: int
     gross: Money
@@ -64,34 +68,63 @@ def days(session: Session, person: Person, *, now: datetime) -> list[DayView]:
 def _days(session: Session, now: datetime) -> Iterator[DayView]:
     first = dates.business_day(now) - timedelta(days=DAYS)
     loose = _unsettled(session, first)
-    payouts = [
-        (one, is_banked)
-        for one, is_banked in session.execute(
-            select(Payout, banked.tied().label("tied")).where(
-                Payout.undone_at.is_(None), Payout.last_on >= first
-            )
-        )
-    ]
+    payouts = _payouts(session, first - NIGHT_SPAN)
     tariff = fees.tariff(session)
-    for day in sorted({*loose, *(one.last_on for one, _ in payouts if one.last_on)}):
-        covering = [(one, tied) for one, tied in payouts if one.first_on <= day <= one.last_on]
-        if covering:
-            yield _covered(day, covering, now)
-        elif loose[day]:
-            told = expected(day, loose[day], tariff)
-            yield _uncovered(told, loose[day], now)
+    for day in sorted(day for day in {*loose, *(one.last for one in payouts)} if day >= first):
+        covering = [one for one in payouts if one.covers(day)]
+        if told := [one for one in covering if not one.is_night or one.last == day]:
+            yield _covered(day, told, now)
+        elif loose[day] and not covering:
+            yield _uncovered(expected(day, loose[day], tariff), loose[day], now)
 
 
-def _covered(day: date, payouts: list[tuple[Payout, bool]], now: datetime) -> DayView:
-    waits = [one for one, tied in payouts if not tied]
+@dataclass(frozen=True)
+class _Told:
+    """A payout; or those of a night that are written down as one, of which only the sums are true."""
+
+    payouts: list[Payout]
+    waits: list[Payout]  # of them, what is on no line of the bank yet
+    first: date
+    last: date
+
+    @property
+    def is_night(self) -> bool:
+        return len(self.payouts) > 1
+
+    def covers(self, day: date) -> bool:
+        return any(one.first_on <= day <= one.last_on for one in self.payouts if one.first_on and one.last_on)
+
+
+def _payouts(session: Session, since: date) -> list[_Told]:
+    query = select(Payout, banked.tied().label("tied")).where(
+        Payout.undone_at.is_(None), Payout.last_on >= since
+    )
+    nights: dict[tuple[int, ...], list[tuple[Payout, bool]]] = defaultdict(list)
+    for payout, is_tied in session.execute(query.order_by(Payout.id)):
+        nights[banked.night_of(payout)].append((payout, is_tied))
+    return [
+        _Told(
+            [one for one, _ in some],
+            [one for one, is_tied in some if not is_tied],
+            min(one.first_on for one, _ in some if one.first_on),
+            max(one.last_on for one, _ in some if one.last_on),
+        )
+        for some in nights.values()
+    ]
+
+
+def _covered(day: date, told: list[_Told], now: datetime) -> DayView:
+    payouts = [one for each in told for one in each.payouts]
+    waits = [one for each in told for one in each.waits]
     latest = dates.next_bank_day(day, 3)
     state = DayState.BANKED
     if waits:
         state = DayState.LATE if is_over(latest, now) else DayState.ON_THE_WAY
-    net = Money(sum(one.net_minor for one, _ in payouts), payouts[0][0].currency)
-    gross = Money(sum(one.gross_minor for one, _ in payouts), net.currency)
-    number = (waits or [payouts[0][0]])[0].id
-    return DayView(day, 0, gross, net, net, dates.next_bank_day(day), latest, state, number)
+    net = Money(sum(one.net_minor for one in payouts), payouts[0].currency)
+    gross = Money(sum(one.gross_minor for one in payouts), net.currency)
+    number = (waits or payouts)[0].id
+    first = min([day, *(one.first for one in told if one.is_night)])
+    return DayView(first, day, 0, gross, net, net, dates.next_bank_day(day), latest, state, number)
 
 
 def _uncovered(told: Expected, captures: list[Capture], now: datetime) -> DayView:
@@ -102,8 +135,9 @@ def _uncovered(told: Expected, captures: list[Capture], now: datetime) -> DayVie
         state = DayState.LATE
     gross = Money(sum(one.gross.minor for one in captures), told.least.currency)
     return DayView(
-        told.day, len(captures), gross, told.least, told.most, told.due_on, told.latest_on, state, None
-    )
+        told.day, told.day, len(captures), gross, told.least, told.most, told.due_on, told.latest_on, state,
+        None,
+    )  # fmt: skip
 
 
 def is_over(latest: date, now: datetime) -> bool:
@@ -149,7 +183,7 @@ def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
     """What is late, an hour after the cut-off of its last day; what is short, at once."""
     if late := _late(session, now):
         missing = Money(sum(one.least.minor for one in late), late[0].least.currency)
-        told = ", ".join(dates.say_days(one.day, one.day) for one in late[:3])
+        told = ", ".join(dates.say_days(one.first, one.day) for one in late[:3])
         more = f" and {len(late) - 3} more days" if len(late) > 3 else ""
         yield Alarm(
             Kind.PAYOUT_LATE,

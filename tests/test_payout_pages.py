@@ -195,6 +195,18 @@ def test_payouts_of_a_night_say_what_they_are_together_and_are_taken_back_so(des
     bench.lawful()
 
 
+def test_days_of_a_night_are_one_row_with_the_sums_of_all(desk):
+    bench = There(desk)
+    for day, what in enumerate(("IKHOKHA PAYOUT", "MAGTAPE CREDIT IKHOKHA PAYOUT")):
+        bench.paid(at=bench.friday + timedelta(days=day))
+        bench.bank("1447.96", what)
+    bench.propose()
+    bench.explain()
+    desk.sign_in(Role.FINANCE)
+    (told,) = [texts(row) for row in rows_of(desk.open(PAGE, show="Expected"))]
+    assert told[:4] == ["Fri 20 Nov – Sat 21 Nov", "–", str(Money(3000_00)), str(Money(2895_92))]
+
+
 def test_a_file_is_mapped_on_the_page_and_remembered(desk, tmp_path):
     bench = There(desk)
     one, other = bench.paid(), bench.paid()

@@ -19,6 +19,7 @@ from payments import (
     inbox,
     integrity,
     payout_list,
+    payout_watch,
     proposing,
     reconciliation,
     settlements,
@@ -30,6 +31,7 @@ from payments.inbox import Message
 from payments.lifecycle import Method
 from payments.matching import Target
 from payments.parts import Decided, Part
+from payments.payout_watch import DayState
 from payments.payouts import files
 from payments.payouts.files import PayoutMapping
 from payments.people import Person, Role
@@ -350,6 +352,25 @@ def test_one_line_of_a_night_is_not_undone_nor_taken_back_alone(bench, alike, li
         reconciliation.accept(session, ADMIN, decided, now=bench.now)
     assert {bench.came(reference)[0] for reference in alike} == {banked.Travelled()}
     bench.lawful()
+
+
+def test_days_of_a_night_are_expected_with_the_sums_of_all(bench, alike):
+    def days(now) -> list[tuple]:
+        with bench.sessions.read() as session:
+            found = payout_watch.days(session, ADMIN, now=now)
+        return [(one.first.day, one.day.day, one.gross, one.least, one.state) for one in found]
+
+    bench.explain()
+    bench.paid(Money(450_00))  # on Friday too, which the night covers
+    both = (20, 21, Money(3000_00), Money(2895_92))
+    assert days(bench.now) == [(*both, DayState.BANKED)]
+    assert days(bench.now + timedelta(days=payout_watch.DAYS - 2)) == [(*both, DayState.BANKED)], "Saturday"
+    later = bench.now + timedelta(days=3)
+    undone_alone(bench, 2, tie_only=True)
+    assert days(later) == [(*both, DayState.LATE)]
+    with bench.sessions.read() as session:
+        (alarm,) = payout_watch.alarms(session, now=later)
+    assert alarm.sentence.startswith("The payout of 20–21 Nov 2026 is not on any statement")
 
 
 def test_what_tells_one_day_of_a_night_asks_for_the_night_back_first(bench, alike):

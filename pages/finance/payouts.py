@@ -42,6 +42,11 @@ def day_told(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b}"
 
 
+def days_told(one: DayView) -> str:
+    """A trading day; or those that are known only together."""
+    return day_told(one.day) if one.first == one.day else f"{day_told(one.first)} – {day_told(one.day)}"
+
+
 # -- what matters now ---------------------------------------------------------------------------------
 
 
@@ -310,7 +315,7 @@ def expected_days(days: Sequence[DayView]) -> None:
         return
     rows = [
         [
-            day_told(one.day), words.number(one.captures) if one.captures else "–", str(one.gross),
+            days_told(one), words.number(one.captures) if one.captures else "–", str(one.gross),
             str(one.least) if one.least == one.most else f"{one.least} – {one.most}", day_told(one.due_on),
             day_told(one.latest_on), (bank_words.PAYOUT_DAY[one.state], f"/payouts?payout={one.payout_id}")
             if one.payout_id else bank_words.PAYOUT_DAY[one.state],
@@ -322,7 +327,8 @@ def expected_days(days: Sequence[DayView]) -> None:
     charts.draw(charts.sheet(title, heads, rows), live="payout_days")
     ui.plain(
         "While nobody told how a payer paid, a day's money is a range. A day is late an hour after the "
-        "bank's cut-off of its last day, 18:00; below R10 nothing is paid out.",
+        "bank's cut-off of its last day, 18:00; below R10 nothing is paid out. Days whose lines came "
+        "together, with nothing to tell which is whose, are one row with the sums of all.",
         "faint",
     )
 
