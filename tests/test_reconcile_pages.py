@@ -275,6 +275,18 @@ def sample(desk: Desk, tmp_path, name: str, text: str):
     return at
 
 
+def starting(buttons, word: str):
+    """The one whose key begins so, and goes on with its file's."""
+    (one,) = (each for each in buttons if str(each.key).startswith(word))
+    return one
+
+
+def field(widgets, end: str):
+    """The one of the mapping's; its key begins with its file's."""
+    (one,) = (each for each in widgets if str(each.key).startswith("map_") and str(each.key).endswith(end))
+    return one
+
+
 @pytest.fixture
 def account(desk):
     with desk.sessions.begin() as session:
@@ -291,7 +303,7 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
     assert "3: 1 line, 1 that could not be read, 1 heading or total" in all_html(at)
     with desk.sessions.read() as session:
         assert session.scalars(select(StatementLine)).all() == []
-    at.button(key="import").click().run()
+    starting(at.button, "import_").click().run()
     assert "1 found their payment by themselves" in at.success[0].value
     assert "row 3" in all_html(at)
     with desk.sessions.read() as session:
@@ -319,31 +331,31 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
 def test_a_file_that_cannot_be_trusted_is_refused_with_its_row(desk, account, tmp_path, text, says):
     at = sample(desk, tmp_path, "bad", text)
     assert says.replace(":", "\\:") in at.error[0].value or says in at.error[0].value
-    assert not [one for one in at.button if one.key == "import"]
+    assert not [one for one in at.button if one.key.startswith("import_")]
     asked_instead = "proves which" in says or not text
     assert ("Download it from the bank once more" in all_html(at)) is not asked_instead
 
 
 def test_what_no_row_proves_a_person_says(desk, account, tmp_path):
     at = sample(desk, tmp_path, "bad", "Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n")
-    at.radio(key="date_order").set_value("dmy").run()
+    field(at.radio, "_order_asked").set_value("dmy").run()
     assert "3 Apr 2026" in all_html(at)
-    assert at.button(key="import")
+    assert starting(at.button, "import_")
 
 
 def test_columns_that_nobody_knows_are_said_once(desk, account, tmp_path):
     odd = "Wanneer,Wat,Hoeveel\n2026-11-23,EFT <b>A</b>,150.00\n"
     at = sample(desk, tmp_path, "odd", odd)
     harmless(at)
-    assert at.selectbox(key="map_date").options[0] == "1. Wanneer (2026-11-23)"
-    assert at.multiselect(key="map_description").value == [1]  # by what the cells show
-    assert at.selectbox(key="map_amount").value == 2
-    at.multiselect(key="map_description").set_value([]).run()
+    assert field(at.selectbox, "_date").options[0] == "1. Wanneer (2026-11-23)"
+    assert field(at.multiselect, "_description").value == [1]  # by what the cells show
+    assert field(at.selectbox, "_amount").value == 2
+    field(at.multiselect, "_description").set_value([]).run()
     assert not at.error
     assert "Choose the column with what the bank says" in all_html(at)
-    at.multiselect(key="map_description").set_value([1]).run()
+    field(at.multiselect, "_description").set_value([1]).run()
     assert component(at, "payments")[0]["rows"][0]["amount"] == "R150.00"
-    at.button(key="import").click().run()
+    starting(at.button, "import_").click().run()
     assert not at.error
     again = sample(desk, tmp_path, "more", odd + "2026-11-24,EFT B,10.00\n")
-    assert again.button(key="import").label.startswith("Import 1 line")
+    assert starting(again.button, "import_").label.startswith("Import 1 line")

@@ -63,7 +63,7 @@ from ui.sharing import copy, copy_button, share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
 from ui.timelines import record
-from ui.uploads import TABLE, Taken, bring_file, bring_files
+from ui.uploads import TABLE, Taken, bring_file, bring_files, is_taken
 from ui.walk import Walk, way_along
 
 __all__ = [
@@ -117,6 +117,7 @@ __all__ = [
     "hold",
     "hotkeys",
     "id_in",
+    "is_taken",
     "job_history",
     "languages",
     "leave",

@@ -46,7 +46,7 @@ def bring_file(
         brought = st.file_uploader(label, key=key, max_upload_size=taken.most_mb)
         if brought is None:
             _told_before(taken)
-        elif not _is_taken(brought.name, taken):
+        elif not _told_if_not_taken(brought.name, taken):
             return None
     return brought
 
@@ -56,7 +56,7 @@ def bring_files(label: str, taken: Taken, *, key: str) -> list[UploadedFile]:
     brought = st.file_uploader(label, key=key, max_upload_size=taken.most_mb, accept_multiple_files=True)
     if not brought:
         _told_before(taken)
-    return [one for one in brought if _is_taken(one.name, taken)]
+    return [one for one in brought if _told_if_not_taken(one.name, taken)]
 
 
 def _told_before(taken: Taken) -> None:
@@ -65,9 +65,14 @@ def _told_before(taken: Taken) -> None:
     )
 
 
-def _is_taken(name: str, taken: Taken) -> bool:
-    """Whether this ending is read here; another one is told, with what to do instead."""
-    if PurePath(name).suffix.lower().removeprefix(".") in taken.endings:
+def is_taken(name: str, taken: Taken) -> bool:
+    """Whether files of this ending are read here."""
+    return PurePath(name).suffix.lower().removeprefix(".") in taken.endings
+
+
+def _told_if_not_taken(name: str, taken: Taken) -> bool:
+    """The same; of another ending it is told, with what to do instead."""
+    if is_taken(name, taken):
         return True
     endings = ", ".join(f".{one}" for one in taken.endings)
     problem(

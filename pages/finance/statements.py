@@ -44,7 +44,9 @@ def last_done() -> None:
     if said := st.session_state.pop("statements_done", None):
         sentence, bad, bench = said
         (st.warning if bad else st.success)(ui.escape(sentence))
-        if bench:
+        if bench and (left := len(waiting())):  # another page would forget them
+            ui.plain(f"{words.count(left, 'file waits', 'files wait')} below.", "faint")
+        elif bench:
             st.page_link(WORKBENCH, label="Reconcile them", icon=":material/join:")
 
 
@@ -91,46 +93,62 @@ def bring(here: Person, account: AccountView) -> None:
     brought = ui.bring_files("Statements, one or several", TAKEN, key=f"file_{uploads()}")
     if not brought and app.settings.demo:
         samples()
-    name, data = next_of(brought) if brought else st.session_state.get("sample", ("", b""))
+    file_id, name, data = next_of(brought) if brought else ("", *st.session_state.get("sample", ("", b"")))
     if not name:
         return
     with ui.error_boundary():
         try:
-            look_at(here, account, name, data)
+            look_at(here, account, file_id, name, data)
         except StatementFormatError as error:
             ui.problem(str(error))
             if data:
                 ui.plain(REFUSED, "faint")
 
 
-def next_of(brought: Sequence[UploadedFile]) -> tuple[str, bytes]:
+def next_of(brought: Sequence[UploadedFile]) -> tuple[str, str, bytes]:
     """Each file is looked at before it comes in, so several come one after the other."""
-    waiting = [one for one in brought if one.file_id not in st.session_state.setdefault("files_done", set())]
-    if not waiting:
-        return "", b""
-    one, last = waiting[0], len(waiting) == 1
-    st.session_state.file_at = (one.file_id, last)
+    left = waiting()
+    one = left[0]
     if len(brought) > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
-            ui.plain(f"{one.name}, {len(brought) - len(waiting) + 1} of {len(brought)}", "title")
+            ui.plain(f"{one.name}, {len(brought) - len(left) + 1} of {len(brought)}", "title")
             st.button(
-                "Leave it out", key="leave_file", type="tertiary", icon=":material/close:", on_click=go_on
-            )
-    return one.name, one.getvalue()
+                "Leave it out", key=f"leave_{one.file_id}", type="tertiary", icon=":material/close:",
+                on_click=go_on, args=(one.file_id,),
+            )  # fmt: skip
+    return one.file_id, one.name, one.getvalue()
 
 
-def go_on() -> None:
-    """The next file; after the last one the uploader is empty again."""
-    number, last = st.session_state.pop("file_at", ("", True))
-    st.session_state.files_done = set() if last else st.session_state.get("files_done", set()) | {number}
-    st.session_state.uploads = uploads() + last
+def go_on(file_id: str, *, came_in: bool = False) -> None:
+    """This file is dealt with. Pressed twice it is the same one, and not the next, which nobody looked at."""
+    st.session_state.files_done = {file_id: came_in} | done()
     for key in ("sample", "statement_read"):
         st.session_state.pop(key, None)
 
 
+def done() -> dict[str, bool]:
+    """Which of the files that were brought are dealt with, and whether they came in."""
+    return st.session_state.get("files_done", {})
+
+
+def waiting() -> list[UploadedFile]:
+    """Those of them that are not."""
+    brought = st.session_state.get(f"file_{uploads()}") or []
+    return [one for one in brought if one.file_id not in done() and ui.is_taken(one.name, TAKEN)]
+
+
 def uploads() -> int:
-    """Rises with what was dealt with, so that the uploader is empty again."""
+    """Rises once all that was brought is dealt with, so that the uploader is empty again."""
     return st.session_state.setdefault("uploads", 0)
+
+
+def all_dealt_with() -> None:
+    """Before the page is drawn: another uploader, once nothing waits in this one."""
+    if not done() or waiting():
+        return
+    if (came := sum(done().values())) and "statements_done" not in st.session_state:
+        tell(f"{words.count(came, 'file is', 'files are')} in.", bench=True)
+    st.session_state.uploads, st.session_state.files_done = uploads() + 1, {}
 
 
 def samples() -> None:
@@ -151,9 +169,10 @@ def use_sample(path: Path) -> None:
     st.session_state.sample = (path.name, path.read_bytes())
 
 
-def look_at(here: Person, account: AccountView, name: str, data: bytes) -> None:
+def look_at(here: Person, account: AccountView, file_id: str, name: str, data: bytes) -> None:
     """What the file says, before anything is imported; or what is to be said about it first."""
-    order = st.session_state.get(f"order_{hashlib.sha256(data).hexdigest()}")
+    order_key = f"order_{hashlib.sha256(data).hexdigest()}"
+    order = st.session_state.get(order_key)
     try:
         statement, mapping = read(here, account, name, data, None, order)
     except UnknownLayout as unknown:
@@ -164,15 +183,15 @@ def look_at(here: Person, account: AccountView, name: str, data: bytes) -> None:
     except StatementFormatError as error:
         if order is not None or "order" not in error.reason.lower():
             raise
-        if (told := ui.date_order_asked(str(error))) is not None:
-            st.session_state[f"order_{hashlib.sha256(data).hexdigest()}"] = told
+        if (told := ui.date_order_asked(str(error), data)) is not None:
+            st.session_state[order_key] = told
             st.rerun()
         return
     with app.sessions.read() as session:
         looked = imports.look(session, here, account.id, statement, data, mapping)
     shown(looked)
     if here.may(Action.RECONCILE):
-        take_in(account, name, data, looked, order)
+        take_in(account, file_id, name, data, looked, order)
     ui.preview_list(looked.statement.lines[:SHOWN], key="statement_preview", label="The first lines")
     if len(looked.statement.lines) > SHOWN:
         ui.plain(f"The first {SHOWN} of {words.number(len(looked.statement.lines))} lines.", "faint")
@@ -229,19 +248,23 @@ def rows_told(rows: int, lines: int, unread: int, others: int) -> str:
     return f"{words.number(rows)}: {', '.join(parts)}"
 
 
-def take_in(account: AccountView, name: str, data: bytes, looked: Look, order: str | None) -> None:
+def take_in(
+    account: AccountView, file_id: str, name: str, data: bytes, looked: Look, order: str | None
+) -> None:
     if looked.known is not None:
         st.info(f"This file is here already, as import {looked.known}. Nothing would be added.")
         return
     ui.plain(f"{len(looked.new)} are new, {looked.already} are here already.", "faint")
     word = f"Import {words.count(len(looked.new), 'line', 'lines')} into {account.told}"
     st.button(
-        word, key="import", type="primary", icon=":material/login:", on_click=import_it,
-        args=(account, name, data, looked, order),
+        word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=import_it,
+        args=(account, file_id, name, data, looked, order),
     )  # fmt: skip
 
 
-def import_it(account: AccountView, name: str, data: bytes, looked: Look, order: str | None) -> None:
+def import_it(
+    account: AccountView, file_id: str, name: str, data: bytes, looked: Look, order: str | None
+) -> None:
     """All of it or nothing; then what is safe is matched at once."""
     try:
         here = ui.require(Action.RECONCILE)
@@ -256,9 +279,10 @@ def import_it(account: AccountView, name: str, data: bytes, looked: Look, order:
     except PaymentsError as error:
         tell(str(error), bad=True)
         return
-    go_on()
+    go_on(file_id, came_in=True)
+    lines = f"{words.count(came.new, 'new line', 'new lines')}, {came.already} that were here"
     tell(
-        f"{name}: {words.count(came.new, 'new line', 'new lines')}, {came.already} that were here. "
+        f"{name}{f' is here already, as import {came.file.id}' if came.again else f': {lines}'}. "
         f"{words.number(sum(run.accepted.values()))} found their payment by themselves. "
         f"Of this account {words.count(sum(run.waiting.values()), 'line waits', 'lines wait')} now.",
         bench=True,
@@ -385,6 +409,7 @@ def take_back(told: imports.Undoing, why: str) -> int:
 
 
 st.title("Statements", anchor=False)
+all_dealt_with()
 last_done()
 with ui.error_boundary():
     with app.sessions.read() as read_session:
