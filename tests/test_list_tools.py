@@ -189,6 +189,20 @@ def test_a_deed_is_told_before_then_done_to_each_that_matches_and_to_no_other(fu
     assert sorted(noted(full)) == ["**evil** Zola", "Naledi Moloi"]
 
 
+def test_what_comes_to_match_while_the_preview_stands_is_not_done(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    at.radio(key="bulk_deed").set_value("note").run()
+    at.text_area(key="bulk_text").set_value(NOTE).run()
+    at.button(key="bulk_look").click().run()
+    issue(full.sessions, full.gateway, now=full.now, event="devconf", payer_name="Came later")
+    at.button(key="bulk_do").click().run()
+    assert not at.error
+    assert "Add a note: 2 done" in all_html(at)
+    assert sorted(noted(full)) == ["**evil** Zola", "Naledi Moloi"]
+
+
 def noted(full: Desk) -> list[str]:
     query = select(Payment.payer_name).join(TimelineEntry, TimelineEntry.payment_id == Payment.id)
     with full.sessions.read() as session:
