@@ -1,8 +1,9 @@
 """Rules that people write: kept by version, tried on a year of lines, and let act only once they were right.
 
 A rule goes from off to shadow, where what it would do is compared with what people did, and after its days
-to live. One that falls under 99.5 % switches itself off. What it does, matching's order bounds: a human
-decision and an exact open reference outrank it, and the amount alone never decides.
+to live, by itself once enough lines proved it. One that falls under 99.5 % switches itself off, or goes back
+where few lines judge it. What it does, matching's order bounds: a human decision and an exact open reference
+outrank it, and the amount alone never decides.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -10,7 +10,7 @@ from db.money import Money
 from payments import morning, payout_watch
 from payments.alerts import Kind
 from payments.choices import Mail
-from payments.matching.rules import STANDARD
+from payments.matching.rules import ENOUGH, STANDARD
 from payments.payout_watch import DayState
 from payments.people import Role
 from tests.desk import ADMIN
@@ -345,6 +345,8 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
         assert bank_words.STANDARD_RULE[rule.name] in own
         assert rule.must[0].text.strip() in own
     assert "\\b" not in own
+    assert f"goes live by itself, when people agreed with it in 99.5 % of {ENOUGH} lines" in own
+    assert f"goes back into the shadow where fewer than {ENOUGH} lines judge it" in own
     at.button(key="rule_new").click().run()
     assert not at.error  # nothing was typed, so nothing is wrong
     assert at.button(key="rule_save").disabled
@@ -356,6 +358,7 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
     at.button(key="rule_save").click().run()
     assert "Give it a line" in at.error[0].value  # beside the button, and what was typed stays
     at.text_area(key="rule_form_new_must_not").set_value("EFT SIPHO").run()
+    assert not at.error  # it was said of what stood there before
     assert "It would have matched 1 of 1 lines of the last 12 months" in all_html(at)
     at.button(key="rule_save").click().run()
     assert not at.exception

@@ -1,5 +1,6 @@
 """Rules: what they fit, whether they would have been right, and when they are switched off."""
 
+import re
 from datetime import date
 
 import pytest
@@ -27,7 +28,9 @@ from payments.matching.rules import (
     in_order,
     next_state,
 )
+from words.bank import STANDARD_RULE
 
+OUT = Money(-69_00)
 LINE = Line(1, date(2026, 3, 10), Money(1500_00), "EFT Karoo Venues CC", "INV 42", "62000")
 
 
@@ -77,6 +80,15 @@ def test_an_expression_that_takes_too_long_is_a_fault_of_its_rule():
 def test_what_is_no_expression_is_refused(pattern):
     with pytest.raises(InvalidInput):
         Matches(pattern)
+
+
+def test_each_fee_that_the_words_name_is_one_by_the_rule():
+    """An administration fee had stood there, which the expression does not know."""
+    fees = next(rule for rule in STANDARD if rule.says is Says.ASIDE)
+    named = re.split(", | or ", STANDARD_RULE[fees.name].partition("speaks of ")[2])
+    texts = [re.sub("^(a|an) ", "", one) for one in named]
+    assert len(texts) == 4
+    assert [text for text in texts if not fees.condition.fits(Line(1, date(2026, 3, 10), OUT, text))] == []
 
 
 @pytest.mark.parametrize("rule", STANDARD, ids=lambda rule: rule.name)

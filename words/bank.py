@@ -230,7 +230,8 @@ STANDARD_RULE: Mapping[str, str] = {
         "When money came in and the text speaks of SWIFT, forex, a foreign, inward or telegraphic transfer"
     ),
     "the bank's own fees": (
-        "When money went out and the text speaks of bank charges, a service, monthly or administration fee"
+        "When money went out and the text speaks of bank charges, a service fee, a monthly fee or an "
+        "administration charge"
     ),
 }
 

@@ -9,7 +9,7 @@ import ui
 import words
 from payments import accounts, rule_book
 from payments.errors import InvalidInput, PaymentsError
-from payments.matching.rules import State
+from payments.matching.rules import ENOUGH, State
 from payments.people import Action, Person
 from payments.rule_book import RuleDraft, RuleView, Tried
 from ui.rule_form import rule_form
@@ -40,7 +40,8 @@ def editor(which: str | int, views: list[RuleView]) -> None:
         draft = rule_form(f"rule_form_{which}", rule_book.copy_of(view) if view else None, names)
         if draft is not None:
             live_count(draft)
-        if fault := st.session_state.get("rule_fault"):
+        refused, fault = st.session_state.get("rule_fault") or (None, "")
+        if fault and refused == draft:  # of a draft that was put right since, nothing is wrong
             ui.problem(fault)
         with st.container(horizontal=True):
             st.button(
@@ -83,7 +84,7 @@ def save(draft: RuleDraft, rule_id: int | None) -> None:
         here = ui.require(Action.RECONCILE)
         app.sessions.run(lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id))
     except PaymentsError as error:
-        st.session_state.rule_fault = str(error)
+        st.session_state.rule_fault = (draft, str(error))
         return
     ui.tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
     edit(None)
@@ -109,7 +110,11 @@ def listed(here: Person, view: RuleView) -> None:
         since = f" since {ui.moment(view.since)}, by {view.by}" if view.since else ""
         ui.plain(f"Version {rule.version}, {look.word.lower()}{since}. {view.why}", "faint")
         if until := watched(view):
-            ui.plain(f"It does nothing until {ui.moment(until)}; then it may go live.", "faint")
+            ui.plain(
+                f"It does nothing until {ui.moment(until)}; then it may go live, and does by itself once "
+                f"{ENOUGH} lines prove it.",
+                "faint",
+            )
         if here.may(Action.RECONCILE):
             deeds(view)
 
@@ -185,8 +190,10 @@ ui.outcome()
 with ui.error_boundary():
     ui.plain(
         "A rule says what a line is. What people decided, and a reference that is exact, outrank it; the "
-        "amount alone never decides. A new one is first watched in the shadow, where it does nothing. One "
-        "that people contradict in more than 0.5 % switches itself off.",
+        "amount alone never decides. A new one is first watched in the shadow, where it does nothing. After "
+        f"its days there it goes live by itself, when people agreed with it in 99.5 % of {ENOUGH} lines or "
+        "more. A live one with which they agree in less switches itself off, or goes back into the shadow "
+        f"where fewer than {ENOUGH} lines judge it.",
         "faint",
     )
     with app.sessions.read() as session:
