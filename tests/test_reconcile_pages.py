@@ -10,6 +10,7 @@ from db.models import StatementLine
 from db.money import Money
 from payments import accounts, exceptions, imports, proposing, whose
 from payments.attention import Age
+from payments.errors import NotFound
 from payments.lifecycle import Status
 from payments.people import Role
 from payments.statements import Mapping
@@ -122,6 +123,28 @@ def test_from_the_drawer_of_a_line_the_list_goes_on(desk):
     assert "Rent 2" in all_html(at)
     assert at.query_params["line"] == second
     assert at.button(key="line_next").disabled
+
+
+def test_a_line_that_waits_no_more_leads_on_from_its_drawer(desk, monkeypatch):
+    """Somebody else had dealt with it meanwhile, and its drawer was a dead end."""
+    banked(desk, ("Rent 1", "77.10"), ("Rent 2", "88.20"))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH)
+    walk = [line["id"] for line in lines(at)]
+    get = exceptions.get
+
+    def meanwhile(session, person, line_id, *, now):
+        if line_id == int(walk[0]):
+            raise NotFound("This line does not wait for anybody.")
+        return get(session, person, line_id, now=now)
+
+    monkeypatch.setattr(exceptions, "get", meanwhile)
+    at.query_params["line"] = walk[0]
+    at.run()
+    assert "does not wait" in at.error[0].value
+    at.button(key="line_next").click().run()
+    assert at.query_params["line"] == walk[1]
+    assert not at.error
 
 
 def added_up(some: list[dict]) -> Money:
@@ -237,6 +260,7 @@ def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
     why.set_value("It was for both.")
     button(at, "Pay it").click().run()
     assert at.success[0].value.startswith("R250")
+    assert at.button(key="bench_undo_last").label.startswith("Undo: R250")
     assert "R50.00 of it pays nothing yet" in all_html(at)
     with desk.sessions.read() as session:
         assert payment_of(session, other).received_minor == 250_00
@@ -244,6 +268,7 @@ def test_surplus_is_moved_to_another_payment_of_its_payer_and_taken_back(desk):
     why.set_value("It was for one.")
     button(at, "Take it back").click().run()
     assert "Taken back" in at.success[0].value
+    assert "bench_undo_last" not in [one.key for one in at.button], "it had offered to take it back once more"
     (why,) = [field for field in at.text_input if field.key.startswith("move_why")]
     why.set_value("It was for both after all.")
     button(at, "Pay it").click().run()

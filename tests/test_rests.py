@@ -27,6 +27,8 @@ from tests.test_pages import all_html, desk
 from tests.test_reconcile_pages import BENCH, banked, button, lines, owes, waiting
 from tests.test_reconciliation import ORGANISER, PRICE, bare
 from tests.test_surplus import Payer
+from ui import line_deeds
+from ui.pieces import escape
 
 DUE = date(2026, 11, 27)
 WHY = "She wrote that it is for him."
@@ -346,7 +348,7 @@ def test_a_key_is_offered_for_another_payment_of_the_payer_and_one_takes_it_back
     with page.sessions.begin() as session:
         number = surplus.move(session, ADMIN, rest.part_id, other.reference, other.gives, WHY, now=page.now)
     assert waiting(page)[0].amount == Money(150_00)
-    at.session_state["bench_undo"] = [("move", number)]
+    at.session_state["bench_undo"] = [line_deeds.Done(number, "R950.00 for her other one", move=True)]
     at.run()
     at.button(key="bench_undo_last").click().run()
     assert waiting(page)[0].amount == Money(1100_00)
@@ -385,6 +387,21 @@ def test_what_its_drawer_did_is_what_undo_takes_back(page):
     assert waiting(page)[0].amount < rest.amount
     at.button(key="bench_undo_last").click().run()
     assert waiting(page)[0].amount == rest.amount
+
+
+def test_beside_what_undo_does_not_take_back_it_names_what_it_does(page):
+    """*Undo* beside "Decided" took back the match of another line, and said that the line waits again."""
+    rest = waiting(page)[0]
+    other = next(one.reference for one in rest.candidates if one.payable)
+    at = page.open(BENCH, line=str(rest.line_id))
+    at.text_input(key=f"rest_why_{rest.part_id}").set_value(WHY)
+    button(at, "Pay it").click().run()
+    at.query_params["line"] = str(rest.line_id)
+    at.run()
+    at.text_input(key=f"fate_why_{rest.part_id}").set_value("She wishes it back.")
+    button(at, "Decide").click().run()
+    assert at.success[0].value.startswith("Decided")
+    assert at.button(key="bench_undo_last").label == f"Undo: {escape(f'R950.00 for {other}')}"
 
 
 def test_chosen_with_others_it_says_what_to_do(page):

@@ -1,6 +1,7 @@
 """What is done with bank lines on Reconcile: told once at the top of the page, the last undone there."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ import bootstrap
 import words
 from db.money import Money
 from payments import proposing, reconciliation, surplus, two_people
-from payments.errors import PaymentsError
+from payments.errors import PaymentsError, briefly
 from payments.exceptions import Candidate, ExceptionView
 from payments.matching import Target
 from payments.parts import WRITE_OFF_LIMIT, Decided, Part
@@ -52,31 +53,56 @@ def last_done() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bench_last"):
         if said:
             (st.warning if said[1] else st.success)(escape(said[0]))
-        if st.session_state.get("bench_undo"):
+        if done := _done():
             st.button(
-                "Undo", key="bench_undo_last", icon=":material/undo:", on_click=undo_last, shortcut="Mod+Z",
-                help="Takes back what you accepted last.",
+                f"Undo: {escape(briefly(done[-1].told))}", key="bench_undo_last", icon=":material/undo:",
+                on_click=undo_last, shortcut="Mod+Z", help="Takes back what you accepted last.",
             )  # fmt: skip
 
 
-def can_be_undone(what: int | tuple[str, int]) -> None:
-    """A match, or a move of what came too much: the last is undone first."""
-    st.session_state.setdefault("bench_undo", []).append(what)
+@dataclass(frozen=True)
+class Done:
+    """A match, or a move of what came too much: by its number, and as the way back names it. Not all that is
+    told above it can be undone, so it does not say the word alone."""
+
+    number: int
+    told: str
+    move: bool = False
+
+
+def _done() -> list[Done]:
+    """What can be undone; the last is undone first."""
+    done: list[Done] = st.session_state.setdefault("bench_undo", [])
+    return done
+
+
+def can_be_undone(done: Done) -> None:
+    _done().append(done)
 
 
 def undo_last() -> None:
-    stack = st.session_state.get("bench_undo", [])
-    match stack.pop() if stack else None:
-        case ("move", number):
-            fault = _fault(surplus.undo, number, _AT_ONCE)
-            tell(fault or "Taken back: what came too much waits again.", bad=bool(fault))
-        case int(number):
-            undo(number, _AT_ONCE)
+    if not (done := _done()):
+        return
+    last = done.pop()
+    (take_back if last.move else undo)(last.number, _AT_ONCE)
 
 
 def undo(match_id: int, why: str) -> None:
-    fault = _fault(reconciliation.undo, match_id, why)
-    tell(fault or "Undone: the line waits again, and both stand in its history.", bad=bool(fault))
+    """Take a match back, from wherever; what was taken back is not offered again."""
+    said = "Undone: the line waits again, and both stand in its history."
+    _undone(reconciliation.undo, match_id, why, said, move=False)
+
+
+def take_back(move_id: int, why: str) -> None:
+    """The same of a move."""
+    _undone(surplus.undo, move_id, why, "Taken back: what came too much waits again.", move=True)
+
+
+def _undone(change: Callable[..., object], number: int, why: str, said: str, *, move: bool) -> None:
+    fault = _fault(change, number, why)
+    if fault is None:
+        st.session_state.bench_undo = [one for one in _done() if (one.number, one.move) != (number, move)]
+    tell(fault or said, bad=bool(fault))
 
 
 # -- the deeds ----------------------------------------------------------------------------------------
@@ -105,7 +131,7 @@ def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") 
         match = do(reconciliation.accept, decided)
     except PaymentsError as error:
         return str(error)
-    can_be_undone(match)
+    can_be_undone(Done(match, f"{view.amount}, {view.text}"))
     return None
 
 
@@ -127,9 +153,10 @@ def pay(view: ExceptionView, one: Candidate, gives: Money) -> str | None:
     if view.part_id is None:
         return accept(view, [Part(Target.PAYMENT, gives, one.payment_id)], view.way)
     try:
-        can_be_undone(("move", do(surplus.move, view.part_id, one.reference, gives, _CHOSEN)))
+        move = do(surplus.move, view.part_id, one.reference, gives, _CHOSEN)
     except PaymentsError as error:
         return str(error)
+    can_be_undone(Done(move, f"{gives} for {one.reference}", move=True))
     return None
 
 

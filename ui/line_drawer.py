@@ -41,11 +41,12 @@ def line_drawer(number: str) -> None:
 @error_boundary()
 def _drawer() -> None:
     app, here, number = bootstrap.app(), require(Action.SEE_BANK), st.session_state.line_at
+    # First: it leads on from a line that somebody else has dealt with meanwhile, too.
+    way_along(st.session_state.get("lines_walk"), number, key="line", go=_step)
     with app.sessions.read() as session:
         view = exceptions.get(session, here, id_in(number), now=app.now())
         owners = exceptions.owners(session, here, now=app.now())
         history = matched.list_matches(session, here, line_ids=[view.line_id])
-    way_along(st.session_state.get("lines_walk"), number, key="line", go=_step)
     st.badge(bank_words.EXCEPTION[view.reason].word, icon=":material/flag:", color="orange")
     plain(f"{view.amount} · {view.text}", "name")
     plain(bank_words.remedy(view))

@@ -72,7 +72,7 @@ def pay_another(
             with error_boundary():
                 amount = amount_of(typed, left.currency)
                 move = line_deeds.do(surplus.move, part_id, to, amount, why)
-                line_deeds.can_be_undone(("move", move))
+                line_deeds.can_be_undone(line_deeds.Done(move, f"{amount} for {to}", move=True))
                 line_deeds.tell(f"{amount} pays {to} by now.")
                 if then:
                     then()

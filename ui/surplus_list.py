@@ -7,6 +7,7 @@ from payments import rests, surplus
 from payments.people import Action, Person
 from payments.rests import Fate
 from payments.surplus import Choice, Move, Surplus
+from ui import line_deeds
 from ui.pieces import empty_state, moment, plain
 from ui.proving import act
 from ui.rests import pay_another
@@ -74,6 +75,5 @@ def _moved(move: Move, *, may: bool) -> None:
             with st.popover("Take it back", icon=":material/undo:"), st.form(f"back_{move.id}", border=False):
                 why = st.text_input("Why?", key=f"back_why_{move.id}", max_chars=500)
                 if st.form_submit_button("Take it back", type="primary", shortcut="Mod+Enter"):
-                    said = f"Taken back: {move.reference} waits for {move.amount} again."
-                    act(said, surplus.undo, move.id, why)
+                    line_deeds.take_back(move.id, why)
                     st.rerun()
