@@ -395,6 +395,32 @@ def test_an_error_of_ours_is_a_sentence_and_a_bug_is_a_number(desk):
     assert issubclass(Conflict, Exception)
 
 
+def test_a_step_that_breaks_leaves_its_page_and_is_told_at_its_top(desk):
+    """A callback that raises ends the run before the page is drawn: *Approve* had left an empty one."""
+
+    def page():
+        import streamlit as st
+        from sqlalchemy.exc import OperationalError
+
+        import ui
+
+        def broken(session, me, error, *, now):
+            raise error
+
+        ui.outcome()
+        st.button("Bug", on_click=ui.act, args=("Approved.", broken, KeyError("secret")))
+        away = OperationalError("select", {}, Exception("gone"))
+        st.button("Away", on_click=ui.act, args=("Approved.", broken, away))
+
+    desk.sign_in(Role.FINANCE)
+    at = AppTest.from_function(page).run()
+    for button, says in zip((0, 1), ("support the number", "database"), strict=True):
+        at.button[button].click().run()
+        assert not at.exception
+        assert says in at.error[0].value
+        assert not at.success
+
+
 # -- taking a payment -------------------------------------------------------------------------------
 
 

@@ -101,27 +101,27 @@ def _keep(error: PaymentsError) -> None:
 
 
 @contextmanager
-def error_boundary(*, look_again: bool = False) -> Iterator[None]:
+def error_boundary(*, look_again: bool = False, say: Callable[[str], None] = problem) -> Iterator[None]:
     """Our own errors become a sentence; anything else is a bug, logged under a number that is shown.
 
-    ``look_again``: what a database that is away broke is run again until it is back. Fragments with ticks
-    of their own need it not.
+    ``say`` shows what is said, or keeps it for the page that is drawn next. ``look_again``: what a database
+    that is away broke is run again until it is back. Fragments with ticks of their own need it not.
     """
     try:
         yield
     except PaymentsError as error:
         _keep(error)
-        problem(str(error))
+        say(str(error))
     except Exception as error:
         if said := health.told(error):
             log.warning("the database did not do it: %s", error)
-            problem(said)
+            say(said)
             if look_again and said == health.AWAY:
                 _run_again()
             return
         number = secrets.token_hex(4)
         log.exception("bug %s on a page", number)
-        problem(
+        say(
             f"Something broke on our side. Nothing was changed by it. Reload the page; "
             f"if it happens again, tell support the number {number}."
         )

@@ -55,11 +55,14 @@ def act(done: str, change: Callable[..., object], *args: object) -> None:
 
 
 def attempt(step: Step) -> None:
-    """The same of a step that has a transaction of its own: ``outcome`` says why it was refused."""
-    try:
+    """The same of a step that has a transaction of its own: ``outcome`` says why it was not done, refused or
+    broken. What a callback raised would leave no page."""
+    with door.error_boundary(say=_tell_problem):
         go(step)
-    except PaymentsError as error:
-        tell(str(error), bad=True)
+
+
+def _tell_problem(sentence: str) -> None:
+    tell(sentence, bad=True)
 
 
 def tell(sentence: str, *, bad: bool = False) -> None:
@@ -202,10 +205,12 @@ def _go_on() -> None:
     step, _inside = st.session_state.pop(_WAITS, None) or (None, False)
     if step is None:
         return
-    try:
+    with door.error_boundary(say=_failed):
         step(_person(door.signed_in()))
-    except PaymentsError as error:
-        st.session_state[_FAILED] = str(error)
+
+
+def _failed(sentence: str) -> None:
+    st.session_state[_FAILED] = sentence
 
 
 def _person(here: SignedIn | None) -> Person:
