@@ -22,29 +22,37 @@ async function loadAgain() {
   location.reload();
 }
 
-// Streamlit's dialog names Streamlit, and does not say what to do. Its texts are changed in place, node by node: what
-// React made of them stays where it is.
-const SAYS = {
-  "Connection error": "No connection to the desk",
-  "Streamlit server is not responding. Are you connected to the internet?":
-    "Keep this page open: it connects again by itself, and nothing that you press now is sent. Did you just take money? Then look for it on the list before you take it again.",
-};
+// Streamlit's dialog names Streamlit, says another thing each time it tries (a time-out, a proxy's 502, no answer), and never
+// what to do. All that it says is changed in place, node by node: what React made stays where it is, and is written into again.
+const THEIRS = "Connection error", OURS = "No connection to the desk";
+const SAYS =
+  "Keep this page open: it connects again by itself, and nothing that you press now is sent. Did you just take money? Then look for it on the list before you take it again.";
 let watched = false;
 
+function textsOf(dialog) {
+  const walker = document.createTreeWalker(dialog, NodeFilter.SHOW_TEXT), texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  return texts;
+}
+
+function say(text, says) {
+  if (text.nodeValue !== says) text.nodeValue = says; // else each change would be heard, and made again
+}
+
 function inOurWords() {
-  for (const dialog of document.querySelectorAll('[role="dialog"]')) {
-    const texts = document.createTreeWalker(dialog, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      const says = SAYS[texts.currentNode.nodeValue.trim()];
-      if (says) texts.currentNode.nodeValue = says;
-    }
+  for (const dialog of document.querySelectorAll('[data-testid="stDialog"] [role="dialog"]')) {
+    const texts = textsOf(dialog), heading = texts.findIndex((text) => [THEIRS, OURS].includes(text.nodeValue.trim()));
+    if (heading < 0) continue;
+    say(texts[heading], OURS);
+    texts.slice(heading + 1).forEach((text, nth) => say(text, nth ? "" : SAYS));
+    for (const reply of dialog.querySelectorAll("pre")) reply.hidden = true; // a proxy's own page
   }
 }
 
 function watch() {
   if (watched) return;
   watched = true;
-  new MutationObserver(inOurWords).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver(inOurWords).observe(document.body, { childList: true, characterData: true, subtree: true });
 }
 
 export default function ({ data, setTriggerValue }) {
