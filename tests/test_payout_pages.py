@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from db.money import Money
-from payments import morning, payout_watch
+from payments import fees, morning, payout_watch
 from payments.alerts import Kind
 from payments.choices import Mail
 from payments.matching.rules import ENOUGH, STANDARD
 from payments.payout_watch import DayState
 from payments.people import Role
+from payments.tariff import METHODS
 from tests.desk import ADMIN
-from tests.test_pages import Desk, all_html, desk, everything, harmless
+from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 from tests.test_settlements import HEADS, STATEMENT, Bench
 from words import bank as bank_words
 
@@ -255,8 +256,33 @@ def test_what_was_charged_too_much_becomes_a_letter(desk):
     desk.sign_in(Role.FINANCE)
     at = desk.open(PAGE, show="Fees")
     assert not at.exception
-    assert one in at.text_area(key="claim_letter").value
+    assert one in letter(at).value
     assert "R5.75" in "".join(everything(at))
+    letter(at).set_value(f"{letter(at).value}PS: by mail, please.").run()
+    (copied,) = [each["copy"] for each in component(at, "share") if "To: iKhokha" in each["copy"]]
+    assert copied.endswith("PS: by mail, please.")
+
+
+def test_the_letter_claims_by_the_rates_that_hold_now(desk):
+    """It had kept the sums of before, and *Copy* with it, whatever the table above it said."""
+    bench = There(desk)
+    bench.bring(bench.row(bench.paid(), more=500))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAGE, show="Fees")
+    assert "R5.75 in all" in letter(at).value
+    with desk.sessions.begin() as session:
+        least = dict.fromkeys(METHODS, 1)
+        fees.add_rates(
+            session, ADMIN, valid_from=date(2026, 11, 2), rate_bp=least, payout_fee_minor=0, now=desk.now
+        )
+    at.run()
+    assert "R5.75 in all" not in letter(at).value
+    (copied,) = [each["copy"] for each in component(at, "share") if "To: iKhokha" in each["copy"]]
+    assert copied == letter(at).value
+
+
+def letter(at):
+    return next(each for each in at.text_area if each.label == "Draft")
 
 
 # -- due, late, short ---------------------------------------------------------------------------------

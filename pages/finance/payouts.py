@@ -357,10 +357,11 @@ def costs(here: Person, found: fees.FeesTold, first: date, last: date) -> None:
     letter = fees.claim_letter(found, first=first, last=last)
     if letter:
         st.subheader("A letter to claim it back", anchor=False)
-        st.text_area("Draft", letter, height=420, key="claim_letter", label_visibility="collapsed")
+        # Without a key, since with one it would keep the first letter, whatever rates are added after it.
+        changed = st.text_area("Draft", letter, height=420, label_visibility="collapsed")
         with st.container(horizontal=True, vertical_alignment="center"):
-            ui.copy_button(st.session_state.claim_letter, key="claim_copy")
-            ui.file_link(f"/claim-letter/{first}/{last}.txt", "Save the draft")
+            ui.copy_button(changed, key="claim_copy")
+            ui.file_link(f"/claim-letter/{first}/{last}.txt", "The draft as it was made")
 
 
 def variances(found: fees.FeesTold) -> None:
