@@ -141,7 +141,10 @@ def test_a_filter_half_understood_is_refused(pairs):
         pytest.param(
             Filter(amount_from=Money(8_000), amount_to=Money(8_000)), "Exactly R80.00", id="one amount"
         ),
-        pytest.param(Filter(statuses=filter_words.GROUPS["Waiting"]), "Waiting", id="the pill's statuses"),
+        pytest.param(
+            Filter(statuses=filter_words.GROUPS["Waiting"]), "Waiting for money", id="a pill's statuses"
+        ),
+        pytest.param(Filter(statuses=(Status.OPEN,)), "Status: Waiting", id="the status of its name"),
         pytest.param(
             Filter(statuses=(Status.OPEN, Status.PAID)), "Status: Waiting, Paid", id="one status of a pill's"
         ),

@@ -1,12 +1,16 @@
 """What is done with the list of payments as a whole: views, columns, and one deed on all that match."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from db.models import Payment, TimelineEntry
+from db.models import Export, Payment, TimelineEntry
+from payments.dates import business_day
+from payments.exports import records
+from payments.exports.layout import Layout
+from payments.grammar import read
 from payments.lifecycle import Kind
 from payments.people import Role
-from tests.desk import issue, make_event
+from tests.desk import ADMIN, issue, make_event
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 from ui.payments_list import USUAL
 
@@ -239,6 +243,21 @@ def test_many_are_cancelled_after_the_gateway_was_asked_and_opened_again(full):
     at.button(key="bulk_undo").click().run()
     assert "Cancel: 2 undone" in all_html(at)
     assert statuses(full) == ["open", "open", "open"]
+
+
+def test_a_file_tells_what_it_was_asked_for_by_name_and_to_the_word(full):
+    """Of everything pending and of links just issued it had said *Waiting*, and of an event its code."""
+    with full.sessions.begin() as session:
+        for typed in ("status:pending event:devconf", "status:open naledi@example.org"):
+            records.ask(
+                session, ADMIN, read(typed, business_day(full.now)), Layout(), demo=True, now=full.now
+            )
+        session.execute(update(Export).values(state=records.RUNNING))
+    full.sign_in(Role.ADMIN)
+    told = all_html(full.open("pages/finance/exports.py"))
+    for says in ("Waiting for money", "Status: Waiting", "Devconf 2026", "status:pending event:devconf"):
+        assert says in told
+    assert "naledi" not in told
 
 
 def statuses(full: Desk) -> list[str]:

@@ -127,6 +127,19 @@ def test_a_decision_is_undone_right_after_it_and_later_with_a_reason(desk, flagg
     assert [case["id"] for case in queued(desk.open(ATTENTION))] == ["3"]
 
 
+def test_an_undo_that_is_refused_is_told_as_such(desk, flagged):
+    """It had stood there as a success, with its sign."""
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(ATTENTION, case="1")
+    at.text_area(key="why_1").set_value(WHY)
+    button(at, "Decide").click().run()
+    with desk.sessions.begin() as session:
+        attention.reopen(session, ADMIN, 1, "They wrote again.", now=desk.now)
+    at.button(key="undo_decision").click().run()
+    assert at.error
+    assert not at.success
+
+
 def test_a_case_can_be_chosen_only_by_who_may_decide_it(desk, flagged):
     desk.sign_in(Role.VIEWER)
     at = desk.open(ATTENTION)

@@ -1,5 +1,6 @@
 """Taking payments out: the dialog that makes a file, the list of files made, and proving one."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import as_of, dates, filters, overview, search
+from payments import as_of, dates, filters, grammar, overview, search
 from payments.approvals import State
 from payments.closing_papers import PaperView
 from payments.exports import layout as layouts
@@ -18,6 +19,7 @@ from payments.exports.records import ExportView
 from payments.people import Action, Person
 from payments.search import Filter, Totals
 from ui.components import download
+from ui.filter_bar import event_names
 from ui.here import error_boundary, require
 from ui.payments_list import ORDERS
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem
@@ -372,7 +374,7 @@ def verify_a_file(here: Person) -> None:
     for difference in verdict.differences:
         plain(f"· {difference}")
     if verdict.export:
-        facts(_told(verdict.export))
+        facts(_told(verdict.export, event_names(here)))
     if verdict.paper:
         facts(_paper_told(verdict.paper))
 
@@ -404,12 +406,13 @@ def export_list(here: Person) -> None:
         found = records.recent(session, here)
     if not found:
         empty_state("No files yet", "Open Payments, filter, and choose Export.", "download")
+    names = event_names(here)
     for view in found:
         look = file_words.EXPORT[_state(view)]
         rows = words.count(view.contents.rows, "payment", "payments") if view.contents else look.word
         label = f"{moment(view.asked_at)} · {rows} · {view.actor}"
         with st.expander(escape(label), icon=f":material/{look.icon}:"):
-            facts({"State": look.word} | _told(view))
+            facts({"State": look.word} | _told(view, names))
 
 
 def _state(view: ExportView) -> str:
@@ -418,16 +421,16 @@ def _state(view: ExportView) -> str:
     return records.BROKEN if late else view.state
 
 
-def _wanted(wanted: Filter) -> str:
+def _wanted(wanted: Filter, names: Mapping[str, str]) -> str:
     """What was asked for, in words; a payer's own are not told."""
-    public = filters.public_part(wanted)
-    told = [filter_words.condition(one, bootstrap.app().now()) for one in filters.conditions(public)]
+    now, conditions = bootstrap.app().now(), filters.conditions(filters.public_part(wanted))
+    told = [filter_words.condition(one, now, names) for one in conditions]
     told += ["words that are not told here"] if filters.private_part(wanted) != Filter() else []
     told += [f"as it stood {moment(wanted.as_of)}"] if wanted.as_of else []
     return " · ".join(told) or "All payments"
 
 
-def _told(view: ExportView) -> dict[str, str | None]:
+def _told(view: ExportView, names: Mapping[str, str]) -> dict[str, str | None]:
     columns = " · ".join(file_words.COLUMN[name] for name in view.layout.columns)
     size = f"{words.number(view.size_bytes)} bytes" if view.size_bytes is not None else None
     return {
@@ -435,7 +438,8 @@ def _told(view: ExportView) -> dict[str, str | None]:
         "By": view.actor,
         "Asked for": moment(view.asked_at),
         "File": view.file_name,
-        "Filter": _wanted(view.wanted),
+        "Filter": _wanted(view.wanted, names),
+        "As typed": grammar.write(filters.public_part(view.wanted)) or None,
         "Payments": words.number(view.contents.rows) if view.contents else None,
         **(_sums(view.contents) if view.contents else {}),
         "Columns": columns,

@@ -61,7 +61,7 @@ def filter_bar(person: Person) -> Filter | None:
     today = dates.business_day(bootstrap.app().now())
     _arrive(person, today)
     wanted: Filter = STATE.wanted
-    names = _event_names(person)
+    names = event_names(person)
     shut = "" if STATE.get("filters_open") else "_shut"  # a phone's: where there is room, all is there
     left, right = st.columns([3, 2])
     with left.container(horizontal=True, gap="small"):
@@ -251,14 +251,15 @@ def _fold(wanted: Filter) -> None:
     )  # fmt: skip
 
 
-def _event_names(person: Person) -> dict[str, str]:
+def event_names(person: Person) -> dict[str, str]:
+    """By code, of those that this person may see."""
     with bootstrap.app().sessions.read() as session:
         return {event.code: event.name for event in events.list_events(session, person)}
 
 
 def told_condition(person: Person, one: Filter) -> str:
     """One condition as the bar tells it."""
-    return filter_words.condition(one, bootstrap.app().now(), _event_names(person))
+    return filter_words.condition(one, bootstrap.app().now(), event_names(person))
 
 
 def _choose(

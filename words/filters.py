@@ -7,7 +7,7 @@ import words
 from db.money import Money
 from payments import dates, filters, when
 from payments.conditions import TAKEN
-from payments.funnel import STATUSES
+from payments.funnel import STATUSES, Outcome
 from payments.lifecycle import Method, Status
 from payments.overview import AttentionItem
 from payments.search import Filter
@@ -17,6 +17,8 @@ from payments.stages import Stage
 GROUPS: Mapping[str, tuple[Status, ...]] = {
     words.OUTCOME[outcome].word: statuses for outcome, statuses in STATUSES.items()
 }
+#: A group as a condition tells it, where its name is also that of one status in it.
+_GROUP_TOLD = {words.OUTCOME[Outcome.WAITING].word: "Waiting for money"}
 #: What needs a person, and the field of Filter that finds it.
 TROUBLES: Mapping[str, str] = {
     "Needs a decision": "attention",
@@ -90,12 +92,12 @@ def _values(one: Filter, events: Mapping[str, str]) -> str:
 
 
 def _groups(statuses: Iterable[Status]) -> list[str]:
-    """The groups that are exactly these, of more than one status each, as the bar calls them."""
+    """The groups that are exactly these, of more than one status each, by name."""
     left, found = set(statuses), []
     for name, group in GROUPS.items():
         if len(group) > 1 and set(group) <= left:
             left -= set(group)
-            found.append(name)
+            found.append(_GROUP_TOLD.get(name, name))
     return [] if left else found
 
 

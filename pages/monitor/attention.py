@@ -342,11 +342,7 @@ def last_done(sentence: str, undo_id: int | None) -> None:
 
 
 def undo(case_id: int) -> None:
-    try:
-        app.sessions.run(lambda session: attention.reopen(session, person, case_id, UNDONE, now=app.now()))
-        st.session_state.attention_done = ("It is on the queue again. Both stand on the record.", None)
-    except PaymentsError as error:
-        st.session_state.attention_done = (str(error), None)
+    ui.act("It is on the queue again. Both stand on the record.", attention.reopen, case_id, UNDONE)
 
 
 # -- what was decided ---------------------------------------------------------------------------------
@@ -419,6 +415,7 @@ def page(wanted_word: str | None) -> None:
 st.title("Needs attention", anchor=False)
 if said := st.session_state.pop("attention_done", None):
     last_done(*said)
+ui.outcome()
 if may_decide_some(person):
     ui.bulk_dialog(person)
 page(reason_pills(person))
