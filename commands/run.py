@@ -141,8 +141,8 @@ def seed_with_progress(app: App, *, payments: int | None = None, seed: int | Non
             seed=season.SEED if seed is None else seed,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
-    samples.write(app)
     settled.write(app, state_file(app.settings))
+    samples.write(app)  # after it: a statement holds the payouts that came to the account, too
     return len(played.payers)
 
 

@@ -25,16 +25,36 @@ class Owed:
     abroad: bool = False  # quoted in another currency: banks on the way keep some of it
 
 
-def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLine]:
-    """A week up to ``last``: whole and damaged references, names alone, other amounts, payouts and fees."""
+#: A line without its balance: day, amount in minor units, description, reference.
+Draft = tuple[date, int, str, str]
+
+
+def lines(
+    owed: Sequence[Owed],
+    last: date,
+    *,
+    seed: int = 2026,
+    first: date = date.min,
+    opening: int = OPENING_MINOR,
+    known: Sequence[Draft] = (),
+) -> list[BankLine]:
+    """A week up to ``last``: whole and damaged references, names alone, other amounts, payouts and fees.
+
+    Nothing of it is before ``first``. What the desk has of the account already is ``known``, and stands among
+    them, since a bank leaves nothing out: the balance runs from ``opening`` over all.
+    """
     dice = random.Random(f"handout {seed}")
     at_home = [nth for nth, one in enumerate(owed) if not one.abroad]
     too_much = dict(zip(at_home[1:3], (_a_round_sum, _for_two), strict=False))
     drafts = [
-        (max(one.since, last - timedelta(days=dice.randrange(6))), *too_much.get(nth, _paid)(dice, one, nth))
+        (
+            max(one.since, last - timedelta(days=dice.randrange(6)), first),
+            *too_much.get(nth, _paid)(dice, one, nth),
+        )
         for nth, one in enumerate(owed)
     ]
     drafts += [
+        *known,
         (last, dice.choice((182_340_15, 96_410_90)), "MAGTAPE CREDIT IKHOKHA PAYOUT", ""),
         (last, -69_00, "MONTHLY ACCOUNT FEE", ""),
         (last, -12_400_00, "EFT TO KAROO VENUES CC", "HALL HIRE"),
@@ -43,7 +63,7 @@ def lines(owed: Sequence[Owed], last: date, *, seed: int = 2026) -> list[BankLin
     if owed:
         _, minor, text, reference = drafts[0]
         drafts.append((last, -minor, f"RETURNED DEBIT {text}"[:40], reference))
-    balance, made = OPENING_MINOR, []
+    balance, made = opening, []
     for number, (day, minor, text, reference) in enumerate(sorted(drafts, key=lambda one: one[0]), 1):
         balance += minor
         made.append(BankLine(number, day, Money(minor), text, reference, Money(balance)))

@@ -5,15 +5,23 @@ from itertools import cycle, islice, product
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
 from commands import samples
+from db.models import StatementFile
 from db.money import Money
+from payments import accounts, imports, reconciled
+from payments.balances import BankDays
+from payments.dates import business_day
 from payments.errors import Conflict
 from payments.matching import Line, MemoryBook, Obligation, Target, propose
 from payments.references import with_check
+from payments.statements import Mapping
 from simulator import handout
 from simulator.crowd import FIRST_NAMES
 from simulator.families import surnames
+from tests.desk import ADMIN, make_event
+from tests.samples import make_payment
 
 LAST = date(2026, 11, 27)
 
@@ -22,6 +30,48 @@ def test_a_desk_that_nobody_owes_anything_is_told_so(sessions, now):
     app = SimpleNamespace(settings=SimpleNamespace(demo=True), sessions=sessions, now=lambda: now)
     with pytest.raises(Conflict, match="Nobody owes this desk anything"):
         samples.write(app)
+
+
+def test_each_sample_begins_with_the_balance_that_the_one_before_it_ends_with(sessions, tmp_path, now):
+    """Payouts came without a balance. From the first sample on, every day of the account tells one."""
+    app = SimpleNamespace(
+        settings=SimpleNamespace(demo=True, data_dir=tmp_path), sessions=sessions, now=lambda: now
+    )
+    day = business_day(now)
+    earlier = f"Date,Text,Amount\n{day - timedelta(days=20)},MAGTAPE CREDIT IKHOKHA PAYOUT,512.40\n"
+    seeded = Mapping(name="Payouts", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
+    plain = Mapping(
+        name="Unknown", date=0, description=(1,), reference=(2,), amount=3, balance=4,
+        heading=("Wanneer", "Wat", "Reference", "Amount", "Balance"),
+    )  # fmt: skip
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        for nth in range(2 * samples.PAYERS):
+            make_payment(session, event, now=now - timedelta(days=nth % 9))
+        account = accounts.create(session, ADMIN, name="Cheque", bank="FNB", now=now).id
+
+    def bring(name: str, data: bytes, mapping: Mapping | None = None) -> None:
+        with sessions.begin() as session:
+            imports.import_file(session, ADMIN, account, name, data, now=app.now(), mapping=mapping)
+
+    bring("payouts.csv", earlier.encode(), seeded)
+    for today in (day, day + timedelta(days=1)):  # written anew, they go on from what came in
+        app.now = lambda later=today - day: now + later
+        known, unknown, _ = samples.write(app)
+        for one, mapping in ((known, None), (unknown, plain)):
+            bring(one.name, one.read_bytes(), mapping)
+            with sessions.read() as session:
+                days = [BankDays(session, account).of(today - timedelta(days=back)) for back in range(21)]
+                told = reconciled.statement(session, ADMIN, account, today)
+            assert [fault for day in days for fault in day.faults] == []
+            assert None not in {day.closing for day in days}
+            assert days[0].closing == told.bank
+            assert told.difference == Money(0)
+    with sessions.read() as session:
+        files = session.scalars(select(StatementFile).order_by(StatementFile.id)).all()
+    assert [one.opening_minor for one in files[1:]] == [handout.OPENING_MINOR] + [
+        one.closing_minor for one in files[1:-1]
+    ]
 
 
 def test_a_demo_desk_is_shown_what_comes_too_much():
