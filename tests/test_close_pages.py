@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 import bootstrap
 from db.models import BankAccount
@@ -58,6 +59,22 @@ def test_a_desk_without_an_account_or_a_booking_says_where_to_begin(desk):
     assert "Add one and import its statement" in all_html(desk.open(CLOSE))
     banked(desk, ("EFT", "1.00"))
     assert "Nothing is booked in this month" in all_html(desk.open(CLOSE, month="2026-10-01"))
+
+
+def test_a_day_that_a_link_of_the_page_opens_stays_in_the_address(evening, monkeypatch):
+    """A browser leaves its address alone for such a link, so the page tells it; with the next click the day
+    would be gone, as for whoever approves one."""
+    told, enqueue = [], ScriptRunContext.enqueue
+
+    def heard(context, message):
+        if message.WhichOneof("type") == "page_info_changed":
+            told.append(message.page_info_changed.query_string)
+        enqueue(context, message)
+
+    monkeypatch.setattr(ScriptRunContext, "enqueue", heard)
+    evening.sign_in(Role.FINANCE)
+    opened(evening)
+    assert told == ["day=2026-11-23"]
 
 
 def test_the_month_shows_each_day_with_its_state_and_its_statements(evening):

@@ -352,6 +352,8 @@ def page(here: Person) -> None:
             "No bank account yet", "Add one and import its statement under Statements.", "account_balance"
         )
         return
+    # A link to the page that is open leaves the address as it was: the day it opens went with the next click.
+    st.query_params.from_dict(st.query_params.to_dict())
     account = account_chosen(there)
     waits_for_second(waiting, len(there))
     chosen = day_in(st.query_params.get("day", ""))
