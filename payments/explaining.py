@@ -58,9 +58,9 @@ class Unexplained:
     amount: Money
     text: str
     found: tuple[Explanation, ...]
-    turn: int = (
-        0  # sure, and nothing before it is undecided: what has one number is taken together; 0: not yet
-    )
+    #: Sure, and nothing before it is undecided: what has one number is taken together; 0: not yet.
+    turn: int = 0
+    by_hand: bool = False  # a person took back what it was matched to: nothing is taken by itself again
 
     @property
     def is_sure(self) -> bool:
@@ -91,7 +91,7 @@ def waiting(session: Session, person: Person) -> list[Unexplained]:
         .where(StatementLine.state == OPEN, StatementLine.amount_minor > 0)
     )
     found = [
-        Unexplained(line.id, None, line.on, line.amount, line.description, ())
+        Unexplained(line.id, None, line.on, line.amount, line.description, (), by_hand=line.by_hand)
         for line in session.scalars(lines)
     ]
     rolled = select(Payout).where(Payout.explained == "", Payout.undone_at.is_(None))
@@ -137,7 +137,8 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
         )
     together = [one for one in by_bank if one not in late]
     told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid, habits=usual)
-    turns |= {one.id: some[0].id for some in payouts.in_order(together, told) for one in some}
+    by_hand = {number for number, one in enumerate(asked, 1) if one.by_hand}
+    turns |= {one.id: some[0].id for some in payouts.in_order(together, told, by_hand) for one in some}
     return [
         replace(one, found=tuple(told.get(number, ())), turn=turns.get(number, 0))
         for number, one in enumerate(asked, 1)

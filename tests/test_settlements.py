@@ -409,6 +409,26 @@ def test_who_knows_which_line_is_whose_says_so(bench, alike):
     bench.lawful()
 
 
+def test_a_night_that_a_person_took_back_waits_for_a_person(bench, alike):
+    """Who took it back knows which line brought which: nothing says otherwise before they have said so."""
+    bench.explain()
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 1, "The mail of Friday says which.", now=bench.now)
+    bench.propose()
+    run = bench.explain()
+    assert (run.asked, run.explained) == (2, 0)
+    with bench.sessions.begin() as session:
+        first, _ = explaining.explain(session, ADMIN)
+        explaining.accept(session, ADMIN, first, 1, now=bench.now)
+    with bench.sessions.begin() as session:
+        (other,) = explaining.explain(session, ADMIN)
+        explaining.accept(session, ADMIN, other, 0, now=bench.now)
+    with bench.sessions.read() as session:
+        told = payout_list.listing(session, ADMIN)
+    assert [(one.captures, one.night) for one in told] == [(1, ())] * 2
+    bench.lawful()
+
+
 def test_what_of_a_night_is_on_none_of_its_lines_is_found(bench, alike):
     bench.explain()
     with bench.sessions.begin() as session:

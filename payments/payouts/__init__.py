@@ -68,9 +68,11 @@ class _Asked(Protocol):
 _Some = TypeVar("_Some", bound=_Asked)
 
 
-def in_order(asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]]) -> list[tuple[_Some, ...]]:
+def in_order(
+    asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]], by_hand: Collection[int] = ()
+) -> list[tuple[_Some, ...]]:
     """Those that are sure, each alone or with those of its night that it is sure with, up to the first day
-    with one that is not: what follows waits with it.
+    with one that is not, or that a person decides (``by_hand``): what follows waits with it.
 
     What an undecided payout held may be in any later one, so those are not taken before it is decided.
     """
@@ -80,6 +82,7 @@ def in_order(asked: Iterable[_Some], told: Mapping[int, Sequence[Explanation]]) 
         sure: list[tuple[_Some, ...]] = [(one,) for one in some.values() if is_sure(told[one.id])]
         nights = dict.fromkeys(told[one][0].night for one in some if told[one])
         sure += [tuple(some[one] for one in night) for night in nights if night and some.keys() >= set(night)]
+        sure = [group for group in sure if not any(one.id in by_hand for one in group)]
         found += sure
         if sum(map(len, sure)) < len(some):
             break
