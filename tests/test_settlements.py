@@ -330,6 +330,10 @@ def test_a_night_that_fell_apart_is_found_and_what_is_left_of_it_taken_back(
     assert {bench.came(reference)[0] for reference in alike} == {banked.Travelled()}
     with bench.sessions.read() as session:
         assert {line.state for line in session.scalars(select(StatementLine))} == {"open"}
+        why = session.get_one(Payout, gone).undone_why
+    assert why == ("iKhokha says otherwise." if tie_only else "Not so."), (
+        "what was undone stays as it was told"
+    )
 
 
 @pytest.mark.parametrize("line", [1, 2])
