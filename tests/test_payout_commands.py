@@ -105,7 +105,7 @@ def test_rules_are_listed_and_tried_on_the_year(desk, run):
     assert (told["hall hire"]["state"], told["hall hire"]["of_every_desk"]) == ("off", False)
     assert any(one["of_every_desk"] for one in told.values())
     assert run("rules", "back-test", "Hall hire")["fits"] == 0
-    assert "would have matched 0 of 0" in shown("rules", "back-test", "hall hire")
+    assert "would have matched none of 0 lines" in shown("rules", "back-test", "hall hire")
     assert "hall hire" in shown("rules", "list")
     with pytest.raises(NotFound, match="rules list"):
         run("rules", "back-test", "nobody's")
