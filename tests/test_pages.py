@@ -268,7 +268,7 @@ def test_a_request_waits_for_another_person_and_never_for_whoever_asked(desk):
     assert "20000" in all_html(at)
     at.button(key="approve_1").click().run()
     assert not at.exception
-    assert at.success[0].value == "Approved."
+    assert at.success[0].value == ui.escape("Approved.")
     with desk.sessions.read() as session:
         standing = approvals.standing(session, farai, wanted, now=desk.now)
     assert standing.state is approvals.State.APPROVED
