@@ -16,9 +16,10 @@ from sqlalchemy import select
 
 from bootstrap import App
 from commands import season
-from db.models import Link, Receipt
+from db.models import Event, Link, Receipt
 from db.money import Money
-from payments import accounts, dates, imports, people, proposing, reconciliation, settlements
+from payments import accounts, dates, eft, imports, people, proposing, reconciliation, settlements
+from payments.events import State
 from payments.exceptions import queue
 from payments.matching import Target
 from payments.parts import Decided, Part
@@ -28,6 +29,8 @@ from payments.statements import Mapping
 
 DAYS = 24
 ACCOUNT = "Payouts account"
+#: Where payers of its events send their EFTs too.
+TOLD = eft.Account("FNB", "Paydesk Demo Conferences", "62000004217", "250655")
 HEADS = ("Date", "Type", "Reference", "Method", "Gross", "Fee", "VAT", "Net", "Payout no")
 MAPPING = PayoutMapping(
     "iKhokha settlement", HEADS, on=0, kind=1, reference=2, method=3, gross=4, fee=5, vat=6, net=7, payout=8
@@ -144,7 +147,12 @@ def _bank(app: App, finance: Person, nets: dict[date, Money], short: date) -> No
         lines.append((on.isoformat(), "MAGTAPE CREDIT IKHOKHA PAYOUT", came.decimal))
     mapping = Mapping(name="Payouts account", date=0, description=(1,), amount=2, heading=_BANK)
     with app.sessions.begin() as session:
-        account = accounts.create(session, finance, name=ACCOUNT, bank="FNB", now=app.now())
+        account = accounts.create(
+            session, finance, name=ACCOUNT, bank=TOLD.bank, holder=TOLD.holder, number=TOLD.number,
+            branch_code=TOLD.branch_code, now=app.now(),
+        )  # fmt: skip
+        for code in session.scalars(select(Event.code).where(Event.state == State.OPEN)).all():
+            eft.set_account(session, people.SYSTEM, code, TOLD, now=app.now())
         data = _csv(lines).encode()
         imports.import_file(
             session, finance, account.id, "payouts account.csv", data, now=app.now(), mapping=mapping

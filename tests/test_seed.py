@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 import bootstrap
 import environment
 from bootstrap import App
-from commands import samples
+from commands import samples, settled
 from commands import season as playing
 from commands.abroad import DELEGATES
+from commands.run import seed_with_progress
 from db.models import (
     AuditEntry,
     Base,
@@ -33,12 +34,13 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import keyring, overview, people, quotes, sync, tallies
+from payments import eft, keyring, overview, people, quotes, references, sync, tallies
 from payments.errors import Conflict
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config as ClientConfig
 from payments.gateways.ikhokha import IKhokha
 from payments.lifecycle import Effect, Status
+from payments.obligations import Draft
 from payments.people import Role
 from payments.stages import Stage
 from payments.takings import Compared
@@ -363,6 +365,19 @@ def test_a_season_is_quick(tmp_path, sqlite_template, now):
 
 
 # -- and it goes on -------------------------------------------------------------------------------
+
+
+def test_payers_of_a_demo_desk_can_be_asked_for_an_eft(database_url, tmp_path):
+    """At the door it is one of four ways; it had ended at *no bank account yet*."""
+    app = demo_app(database_url, tmp_path)
+    seed_with_progress(app, payments=SMALL)
+    reference = references.draw("JOZI", demo=True)
+    with app.sessions.begin() as session:
+        admin = people.system_person(session, playing.ADMIN)
+        draft = Draft(reference, playing.ORGANISERS_EVENT, Money(250_00), "Gugu Naidoo")
+        told = eft.sheet(session, admin, eft.ask(session, admin, draft, now=app.now()))
+    assert told.account == settled.TOLD
+    app.sessions.engine.dispose()
 
 
 def test_a_seeded_link_can_still_be_paid_at_the_simulator(database_url, tmp_path, now):
