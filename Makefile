@@ -73,7 +73,7 @@ office: .venv/.dev  ## files in LibreOffice, split at each separator there is
 bench: .venv/.dev  ## each benchmark prints one JSON line
 	@code=0; for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || code=1; done; exit $$code
 
-goals: .venv/.dev  ## finding, live page and files at 10 000, 100 000 and a million, beside their goals: under an hour
+goals: .venv/.dev  ## finding, live page and files at 10 000, 100 000 and a million, beside their goals: a quarter of an hour
 	@$(BIN)/python -m benchmarks._goals
 
 score: .venv/.dev  ## how right matching is on simulated years: make score SEEDS=1-20
