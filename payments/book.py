@@ -68,8 +68,6 @@ def _named(wanted: str, newest: str, *, by_initial: bool) -> TextualSelect:
         f"{REST} = wanted.rest AND {SURNAME} = wanted.surname"
         f" {f'AND {INITIAL} = wanted.initial' if by_initial else ''} AND p.status IN ({_STATUSES})"
     )
-    for column in ("amount_minor", "received_minor", "payer_name"):
-        of_them = of_them.replace(column, f"p.{column}")
     return text(
         f"WITH wanted(rest, surname, initial) AS ({wanted})"  # noqa: S608 - our own words, values are bound
         f" SELECT {names}, wanted.rest, wanted.surname, wanted.initial"

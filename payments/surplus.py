@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
+from db.many import some_at_once
 from db.models import Event, Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
 from db.money import Money
 from payments import audit, closed_days, holding, lifecycle, rests, reversals, standstill, tallies
@@ -105,14 +106,9 @@ def standing(session: Session, person: Person, *, limit: int = _MOST) -> list[Su
         .limit(limit)
     ).all()
     told: list[Surplus] = []
-    for some in _lots(rows):
+    for some in some_at_once(rows, _AT_ONCE):
         told += _told(session, some)
     return told
-
-
-def _lots(some: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    whole = list(some)
-    return (whole[at : at + _AT_ONCE] for at in range(0, len(whole), _AT_ONCE))
 
 
 def _told(session: Session, rows: Sequence[Any]) -> list[Surplus]:
@@ -158,7 +154,7 @@ def choices(session: Session, person: Person, part_ids: Iterable[int]) -> dict[i
 def payable(session: Session, part_ids: Iterable[int]) -> dict[int, list[tuple[Payment, str]]]:
     """The same, as rows with the names of their events."""
     found: dict[int, list[tuple[Payment, str]]] = {}
-    for some in _lots(part_ids):
+    for some in some_at_once(list(part_ids), _AT_ONCE):
         found |= _payable(session, some)
     return found
 

@@ -15,7 +15,7 @@ from ui.eft import eft_sheet
 from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
-from ui.filter_bar import clear_filters, filter_bar, hold, told_condition
+from ui.filter_bar import clear_filters, filter_bar, hold, told_conditions
 from ui.here import error_boundary, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
@@ -161,7 +161,7 @@ __all__ = [
     "surplus_list",
     "tell",
     "terms_form",
-    "told_condition",
+    "told_conditions",
     "trouble",
     "verify_a_file",
     "views_popover",

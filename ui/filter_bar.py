@@ -7,7 +7,7 @@ address carries its token.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -257,9 +257,10 @@ def event_names(person: Person) -> dict[str, str]:
         return {event.code: event.name for event in events.list_events(session, person)}
 
 
-def told_condition(person: Person, one: Filter) -> str:
-    """One condition as the bar tells it."""
-    return filter_words.condition(one, bootstrap.app().now(), event_names(person))
+def told_conditions(person: Person, some: Iterable[Filter]) -> list[str]:
+    """Conditions as the bar tells them."""
+    names, now = event_names(person), bootstrap.app().now()
+    return [filter_words.condition(one, now, names) for one in some]
 
 
 def _choose(

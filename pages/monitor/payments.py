@@ -89,9 +89,10 @@ def why_nothing(here: Person, wanted: Filter) -> None:
     else:
         ui.empty_state("No payment fits", "Take one of these away to find some.", "search_off")
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        for number, (condition, count) in enumerate(culprits):
+        told = ui.told_conditions(here, [condition for condition, _ in culprits])
+        for number, ((condition, count), words_of_it) in enumerate(zip(culprits, told, strict=True)):
             st.button(
-                f"Without {ui.escape(ui.told_condition(here, condition))}: {some(count)}",
+                f"Without {ui.escape(words_of_it)}: {some(count)}",
                 key=f"without_{number}",
                 icon=":material/close:",
                 on_click=ui.hold,
