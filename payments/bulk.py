@@ -7,7 +7,7 @@ entry; what belongs to a row and what is written about it here are committed tog
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -46,13 +46,19 @@ class Preview:
     ``agreed`` those that it would be done to, each with the request about it that waits."""
 
     deed: Deed
-    count: int
-    doing: int
+    ids: tuple[int, ...]
+    agreed: Mapping[int, int | None]
     sums: Mapping[str, Money]
     skipped: Mapping[str, int]
     first: tuple[str, ...]  # references of some that it would be done to
-    ids: tuple[int, ...] = ()
-    agreed: Mapping[int, int | None] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
+
+    @property
+    def doing(self) -> int:
+        return len(self.agreed)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Result:
 def preview(session: Session, person: Person, deed: Deed, target: Target, given: Given) -> Preview:
     """Looks at every row; changes none. Raises NotAllowed, InvalidInput (too many, or something unsaid)."""
     _check(person, deed, target, given)
-    doing, skipped = 0, Counter[str]()
+    skipped = Counter[str]()
     sums: dict[str, Money] = {}
     first: list[str] = []
     ids: list[int] = []
@@ -98,14 +104,13 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
         if why := deeds.obstacle(person, deed, subject, given):
             skipped[why] += 1
             continue
-        doing += 1
         agreed[subject.id] = subject.asked_id
         if len(first) < 5:
             first.append(subject.reference)
         if (worth := deeds.worth(deed, subject)) is not None:
             sums[worth.currency] = sums.get(worth.currency, Money(0, worth.currency)) + worth
     told = dict(skipped.most_common())
-    return Preview(deed, len(ids), doing, sums, told, tuple(first), tuple(ids), agreed)
+    return Preview(deed, tuple(ids), agreed, sums, told, tuple(first))
 
 
 def start(
