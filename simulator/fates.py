@@ -49,12 +49,14 @@ def _ring(at: timedelta, word: str, dice: random.Random) -> tuple[timedelta, Dee
     return at + timedelta(seconds=dice.randint(1, 5)), Deed.BELL, word
 
 
-def _paid(pay: Deed) -> Callable[[random.Random], Life]:
+def _tried(deed: Deed, word: str) -> Callable[[random.Random], Life]:
+    """Once, and the gateway says what came of it."""
+
     def life(dice: random.Random) -> Life:
         yield timedelta(0), Deed.ISSUE, ""
         at = _soon(dice)
-        yield at, pay, ""
-        yield _ring(at, "SUCCESS", dice)
+        yield at, deed, ""
+        yield _ring(at, word, dice)
 
     return life
 
@@ -68,13 +70,6 @@ def _cancels(dice: random.Random) -> Life:
     at = _soon(dice)
     yield at, Deed.RETURN, "cancel"
     yield at + timedelta(minutes=1), Deed.LOOK, ""
-
-
-def _fails(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.FAIL, ""
-    yield _ring(at, "FAILURE", dice)
 
 
 def _fails_then_pays(dice: random.Random) -> Life:
@@ -126,12 +121,12 @@ def _never_made(dice: random.Random) -> Life:
 
 
 def _told_twice(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
+    yield from _tried(Deed.PAY_CARD, "SUCCESS")(dice)
     yield timedelta(minutes=9000), Deed.BELL, "SUCCESS"
 
 
 def _failure_comes_late(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
+    yield from _tried(Deed.PAY_CARD, "SUCCESS")(dice)
     yield timedelta(minutes=9000), Deed.BELL, "FAILURE"
 
 
@@ -150,13 +145,6 @@ def _forged_only(dice: random.Random) -> Life:
     at = _soon(dice)
     yield at, Deed.FORGED_BELL, "SUCCESS"
     yield at + timedelta(seconds=1), Deed.LOOK, ""
-
-
-def _a_cent_short(dice: random.Random) -> Life:
-    yield timedelta(0), Deed.ISSUE, ""
-    at = _soon(dice)
-    yield at, Deed.PAY_SHORT, ""
-    yield _ring(at, "SUCCESS", dice)
 
 
 def _unclear_word(dice: random.Random) -> Life:
@@ -181,20 +169,20 @@ def _other_reference(dice: random.Random) -> Life:
 
 
 def _taken_back(dice: random.Random) -> Life:
-    yield from _paid(Deed.PAY_CARD)(dice)
+    yield from _tried(Deed.PAY_CARD, "SUCCESS")(dice)
     yield timedelta(minutes=8990), Deed.SAYS, "REVERSED"
     yield timedelta(minutes=9000), Deed.BELL, "FAILURE"
 
 
 #: Who meets which fate, in parts of a thousand.
 FATES: dict[str, tuple[int, Callable[[random.Random], Life]]] = {
-    "pays by card": (540, _paid(Deed.PAY_CARD)),
-    "pays by instant EFT": (175, _paid(Deed.PAY_EFT)),
+    "pays by card": (540, _tried(Deed.PAY_CARD, "SUCCESS")),
+    "pays by instant EFT": (175, _tried(Deed.PAY_EFT, "SUCCESS")),
     "fails, then pays": (60, _fails_then_pays),
     "paid, and nobody rang": (42, _paid_in_silence),
     "does not pay": (62, _unpaid),
     "cancels": (22, _cancels),
-    "fails": (28, _fails),
+    "fails": (28, _tried(Deed.FAIL, "FAILURE")),
     "refused": (6, _refused),
     "refused, then paid": (6, _refused_then_paid),
     "answer lost": (12, _answer_lost),
@@ -203,7 +191,7 @@ FATES: dict[str, tuple[int, Callable[[random.Random], Life]]] = {
     "failure comes late": (6, _failure_comes_late),
     "forged, then paid": (6, _forged_first),
     "forged only": (4, _forged_only),
-    "a cent short": (3, _a_cent_short),
+    "a cent short": (3, _tried(Deed.PAY_SHORT, "SUCCESS")),
     "unclear word": (3, _unclear_word),
     "unconfirmed success": (2, _unconfirmed),
     "another's reference": (1, _other_reference),
