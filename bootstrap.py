@@ -18,15 +18,17 @@ from db.models import Meta
 from db.session import STILL_S, Sessions, check_postgres, open_engine, reached
 from db.upsert import insert_once
 from environment import Settings, read_settings
-from payments import chain, health, keyring, moving, refusals
-from payments.backups import Place
-from payments.chain import Chain
+from payments.access.oidc import Provider
+from payments.books import chain, refusals
+from payments.books.chain import Chain
 from payments.errors import Conflict
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config, IKhokha
-from payments.keyring import KeyRing
-from payments.oidc import Provider
-from payments.tombstones import Stones
+from payments.keeping import keyring, moving
+from payments.keeping.backups import Place
+from payments.keeping.keyring import KeyRing
+from payments.personal_data.tombstones import Stones
+from payments.watching import health
 
 if TYPE_CHECKING:
     from payments.reports.shelf import Shelf

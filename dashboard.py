@@ -6,8 +6,10 @@ import bootstrap
 import menu
 import ui
 import words
-from payments import approvals, sign_offs, standstill
-from payments.people import Action
+from payments.access.people import Action
+from payments.second_person import approvals
+from payments.sign_off import sign_offs
+from payments.watching import standstill
 
 st.set_page_config(page_title="Paydesk", page_icon="static/favicon.svg", layout="wide")
 st.logo("static/logo.svg", icon_image="static/favicon.svg", size="large")

@@ -10,18 +10,21 @@ from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
-from payments import chat, keyring, lease, passkeys
-from payments.alerts import ALWAYS_LOUD, QuietHours
+from payments.access import passkeys
+from payments.access.identities import Claims
+from payments.access.oidc import Registered
+from payments.access.passkeys import Party
+from payments.access.people import Role
+from payments.asking.links import Addresses
 from payments.errors import InvalidInput
-from payments.identities import Claims
-from payments.keyring import KeyRing
-from payments.links import Addresses
-from payments.oidc import Registered
-from payments.passkeys import Party
-from payments.people import Role
-from payments.retention import Terms
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
+from payments.keeping.stores import Store, store_of
+from payments.personal_data.retention import Terms
 from payments.schedules.outside import Outside
-from payments.stores import Store, store_of
+from payments.telling import chat
+from payments.watching.alerts import ALWAYS_LOUD, QuietHours
+from payments.working import lease
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")

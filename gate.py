@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bootstrap
 from environment import LOOPBACK, Settings
-from payments import health, signin
-from payments.signin import SignedIn
+from payments.access import signin
+from payments.access.signin import SignedIn
+from payments.watching import health
 
 log = logging.getLogger("paydesk.gate")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from payments.people import Action, Person
+from payments.access.people import Action, Person
 
 APPROVALS = "Approvals"
 

@@ -11,9 +11,9 @@ from starlette.responses import PlainTextResponse, Response
 
 import bootstrap
 import gate
+from payments.access.people import Action, Person, check
 from payments.dates import SAST
 from payments.errors import NotAllowed
-from payments.people import Action, Person, check
 
 #: Threads of their own: a reading that waits for the database holds up no other door.
 _READS = anyio.CapacityLimiter(8)

@@ -9,10 +9,11 @@ from types import MappingProxyType
 import jinja2
 from starlette.responses import HTMLResponse, Response
 
-from payments import links, payer_pages
+from payments.asking import links
 from payments.lifecycle import SETTLED, Status
-from payments.payer_pages import Page
-from payments.payer_words import Language
+from payments.payers import payer_pages
+from payments.payers.payer_pages import Page
+from payments.payers.payer_words import Language
 
 #: A return page looks again by itself every 3 s, for ten minutes.
 LOOK_AGAIN_S = 3

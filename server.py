@@ -29,35 +29,28 @@ import signin_pages
 from ahead import Ahead
 from db.session import DatabaseUnfit
 from gate import Gate, allowed_hosts, who
-from payments import (
-    account_pdf,
-    audit_book,
-    breach,
-    claims,
-    closing_papers,
-    dates,
-    evidence,
-    fees,
-    filters,
-    payer_account,
-    receipt_pdf,
-    receipts,
-    refund_runs,
-    subject_export,
-)
-from payments.audit_book import Wanted
-from payments.claims import ProofFile
+from payments import dates
+from payments.access.people import Person
+from payments.at_the_door import claims
+from payments.at_the_door.claims import ProofFile
+from payments.books import audit_book
+from payments.books.audit_book import Wanted
 from payments.errors import CannotOpen, Conflict, NotAllowed, NotFound, PaymentsError, ProveAgain
 from payments.exports import layout as layouts
 from payments.exports import records
 from payments.exports.delivery import Delivery
 from payments.exports.layout import MEDIA_TYPES
 from payments.exports.run import BrokenOff, Children
+from payments.finding import filters
+from payments.lump_sums import fees
+from payments.money_back import evidence, refund_runs
 from payments.papers import handing, pdf
-from payments.people import Person
+from payments.payers import account_pdf, payer_account, receipt_pdf, receipts
+from payments.personal_data import breach, subject_export
 from payments.reports import papers
 from payments.sheets import back
 from payments.sheets.back import File
+from payments.sign_off import closing_papers
 from pulse import pulse
 from signin_pages import by_house, by_passkey
 from words.files import EXAMPLES

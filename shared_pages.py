@@ -17,7 +17,7 @@ from starlette.routing import Route
 import bootstrap
 from payments import dates
 from payments.errors import Conflict, PaymentsError
-from payments.intake import Throttle
+from payments.hearing.intake import Throttle
 from payments.schedules import links
 from payments.schedules.links import Opened
 

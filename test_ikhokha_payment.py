@@ -25,13 +25,16 @@ from bootstrap import App
 from commands.run import is_answering, prepare
 from db.money import Money
 from environment import Settings
-from payments import dates, events, links, obligations, search
+from payments import dates, obligations
+from payments.access.people import SYSTEM
+from payments.asking import links
+from payments.asking.links import LinkView
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
+from payments.finding import search
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import Kind, Source, Status
-from payments.links import LinkView
 from payments.obligations import Draft
-from payments.people import SYSTEM
-from payments.search import PaymentDetail
+from payments.selling import events
 
 __test__ = False  # says pytest's collector: nothing to see here
 

@@ -36,16 +36,20 @@ from bootstrap import App
 from db.scribe import Scribe
 from db.session import DatabaseUnfit
 from deadlines import HurriedHttp
-from payments import health, inbox, links, outbox, payer_pages, reminders
-from payments.chat import chat_of
+from payments.asking import links, reminders
 from payments.errors import InvalidInput, NotFound, NotFromGateway, NotKept, PaymentsError
 from payments.gateways import Gateway
-from payments.health import Readiness
-from payments.inbox import Message
-from payments.intake import Bells, Intake, Quota, Throttle
-from payments.metrics import CONTENT_TYPE, metrics
-from payments.payer_pages import Page, Word
-from payments.stand_in import StandIn
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
+from payments.hearing.intake import Bells, Intake, Quota, Throttle
+from payments.payers import payer_pages
+from payments.payers.payer_pages import Page, Word
+from payments.telling import outbox
+from payments.telling.chat import chat_of
+from payments.watching import health
+from payments.watching.health import Readiness
+from payments.watching.metrics import CONTENT_TYPE, metrics
+from payments.watching.stand_in import StandIn
 from return_page import GUARDS, PAYER_READS, PLAIN_PAGES, sentence, show
 
 HOOKS = "/webhooks/"

@@ -27,8 +27,6 @@ from api.description import OPERATIONS, ROOT, Operation, describe, faults
 from api.schemas import SCHEMAS
 from bootstrap import App
 from db.money import Money
-from payments import api_keys, events, exchange, on_sale, rates, registered, registrations
-from payments.api_keys import Caller
 from payments.errors import (
     Conflict,
     GatewayError,
@@ -40,11 +38,14 @@ from payments.errors import (
     PaymentsError,
 )
 from payments.gateways import strict_json
-from payments.intake import Intake, Throttle
-from payments.quotes import Quoted
-from payments.registered import Registered
-from payments.registration_requests import Wanted
-from payments.registrations import Outcome
+from payments.hearing.intake import Intake, Throttle
+from payments.registering import api_keys, registered, registrations
+from payments.registering.api_keys import Caller
+from payments.registering.registered import Registered
+from payments.registering.registration_requests import Wanted
+from payments.registering.registrations import Outcome
+from payments.selling import events, exchange, on_sale, rates
+from payments.selling.quotes import Quoted
 
 log = logging.getLogger("paydesk.api")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.schemas import OWN_ID, REFERENCE, SCHEMAS, TEXT, Schema
-from payments import notifications
-from payments.api_keys import Scope
-from payments.registered import MOST_CHANGES
+from payments.registering.api_keys import Scope
+from payments.registering.registered import MOST_CHANGES
+from payments.telling import notifications
 
 VERSION = "1.0.0"
 ROOT = "/api/v1"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from db.money import CURRENCIES, LARGEST_MINOR
-from payments import notifications
-from payments.attention import SHORTEST_WHY
-from payments.exchange import FOREIGN
+from payments.deciding.attention import SHORTEST_WHY
 from payments.lifecycle import Status
 from payments.privacy import SHORTEST_REASON
+from payments.selling.exchange import FOREIGN
+from payments.telling import notifications
 
 Schema = Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 payouts with their fees, the bank's lines and what they are matched with, and all running totals.
 
 Everything is told by the payments themselves, set by set, so that a million takes minutes and the same count
-is the same book. ``payments.totals`` finds nothing to complain about in it.
+is the same book. ``payments.books.totals`` finds nothing to complain about in it.
 """
 
 import re
@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from benchmarks import _many
 from db.session import Sessions, takes_long
-from payments import as_of, stood, upgrading
+from payments.finding import as_of, stood
+from payments.keeping import upgrading
 from tests.crowd import look_over
 
 #: Just after the last invented payment: what a report is asked for on.
@@ -53,7 +54,7 @@ _EVENTS = tuple(
         [*(f"2026-{month:02d}" for month in range(4, 13)), "2027-01", "2027-02", "2027-03"]
     )
 )
-#: A week after its event the desk waits for an unpaid link no more (``payments.terms``).
+#: A week after its event the desk waits for an unpaid link no more (``payments.selling.terms``).
 _EXPIRED = """
     UPDATE payments SET status = 'expired' WHERE status IN ('open', 'failed')
         AND event_id IN (SELECT id FROM events WHERE ends_on < '2026-12-19')

@@ -19,7 +19,7 @@ from starlette.routing import Route
 import bootstrap
 import webhook
 from db.models import InboxEvent
-from payments.inbox import Message
+from payments.hearing.inbox import Message
 from tests import hook
 
 app = bootstrap.build(hook.settings_for(os.environ["DATABASE_URL"]), busy_timeout_s=20)

@@ -21,9 +21,9 @@ from sqlalchemy import text
 
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import banked
-from payments.book import SqlBook
+from payments.lump_sums import banked
 from payments.matching import Line, propose
+from payments.reconciling.book import SqlBook
 
 _REFERENCE = re.compile(r"(DC26)([2-9A-HJKMNP-Z]{7})")
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, text
 
 from db.session import Sessions, takes_long
-from payments import upgrading
+from payments.keeping import upgrading
 from tests.crowd import look_over
 
 #: What invented payments lack beside their status: how far the payer came, and why it failed.

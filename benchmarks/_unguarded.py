@@ -8,8 +8,8 @@ headers. What reads or writes is the same.
 from dataclasses import replace
 from typing import Any
 
-from payments import people, signin
-from payments.signin import SignedIn
+from payments.access import people, signin
+from payments.access.signin import SignedIn
 
 _looked_up = signin.who
 _known: dict[str | None, SignedIn | None] = {}

@@ -32,9 +32,12 @@ from db.migrate import migrate
 from db.models import Event, Payment, Standing
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import admission, likeness, obligations, references, search_text
+from payments import obligations, references
+from payments.access.people import SYSTEM
+from payments.at_the_door import admission
+from payments.finding import search_text
 from payments.obligations import Draft
-from payments.people import SYSTEM
+from payments.payers import likeness
 from tests import postgres
 from tests.conftest import QUIET_BROWSER
 from tests.install_browser import installed

@@ -40,11 +40,12 @@ from benchmarks._many import PAYMENTS
 from benchmarks.webhook import Server, _sender
 from db.models import InboxEvent, PersonRow
 from db.sqlite import sqlite_module
-from payments import approvals, people, staff
+from payments.access import people, staff
+from payments.access.people import SYSTEM, Role
 from payments.exports import records
 from payments.exports.layout import DEFAULT_COLUMNS, Format, Layout
-from payments.people import SYSTEM, Role
-from payments.search import Filter
+from payments.finding.search import Filter
+from payments.second_person import approvals
 from tests import hook, postgres
 from tests.served import Served
 

@@ -22,8 +22,8 @@ from sqlalchemy import select
 
 from benchmarks import _many, _run, _totals
 from db.models import Event
-from payments.people import SYSTEM, Role
-from payments.staff import create_person
+from payments.access.people import SYSTEM, Role
+from payments.access.staff import create_person
 from tests import postgres
 from tests.served import Served, serving, told
 

@@ -35,11 +35,13 @@ from benchmarks._pages import watching
 from db.models import Event, Payment, PersonRow
 from db.money import Money
 from db.session import Sessions
-from payments import lifecycle, overview, references, search_text, tallies
+from payments import lifecycle, references
+from payments.access.people import SYSTEM, Role
+from payments.access.staff import create_person
 from payments.exports.layout import COLUMNS
+from payments.finding import search_text
 from payments.lifecycle import Source, Status
-from payments.people import SYSTEM, Role
-from payments.staff import create_person
+from payments.live import overview, tallies
 from tests import postgres, served
 
 #: A working day in the season of invented payments: what the page calls today.

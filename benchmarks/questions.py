@@ -30,9 +30,11 @@ from db.migrate import migrate
 from db.models import Event, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import notes, obligations, overview, search
-from payments.filters import Filter
+from payments import notes, obligations
+from payments.finding import search
+from payments.finding.filters import Filter
 from payments.lifecycle import Source, Status
+from payments.live import overview
 from payments.obligations import Draft
 from tests import crowd
 from tests.desk import ADMIN

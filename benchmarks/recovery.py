@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from payments import staff
+from payments.access import staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -35,8 +35,9 @@ from benchmarks import _book, _run
 from bootstrap import App
 from db.migrate import migrate
 from db.models import InboxEvent, Payment
-from payments import backups, integrity, keyring
-from payments.people import SYSTEM, Role
+from payments.access.people import SYSTEM, Role
+from payments.books import integrity
+from payments.keeping import backups, keyring
 from tests import postgres
 from tests.hook import event, listens, read_reply, request, signed, wait_until
 from tests.running import PROJECT, demo_environ

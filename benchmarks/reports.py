@@ -27,8 +27,8 @@ from sqlalchemy import Engine, text
 from benchmarks import _book
 from db.migrate import migrate
 from db.session import Sessions, make_file, open_engine
-from payments import as_of, search
-from payments.conditions import Filter
+from payments.finding import as_of, search
+from payments.finding.conditions import Filter
 from payments.reports import making
 from payments.reports.making import ABOUT, OF_ONE_EVENT
 from payments.reports.period import Basis, Period

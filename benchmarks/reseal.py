@@ -25,8 +25,8 @@ from benchmarks import _run
 from db.migrate import migrate
 from db.models import Counter, Payment, Proof
 from db.session import Sessions, open_engine
-from payments import keyring, resealing
-from payments.keyring import KeyRing
+from payments.keeping import keyring, resealing
+from payments.keeping.keyring import KeyRing
 from tests.desk import FakeGateway, issue, make_event
 
 ROWS, BYTES, MOST_S = 100_000, 8_000, 300

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from payments import signin_links, staff
+from payments.access import signin_links, staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -30,11 +30,14 @@ from benchmarks._pages import watching
 from bootstrap import App
 from db.models import InboxEvent, Link
 from db.money import Money
-from payments import events, links, obligations, people, signin
-from payments.events import EventDraft, State
+from payments import obligations
+from payments.access import people, signin
+from payments.access.people import SYSTEM, Person, Role
+from payments.access.signin import Visitor
+from payments.asking import links
 from payments.obligations import Draft
-from payments.people import SYSTEM, Person, Role
-from payments.signin import Visitor
+from payments.selling import events
+from payments.selling.events import EventDraft, State
 from tests import running
 from tests.hook import ROOT
 from tests.running import Desk

@@ -28,9 +28,9 @@ from sqlalchemy.orm import Session
 from benchmarks import _searchers
 from benchmarks._desks import Desks
 from db.session import Sessions, open_engine
-from payments import by_index, conditions, rows, search
+from payments.finding import by_index, conditions, rows, search
+from payments.finding.search import Filter
 from payments.lifecycle import Status
-from payments.search import Filter
 from tests import postgres
 from tests.desk import ADMIN
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from payments import staff
+from payments.access import staff
 
 sys.path[0] = str(Path(__file__).parent.parent)
 
@@ -31,9 +31,10 @@ from db.migrate import migrate
 from db.models import Link
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import events, sheets
-from payments.events import EventDraft, Price, State
-from payments.people import SYSTEM, Person, Role
+from payments import sheets
+from payments.access.people import SYSTEM, Person, Role
+from payments.selling import events
+from payments.selling.events import EventDraft, Price, State
 from payments.sheets import RowState
 from tests import postgres
 from tests.running import demo_environ

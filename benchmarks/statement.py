@@ -22,8 +22,8 @@ sys.path[0] = str(Path(__file__).parent.parent)
 
 from db.migrate import migrate
 from db.session import Sessions, open_engine
-from payments import accounts, imports
-from payments.people import Person, Role
+from payments.access.people import Person, Role
+from payments.bank import accounts, imports
 from payments.statements.statement import MAX_LINES
 
 ROOT = Path(__file__).parent.parent

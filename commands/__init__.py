@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 import bootstrap
 from bootstrap import App
 from environment import Settings
+from payments.access.people import ALWAYS, Person, Role, system_person
 from payments.errors import InvalidInput
-from payments.people import ALWAYS, Person, Role, system_person
 
 #: Who a command acts as in demo mode when nobody is named.
 DEMO_ADMIN = "thandi@example.org"

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from db.models import Event
 from db.money import Money
 from db.session import Sessions
-from payments import quotes, rates, references
-from payments.events import event_row
+from payments import references
+from payments.access.people import Person
 from payments.obligations import Draft
-from payments.people import Person
+from payments.selling import quotes, rates
+from payments.selling.events import event_row
 
 #: Since how many hours it holds, the rand for a dollar in millionths, and by which source.
 RATES = ((50, 18_391_000, "SARB mid"), (26, 18_452_000, "SARB mid"))

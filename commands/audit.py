@@ -5,8 +5,8 @@ from typing import Any
 import typer
 
 from commands import AsJson, answer, aside, command_line, console, open_desk, utc
-from payments import audit_book
-from payments.chain import Verdict
+from payments.books import audit_book
+from payments.books.chain import Verdict
 
 
 def verify_audit(as_json: AsJson = False) -> None:

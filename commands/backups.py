@@ -9,11 +9,13 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, aside, command_line, console, open_desk
 from commands.run import is_answering
-from payments import audit, backups, restoring, tombstones
-from payments import worker as workers
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput
-from payments.stores import Store
-from payments.tombstones import Stones
+from payments.keeping import backups, restoring
+from payments.keeping.stores import Store
+from payments.personal_data import tombstones
+from payments.personal_data.tombstones import Stones
+from payments.working import worker as workers
 
 
 def backup(

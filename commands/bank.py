@@ -14,11 +14,14 @@ from commands import AsEmail, AsJson, acting, answer, asking, command_line, cons
 from commands.statements import bytes_of, mapping_of, next_step
 from db.models import Payment
 from db.money import Money
-from payments import accounts, audit, exceptions, imports, proposing, reconciliation, references
+from payments import references
+from payments.access.people import Person
+from payments.bank import accounts, imports
+from payments.books import audit
 from payments.errors import InvalidInput, NotFound
 from payments.matching import Target
-from payments.parts import Decided, Part
-from payments.people import Person
+from payments.reconciling import exceptions, proposing, reconciliation
+from payments.reconciling.parts import Decided, Part
 from payments.typed import amount_typed
 from words import bank as bank_words
 

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from bootstrap import App
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk
-from payments import accounts, audit, closing, sign_offs
-from payments.closing import Draft
+from payments.access.people import Person
+from payments.bank import accounts
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput
-from payments.people import Person
-from payments.sign_offs import Period, SignOffView
+from payments.sign_off import closing, sign_offs
+from payments.sign_off.closing import Draft
+from payments.sign_off.sign_offs import Period, SignOffView
 from words import bank as bank_words
 
 

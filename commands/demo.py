@@ -21,9 +21,12 @@ from commands import DEMO_ADMIN, AsJson, answer, console, open_desk
 from commands.run import prepare, seed_with_progress, state_file
 from db.money import Money
 from environment import Settings
-from payments import events, links, obligations, people
+from payments import obligations
+from payments.access import people
+from payments.asking import links
 from payments.errors import Conflict, GatewayUnavailable, PaymentsError
 from payments.lifecycle import Source
+from payments.selling import events
 
 log = logging.getLogger("paydesk.traffic")
 

@@ -14,12 +14,17 @@ import bootstrap
 from bootstrap import App
 from commands import AsJson, answer, command_line, console, open_desk, utc
 from db import migrate as migrations
-from payments import audit, dates, integrity, keyring, lease, sync, upgrading, vitals
-from payments import worker as workers
+from payments import dates
+from payments.books import audit, integrity
 from payments.errors import GatewayError, PaymentsError
+from payments.hearing import sync
+from payments.keeping import keyring, upgrading
 from payments.lifecycle import Effect
-from payments.vitals import MessageView, Vitals
-from payments.watch import NOBODYS
+from payments.watching import vitals
+from payments.watching.vitals import MessageView, Vitals
+from payments.watching.watch import NOBODYS
+from payments.working import lease
+from payments.working import worker as workers
 
 PROJECT = Path(__file__).parent.parent
 

@@ -28,10 +28,19 @@ from bootstrap import App
 from commands import AsJson, answer, console
 from db import migrate as migrations
 from db.session import DatabaseUnfit
-from payments import backups, lease, resealing
-from payments import worker as workers
 from payments.errors import PaymentsError
-from payments.watch import BACKUP_BAD, BACKUP_POOR, CLOCK_BAD, CLOCK_POOR, DISK_BAD, DISK_POOR, NOBODYS
+from payments.keeping import backups, resealing
+from payments.watching.watch import (
+    BACKUP_BAD,
+    BACKUP_POOR,
+    CLOCK_BAD,
+    CLOCK_POOR,
+    DISK_BAD,
+    DISK_POOR,
+    NOBODYS,
+)
+from payments.working import lease
+from payments.working import worker as workers
 
 PROJECT = Path(__file__).parent.parent
 #: A certificate is renewed a month before it ends; two weeks before, somebody should look why not.

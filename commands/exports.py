@@ -13,13 +13,13 @@ import typer
 from bootstrap import App
 from commands import AsEmail, AsJson, answer, aside, asking, console, open_desk, utc
 from commands.payments import wanted_by
+from payments.access.people import Person
 from payments.errors import InvalidInput
 from payments.exports import layout as layouts
 from payments.exports import presets, records, verify
 from payments.exports.delivery import Delivery
 from payments.exports.layout import Format, Layout, Separator, Zone
 from payments.exports.run import Children, Contents
-from payments.people import Person
 
 
 def export(

@@ -10,7 +10,8 @@ from rich.table import Table
 import words
 from commands import AsEmail, AsJson, acting, answer, aside, command_line, console, open_desk
 from commands.statements import bytes_of
-from payments import audit, legacy
+from payments import legacy
+from payments.books import audit
 from payments.circles import without_looking_for_circles
 from payments.legacy import Report
 from payments.legacy.files import MAX_BYTES

@@ -12,8 +12,8 @@ from commands.backups import check_closed
 from db import backup as copies
 from db.move import Progress as Tell
 from db.session import check_postgres, open_engine
-from payments import moving
 from payments.errors import InvalidInput
+from payments.keeping import moving
 
 
 def move_to_postgres(as_json: AsJson = False) -> None:

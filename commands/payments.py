@@ -8,10 +8,13 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from commands import AsEmail, AsJson, acting, answer, asking, command_line, console, open_desk, utc
-from payments import audit, dates, grammar, links, obligations, search
+from payments import dates, obligations
+from payments.access.people import Person
+from payments.asking import links
+from payments.books import audit
+from payments.finding import grammar, search
+from payments.finding.search import Filter, PaymentDetail, PaymentRow
 from payments.lifecycle import Source
-from payments.people import Person
-from payments.search import Filter, PaymentDetail, PaymentRow
 from payments.typed import amount_typed
 from words import filters as filter_words
 

@@ -11,10 +11,10 @@ from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as
 from commands.statements import bytes_of
 from db.money import Money
-from payments import explaining, payout_list, settlements, tying
 from payments.errors import InvalidInput, NotFound
-from payments.explaining import Unexplained
-from payments.payout_list import LineView, PayoutDetail, PayoutRow
+from payments.lump_sums import explaining, payout_list, settlements, tying
+from payments.lump_sums.explaining import Unexplained
+from payments.lump_sums.payout_list import LineView, PayoutDetail, PayoutRow
 from payments.payouts.files import PayoutMapping
 
 app = typer.Typer(no_args_is_help=True, help="Payouts of the gateway.")

@@ -8,9 +8,10 @@ from rich.table import Table
 
 from bootstrap import App
 from commands import AsJson, answer, asking, command_line, console, open_desk
-from payments import events, second_factor, signin_links, staff
-from payments.people import Role
-from payments.staff import PersonView
+from payments.access import second_factor, signin_links, staff
+from payments.access.people import Role
+from payments.access.staff import PersonView
+from payments.selling import events
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in.")
 Email = Annotated[str, typer.Argument(help="The person's e-mail address.")]

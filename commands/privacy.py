@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from commands import AsJson, answer, aside, command_line, console, open_desk
-from payments import audit, breach, dates, resealing, retention
-from payments.breach import Window
+from payments import dates
+from payments.books import audit
 from payments.errors import InvalidInput
+from payments.keeping import resealing
+from payments.personal_data import breach, retention
+from payments.personal_data.breach import Window
 
 
 def retention_(

@@ -11,10 +11,11 @@ from rich.table import Table
 import words
 from commands import AsEmail, AsJson, acting, answer, aside, command_line, console, open_desk
 from commands.statements import bytes_of
-from payments import audit, registration_files
+from payments.books import audit
 from payments.errors import InvalidInput
-from payments.registration_changes import Becomes
-from payments.registration_files import COLUMNS, FileView, Preview, Result
+from payments.registering import registration_files
+from payments.registering.registration_changes import Becomes
+from payments.registering.registration_files import COLUMNS, FileView, Preview, Result
 from payments.sheets.reading import Column
 
 _SHOWN = 50

@@ -6,10 +6,10 @@ import typer
 from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
-from payments import rule_book
 from payments.errors import NotFound
 from payments.matching.rule_json import condition_to_json
-from payments.rule_book import RuleView, Tried
+from payments.reconciling import rule_book
+from payments.reconciling.rule_book import RuleView, Tried
 
 app = typer.Typer(no_args_is_help=True, help="Rules about bank lines.")
 _SHOWN = 20

@@ -23,9 +23,9 @@ from bootstrap import App
 from commands import aside, console
 from commands.people import first_links
 from environment import LOOPBACK, Settings
-from payments import upgrading
-from payments import worker as workers
 from payments.errors import Conflict, InvalidInput
+from payments.keeping import upgrading
+from payments.working import worker as workers
 
 PROJECT = Path(__file__).parent.parent
 #: How long the parts may take until they answer.

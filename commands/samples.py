@@ -11,8 +11,8 @@ from bootstrap import App
 from db.models import BankAccount, Payment, PaymentQuote, StatementFile, StatementLine
 from environment import Settings
 from payments import dates
+from payments.bank.overlaps import GONE
 from payments.errors import Conflict
-from payments.overlaps import GONE
 
 if TYPE_CHECKING:
     from simulator import handout

@@ -21,25 +21,31 @@ from commands import abroad
 from db.models import Event, Link, Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import disputes, inbox, links, obligations, outbox, people, price_book, references, staff, sync
+from payments import obligations, references
+from payments.access import people, staff
+from payments.access.people import Person, Role
+from payments.asking import links
 from payments.dates import business_day
-from payments.disputes import Told, Why
 from payments.errors import (
     Conflict,
     GatewayError,
     InvalidInput,
     NotFromGateway,
 )
-from payments.events import EventDraft, Price, State, get_event, save_event
 from payments.gateways import Gateway, GatewayEvent
 from payments.gateways.ikhokha import sign
-from payments.inbox import Message
+from payments.hearing import inbox, sync
+from payments.hearing.inbox import Message
 from payments.lifecycle import Source
-from payments.people import Person, Role
-from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine
+from payments.money_back import disputes
+from payments.money_back.disputes import Told, Why
 from payments.schedules import book
 from payments.schedules.plan import Plan, ReportOf, Way
 from payments.schedules.recurrence import Every, Recurrence
+from payments.selling import price_book
+from payments.selling.events import EventDraft, Price, State, get_event, save_event
+from payments.selling.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine
+from payments.telling import outbox
 from simulator.direct import LedgerGateway
 from simulator.fates import Deed
 from simulator.ledger import Ledger, SimulatedLink

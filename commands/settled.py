@@ -18,13 +18,18 @@ from bootstrap import App
 from commands import season
 from db.models import Event, Link, Receipt
 from db.money import Money
-from payments import accounts, dates, eft, imports, people, proposing, reconciliation, settlements
-from payments.events import State
-from payments.exceptions import queue
+from payments import dates
+from payments.access import people
+from payments.access.people import Person
+from payments.at_the_door import eft
+from payments.bank import accounts, imports
+from payments.lump_sums import settlements
 from payments.matching import Target
-from payments.parts import Decided, Part
 from payments.payouts.files import PayoutMapping
-from payments.people import Person
+from payments.reconciling import proposing, reconciliation
+from payments.reconciling.exceptions import queue
+from payments.reconciling.parts import Decided, Part
+from payments.selling.events import State
 from payments.statements import Mapping
 
 DAYS = 24
@@ -162,7 +167,7 @@ def _bank(app: App, finance: Person, nets: dict[date, Money], short: date) -> No
 
 
 def _take_short(app: App, finance: Person, net: Money) -> None:
-    from payments import payout_list
+    from payments.lump_sums import payout_list
 
     with app.sessions.begin() as session:
         payout = next(

@@ -8,9 +8,9 @@ from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as, payment_of
-from payments import rests, surplus
-from payments.rests import Fate
-from payments.surplus import Choice, Surplus
+from payments.reconciling import rests, surplus
+from payments.reconciling.rests import Fate
+from payments.reconciling.surplus import Choice, Surplus
 from payments.typed import amount_typed
 
 app = typer.Typer(no_args_is_help=True, help="What bank lines brought too much.")

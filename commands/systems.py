@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
-from payments import api_keys, notifying
-from payments.api_keys import Scope
+from payments.registering import api_keys
+from payments.registering.api_keys import Scope
+from payments.telling import notifying
 
 _Event = Annotated[str, typer.Argument(help="The event's code.")]
 

@@ -14,13 +14,13 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from bootstrap import App
 from commands import open_desk
-from payments import egress, outbox
-from payments import worker as workers
-from payments.backups import Keeper
-from payments.chat import chat_of
-from payments.lease import Lease, LeaseLost
-from payments.notifying import Deliverer
-from payments.watch import Watch
+from payments.keeping.backups import Keeper
+from payments.telling import egress, outbox
+from payments.telling.chat import chat_of
+from payments.telling.notifying import Deliverer
+from payments.watching.watch import Watch
+from payments.working import worker as workers
+from payments.working.lease import Lease, LeaseLost
 
 log = logging.getLogger("paydesk.worker")
 

@@ -11,13 +11,18 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment
 from db.session import Sessions
-from payments import audit, holding, lifecycle, links, prices, standstill, sync
-from payments.attention import reason_given
+from payments import holding, lifecycle
+from payments.access.people import Action, Person, check
+from payments.asking import links
+from payments.books import audit
+from payments.deciding.attention import reason_given
 from payments.errors import Conflict, NotFound
+from payments.finding.search import find_one
 from payments.gateways import Gateway
+from payments.hearing import sync
 from payments.lifecycle import TRANSITIONS, Source, Status
-from payments.people import Action, Person, check
-from payments.search import find_one
+from payments.selling import prices
+from payments.watching import standstill
 
 
 def obstacle(status: Status) -> str | None:

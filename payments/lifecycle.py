@@ -14,9 +14,13 @@ from sqlalchemy.orm import Session
 
 from db.models import Case, Link, Payment, Receipt, TimelineEntry
 from db.money import Money
-from payments import cases, holding, notifications, outbox, pasts, stages, tallies
-from payments.cases import Decision, Reason
+from payments import holding
+from payments.deciding import cases
+from payments.deciding.cases import Decision, Reason
 from payments.errors import Conflict
+from payments.finding import pasts
+from payments.live import stages, tallies
+from payments.telling import notifications, outbox
 
 
 class Status(StrEnum):

@@ -19,8 +19,8 @@ from db.models import (
     StatementLine,
     SurplusMove,
 )
-from payments.closed_days import match_day, move_day, moved_surplus
 from payments.dates import Span, business_day
+from payments.sign_off.closed_days import match_day, move_day, moved_surplus
 
 
 def asked(

@@ -4,12 +4,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from payments import audit, holding, lifecycle, mentions
+from payments import holding, lifecycle
+from payments.access.people import Action, Person, check
+from payments.books import audit
 from payments.errors import InvalidInput, NotFound
+from payments.finding.search import find_one
 from payments.lifecycle import Kind, Source
-from payments.people import Action, Person, check
 from payments.privacy import clean
-from payments.search import find_one
+from payments.reconciling import mentions
 
 
 def add(session: Session, person: Person, reference: str, text: str, *, now: datetime) -> None:

@@ -8,26 +8,20 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
-from payments import (
-    contacts,
-    holding,
-    lifecycle,
-    places,
-    prices,
-    quotes,
-    references,
-    search_text,
-    standstill,
-    tallies,
-)
+from payments import holding, lifecycle, references
+from payments.access.people import Action, Person, check
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.events import event_row
+from payments.finding import search_text
 from payments.lifecycle import Kind, Source, Status
-from payments.people import Action, Person, check
-from payments.places import PlaceDraft
-from payments.prices import Choice, Priced, Quote
+from payments.live import tallies
+from payments.payers import contacts, places
+from payments.payers.places import PlaceDraft
 from payments.privacy import clean, clean_line
-from payments.quotes import Quoted
+from payments.selling import prices, quotes
+from payments.selling.events import event_row
+from payments.selling.prices import Choice, Priced, Quote
+from payments.selling.quotes import Quoted
+from payments.watching import standstill
 
 #: Who gave no name is called so.
 WALK_IN = "Walk-in"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Payment, TimelineEntry, UnverifiedEvent
 from db.money import Money
-from payments.cases import Decision
+from payments.deciding.cases import Decision
 from payments.lifecycle import Kind
 
 #: What a message that nobody proved is told as; it is no entry of the timeline and never moved money.

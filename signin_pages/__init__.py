@@ -22,8 +22,8 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import LOOKS, safe_page, token_of, who
-from payments import (
-    dates,
+from payments import dates
+from payments.access import (
     invitations,
     passkeys,
     passwords,
@@ -33,10 +33,10 @@ from payments import (
     signin,
     signin_links,
 )
+from payments.access.passkeys import Asked, Party
+from payments.access.second_factor import MONEY_ROLES, Offer, Standing
+from payments.access.signin import SignedIn, Visitor
 from payments.errors import CannotOpen, NotAllowed, NotFound, PaymentsError, ProveAgain
-from payments.passkeys import Asked, Party
-from payments.second_factor import MONEY_ROLES, Offer, Standing
-from payments.signin import SignedIn, Visitor
 
 HERE = Path(__file__).parent.parent
 LARGEST_FORM = 16 * 1024

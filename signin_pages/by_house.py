@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import safe_page
-from payments import guesses, identities, signin
+from payments.access import guesses, identities, signin
+from payments.access.oidc import Going, Provider
 from payments.errors import NotAllowed, PaymentsError
-from payments.oidc import Going, Provider
 from signin_pages import SIGN_INS, is_https, page, visitor_of, welcome
 
 #: How long somebody may take at the provider of sign-ins.

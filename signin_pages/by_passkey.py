@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 import bootstrap
 from gate import LOOKS, safe_page, token_of, who
-from payments import by_passkey, passkeys, people, proving, signin
+from payments.access import by_passkey, passkeys, people, proving, signin
+from payments.access.passkeys import Asked, Party, PasskeyView
+from payments.access.signin import SignedIn
 from payments.errors import CannotOpen, Conflict, NotAllowed, PaymentsError, ProveAgain
-from payments.passkeys import Asked, Party, PasskeyView
-from payments.signin import SignedIn
 from signin_pages import SIGN_INS, form_of, page, set_cookie, visitor_of, welcome
 
 _FIRST = "/confirm?next=/passkeys"

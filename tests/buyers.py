@@ -12,10 +12,10 @@ from multiprocessing import Barrier
 from db.money import Money
 from db.session import Sessions, open_engine
 from payments import obligations
-from payments.events import event_row
 from payments.lifecycle import Source
 from payments.obligations import Draft
-from payments.prices import Choice
+from payments.selling.events import event_row
+from payments.selling.prices import Choice
 from tests.desk import ADMIN
 
 PROCESSES = 4

@@ -29,7 +29,7 @@ from db import session
 from db.migrate import migrate
 from db.models import Base
 from db.session import Sessions, open_engine
-from payments import passwords
+from payments.access import passwords
 from tests import canaries, network, postgres
 from tests.canaries import nothing_planted_is_in_its_logs, nothing_planted_is_left
 from tests.desk import FakeGateway

@@ -21,7 +21,8 @@ from sqlalchemy import Connection, Engine, insert
 from db.models import Category, Event
 from db.session import takes_long
 from db.types import UtcDateTime
-from payments import references, search_text
+from payments import references
+from payments.finding import search_text
 from payments.lifecycle import Method, Status
 
 GOLDEN = Path(__file__).parent / "golden"

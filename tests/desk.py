@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from db.models import Category, Event, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import links, obligations
+from payments import obligations
+from payments.access.people import ALWAYS, Person, Role
+from payments.asking import links
 from payments.errors import GatewayError, InvalidInput, NotFromGateway
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
-from payments.people import ALWAYS, Person, Role
 from tests import network
 
 ADMIN = Person(1, "Thandi Nkosi", "thandi@example.org", Role.ADMIN, None, ALWAYS)

@@ -24,9 +24,9 @@ import bootstrap
 import environment
 import webhook
 from db.session import Sessions
-from payments import keyring
 from payments.gateways import GatewayEvent
 from payments.gateways.ikhokha import sign
+from payments.keeping import keyring
 from tests.canaries import plant
 from tests.desk import FakeGateway
 

@@ -24,9 +24,10 @@ import environment
 from db.migrate import migrate
 from db.models import Payment
 from db.money import Money
-from payments import events, staff
-from payments.events import EventDraft, Price, State
-from payments.people import SYSTEM, Role
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
+from payments.selling import events
+from payments.selling.events import EventDraft, Price, State
 from tests import nursery
 
 PROJECT = Path(__file__).parent.parent

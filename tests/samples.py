@@ -6,8 +6,10 @@ from random import Random
 from sqlalchemy.orm import Session
 
 from db.models import Event, Link, Payment
-from payments import references, search_text, stages, tallies
+from payments import references
+from payments.finding import search_text
 from payments.lifecycle import Method, Review, Status
+from payments.live import stages, tallies
 
 NAMES = (
     "Zanele Mokoena",

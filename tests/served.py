@@ -18,9 +18,9 @@ from websockets.sync.client import ClientConnection, connect
 import bootstrap
 import environment
 from db.migrate import migrate
-from payments import people, signin, signin_links
-from payments.people import SYSTEM
-from payments.signin import Visitor
+from payments.access import people, signin, signin_links
+from payments.access.people import SYSTEM
+from payments.access.signin import Visitor
 from tests.canaries import plant
 from tests.hook import Reply, read_reply, wait_until
 from tests.running import PROJECT, demo_environ

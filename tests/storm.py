@@ -19,7 +19,8 @@ from sqlalchemy.exc import OperationalError
 from db.models import InboxEvent, Payment
 from db.money import Money
 from db.session import Sessions
-from payments import inbox, lifecycle, links, obligations
+from payments import lifecycle, obligations
+from payments.asking import links
 from payments.errors import (
     GatewayRefused,
     GatewayUnavailable,
@@ -30,9 +31,10 @@ from payments.errors import (
 )
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus
 from payments.gateways.ikhokha import Config, IKhokha
-from payments.inbox import Message
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
 from payments.lifecycle import PENDING, Source, Status
-from payments.worker import Worker
+from payments.working.worker import Worker
 from tests import hook, network
 from tests.desk import ADDRESSES, ADMIN, make_event
 

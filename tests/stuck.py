@@ -4,8 +4,8 @@ import sys
 import time
 
 from bootstrap import build, utc_now
-from payments import inbox
-from payments.inbox import Message
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
 from tests.hook import PATH, event
 
 

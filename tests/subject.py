@@ -64,10 +64,11 @@ from db.models import (
     TillEntry,
 )
 from db.session import Sessions
-from payments import personal, search_text, subjects
-from payments.keyring import KeyRing
-from payments.reminders import person_hash
-from payments.subjects import table
+from payments.asking.reminders import person_hash
+from payments.finding import search_text
+from payments.keeping.keyring import KeyRing
+from payments.personal_data import personal, subjects
+from payments.personal_data.subjects import table
 from tests import desk
 
 NAME, EMAIL, PHONE = "Nokwanda Featherstonehaugh", "nokwanda.f@example.org", "+27825550143"

@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Admission, AuditEntry, Payment
-from payments import admission, lifecycle, timeline
-from payments.admission import Light
+from payments import lifecycle, timeline
+from payments.access.people import Person, Role
+from payments.at_the_door import admission
+from payments.at_the_door.admission import Light
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Review, Source, Status
-from payments.people import Person, Role
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk

@@ -14,13 +14,17 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Alert, AuditEntry, OutboxMail
-from payments import alerts, chat, inbox, rhythm, staff, sync, tallies, watch
-from payments.alerts import ALWAYS_LOUD, STILL_WORKS, Alarm, Kind, QuietHours, Severity
+from payments.access import staff
+from payments.access.people import Person, Role
 from payments.errors import GatewayUnavailable, InvalidInput, NotAllowed, NotFound, OutcomeUnknown
 from payments.gateways import Answer
-from payments.inbox import Message
-from payments.people import Person, Role
-from payments.watch import Disk, Reach, Watch
+from payments.hearing import inbox, sync
+from payments.hearing.inbox import Message
+from payments.live import tallies
+from payments.telling import chat
+from payments.watching import alerts, rhythm, watch
+from payments.watching.alerts import ALWAYS_LOUD, STILL_WORKS, Alarm, Kind, QuietHours, Severity
+from payments.watching.watch import Disk, Reach, Watch
 from tests.desk import ADMIN, issue, make_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -561,7 +565,7 @@ def test_the_watch_examines_the_books_at_once_and_every_hour(desk, gateway, now,
 
 
 def stands_still(sessions):
-    from payments import standstill
+    from payments.watching import standstill
 
     with sessions.read() as session:
         return standstill.current(session)

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from db.models import AmountChange, Approval, Payment
-from payments import sync
+from payments.access.people import Role
 from payments.gateways import Answer
-from payments.people import Role
+from payments.hearing import sync
 from tests.desk import issue, payment_of
 from tests.test_approvals import somebody
 from tests.test_pages import all_html, desk

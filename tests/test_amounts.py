@@ -12,40 +12,31 @@ from sqlalchemy import select
 
 from db.models import AmountChange, Category, OutboxMail, PricePeriod, Registration
 from db.money import LARGEST_MINOR, Money
-from payments import (
-    admission,
-    agreed,
-    amounts,
-    attention,
-    crediting,
-    families,
-    integrity,
-    lifecycle,
-    organisers,
-    payer_account,
-    prices,
-    reversals,
-    seats,
-    sync,
-    timeline,
-    two_people,
-)
-from payments.admission import Light
-from payments.agreed import Deed, Member
-from payments.amounts import Wanted
-from payments.cases import Reason
+from payments import lifecycle, timeline
+from payments.access.people import Role
+from payments.at_the_door import admission
+from payments.at_the_door.admission import Light
+from payments.books import integrity
+from payments.deciding import attention
+from payments.deciding.cases import Reason
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Source, Status
+from payments.money_back import crediting, reversals
 from payments.papers import handing, issuing, standing
 from payments.papers.bodies import BillTo, PaperKind
-from payments.people import Role
-from payments.places import PlaceDraft
-from payments.prices import Choice
+from payments.payers import payer_account
+from payments.payers.places import PlaceDraft
 from payments.reports import open_items
 from payments.reports.ledger import Scope
 from payments.reports.period import Basis, Period
-from payments.two_people import Returned
+from payments.second_person import two_people
+from payments.second_person.two_people import Returned
+from payments.selling import agreed, amounts, families, organisers, prices, seats
+from payments.selling.agreed import Deed, Member
+from payments.selling.amounts import Wanted
+from payments.selling.prices import Choice
 from tests.desk import ADDRESSES, issue, make_event, payment_of
 from tests.test_approvals import somebody
 from tests.test_papers import REGISTERED

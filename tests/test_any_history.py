@@ -9,9 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, select
 
 from db.models import Case, OutboxMail, Receipt, TimelineEntry
-from payments import cancellation, lifecycle, reissue, sync
+from payments import cancellation, lifecycle
+from payments.asking import reissue
 from payments.errors import Conflict
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Review, Source, Status
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 

@@ -15,12 +15,16 @@ from api.description import OPERATIONS, ROOT, describe
 from api.schemas import SCHEMAS
 from db.models import AmountChange, ApiKey, ApiRequest, AuditEntry, Link, Payment, Registration
 from db.session import Sessions, open_engine
-from payments import api_keys, holding, idempotency, lifecycle, notifications, standstill, sync
-from payments.api_keys import Scope
+from payments import holding, lifecycle
+from payments.access.people import Person, Role
 from payments.errors import GatewayRefused, GatewayUnavailable, InvalidInput, NotAllowed, OutcomeUnknown
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Source, Status
-from payments.people import Person, Role
+from payments.registering import api_keys, idempotency
+from payments.registering.api_keys import Scope
+from payments.telling import notifications
+from payments.watching import standstill
 from tests import hook
 from tests.canaries import plant
 from tests.desk import ADMIN, issue, make_event, payment_of

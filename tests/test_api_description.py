@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 import api
 from api.description import OPERATIONS, describe
-from payments import api_keys
-from payments.api_keys import Scope
+from payments.registering import api_keys
+from payments.registering.api_keys import Scope
 from tests import hook
 from tests.desk import ADMIN, make_event
 from tests.hook import Hook

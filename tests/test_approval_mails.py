@@ -7,14 +7,15 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import OutboxMail, PersonRow
-from payments import approval_mails, outbox, owing, two_people
-from payments.approvals import GOOD_FOR, Ask, What
-from payments.courier import Courier
+from payments.access.people import Role
+from payments.asking.courier import Courier
 from payments.errors import Conflict
-from payments.owing import Mail
-from payments.people import Role
 from payments.schedules.outside import Outside
-from payments.worker import Worker
+from payments.second_person import approval_mails, owing, two_people
+from payments.second_person.approvals import GOOD_FOR, Ask, What
+from payments.second_person.owing import Mail
+from payments.telling import outbox
+from payments.working.worker import Worker
 from tests.desk import ADDRESSES
 from tests.test_approvals import WHY, asked, desk, did, somebody
 

@@ -12,10 +12,11 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import Approval, AuditEntry, Payment, PersonRow
 from db.money import Money
-from payments import approvals, timeline
-from payments.approvals import GOOD_FOR, Ask, State, What
+from payments import timeline
+from payments.access.people import ALWAYS, SYSTEM, Person, Role
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.people import ALWAYS, SYSTEM, Person, Role
+from payments.second_person import approvals
+from payments.second_person.approvals import GOOD_FOR, Ask, State, What
 from tests.desk import make_event
 from tests.samples import make_payment
 

@@ -34,19 +34,23 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import as_of, captures, dates, legacy, lifecycle, moves, search, stages
-from payments.cases import Decision
-from payments.conditions import Filter
+from payments import dates, legacy, lifecycle
+from payments.deciding.cases import Decision
 from payments.errors import InvalidInput, NotFound
 from payments.exports import child, run
 from payments.exports.layout import Layout
+from payments.finding import as_of, search
+from payments.finding.conditions import Filter
+from payments.finding.search import PaymentRow, Totals
 from payments.lifecycle import CLOSED, TRANSITIONS, Review, Status
+from payments.live import stages
+from payments.live.stages import Stage
+from payments.lump_sums import captures
 from payments.reports import asking, files, keeping, making, papers
 from payments.reports.making import ABOUT, OF_ONE_EVENT
 from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind
-from payments.search import PaymentRow, Totals
-from payments.stages import Stage
+from payments.selling import moves
 from tests.desk import ADMIN
 from tests.test_legacy import as_file, record
 from tests.test_reports import BY, KINDS, World, fresh, sast

@@ -10,13 +10,15 @@ from sqlalchemy.exc import IntegrityError
 
 from db.models import AuditEntry, Case, InboxEvent, OutboxMail, TimelineEntry
 from db.money import Money
-from payments import attention, inbox, lifecycle, lookout
-from payments.cases import DECISIONS, Decision, Reason
+from payments import lifecycle
+from payments.access.people import SYSTEM, Person, Role
+from payments.access.staff import create_person
+from payments.deciding import attention, lookout
+from payments.deciding.cases import DECISIONS, Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
+from payments.hearing import inbox
 from payments.lifecycle import Review, Source
-from payments.people import SYSTEM, Person, Role
-from payments.staff import create_person
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_inbox import LINK, accept, message, process
 

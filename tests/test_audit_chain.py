@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry
 from db.session import Sessions, open_engine
-from payments import audit, audit_book, chain, integrity, keyring
-from payments.audit_book import Wanted
-from payments.chain import Chain
+from payments.access.people import SYSTEM, Person, Role
+from payments.books import audit, audit_book, chain, integrity
+from payments.books.audit_book import Wanted
+from payments.books.chain import Chain
 from payments.errors import Conflict, NotAllowed
-from payments.keyring import KeyRing
-from payments.people import SYSTEM, Person, Role
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 
 RING = keyring.read(keyring.new_key("one"))
 ADMIN = Person(1, "Thandi", "thandi@example.org", Role.ADMIN, None)

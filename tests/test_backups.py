@@ -15,10 +15,13 @@ import bootstrap
 import environment
 from db.models import AuditEntry, Payment, Tally
 from db.session import DatabaseUnfit, Sessions, file_of, open_engine
-from payments import alerts, backups, integrity, keyring, restoring, sealing, standstill, sync, watch
-from payments.backups import Backup, Keeper, Place, State
+from payments.books import integrity
 from payments.errors import CannotOpen, Conflict, InvalidInput
 from payments.gateways import Answer
+from payments.hearing import sync
+from payments.keeping import backups, keyring, restoring, sealing
+from payments.keeping.backups import Backup, Keeper, Place, State
+from payments.watching import alerts, standstill, watch
 from tests import postgres
 from tests.desk import ADMIN, issue, make_event
 

@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 import manage
-from payments import staff
+from payments.access import staff
+from payments.access.people import Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
-from payments.people import Role
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_pages import Desk, desk
 

@@ -12,7 +12,11 @@ from sqlalchemy.orm import Session
 from db import backup, migrate
 from db.models import Payment
 from db.session import BEGUN_ANEW, Sessions, code_of, open_engine, reads_much, takes_long
-from payments import as_of, health, holding, integrity, upgrading
+from payments import holding
+from payments.books import integrity
+from payments.finding import as_of
+from payments.keeping import upgrading
+from payments.watching import health
 from tests.desk import issue, make_event
 
 postgres_only = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)

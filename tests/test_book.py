@@ -13,10 +13,10 @@ from db import filed
 from db.models import Event, PaperPart, PaperRow, PaperSeries, Payment, PaymentQuote, Standing
 from db.money import Money
 from db.session import Sessions
-from payments.book import _NAMED, SqlBook
 from payments.dates import business_day
 from payments.matching import Line, MemoryBook, Obligation, names, propose
 from payments.matching.book import NameKey
+from payments.reconciling.book import _NAMED, SqlBook
 from payments.references import ALPHABET, with_check
 
 NOW = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, PersonRow
 from db.session import Sessions
-from payments import browsers, signin
+from payments.access import browsers, signin
+from payments.access.people import Person, Role
+from payments.access.signin import IDLE, Visitor
 from payments.errors import NotAllowed, NotFound
-from payments.people import Person, Role
-from payments.signin import IDLE, Visitor
 from tests.test_signin import join
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36"

@@ -8,32 +8,22 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, BulkRow, Case, OutboxMail, Payment, TimelineEntry
 from db.money import Money
-from payments import (
-    approvals,
-    attention,
-    bulk,
-    cancellation,
-    conditions,
-    deeds,
-    filters,
-    integrity,
-    lifecycle,
-    lookout,
-    notes,
-    outbox,
-    search,
-    standstill,
-    two_people,
-)
-from payments.approvals import What
-from payments.bulk import Filter
-from payments.cases import Decision, Reason
-from payments.deeds import NEEDS, ON_CASES, UNDOABLE, Deed, Given
+from payments import cancellation, lifecycle, notes
+from payments.access.people import SYSTEM, Role
+from payments.access.staff import create_person
+from payments.books import integrity
+from payments.deciding import attention, bulk, deeds, lookout
+from payments.deciding.bulk import Filter
+from payments.deciding.cases import Decision, Reason
+from payments.deciding.deeds import NEEDS, ON_CASES, UNDOABLE, Deed, Given
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound
+from payments.finding import conditions, filters, search
 from payments.gateways import Answer
 from payments.lifecycle import Kind, Source, Status
-from payments.people import SYSTEM, Role
-from payments.staff import create_person
+from payments.second_person import approvals, two_people
+from payments.second_person.approvals import What
+from payments.telling import outbox
+from payments.watching import standstill
 from tests.desk import issue, make_event, payment_of, proved
 from tests.samples import make_payment
 from tests.test_inbox import accept, process

@@ -10,14 +10,16 @@ from sqlalchemy.exc import DatabaseError
 from db.migrate import downgrade, migrate
 from db.models import CardBatch, Match, MatchPart, ZReport
 from db.money import Money
-from payments import accounts, card_watch, cash_up, door, imports, last_stage, reconciled
-from payments.door import Slip, Taking
+from payments.access.people import Person, Role
+from payments.at_the_door import card_watch, cash_up, door
+from payments.at_the_door.door import Slip, Taking
+from payments.bank import accounts, imports
 from payments.errors import Conflict, InvalidInput
 from payments.matching import Target
 from payments.obligations import Draft
-from payments.parts import Part
-from payments.people import Person, Role
-from payments.proposing import Reason
+from payments.reconciling.parts import Part
+from payments.reconciling.proposing import Reason
+from payments.sign_off import last_stage, reconciled
 from tests.desk import ADMIN
 from tests.test_door import PRICE, draft, opened, somebody
 from tests.test_reconciliation import Bench

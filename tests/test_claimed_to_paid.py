@@ -28,16 +28,19 @@ from sqlalchemy.orm import Session
 import payments
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import claims, keyring, shifts, two_people
-from payments.claims import ClaimDraft
+from payments.access.people import Person, Role
+from payments.at_the_door import claims, shifts
+from payments.at_the_door.claims import ClaimDraft
 from payments.errors import PaymentsError
-from payments.keyring import KeyRing
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 from payments.lifecycle import Status
 from payments.matching.rules import Contains
-from payments.people import Person, Role
 from payments.proofs.files import Prepared
 from payments.proofs.pdf import Told
+from payments.second_person import two_people
 from tests.desk import FakeGateway, issue, make_event, payment_of
+from tests.rooms import room_of
 from tests.test_approvals import somebody
 
 PRICE = Money(15_000)
@@ -67,7 +70,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
         for name, function in inspect.getmembers(module, inspect.isfunction):
             takes = inspect.signature(function).parameters.values()
             person = any("Person" in str(parameter.annotation) for parameter in takes)
-            where = f"{found.name.removeprefix('payments.')}.{name}"
+            where = f"{room_of(found.name)}.{name}"
             if function.__module__ == found.name and name[0] != "_" and person and where not in SLOW:
                 yield where, function
 

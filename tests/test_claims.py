@@ -11,14 +11,19 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import AuditEntry, Case, Claim, Proof, Receipt
 from db.money import Money
-from payments import claims, eft, integrity, keyring, links, lookout, sync
-from payments.claims import ClaimDraft
-from payments.eft import Account
+from payments.access.people import Role
+from payments.asking import links
+from payments.at_the_door import claims, eft
+from payments.at_the_door.claims import ClaimDraft
+from payments.at_the_door.eft import Account
+from payments.books import integrity
+from payments.deciding import lookout
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
-from payments.keyring import KeyRing
+from payments.hearing import sync
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 from payments.lifecycle import Status
-from payments.people import Role
 from payments.proofs import files, suspicion
 from payments.proofs.pdf import Told
 from payments.proofs.suspicion import Finding

@@ -8,15 +8,19 @@ from sqlalchemy import select
 from bootstrap import steady_clock
 from db.models import Alert, Case, InboxEvent, Link, OutboxMail, Payment, Receipt, SignInAttempt
 from db.money import Money
-from payments import alerts, dates, guesses, inbox, lifecycle, overview, signin, signin_links, staff
-from payments.alerts import Alarm, Kind, Severity
+from payments import dates, lifecycle
+from payments.access import guesses, signin, signin_links, staff
+from payments.access.people import SYSTEM, Role
+from payments.access.signin import Visitor
 from payments.errors import NotAllowed, NotFound
 from payments.gateways import Answer
-from payments.inbox import Message
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
 from payments.lifecycle import Source, Status
-from payments.people import SYSTEM, Role
-from payments.signin import Visitor
-from payments.worker import HEARTBEAT, Worker, pulse
+from payments.live import overview
+from payments.watching import alerts
+from payments.watching.alerts import Alarm, Kind, Severity
+from payments.working.worker import HEARTBEAT, Worker, pulse
 from tests.desk import FakeGateway, issue, make_event, payment_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

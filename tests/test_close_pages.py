@@ -7,9 +7,12 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 
 import bootstrap
 from db.models import BankAccount
-from payments import exceptions, imports, people, sign_offs
-from payments.people import Role
-from payments.sign_offs import Period, State
+from payments.access import people
+from payments.access.people import Role
+from payments.bank import imports
+from payments.reconciling import exceptions
+from payments.sign_off import sign_offs
+from payments.sign_off.sign_offs import Period, State
 from tests.desk import ADMIN, proved
 from tests.test_pages import Desk, all_html, desk, harmless
 from tests.test_reconcile_pages import banked, button, owes

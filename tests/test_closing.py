@@ -10,28 +10,20 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import StatementLine
 from db.money import Money
-from payments import (
-    adjustments,
-    bank_books,
-    closing,
-    coverage,
-    exceptions,
-    imports,
-    last_stage,
-    night_drafts,
-    settlements,
-    sign_offs,
-)
-from payments.closing import Figures, Piece
-from payments.coverage import Told
+from payments.access.people import Person, Role
+from payments.bank import bank_books, coverage, imports
+from payments.bank.coverage import Told
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.last_stage import SignedOff
 from payments.lifecycle import Status
+from payments.lump_sums import settlements
 from payments.matching import Target
-from payments.parts import Part
-from payments.people import Person, Role
-from payments.sign_offs import DayState, Period, State
-from payments.worker import Worker
+from payments.reconciling import exceptions
+from payments.reconciling.parts import Part
+from payments.sign_off import adjustments, closing, last_stage, night_drafts, sign_offs
+from payments.sign_off.closing import Figures, Piece
+from payments.sign_off.last_stage import SignedOff
+from payments.sign_off.sign_offs import DayState, Period, State
+from payments.working.worker import Worker
 from tests.desk import ADMIN
 from tests.test_approvals import somebody
 from tests.test_reconciliation import PRICE, Bench, bare

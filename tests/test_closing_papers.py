@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from db.money import Money
-from payments import choices, closing_papers, journal, journaling, last_stage, reconciled, sign_offs, transit
+from payments.access import choices
+from payments.access.people import Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.exports import verify
 from payments.exports.verify import Word
-from payments.journal import Book, Chart, Entry, Package, Payout, Posting
+from payments.lump_sums import transit
 from payments.matching import Target
-from payments.parts import Part
-from payments.people import Role
-from payments.sign_offs import Period
+from payments.reconciling.parts import Part
+from payments.sign_off import closing_papers, journal, journaling, last_stage, reconciled, sign_offs
+from payments.sign_off.journal import Book, Chart, Entry, Package, Payout, Posting
+from payments.sign_off.sign_offs import Period
 from tests.desk import ADMIN
 from tests.test_approvals import somebody
 from tests.test_closing import MONDAY, PRICE, TUESDAY, Desk, explain

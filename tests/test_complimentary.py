@@ -5,11 +5,14 @@ from sqlalchemy import select
 
 from db.models import Approval, Case, Category, Payment, PricePeriod
 from db.money import Money
-from payments import complimentary, integrity, obligations, seats, two_people
+from payments import obligations
+from payments.access.people import Role
+from payments.books import integrity
 from payments.errors import InvalidInput, NotAllowed
 from payments.obligations import Draft
-from payments.people import Role
-from payments.prices import Choice
+from payments.second_person import two_people
+from payments.selling import complimentary, seats
+from payments.selling.prices import Choice
 from tests.desk import make_event, payment_of
 from tests.test_api import desk as api_desk
 from tests.test_api import pay, problem, rows, site

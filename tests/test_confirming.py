@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import update
 
 from db.models import PersonSession
-from payments import staff
-from payments.people import SYSTEM, Role
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
 from tests.served import Served, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]

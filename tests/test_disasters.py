@@ -22,9 +22,9 @@ from sqlalchemy import select, text, update
 from db.migrate import migrate
 from db.models import InboxEvent, PersonSession
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import staff
-from payments.health import AWAY
-from payments.people import SYSTEM, Role
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
+from payments.watching.health import AWAY
 from tests import hook, postgres, served
 from tests.senders import Gateway
 from tests.served import Served

@@ -11,30 +11,22 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Case, Dispute, Payout, PayoutLine, Receipt, Refund
 from db.money import Money
-from payments import (
-    chargebacks,
-    contested,
-    dispute_watch,
-    disputes,
-    evidence,
-    integrity,
-    lifecycle,
-    notes,
-    organisers,
-    reversals,
-    two_people,
-)
-from payments.alerts import Severity
-from payments.cases import Decision, Reason
-from payments.disputes import STEPS, State, Told, Why
+from payments import lifecycle, notes
+from payments.access.people import Role
+from payments.books import integrity
+from payments.deciding.cases import Decision, Reason
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.lifecycle import Kind, Method, Source
-from payments.organisers import Organiser
+from payments.money_back import chargebacks, contested, dispute_watch, disputes, evidence, reversals
+from payments.money_back.disputes import STEPS, State, Told, Why
 from payments.papers import issuing
 from payments.papers.bodies import BillTo, PaperKind
 from payments.papers.issuing import Wanted
-from payments.people import Role
-from payments.two_people import Gone
+from payments.second_person import two_people
+from payments.second_person.two_people import Gone
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
+from payments.watching.alerts import Severity
 from tests.desk import ADMIN, make_event, payment_of, proved
 from tests.test_approvals import somebody
 from tests.test_refund_runs import KEYS, TODAY, Desk

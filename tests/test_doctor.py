@@ -27,8 +27,9 @@ from commands import doctor
 from commands.doctor import Colour, Line
 from db.migrate import downgrade
 from db.session import open_engine
-from payments import backups, keyring, worker
-from payments.lease import Lease
+from payments.keeping import backups, keyring
+from payments.working import worker
+from payments.working.lease import Lease
 from tests.desk import FakeGateway, make_event
 
 NOW = datetime.now(UTC)

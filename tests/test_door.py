@@ -11,13 +11,17 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
 from db.money import Money
-from payments import cash_up, door, integrity, links, obligations, overview, shifts, timeline
-from payments.door import Slip, Taking
+from payments import obligations, timeline
+from payments.access.people import Person, Role
+from payments.asking import links
+from payments.at_the_door import cash_up, door, shifts
+from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.shifts import Move
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Method, Status
+from payments.live import overview
 from payments.obligations import Draft
-from payments.people import Person, Role
-from payments.shifts import Move
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, make_event, payment_of
 
 FLOAT = Money(50_000)

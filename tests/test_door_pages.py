@@ -10,25 +10,17 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Payment, PersonRow, TillEntry
 from db.money import Money
-from payments import (
-    cash_up,
-    contacts,
-    eft,
-    keyring,
-    likeness,
-    my_day,
-    obligations,
-    payer_details,
-    search,
-    shifts,
-    timeline,
-)
-from payments.contacts import Payer
+from payments import obligations, timeline
+from payments.access.people import SYSTEM, Person, Role, system_person
+from payments.at_the_door import cash_up, eft, my_day, shifts
 from payments.dates import business_day, day_span
 from payments.errors import InvalidInput, NotAllowed, NotFound
+from payments.finding import search
+from payments.keeping import keyring
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
-from payments.people import SYSTEM, Person, Role, system_person
+from payments.payers import contacts, likeness, payer_details
+from payments.payers.contacts import Payer
 from payments.references import spoken
 from tests.desk import ADMIN, issue, payment_of
 from tests.far_phone import WAIT_MS, FarPhone

@@ -11,9 +11,11 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 import db.sqlite
 from db.models import Counter, InboxEvent, OutboxMail, Receipt
 from db.session import DatabaseUnfit, Sessions, check_postgres, open_engine
-from payments import lifecycle, outbox, sync
+from payments import lifecycle
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Source
+from payments.telling import outbox
 from tests.desk import FakeGateway, issue, make_event, payment_of
 from tests.hook import PATH
 

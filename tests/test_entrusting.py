@@ -9,26 +9,18 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import ApiKey, AuditEntry, NotifyEndpoint, PersonRow, SecondFactor, SignInLink
-from payments import (
-    api_keys,
-    approvals,
-    eft,
-    entrusting,
-    keyring,
-    notifying,
-    people,
-    second_factor,
-    signin,
-    signin_links,
-    staff,
-    two_people,
-)
-from payments.api_keys import Scope
-from payments.eft import Account
-from payments.entrusting import Wanted
+from payments.access import people, second_factor, signin, signin_links, staff
+from payments.access.people import SYSTEM, Person, Role
+from payments.access.signin import Visitor
+from payments.at_the_door import eft
+from payments.at_the_door.eft import Account
 from payments.errors import Conflict, InvalidInput, NotAllowed, ProveAgain
-from payments.people import SYSTEM, Person, Role
-from payments.signin import Visitor
+from payments.keeping import keyring
+from payments.registering import api_keys
+from payments.registering.api_keys import Scope
+from payments.second_person import approvals, entrusting, two_people
+from payments.second_person.entrusting import Wanted
+from payments.telling import notifying
 from tests.desk import ADMIN, make_event
 from tests.test_approvals import somebody
 from tests.test_pages import desk as page_desk

@@ -2,13 +2,14 @@
 
 from datetime import time
 
-from payments import organisers, reminders, terms
-from payments.alerts import QuietHours
-from payments.organisers import Organiser
-from payments.payer_words import Language
-from payments.people import Role
-from payments.reminders import Plan
-from payments.terms import Terms
+from payments.access.people import Role
+from payments.asking import reminders
+from payments.asking.reminders import Plan
+from payments.payers.payer_words import Language
+from payments.selling import organisers, terms
+from payments.selling.organisers import Organiser
+from payments.selling.terms import Terms
+from payments.watching.alerts import QuietHours
 from tests.test_pages import all_html, desk
 
 __all__ = ["desk"]

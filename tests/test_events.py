@@ -9,10 +9,10 @@ from sqlalchemy import select
 from db.models import AuditEntry, Category, Payment
 from db.money import LARGEST_MINOR, Money
 from db.session import Sessions
-from payments import overview
+from payments.access.people import Person, Role
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.events import EventDraft, Price, State, get_event, list_events, save_event
-from payments.people import Person, Role
+from payments.live import overview
+from payments.selling.events import EventDraft, Price, State, get_event, list_events, save_event
 from tests.desk import ADMIN, make_event
 from tests.samples import make_payment
 

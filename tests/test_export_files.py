@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from db.money import Money
 from db.session import Sessions, takes_long
-from payments import search, staff
-from payments.conditions import Filter
+from payments.access import staff
+from payments.access.people import SYSTEM, Person, Role
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports import presets, records, verify, xlsx_file
 from payments.exports.delivery import Delivery
 from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
 from payments.exports.run import BrokenOff, Children
 from payments.exports.verify import Word
-from payments.people import SYSTEM, Person, Role
+from payments.finding import search
+from payments.finding.conditions import Filter
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many, make_payment
 from tests.test_exports import HOSTILE, NOW, written

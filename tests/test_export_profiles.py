@@ -8,8 +8,8 @@ import pytest
 from db.session import Sessions
 from payments.exports import layout, presets, profiles, records
 from payments.exports.layout import CONFERENCE, REGISTRATIONS, Format, Layout
+from payments.finding.search import Filter
 from payments.lifecycle import Status
-from payments.search import Filter
 from tests.desk import ADMIN, make_event
 from tests.samples import make_payment
 from tests.test_exports import read_back, written

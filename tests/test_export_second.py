@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 
 from db.models import Event
-from payments import approvals
+from payments.access.people import SYSTEM, Role
 from payments.errors import Conflict
 from payments.exports import records
 from payments.exports.delivery import Delivery
 from payments.exports.layout import Layout
 from payments.exports.run import Children
-from payments.people import SYSTEM, Role
-from payments.search import Filter
+from payments.finding.search import Filter
+from payments.second_person import approvals
 from tests.desk import make_event
 from tests.samples import make_payment
 from tests.test_approvals import somebody

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Event, Export
 from db.session import Sessions
-from payments import search
+from payments.access.people import Person, Role
 from payments.dates import Span
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.exports import child, csv_file, layout, lines, profiles, records, run
@@ -27,10 +27,10 @@ from payments.exports.cells import guard
 from payments.exports.delivery import Delivery
 from payments.exports.layout import COLUMNS, DEFAULT_COLUMNS, Layout, Separator, Zone
 from payments.exports.run import BrokenOff, Children, Contents
+from payments.finding import search
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Review, Status
-from payments.people import Person, Role
 from payments.references import with_check
-from payments.search import Filter
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many, make_payment
 from tests.test_search import filters

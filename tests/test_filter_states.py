@@ -32,15 +32,15 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import conditions, needle, search
-from payments.conditions import ORIGINS, TAKEN
+from payments.access.people import Person, Role
 from payments.dates import Span, business_day, day_span
 from payments.exports.layout import Layout
+from payments.finding import conditions, needle, search
+from payments.finding.conditions import ORIGINS, TAKEN
+from payments.finding.search import Filter, Totals
 from payments.lifecycle import Method, Status
-from payments.people import Person, Role
+from payments.live.stages import Stage
 from payments.privacy import fold
-from payments.search import Filter, Totals
-from payments.stages import Stage
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many
 from tests.test_exports import read_back, written

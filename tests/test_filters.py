@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 import pytest
 
 from db.money import Money
-from payments import filters, grammar
 from payments.dates import day_span
 from payments.errors import InvalidInput
+from payments.finding import filters, grammar
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
+from payments.live.stages import NO_CODE, Stage
 from payments.references import with_check
-from payments.search import Filter
-from payments.stages import NO_CODE, Stage
 from words import filters as filter_words
 
 TODAY = date(2026, 11, 23)

@@ -15,9 +15,11 @@ from sqlalchemy import delete, func, select
 from db.models import Event, Payment, Receipt, TallyMonth
 from db.money import Money
 from db.session import Sessions
-from payments import as_of, patience, search, tallies
+from payments import patience
+from payments.access.people import Person, Role
+from payments.finding import as_of, search
 from payments.lifecycle import PENDING
-from payments.people import Person, Role
+from payments.live import tallies
 from payments.reports import files, making, pdf
 from payments.reports import waiting as known_waiting
 from payments.reports.forecast import ENOUGH

@@ -16,8 +16,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection
 
 from db.models import ApiKey, Approval, AuditEntry, Base, Event, Payment
-from payments import approvals, people, staff, two_people
-from payments.people import SYSTEM, Role
+from payments.access import people, staff
+from payments.access.people import SYSTEM, Role
+from payments.second_person import approvals, two_people
 from tests.desk import make_event
 from tests.samples import make_many, make_payment
 from tests.served import Served, serving, told

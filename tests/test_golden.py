@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.migrate import migrate
 from db.session import Sessions, open_engine
-from payments import grammar, search
 from payments.dates import business_day
 from payments.errors import InvalidInput
+from payments.finding import grammar, search
 from tests import crowd
 from tests.crowd import Query
 from tests.desk import ADMIN

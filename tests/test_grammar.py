@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import words
 from db.money import CURRENCIES, Money
-from payments import grammar
-from payments.conditions import ORIGINS, TAKEN, Filter
 from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
-from payments.exchange import FOREIGN
+from payments.finding import grammar
+from payments.finding.conditions import ORIGINS, TAKEN, Filter
 from payments.lifecycle import Method, Status
-from payments.stages import NO_CODE, NO_LINK, Stage
+from payments.live.stages import NO_CODE, NO_LINK, Stage
+from payments.selling.exchange import FOREIGN
 
 #: A Wednesday.
 TODAY = date(2026, 11, 25)

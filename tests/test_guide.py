@@ -9,11 +9,13 @@ import pytest
 
 import menu
 from db.models import BankAccount, InboxEvent, Meta, OutboxMail, SecondFactor, StatementFile
-from payments import first_day, staff, sync
+from payments.access import staff
+from payments.access.people import Person, Role
 from payments.errors import NotAllowed
-from payments.first_day import SetUp, Step
 from payments.gateways import Answer
-from payments.people import Person, Role
+from payments.hearing import sync
+from payments.selling import first_day
+from payments.selling.first_day import SetUp, Step
 from tests.desk import ADMIN, issue, make_event, proved
 from words import guide as guide_words
 

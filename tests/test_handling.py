@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import event, func, select
 
 from db.models import InboxEvent, Link, OutboxMail, Receipt, TimelineEntry
-from payments import answers, handling, holding, inbox, integrity, sync
+from payments import holding
+from payments.books import integrity
 from payments.gateways import Answer, GatewayEvent
-from payments.handling import TOGETHER
-from payments.inbox import Message
+from payments.hearing import answers, handling, inbox, sync
+from payments.hearing.handling import TOGETHER
+from payments.hearing.inbox import Message
 from payments.lifecycle import Effect, Review
 from tests.desk import issue, make_event, payment_of
 from tests.hook import wait_until

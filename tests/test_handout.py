@@ -10,12 +10,13 @@ from sqlalchemy import select
 from commands import samples
 from db.models import StatementFile
 from db.money import Money
-from payments import accounts, imports, reconciled
-from payments.balances import BankDays
+from payments.bank import accounts, imports
+from payments.bank.balances import BankDays
 from payments.dates import business_day
 from payments.errors import Conflict
 from payments.matching import Line, MemoryBook, Obligation, Target, propose
 from payments.references import with_check
+from payments.sign_off import reconciled
 from payments.statements import Mapping
 from simulator import handout
 from simulator.crowd import FIRST_NAMES

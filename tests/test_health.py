@@ -10,12 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 import bootstrap
 from db.models import PersonRow, SecondFactor
-from payments import alerts, integrity, keyring, standstill, vitals, watch, worker
-from payments.alerts import Alarm, Kind, Severity
+from payments.access.people import Role
+from payments.books import integrity
 from payments.errors import GatewayUnavailable
-from payments.metrics import metrics
-from payments.people import Role
-from payments.worker import Worker
+from payments.keeping import keyring
+from payments.watching import alerts, standstill, vitals, watch
+from payments.watching.alerts import Alarm, Kind, Severity
+from payments.watching.metrics import metrics
+from payments.working import worker
+from payments.working.worker import Worker
 from tests.desk import FakeGateway, issue, make_event
 from tests.hook import serving
 from tests.test_pages import ROOT, all_html, desk  # noqa: F401 - the fixture of pages

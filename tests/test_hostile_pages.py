@@ -7,9 +7,13 @@ import pytest
 from sqlalchemy import String, cast, literal, select, update
 
 from db.models import Base, Payment
-from payments import approvals, lookout, people, rule_book, views
-from payments.people import Role
-from payments.search import Filter
+from payments.access import people
+from payments.access.people import Role
+from payments.deciding import lookout
+from payments.finding import views
+from payments.finding.search import Filter
+from payments.reconciling import rule_book
+from payments.second_person import approvals
 from tests.desk import issue
 from tests.test_pages import PAGES, Desk, desk, everything, tags
 from tests.test_payout_pages import There

@@ -9,9 +9,9 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import BankAccount, LineSighting, StatementFile, StatementLine
 from db.money import Money
-from payments import accounts, bank_books, coverage, imports, quarantine
+from payments.access.people import Person, Role
+from payments.bank import accounts, bank_books, coverage, imports, quarantine
 from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
-from payments.people import Person, Role
 from payments.statements import Mapping
 from tests.desk import ADMIN
 

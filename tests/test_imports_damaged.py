@@ -17,7 +17,8 @@ from db.models import (
     StatementLine,
 )
 from db.session import Sessions, open_engine
-from payments import accounts, bank_books, imports, statements
+from payments import statements
+from payments.bank import accounts, bank_books, imports
 from payments.errors import PaymentsError, StatementFormatError
 from payments.statements import Mapping
 from tests.desk import ADMIN

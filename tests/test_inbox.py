@@ -9,10 +9,10 @@ from sqlalchemy.dialects import sqlite
 
 from db.models import InboxEvent, Link, Receipt, TimelineEntry, UnverifiedEvent
 from db.types import UtcDateTime
-from payments import inbox
 from payments.errors import GatewayUnavailable
 from payments.gateways import Answer, GatewayEvent
-from payments.inbox import Message
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
 from payments.lifecycle import Effect, Review
 from tests.desk import issue, make_event, payment_of
 

@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, SignInLink
 from db.session import Sessions
-from payments import invitations, outbox, signin, signin_links, staff
-from payments.courier import Courier
+from payments.access import invitations, signin, signin_links, staff
+from payments.access.people import SYSTEM, Person, Role
+from payments.access.signin import Visitor
+from payments.asking.courier import Courier
 from payments.errors import NotAllowed, NotFound, ProveAgain
-from payments.people import SYSTEM, Person, Role
-from payments.signin import Visitor
+from payments.telling import outbox
 from tests.desk import ADDRESSES, proved
 from tests.test_signin import HOME, join
 

@@ -3,43 +3,24 @@
 import pytest
 
 from db.money import Money
-from payments import (
-    admission,
-    cancellation,
-    cash_up,
-    claims,
-    door,
-    eft,
-    events,
-    likeness,
-    links,
-    moves,
-    my_day,
-    notes,
-    obligations,
-    overview,
-    part_links,
-    payer_account,
-    payer_details,
-    receipts,
-    references,
-    reissue,
-    search,
-    sharing,
-    sheets,
-    shifts,
-    two_people,
-)
-from payments.claims import ClaimDraft
+from payments import cancellation, notes, obligations, references, sheets
+from payments.asking import links, part_links, reissue, sharing
+from payments.asking.part_links import Wanted
+from payments.at_the_door import admission, cash_up, claims, door, eft, my_day, shifts
+from payments.at_the_door.claims import ClaimDraft
+from payments.at_the_door.door import Taking
+from payments.at_the_door.shifts import Move
 from payments.dates import business_day, day_span
-from payments.door import Taking
 from payments.errors import NotAllowed, NotFound
+from payments.finding import search
+from payments.finding.search import Filter
+from payments.live import overview
 from payments.obligations import Draft
-from payments.part_links import Wanted
+from payments.payers import likeness, payer_account, payer_details, receipts
 from payments.proofs import files
-from payments.search import Filter
+from payments.second_person import two_people
+from payments.selling import events, moves
 from payments.sheets import back
-from payments.shifts import Move
 from tests.desk import ADDRESSES, ADMIN, issue
 from tests.test_claims import ACCOUNT, KEYS, PAID_ON, photo
 from tests.test_door import opened, people, sold

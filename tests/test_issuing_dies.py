@@ -10,9 +10,12 @@ from sqlalchemy import event, select
 
 from db.models import Link
 from db.money import Money
-from payments import integrity, links, obligations, sync
+from payments import obligations
+from payments.asking import links
+from payments.books import integrity
 from payments.errors import Conflict, GatewayError, GatewayUnavailable, OutcomeUnknown
 from payments.gateways import IssuedLink, LinkRequest
+from payments.hearing import sync
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, make_event, payment_of
 
 

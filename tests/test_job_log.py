@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from db.models import JobRun
-from payments import job_log
+from payments.access.people import SYSTEM, Person, Role
 from payments.errors import GatewayUnavailable, NotAllowed
-from payments.job_log import KEPT, Job, noting
-from payments.people import SYSTEM, Person, Role
-from payments.worker import SWEEP_AGAIN, Worker
+from payments.working import job_log
+from payments.working.job_log import KEPT, Job, noting
+from payments.working.worker import SWEEP_AGAIN, Worker
 from tests.desk import FakeGateway, make_event
 
 

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from playwright.sync_api import TimeoutError as TimedOut
 from pypdf import PdfReader
 
-from payments import organisers, people
-from payments.organisers import Organiser
+from payments.access import people
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
 from tests.running import ADMIN, ORGANISER, Desk, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]

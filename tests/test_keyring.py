@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import bootstrap
 import environment
-from payments import keyring
 from payments.errors import CannotOpen, InvalidInput
-from payments.keyring import KeyRing
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 
 OLD, NEW = (keyring.read(keyring.new_key(name)) for name in ("2026", "2027"))
 BOTH = KeyRing({**NEW.keys, **OLD.keys}, NEW.current)

@@ -14,8 +14,12 @@ import bootstrap
 import environment
 from db.models import Event, Payment
 from db.money import Money
-from payments import accounts, imports, lifecycle, links, obligations, people, proposing
+from payments import lifecycle, obligations
+from payments.access import people
+from payments.asking import links
+from payments.bank import accounts, imports
 from payments.lifecycle import Review, Source
+from payments.reconciling import proposing
 from payments.statements import Mapping
 from simulator.families import surnames
 from tests.running import ADMIN, ORGANISER, Desk, running

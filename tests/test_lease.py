@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from db.models import LeaseRow, Meta
 from db.session import Sessions, open_engine
-from payments import lease as leases
-from payments.lease import LASTS_S, LONGEST_S, Lease, LeaseLost
+from payments.working import lease as leases
+from payments.working.lease import LASTS_S, LONGEST_S, Lease, LeaseLost
 from tests.running import PROJECT, demo_environ
 
 

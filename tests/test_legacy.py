@@ -14,12 +14,15 @@ from sqlalchemy import func, select
 from db.models import Event, LegacyIssue, LegacyRecord, OutboxMail, Payment, Receipt
 from db.money import Money
 from db.session import Sessions
-from payments import filters, integrity, legacy, search, tallies
-from payments.conditions import Filter
+from payments import legacy
+from payments.access.people import Person, Role
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.finding import filters, search
+from payments.finding.conditions import Filter
 from payments.legacy import Fault, Way, files, reading
 from payments.lifecycle import Status
-from payments.people import Person, Role
+from payments.live import tallies
 from tests.desk import ADMIN, make_event
 
 ORGANISER = Person(3, "Aisha Patel", "aisha@example.org", Role.ORGANISER, frozenset({1}))

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 
 from db.models import Link, OutboxMail, Receipt, TimelineEntry
 from db.session import Sessions
-from payments import lifecycle, sync
+from payments import lifecycle
 from payments.errors import Conflict
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import CLOSED, PENDING, SETTLED, TRANSITIONS, Effect, Review, Source, Status
 from tests.desk import FakeGateway, issue, make_event, payment_of
 

@@ -9,15 +9,19 @@ from sqlalchemy import select
 from db.models import AuditEntry, Event, Link, Payment, TimelineEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import attention, cancellation, late, lifecycle, links, reissue, sync, terms, timeline
+from payments import cancellation, lifecycle, timeline
+from payments.access.people import Person, Role
+from payments.asking import late, links, reissue
+from payments.asking.expiry import Expiry
 from payments.dates import SAST
+from payments.deciding import attention
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound, OutcomeUnknown
-from payments.expiry import Expiry
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Review, Source
-from payments.people import Person, Role
-from payments.terms import Terms
-from payments.worker import Worker
+from payments.selling import terms
+from payments.selling.terms import Terms
+from payments.working.worker import Worker
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 from tests.test_races import at_once, sound
 

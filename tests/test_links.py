@@ -9,7 +9,9 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, Link, Payment, TimelineEntry
 from db.money import Money
-from payments import links, obligations, sync
+from payments import obligations
+from payments.access.people import Person, Role
+from payments.asking import links
 from payments.errors import (
     Conflict,
     GatewayRefused,
@@ -19,7 +21,7 @@ from payments.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from payments.people import Person, Role
+from payments.hearing import sync
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 
 

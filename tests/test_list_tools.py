@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import Export, Payment, TimelineEntry
+from payments.access.people import Role
 from payments.dates import business_day
 from payments.exports import records
 from payments.exports.layout import Layout
-from payments.grammar import read
+from payments.finding.grammar import read
 from payments.lifecycle import Kind
-from payments.people import Role
 from tests.desk import ADMIN, issue, make_event
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 from ui.payments_list import USUAL

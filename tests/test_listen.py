@@ -15,9 +15,11 @@ import bootstrap
 import environment
 from db.listen import BELIEVED_S, Listener
 from db.session import Sessions, open_engine
-from payments import inbox, staff, tallies
-from payments.inbox import Message
-from payments.people import SYSTEM, Role
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
+from payments.live import tallies
 from tests.desk import ADMIN, FakeGateway, make_event
 from tests.hook import wait_until
 from tests.running import PROJECT

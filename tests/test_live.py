@@ -16,26 +16,20 @@ import words
 from db.migrate import downgrade, migrate
 from db.models import Event, Payment
 from db.money import Money
-from payments import (
-    dates,
-    filters,
-    inbox,
-    integrity,
-    lifecycle,
-    links,
-    overview,
-    search,
-    signin,
-    sync,
-    takings,
-)
+from payments import dates, lifecycle
+from payments.access import signin
+from payments.access.people import Role
+from payments.asking import links
+from payments.books import integrity
 from payments.errors import GatewayRefused, GatewayUnavailable
+from payments.finding import filters, search
 from payments.gateways import Answer
-from payments.inbox import Message
+from payments.hearing import inbox, sync
+from payments.hearing.inbox import Message
 from payments.lifecycle import Source, Status
-from payments.people import Role
-from payments.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
-from payments.takings import Compared
+from payments.live import overview, takings
+from payments.live.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
+from payments.live.takings import Compared
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.samples import make_payment
 from tests.test_pages import PAGES, desk  # noqa: F401 - the fixture

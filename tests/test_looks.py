@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 import bootstrap
 import environment
 from db.money import Money
-from payments import links, obligations, people
+from payments import obligations
+from payments.access import people
+from payments.asking import links
 from tests.hostile import NAMES
 from tests.running import ADMIN, Desk, running
 

@@ -2,10 +2,11 @@
 
 from db.models import Event
 from db.money import Money
-from payments import choices, morning, people, staff
-from payments.choices import Mail
-from payments.morning import Waiting
-from payments.people import Role
+from payments.access import choices, people, staff
+from payments.access.choices import Mail
+from payments.access.people import Role
+from payments.telling import morning
+from payments.telling.morning import Waiting
 from tests.desk import ADMIN
 from tests.test_pages import Desk, desk
 from tests.test_reconcile_pages import banked

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Link, OutboxMail
-from payments import sync
 from payments.gateways import Answer
+from payments.hearing import sync
 from tests import hook
 from tests.desk import issue, make_event
 from tests.mailbox import MOMENTS, mailbox

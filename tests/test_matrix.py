@@ -23,9 +23,10 @@ import pytest
 from sqlalchemy import event
 
 from db.session import Sessions
-from payments import people
+from payments.access import people
+from payments.access.people import Action, Person, Role
 from payments.errors import NotAllowed, NotFound, PaymentsError
-from payments.people import Action, Person, Role
+from tests.rooms import room_of
 from tests.test_claimed_to_paid import World, functions, tries
 
 EXPECTED = Path(__file__).parent / "golden" / "matrix.txt"
@@ -64,7 +65,7 @@ class Policy:
 
     def may(self, person: Person, action: Action, event_id: int | None = None) -> bool:
         site, allowed = _site(), self._may(person, action, event_id)
-        if site[0] == "payments.people":
+        if site[0] == "payments.access.people":
             return allowed
         self.asked.add(site)
         if not allowed:
@@ -75,7 +76,7 @@ class Policy:
         """``room: the line``: numbers of lines change too often. As it was when the rooms were imported: who
         edits one while this runs has moved its lines."""
         name, line = site
-        return f"{name.removeprefix('payments.')}: {self._lines[name][line - 1].strip()}"
+        return f"{room_of(name)}: {self._lines[name][line - 1].strip()}"
 
 
 def _site() -> Site:
@@ -222,7 +223,7 @@ class Matrix:
 
     def told(self) -> str:
         lines = [f"{'':42} {' '.join(f'{role:9}' for role in Role)}".rstrip()]
-        for name in self.asks:
+        for name in sorted(self.asks):
             row = " ".join(f"{''.join(self.cells[name, role, scope] for scope in SCOPES):9}" for role in Role)
             lines.append(f"{name:42} {row}".rstrip())
         return "\n".join(lines) + "\n"

@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy import select
 
 from db.models import OutboxMail, PersonRow
-from payments import attention, exceptions, lifecycle, notes, timeline
+from payments import lifecycle, notes, timeline
+from payments.access.people import Role
+from payments.deciding import attention
 from payments.errors import InvalidInput
 from payments.lifecycle import Kind, Review, Source
-from payments.people import Role
+from payments.reconciling import exceptions
 from tests.desk import ADMIN, payment_of
 from tests.test_approvals import somebody
 from tests.test_reconciliation import Bench

@@ -27,7 +27,8 @@ from db.migrate import (
 from db.models import AmountChange, Base, Counter, TallyMonth
 from db.money import Money
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import search, totals
+from payments.books import totals
+from payments.finding import search
 from tests.desk import ADMIN
 
 

@@ -6,13 +6,16 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Case, OutboxMail
-from payments import alerts, attention, cases, staff, sync, watch
-from payments.alerts import Kind
-from payments.cases import Decision, Reason
+from payments.access import staff
+from payments.access.people import Role
+from payments.deciding import attention, cases
+from payments.deciding.cases import Decision, Reason
 from payments.gateways import Answer
-from payments.misfit_watch import ONE_BY_ONE, SAYS
-from payments.people import Role
-from payments.watch import Watch
+from payments.hearing import sync
+from payments.reconciling.misfit_watch import ONE_BY_ONE, SAYS
+from payments.watching import alerts, watch
+from payments.watching.alerts import Kind
+from payments.watching.watch import Watch
 from tests.desk import ADMIN, issue, make_event
 from tests.test_link_lives import again, pay
 

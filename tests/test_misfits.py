@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from db.models import Link, Receipt
-from payments import answers
+from payments.hearing import answers
 from payments.lifecycle import Effect, Review, Source
 from tests.desk import issue, make_event, payment_of
 from tests.fault_server import FaultServer, reply

@@ -7,11 +7,16 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import OutboxMail, Payment, PersonEvent, PersonRow
-from payments import approvals, attention, cases, choices, lifecycle, morning, owing, standstill
-from payments.cases import Reason
-from payments.choices import Mail
+from payments import lifecycle
+from payments.access import choices
+from payments.access.choices import Mail
+from payments.deciding import attention, cases
+from payments.deciding.cases import Reason
 from payments.lifecycle import Source, Status
-from payments.worker import Worker
+from payments.second_person import approvals, owing
+from payments.telling import morning
+from payments.watching import standstill
+from payments.working.worker import Worker
 from tests.samples import make_payment
 from tests.test_approvals import WHY, asked, desk
 

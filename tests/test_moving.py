@@ -18,9 +18,10 @@ from commands.run import prepare, state_file
 from db import move
 from db.models import AuditEntry, Base
 from db.session import DatabaseUnfit, Sessions, open_engine
-from payments import chain, integrity, moving
+from payments.access.people import SYSTEM
+from payments.books import chain, integrity
 from payments.errors import Conflict
-from payments.people import SYSTEM
+from payments.keeping import moving
 from tests.desk import FakeGateway, issue, make_event
 from tests.running import demo_environ, manage
 

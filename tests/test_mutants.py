@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import InboxEvent
-from payments import inbox, intake
 from payments.errors import InvalidInput, NotFromGateway
+from payments.hearing import inbox, intake
 from payments.lifecycle import Effect
 from tests import mutants
 from tests.desk import issue, make_event

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments import needle
+from payments.finding import needle
 from payments.privacy import fold
 from payments.references import ALPHABET, near, readings, with_check
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from payments import egress
 from payments.errors import GatewayUnavailable
 from payments.gateways.transport import Limits, Transport
+from payments.telling import egress
 from tests import network
 from tests.desk import FakeGateway
 

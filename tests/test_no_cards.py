@@ -8,13 +8,18 @@ from sqlalchemy import select
 
 from db.models import Base, Link
 from db.money import Money
-from payments import events, filters, inbox, links, obligations, search, staff, sync
+from payments import obligations
+from payments.access import staff
+from payments.access.people import Role
+from payments.asking import links
 from payments.errors import InvalidInput
-from payments.events import EventDraft
+from payments.finding import filters, search
 from payments.gateways import Answer, GatewayEvent
-from payments.inbox import Message
-from payments.people import Role
+from payments.hearing import inbox, sync
+from payments.hearing.inbox import Message
 from payments.privacy import has_card_number
+from payments.selling import events
+from payments.selling.events import EventDraft
 from tests.desk import ADDRESSES, ADMIN, issue, make_event
 from tests.test_privacy import CARDS, SEPARATORS, grouped
 

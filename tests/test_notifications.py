@@ -29,25 +29,19 @@ from db.models import (
     TimelineEntry,
 )
 from db.money import Money
-from payments import (
-    cancellation,
-    egress,
-    keyring,
-    lifecycle,
-    notifications,
-    notify_watch,
-    notifying,
-    sync,
-    two_people,
-)
-from payments.egress import Answer, NotSent
+from payments import cancellation, lifecycle
+from payments.access.people import Person, Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.gateways import Answer as Said
+from payments.hearing import sync
+from payments.keeping import keyring
 from payments.lifecycle import Source, Status
-from payments.notifying import RETRIES, Deliverer
-from payments.people import Person, Role
 from payments.proofs.files import Prepared
 from payments.proofs.pdf import Told
+from payments.second_person import two_people
+from payments.telling import egress, notifications, notify_watch, notifying
+from payments.telling.egress import Answer, NotSent
+from payments.telling.notifying import RETRIES, Deliverer
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_approvals import somebody
 

@@ -17,11 +17,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from db.session import Sessions, open_engine
-from payments import search
 from payments.exports import csv_file
 from payments.exports.cells import guard
 from payments.exports.layout import SIGNS, Format, Layout, Separator
-from payments.search import Filter
+from payments.finding import search
+from payments.finding.search import Filter
 from tests.desk import ADMIN, make_event
 from tests.hostile import NAMES
 from tests.install_office import installed

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Link, OutboxMail, TimelineEntry
-from payments import outbox, sync
+from payments.access.people import Person, Role
 from payments.errors import InvalidInput, NotFound
 from payments.gateways import Answer
-from payments.people import Person, Role
+from payments.hearing import sync
+from payments.telling import outbox
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 
 SENDER = "Paydesk <desk@example.org>"

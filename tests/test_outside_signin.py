@@ -20,12 +20,12 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Event, PersonIdentity, PersonRow
 from db.session import Sessions
-from payments import identities, signin, staff
+from payments.access import identities, signin, staff
+from payments.access.identities import Claims
+from payments.access.oidc import Arrival, Going, Provider, Registered
+from payments.access.people import SYSTEM, Person, Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
-from payments.events import EventDraft, save_event
-from payments.identities import Claims
-from payments.oidc import Arrival, Going, Provider, Registered
-from payments.people import SYSTEM, Person, Role
+from payments.selling.events import EventDraft, save_event
 from tests.served import Served, serving
 from tests.test_signin import HOME, join
 

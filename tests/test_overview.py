@@ -26,10 +26,14 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions
-from payments import holding, lifecycle, overview, search, tallies, totals, upgrading
+from payments import holding, lifecycle
+from payments.books import totals
 from payments.dates import day_span
+from payments.finding import search
+from payments.keeping import upgrading
 from payments.lifecycle import TRANSITIONS, Kind, Review, Source, Status
-from payments.overview import Attention
+from payments.live import overview, tallies
+from payments.live.overview import Attention
 from tests.desk import ADMIN, make_event
 from tests.samples import make_payment
 

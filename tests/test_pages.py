@@ -19,26 +19,21 @@ import ui.claims
 import ui.here
 import words
 from db.session import Sessions, open_engine
-from payments import (
-    approvals,
-    disputes,
-    inbox,
-    lifecycle,
-    people,
-    proposing,
-    search,
-    signin,
-    signin_links,
-    staff,
-)
-from payments.cases import Decision, Reason
+from payments import lifecycle
+from payments.access import people, signin, signin_links, staff
+from payments.access.people import POLICY, Action, Role
+from payments.deciding.cases import Decision, Reason
 from payments.errors import Conflict
-from payments.funnel import Outcome
+from payments.finding import search
+from payments.hearing import inbox
+from payments.hearing.replay import View
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
-from payments.people import POLICY, Action, Role
+from payments.live.funnel import Outcome
+from payments.live.stages import Stage
+from payments.money_back import disputes
 from payments.proofs.suspicion import Finding
-from payments.replay import View
-from payments.stages import Stage
+from payments.reconciling import proposing
+from payments.second_person import approvals
 from payments.timeline import UNVERIFIED
 from tests.canaries import plant
 from tests.desk import ADMIN, FakeGateway, issue, make_event

@@ -2,10 +2,11 @@
 
 import pytest
 
-from payments import choices, people, staff, views
+from payments.access import choices, people, staff
+from payments.access.people import POLICY, Action, Person, Role
+from payments.finding import views
+from payments.finding.search import Filter
 from payments.lifecycle import Status
-from payments.people import POLICY, Action, Person, Role
-from payments.search import Filter
 from tests.desk import ADMIN, issue, make_event
 from tests.test_pages import PAGES, Desk, component, desk
 from ui.palette import DEEDS, looked_for, recent

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import PaperRow
-from payments import organisers
-from payments.organisers import Organiser
 from payments.papers import numbering
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
 from tests.desk import ADMIN, issue, make_event
 
 pytestmark = pytest.mark.processes

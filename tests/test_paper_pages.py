@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from db.models import PaperRow
-from payments import organisers
-from payments.organisers import Organiser
-from payments.people import Role
+from payments.access.people import Role
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
 from tests.desk import ADMIN, issue
 from tests.test_pages import desk
 

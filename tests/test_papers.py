@@ -12,28 +12,23 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Event, OutboxMail, PaperRow, PaperSequence, Receipt
 from db.money import Money
-from payments import (
-    eft,
-    lifecycle,
-    obligations,
-    organisers,
-    outbox,
-    payer_details,
-    receipts,
-    search,
-    timeline,
-)
-from payments.courier import Courier
-from payments.eft import Account
+from payments import lifecycle, obligations, timeline
+from payments.access.people import Person, Role
+from payments.asking.courier import Courier
+from payments.at_the_door import eft
+from payments.at_the_door.eft import Account
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.finding import search
 from payments.lifecycle import Source, Status
 from payments.obligations import Draft
-from payments.organisers import Organiser
 from payments.papers import handing, issuing, numbering, pdf
 from payments.papers.bodies import BillTo, PaperKind, read
 from payments.papers.issuing import Credit, Wanted
-from payments.people import Person, Role
-from payments.places import PlaceDraft
+from payments.payers import payer_details, receipts
+from payments.payers.places import PlaceDraft
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
+from payments.telling import outbox
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 from tests.test_outbox import Postman
 

@@ -10,21 +10,12 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, OutboxMail, Passkey, PersonIdentity, PersonRow, UsedChallenge
 from db.session import Sessions
-from payments import (
-    by_passkey,
-    keyring,
-    passkeys,
-    people,
-    proving,
-    second_factor,
-    signin,
-    signin_links,
-    staff,
-)
+from payments.access import by_passkey, passkeys, people, proving, second_factor, signin, signin_links, staff
+from payments.access.passkeys import COME_IN, PROVE, Party
+from payments.access.people import Person, Role
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
-from payments.keyring import KeyRing
-from payments.passkeys import COME_IN, PROVE, Party
-from payments.people import Person, Role
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 from tests.authenticator import PRESENT, Device
 from tests.test_second_factor import actions, come, enter, here, shows
 from tests.test_second_factor import set_up as set_up_codes

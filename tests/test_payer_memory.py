@@ -8,13 +8,14 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import AuditEntry
 from db.money import Money
-from payments import payer_memory, reconciliation, timeline
+from payments import timeline
+from payments.access.people import Person, Role
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind
 from payments.matching import Target
-from payments.parts import Decided, Part
-from payments.payer_memory import Remembered
-from payments.people import Person, Role
+from payments.reconciling import payer_memory, reconciliation
+from payments.reconciling.parts import Decided, Part
+from payments.reconciling.payer_memory import Remembered
 from tests.desk import ADMIN, payment_of
 from tests.test_pages import Desk, all_html, desk, harmless
 from tests.test_reconcile_pages import banked, button, owes, waiting

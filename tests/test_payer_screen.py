@@ -9,12 +9,15 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, OutboxMail, TimelineEntry
 from db.money import Money
-from payments import lifecycle, links, payer_language, payer_words, sharing, terms
+from payments import lifecycle
+from payments.access.people import Person, Role
+from payments.asking import links, sharing
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Source
-from payments.payer_words import Language, Text
-from payments.people import Person, Role
-from payments.terms import Terms
+from payments.payers import payer_language, payer_words
+from payments.payers.payer_words import Language, Text
+from payments.selling import terms
+from payments.selling.terms import Terms
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.running import ORGANISER, Desk, running
 from tests.test_pages import component

@@ -8,13 +8,13 @@ from sqlalchemy import select
 import ui
 import words
 from db.models import Event, Payment
-from payments import filters, search
-from payments.conditions import NO_EVENT
+from payments.access.people import Role
 from payments.dates import business_day, day_span
 from payments.errors import LONGEST_TOLD
+from payments.finding import filters, search
+from payments.finding.conditions import NO_EVENT
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
-from payments.people import Role
-from payments.search import Filter
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many, make_payment
 from tests.test_pages import component, desk, everything  # noqa: F401 - a fixture

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 import manage
-from payments import rule_book
 from payments.errors import Conflict, InvalidInput, NotFound
+from payments.reconciling import rule_book
 from tests import test_settlements
 from tests.desk import ADMIN
 from tests.test_bank_commands import run

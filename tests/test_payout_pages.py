@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from db.money import Money
-from payments import fees, morning, payout_watch
-from payments.alerts import Kind
-from payments.choices import Mail
+from payments.access.choices import Mail
+from payments.access.people import Role
+from payments.lump_sums import fees, payout_watch
+from payments.lump_sums.payout_watch import DayState
+from payments.lump_sums.tariff import METHODS
 from payments.matching.rules import ENOUGH, STANDARD
-from payments.payout_watch import DayState
-from payments.people import Role
-from payments.tariff import METHODS
+from payments.telling import morning
+from payments.watching.alerts import Kind
 from tests.desk import ADMIN
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 from tests.test_settlements import HEADS, STATEMENT, Bench
@@ -27,7 +28,7 @@ class There(Bench):
     """The same bench on a desk that has its event already."""
 
     def __init__(self, desk: Desk) -> None:
-        from payments import accounts
+        from payments.bank import accounts
 
         self.sessions, self.now, self.gateway = desk.sessions, desk.now, desk.gateway
         self.friday = desk.now - timedelta(days=3)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.money import Money
+from payments.lump_sums.tariff import Rates, Tariff
 from payments.payouts import (
     Capture,
     Habits,
@@ -27,7 +28,6 @@ from payments.payouts import (
 from payments.payouts.due import Trouble, alarms, expected
 from payments.payouts.mix import alike
 from payments.payouts.runs import Run, points_of
-from payments.tariff import Rates, Tariff
 
 DAY = date(2026, 3, 10)  # a Tuesday
 NEXT = DAY + timedelta(days=1)

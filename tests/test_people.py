@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, PersonRow
 from db.session import Sessions
-from payments import people, signin, signin_links, staff
+from payments.access import people, signin, signin_links, staff
+from payments.access.people import DESK_WIDE, POLICY, SYSTEM, Action, Person, Role, check
+from payments.access.signin import Visitor
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.people import DESK_WIDE, POLICY, SYSTEM, Action, Person, Role, check
-from payments.signin import Visitor
 from tests.desk import make_event
 
 #: The policy as issue and rulings say it, written a second time on purpose.

@@ -9,31 +9,21 @@ from sqlalchemy import select, text
 
 from db.models import AuditEntry, Payment
 from db.money import Money
-from payments import (
-    account_pdf,
-    admission,
-    cancellation,
-    door,
-    eft,
-    integrity,
-    lifecycle,
-    links,
-    obligations,
-    part_links,
-    payer_account,
-    places,
-    references,
-    sync,
-)
-from payments.admission import Light
-from payments.door import Slip, Taking
+from payments import cancellation, lifecycle, obligations, references
+from payments.access.people import Role
+from payments.asking import links, part_links
+from payments.asking.part_links import Wanted
+from payments.at_the_door import admission, door, eft
+from payments.at_the_door.admission import Light
+from payments.at_the_door.door import Slip, Taking
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Source, Status
 from payments.obligations import Draft
-from payments.part_links import Wanted
-from payments.people import Role
-from payments.places import PlaceDraft
+from payments.payers import account_pdf, payer_account, places
+from payments.payers.places import PlaceDraft
 from payments.references import spoken
 from tests.desk import ADDRESSES, ADMIN, issue, payment_of
 from tests.test_claims import ACCOUNT

@@ -18,7 +18,8 @@ from sqlalchemy import func, select
 import bootstrap
 import environment
 from db.models import InboxEvent
-from payments import chain, integrity, upgrading
+from payments.books import chain, integrity
+from payments.keeping import upgrading
 from tests.hook import PATH, event, listens, signed, wait_until
 from tests.running import PROJECT, demo_environ
 from tests.served import Served, run

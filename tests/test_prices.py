@@ -16,25 +16,17 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Payment, PaymentLine, PricePeriod
 from db.money import Money
-from payments import (
-    cancellation,
-    events,
-    integrity,
-    lifecycle,
-    obligations,
-    on_sale,
-    price_book,
-    prices,
-    reissue,
-    vat,
-)
+from payments import cancellation, lifecycle, obligations, vat
+from payments.access.people import Person, Role
+from payments.asking import reissue
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed
-from payments.events import EventDraft, Price
 from payments.lifecycle import Source, Status
 from payments.papers import charged
-from payments.people import Person, Role
-from payments.price_book import Code, ExtraPrice, Period, PriceBook
-from payments.prices import Choice
+from payments.selling import events, on_sale, price_book, prices
+from payments.selling.events import EventDraft, Price
+from payments.selling.price_book import Code, ExtraPrice, Period, PriceBook
+from payments.selling.prices import Choice
 from tests.buyers import buy
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 

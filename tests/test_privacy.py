@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from stdnum import luhn
 from stdnum.za import idnr
 
-from payments import contacts, privacy, references
+from payments import privacy, references
 from payments.errors import InvalidInput
+from payments.payers import contacts
 from payments.privacy import clean, fold, has_card_number, mask_card_bytes, mask_card_numbers
 
 #: The networks' and processors' published test numbers: every network and every length they issue.

@@ -9,9 +9,11 @@ from sqlalchemy import select
 
 import bootstrap
 from db.models import Payment, PersonRow, SubjectRequest
-from payments import approvals, people, subject_export, subject_requests
-from payments.people import ALWAYS, Role
-from payments.subject_requests import Kind
+from payments.access import people
+from payments.access.people import ALWAYS, Role
+from payments.personal_data import subject_export, subject_requests
+from payments.personal_data.subject_requests import Kind
+from payments.second_person import approvals
 from tests.desk import ADMIN, issue
 from tests.test_pages import desk  # noqa: F401
 from tests.test_subjects import HOW, SECOND

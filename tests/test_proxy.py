@@ -23,8 +23,8 @@ import bootstrap
 import environment
 from db.migrate import migrate
 from db.models import InboxEvent, PersonSession
-from payments import staff
-from payments.people import SYSTEM, Role
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
 from tests import proxy
 from tests.hook import PATH, event, listens, signed, wait_until
 from tests.proxy import DESK, PAY, Behind

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
 
 from db.models import Event, PersonSession
-from payments import guesses, lifecycle, signin, staff
+from payments import lifecycle
+from payments.access import guesses, signin, staff
+from payments.access.people import SYSTEM, Role
 from payments.lifecycle import Source
-from payments.people import SYSTEM, Role
 from tests.desk import make_event
 from tests.samples import make_payment
 from tests.served import Served, serving

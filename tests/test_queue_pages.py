@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from payments import attention, inbox, lifecycle, lookout
-from payments.attention import Age
-from payments.cases import Decision
+from payments import lifecycle
+from payments.access.people import Role
+from payments.deciding import attention, lookout
+from payments.deciding.attention import Age
+from payments.deciding.cases import Decision
 from payments.gateways import Answer, GatewayEvent
+from payments.hearing import inbox
+from payments.hearing.replay import View
 from payments.lifecycle import Review, Source
-from payments.people import Role
-from payments.replay import View
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.test_inbox import message
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless

@@ -10,16 +10,19 @@ import pytest
 from db.models import AuditEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import grammar, links, price_book, quotes, rates, registration_files, search
+from payments.access.people import Role
+from payments.asking import links
 from payments.dates import business_day
 from payments.errors import InvalidInput
 from payments.exports.layout import Layout
+from payments.finding import grammar, search
+from payments.finding.search import Filter
 from payments.papers.bodies import PaperKind
 from payments.papers.charged import items_of
-from payments.people import Role
-from payments.price_book import PriceBook, QuoteLine
-from payments.registration_changes import Becomes
-from payments.search import Filter
+from payments.registering import registration_files
+from payments.registering.registration_changes import Becomes
+from payments.selling import price_book, quotes, rates
+from payments.selling.price_book import PriceBook, QuoteLine
 from tests import hook
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 from tests.test_api import Client, key_of, problem

@@ -12,10 +12,13 @@ from sqlalchemy.exc import DBAPIError
 
 from db.models import AuditEntry, Payment, PaymentQuote
 from db.money import Money
-from payments import cancellation, exchange, integrity, links, obligations, quotes, rates, reissue, timeline
+from payments import cancellation, obligations, timeline
+from payments.access.people import Person, Role
+from payments.asking import links, reissue
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed
-from payments.events import event_row
-from payments.people import Person, Role
+from payments.selling import exchange, quotes, rates
+from payments.selling.events import event_row
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 from tests.test_reconciliation import Bench, bare
 

@@ -15,10 +15,13 @@ from sqlalchemy import func, select
 from db.models import Case, Counter, InboxEvent, Link, OutboxMail, Payment, Receipt, TimelineEntry
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import handling, inbox, integrity, links, obligations, sync
+from payments import obligations
+from payments.asking import links
+from payments.books import integrity
 from payments.errors import Conflict, OutcomeUnknown
 from payments.gateways import Answer, GatewayEvent
-from payments.inbox import Message
+from payments.hearing import handling, inbox, sync
+from payments.hearing.inbox import Message
 from payments.lifecycle import Review
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 

@@ -10,14 +10,17 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, Receipt, TimelineEntry
 from db.money import Money
-from payments import lifecycle, organisers, outbox, receipt_pdf, receipts, references, terms
-from payments.courier import Courier
+from payments import lifecycle, references
+from payments.access.people import Person, Role
+from payments.asking.courier import Courier
 from payments.errors import InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.lifecycle import Source
-from payments.organisers import Organiser
-from payments.payer_words import Language
-from payments.people import Person, Role
-from payments.terms import Terms
+from payments.payers import receipt_pdf, receipts
+from payments.payers.payer_words import Language
+from payments.selling import organisers, terms
+from payments.selling.organisers import Organiser
+from payments.selling.terms import Terms
+from payments.telling import outbox
 from payments.vat import vat_in
 from tests.desk import ADDRESSES, ADMIN, issue, payment_of
 from tests.test_door import corrected, opened, people, sold

@@ -8,11 +8,12 @@ from sqlalchemy import select
 import words
 from db.models import StatementLine
 from db.money import Money
-from payments import accounts, exceptions, imports, proposing, whose
-from payments.attention import Age
+from payments.access.people import Role
+from payments.bank import accounts, imports
+from payments.deciding.attention import Age
 from payments.errors import NotFound
 from payments.lifecycle import Status
-from payments.people import Role
+from payments.reconciling import exceptions, proposing, whose
 from payments.statements import Mapping
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless

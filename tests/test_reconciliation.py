@@ -7,28 +7,19 @@ from sqlalchemy import text
 
 from db.models import StatementLine
 from db.money import Money
-from payments import (
-    accounts,
-    bank_books,
-    evenings,
-    exceptions,
-    imports,
-    integrity,
-    lifecycle,
-    matched,
-    payer_memory,
-    proposing,
-    reconciliation,
-    search,
-    standstill,
-)
+from payments import lifecycle
+from payments.access.people import Person, Role
+from payments.bank import accounts, bank_books, imports
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.finding import search
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Review, Source, Status
 from payments.matching import Target, Way
-from payments.parts import Decided, Part
-from payments.people import Person, Role
-from payments.proposing import Reason
-from payments.search import Filter
+from payments.reconciling import evenings, exceptions, matched, payer_memory, proposing, reconciliation
+from payments.reconciling.parts import Decided, Part
+from payments.reconciling.proposing import Reason
+from payments.watching import standstill
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)

@@ -14,27 +14,22 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, PayeeDetails, Refund, RefundOrder
 from db.money import Money
-from payments import (
-    accounts,
-    approvals,
-    attention,
-    bank_batches,
-    keyring,
-    refund_orders,
-    refund_runs,
-    sync,
-    timeline,
-    two_people,
-)
-from payments.bank_batches import Account, Batch, Credit, Layout
-from payments.cases import Reason
+from payments import timeline
+from payments.access.people import Role
+from payments.bank import accounts
+from payments.deciding import attention
+from payments.deciding.cases import Reason
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
 from payments.gateways import Answer
+from payments.hearing import sync
+from payments.keeping import keyring
 from payments.lifecycle import Method
 from payments.matching import Target
-from payments.parts import Part
-from payments.people import Role
-from payments.refund_orders import State
+from payments.money_back import bank_batches, refund_orders, refund_runs
+from payments.money_back.bank_batches import Account, Batch, Credit, Layout
+from payments.money_back.refund_orders import State
+from payments.reconciling.parts import Part
+from payments.second_person import approvals, two_people
 from tests.desk import ADMIN, issue, make_event, payment_of, proved
 from tests.test_approvals import somebody
 from tests.test_reconciliation import Bench

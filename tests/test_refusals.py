@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, Event
 from db.session import Sessions, open_engine
-from payments import approvals, people, refusals
+from payments.access import people
+from payments.access.people import Action, Person, Role, check
+from payments.books import refusals
 from payments.errors import NotAllowed, ProveAgain
-from payments.people import Action, Person, Role, check
+from payments.second_person import approvals
 from tests.desk import make_event
 from tests.test_approvals import WHY, asked
 from tests.test_approvals import desk as desk  # the fixture

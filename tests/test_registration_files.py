@@ -14,12 +14,16 @@ from sqlalchemy import select
 from db.models import AuditEntry, Payment, Registration, RegistrationFile, RegistrationRow
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import cancellation, families, moves, registration_files, standstill, sync
+from payments import cancellation
+from payments.access.people import Person, Role
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound, OutcomeUnknown
 from payments.gateways import Answer
-from payments.people import Person, Role
-from payments.registration_changes import Becomes
+from payments.hearing import sync
+from payments.registering import registration_files
+from payments.registering.registration_changes import Becomes
+from payments.selling import families, moves
 from payments.sheets.reading import MOST_ROWS, Column
+from payments.watching import standstill
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, make_event, payment_of
 
 HEADS = "id,name,email,amount"

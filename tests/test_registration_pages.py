@@ -5,8 +5,8 @@ import re
 import pytest
 
 from db.money import Money
-from payments.people import Role
-from payments.registration_changes import Becomes
+from payments.access.people import Role
+from payments.registering.registration_changes import Becomes
 from tests.test_pages import Desk, all_html, desk
 from words import files
 

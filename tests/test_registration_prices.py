@@ -10,8 +10,9 @@ from sqlalchemy import select
 from db.models import Payment
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import price_book, prices, sheets
-from payments.price_book import PriceBook
+from payments import sheets
+from payments.selling import price_book, prices
+from payments.selling.price_book import PriceBook
 from payments.sheets import RowState
 from tests import hook
 from tests.desk import ADMIN, make_event, payment_of

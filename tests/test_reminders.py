@@ -7,17 +7,20 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, Event, Link, OptOut, OutboxMail, Reminder
 from db.money import Money
-from payments import lifecycle, links, outbox, reissue, reminders, terms, timeline
-from payments.alerts import QuietHours
+from payments import lifecycle, timeline
+from payments.access.people import Person, Role
+from payments.asking import links, reissue, reminders
+from payments.asking.reminders import Plan
 from payments.dates import SAST
 from payments.errors import GatewayUnavailable, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
 from payments.lifecycle import Review, Source
-from payments.payer_words import Language
-from payments.people import Person, Role
-from payments.reminders import Plan
-from payments.terms import Terms
-from payments.worker import Worker
+from payments.payers.payer_words import Language
+from payments.selling import terms
+from payments.selling.terms import Terms
+from payments.telling import outbox
+from payments.watching.alerts import QuietHours
+from payments.working.worker import Worker
 from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

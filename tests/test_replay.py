@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import AuditEntry, Base, InboxEvent, Link
-from payments import attention, inbox, lookout, replay
-from payments.cases import Decision
+from payments.access.people import Person, Role
 from payments.dates import Span
+from payments.deciding import attention, lookout
+from payments.deciding.cases import Decision
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
+from payments.hearing import inbox, replay
+from payments.hearing.replay import View
 from payments.lifecycle import Effect, Review, Status
-from payments.people import Person, Role
-from payments.replay import View
 from tests.desk import ADMIN, issue, make_event
 from tests.test_inbox import LINK, accept, message, process, row
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from db.models import AuditEntry
 from db.money import NBSP, Money
 from db.session import Sessions
+from payments.access.people import Person, Role
 from payments.errors import InvalidInput, NotAllowed, NotFound
-from payments.people import Person, Role
 from payments.reports import asking, files, papers, pdf
 from payments.reports.making import ABOUT, OF_ONE_EVENT
 from payments.reports.period import Basis, Period

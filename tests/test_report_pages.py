@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from db.money import Money
-from payments import lifecycle, staff
+from payments import lifecycle
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
 from payments.lifecycle import Source
-from payments.people import SYSTEM, Role
 from tests.desk import make_event
 from tests.samples import make_payment
 from tests.served import Served, serving

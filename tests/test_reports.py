@@ -34,10 +34,13 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import dates, lifecycle, reversals, search, totals
+from payments import dates, lifecycle
+from payments.access.people import Person, Role
+from payments.books import totals
 from payments.errors import InvalidInput, NotAllowed, NotFound
+from payments.finding import search
 from payments.lifecycle import CLOSED, TRANSITIONS, Kind, Source, Status
-from payments.people import Person, Role
+from payments.money_back import reversals
 from payments.reports import ledger, making
 from payments.reports.period import OF_PAYMENTS, PRESETS, Basis, Period, read
 from payments.reports.report import Asked, Holds, Report, Table

@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 
 from db.models import NotifyEndpoint, PayeeDetails, Proof, SecondFactor
 from db.session import Sessions, open_engine
-from payments import backups, keyring, resealing
-from payments.backups import Place
 from payments.errors import CannotOpen
-from payments.keyring import KeyRing
+from payments.keeping import backups, keyring, resealing
+from payments.keeping.backups import Place
+from payments.keeping.keyring import KeyRing
 from tests import desk, postgres
 from tests.subject import planted
 

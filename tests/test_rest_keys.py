@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, expect
 import bootstrap
 from db.models import Event
 from db.money import Money
-from payments import accounts, imports, people, proposing
+from payments.access import people
+from payments.bank import accounts, imports
+from payments.reconciling import proposing
 from payments.statements import Mapping
 from tests.running import ADMIN, Desk, running
 from tests.samples import make_payment

@@ -14,12 +14,13 @@ import commands.surplus
 import manage
 from db.models import Match, OutboxMail
 from db.money import Money
-from payments import closing, evenings, exceptions, proposing, reconciliation, rests, surplus
+from payments.access.people import Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
-from payments.people import Role
-from payments.proposing import Reason
-from payments.rests import Fate
+from payments.reconciling import evenings, exceptions, proposing, reconciliation, rests, surplus
+from payments.reconciling.proposing import Reason
+from payments.reconciling.rests import Fate
+from payments.sign_off import closing
 from tests.desk import ADMIN
 from tests.test_closing import MONDAY, TUESDAY, Desk
 from tests.test_pages import Desk as Pages

@@ -24,14 +24,17 @@ from db.models import (
     StatementLine,
 )  # fmt: skip
 from db.session import Sessions
-from payments import backups, breach, dates, erasing, integrity, personal, restoring, retention, tombstones
-from payments.backups import Place
-from payments.breach import Window
+from payments import dates
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, ProveAgain
-from payments.personal import Term
-from payments.retention import Terms
-from payments.stores import Folder
-from payments.tombstones import Stones
+from payments.keeping import backups, restoring
+from payments.keeping.backups import Place
+from payments.keeping.stores import Folder
+from payments.personal_data import breach, erasing, personal, retention, tombstones
+from payments.personal_data.breach import Window
+from payments.personal_data.personal import Term
+from payments.personal_data.retention import Terms
+from payments.personal_data.tombstones import Stones
 from tests import desk
 from tests.desk import ADMIN, issue, make_event
 from tests.subject import NAME, SIGNS, held_values, planted
@@ -245,7 +248,7 @@ def test_a_list_that_cannot_be_read_stops_a_restore(tmp_path):
 
 
 def audit_of(sessions, *what: tuple[str, str, int], now) -> None:
-    from payments import audit
+    from payments.books import audit
 
     with sessions.begin() as session:
         for actor, action, minutes in what:

@@ -8,14 +8,14 @@ from sqlalchemy.exc import DBAPIError
 
 from db.models import AuditEntry
 from db.money import Money
-from payments import exceptions, reconciliation, rule_book
+from payments.access.people import Person, Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.matching import Line, Target
 from payments.matching.rule_json import condition_from_json, condition_to_json
 from payments.matching.rules import All, AnyOf, Between, Contains, Field, Matches, Says, Sign, State
-from payments.parts import Part
-from payments.people import Person, Role
-from payments.rule_book import RuleDraft
+from payments.reconciling import exceptions, reconciliation, rule_book
+from payments.reconciling.parts import Part
+from payments.reconciling.rule_book import RuleDraft
 from tests.desk import ADMIN
 from tests.test_reconciliation import Bench, bare
 

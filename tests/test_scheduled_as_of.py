@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from db.models import Payment, Schedule, ScheduleRun
 from db.session import Sessions
-from payments import as_of, lifecycle
+from payments import lifecycle
+from payments.finding import as_of
 from payments.lifecycle import Source, Status
 from payments.reports import files, keeping, making
 from payments.reports.making import ABOUT, OF_ONE_EVENT

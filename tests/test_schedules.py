@@ -13,12 +13,14 @@ from sqlalchemy import select
 
 from db.models import AuditEntry, OutboxMail, PersonRow, Schedule, ScheduleLink, ScheduleRun
 from db.session import Sessions
-from payments import dates, events, lifecycle, outbox, people, staff, standstill, views
-from payments.conditions import Filter
-from payments.courier import Courier
+from payments import dates, lifecycle
+from payments.access import people, staff
+from payments.access.people import SYSTEM, Role
+from payments.asking.courier import Courier
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
+from payments.finding import views
+from payments.finding.conditions import Filter
 from payments.lifecycle import Source
-from payments.people import SYSTEM, Role
 from payments.schedules import book, links, mailing
 from payments.schedules import plan as plans
 from payments.schedules.book import RunView, ScheduleView
@@ -26,6 +28,9 @@ from payments.schedules.making import TRIES, TRY_AGAIN, Scheduler
 from payments.schedules.outside import Outside
 from payments.schedules.plan import SINCE_LAST, Plan, ReportOf, ViewOf, Way
 from payments.schedules.recurrence import LAST, Every, Recurrence
+from payments.selling import events
+from payments.telling import outbox
+from payments.watching import standstill
 from tests.desk import ADDRESSES, make_event, proved
 from tests.running import PROJECT
 from tests.samples import make_payment

@@ -13,11 +13,11 @@ from db import scribe as scribes
 from db.models import InboxEvent
 from db.scribe import Scribe
 from db.session import Sessions
-from payments import inbox
 from payments.errors import NotKept
 from payments.gateways import GatewayEvent
-from payments.inbox import Message
-from payments.intake import Intake
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
+from payments.hearing.intake import Intake
 from tests.hook import PATH, free_port, lives, process, run_apart, scribe_of, wait_until
 from tests.senders import Senders
 

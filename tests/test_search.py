@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session
 from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
 from db.money import CURRENCIES, Money
 from db.session import Sessions, open_engine
-from payments import by_index, conditions, found, links, search, search_text, sync, timeline
+from payments import timeline
+from payments.access.people import Person, Role
+from payments.asking import links
 from payments.dates import Span
 from payments.errors import InvalidInput, NotFound, OutcomeUnknown
+from payments.finding import by_index, conditions, found, search, search_text
+from payments.finding.search import Filter, PaymentRow, Totals
+from payments.hearing import sync
 from payments.lifecycle import Kind, Method, Status
-from payments.people import Person, Role
 from payments.references import is_reference, readings, spoken, with_check
-from payments.search import Filter, PaymentRow, Totals
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 from tests.samples import make_many, make_payment
 

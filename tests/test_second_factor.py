@@ -13,12 +13,13 @@ from sqlalchemy import select, update
 
 from db.models import AuditEntry, PersonRow, PersonSession, RecoveryCode, SecondFactor
 from db.session import Sessions
-from payments import keyring, people, proving, second_factor, signin, signin_links, staff
+from payments.access import people, proving, second_factor, signin, signin_links, staff
+from payments.access.people import ALWAYS, FRESH, SYSTEM, Person, Role
+from payments.access.second_factor import RECOVERY_CODES, STEP_S
+from payments.access.signin import Visitor
 from payments.errors import CannotOpen, Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
-from payments.keyring import KeyRing
-from payments.people import ALWAYS, FRESH, SYSTEM, Person, Role
-from payments.second_factor import RECOVERY_CODES, STEP_S
-from payments.signin import Visitor
+from payments.keeping import keyring
+from payments.keeping.keyring import KeyRing
 from tests.canaries import plant
 from tests.test_signin import HOME, PASSWORD, join, link_for
 

@@ -34,16 +34,22 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import eft, keyring, overview, people, quotes, references, sync, tallies
+from payments import references
+from payments.access import people
+from payments.access.people import Role
+from payments.at_the_door import eft
 from payments.errors import Conflict
 from payments.gateways import Gateway
 from payments.gateways.ikhokha import Config as ClientConfig
 from payments.gateways.ikhokha import IKhokha
+from payments.hearing import sync
+from payments.keeping import keyring
 from payments.lifecycle import Effect, Status
+from payments.live import overview, tallies
+from payments.live.stages import Stage
+from payments.live.takings import Compared
 from payments.obligations import Draft
-from payments.people import Role
-from payments.stages import Stage
-from payments.takings import Compared
+from payments.selling import quotes
 from simulator.fates import FATES, Deed
 from simulator.gateway import Config
 from simulator.handout import KEPT_MINOR

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Receipt
 from db.session import Sessions, open_engine
-from payments import integrity
+from payments.books import integrity
 from payments.lifecycle import Review
 from tests.storm import PayPage, Storm, steps_of
 

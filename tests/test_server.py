@@ -18,18 +18,24 @@ import pytest
 from sqlalchemy import func, select
 
 from db.models import Payment
-from payments import accounts, claims, closing_papers, imports, keyring, lifecycle, organisers, people, staff
-from payments.claims import ClaimDraft
+from payments import lifecycle
+from payments.access import people, staff
+from payments.access.people import SYSTEM, Role
+from payments.access.second_factor import RECOVERY_CODES
+from payments.access.signin import SESSIONS_A_PERSON
+from payments.at_the_door import claims
+from payments.at_the_door.claims import ClaimDraft
+from payments.bank import accounts, imports
 from payments.dates import business_day
+from payments.keeping import keyring
 from payments.lifecycle import Source
-from payments.organisers import Organiser
 from payments.papers import issuing
 from payments.papers.bodies import BillTo, PaperKind
 from payments.papers.issuing import Wanted
-from payments.people import SYSTEM, Role
 from payments.proofs.files import Prepared
-from payments.second_factor import RECOVERY_CODES
-from payments.signin import SESSIONS_A_PERSON
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
+from payments.sign_off import closing_papers
 from tests.desk import make_event
 from tests.running import PROJECT
 from tests.samples import make_payment

@@ -12,11 +12,11 @@ import requests
 from sqlalchemy import select
 
 from db.models import Event, Export, Payment
-from payments import people
+from payments.access import people
 from payments.exports import records
 from payments.exports.layout import Format, Layout
+from payments.finding.search import Filter
 from payments.lifecycle import Status
-from payments.search import Filter
 from tests.desk import make_event
 from tests.hook import wait_until
 from tests.samples import make_payment

@@ -16,8 +16,8 @@ from websockets.exceptions import InvalidStatus
 import bootstrap
 import environment
 from db.models import AuditEntry, PersonSession
-from payments import browsers, people, proving, signin, staff
-from payments.people import SYSTEM, Role
+from payments.access import browsers, people, proving, signin, staff
+from payments.access.people import SYSTEM, Role
 from tests.desk import make_event
 from tests.running import PROJECT
 from tests.samples import make_many

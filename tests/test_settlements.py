@@ -8,34 +8,31 @@ from sqlalchemy import select, text
 
 from db.models import Match, Payout, PayoutLine, StatementLine
 from db.money import Money
-from payments import (
-    accounts,
+from payments.access.people import Person, Role
+from payments.bank import accounts, imports
+from payments.books import integrity
+from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
+from payments.gateways import Answer
+from payments.hearing import inbox
+from payments.hearing.inbox import Message
+from payments.lifecycle import Method
+from payments.lump_sums import (
     banked,
-    exceptions,
     explained,
     explaining,
     fees,
-    imports,
-    inbox,
-    integrity,
     payout_list,
     payout_watch,
-    proposing,
-    reconciliation,
     settlements,
     tying,
 )
-from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
-from payments.gateways import Answer
-from payments.inbox import Message
-from payments.lifecycle import Method
+from payments.lump_sums.payout_watch import DayState
 from payments.matching import Target
-from payments.parts import Decided, Part
-from payments.payout_watch import DayState
 from payments.payouts import files
 from payments.payouts.files import PayoutMapping
-from payments.people import Person, Role
-from payments.proposing import Reason
+from payments.reconciling import exceptions, proposing, reconciliation
+from payments.reconciling.parts import Decided, Part
+from payments.reconciling.proposing import Reason
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)

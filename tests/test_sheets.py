@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from db.models import AuditEntry, Link, Payment, SheetLine
 from db.money import Money
 from payments import lifecycle, sheets
+from payments.access.people import Person, Role
 from payments.errors import Conflict, GatewayUnavailable, InvalidInput, NotAllowed, NotFound
-from payments.people import Person, Role
 from payments.sheets import RowState, back, reading
 from payments.sheets.reading import Column, PriceLine
 from tests.buyers import NOW

@@ -13,12 +13,12 @@ import environment
 import gate
 from ahead import Ahead
 from db.session import Sessions
+from payments.access.people import Person, Role
+from payments.access.signin import SignedIn
 from payments.errors import InvalidInput, NotAllowed, NotFound
-from payments.people import Person, Role
 from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind, Report
 from payments.reports.shelf import Shelf
-from payments.signin import SignedIn
 from tests.desk import ADMIN, make_event
 from tests.hook import run_apart
 from tests.samples import make_payment

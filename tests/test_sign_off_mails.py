@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import OutboxMail, PersonRow
-from payments import choices, morning, owing, sign_offs
-from payments.choices import Mail
-from payments.sign_offs import Period
+from payments.access import choices
+from payments.access.choices import Mail
+from payments.second_person import owing
+from payments.sign_off import sign_offs
+from payments.sign_off.sign_offs import Period
+from payments.telling import morning
 from tests.test_approval_mails import DESK, send, told
 from tests.test_closing import MONDAY, WHY, closed, desk, matched
 from tests.test_reconciliation import PRICE

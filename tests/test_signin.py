@@ -15,11 +15,11 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
-from payments import guesses, passwords, signin, signin_links, staff
+from payments.access import guesses, passwords, signin, signin_links, staff
+from payments.access.guessable import BESIDE_A_CODE, why_easy
+from payments.access.people import SYSTEM, Person, Role
+from payments.access.signin import Visitor
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.guessable import BESIDE_A_CODE, why_easy
-from payments.people import SYSTEM, Person, Role
-from payments.signin import Visitor
 
 HOME = Visitor("196.25.1.1", "Firefox")
 PASSWORD = "drie olifante koop sjokolade"

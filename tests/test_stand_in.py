@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Alert, OutboxMail
-from payments import alerts, staff, vitals
-from payments.alerts import Kind
-from payments.chat import NotSent
-from payments.people import Role
-from payments.stand_in import DEAD_AFTER_S, StandIn
-from payments.worker import Worker
+from payments.access import staff
+from payments.access.people import Role
+from payments.telling.chat import NotSent
+from payments.watching import alerts, vitals
+from payments.watching.alerts import Kind
+from payments.watching.stand_in import DEAD_AFTER_S, StandIn
+from payments.working.worker import Worker
 from tests.desk import ADMIN, FakeGateway, make_event
 
 MINUTE = timedelta(minutes=1)

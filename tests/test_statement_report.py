@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from db.models import Event, Payment, Payout, PayoutFile, PayoutLine, Receipt, Refund, RefundReturn, Reversal
 from db.money import Money
 from db.session import Sessions
-from payments import dates, search
+from payments import dates
+from payments.access.people import Person, Role
 from payments.errors import InvalidInput, NotFound
-from payments.people import Person, Role
+from payments.finding import search
 from payments.reports.period import Basis, Period
 from payments.reports.report import Report
 from tests.desk import ADMIN

@@ -13,10 +13,10 @@ from moto.server import ThreadedMotoServer
 import bootstrap
 import environment
 from db.session import Sessions, open_engine
-from payments import backups, keyring, restoring, stores
-from payments.backups import Keeper, Place
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.stores import Bucket, Folder, Store, store_of
+from payments.keeping import backups, keyring, restoring, stores
+from payments.keeping.backups import Keeper, Place
+from payments.keeping.stores import Bucket, Folder, Store, store_of
 from tests.desk import ADMIN, make_event
 from tests.running import free_ports
 

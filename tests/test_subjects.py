@@ -14,27 +14,19 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import Approval, Base, Erasure, Payment, Proof, SubjectRequest
 from db.session import file_of
-from payments import (
-    approvals,
-    audit_book,
-    chain,
-    integrity,
-    keyring,
-    owing,
-    payer_details,
-    personal,
-    subject_export,
-    subject_requests,
-    subjects,
-    watch,
-)  # fmt: skip
-from payments.alerts import Kind as Alarms
-from payments.alerts import Severity
-from payments.audit_book import Wanted
+from payments.access.people import Role
+from payments.books import audit_book, chain, integrity
+from payments.books.audit_book import Wanted
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
-from payments.people import Role
-from payments.subject_requests import Kind
-from payments.subjects import Sought
+from payments.keeping import keyring
+from payments.payers import payer_details
+from payments.personal_data import personal, subject_export, subject_requests, subjects
+from payments.personal_data.subject_requests import Kind
+from payments.personal_data.subjects import Sought
+from payments.second_person import approvals, owing
+from payments.watching import watch
+from payments.watching.alerts import Kind as Alarms
+from payments.watching.alerts import Severity
 from tests import desk
 from tests.desk import ADMIN
 from tests.subject import EMAIL, NAME, SIGNS, held_values, planted
@@ -73,7 +65,8 @@ def erased(sessions, subject, *, now) -> subject_requests.RequestView:
 
 
 def test_every_column_of_text_is_said_to_be_personal_or_not():
-    """A new one is named in ``payments/personal.py``: what it is, how long it is kept, how it goes."""
+    """A new one is named in ``payments/personal_data/personal.py``: what it is, how long it is kept, how it
+    goes."""
     said: dict[str, list[str]] = {}
     for held in (*personal.HELD, *personal.LOOSE):
         said.setdefault(held.table, []).append(held.column)

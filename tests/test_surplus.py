@@ -14,24 +14,16 @@ import commands.surplus
 import manage
 from db.models import SurplusMove
 from db.money import Money
-from payments import (
-    adjustments,
-    closing,
-    integrity,
-    journaling,
-    last_stage,
-    reconciled,
-    reconciliation,
-    sign_offs,
-    staff,
-    surplus,
-    timeline,
-)
+from payments import timeline
+from payments.access import staff
+from payments.access.people import Role
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Review, Status
 from payments.matching import Target
-from payments.parts import Part
-from payments.people import Role
+from payments.reconciling import reconciliation, surplus
+from payments.reconciling.parts import Part
+from payments.sign_off import adjustments, closing, journaling, last_stage, reconciled, sign_offs
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_closing import MONDAY, TUESDAY, Desk
 from tests.test_reconciliation import ORGANISER, PRICE

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Link
-from payments import links, sync
+from payments.asking import links
 from payments.errors import GatewayUnavailable
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Effect
 from tests import desk
 from tests.desk import issue, make_event, payment_of

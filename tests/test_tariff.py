@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from db.money import LARGEST_MINOR, Money
 from payments.errors import InvalidInput
-from payments.tariff import METHODS, Charged, Rates, Tariff, check_fees, effective_rates, share
+from payments.lump_sums.tariff import METHODS, Charged, Rates, Tariff, check_fees, effective_rates, share
 
 DAY = date(2026, 3, 10)
 TARIFF = Tariff(

@@ -30,63 +30,44 @@ from db.models import (
 )
 from db.money import Money
 from db.session import Sessions, open_engine
-from payments import (
-    accounts,
-    admission,
-    amounts,
-    attention,
-    bulk,
-    claims,
-    disputes,
-    door,
-    erasing,
-    imports,
-    inbox,
-    keyring,
-    legacy,
-    lifecycle,
-    links,
-    notifying,
-    obligations,
-    organisers,
-    parts,
-    payer_memory,
-    rates,
-    reconciliation,
-    refund_orders,
-    refund_runs,
-    reminders,
-    replay,
-    settlements,
-    shifts,
-    staff,
-    surplus,
-    timeline,
-    two_people,
-)
-from payments.bank_batches import Account
-from payments.cases import Decision
-from payments.courier import Courier
-from payments.deeds import Deed, Given
-from payments.door import Taking
+from payments import legacy, lifecycle, obligations, timeline
+from payments.access import staff
+from payments.access.people import SYSTEM, Role
+from payments.asking import links, reminders
+from payments.asking.courier import Courier
+from payments.asking.reminders import Plan
+from payments.at_the_door import admission, claims, door, shifts
+from payments.at_the_door.door import Taking
+from payments.bank import accounts, imports
+from payments.deciding import attention, bulk
+from payments.deciding.cases import Decision
+from payments.deciding.deeds import Deed, Given
+from payments.finding.search import Filter
 from payments.gateways import Answer
-from payments.inbox import Message
+from payments.hearing import inbox, replay
+from payments.hearing.inbox import Message
+from payments.keeping import keyring
 from payments.lifecycle import Kind, Method, Review, Source
+from payments.lump_sums import settlements
 from payments.matching import Target
+from payments.money_back import disputes, refund_orders, refund_runs
+from payments.money_back.bank_batches import Account
 from payments.obligations import Draft
-from payments.organisers import Organiser
 from payments.papers import issuing
 from payments.papers.bodies import BillTo, PaperKind
 from payments.papers.issuing import Wanted
+from payments.payers.places import PlaceDraft
 from payments.payouts.files import PayoutMapping
-from payments.people import SYSTEM, Role
-from payments.places import PlaceDraft
-from payments.prices import Choice
+from payments.personal_data import erasing
 from payments.proofs.files import Prepared
-from payments.reminders import Plan
-from payments.search import Filter
+from payments.reconciling import parts, payer_memory, reconciliation, surplus
+from payments.second_person import two_people
+from payments.second_person.two_people import Returned
+from payments.selling import amounts, organisers, rates
+from payments.selling.organisers import Organiser
+from payments.selling.prices import Choice
+from payments.telling import notifying
 from payments.timeline import TimelineView
-from payments.two_people import Returned
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of, proved
 from tests.storm import Storm, steps_of
 from tests.test_reconciliation import PLAIN

@@ -8,11 +8,15 @@ import pytest
 from sqlalchemy import select, update
 
 from db.models import AuditEntry, BankAccount, EventAccount, PersonRow
-from payments import accounts, approvals, eft, entrusting, people, standstill, two_people
-from payments.approvals import State, What
-from payments.eft import Account, AccountKind
+from payments.access import people
+from payments.access.people import SYSTEM, Role
+from payments.at_the_door import eft
+from payments.at_the_door.eft import Account, AccountKind
+from payments.bank import accounts
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
-from payments.people import SYSTEM, Role
+from payments.second_person import approvals, entrusting, two_people
+from payments.second_person.approvals import State, What
+from payments.watching import standstill
 from tests.desk import ADMIN
 from tests.test_approvals import somebody
 from tests.test_entrusting import alone, came_in, desk, did, entries

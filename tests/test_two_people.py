@@ -11,13 +11,18 @@ from sqlalchemy.exc import DatabaseError
 
 from db.models import Admission, Receipt, Refund
 from db.money import Money
-from payments import approvals, claims, integrity, moves, sync, timeline, two_people
+from payments import timeline
+from payments.access.people import Person, Role
+from payments.at_the_door import claims
+from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer
+from payments.hearing import sync
 from payments.lifecycle import Method, Status
-from payments.people import Person, Role
 from payments.proofs import files
-from payments.two_people import Returned
+from payments.second_person import approvals, two_people
+from payments.second_person.two_people import Returned
+from payments.selling import moves
 from tests.desk import issue, make_event, payment_of
 from tests.test_approvals import somebody
 from tests.test_claims import KEYS, PAID_ON, photo

@@ -8,8 +8,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-from payments import accounts, imports
-from payments.people import Role
+from payments.access.people import Role
+from payments.bank import accounts, imports
 from tests.desk import ADMIN
 from tests.test_pages import Desk, all_html, desk, everything
 from ui import uploads

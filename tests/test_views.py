@@ -8,14 +8,16 @@ from sqlalchemy import func, select
 
 from db.models import AuditEntry, SavedView
 from db.money import Money
-from payments import choices, search, standstill, views
+from payments.access import choices
+from payments.access.people import SYSTEM, Role
+from payments.access.staff import create_person
 from payments.dates import Span
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.finding import search, views
+from payments.finding.search import Filter
 from payments.lifecycle import Status
-from payments.people import SYSTEM, Role
-from payments.search import Filter
-from payments.staff import create_person
-from payments.stages import Stage
+from payments.live.stages import Stage
+from payments.watching import standstill
 from tests.desk import make_event
 from tests.samples import make_payment
 

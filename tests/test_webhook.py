@@ -10,14 +10,18 @@ from sqlalchemy import func, select, update
 
 import return_page
 from db.models import InboxEvent, Link, Payment, TimelineEntry, UnverifiedEvent
-from payments import inbox, intake, lifecycle, payer_pages, reminders, terms
+from payments import lifecycle
+from payments.asking import reminders
 from payments.errors import NotKept
 from payments.gateways import Answer, GatewayEvent
 from payments.gateways.ikhokha import sign
-from payments.inbox import Message
-from payments.intake import Intake
+from payments.hearing import inbox, intake
+from payments.hearing.inbox import Message
+from payments.hearing.intake import Intake
 from payments.lifecycle import SETTLED, Source, Status
-from payments.payer_words import Language
+from payments.payers import payer_pages
+from payments.payers.payer_words import Language
+from payments.selling import terms
 from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.hook import PATH, Hook, Reply, event, request, run_apart, serving, settings_for, signed, wait_until
 

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 import deadlines
 import webhook
 from db.models import InboxEvent
-from payments.intake import Intake
+from payments.hearing.intake import Intake
 from tests.hook import (
     ENVIRON,
     PATH,

@@ -3,7 +3,7 @@
 import pytest
 
 from db.money import Money
-from payments import reconciliation, whose
+from payments.reconciling import reconciliation, whose
 from tests.desk import ADMIN
 from tests.test_reconciliation import PRICE, Bench
 

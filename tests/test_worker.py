@@ -10,7 +10,7 @@ from db.session import Sessions, open_engine
 from payments import dates
 from payments.errors import GatewayUnavailable
 from payments.gateways import Answer
-from payments.worker import MISSED, SWEEP_AGAIN, Worker, pulse
+from payments.working.worker import MISSED, SWEEP_AGAIN, Worker, pulse
 from tests.desk import FakeGateway, issue, make_event, payment_of
 
 AWAY = GatewayUnavailable("The gateway cannot be reached.")

@@ -3,12 +3,12 @@
 import pytest
 
 from db.money import Money
-from payments import approvals, two_people
+from payments.access.people import Role
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Status
 from payments.matching import Target
-from payments.parts import Decided, Part
-from payments.people import Role
+from payments.reconciling.parts import Decided, Part
+from payments.second_person import approvals, two_people
 from tests.test_approvals import somebody
 from tests.test_reconciliation import Bench
 

@@ -3,11 +3,13 @@
 import streamlit as st
 
 import bootstrap
-from payments import approvals, eft, entrusting, people
-from payments.approvals import ApprovalView, State, What
-from payments.eft import Account, AccountKind
-from payments.events import EventView
-from payments.people import Person
+from payments.access import people
+from payments.access.people import Person
+from payments.at_the_door import eft
+from payments.at_the_door.eft import Account, AccountKind
+from payments.second_person import approvals, entrusting
+from payments.second_person.approvals import ApprovalView, State, What
+from payments.selling.events import EventView
 from ui.here import error_boundary
 from ui.pieces import escape, moment, plain
 from ui.proving import act, go, tell

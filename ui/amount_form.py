@@ -5,11 +5,12 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import agreed, amounts, families, two_people
-from payments.amounts import Wanted
-from payments.families import Agreed, Related
-from payments.people import Person
-from payments.search import PaymentDetail
+from payments.access.people import Person
+from payments.finding.search import PaymentDetail
+from payments.second_person import two_people
+from payments.selling import agreed, amounts, families
+from payments.selling.amounts import Wanted
+from payments.selling.families import Agreed, Related
 from ui.claims import amount_of
 from ui.pieces import escape, plain
 from ui.walk import turn_to

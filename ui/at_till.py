@@ -7,9 +7,9 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import door
-from payments.door import Slip, Taken
-from payments.people import Person
+from payments.access.people import Person
+from payments.at_the_door import door
+from payments.at_the_door.door import Slip, Taken
 from ui.components import announce
 from ui.organiser_form import till_receipt
 from ui.pieces import big, facts

@@ -16,14 +16,16 @@ from typing import Any
 
 import bootstrap
 import words
-from payments import dates, overview, vitals
-from payments.alerts import AlertView, Severity
-from payments.figures import Figure
-from payments.funnel import Outcome
+from payments import dates
+from payments.access.people import Action, Person
 from payments.lifecycle import Status
-from payments.overview import AttentionItem, Live
-from payments.people import Action, Person
-from payments.takings import Compared
+from payments.live import overview
+from payments.live.figures import Figure
+from payments.live.funnel import Outcome
+from payments.live.overview import AttentionItem, Live
+from payments.live.takings import Compared
+from payments.watching import vitals
+from payments.watching.alerts import AlertView, Severity
 from ui import charts, pieces
 from ui.payments_list import listing
 from words import filters as filter_words

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import words
-from payments.card_watch import WaitingSlips
+from payments.at_the_door.card_watch import WaitingSlips
 from ui.pieces import escape, moment, plain
 
 

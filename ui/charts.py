@@ -16,9 +16,9 @@ import streamlit as st
 
 import words
 from db.money import Money
-from payments import filters
-from payments.figures import Figure
-from payments.search import Filter
+from payments.finding import filters
+from payments.finding.search import Filter
+from payments.live.figures import Figure
 from ui.components import component
 
 #: Signs of one word that a card is wide enough for, in its usual size.

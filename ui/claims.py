@@ -9,10 +9,11 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import bootstrap
 import words
 from db.money import Money
-from payments import claims, dates
-from payments.claims import ClaimDraft, ClaimView, ProofView, Suspicion
+from payments import dates
+from payments.access.people import Action, Person
+from payments.at_the_door import claims
+from payments.at_the_door.claims import ClaimDraft, ClaimView, ProofView, Suspicion
 from payments.errors import InvalidInput
-from payments.people import Action, Person
 from payments.proofs import files
 from payments.proofs.files import Prepared
 from payments.proofs.suspicion import Finding

@@ -5,11 +5,13 @@ from datetime import date
 import streamlit as st
 
 import bootstrap
-from payments import choices, closing_papers, reconciled, transit
+from payments.access import choices
+from payments.access.people import Action, Person
 from payments.errors import Conflict
-from payments.journal import Book, Package
-from payments.people import Action, Person
-from payments.reconciled import Entry, Reconciled, Row
+from payments.lump_sums import transit
+from payments.sign_off import closing_papers, reconciled
+from payments.sign_off.journal import Book, Package
+from payments.sign_off.reconciled import Entry, Reconciled, Row
 from ui.here import error_boundary, require
 from ui.pieces import escape, facts, file_link, ledger, moment, plain
 

@@ -3,9 +3,10 @@
 import streamlit as st
 
 import bootstrap
-from payments import overview, whose
-from payments.exceptions import Candidate, ExceptionView
-from payments.people import Person
+from payments.access.people import Person
+from payments.live import overview
+from payments.reconciling import whose
+from payments.reconciling.exceptions import Candidate, ExceptionView
 from ui.pieces import escape, plain
 
 #: What was found for the line that was looked at last, until anything changes: its drawer is drawn often.

@@ -5,11 +5,13 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import chargebacks, dates, disputes, two_people
-from payments.disputes import BY_CARD, STEPS, DisputeView, State, Told, Why
-from payments.people import Action, Person
-from payments.search import PaymentDetail
-from payments.two_people import Gone
+from payments import dates
+from payments.access.people import Action, Person
+from payments.finding.search import PaymentDetail
+from payments.money_back import chargebacks, disputes
+from payments.money_back.disputes import BY_CARD, STEPS, DisputeView, State, Told, Why
+from payments.second_person import two_people
+from payments.second_person.two_people import Gone
 from ui.claims import amount_of, ask_proof, prepared
 from ui.here import error_boundary, require
 from ui.pieces import facts, file_link, plain, trouble

@@ -8,12 +8,18 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import as_of, banked, cancellation, last_stage, links, notes, outbox, references, search, sync
+from payments import cancellation, notes, references
+from payments.access.people import Action, Person
+from payments.asking import links
 from payments.errors import PaymentsError
+from payments.finding import as_of, search
+from payments.finding.search import LinkDetail, PaymentDetail
+from payments.hearing import sync
 from payments.lifecycle import SETTLED
-from payments.people import Action, Person
-from payments.reconciliation import BANK_LINE
-from payments.search import LinkDetail, PaymentDetail
+from payments.lump_sums import banked
+from payments.reconciling.reconciliation import BANK_LINE
+from payments.sign_off import last_stage
+from payments.telling import outbox
 from ui.amount_form import agreed_of
 from ui.claims import claims_list
 from ui.components import hotkeys

@@ -3,11 +3,12 @@
 import streamlit as st
 
 import bootstrap
-from payments import dates, eft
-from payments.eft import Sheet
+from payments import dates
+from payments.access.people import Action, Person
+from payments.at_the_door import eft
+from payments.at_the_door.eft import Sheet
 from payments.errors import PaymentsError
-from payments.people import Action, Person
-from payments.search import PaymentDetail
+from payments.finding.search import PaymentDetail
 from ui.claims import claim_form, claims_told
 from ui.here import error_boundary, require
 from ui.pieces import facts, plain

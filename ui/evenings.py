@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 import words
-from payments.evenings import Evening
+from payments.reconciling.evenings import Evening
 from ui.pieces import bars, plain
 
 

@@ -6,11 +6,12 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import dates, exchange, rates
+from payments import dates
+from payments.access.people import Action, Person
 from payments.errors import InvalidInput
-from payments.exchange import FOREIGN
-from payments.people import Action, Person
-from payments.rates import Rate
+from payments.selling import exchange, rates
+from payments.selling.exchange import FOREIGN
+from payments.selling.rates import Rate
 from ui.here import error_boundary
 from ui.pieces import escape, plain
 

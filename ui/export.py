@@ -8,16 +8,18 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import as_of, dates, filters, grammar, overview, search
-from payments.approvals import State
-from payments.closing_papers import PaperView
+from payments import dates
+from payments.access.people import Action, Person
 from payments.exports import layout as layouts
 from payments.exports import presets, records, run, verify
 from payments.exports.layout import COLUMNS, Format, Layout, Separator, Zone
 from payments.exports.presets import Preset
 from payments.exports.records import ExportView
-from payments.people import Action, Person
-from payments.search import Filter, Totals
+from payments.finding import as_of, filters, grammar, search
+from payments.finding.search import Filter, Totals
+from payments.live import overview
+from payments.second_person.approvals import State
+from payments.sign_off.closing_papers import PaperView
 from ui.components import download
 from ui.filter_bar import event_names
 from ui.here import error_boundary, require

@@ -17,13 +17,15 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import dates, events, filters, grammar, search, views
+from payments import dates
+from payments.access.people import Person
 from payments.errors import InvalidInput, NotFound, briefly
-from payments.exchange import FOREIGN
+from payments.finding import filters, grammar, search, views
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
-from payments.people import Person
-from payments.search import Filter
-from payments.stages import Stage
+from payments.live.stages import Stage
+from payments.selling import events
+from payments.selling.exchange import FOREIGN
 from ui.payments_list import ORDERS
 from ui.pieces import escape, problem
 from words import filters as filter_words

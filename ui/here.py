@@ -10,9 +10,11 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import bootstrap
-from payments import health, people, refusals, signin
+from payments.access import people, signin
+from payments.access.people import Action, Person
+from payments.books import refusals
 from payments.errors import NotAllowed, PaymentsError
-from payments.people import Action, Person
+from payments.watching import health
 from ui.components import component
 from ui.pieces import empty_state, problem, way_in
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import log10
 
 import words
-from payments.job_log import Job, RunView
+from payments.working.job_log import Job, RunView
 from ui.pieces import Strip, moment, strips
 
 #: As many of the last runs as a phone has room for beside each other.

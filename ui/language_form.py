@@ -3,9 +3,9 @@
 import streamlit as st
 
 import bootstrap
-from payments import payer_language, payer_pages, payer_words
-from payments.payer_words import Language, Text
-from payments.people import Action
+from payments.access.people import Action
+from payments.payers import payer_language, payer_pages, payer_words
+from payments.payers.payer_words import Language, Text
 from ui.here import error_boundary, require
 from ui.pieces import facts, moment, plain
 

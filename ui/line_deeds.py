@@ -9,12 +9,13 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import proposing, reconciliation, surplus, two_people
+from payments.access.people import Action
 from payments.errors import PaymentsError, briefly
-from payments.exceptions import Candidate, ExceptionView
 from payments.matching import Target
-from payments.parts import WRITE_OFF_LIMIT, Decided, Part
-from payments.people import Action
+from payments.reconciling import proposing, reconciliation, surplus
+from payments.reconciling.exceptions import Candidate, ExceptionView
+from payments.reconciling.parts import WRITE_OFF_LIMIT, Decided, Part
+from payments.second_person import two_people
 from ui.here import require
 from ui.pieces import escape
 

@@ -6,11 +6,11 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import exceptions, matched
-from payments.exceptions import Candidate, ExceptionView
+from payments.access.people import Action, Person
 from payments.matching import Target, Way
-from payments.parts import WRITE_OFF_LIMIT, Part
-from payments.people import Action, Person
+from payments.reconciling import exceptions, matched
+from payments.reconciling.exceptions import Candidate, ExceptionView
+from payments.reconciling.parts import WRITE_OFF_LIMIT, Part
 from payments.typed import amount_typed
 from ui import line_deeds
 from ui.could_be import could_be

@@ -6,10 +6,10 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import late, reissue
+from payments.access.people import Action, Person
+from payments.asking import late, reissue
+from payments.finding.search import LinkDetail, PaymentDetail
 from payments.lifecycle import NEVER_MADE, SETTLED
-from payments.people import Action, Person
-from payments.search import LinkDetail, PaymentDetail
 from ui.here import error_boundary, require
 from ui.pieces import escape, facts, moment, plain
 from ui.walk import turn_to

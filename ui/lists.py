@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 import words
-from payments.replay import MessageRow
+from payments.hearing.replay import MessageRow
 from ui.components import component
 from ui.pieces import moment
 

@@ -7,11 +7,12 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import dates, explaining
+from payments import dates
+from payments.access.people import Action, Person
 from payments.errors import PaymentsError
-from payments.explaining import Unexplained
+from payments.lump_sums import explaining
+from payments.lump_sums.explaining import Unexplained
 from payments.payouts import Explanation
-from payments.people import Action, Person
 from ui.here import error_boundary, require
 from ui.pieces import escape, plain, problem
 from ui.proving import tell

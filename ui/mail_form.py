@@ -3,9 +3,10 @@
 import streamlit as st
 
 import bootstrap
-from payments import choices, events
-from payments.choices import Mail
-from payments.people import Action, Person
+from payments.access import choices
+from payments.access.choices import Mail
+from payments.access.people import Action, Person
+from payments.selling import events
 from ui.here import error_boundary, require
 from ui.pieces import escape, plain
 

@@ -8,14 +8,15 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import bulk, events
-from payments.bulk import Preview, Progress, Target
-from payments.cases import Decision
-from payments.deeds import APPROVABLE, NEEDS, UNDOABLE, Deed, Given
+from payments.access.people import Action, Person
+from payments.deciding import bulk
+from payments.deciding.bulk import Preview, Progress, Target
+from payments.deciding.cases import Decision
+from payments.deciding.deeds import APPROVABLE, NEEDS, UNDOABLE, Deed, Given
 from payments.errors import PaymentsError
-from payments.events import State
-from payments.people import Action, Person
-from payments.search import COUNT_CAP, Filter
+from payments.finding.search import COUNT_CAP, Filter
+from payments.selling import events
+from payments.selling.events import State
 from ui.here import error_boundary, require
 from ui.pieces import empty_state, escape, moment, plain, problem
 from ui.proving import confirm_here, go

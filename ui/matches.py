@@ -5,10 +5,10 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import matched
-from payments.matched import MatchView
+from payments.access.people import Action, Person
 from payments.matching import Target
-from payments.people import Action, Person
+from payments.reconciling import matched
+from payments.reconciling.matched import MatchView
 from ui.pieces import empty_state, moment, plain
 from words import bank as bank_words
 

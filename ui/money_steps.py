@@ -7,13 +7,15 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import approvals, dates, events, moves, two_people
-from payments.approvals import ApprovalView, State
-from payments.events import State as EventState
+from payments import dates
+from payments.access.people import Action, Person
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import CLOSED, SETTLED
-from payments.people import Action, Person
-from payments.search import PaymentDetail
-from payments.two_people import RETURNS, Returned
+from payments.second_person import approvals, two_people
+from payments.second_person.approvals import ApprovalView, State
+from payments.second_person.two_people import RETURNS, Returned
+from payments.selling import events, moves
+from payments.selling.events import State as EventState
 from ui.amount_form import amount_form
 from ui.claims import amount_of, ask_proof, claim_form, prepared
 from ui.disputes import can_be_disputed, dispute_form

@@ -5,9 +5,9 @@ import streamlit as st
 import bootstrap
 import words
 from payments import legacy
+from payments.access.people import Person
+from payments.finding.search import PaymentRow
 from payments.legacy import RecordView
-from payments.people import Person
-from payments.search import PaymentRow
 from ui.pieces import facts, plain
 
 _CLAIMED = "claimed"

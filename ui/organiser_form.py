@@ -4,11 +4,13 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import door, organisers, receipts
-from payments.events import EventView
-from payments.organisers import Organiser
-from payments.people import Action, Person
-from payments.search import PaymentDetail
+from payments.access.people import Action, Person
+from payments.at_the_door import door
+from payments.finding.search import PaymentDetail
+from payments.payers import receipts
+from payments.selling import organisers
+from payments.selling.events import EventView
+from payments.selling.organisers import Organiser
 from ui.here import error_boundary
 from ui.pieces import file_link, moment, plain
 from ui.proving import go, tell

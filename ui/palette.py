@@ -12,11 +12,15 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import choices, conditions, dates, events, grammar, search, staff, sync, views
+from payments import dates
+from payments.access import choices, staff
+from payments.access.people import Action, Person
 from payments.errors import InvalidInput, PaymentsError
-from payments.people import Action, Person
+from payments.finding import conditions, grammar, search, views
+from payments.finding.search import Filter, PaymentRow
+from payments.hearing import sync
 from payments.privacy import fold
-from payments.search import Filter, PaymentRow
+from payments.selling import events
 from ui.components import component
 from ui.filter_bar import address
 from ui.here import error_boundary, require

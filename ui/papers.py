@@ -8,13 +8,13 @@ import bootstrap
 import words
 from db.money import Money
 from payments import dates
+from payments.access.people import Action, Person
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import CLOSED, SETTLED
 from payments.papers import handing, issuing
 from payments.papers.bodies import BillTo, PaperKind
 from payments.papers.handing import PaperView
 from payments.papers.issuing import Credit, Wanted
-from payments.people import Action, Person
-from payments.search import PaymentDetail
 from payments.typed import amount_typed
 from ui.here import error_boundary, require
 from ui.pieces import file_link, plain, problem

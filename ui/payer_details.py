@@ -3,8 +3,8 @@
 import streamlit as st
 
 import bootstrap
-from payments import payer_details
-from payments.people import Action
+from payments.access.people import Action
+from payments.payers import payer_details
 from ui.here import error_boundary, require
 
 

@@ -7,12 +7,15 @@ from typing import Any
 import streamlit as st
 
 import bootstrap
-from payments import links, payer_words, search, terms
+from payments.access.people import Action
+from payments.asking import links
+from payments.asking.links import LinkView
+from payments.finding import search
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import SETTLED, Status
-from payments.links import LinkView
-from payments.payer_words import Text
-from payments.people import Action
-from payments.search import PaymentDetail
+from payments.payers import payer_words
+from payments.payers.payer_words import Text
+from payments.selling import terms
 from ui.components import component
 from ui.here import error_boundary, require
 from ui.pieces import qr_picture

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 import words
-from payments import needle, search
-from payments.search import PaymentRow
+from payments.finding import needle, search
+from payments.finding.search import PaymentRow
 from ui.components import component
 from ui.pieces import moment
 

@@ -5,11 +5,12 @@ import streamlit as st
 import bootstrap
 import words
 from db.money import Money
-from payments import proposing, settlements
+from payments.access.people import Action, Person
 from payments.errors import UnknownLayout
+from payments.lump_sums import settlements
+from payments.lump_sums.settlements import FileView
 from payments.payouts.files import GatewayFile, LineKind, PayoutMapping
-from payments.people import Action, Person
-from payments.settlements import FileView
+from payments.reconciling import proposing
 from ui.here import error_boundary, require
 from ui.payout_mapping import payout_mapping_screen
 from ui.pieces import escape, facts, moment, plain, problem

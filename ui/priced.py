@@ -8,12 +8,12 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import prices
+from payments.access.people import Person
 from payments.errors import PaymentsError
-from payments.on_sale import CategoryOffer, ExtraOffer, Offers
-from payments.people import Person
-from payments.places import PlaceDraft
-from payments.prices import MOST_OF_ONE, Choice, Priced, Quote
+from payments.payers.places import PlaceDraft
+from payments.selling import prices
+from payments.selling.on_sale import CategoryOffer, ExtraOffer, Offers
+from payments.selling.prices import MOST_OF_ONE, Choice, Priced, Quote
 from ui.pieces import ledger, plain
 from ui.quoted import shared
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
-from payments import by_passkey, passkeys, proving
+from payments.access import by_passkey, passkeys, proving
+from payments.access.people import Person
+from payments.access.signin import SignedIn
 from payments.errors import NotAllowed, PaymentsError, ProveAgain
-from payments.people import Person
-from payments.signin import SignedIn
 from ui import here as door
 from ui.components import component
 from ui.pieces import escape, link_out, plain, problem

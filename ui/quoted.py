@@ -8,13 +8,14 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import quotes, rates, vat
+from payments import vat
+from payments.access.people import Person
 from payments.errors import PaymentsError
-from payments.on_sale import CategoryOffer, Offers
-from payments.people import Person
-from payments.places import PlaceDraft
-from payments.prices import Choice
-from payments.quotes import Quoted
+from payments.payers.places import PlaceDraft
+from payments.selling import quotes, rates
+from payments.selling.on_sale import CategoryOffer, Offers
+from payments.selling.prices import Choice
+from payments.selling.quotes import Quoted
 from payments.typed import amount_typed
 from ui.pieces import escape, plain, problem
 

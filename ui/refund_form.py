@@ -3,10 +3,10 @@
 import streamlit as st
 
 import bootstrap
-from payments import two_people
-from payments.bank_batches import KINDS, Account
-from payments.people import Person
-from payments.search import PaymentDetail
+from payments.access.people import Person
+from payments.finding.search import PaymentDetail
+from payments.money_back.bank_batches import KINDS, Account
+from payments.second_person import two_people
 from ui.claims import amount_of
 from ui.pieces import plain
 

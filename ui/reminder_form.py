@@ -5,13 +5,14 @@ from datetime import time
 import streamlit as st
 
 import bootstrap
-from payments import dates, reminders
-from payments.alerts import QuietHours
-from payments.events import EventView
+from payments import dates
+from payments.access.people import Action, Person
+from payments.asking import reminders
+from payments.asking.reminders import Plan
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import SETTLED
-from payments.people import Action, Person
-from payments.reminders import Plan
-from payments.search import PaymentDetail
+from payments.selling.events import EventView
+from payments.watching.alerts import QuietHours
 from ui.here import error_boundary, require
 from ui.pieces import plain
 

@@ -6,8 +6,8 @@ from datetime import date
 import streamlit as st
 
 from db.money import Money
-from payments import filters
-from payments.conditions import Filter
+from payments.finding import filters
+from payments.finding.conditions import Filter
 from payments.reports.making import basis_told
 from payments.reports.report import Cell, Column, Headline, Holds, Report, Row, Table, Value
 from payments.reports.said import said, value

@@ -6,11 +6,11 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import exceptions, rests, surplus
-from payments.exceptions import Candidate, ExceptionView
-from payments.people import Person
-from payments.rests import Fate
-from payments.surplus import Choice
+from payments.access.people import Person
+from payments.reconciling import exceptions, rests, surplus
+from payments.reconciling.exceptions import Candidate, ExceptionView
+from payments.reconciling.rests import Fate
+from payments.reconciling.surplus import Choice
 from ui import line_deeds
 from ui.claims import amount_of
 from ui.here import error_boundary

@@ -24,7 +24,7 @@ from payments.matching.rules import (
     Says,
     Sign,
 )
-from payments.rule_book import RuleDraft
+from payments.reconciling.rule_book import RuleDraft
 from ui.pieces import plain, problem
 
 TEXT, PATTERN, AMOUNT, WAY, ACCOUNT = "Text has", "Expression fits", "Amount is", "Money goes", "Account is"

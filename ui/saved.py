@@ -6,11 +6,12 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import choices, filters, views
+from payments.access import choices
+from payments.access.people import Action, Person, Role
 from payments.errors import NotFound, PaymentsError
-from payments.people import Action, Person, Role
-from payments.search import Filter
-from payments.views import View
+from payments.finding import filters, views
+from payments.finding.search import Filter
+from payments.finding.views import View
 from ui.filter_bar import address, hold
 from ui.here import error_boundary
 from ui.payments_list import COLUMNS, HANDLE, USUAL

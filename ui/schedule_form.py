@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 import bootstrap
-from payments import events, views
+from payments.access.people import Person
 from payments.errors import PaymentsError
-from payments.people import Person
+from payments.finding import views
 from payments.reports import making
 from payments.reports.period import Basis
 from payments.reports.report import Kind
@@ -24,6 +24,7 @@ from payments.schedules.plan import (
     Way,
 )
 from payments.schedules.recurrence import LAST, MOST_DAYS, WEEKDAYS, Every, Recurrence
+from payments.selling import events
 from ui.pieces import escape, plain, problem
 
 _FORMATS = {"pdf": "PDF", "xlsx": "Excel", "csv": "CSV"}

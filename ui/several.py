@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from db.money import Money
-from payments.door import Slip
+from payments.at_the_door.door import Slip
 from payments.errors import InvalidInput
-from payments.places import MOST, PlaceDraft, PlaceView
+from payments.payers.places import MOST, PlaceDraft, PlaceView
 from ui.at_till import EXACT, ask_tendered
 from ui.claims import amount_of
 from ui.pieces import ledger

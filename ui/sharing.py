@@ -6,10 +6,11 @@ from urllib.parse import quote
 import streamlit as st
 
 import bootstrap
-from payments import links, payer_words, sharing
+from payments.access.people import Person
+from payments.asking import links, sharing
 from payments.errors import Conflict
-from payments.people import Person
-from payments.search import PaymentRow
+from payments.finding.search import PaymentRow
+from payments.payers import payer_words
 from ui.components import component
 from ui.here import error_boundary
 from ui.pieces import plain

@@ -3,10 +3,10 @@
 import streamlit as st
 
 import bootstrap
-from payments import rests, surplus
-from payments.people import Action, Person
-from payments.rests import Fate
-from payments.surplus import Choice, Move, Surplus
+from payments.access.people import Action, Person
+from payments.reconciling import rests, surplus
+from payments.reconciling.rests import Fate
+from payments.reconciling.surplus import Choice, Move, Surplus
 from ui import line_deeds
 from ui.pieces import empty_state, moment, plain
 from ui.proving import act

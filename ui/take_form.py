@@ -6,15 +6,16 @@ import streamlit as st
 
 import bootstrap
 from db.money import Money
-from payments import contacts, on_sale
-from payments.door import Slip
+from payments.access.people import Action, Person
+from payments.at_the_door.door import Slip
+from payments.at_the_door.shifts import ShiftView
 from payments.errors import Conflict
-from payments.events import EventView
 from payments.obligations import Draft
-from payments.on_sale import CategoryOffer, Offers
-from payments.people import Action, Person
-from payments.places import PlaceDraft
-from payments.shifts import ShiftView
+from payments.payers import contacts
+from payments.payers.places import PlaceDraft
+from payments.selling import on_sale
+from payments.selling.events import EventView
+from payments.selling.on_sale import CategoryOffer, Offers
 from ui.at_till import EXACT, ask_slip, ask_tendered
 from ui.claims import amount_of
 from ui.pieces import escape, plain

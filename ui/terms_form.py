@@ -4,11 +4,12 @@ import streamlit as st
 
 import bootstrap
 import words
-from payments import payer_language, payer_words, terms
-from payments.events import EventView
-from payments.payer_words import Language
-from payments.people import Action
-from payments.terms import Terms
+from payments.access.people import Action
+from payments.payers import payer_language, payer_words
+from payments.payers.payer_words import Language
+from payments.selling import terms
+from payments.selling.events import EventView
+from payments.selling.terms import Terms
 from ui.here import error_boundary, require
 from ui.pieces import plain
 

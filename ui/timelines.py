@@ -7,7 +7,7 @@ from typing import Any
 
 import words
 from payments import dates
-from payments.audit_book import EntryView
+from payments.books.audit_book import EntryView
 from payments.lifecycle import Status
 from payments.timeline import TimelineView
 from ui.components import component

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from db.money import Money
-from payments import inbox, stages
-from payments.admission import Light
-from payments.cases import Decision, Reason
-from payments.deeds import Deed
-from payments.funnel import Outcome
-from payments.job_log import Job
+from payments.access.people import Role
+from payments.at_the_door.admission import Light
+from payments.at_the_door.shifts import Move
+from payments.deciding.cases import Decision, Reason
+from payments.deciding.deeds import Deed
+from payments.hearing import inbox
+from payments.hearing.replay import View
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
-from payments.people import Role
-from payments.replay import View
-from payments.shifts import Move
-from payments.stages import Stage
+from payments.live import stages
+from payments.live.funnel import Outcome
+from payments.live.stages import Stage
 from payments.timeline import UNVERIFIED
+from payments.working.job_log import Job
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from payments.approvals import State, What
+from payments.second_person.approvals import State, What
 from words import Look
 
 #: What is asked for, and what comes of approving it.

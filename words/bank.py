@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from payments.coverage import Told
-from payments.disputes import State as DisputeState
-from payments.disputes import Why
-from payments.exceptions import ExceptionView
+from payments.bank.coverage import Told
+from payments.lump_sums.payout_watch import DayState as PayoutDay
 from payments.matching.rules import (
     Account,
     All,
@@ -20,11 +18,13 @@ from payments.matching.rules import (
     Sign,
 )
 from payments.matching.rules import State as RuleState
-from payments.payout_watch import DayState as PayoutDay
-from payments.proposing import Reason
-from payments.refund_orders import State as RefundState
-from payments.refund_runs import RunState
-from payments.sign_offs import DayState, State
+from payments.money_back.disputes import State as DisputeState
+from payments.money_back.disputes import Why
+from payments.money_back.refund_orders import State as RefundState
+from payments.money_back.refund_runs import RunState
+from payments.reconciling.exceptions import ExceptionView
+from payments.reconciling.proposing import Reason
+from payments.sign_off.sign_offs import DayState, State
 from words import Look
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from payments.exports.layout import Format, Separator, Zone
-from payments.registration_changes import Becomes
+from payments.registering.registration_changes import Becomes
 from payments.sheets import RowState
 from words import Look
 

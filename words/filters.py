@@ -5,13 +5,14 @@ from datetime import date, datetime, timedelta
 
 import words
 from db.money import Money
-from payments import dates, filters, when
-from payments.conditions import TAKEN
-from payments.funnel import STATUSES, Outcome
+from payments import dates
+from payments.finding import filters, when
+from payments.finding.conditions import TAKEN
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
-from payments.overview import AttentionItem
-from payments.search import Filter
-from payments.stages import Stage
+from payments.live.funnel import STATUSES, Outcome
+from payments.live.overview import AttentionItem
+from payments.live.stages import Stage
 
 #: Groups of statuses, as people at a desk speak of them.
 GROUPS: Mapping[str, tuple[Status, ...]] = {

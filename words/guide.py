@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from payments.first_day import Step
-from payments.people import Role
+from payments.access.people import Role
+from payments.selling.first_day import Step
 
 #: What happens, and what to do then. A page's path stands in place of its name.
 Advice = tuple[tuple[str, str], ...]

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from payments import personal
-from payments.erasing import Fate
-from payments.personal import Term, Way
-from payments.retention import Terms
-from payments.subject_requests import Kind
+from payments.personal_data import personal
+from payments.personal_data.erasing import Fate
+from payments.personal_data.personal import Term, Way
+from payments.personal_data.retention import Terms
+from payments.personal_data.subject_requests import Kind
 
 KIND: Mapping[Kind, str] = {
     Kind.EXPORT: "See what is held",

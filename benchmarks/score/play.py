@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from benchmarks.score.tally import Tally
 from db.money import Money
 from payments import payouts
+from payments.lump_sums.tariff import Rates as TariffRates
+from payments.lump_sums.tariff import Tariff
 from payments.matching import (
     Batch,
     BatchKind,
@@ -24,8 +26,6 @@ from payments.matching import (
 )
 from payments.payouts import Explanation, Item, Less, Lump, explain_all, in_order
 from payments.references import with_check
-from payments.tariff import Rates as TariffRates
-from payments.tariff import Tariff
 from simulator import bank, event_day, settlements
 from simulator.bank import BankLine, Books, Truth
 from simulator.event_day import Year

@@ -22,7 +22,7 @@ class SavedView(Base):
     token: Mapped[str] = mapped_column(String(22), unique=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     name: Mapped[str | None]
-    query: Mapped[str]  # as ``payments.filters`` writes it
+    query: Mapped[str]  # as ``payments.finding.filters`` writes it
     scope: Mapped[str]  # what its owner saw when it was written: ids of events with commas between, or *
     sort: Mapped[str] = mapped_column(String(40))
     columns: Mapped[str]  # names with commas between; empty: as each person chose

@@ -8,11 +8,12 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import audit_book, dates
-from payments.audit_book import PAGE, Wanted
-from payments.chain import Verdict
+from payments import dates
+from payments.access.people import Action, Person
+from payments.books import audit_book
+from payments.books.audit_book import PAGE, Wanted
+from payments.books.chain import Verdict
 from payments.errors import Conflict
-from payments.people import Action, Person
 
 person = ui.require(Action.SEE_AUDIT)
 app = bootstrap.app()

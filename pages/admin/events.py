@@ -7,10 +7,11 @@ import bootstrap
 import ui
 import words
 from db.money import CURRENCIES
-from payments import dates, events
-from payments.events import EventDraft, EventView, Price, State
-from payments.people import Action
+from payments import dates
+from payments.access.people import Action
 from payments.references import DEFAULT_PREFIX
+from payments.selling import events
+from payments.selling.events import EventDraft, EventView, Price, State
 from payments.typed import amount_typed
 
 person = ui.require(Action.MANAGE_EVENTS)

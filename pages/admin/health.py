@@ -7,10 +7,14 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import alerts, dates, health, integrity, job_log, resealing, vitals, watch
-from payments.alerts import AlertView, Severity
-from payments.people import Action
-from payments.vitals import Health
+from payments import dates
+from payments.access.people import Action
+from payments.books import integrity
+from payments.keeping import resealing
+from payments.watching import alerts, health, vitals, watch
+from payments.watching.alerts import AlertView, Severity
+from payments.watching.vitals import Health
+from payments.working import job_log
 
 person = ui.require(Action.MANAGE_SETTINGS)
 app = bootstrap.app()

@@ -7,12 +7,15 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import approvals, dates, entrusting, events, invitations, people, signin_links, staff
-from payments.approvals import ApprovalView, State, What
-from payments.entrusting import Wanted
+from payments import dates
+from payments.access import invitations, people, signin_links, staff
+from payments.access.people import Action, Person, Role
+from payments.access.staff import PersonView
 from payments.errors import Conflict
-from payments.people import Action, Person, Role
-from payments.staff import PersonView
+from payments.second_person import approvals, entrusting
+from payments.second_person.approvals import ApprovalView, State, What
+from payments.second_person.entrusting import Wanted
+from payments.selling import events
 from words import approvals as approval_words
 
 person = ui.require(Action.MANAGE_PEOPLE)

@@ -9,12 +9,13 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import dates, retention, subject_requests, subjects
-from payments.approvals import ApprovalView, State
-from payments.contacts import Payer
-from payments.people import Action, Person, is_proven
-from payments.subject_requests import Kind, RequestView
-from payments.subjects import Candidate, Sought
+from payments import dates
+from payments.access.people import Action, Person, is_proven
+from payments.payers.contacts import Payer
+from payments.personal_data import retention, subject_requests, subjects
+from payments.personal_data.subject_requests import Kind, RequestView
+from payments.personal_data.subjects import Candidate, Sought
+from payments.second_person.approvals import ApprovalView, State
 from words import privacy as privacy_words
 
 person = ui.require(Action.HANDLE_PRIVACY)

@@ -6,10 +6,10 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import health, vitals
+from payments.access.people import Action
 from payments.errors import GatewayError
-from payments.people import Action
-from payments.vitals import Vitals
+from payments.watching import health, vitals
+from payments.watching.vitals import Vitals
 
 person = ui.require(Action.MANAGE_SETTINGS)
 app = bootstrap.app()

@@ -7,12 +7,16 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import api_keys, approvals, events, notifying, people
-from payments.api_keys import KeyView, Scope
-from payments.approvals import ApprovalView, State, What
-from payments.events import EventView
-from payments.notifying import EndpointView, NotificationView
-from payments.people import Action, Person
+from payments.access import people
+from payments.access.people import Action, Person
+from payments.registering import api_keys
+from payments.registering.api_keys import KeyView, Scope
+from payments.second_person import approvals
+from payments.second_person.approvals import ApprovalView, State, What
+from payments.selling import events
+from payments.selling.events import EventView
+from payments.telling import notifying
+from payments.telling.notifying import EndpointView, NotificationView
 from words import approvals as approval_words
 
 person = ui.require(Action.MANAGE_EVENTS)

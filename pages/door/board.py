@@ -7,10 +7,11 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import admission, events
-from payments.admission import Guest, Light
-from payments.events import EventView, State
-from payments.people import Action
+from payments.access.people import Action
+from payments.at_the_door import admission
+from payments.at_the_door.admission import Guest, Light
+from payments.selling import events
+from payments.selling.events import EventView, State
 
 person = ui.require(Action.TAKE_MONEY)
 app = bootstrap.app()

@@ -5,10 +5,11 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import events, sheets
+from payments import sheets
+from payments.access.people import Action
 from payments.errors import PaymentsError
-from payments.events import EventView, State
-from payments.people import Action
+from payments.selling import events
+from payments.selling.events import EventView, State
 from payments.sheets import Preview, RowState, SheetView
 from payments.sheets.reading import MOST_ROWS, Sheet, SheetRow
 from words import files as file_words

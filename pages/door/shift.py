@@ -9,13 +9,15 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import cash_up, dates, door, events, my_day, shifts
-from payments.cash_up import CashUp, ReportView
-from payments.door import Taken
-from payments.events import EventView, State
+from payments import dates
+from payments.access.people import Action
+from payments.at_the_door import cash_up, door, my_day, shifts
+from payments.at_the_door.cash_up import CashUp, ReportView
+from payments.at_the_door.door import Taken
+from payments.at_the_door.shifts import Move, ShiftView
 from payments.lifecycle import Method
-from payments.people import Action
-from payments.shifts import Move, ShiftView
+from payments.selling import events
+from payments.selling.events import EventView, State
 from payments.typed import amount_typed
 
 person = ui.require(Action.TAKE_MONEY)

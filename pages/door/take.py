@@ -6,30 +6,23 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import (
-    complimentary,
-    dates,
-    door,
-    eft,
-    events,
-    likeness,
-    links,
-    obligations,
-    part_links,
-    search,
-    shifts,
-)
-from payments.door import Slip, Taking
+from payments import dates, obligations
+from payments.access.people import Action
+from payments.asking import links, part_links
+from payments.asking.links import LinkView
+from payments.asking.part_links import Wanted
+from payments.at_the_door import door, eft, shifts
+from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.shifts import ShiftView
 from payments.errors import Conflict
-from payments.events import EventView, State
+from payments.finding import search
+from payments.finding.search import PaymentDetail
 from payments.lifecycle import CLOSED, SETTLED, Status
-from payments.likeness import Alike
-from payments.links import LinkView
 from payments.obligations import Draft
-from payments.part_links import Wanted
-from payments.people import Action
-from payments.search import PaymentDetail
-from payments.shifts import ShiftView
+from payments.payers import likeness
+from payments.payers.likeness import Alike
+from payments.selling import complimentary, events
+from payments.selling.events import EventView, State
 from ui.several import PartTaken
 from ui.take_form import CASH, EFT, FREE, LINK, SLIP, Sent, choose_event, choose_way, forget_form, take_form
 

@@ -8,13 +8,16 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import accounts, adjustments, closing, dates, matched, night_drafts, sign_offs
-from payments.accounts import AccountView
-from payments.closing import Draft, Figures
-from payments.coverage import Cover, Told
-from payments.matched import PartView
-from payments.people import Action, Person
-from payments.sign_offs import Day, DayState, Period, SignOffView, State
+from payments import dates
+from payments.access.people import Action, Person
+from payments.bank import accounts
+from payments.bank.accounts import AccountView
+from payments.bank.coverage import Cover, Told
+from payments.reconciling import matched
+from payments.reconciling.matched import PartView
+from payments.sign_off import adjustments, closing, night_drafts, sign_offs
+from payments.sign_off.closing import Draft, Figures
+from payments.sign_off.sign_offs import Day, DayState, Period, SignOffView, State
 from ui.month import Sign, Tile, month
 from words import bank as bank_words
 

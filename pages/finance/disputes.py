@@ -4,8 +4,8 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import disputes
-from payments.people import Action
+from payments.access.people import Action
+from payments.money_back import disputes
 from words import bank as bank_words
 
 person = ui.require(Action.RECORD)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from payments.people import Action
+from payments.access.people import Action
 
 person = ui.require(Action.EXPORT)
 

@@ -8,10 +8,11 @@ import bootstrap
 import ui
 import words
 from db.money import CURRENCIES
-from payments import dates, legacy, search
-from payments.conditions import NO_EVENT, Filter
+from payments import dates, legacy
+from payments.access.people import Action, Person
+from payments.finding import search
+from payments.finding.conditions import NO_EVENT, Filter
 from payments.legacy import Fault, Report
-from payments.people import Action, Person
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

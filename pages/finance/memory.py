@@ -5,9 +5,9 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import payer_memory
-from payments.payer_memory import Remembered
-from payments.people import Action, Person
+from payments.access.people import Action, Person
+from payments.reconciling import payer_memory
+from payments.reconciling.payer_memory import Remembered
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()

@@ -9,12 +9,14 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import dates, explained, fees, payout_list, payout_watch, reconciliation, tying
-from payments.payout_list import PayoutDetail, PayoutRow
-from payments.payout_watch import DayState, DayView
-from payments.people import Action, Person
-from payments.tariff import METHODS, Rates
-from payments.tying import LineChoice
+from payments import dates
+from payments.access.people import Action, Person
+from payments.lump_sums import explained, fees, payout_list, payout_watch, tying
+from payments.lump_sums.payout_list import PayoutDetail, PayoutRow
+from payments.lump_sums.payout_watch import DayState, DayView
+from payments.lump_sums.tariff import METHODS, Rates
+from payments.lump_sums.tying import LineChoice
+from payments.reconciling import reconciliation
 from payments.typed import amount_typed
 from ui import charts
 from ui.charts import Fall

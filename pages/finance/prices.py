@@ -9,12 +9,13 @@ import streamlit as st
 import bootstrap
 import ui
 from db.money import Money
-from payments import dates, events, on_sale, price_book
+from payments import dates
+from payments.access.people import Action
 from payments.errors import InvalidInput
-from payments.events import EventView, State
-from payments.exchange import FOREIGN
-from payments.people import Action
-from payments.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine, Sold
+from payments.selling import events, on_sale, price_book
+from payments.selling.events import EventView, State
+from payments.selling.exchange import FOREIGN
+from payments.selling.price_book import Code, ExtraPrice, Period, PriceBook, QuoteLine, Sold
 from payments.typed import amount_typed
 
 person = ui.require(Action.RECORD)

@@ -8,12 +8,15 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, bank_batches, dates, people, refund_orders, refund_runs
-from payments.accounts import AccountView
-from payments.bank_batches import Field, Layout
-from payments.people import Action, Person
-from payments.refund_orders import OrderView, State
-from payments.refund_runs import RunState, RunView
+from payments import dates
+from payments.access import people
+from payments.access.people import Action, Person
+from payments.bank import accounts
+from payments.bank.accounts import AccountView
+from payments.money_back import bank_batches, refund_orders, refund_runs
+from payments.money_back.bank_batches import Field, Layout
+from payments.money_back.refund_orders import OrderView, State
+from payments.money_back.refund_runs import RunState, RunView
 from words import bank as bank_words
 
 person = ui.require(Action.RECONCILE)

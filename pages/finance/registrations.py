@@ -8,11 +8,12 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import events, registration_files
-from payments.events import EventView, State
-from payments.people import Action, Person
-from payments.registration_changes import Becomes
-from payments.registration_files import COLUMNS, FileView, Looked, Preview
+from payments.access.people import Action, Person
+from payments.registering import registration_files
+from payments.registering.registration_changes import Becomes
+from payments.registering.registration_files import COLUMNS, FileView, Looked, Preview
+from payments.selling import events
+from payments.selling.events import EventView, State
 from payments.sheets.reading import MOST_ROWS, Column
 from words import files as file_words
 

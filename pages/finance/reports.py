@@ -6,12 +6,14 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments import dates, events, when
-from payments.people import Action, Person
+from payments import dates
+from payments.access.people import Action, Person
+from payments.finding import when
 from payments.reports import asking, keeping, making
 from payments.reports.making import ABOUT, BASIS, OF_ONE_EVENT
 from payments.reports.period import PRESETS, Basis, Period
 from payments.reports.report import Asked, Kind, Report
+from payments.selling import events
 from ui import charts
 
 person = ui.require(Action.EXPORT)

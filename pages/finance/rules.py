@@ -7,11 +7,12 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import accounts, rule_book
+from payments.access.people import Action, Person
+from payments.bank import accounts
 from payments.errors import InvalidInput, PaymentsError
 from payments.matching.rules import ENOUGH, State
-from payments.people import Action, Person
-from payments.rule_book import RuleDraft, RuleView, Tried
+from payments.reconciling import rule_book
+from payments.reconciling.rule_book import RuleDraft, RuleView, Tried
 from ui.rule_form import rule_form
 from words import bank as bank_words
 

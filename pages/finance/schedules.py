@@ -4,7 +4,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments.people import Action
+from payments.access.people import Action
 from payments.schedules import book
 from payments.schedules.book import RunView, ScheduleView
 from payments.schedules.plan import Plan, Way

@@ -11,11 +11,12 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, coverage, imports, matched, proposing, quarantine, reconciliation
-from payments.accounts import AccountView
+from payments.access.people import Action, Person
+from payments.bank import accounts, coverage, imports, quarantine
+from payments.bank.accounts import AccountView
+from payments.bank.imports import FileView, Look
 from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
-from payments.imports import FileView, Look
-from payments.people import Action, Person
+from payments.reconciling import matched, proposing, reconciliation
 from payments.statements import Mapping, Statement
 from payments.typed import amount_typed
 from words import bank as bank_words

@@ -9,13 +9,15 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import accounts, card_watch, evenings, exceptions
-from payments.attention import Age
+from payments.access.people import Action, Person
+from payments.at_the_door import card_watch
+from payments.bank import accounts
+from payments.deciding.attention import Age
 from payments.errors import PaymentsError
-from payments.exceptions import Candidate, ExceptionView, Summary
 from payments.matching import Target, Way
-from payments.people import Action, Person
-from payments.proposing import Reason
+from payments.reconciling import evenings, exceptions
+from payments.reconciling.exceptions import Candidate, ExceptionView, Summary
+from payments.reconciling.proposing import Reason
 from ui import line_deeds
 from ui.line_drawer import line_drawer
 from words import bank as bank_words

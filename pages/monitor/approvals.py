@@ -9,10 +9,12 @@ import bootstrap
 import ui
 import words
 from db.money import Money
-from payments import approvals, events, sign_offs, two_people
-from payments.approvals import ApprovalView, State
-from payments.people import Action, Role
-from payments.sign_offs import Period
+from payments.access.people import Action, Role
+from payments.second_person import approvals, two_people
+from payments.second_person.approvals import ApprovalView, State
+from payments.selling import events
+from payments.sign_off import sign_offs
+from payments.sign_off.sign_offs import Period
 from words import approvals as approval_words
 from words import bank as bank_words
 from words import files as file_words

@@ -8,12 +8,13 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import attention, replay, sync
-from payments.attention import Age, Bucket, CaseView, Group
-from payments.cases import DECISIONS, Reason
-from payments.deeds import Deed
+from payments.access.people import Action, Person
+from payments.deciding import attention
+from payments.deciding.attention import Age, Bucket, CaseView, Group
+from payments.deciding.cases import DECISIONS, Reason
+from payments.deciding.deeds import Deed
 from payments.errors import PaymentsError
-from payments.people import Action, Person
+from payments.hearing import replay, sync
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()

@@ -7,10 +7,11 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import dates, replay
+from payments import dates
+from payments.access.people import Action
 from payments.errors import PaymentsError
-from payments.people import Action
-from payments.replay import Message, MessageRow, Step, View
+from payments.hearing import replay
+from payments.hearing.replay import Message, MessageRow, Step, View
 
 person = ui.require(Action.SEE_INBOX)
 app = bootstrap.app()

@@ -8,7 +8,7 @@ import streamlit as st
 
 import bootstrap
 import ui
-from payments.people import Action
+from payments.access.people import Action
 from ui import board, charts
 
 ui.require(Action.SEE)

@@ -7,10 +7,11 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import as_of, filters, needle, overview, search
+from payments.access.people import Action, Person
 from payments.errors import InvalidInput
-from payments.people import Action, Person
-from payments.search import Filter, Totals
+from payments.finding import as_of, filters, needle, search
+from payments.finding.search import Filter, Totals
+from payments.live import overview
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()

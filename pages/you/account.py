@@ -7,11 +7,11 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from payments import browsers, passkeys, second_factor
-from payments.browsers import BrowserView
-from payments.people import Action
-from payments.second_factor import MONEY_ROLES, Standing
-from payments.signin import SignedIn
+from payments.access import browsers, passkeys, second_factor
+from payments.access.browsers import BrowserView
+from payments.access.people import Action
+from payments.access.second_factor import MONEY_ROLES, Standing
+from payments.access.signin import SignedIn
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()

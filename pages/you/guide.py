@@ -8,9 +8,9 @@ import bootstrap
 import menu
 import ui
 import words
-from payments import first_day
-from payments.first_day import SetUp
-from payments.people import Action, Person
+from payments.access.people import Action, Person
+from payments.selling import first_day
+from payments.selling.first_day import SetUp
 from words import guide as guide_words
 
 person = ui.require(Action.SEE)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from db.session import Sessions
-from payments import as_of
+from payments.access.people import Person
 from payments.exports import records, run
 from payments.exports.records import ExportView
 from payments.exports.run import Children, Contents
-from payments.people import Person
+from payments.finding import as_of
 
 #: Seconds between two words in the record about how far a file is.
 TELL_EVERY_S = 0.5

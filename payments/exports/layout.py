@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from payments import found
 from payments.dates import SAST, Span
 from payments.errors import InvalidInput
+from payments.finding import found
 
 
 class Format(StrEnum):

@@ -7,11 +7,11 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import ExportPreset, PersonRow
-from payments import audit
+from payments.access.people import Action, Person, check
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.exports.layout import CONFERENCE, REGISTRATIONS, Layout, from_plain, to_plain
-from payments.found import NEWEST
-from payments.people import Action, Person, check
+from payments.finding.found import NEWEST
 from payments.privacy import clean_line
 
 _LONGEST_NAME = 60

@@ -16,15 +16,17 @@ from sqlalchemy.orm import Session
 
 from db.models import Event, Export, PersonRow
 from db.money import Money
-from payments import approvals, audit, conditions, filters, found, search
-from payments.approvals import ApprovalView, What
-from payments.conditions import Filter
+from payments.access.people import Action, Person, check, proven
+from payments.books import audit
 from payments.errors import Conflict, NotFound
 from payments.exports import layout as layouts
 from payments.exports.layout import Layout
 from payments.exports.run import Contents, spans
-from payments.people import Action, Person, check, proven
+from payments.finding import conditions, filters, found, search
+from payments.finding.conditions import Filter
 from payments.references import draw
+from payments.second_person import approvals
+from payments.second_person.approvals import ApprovalView, What
 
 PREFIX = "EXP"
 #: Of so many payments a person may take columns that tell of payers without a second person.

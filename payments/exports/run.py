@@ -16,13 +16,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.money import Money
-from payments import as_of
-from payments.conditions import DAYS, Filter
+from payments.access.people import Person
 from payments.dates import Span
 from payments.errors import Conflict
 from payments.exports import statement
 from payments.exports.layout import COLUMNS, SIGNS, Layout, about
-from payments.people import Person
+from payments.finding import as_of
+from payments.finding.conditions import DAYS, Filter
 
 _ROOT = Path(__file__).parents[2]
 _MODULE = "payments.exports.child"

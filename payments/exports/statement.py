@@ -27,13 +27,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from db.models import Category, Event, Link, Payment, PaymentQuote, Place
-from payments import conditions, exchange
-from payments.conditions import Filter
+from payments.access.people import Person
 from payments.exports import lines, profiles
 from payments.exports.layout import COLUMNS, Format, Kind, Layout, Zone
-from payments.found import NEWEST, OLDEST, Found, joined, of_links, sums
-from payments.people import Person
-from payments.rows import told_links
+from payments.finding import conditions
+from payments.finding.conditions import Filter
+from payments.finding.found import NEWEST, OLDEST, Found, joined, of_links, sums
+from payments.finding.rows import told_links
+from payments.selling import exchange
 
 _HUNDRED: ColumnElement[int] = literal_column("100")
 

@@ -16,13 +16,13 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from sqlalchemy.orm import Session
 
-from payments import closing_papers
-from payments.closing_papers import PaperView
+from payments.access.people import Action, Person, check
 from payments.exports import records
 from payments.exports.layout import SIGNS
 from payments.exports.records import ExportView
 from payments.exports.run import Contents
-from payments.people import Action, Person, check
+from payments.sign_off import closing_papers
+from payments.sign_off.closing_papers import PaperView
 
 _REFERENCE = re.compile(rf"(?:DEMO_)?{records.PREFIX}_[2-9A-HJKMNP-Z]{{7}}")
 #: An XLSX is an archive: nobody unpacks more than this for us.

@@ -19,17 +19,19 @@ from db.many import some_at_once
 from db.models import Category, Event, LegacyImport, LegacyIssue, LegacyRecord
 from db.money import CURRENCIES, Money
 from db.session import Sessions
-from payments import audit, events, standstill
-from payments.conditions import NO_EVENT
+from payments.access.people import SYSTEM, Action, Person, check
+from payments.books import audit
 from payments.dates import business_day
 from payments.errors import Conflict, InvalidInput
-from payments.events import EventDraft, Price, State
+from payments.finding.conditions import NO_EVENT
 from payments.legacy.files import Entry, entries
 from payments.legacy.reading import Fault, Issue, OldRecord, Way, read
 from payments.legacy.writing import Known, Place, write
 from payments.lifecycle import Status
-from payments.people import SYSTEM, Action, Person, check
 from payments.privacy import clean, fold
+from payments.selling import events
+from payments.selling.events import EventDraft, Price, State
+from payments.watching import standstill
 
 #: Records written down together: what an interruption can undo, and how often progress is told.
 AT_ONCE = 1_000

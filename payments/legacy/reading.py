@@ -14,10 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import CURRENCIES, LARGEST_MINOR, NBSP, Money
-from payments import contacts
 from payments.dates import SAST
 from payments.errors import InvalidInput
 from payments.lifecycle import Method, Status
+from payments.payers import contacts
 from payments.privacy import PLAIN, clean, mask_card_numbers
 
 

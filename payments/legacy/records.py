@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from db.models import LegacyImport, LegacyIssue, LegacyRecord, Payment
 from payments import obligations
+from payments.access.people import Action, Person, check
 from payments.legacy.reading import Fault, Proof, Way
-from payments.people import Action, Person, check
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 
 from db.many import insert_by_name
 from db.models import Base, Event, LegacyIssue, LegacyRecord, Payment, Receipt, TimelineEntry
-from payments import references, search_text, tallies
+from payments import references
+from payments.finding import search_text
 from payments.legacy.files import Entry
 from payments.legacy.reading import Issue, OldRecord, Way
 from payments.lifecycle import Kind, Method, Source, Status
-from payments.stages import NO_CODE
+from payments.live import tallies
+from payments.live.stages import NO_CODE
 
 #: Receipts of what a person of the earlier system approved are called so.
 OLD_RECEIPT = "legacy-"

@@ -1,6 +1,6 @@
 """Where candidates come from: a few questions that an index answers. Here the book that is all in memory.
 
-``payments.book`` asks the same of the database, so that a million payments stay there.
+``payments.reconciling.book`` asks the same of the database, so that a million payments stay there.
 """
 
 from bisect import bisect_left

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import Money
-from payments.eft import Account, AccountKind
-from payments.organisers import Organiser
+from payments.at_the_door.eft import Account, AccountKind
+from payments.selling.organisers import Organiser
 from payments.vat import Bill, Line
 
 

@@ -3,7 +3,8 @@
 from sqlalchemy.orm import Session
 
 from db.models import Payment
-from payments import prices, quotes, references
+from payments import references
+from payments.selling import prices, quotes
 from payments.vat import Item
 
 

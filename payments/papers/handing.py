@@ -8,14 +8,18 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PaperPart, PaperPrint, PaperRow, Payment
 from db.money import Money
-from payments import audit, contacts, holding, lifecycle, obligations, outbox, payer_words, prints, terms
+from payments import holding, lifecycle, obligations
+from payments.access.people import Action, Person, check
+from payments.books import audit
 from payments.errors import InvalidInput
 from payments.lifecycle import CLOSED, Kind, Source
 from payments.papers import standing
 from payments.papers.bodies import BillTo, Body, PaperKind, read
 from payments.papers.issuing import row
-from payments.payer_words import Text
-from payments.people import Action, Person, check
+from payments.payers import contacts, payer_words, prints
+from payments.payers.payer_words import Text
+from payments.selling import terms
+from payments.telling import outbox
 
 MAILS = "paper:"
 

@@ -14,28 +14,20 @@ from sqlalchemy.orm import Session
 
 from db.models import PaperPart, PaperRow, Payment
 from db.money import Money
-from payments import (
-    audit,
-    contacts,
-    dates,
-    eft,
-    holding,
-    lifecycle,
-    obligations,
-    organisers,
-    receipts,
-    references,
-    search_text,
-    vat,
-)
+from payments import dates, holding, lifecycle, obligations, references, vat
+from payments.access.people import Action, Person, check
+from payments.at_the_door import eft
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound
+from payments.finding import search_text
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
-from payments.organisers import Organiser
 from payments.papers import numbering, standing
 from payments.papers.bodies import BillTo, Body, PaperKind, digest, read, title_of
 from payments.papers.charged import items_of
-from payments.people import Action, Person, check
+from payments.payers import contacts, receipts
 from payments.privacy import clean, clean_line
+from payments.selling import organisers
+from payments.selling.organisers import Organiser
 from payments.vat import Bill, Line
 
 #: What a quotation says holds for so long, and at the longest until the event begins.

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from db.models import PaperPart, PaperRow, PaperSequence, PaperSeries
 from db.upsert import insert_into
-from payments.organisers import Organiser
 from payments.papers.bodies import PaperKind, digest
 from payments.privacy import fold
 from payments.references import DEMO_PAPERS
+from payments.selling.organisers import Organiser
 
 #: A body says so once who it was for is not kept any more: its hash is of what it was.
 ERASED = "erased"

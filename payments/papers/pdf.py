@@ -10,7 +10,7 @@ from typing import Any
 from payments import dates
 from payments.papers.bodies import Body, PaperKind
 from payments.papers.handing import Handed
-from payments.receipt_pdf import line, register
+from payments.payers.receipt_pdf import line, register
 
 _WIDTH_MM = 178
 _RED, _GREY = "#a3120a", "#4a5260"

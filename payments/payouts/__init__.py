@@ -16,9 +16,9 @@ from datetime import date
 from itertools import groupby
 from typing import Protocol, TypeVar
 
+from payments.lump_sums.tariff import Tariff
 from payments.payouts.lumps import Capture, Explanation, Habits, Item, Less, Lump, as_one
 from payments.payouts.worlds import SURE, explain_all, is_likely, worst
-from payments.tariff import Tariff
 
 __all__ = [
     "Capture", "Explanation", "Habits", "Item", "Less", "Lump", "as_one", "explain", "explain_all",

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from db.money import Money
 from payments.dates import next_bank_day
+from payments.lump_sums.tariff import Tariff
 from payments.payouts.lumps import Capture, Explanation
-from payments.tariff import Tariff
 
 #: A payout reaches the bank one to three bank days after its trading day.
 FIRST_DAY, LAST_DAY = 1, 3

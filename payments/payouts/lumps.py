@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from db.money import Money
-from payments.tariff import ROUNDING_MINOR
+from payments.lump_sums.tariff import ROUNDING_MINOR
 
 
 class Less(StrEnum):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from payments.lump_sums.tariff import METHODS, ROUNDING_MINOR, Tariff
 from payments.payouts.lumps import Capture, Habits
-from payments.tariff import METHODS, ROUNDING_MINOR, Tariff
 
 #: The gateway's own rounding: of the sums that are off, how many are so by one cent, by two.
 _OFF_BY = {1: 0.4, -1: 0.4, 2: 0.1, -2: 0.1}

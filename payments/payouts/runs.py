@@ -12,9 +12,9 @@ from itertools import combinations_with_replacement, islice, product
 from typing import Any, TypeVar
 
 from db.money import Money
+from payments.lump_sums.tariff import Tariff
 from payments.payouts.lumps import Capture, Explanation, Habits, Item, Lump
 from payments.payouts.mix import Alike, alike, likeliest, likelihood, spread, table, taken_off
-from payments.tariff import Tariff
 
 #: Captures held of one payout's days, and earlier ones that come with it.
 MOST_HELD, MOST_RELEASED = 4, 4

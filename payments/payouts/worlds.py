@@ -15,9 +15,9 @@ from datetime import date
 from itertools import combinations, groupby
 
 from payments.dates import next_bank_day
+from payments.lump_sums.tariff import Tariff
 from payments.payouts.lumps import Capture, Composition, Explanation, Habits, Item, Lump, composition
 from payments.payouts.runs import Run, points_of
-from payments.tariff import Tariff
 
 MOST_DAYS = 7
 OLDEST_BANK_DAYS = 8  # a trading day that old is late: a person looks

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from urllib.parse import urlencode
 
-from payments import when
+from payments.access.people import Person
 from payments.errors import InvalidInput, NotFound
-from payments.people import Person
+from payments.finding import when
 from payments.reports import making
 from payments.reports.making import ABOUT
 from payments.reports.period import Basis

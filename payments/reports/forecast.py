@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from db.models import Tally
 from db.money import Money
-from payments import patience, tallies
-from payments.conditions import LEGACY, Filter
+from payments import patience
 from payments.dates import business_day, day_span, say_days
+from payments.finding.conditions import LEGACY, Filter
 from payments.lifecycle import PENDING, Status
+from payments.live import tallies
 from payments.patience import Band, Book, Flags, Floats, Share, Whole
 from payments.reports import ledger, waiting
 from payments.reports.ledger import Scope

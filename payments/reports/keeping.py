@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from db.models import KeptReport
 from db.money import Money
 from db.session import Sessions
-from payments import as_of, audit
+from payments.access.people import Action, Person, check
+from payments.books import audit
 from payments.errors import NotFound
 from payments.exports.layout import MEDIA_TYPES, Format
-from payments.people import Action, Person, check
+from payments.finding import as_of
 from payments.references import draw
 from payments.reports import files, making
 from payments.reports.making import ABOUT

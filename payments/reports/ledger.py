@@ -40,12 +40,12 @@ from db.models import (
     SurplusMove,
 )
 from db.money import Money
-from payments.closed_days import match_day, move_day, moved_surplus
-from payments.conditions import LEGACY, TAKEN, Filter
 from payments.dates import SAST, day_span
+from payments.finding.conditions import LEGACY, TAKEN, Filter
 from payments.lifecycle import Method
 from payments.money_days import payout_day
 from payments.reports.period import OF_PAYMENTS, Basis, Period
+from payments.sign_off.closed_days import match_day, move_day, moved_surplus
 
 #: What a settlement line told of money that came by the gateway.
 TOLD = (Method.CARD, Method.INSTANT_EFT)

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from db.models import Event
 from db.session import reads_much
-from payments import as_of, conditions, events
+from payments.access.people import Action, Person, check
 from payments.errors import InvalidInput
-from payments.people import Action, Person, check
+from payments.finding import as_of, conditions
 from payments.reports import (
     fees,
     forecast,
@@ -27,6 +27,7 @@ from payments.reports import (
 from payments.reports.ledger import Scope
 from payments.reports.period import Basis
 from payments.reports.report import Asked, Headline, Kind, Report, Table
+from payments.selling import events
 
 
 @dataclass(frozen=True)

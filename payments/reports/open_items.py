@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session
 
 from db.models import AmountChange, Match, MatchPart, Payment, Refund, RefundReturn, Reversal
 from db.money import Money
-from payments import crediting, dates, tallies
-from payments.conditions import Filter
+from payments import dates
 from payments.dates import Span
+from payments.finding.conditions import Filter
 from payments.lifecycle import CLOSED, PENDING, Status
+from payments.live import tallies
+from payments.money_back import crediting
 from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Headline, Row, Table, added_up, money, text

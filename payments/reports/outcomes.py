@@ -9,15 +9,15 @@ from sqlalchemy import BigInteger, Integer, case, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payment, Receipt
-from payments import grammar
-from payments.conditions import LEGACY, ORIGINS, Filter
-from payments.funnel import STATUSES, Outcome
+from payments.finding import grammar
+from payments.finding.conditions import LEGACY, ORIGINS, Filter
 from payments.lifecycle import Status
+from payments.live.funnel import STATUSES, Outcome
+from payments.live.stages import Stage
 from payments.reports import ledger, reach
 from payments.reports.ledger import GATEWAY, WAYS, Scope
 from payments.reports.report import Cell, Column, Headline, Holds, Row, Table, added_up, count, text
 from payments.reports.takings import HEADS
-from payments.stages import Stage
 
 _OUTCOMES = {
     Outcome.PAID: "Paid",

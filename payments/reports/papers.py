@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from db.session import Sessions
-from payments import as_of, audit
+from payments.access.people import Action, Person, check
+from payments.books import audit
 from payments.dates import SAST, business_day
 from payments.errors import NotFound
 from payments.exports.layout import MEDIA_TYPES, Format
-from payments.people import Action, Person, check
+from payments.finding import as_of
 from payments.references import draw
 from payments.reports import asking, files, keeping, pdf
 from payments.reports.making import make

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
-from payments.receipt_pdf import line, numbered, register
+from payments.payers.receipt_pdf import line, numbered, register
 from payments.reports import fan_pdf
 from payments.reports.files import about
 from payments.reports.report import Column, Holds, Report, Row, Table

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from payments import grammar, when
 from payments.dates import Span, business_day, day_span, say_days, say_moment
 from payments.errors import InvalidInput
+from payments.finding import grammar, when
 
 
 class Basis(StrEnum):

@@ -10,14 +10,14 @@ from sqlalchemy import ColumnElement, Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Payment
-from payments.conditions import Filter
 from payments.dates import Span
+from payments.finding.conditions import Filter
 from payments.lifecycle import Method
+from payments.live.stages import Stage
 from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Column, Holds, Row, Table, added_up, count, text
 from payments.reports.takings import HEADS
-from payments.stages import Stage
 
 _ALL = tuple(Stage)
 _HEADS = {

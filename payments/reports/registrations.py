@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Payment
 from db.money import Money
-from payments.conditions import LEGACY, Filter
-from payments.funnel import STATUSES, Outcome
+from payments.finding.conditions import LEGACY, Filter
+from payments.live.funnel import STATUSES, Outcome
 from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Headline, Row, Table, added_up, count, money, text

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from db.money import Money
-from payments.conditions import Filter
+from payments.finding.conditions import Filter
 from payments.reports.period import Basis, Period
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.models import PayoutLine
 from db.money import Money
-from payments.conditions import Filter
+from payments.finding.conditions import Filter
 from payments.reports import ledger
 from payments.reports.ledger import EARLIER, GATEWAY, Scope
 from payments.reports.report import Cell, Headline, Row, Table, added_up, count, money, text

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from db.session import Sessions
-from payments import as_of, dates, tallies
+from payments import dates
+from payments.access.people import Person, check
 from payments.errors import PaymentsError
-from payments.people import Person, check
+from payments.finding import as_of
+from payments.live import tallies
 from payments.reports import making
 from payments.reports.report import Asked, Report
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from db.models import Payment, Payout, PayoutLine, Receipt, Reversal
 from db.money import Money
-from payments import dates, organisers
-from payments.conditions import LEGACY, Filter
+from payments import dates
+from payments.finding.conditions import LEGACY, Filter
 from payments.lifecycle import Method
 from payments.money_days import payout_day
 from payments.reports import ledger, revenue
@@ -35,6 +35,7 @@ from payments.reports.report import (
 )
 from payments.reports.revenue import Sums
 from payments.reports.takings import HEADS
+from payments.selling import organisers
 
 _BEGINNING = date(2000, 1, 1)
 _PAID_OVER = (

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from db.models import Match, MatchPart, Payout, PayoutLine, Receipt, Reversal, Tally
 from db.money import Money
-from payments import dates, tallies, transit
-from payments.conditions import Filter
+from payments import dates
+from payments.access.people import Action, Person, check
+from payments.finding.conditions import Filter
 from payments.lifecycle import Method
-from payments.people import Action, Person, check
+from payments.live import tallies
+from payments.lump_sums import transit
 from payments.reports import ledger
 from payments.reports.period import Period
 from payments.reports.report import Cell, Column, Headline, Holds, Table, added_up, count, money, text

@@ -26,12 +26,13 @@ from sqlalchemy.orm import Session
 
 from db.among import among, told
 from db.models import Event, Link, Payment, Receipt, Reversal, TallyMonth, TimelineEntry
-from payments import patience, tallies
-from payments.conditions import API, LEGACY, LET_GO
+from payments import patience
 from payments.dates import day_span
+from payments.finding.conditions import API, LEGACY, LET_GO
 from payments.lifecycle import PENDING, Kind, Status
+from payments.live import tallies
+from payments.live.takings import in_scope
 from payments.patience import Book, Floats, Whole
-from payments.takings import in_scope
 
 #: How far back it is looked, and of how many payments it is learned.
 _BACK = timedelta(days=730)

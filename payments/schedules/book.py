@@ -14,14 +14,17 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PersonRow, Schedule, ScheduleLink, ScheduleOpening, ScheduleRun
 from db.upsert import insert_once
-from payments import audit, events, people, views
+from payments.access import people
+from payments.access.people import Action, Person, check, is_active, person_of, proven
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.people import Action, Person, check, is_active, person_of, proven
+from payments.finding import views
 from payments.reports import making
 from payments.reports.report import Kind
 from payments.schedules import plan as plans
 from payments.schedules.outside import Outside
 from payments.schedules.plan import Plan, ReportOf, ViewOf, Way
+from payments.selling import events
 
 #: How the key of a mail begins that a file goes out by; then the time, and the place among its addresses.
 MAILS = "schedule:"

@@ -7,9 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Schedule, ScheduleLink, ScheduleOpening, ScheduleRun
-from payments import audit, guesses
+from payments.access import guesses
+from payments.access.people import SYSTEM
+from payments.books import audit
 from payments.errors import Conflict, NotFound
-from payments.people import SYSTEM
 
 PAGE, FILE = "page", "file"
 #: Openings of one link in a day: more are a machine's.

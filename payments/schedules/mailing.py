@@ -9,15 +9,17 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, Schedule, ScheduleLink, ScheduleRun
 from db.session import Sessions
-from payments import dates, guesses, outbox
+from payments import dates
+from payments.access import guesses
+from payments.access.people import Person
 from payments.errors import InvalidInput
-from payments.outbox import Hold
-from payments.people import Person
 from payments.schedules import book
 from payments.schedules import plan as plans
 from payments.schedules.book import ENDED, MAILS
 from payments.schedules.outside import Outside
 from payments.schedules.plan import Plan, ReportOf, Way
+from payments.telling import outbox
+from payments.telling.outbox import Hold
 
 #: How long a link opens its file, and how long the file is kept for it.
 LASTS = timedelta(days=7)

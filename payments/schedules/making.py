@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 
 from db.models import OutboxMail, PersonRow, Schedule, ScheduleRun
 from db.session import Sessions
-from payments import audit, standstill, views
+from payments.access.people import SYSTEM, Person
+from payments.books import audit
 from payments.errors import NotAllowed, NotFound, PaymentsError
 from payments.exports import records
 from payments.exports.delivery import Delivery
 from payments.exports.layout import Format, Layout
 from payments.exports.run import Children
-from payments.people import SYSTEM, Person
+from payments.finding import views
 from payments.reports import making, papers
 from payments.schedules import book, mailing
 from payments.schedules import plan as plans
@@ -30,6 +31,7 @@ from payments.schedules.book import FAILED, MAILS, ON, PAUSED, SENT, STOPPED, WA
 from payments.schedules.outside import Outside
 from payments.schedules.plan import COLUMNS_OF_VIEWS, Plan, ReportOf, Way
 from payments.sheets.back import File
+from payments.watching import standstill
 
 log = logging.getLogger("paydesk.schedules")
 

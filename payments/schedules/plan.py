@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from payments import contacts
 from payments.errors import InvalidInput
 from payments.exports.layout import COLUMNS, DEFAULT_COLUMNS
+from payments.payers import contacts
 from payments.privacy import clean_line
 from payments.reports import asking
 from payments.reports.period import PRESETS, Period

@@ -20,18 +20,22 @@ from db.many import some_at_once
 from db.models import Event, Link, Payment, SheetFile, SheetLine, SheetPayment
 from db.money import Money
 from db.session import Sessions
-from payments import audit, links, obligations, on_sale, standstill
+from payments import obligations
+from payments.access.people import Action, Person, check
+from payments.asking import links
+from payments.asking.links import Addresses
+from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound, PaymentsError
-from payments.events import event_row
 from payments.gateways import Gateway
 from payments.lifecycle import CLOSED, Status
-from payments.links import Addresses
 from payments.obligations import Draft
-from payments.on_sale import Offers
-from payments.people import Action, Person, check
-from payments.prices import Choice
+from payments.selling import on_sale
+from payments.selling.events import event_row
+from payments.selling.on_sale import Offers
+from payments.selling.prices import Choice
 from payments.sheets.reading import PriceLine, Sheet, SheetRow, Wanted
 from payments.sheets.reading import read as _read
+from payments.watching import standstill
 
 #: Links asked for at the same moment, and in one step.
 AT_ONCE, STEP = 5, 20

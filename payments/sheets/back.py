@@ -11,12 +11,15 @@ from datetime import datetime
 import xlsxwriter
 from sqlalchemy.orm import Session
 
-from payments import audit, payer_words, references, sheets, terms
+from payments import references, sheets
+from payments.access.people import Person
+from payments.books import audit
 from payments.errors import NotFound
 from payments.exports.csv_file import line
 from payments.exports.layout import MEDIA_TYPES, Format
-from payments.payer_words import Language, Text
-from payments.people import Person
+from payments.payers import payer_words
+from payments.payers.payer_words import Language, Text
+from payments.selling import terms
 from payments.sheets import Made, RowState
 
 OURS = ("paydesk_reference", "paydesk_link", "paydesk_status", "paydesk_problem", "paydesk_message")

@@ -12,12 +12,12 @@ from enum import StrEnum
 from itertools import islice
 
 from db.money import LARGEST_MINOR, Money
-from payments import contacts
 from payments.errors import InvalidInput, StatementFormatError
-from payments.exchange import FOREIGN
-from payments.places import MOST as MOST_PEOPLE
-from payments.places import PlaceDraft
+from payments.payers import contacts
+from payments.payers.places import MOST as MOST_PEOPLE
+from payments.payers.places import PlaceDraft
 from payments.privacy import clean, clean_line, fold
+from payments.selling.exchange import FOREIGN
 from payments.statements import kinds, workbook
 from payments.statements.tables import Table, decode, is_blank, shown_name, tables
 from payments.typed import amount_typed

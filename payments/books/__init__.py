@@ -1,0 +1,1 @@
+"""What must always hold, and who changed what: the audit, its chain, and what the database guards itself."""

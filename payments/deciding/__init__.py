@@ -1,0 +1,1 @@
+"""What a person must decide, one by one or many at once."""

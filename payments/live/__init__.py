@@ -1,0 +1,1 @@
+"""The live page, from totals that are kept in the payment's own transaction."""

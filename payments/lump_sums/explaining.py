@@ -1,0 +1,291 @@
+"""Lump sums that nobody told the captures of: asked of ``payouts``, taken when sure or when somebody says.
+
+What is asked about is a line of the bank that is a payout and no file told of, or a day's roll-up. An
+explanation is taken by itself only when it is the one that is likely; where several are as good, a person
+chooses, or nobody does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from db.models import (
+    LineException,
+    Payment,
+    Payout,
+    PayoutLine,
+    Receipt,
+    Refund,
+    Reversal,
+    StatementLine,
+)
+from db.money import Money
+from db.session import Sessions
+from payments import dates, payouts
+from payments.access.people import Action, Person, check
+from payments.bank.overlaps import OPEN
+from payments.books import audit
+from payments.errors import Conflict, NotFound
+from payments.lifecycle import Method, Source
+from payments.live import tallies
+from payments.lump_sums import explained, fees
+from payments.lump_sums.captures import STANDS
+from payments.lump_sums.explained import is_settled
+from payments.lump_sums.tariff import METHODS, ROUNDING_MINOR
+from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
+from payments.privacy import reason
+from payments.reconciling.parts import what_waits
+from payments.reconciling.reconciliation import AUTO, BY_ITSELF, PERSON
+from payments.watching import standstill
+
+#: How far back a capture may lie that a payout still brings.
+CAPTURE_DAYS, HELD_DAYS = 30, 60
+#: A line that waits so long is explained alone and keeps no later one from being taken: a person says.
+TOGETHER_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """A lump sum and all that explains it as well as anything; the nearest attempt alone when nothing does.
+
+    ``line_id`` is a line of the bank, ``payout_id`` a roll-up; one of them.
+    """
+
+    line_id: int | None
+    payout_id: int | None
+    on: date
+    amount: Money
+    text: str
+    found: tuple[Explanation, ...]
+    #: Sure, and nothing before it is undecided: what has one number is taken together; 0: not yet.
+    turn: int = 0
+    by_hand: bool = False  # a person took back what it was matched to: nothing is taken by itself again
+
+    @property
+    def is_sure(self) -> bool:
+        return payouts.is_sure(self.found)
+
+    @property
+    def key(self) -> str:
+        return f"line:{self.line_id}" if self.line_id else f"payout:{self.payout_id}"
+
+
+@dataclass
+class Run:
+    """What came of asking about every lump sum."""
+
+    asked: int = 0
+    explained: int = 0
+    tied: int = 0
+    unexplained: int = 0
+
+
+def waiting(session: Session, person: Person) -> list[Unexplained]:
+    """What nobody has explained, the oldest first, not asked about yet: ``found`` is empty."""
+    check(person, Action.SEE_BANK)
+    lines = (
+        select(StatementLine)
+        .join(LineException, LineException.line_id == StatementLine.id)
+        .where(LineException.closed_at.is_(None), LineException.reason == "payout")
+        .where(StatementLine.state == OPEN, StatementLine.amount_minor > 0)
+    )
+    found = [
+        Unexplained(line.id, None, line.on, line.amount, line.description, (), by_hand=line.by_hand)
+        for line in session.scalars(lines)
+    ]
+    rolled = select(Payout).where(Payout.explained == "", Payout.undone_at.is_(None))
+    found += [
+        Unexplained(None, one.id, _paid_on(one), Money(one.net_minor, one.currency), "Daily statement", ())
+        for one in session.scalars(rolled)
+    ]
+    return sorted(found, key=lambda one: (one.on, one.key))
+
+
+def _paid_on(payout: Payout) -> date:
+    assert payout.last_on is not None
+    return payout.paid_on or dates.next_bank_day(payout.last_on)
+
+
+def explain(session: Session, person: Person) -> list[Unexplained]:
+    """All that explains each lump sum as well as anything. Takes a second for a day of 300 captures.
+
+    Lines of the bank are explained together, since what one held or did not take off another has.
+    """
+    asked = waiting(session, person)
+    if not asked:
+        return []
+    tariff, usual, lumps = fees.tariff(session), habits(session), {}
+    for number, one in enumerate(asked, 1):
+        lumps[number] = _lump(session, number, one)
+    first = min(one.on for one in asked)
+    fresh, held, paid = _captures(session, first)
+    items = _items(session, first)
+    told: dict[int, list[Explanation]] = {}
+    by_bank = [lumps[number] for number, one in enumerate(asked, 1) if one.line_id]
+    for number, one in enumerate(asked, 1):
+        if one.payout_id:  # its day is told: only that day's captures may be in it
+            mine = _of_its_day(session, one.payout_id, fresh)
+            told[number] = payouts.explain(lumps[number], mine, tariff, held=held, items=items, habits=usual)
+    turns = {number: number for number, some in told.items() if payouts.is_sure(some)}
+    gone = {capture for number in turns for capture in told[number][0].captures}
+    left = [one for one in fresh if one not in gone]
+    late = [one for one in by_bank if one.on < asked[-1].on - timedelta(days=TOGETHER_DAYS)]
+    for one_lump in late:
+        told[one_lump.id] = payouts.explain(
+            one_lump, left, tariff, held=held, items=items, paid=paid, habits=usual
+        )
+    together = [one for one in by_bank if one not in late]
+    told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid, habits=usual)
+    by_hand = {number for number, one in enumerate(asked, 1) if one.by_hand}
+    turns |= {one.id: some[0].id for some in payouts.in_order(together, told, by_hand) for one in some}
+    return [
+        replace(one, found=tuple(told.get(number, ())), turn=turns.get(number, 0))
+        for number, one in enumerate(asked, 1)
+    ]
+
+
+def _lump(session: Session, number: int, one: Unexplained) -> Lump:
+    if one.payout_id is None:
+        return Lump(number, one.on, one.amount)
+    payout = session.get_one(Payout, one.payout_id)
+    gross, paid = Money(payout.gross_minor, payout.currency), payout.fee_minor + payout.vat_minor
+    return Lump(number, one.on, one.amount, gross, Money(paid, payout.currency))
+
+
+def habits(session: Session) -> Habits:
+    """How the gateway rounds, as the payouts that are explained show it."""
+    off = Payout.difference_minor
+    seen = select(func.count(), func.count().filter(off != 0)).where(
+        Payout.undone_at.is_(None), Payout.explained != "", off.between(-ROUNDING_MINOR, ROUNDING_MINOR)
+    )
+    return Habits().seen(*session.execute(seen).one())
+
+
+def _of_its_day(session: Session, payout_id: int, fresh: Sequence[Capture]) -> list[Capture]:
+    payout = session.get_one(Payout, payout_id)
+    return [one for one in fresh if payout.first_on and payout.last_on and _within(payout, one.on)]
+
+
+def _within(payout: Payout, day: date) -> bool:
+    return payout.first_on is not None and payout.last_on is not None and (
+        payout.first_on <= day <= payout.last_on
+    )  # fmt: skip
+
+
+def _captures(session: Session, first: date) -> tuple[list[Capture], list[Capture], set[date]]:
+    """What the gateway took and no payout has brought: of days that none tells of, and of days that one left
+    it out of; and those days."""
+    since = dates.day_span(first - timedelta(days=HELD_DAYS)).start
+    query = (
+        select(Receipt, Payment.method)
+        .join(Payment, Payment.id == Receipt.payment_id)
+        .where(Receipt.kind == Method.GATEWAY, Receipt.received_at >= since)
+        .where(~exists().where(Reversal.receipt_id == Receipt.id), ~is_settled())
+        .order_by(Receipt.id)
+    )
+    told = select(Payout).where(
+        Payout.undone_at.is_(None),
+        Payout.explained != "",
+        Payout.last_on >= first - timedelta(days=HELD_DAYS),
+    )
+    paid = {
+        one.first_on + timedelta(days=after)
+        for one in session.scalars(told)
+        if one.first_on and one.last_on
+        for after in range((one.last_on - one.first_on).days + 1)
+    }
+    fresh, held = [], []
+    for receipt, method in session.execute(query):
+        day = dates.business_day(receipt.received_at)
+        capture = Capture(receipt.id, day, receipt.amount, method if method in METHODS else None)
+        if day in paid:
+            held.append(capture)
+        elif day >= first - timedelta(days=CAPTURE_DAYS):
+            fresh.append(capture)
+    return fresh, held, paid
+
+
+def _items(session: Session, first: date) -> list[Item]:
+    """Refunds through the gateway that no payout was less by yet."""
+    taken = select(PayoutLine.refund_id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.is_not(None))
+    query = select(Refund).where(
+        Refund.method == Method.GATEWAY, Refund.id.not_in(taken),
+        Refund.refunded_on >= first - timedelta(days=HELD_DAYS),
+    )  # fmt: skip
+    return [Item(one.id, Less.REFUND, one.amount, one.refunded_on) for one in session.scalars(query)]
+
+
+# -- saying which it is -------------------------------------------------------------------------------
+
+
+def run(sessions: Sessions, person: Person, *, now: datetime) -> Run:
+    """Ask about every lump sum, and take what is sure. Raises NotAllowed, Conflict while read-only."""
+    check(person, Action.RECONCILE)
+    with sessions.read() as session:
+        standstill.refuse(session)
+        asked = explain(session, person)
+    told = Run(asked=len(asked))
+    for turn, some in groupby(sorted(asked, key=lambda one: one.turn), key=lambda one: one.turn):
+        if turn:
+            told.explained += _take(sessions, list(some), now)
+            continue
+        for one in some:
+            is_whole = bool(one.found) and one.found[0].is_whole
+            told.tied += is_whole
+            told.unexplained += not is_whole
+    with sessions.begin() as session:
+        _keep_gaps(session, asked)
+        audit.record(
+            session, person, "explain_payouts", "payouts", now=now, asked=told.asked,
+            explained=told.explained, tied=told.tied,
+        )  # fmt: skip
+        tallies.bump(session)
+    return told
+
+
+def _take(sessions: Sessions, some: Sequence[Unexplained], now: datetime) -> int:
+    """Write down what is sure: one, or those of a night whole or not at all. What changed since it was read
+    is asked about again."""
+    how: dict[str, Any] = {"how": AUTO, "by": BY_ITSELF, "source": Source.WORKER, "now": now}
+    try:
+        with sessions.begin() as session:
+            return len(explained.write_down(session, [(one, one.found[0]) for one in some], **how))
+    except Conflict:
+        return 0
+
+
+def _keep_gaps(session: Session, asked: Sequence[Unexplained]) -> None:
+    """What is missing of a line that nothing explains, for whoever raises an alarm about it."""
+    for one in asked:
+        if one.line_id is None or not one.found or one.found[0].is_whole:
+            continue
+        if (row := what_waits(session, one.line_id)) is not None:
+            gap = one.found[0].difference.minor
+            row.suggestion = {**row.suggestion, "gap_minor": gap, "gap_says": one.found[0].says}
+
+
+def accept(
+    session: Session, person: Person, asked: Unexplained, choice: int, *, now: datetime, why: str = ""
+) -> int:
+    """A person's word for which explanation it is; returns the payout. What nothing explains needs a reason.
+
+    Raises Conflict (a capture or the line is not as it was), InvalidInput, NotFound.
+    """
+    check(person, Action.RECONCILE)
+    if not 0 <= choice < len(asked.found):
+        raise NotFound("There is no such explanation.")
+    chosen = asked.found[choice]
+    if not chosen.is_whole:
+        why = reason(why)
+    how: dict[str, Any] = {"how": PERSON, "by": person.name, "source": Source.DESK, "now": now}
+    (payout,) = explained.write_down(session, [(asked, chosen)], **how, why=why)
+    audit.record(
+        session, person, "explain_payout", f"payout {payout.id}", now=now, line=asked.line_id,
+        says=chosen.says, of=len(asked.found), why=why,
+    )  # fmt: skip
+    return payout.id

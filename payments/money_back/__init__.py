@@ -1,0 +1,1 @@
+"""Money that goes back, or may have to: refunds by EFT, disputes, chargebacks, reversals, credits."""

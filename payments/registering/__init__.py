@@ -1,0 +1,1 @@
+"""Payments that other systems ask for, by their own registration ids: over the API and by file."""

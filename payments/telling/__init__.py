@@ -1,0 +1,1 @@
+"""What leaves the desk: mail, notifications to other systems, chat; queued, sent, retried, shown."""

@@ -1,0 +1,1 @@
+"""How the desk itself is doing: trouble told once, until it is over."""

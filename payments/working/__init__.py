@@ -1,0 +1,1 @@
+"""The worker: its rounds, its lease, what each job came to."""
