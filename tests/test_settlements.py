@@ -1,6 +1,7 @@
 """The gateway's payouts come in by file, by pasted statement or by the bank's line, and settle payments to
 the cent; each way can be undone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
@@ -31,8 +32,9 @@ from payments.matching import Target
 from payments.payouts import files
 from payments.payouts.files import PayoutMapping
 from payments.reconciling import exceptions, proposing, reconciliation
-from payments.reconciling.parts import Decided, Part
+from payments.reconciling.parts import Decided, Part, locked_line
 from payments.reconciling.proposing import Reason
+from tests import hook
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)
@@ -295,6 +297,32 @@ def test_what_is_written_down_as_one_is_taken_back_as_one(bench, alike):
     assert bench.came(alike[0])[0] == banked.Travelled()
     with bench.sessions.read() as session:
         assert payout_list.listing(session, ADMIN) == []
+    bench.lawful()
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)  # SQLite has one writer at a time
+def test_who_takes_a_payout_back_waits_for_its_lines_and_holds_nothing_meanwhile(bench, alike):
+    """It held the payout first and its line last, who matches a line holds them the other way about: each
+    waited for the other until the database refused one."""
+    bench.explain()
+
+    def take_back() -> None:
+        with bench.sessions.begin() as session:
+            explained.take_back(session, ADMIN, 1, "iKhokha says otherwise.", now=bench.now)
+
+    def somebody_waits() -> bool:
+        query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        with bench.sessions.read() as looking:
+            return bool(looking.scalar(query))
+
+    with ThreadPoolExecutor(1) as other:
+        with bench.sessions.begin() as session:
+            for line_id in session.scalars(select(StatementLine.id)).all():
+                locked_line(session, line_id)
+            asked = other.submit(take_back)
+            hook.wait_until(somebody_waits)
+            free = session.scalars(select(Payout.id).order_by(Payout.id).with_for_update(nowait=True)).all()
+        assert (free, asked.result()) == ([1, 2], None)
     bench.lawful()
 
 

@@ -245,6 +245,8 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
     of its night, which stand or fall together. Raises Conflict, InvalidInput, NotFound."""
     check(person, Action.RECONCILE)
     standstill.refuse(session)
+    for line_id in _lines_of_night(session, payout_id):
+        locked_line(session, line_id)  # before any payout, as whoever matches a line does
     payout = _held(session, payout_id)
     is_found = payout.explained in (AUTO, PERSON)
     for one in _standing(session, payout):
@@ -254,6 +256,15 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
         undo(session, person, payout_id, why, now=now)
 
 
+def _lines_of_night(session: Session, payout_id: int) -> Sequence[int]:
+    """The lines of the bank on which it stands, and those of its night."""
+    payout = session.get(Payout, payout_id)
+    night = banked.night_of(payout) if payout is not None else ()
+    lines = select(Match.line_id).join(MatchPart, MatchPart.match_id == Match.id)
+    lines = lines.where(MatchPart.payout_id.in_(night), Match.undone_at.is_(None))
+    return session.scalars(lines.distinct().order_by(Match.line_id)).all()
+
+
 def _standing(session: Session, payout: Payout) -> Sequence[Payout]:
     """Those of its night, held. One may be undone by itself: releases that know no nights did so."""
     night = select(Payout).where(Payout.id.in_(banked.night_of(payout)), Payout.undone_at.is_(None))
@@ -261,7 +272,8 @@ def _standing(session: Session, payout: Payout) -> Sequence[Payout]:
 
 
 def _held(session: Session, payout_id: int) -> Payout:
-    payout = session.scalar(select(Payout).where(Payout.id == payout_id).with_for_update())
+    held = select(Payout).where(Payout.id == payout_id).with_for_update()
+    payout = session.scalar(held.execution_options(populate_existing=True))
     if payout is None or payout.undone_at is not None:
         raise NotFound("There is no such payout.")
     return payout
