@@ -190,6 +190,23 @@ def test_a_line_is_taken_apart_in_its_drawer(desk):
     assert [view.reason for view in waiting(desk)] == [proposing.Reason.UNDONE]
 
 
+def test_what_breaks_under_a_button_leaves_the_page_and_says_so(desk, monkeypatch):
+    """A bug in what a button runs had left a page with nothing but its own text on it."""
+    one = owes(desk, "Zanele Mokoena")
+    banked(desk, (f"EFT {one.replace('_', '')}", "1490.00"))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH)
+
+    def broken(*_given, **_named):
+        raise ZeroDivisionError("R 1 490 of Zanele's")
+
+    monkeypatch.setattr(proposing, "propose", broken)
+    at.button(key="propose").click().run()
+    assert not at.exception
+    assert "Something broke on our side" in at.warning[0].value
+    assert len(lines(at)) == 1
+
+
 def test_a_line_that_nothing_fits_offers_whose_name_it_bears_and_one_click_takes_it(desk):
     owes(desk, "Zanele Mokoena", 90_000)
     one = owes(desk, "**Zanele** Mokoena", 45_000)

@@ -16,7 +16,7 @@ from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import clear_filters, filter_bar, hold, told_conditions
-from ui.here import error_boundary, id_in, require, signed_in
+from ui.here import error_boundary, fault_of, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
 from ui.lists import cases_list, lines_list, messages_list, preview_list
@@ -110,6 +110,7 @@ __all__ = [
     "export_dialog",
     "export_list",
     "facts",
+    "fault_of",
     "file_link",
     "filter_bar",
     "freshness",

@@ -129,6 +129,14 @@ def error_boundary(*, look_again: bool = False, say: Callable[[str], None] = pro
         )
 
 
+def fault_of(work: Callable[[], object]) -> str | None:
+    """What kept it from being done, in a sentence; None where it was done."""
+    said: list[str] = []
+    with error_boundary(say=said.append):
+        work()
+    return said[0] if said else None
+
+
 @st.fragment(run_every="5s")
 def _run_again() -> None:
     """Nothing to see; at each of its ticks the whole page runs anew."""

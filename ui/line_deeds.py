@@ -10,13 +10,13 @@ import bootstrap
 import words
 from db.money import Money
 from payments.access.people import Action
-from payments.errors import PaymentsError, briefly
+from payments.errors import briefly
 from payments.matching import Target
 from payments.reconciling import proposing, reconciliation, surplus
 from payments.reconciling.exceptions import Candidate, ExceptionView
 from payments.reconciling.parts import WRITE_OFF_LIMIT, Decided, Part
 from payments.second_person import two_people
-from ui.here import require
+from ui.here import error_boundary, fault_of, require
 from ui.pieces import escape
 
 BY_HAND = "by hand"
@@ -34,11 +34,7 @@ def do(change: Callable[..., Any], *args: object, **named: object) -> Any:
 
 def _fault(change: Callable[..., object], *args: object) -> str | None:
     """The same; returns what kept it from being done."""
-    try:
-        do(change, *args)
-    except PaymentsError as error:
-        return str(error)
-    return None
+    return fault_of(lambda: do(change, *args))
 
 
 # -- what was done, and the way back ------------------------------------------------------------------
@@ -46,6 +42,10 @@ def _fault(change: Callable[..., object], *args: object) -> str | None:
 
 def tell(sentence: str, *, bad: bool = False) -> None:
     st.session_state.bench_done = (sentence, bad)
+
+
+def tell_bad(sentence: str) -> None:
+    tell(sentence, bad=True)
 
 
 def last_done() -> None:
@@ -112,28 +112,21 @@ def _undone(change: Callable[..., object], number: int, why: str, said: str, *, 
 def propose() -> None:
     """Ask what every open line may be for, and accept what is safe."""
     app = bootstrap.app()
-    try:
+    with error_boundary(say=tell_bad):
         run = proposing.propose(app.sessions, require(Action.RECONCILE), now=app.now())
-    except PaymentsError as error:
-        tell(str(error), bad=True)
-        return
-    accepted, waiting = sum(run.accepted.values()), sum(run.waiting.values())
-    tell(
-        f"{words.count(run.lines, 'line was', 'lines were')} asked about: {accepted} accepted by "
-        f"themselves, {waiting} wait for a person."
-    )
+        accepted, waiting = sum(run.accepted.values()), sum(run.waiting.values())
+        tell(
+            f"{words.count(run.lines, 'line was', 'lines were')} asked about: {accepted} accepted by "
+            f"themselves, {waiting} wait for a person."
+        )
 
 
 def accept(view: ExceptionView, parts: Sequence[Part], way: str, why: str = "") -> str | None:
     """Write a match down; returns what kept it from being so."""
     rule = view.suggestion.get("rule", "") if way != BY_HAND else ""
     decided = Decided(view.line_id, tuple(parts), way, view.suggestion, rule, why)
-    try:
-        match = do(reconciliation.accept, decided)
-    except PaymentsError as error:
-        return str(error)
-    can_be_undone(Done(match, f"{view.amount}, {view.text}"))
-    return None
+    told = f"{view.amount}, {view.text}"
+    return fault_of(lambda: can_be_undone(Done(do(reconciliation.accept, decided), told)))
 
 
 def accept_typed(view: ExceptionView, typed: Sequence[Part], why: str) -> str | None:
@@ -153,21 +146,14 @@ def pay(view: ExceptionView, one: Candidate, gives: Money) -> str | None:
     """The line, or the rest of one, for a payment that it may be for; returns what kept it from being so."""
     if view.part_id is None:
         return accept(view, [Part(Target.PAYMENT, gives, one.payment_id)], view.way)
-    try:
-        move = do(surplus.move, view.part_id, one.reference, gives, _CHOSEN)
-    except PaymentsError as error:
-        return str(error)
-    can_be_undone(Done(move, f"{gives} for {one.reference}", move=True))
-    return None
+    given = (surplus.move, view.part_id, one.reference, gives, _CHOSEN)
+    return fault_of(lambda: can_be_undone(Done(do(*given), f"{gives} for {one.reference}", move=True)))
 
 
 def refuse(line_id: int, payment_id: int) -> None:
     """It is not for this payment: what else it may be for is asked at once."""
     app = bootstrap.app()
-    try:
+    with error_boundary(say=tell_bad):
         do(reconciliation.refuse, line_id, payment_id, "Looked at by hand.")
         proposing.propose(app.sessions, require(Action.RECONCILE), now=app.now())
-    except PaymentsError as error:
-        tell(str(error), bad=True)
-    else:
         tell("It is not proposed for this line again.")

@@ -9,7 +9,7 @@ import ui
 import words
 from payments.access.people import Action, Person
 from payments.bank import accounts
-from payments.errors import InvalidInput, PaymentsError
+from payments.errors import InvalidInput
 from payments.matching.rules import ENOUGH, State
 from payments.reconciling import rule_book
 from payments.reconciling.rule_book import RuleDraft, RuleView, Tried
@@ -80,12 +80,14 @@ def told(tried: Tried) -> None:
 
 def save(draft: RuleDraft, rule_id: int | None) -> None:
     """What keeps it from being saved is told beside the button."""
-    st.session_state.rule_fault = None
-    try:
-        here = ui.require(Action.RECONCILE)
-        app.sessions.run(lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id))
-    except PaymentsError as error:
-        st.session_state.rule_fault = (draft, str(error))
+    here = ui.require(Action.RECONCILE)
+    fault = ui.fault_of(
+        lambda: app.sessions.run(
+            lambda session: rule_book.save(session, here, draft, now=app.now(), rule_id=rule_id)
+        )
+    )
+    st.session_state.rule_fault = fault and (draft, fault)
+    if fault:
         return
     ui.tell(f"{draft.name} is kept, and off. Start its shadow to see whether it is right.")
     edit(None)
@@ -153,33 +155,30 @@ def deeds(view: RuleView) -> None:
 
 
 def try_it(view: RuleView) -> None:
-    try:
+    def step(here: Person) -> None:
         with app.sessions.read() as session:
-            tried = rule_book.try_out(session, person, rule_book.copy_of(view), now=app.now())
+            tried = rule_book.try_out(session, here, rule_book.copy_of(view), now=app.now())
         st.session_state.rule_tried = (view.id, tried)
-    except PaymentsError as error:
-        ui.tell(str(error), bad=True)
+
+    ui.attempt(step)
 
 
 def shadow(number: int, days: int) -> None:
-    try:
-        here = ui.require(Action.RECONCILE)
+    def step(here: Person) -> None:
         tried = app.sessions.run(
             lambda session: rule_book.start_shadow(session, here, number, days=days, now=app.now())
         )
         ui.tell(f"In the shadow for {words.count(days, 'day', 'days')}. {tried.says}")
-    except PaymentsError as error:
-        ui.tell(str(error), bad=True)
+
+    ui.attempt(step)
 
 
 def live(number: int) -> None:
-    try:
-        tried = app.sessions.run(
-            lambda session: rule_book.go_live(session, ui.require(Action.RECONCILE), number, now=app.now())
-        )
+    def step(here: Person) -> None:
+        tried = app.sessions.run(lambda session: rule_book.go_live(session, here, number, now=app.now()))
         ui.tell(f"It acts from now on. {tried.says}")
-    except PaymentsError as error:
-        ui.tell(str(error), bad=True)
+
+    ui.attempt(step)
 
 
 def off(number: int, why: str) -> None:

@@ -13,7 +13,6 @@ from payments.access.people import Action, Person
 from payments.at_the_door import card_watch
 from payments.bank import accounts
 from payments.deciding.attention import Age
-from payments.errors import PaymentsError
 from payments.matching import Target, Way
 from payments.reconciling import evenings, exceptions
 from payments.reconciling.exceptions import Candidate, ExceptionView, Summary
@@ -173,12 +172,9 @@ def choose_none() -> None:
 
 
 def looked_up(line_id: int) -> ExceptionView | None:
-    try:
-        with app.sessions.read() as session:
-            return exceptions.get(session, ui.require(Action.RECONCILE), line_id, now=app.now())
-    except PaymentsError as error:
-        line_deeds.tell(str(error), bad=True)
-        return None
+    with ui.error_boundary(say=line_deeds.tell_bad), app.sessions.read() as session:
+        return exceptions.get(session, ui.require(Action.RECONCILE), line_id, now=app.now())
+    return None
 
 
 def accept_as_suggested(line_id: int) -> None:

@@ -13,7 +13,6 @@ from payments.deciding import attention
 from payments.deciding.attention import Age, Bucket, CaseView, Group
 from payments.deciding.cases import DECISIONS, Reason
 from payments.deciding.deeds import Deed
-from payments.errors import PaymentsError
 from payments.hearing import replay, sync
 
 person = ui.require(Action.SEE)
@@ -183,20 +182,21 @@ def choose(ids: Sequence[int]) -> None:
 
 def ask(case_id: int) -> None:
     """Ask about the payment, or act again on the message; what came of it stands under the row."""
-    try:
+
+    def say(sentence: str) -> None:
+        st.session_state.case_said = (case_id, sentence)
+
+    with ui.error_boundary(say=say):
         with app.sessions.read() as session:
             case = attention.get(session, person, case_id, now=app.now())
         if case.link_id is not None:
             effect = sync.ask_for(app.sessions, app.gateways, person, case.link_id, now=app.now())
-            sentence = f"The gateway was asked. {words.EFFECT[effect].word}."
+            say(f"The gateway was asked. {words.EFFECT[effect].word}.")
         elif case.inbox_id is not None:
             (step,) = replay.run(app.sessions, app.gateways, person, [case.inbox_id], now=app.now())
-            sentence = step.error or "It still fits no payment here."
+            say(step.error or "It still fits no payment here.")
         else:
-            sentence = "There is no link to ask about."
-    except PaymentsError as error:
-        sentence = str(error)
-    st.session_state.case_said = (case_id, sentence)
+            say("There is no link to ask about.")
 
 
 def go_to(here: Person, case_id: int) -> None:

@@ -9,7 +9,6 @@ import ui
 import words
 from payments import dates
 from payments.access.people import Action
-from payments.errors import PaymentsError
 from payments.hearing import replay
 from payments.hearing.replay import Message, MessageRow, Step, View
 
@@ -141,19 +140,20 @@ def remedies(row: MessageRow) -> None:
 
 
 def again(message_id: int) -> None:
-    try:
+    with ui.error_boundary(say=say):
         (step,) = replay.run(app.sessions, app.gateways, person, [message_id], now=app.now())
-        st.session_state.message_said = sentence(step)
-    except PaymentsError as error:
-        st.session_state.message_said = str(error)
+        say(sentence(step))
 
 
 def take_up(message_id: int) -> None:
-    try:
+    with ui.error_boundary(say=say):
         app.sessions.run(lambda session: replay.take_up(session, person, message_id, now=app.now()))
-        st.session_state.message_said = "It waits to be acted on again."
-    except PaymentsError as error:
-        st.session_state.message_said = str(error)
+        say("It waits to be acted on again.")
+
+
+def say(said: str) -> None:
+    """Under the row, when the page is drawn next."""
+    st.session_state.message_said = said
 
 
 def sentence(step: Step) -> str:
