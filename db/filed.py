@@ -3,6 +3,8 @@
 An index rests on it: another word here is a migration. ``payments.matching.names`` says the same in Python.
 """
 
+import unicodedata
+
 #: First words that say nothing of who somebody is: titles, particles, company forms, bank boilerplate.
 SAYING_NOTHING = """
     absa acb acc account adv and app application bank banking banquet batch betaling bk bpk by capitec
@@ -22,9 +24,26 @@ _FIRST = f"substr({_NAME}, 1, length({_NAME}) - length({_BEHIND}))"
 _SAID = ", ".join(f"'{word}'" for word in SAYING_NOTHING)
 
 REST = "(amount_minor - received_minor)"
-#: The last word of a name. ``names.surname`` also folds accents and skips titles: what that would add is left
-#: to a person.
-SURNAME = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
+#: Of western Europe, of the Balkans, of Sesotho and Tshivenda.
+_LETTERS = "".join(map(chr, range(0xC0, 0x100))) + "ČčĆćŠšŽžḒḓḼḽṄṅṊṋṰṱ"
+
+
+def _without_accents(text: str) -> str:
+    """SQLite has neither their small letters nor ``translate``. What cannot be taken apart (``ø``) stays."""
+    for letter in _LETTERS:
+        plain, *marks = list(unicodedata.normalize("NFKD", letter))
+        if marks and plain.isascii() and all(map(unicodedata.combining, marks)):
+            text = f"replace({text}, '{letter}', '{plain.lower()}')"
+    return text
+
+
+_WORD = "replace(replace(payer_name, ' ', ''), '-', '')"
+_LAST = f"lower(replace(replace(payer_name, rtrim(payer_name, {_WORD}), ''), '''', ''))"
+_IS_PLAIN = "octet_length(payer_name) = length(payer_name)"
+#: The last word of a name, as a bank writes it: Müller is MULLER, O'Connor OCONNOR, Nkosi-Dlamini DLAMINI. Of
+#: most names every letter is plain, and nothing is replaced. ``names.surname`` also skips titles and company
+#: forms behind a name: what that would add is left to a person.
+SURNAME = f"(CASE WHEN {_IS_PLAIN} THEN {_LAST} ELSE {_without_accents(_LAST)} END)"
 #: The first letter of the first name; "" where it takes a closer look to tell which word that is.
 INITIAL = (
     f"CASE WHEN substr({_BEHIND}, 1, 1) NOT IN (' ', '-', '.') OR {_FIRST} IN ({_SAID})"

@@ -107,11 +107,7 @@ class Payment(Base):
         ),
         partial_index(
             "ix_payments_rest_name",
-            (
-                text(REST),
-                text(SURNAME),
-                text(f"({INITIAL})"),
-            ),
+            (text(REST), text(SURNAME), text(f"({INITIAL})")),
             "status IN ('cancelled', 'claimed', 'created', 'expired', 'failed', 'open', 'part_paid')",
         ),
     )
