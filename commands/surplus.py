@@ -8,9 +8,10 @@ from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as, payment_of
-from payments.reconciling import rests, surplus
+from payments.reconciling import rests, same_payer, surplus
 from payments.reconciling.rests import Fate
-from payments.reconciling.surplus import Choice, Surplus
+from payments.reconciling.same_payer import Choice
+from payments.reconciling.surplus import Surplus
 from payments.typed import amount_typed
 
 app = typer.Typer(no_args_is_help=True, help="What bank lines brought too much.")
@@ -26,7 +27,7 @@ def list_surplus(as_email: AsEmail = None, as_json: AsJson = False) -> None:
     with desk.sessions.read() as session:
         person = asking(session, as_email)
         found = surplus.standing(session, person, limit=_ALL if as_json else _SHOWN)
-        could = surplus.choices(session, person, [one.part_id for one in found if one.free])
+        could = same_payer.choices(session, person, [one.part_id for one in found if one.free])
         rows = [(one, could.get(one.part_id, [])) for one in found]
     answer({"surplus": [_told(*row) for row in rows]}, as_json, lambda: _show(rows))
 

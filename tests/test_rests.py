@@ -17,7 +17,7 @@ from db.money import Money
 from payments.access.people import Role
 from payments.errors import Conflict, InvalidInput, NotAllowed
 from payments.lifecycle import Status
-from payments.reconciling import evenings, exceptions, proposing, reconciliation, rests, surplus
+from payments.reconciling import evenings, exceptions, proposing, reconciliation, rests, same_payer, surplus
 from payments.reconciling.proposing import Reason
 from payments.reconciling.rests import Fate
 from payments.sign_off import closing
@@ -107,7 +107,9 @@ def test_three_rests_ask_the_database_no_more_than_one(named):
         asked.clear()
         with named.sessions.read() as session:
             queue = [one for one in exceptions.queue(session, ADMIN, now=named.now) if one.part_id]
-            could = surplus.choices(session, ADMIN, [one.part_id for one in surplus.standing(session, ADMIN)])
+            could = same_payer.choices(
+                session, ADMIN, [one.part_id for one in surplus.standing(session, ADMIN)]
+            )
         assert {
             one.part_id: [each.reference for each in one.candidates if each.payable] for one in queue
         } == {part: [each.reference for each in some] for part, some in could.items()}

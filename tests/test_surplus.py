@@ -21,7 +21,7 @@ from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Kind, Review, Status
 from payments.matching import Target
-from payments.reconciling import reconciliation, surplus
+from payments.reconciling import reconciliation, same_payer, surplus
 from payments.reconciling.parts import Part
 from payments.sign_off import adjustments, closing, journaling, last_stage, reconciled, sign_offs
 from tests.desk import ADMIN, issue, payment_of
@@ -95,7 +95,7 @@ def test_surplus_pays_another_payment_of_its_payer_and_is_taken_back(payer):
     assert (payer.look().left, payer.look().whose) == (OVER, (payer.paid,))
     with payer.sessions.read() as session:
         part = payer.look().part_id
-        (one,) = surplus.choices(session, payer.audra, [part])[part]
+        (one,) = same_payer.choices(session, payer.audra, [part])[part]
     assert (one.reference, one.owed) == (payer.other, Money(950_00))
     number = payer.move(amount=Money(500_00))
     assert payer.status(payer.other) == (Status.PART_PAID, 500_00, 1)
@@ -169,7 +169,7 @@ def test_a_line_of_nobody_says_what_to_do(payer):
         payer.move()
     with payer.sessions.read() as session:
         part = payer.look().part_id
-        assert surplus.choices(session, payer.audra, [part]) == {part: []}
+        assert same_payer.choices(session, payer.audra, [part]) == {part: []}
 
 
 def test_a_match_is_not_undone_over_what_its_surplus_paid(payer):

@@ -10,7 +10,7 @@ from payments.access.people import Person
 from payments.reconciling import exceptions, rests, surplus
 from payments.reconciling.exceptions import Candidate, ExceptionView
 from payments.reconciling.rests import Fate
-from payments.reconciling.surplus import Choice
+from payments.reconciling.same_payer import Choice
 from ui import line_deeds
 from ui.claims import amount_of
 from ui.here import error_boundary

@@ -4,9 +4,10 @@ import streamlit as st
 
 import bootstrap
 from payments.access.people import Action, Person
-from payments.reconciling import rests, surplus
+from payments.reconciling import rests, same_payer, surplus
 from payments.reconciling.rests import Fate
-from payments.reconciling.surplus import Choice, Move, Surplus
+from payments.reconciling.same_payer import Choice
+from payments.reconciling.surplus import Move, Surplus
 from ui import line_deeds
 from ui.pieces import empty_state, moment, plain
 from ui.proving import act
@@ -26,7 +27,7 @@ def surplus_list(here: Person) -> None:
     app = bootstrap.app()
     with app.sessions.read() as session:
         found = surplus.standing(session, here)
-        could = surplus.choices(session, here, [one.part_id for one in found if one.free])
+        could = same_payer.choices(session, here, [one.part_id for one in found if one.free])
     if not found:
         told = "What a line brings more than is owed, and is set apart as surplus, is listed here."
         empty_state("No surplus", told, "savings")

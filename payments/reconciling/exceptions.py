@@ -30,7 +30,7 @@ from payments.finding.search import Filter
 from payments.live import tallies
 from payments.matching import Target
 from payments.privacy import clean
-from payments.reconciling import mentions, proposing, rests, surplus
+from payments.reconciling import mentions, proposing, rests, same_payer
 from payments.reconciling.parts import TAKES_MONEY, Part
 from payments.reconciling.proposing import Reason
 
@@ -230,7 +230,7 @@ def _views(session: Session, rows: Iterable[Any], now: datetime) -> list[Excepti
     views = [
         _view(row, line, account, owner, minor, payments, now) for row, line, account, owner, minor in rows
     ]
-    could = surplus.payable(session, [view.part_id for view in views if view.part_id])
+    could = same_payer.payable(session, [view.part_id for view in views if view.part_id])
     return [_of_a_rest(view, could[view.part_id]) if view.part_id else view for view in views]
 
 

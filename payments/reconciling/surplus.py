@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, func, literal, or_, select, union_all
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from db.many import some_at_once
-from db.models import Event, Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
+from db.models import Match, MatchPart, Payment, Receipt, Reversal, StatementLine, SurplusMove
 from db.money import Money
 from payments import holding, lifecycle
 from payments.access.people import Action, Person, check
@@ -25,7 +25,7 @@ from payments.lifecycle import Kind, Method, Source
 from payments.live import tallies
 from payments.money_back import reversals
 from payments.privacy import reason
-from payments.reconciling import rests
+from payments.reconciling import rests, same_payer
 from payments.reconciling.parts import TAKES_MONEY, is_taken_back, locked_line, taken_back
 from payments.reconciling.rests import Fate
 from payments.sign_off import closed_days
@@ -78,16 +78,6 @@ class Surplus:
         return bool(self.left) and not self.decided_by
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A payment that surplus may pay, and how much of it is still owed."""
-
-    reference: str
-    payer: str
-    event: str
-    owed: Money
-
-
 # -- looking ------------------------------------------------------------------------------------------
 
 
@@ -121,7 +111,8 @@ def _told(session: Session, rows: Sequence[Any]) -> list[Surplus]:
     """Parts that are surplus, each with its line and what is left of it, as whoever looks is told."""
     parts = [part for part, *_ in rows]
     numbers = [part.id for part in parts]
-    moves, whose, states = _moves(session, numbers), _whose(session, numbers), rests.states(session, numbers)
+    moves, whose = _moves(session, numbers), same_payer.whose(session, numbers)
+    states = rests.states(session, numbers)
     return [
         Surplus(
             part.id, line.id, line.on, line.told, part.amount, Money(int(minor), part.amount_currency),
@@ -146,111 +137,6 @@ def _moves(session: Session, part_ids: Iterable[int]) -> dict[int, list[Move]]:
     return found
 
 
-def choices(session: Session, person: Person, part_ids: Iterable[int]) -> dict[int, list[Choice]]:
-    """For each, payments of the same payer that still ask for money, the oldest first."""
-    check(person, Action.SEE_BANK)
-    return {
-        part_id: [
-            Choice(payment.reference, payment.payer_name, event, _owed(payment)) for payment, event in some
-        ]
-        for part_id, some in payable(session, part_ids).items()
-    }
-
-
-def payable(session: Session, part_ids: Iterable[int]) -> dict[int, list[tuple[Payment, str]]]:
-    """The same, as rows with the names of their events."""
-    found: dict[int, list[tuple[Payment, str]]] = {}
-    for some in some_at_once(list(part_ids), _AT_ONCE):
-        found |= _payable(session, some)
-    return found
-
-
-def _payable(session: Session, part_ids: Sequence[int]) -> dict[int, list[tuple[Payment, str]]]:
-    """One question for all of them: for each a part of its own, which its indexes answer."""
-    whose = _whose(session, part_ids)
-    parts = session.scalars(select(MatchPart).where(MatchPart.id.in_([one for one in whose if whose[one]])))
-    asked = [_reached(part, whose[part.id]).subquery() for part in parts]
-    found: dict[int, list[tuple[Payment, str]]] = {part_id: [] for part_id in part_ids}
-    if not asked:
-        return found
-    ids = union_all(*(select(one.c.part_id, one.c.id) for one in asked)).subquery()
-    rows = session.execute(
-        select(ids.c.part_id, Payment, Event.name)
-        .join(Payment, Payment.id == ids.c.id)
-        .join(Event, Event.id == Payment.event_id)
-        .order_by(Payment.id)
-    )
-    for part_id, payment, event in rows:
-        theirs = whose[part_id]
-        if _owed(payment) and payment not in theirs and any(_same(payment, one) for one in theirs):
-            found[part_id].append((payment, event))
-    return found
-
-
-def _reached(part: MatchPart, whose: Sequence[Payment]) -> Select[int, int]:
-    """Payments that ask for money, by an address, a number or a name of who paid."""
-    told = [
-        (Payment.payer_email, {one.payer_email for one in whose} - {""}),
-        (Payment.payer_phone, {one.payer_phone for one in whose} - {""}),
-        (Payment.payer_name, {one.payer_name for one in whose} - {""}),
-    ]
-    return (
-        select(literal(part.id, BigInteger).label("part_id"), Payment.id)
-        .where(
-            or_(*(column.in_(values) for column, values in told if values)),
-            Payment.status.in_(TAKES_MONEY),
-            Payment.amount_currency == part.amount_currency,
-        )
-        .order_by(Payment.id)
-        .limit(_MOST)
-    )
-
-
-def _whose(session: Session, part_ids: Iterable[int]) -> dict[int, list[Payment]]:
-    """For each, the payment that surplus was said to be of; else all that its line pays."""
-    wanted, surplus, beside = list(part_ids), aliased(MatchPart), aliased(MatchPart)
-    rows = session.execute(
-        select(surplus.id, Payment)
-        .join(beside, beside.match_id == surplus.match_id)
-        .join(Payment, Payment.id == beside.payment_id)
-        .where(surplus.id.in_(wanted))
-        .where(or_(surplus.payment_id.is_(None), surplus.payment_id == Payment.id))
-        .order_by(Payment.id)
-    )
-    found: dict[int, list[Payment]] = {part_id: [] for part_id in wanted}
-    for part_id, payment in rows:
-        if payment not in found[part_id]:
-            found[part_id].append(payment)
-    return found
-
-
-def _same(one: Payment, other: Payment) -> bool:
-    """One payer: an address or number of both is the same. Where one of them has neither, the name is."""
-    told = [(one.payer_email, other.payer_email), (one.payer_phone, other.payer_phone)]
-    if any(mine and mine.casefold() == theirs.casefold() for mine, theirs in told):
-        return True
-    reachable = all(payment.payer_email or payment.payer_phone for payment in (one, other))
-    return not reachable and one.payer_name.casefold() == other.payer_name.casefold()
-
-
-def _owed(payment: Payment) -> Money:
-    return Money(max(0, payment.owed_minor - payment.received_minor), payment.amount_currency)
-
-
-def most(session: Session, person: Person, part_id: int, reference: str) -> Money:
-    """How much may be moved to a payment at most: what is left, and what it lacks. Raises NotFound."""
-    check(person, Action.SEE_BANK)
-    part, payment = (
-        session.get(MatchPart, part_id),
-        session.scalar(select(Payment).where(Payment.reference == reference)),
-    )
-    if part is None or not _is_surplus(part):
-        raise NotFound(NO_SURPLUS)
-    if payment is None:
-        raise NotFound(f"There is no payment {reference}.")
-    return _at_most(session, part, payment)
-
-
 # -- moving, and back ---------------------------------------------------------------------------------
 
 
@@ -272,7 +158,7 @@ def move(
     number = session.scalar(select(Payment.id).where(Payment.reference == reference))
     if number is None:
         raise NotFound(f"There is no payment {reference}.")
-    whose = _whose(session, [part.id])[part.id]
+    whose = same_payer.whose(session, [part.id])[part.id]
     held = {one: holding.payment(session, one) for one in sorted({number, *(one.id for one in whose)})}
     payment = held[number]
     _checked(session, part, whose, payment, amount)
@@ -316,7 +202,7 @@ def _checked(
     it = rests.state(session, part.id)
     if it.decided_by:
         raise Conflict(f"{it.decided_by} decided what becomes of it. Let it wait again first, under Surplus.")
-    if payment in whose or not (it.waits or any(_same(payment, one) for one in whose)):
+    if payment in whose or not (it.waits or any(same_payer.is_same(payment, one) for one in whose)):
         names = ", ".join(one.reference for one in whose)
         raise InvalidInput(
             f"{payment.reference} is not another payment of who paid {names}: they have neither address nor "
@@ -329,8 +215,22 @@ def _checked(
         raise InvalidInput(f"{limit} at most can be moved: what is left, and what {payment.reference} lacks.")
 
 
+def most(session: Session, person: Person, part_id: int, reference: str) -> Money:
+    """How much may be moved to a payment at most: what is left, and what it lacks. Raises NotFound."""
+    check(person, Action.SEE_BANK)
+    part, payment = (
+        session.get(MatchPart, part_id),
+        session.scalar(select(Payment).where(Payment.reference == reference)),
+    )
+    if part is None or not _is_surplus(part):
+        raise NotFound(NO_SURPLUS)
+    if payment is None:
+        raise NotFound(f"There is no payment {reference}.")
+    return _at_most(session, part, payment)
+
+
 def _at_most(session: Session, part: MatchPart, payment: Payment) -> Money:
-    return min(_left(session, part), _owed(payment), key=lambda money: money.minor)
+    return min(_left(session, part), same_payer.owed(payment), key=lambda money: money.minor)
 
 
 def _left(session: Session, part: MatchPart) -> Money:
@@ -387,7 +287,7 @@ def undo(session: Session, person: Person, move_id: int, why: str, *, now: datet
         raise Conflict("The bank took the line back, and this with it; undo that match first.")
     day = row.booked_on or closed_days.day_of_match(match, line)
     closed_days.refuse_change(session, line.account_id, day)
-    whose = _whose(session, [part.id])[part.id]
+    whose = same_payer.whose(session, [part.id])[part.id]
     for number in sorted({row.payment_id, *(one.id for one in whose)}):
         holding.payment(session, number)
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
