@@ -7,6 +7,7 @@ from ui import closing_papers
 from ui.account_form import account_form
 from ui.at_till import receipt_panel
 from ui.card_slips import waiting_slips
+from ui.chips import told_conditions
 from ui.columns import brought_before, column_screen
 from ui.components import announce, hotkeys
 from ui.disputes import card as dispute_card
@@ -15,7 +16,7 @@ from ui.eft import eft_sheet
 from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
-from ui.filter_bar import clear_filters, filter_bar, hold, told_conditions
+from ui.filter_bar import filter_bar
 from ui.here import error_boundary, fault_of, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
@@ -65,6 +66,7 @@ from ui.terms_form import terms_form
 from ui.timelines import record
 from ui.uploads import TABLE, Taken, bring_file, bring_files, is_taken
 from ui.walk import Walk, way_along
+from ui.wish import clear_filters, hold
 
 __all__ = [
     "ORDERS",

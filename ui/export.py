@@ -20,8 +20,8 @@ from payments.finding.search import Filter, Totals
 from payments.live import overview
 from payments.second_person.approvals import State
 from payments.sign_off.closing_papers import PaperView
+from ui.chips import event_names
 from ui.components import download
-from ui.filter_bar import event_names
 from ui.here import error_boundary, require
 from ui.payments_list import ORDERS
 from ui.pieces import checks, empty_state, escape, facts, file_link, moment, plain, problem

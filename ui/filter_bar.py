@@ -1,14 +1,9 @@
-"""The filter over a list of payments: one box and a control for each condition, which the address repeats.
+"""The filter over a list of payments: one box and a control for each condition.
 
-What holds is one ``Filter`` in the session's state. Each control shows its part of it and changes only that
-part; the box takes any of them as words. The address is read when somebody comes by one, and written anew
-after every change, but for words that may be a payer's: those are kept as a view without a name, and the
-address carries its token.
+Each control shows its part of the wish (``wish``) and changes only that part; the box takes any of them as
+words.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -19,49 +14,26 @@ import bootstrap
 import words
 from payments import dates
 from payments.access.people import Person
-from payments.errors import InvalidInput, NotFound, briefly
-from payments.finding import filters, grammar, search, views
+from payments.errors import InvalidInput
+from payments.finding import filters, grammar, search
 from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
 from payments.live.stages import Stage
-from payments.selling import events
 from payments.selling.exchange import FOREIGN
-from ui.payments_list import ORDERS
-from ui.pieces import escape, problem
+from ui import wish
+from ui.chips import chips, event_names
+from ui.wish import hold, together
 from words import filters as filter_words
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
 DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
-#: All that an address of the list can say.
-SAID = ("q", "kept", "view", "payment", "sort", "page")
-#: So many names of an address that says what no list knows are repeated.
-MOST_TOLD = 5
 STATE = st.session_state
-
-
-def clear_filters() -> None:
-    hold(Filter())
-
-
-def hold(wanted: Filter) -> None:
-    """From now on this is what is wished for. For callbacks: it does not draw."""
-    STATE.wanted, STATE.unread = wanted, None
-    STATE.asked = _asked()
-    if STATE.get("page", 1) != 1:  # another question starts at its first page again
-        STATE.page = 1
-
-
-def address(person: Person, wanted: Filter) -> dict[str, str]:
-    """``filters.page_query``, with words that may be a payer's kept beside it."""
-    query = filters.page_query(filters.public_part(wanted))
-    private = filters.private_part(wanted)
-    return query if private == Filter() else query | {"kept": _keep(person, private)}
 
 
 def filter_bar(person: Person) -> Filter | None:
     """What is wished for; None after a sentence that says what of it cannot be read."""
     today = dates.business_day(bootstrap.app().now())
-    _arrive(person, today)
+    wish.arrive(person, today)
     wanted: Filter = STATE.wanted
     names = event_names(person)
     shut = "" if STATE.get("filters_open") else "_shut"  # a phone's: where there is room, all is there
@@ -79,135 +51,15 @@ def filter_bar(person: Person) -> Filter | None:
     with st.container(horizontal=True, gap="small", key=f"filters_bar{shut}"):
         _day_bar(wanted, today)
         _pills(wanted)
-    _chips(wanted, names)
-    if STATE.unread:
-        problem(STATE.unread[1])
+    chips(wanted, names)
+    if wish.told_unread(wanted, today):
         return None
-    if unknown := [name for name in st.query_params if name not in SAID]:
-        _not_known(unknown, wanted, today)
-        return None
-    if not_there := _not_there():
-        _no_such(not_there)
-        return None
-    _write_address(person, wanted)
+    wish.write_address(person, wanted)
     return wanted
-
-
-# -- the address ------------------------------------------------------------------------------------
-
-
-def _asked() -> dict[str, str]:
-    return {name: st.query_params.get(name, "") for name in ("q", "kept")}
-
-
-def _arrive(person: Person, today: date) -> None:
-    """Whoever comes by another address than the one written here last wants what that one says."""
-    asked = _asked()
-    if "wanted" in STATE and STATE.get("asked") == asked:
-        return
-    STATE.asked = asked
-    STATE.wanted, STATE.unread = Filter(), None
-    try:
-        STATE.wanted = _read(person, asked, today)
-    except InvalidInput as error:
-        STATE.unread = (asked["q"], str(error))
-
-
-def _read(person: Person, asked: Mapping[str, str], today: date) -> Filter:
-    public = filters.from_page(asked, today)
-    if public.events or public.not_events:  # as somebody typed it: event:jozi
-        with bootstrap.app().sessions.read() as session:
-            public = search.named(session, person, public, only=("events",))
-    if not asked["kept"]:
-        return public
-    try:
-        with bootstrap.app().sessions.read() as session:
-            private = views.get(session, person, asked["kept"]).filter
-    except NotFound as error:
-        raise InvalidInput("What was searched for does not stand in this address. Type it again.") from error
-    return replace(public, text=private.text or public.text, without=private.without or public.without)
-
-
-def _write_address(person: Person, wanted: Filter) -> None:
-    query = address(person, wanted)
-    for name in ("q", "kept"):
-        if name in query and st.query_params.get(name) != query[name]:
-            st.query_params[name] = query[name]
-        elif name not in query and name in st.query_params:
-            del st.query_params[name]
-    STATE.asked = {name: query.get(name, "") for name in ("q", "kept")}
-
-
-def _not_known(names: list[str], wanted: Filter, today: date) -> None:
-    """The address asks for something in words that are not the list's: a list without it would show too much,
-    and look as if it were what was asked for. What can be read as conditions is offered as such."""
-    written = " ".join(f"{name}:{value}" for name in names for value in st.query_params.get_all(name))
-    told = [f"“{briefly(name)}=”" for name in names[:MOST_TOLD]]
-    told += [f"{len(names) - MOST_TOLD} more"] if len(names) > MOST_TOLD else []
-    problem(
-        f"The address says {', '.join(told)}, which this list does not know, so it "
-        f"shows nothing. Conditions stand in the address as they are typed into the box: ?q=status:paid."
-    )
-
-    def go_on(instead: Filter) -> None:
-        for name in names:
-            st.query_params.pop(name, None)
-        hold(instead)
-
-    with st.container(horizontal=True, gap="small"):
-        with suppress(InvalidInput):
-            meant = _together(wanted, grammar.read(written, today))
-            st.button(f"Filter by {escape(written)}", key="as_conditions", on_click=go_on, args=(meant,))
-        st.button("Show the list without it", key="without_unknown", on_click=go_on, args=(wanted,))
-
-
-def _not_there() -> dict[str, str]:
-    """An order or a page that no list has. It is looked for before their controls are drawn: those would let
-    go of it without a word."""
-    given = st.query_params
-    sort, page = given.get("sort"), given.get("page")
-    found = {"sort": sort} if sort is not None and sort not in ORDERS.values() else {}
-    return found | (
-        {"page": page} if page is not None and not re.fullmatch("0*[1-9][0-9]{0,8}", page) else {}
-    )
-
-
-def _no_such(asked: Mapping[str, str]) -> None:
-    told = " and ".join(f"“{name}={briefly(value)}”" for name, value in asked.items())
-    problem(
-        f"The address says {told}, which this list does not have, so it shows nothing. Orders are chosen "
-        "beside the count and pages below the list, and the address follows."
-    )
-
-    def go_on() -> None:
-        for name in asked:
-            st.query_params.pop(name, None)
-
-    st.button("Show the list without it", key="without_unknown", on_click=go_on)
-
-
-def _keep(person: Person, private: Filter) -> str:
-    """The token that stands for these words in an address; asked for once by each session."""
-    tokens: dict[tuple[Person, Filter], str] = STATE.setdefault("kept_tokens", {})
-    if (person, private) not in tokens:
-        app = bootstrap.app()
-        tokens[person, private] = app.sessions.run(
-            lambda session: views.keep(session, person, private, now=app.now())
-        )
-    return tokens[person, private]
-
-
-# -- controls ---------------------------------------------------------------------------------------
 
 
 def _change(**parts: Any) -> None:
     hold(replace(STATE.wanted, **parts))
-
-
-def _together(wanted: Filter, read: Filter) -> Filter:
-    """What was wished for, and what was read on top of it."""
-    spoken = {name: value for name, value in vars(read).items() if value != getattr(Filter(), name)}
-    return replace(wanted, **spoken)
 
 
 def _in_order(statuses: set[Status]) -> tuple[Status, ...]:
@@ -225,7 +77,7 @@ def _search_box(person: Person, wanted: Filter, today: date) -> None:
         except InvalidInput as error:
             STATE.unread = (STATE.box, str(error))
             return
-        hold(_together(replace(STATE.wanted, text="", without=()), read))
+        hold(together(replace(STATE.wanted, text="", without=()), read))
 
     STATE.box = STATE.unread[0] if STATE.unread else grammar.write(filters.words_part(wanted))
     st.text_input(
@@ -251,18 +103,6 @@ def _fold(wanted: Filter) -> None:
         "Done" if opened else f"Filters · {count}" if count else "Filters", key="filters_turn",
         icon=":material/check:" if opened else ":material/filter_list:", on_click=turn,
     )  # fmt: skip
-
-
-def event_names(person: Person) -> dict[str, str]:
-    """By code, of those that this person may see."""
-    with bootstrap.app().sessions.read() as session:
-        return {event.code: event.name for event in events.list_events(session, person)}
-
-
-def told_conditions(person: Person, some: Iterable[Filter]) -> list[str]:
-    """Conditions as the bar tells them."""
-    names, now = event_names(person), bootstrap.app().now()
-    return [filter_words.condition(one, now, names) for one in some]
 
 
 def _choose(
@@ -455,21 +295,3 @@ def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[st
         placeholder="Nothing",
         on_change=chosen,
     )
-
-
-def _chips(wanted: Filter, names: Mapping[str, str]) -> None:
-    """Everything that is wished for, each to be taken away by one click."""
-    conditions = filters.conditions(wanted)
-    if not conditions:
-        return
-    with st.container(horizontal=True, gap="small", key="chips"):
-        for number, condition in enumerate(conditions):
-            st.button(
-                escape(filter_words.condition(condition, bootstrap.app().now(), names)),
-                key=f"chip_{number}",
-                icon=":material/close:",
-                help="Take this away",
-                on_click=hold,
-                args=(filters.minus(wanted, condition),),
-            )
-        st.button("Clear filters", key="chip_all", type="tertiary", on_click=clear_filters)

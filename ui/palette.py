@@ -22,9 +22,9 @@ from payments.hearing import sync
 from payments.privacy import fold
 from payments.selling import events
 from ui.components import component
-from ui.filter_bar import address
 from ui.here import error_boundary, require
 from ui.key_sheet import KEYS
+from ui.wish import address
 
 #: Path below ``pages``, title, icon.
 PageLine = tuple[str, str, str]

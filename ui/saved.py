@@ -12,11 +12,11 @@ from payments.errors import NotFound, PaymentsError
 from payments.finding import filters, views
 from payments.finding.search import Filter
 from payments.finding.views import View
-from ui.filter_bar import address, hold
 from ui.here import error_boundary
 from ui.payments_list import COLUMNS, HANDLE, USUAL
 from ui.pieces import plain, problem
 from ui.sharing import copy_button
+from ui.wish import address, hold
 
 LIST = "payments"
 
