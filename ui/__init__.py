@@ -60,7 +60,7 @@ from ui.report_view import report_view
 from ui.saved import arrive, columns_popover, leave, shown_columns, views_popover
 from ui.schedule_form import schedule_form
 from ui.several import part_form, places_list
-from ui.sharing import copy, copy_button, share_link
+from ui.sharing import copy, share_link
 from ui.surplus_list import surplus_list
 from ui.terms_form import terms_form
 from ui.timelines import record
@@ -97,7 +97,6 @@ __all__ = [
     "compared",
     "confirm_in_dialog",
     "copy",
-    "copy_button",
     "date_order_asked",
     "details_later",
     "dispute_card",

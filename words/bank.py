@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from payments.bank.coverage import Told
 from payments.lump_sums.payout_watch import DayState as PayoutDay
@@ -174,6 +175,11 @@ _METHOD: Mapping[str, str] = {
 def paid_by(method: str) -> str:
     """How a settlement line says that somebody paid; ``gateway`` and "" are not told."""
     return _METHOD.get(method, "Not told")
+
+
+def day_told(day: date) -> str:
+    """A day of trading or of the bank: Thu 3 Dec."""
+    return f"{day:%a} {day.day} {day:%b}"
 
 
 # -- rules ------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Payouts: what iKhokha pays out, what is in each payout, when the next is due, and what it all cost."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import streamlit as st
 
@@ -14,15 +14,15 @@ from payments.access.people import Action, Person
 from payments.lump_sums import explained, fees, payout_list, payout_watch, tying
 from payments.lump_sums.payout_list import PayoutDetail, PayoutRow
 from payments.lump_sums.payout_watch import DayState, DayView
-from payments.lump_sums.tariff import METHODS, Rates
 from payments.lump_sums.tying import LineChoice
 from payments.reconciling import reconciliation
-from payments.typed import amount_typed
 from ui import charts
 from ui.charts import Fall
 from ui.lump_sums import lump_sums
+from ui.payout_fees import payout_fees
 from ui.payout_files import bring, imports_list, unread_rows
 from words import bank as bank_words
+from words.bank import day_told
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -38,10 +38,6 @@ def days_of(row: PayoutRow) -> str:
 def total(amounts: Iterable[Money]) -> str:
     """What some amounts in rand come to."""
     return str(Money(sum(one.minor for one in amounts)))
-
-
-def day_told(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b}"
 
 
 def days_told(one: DayView) -> str:
@@ -335,101 +331,6 @@ def expected_days(days: Sequence[DayView]) -> None:
     )
 
 
-# -- what it cost -------------------------------------------------------------------------------------
-
-
-def costs(here: Person, found: fees.FeesTold, first: date, last: date) -> None:
-    tariff_form(here)
-    if not found.checked:
-        ui.empty_state(
-            "No fee is known yet", "Only iKhokha's own files tell what a payment cost. Bring one in Files.",
-            "request_quote",
-        )  # fmt: skip
-        return
-    rows = [
-        [
-            f"{one.month:%B %Y}", bank_words.paid_by(one.method), str(one.gross), str(one.charged),
-            f"{one.rate_bp // 100}.{one.rate_bp % 100:02d} %",
-        ]
-        for one in found.rates
-    ]  # fmt: skip
-    heads = ["Month", "Method", "Gross", "Fees with VAT", "Effective rate"]
-    charts.draw(charts.sheet("What it really cost, by month and method", heads, rows), live="payout_rates")
-    variances(found)
-    letter = fees.claim_letter(found, first=first, last=last)
-    if letter:
-        st.subheader("A letter to claim it back", anchor=False)
-        # Without a key, since with one it would keep the first letter, whatever rates are added after it.
-        changed = st.text_area("Draft", letter, height=420, label_visibility="collapsed")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            ui.copy_button(changed, key="claim_copy")
-            ui.file_link(f"/claim-letter/{first}/{last}.txt", "The draft as it was made")
-
-
-def variances(found: fees.FeesTold) -> None:
-    if not found.variances:
-        ui.checks([("good", "Every fee is as the tariff says", f"{found.checked} payments were looked at.")])
-        return
-    rows = [
-        [
-            day_told(one.check.charged.captured_on),
-            (one.reference, f"/payments?payment={one.reference}"), one.payer,
-            bank_words.paid_by(one.check.charged.method or "gateway"), str(one.check.charged.gross),
-            str(Money(one.check.charged.charged_minor)), str(Money(one.check.expected.most.total_minor)),
-            f"{one.off}{', rounding' if one.is_rounding else ''}",
-        ]
-        for one in found.variances[:200]
-    ]  # fmt: skip
-    heads = ["Day", "Reference", "Payer", "Method", "Amount", "Charged", "Expected", "Too much"]
-    charts.draw(charts.sheet("Fees that differ by a cent or more", heads, rows), live="payout_variances")
-
-
-def tariff_form(here: Person) -> None:
-    with app.sessions.read() as session:
-        kept = fees.rates(session, here)
-    since = f"The tariff since {kept[0].valid_from:%-d %b %Y}"
-    with st.expander(ui.escape(f"{since}: {percents(kept[0])}, without VAT")):
-        for one in kept[1:]:
-            told = percents(one)
-            ui.plain(f"Since {one.valid_from:%-d %b %Y}: {told}", "faint")
-        if here.may(Action.RECONCILE):
-            new_rates(kept[0])
-
-
-def percents(one: Rates) -> str:
-    told = (f"{bank_words.paid_by(name)} {bp // 100}.{bp % 100:02d} %" for name, bp in one.rate_bp.items())
-    return " · ".join(told)
-
-
-def new_rates(now_valid: Rates) -> None:
-    with st.form("new_rates", border=False):
-        since = st.date_input("New rates hold from", format="DD/MM/YYYY")
-        places = st.columns(4)
-        typed = {
-            name: place.text_input(
-                f"{bank_words.paid_by(name)}, %", str(Money(now_valid.rate_bp.get(name, 0)).decimal)
-            )
-            for name, place in zip(METHODS, places, strict=False)
-        }
-        own = places[3].text_input("Each payout, R", Money(now_valid.payout_fee_minor).decimal)
-        if st.form_submit_button("Add these rates", icon=":material/add:"):
-            with ui.error_boundary():
-                rate_bp = {name: amount_typed(text, "ZAR").minor for name, text in typed.items()}
-                add_rates(since, rate_bp, amount_typed(own, "ZAR").minor)
-
-
-def add_rates(since: date, rate_bp: dict[str, int], payout_fee_minor: int) -> None:
-    def do(me: Person) -> None:
-        app.sessions.run(lambda session: fees.add_rates(
-                session, me, valid_from=since, rate_bp=rate_bp, payout_fee_minor=payout_fee_minor,
-                now=app.now(),
-            ))  # fmt: skip
-        ui.tell("The rates are written down; every fee is held against those of its day.")
-
-    ui.go(do)
-    st.rerun()
-
-
 # -- the page -----------------------------------------------------------------------------------------
 
 
@@ -449,7 +350,7 @@ def page(here: Person) -> None:
     if chosen_part == EXPECTED:
         expected_days(days)
     elif chosen_part == FEES:
-        costs(here, cost, first, last)
+        payout_fees(here, cost, first, last)
     elif chosen_part == FILES:
         bring(here)
         unread_rows(here)
