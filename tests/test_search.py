@@ -1,4 +1,4 @@
-"""Finding payments: any identifier, exact totals, and nobody sees another's events."""
+"""Finding payments: any identifier, and exact totals."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,18 +9,15 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select, text
 from sqlalchemy.orm import Session
 
-from db.models import Event, InboxEvent, Link, OutboxMail, Payment, TimelineEntry, UnverifiedEvent
+from db.models import Event, InboxEvent, Link, OutboxMail, Payment
 from db.money import CURRENCIES, Money
 from db.session import Sessions, open_engine
-from payments import timeline
-from payments.access.people import Person, Role
-from payments.asking import links
 from payments.dates import Span
-from payments.errors import InvalidInput, NotFound, OutcomeUnknown
-from payments.finding import by_index, conditions, found, search, search_text
+from payments.errors import InvalidInput, OutcomeUnknown
+from payments.finding import conditions, found, search, search_text
 from payments.finding.search import Filter, PaymentRow, Totals
 from payments.hearing import sync
-from payments.lifecycle import Kind, Method, Status
+from payments.lifecycle import Method, Status
 from payments.references import is_reference, readings, spoken, with_check
 from tests.desk import ADMIN, FakeGateway, issue, make_event
 from tests.samples import make_many, make_payment
@@ -28,11 +25,6 @@ from tests.samples import make_many, make_payment
 #: A database is made once for many examples: they only read.
 READS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KNOWN = with_check("REG", "7K2MPQ", demo=True)
-
-
-def organiser_of(*events: Event) -> Person:
-    scope = frozenset(event.id for event in events)
-    return Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
 
 
 @pytest.fixture(scope="module")
@@ -517,250 +509,6 @@ def test_a_list_held_still_does_not_shift_when_payments_arrive(sessions: Session
 def test_a_page_that_cannot_be_is_refused(crowd: Session, number: int, size: int):
     with pytest.raises(InvalidInput):
         search.page(crowd, ADMIN, Filter(), number=number, size=size)
-
-
-# -- who sees what ----------------------------------------------------------------------------------
-
-
-@READS
-@given(wanted=filters())
-def test_an_organiser_sees_nothing_of_another_event(crowd: Session, wanted: Filter):
-    mine = organiser_of(crowd.scalars(select(Event).where(Event.code == "gala")).one())
-    rows = list(search.rows(crowd, mine, wanted))
-    assert {row.event_code for row in rows} <= {"gala"}
-    assert rows == [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code == "gala"]
-    assert search.totals(crowd, mine, wanted) == added_up(rows)
-    assert list(search.page(crowd, mine, wanted, size=500).rows) == rows
-
-
-@pytest.mark.parametrize("more", [0, by_index.MERGED_EVENTS])
-def test_a_person_of_many_events_gets_the_same_pages_as_of_few(crowd: Session, more: int):
-    """Up to so many events a list is merged from each one's newest, above that it is sorted."""
-    ids = crowd.scalars(select(Event.id).where(Event.code != "expo")).all()
-    scope = frozenset([*ids, *range(1_000, 1_000 + more)])
-    person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
-    theirs = [row for row in search.rows(crowd, ADMIN, Filter()) if row.event_code != "expo"]
-    assert list(search.page(crowd, person, Filter(), number=2, size=30).rows) == theirs[30:60]
-    assert list(search.rows(crowd, person, Filter(), chunk=17)) == theirs
-
-
-@READS
-@given(
-    wanted=filters(), size=st.integers(1, 30), lately=st.sampled_from([4, 40, 400, 2_000]), old=st.booleans()
-)
-def test_a_short_cut_to_the_newest_finds_what_the_long_way_does(
-    crowd: Session, wanted: Filter, size: int, lately: int, old: bool
-):
-    """Of many events a page is first looked for among the last payments of all, which may hold none."""
-    codes = ("gala",) if old else ("gala", "devconf")
-    scope = frozenset([*crowd.scalars(select(Event.id).where(Event.code.in_(codes))), *range(1_000, 1_010)])
-    person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
-    theirs = [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code in codes]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_index, "LATEST", lately)
-        pages = [search.page(crowd, person, wanted, number=number, size=size) for number in (1, 2)]
-        assert [row for page in pages for row in page.rows] == theirs[: 2 * size]
-        assert pages[1].more is (len(theirs) > 2 * size)
-        if not wanted.text and len(theirs) > 2:
-            after = search.page(crowd, person, wanted, size=size, before_id=theirs[1].id)
-            assert list(after.rows) == theirs[2 : size + 2]
-            still = search.page(crowd, person, wanted, size=size, newest_id=theirs[1].id)
-            assert list(still.rows) == theirs[1 : size + 1]
-        assert (
-            search.newest(crowd, scope, 5)
-            == tuple(row for row in search.rows(crowd, ADMIN, Filter()) if row.event_code in codes)[:5]
-        )
-
-
-@READS
-@given(wanted=filters())
-def test_totals_of_many_events_are_the_same_whichever_way_they_are_read(crowd: Session, wanted: Filter):
-    codes = ("gala", "devconf")
-    scope = frozenset([*crowd.scalars(select(Event.id).where(Event.code.in_(codes))), *range(1_000, 1_010)])
-    person = Person(2, "Sipho Dube", "sipho@example.org", Role.ORGANISER, scope)
-    rows = [row for row in search.rows(crowd, ADMIN, wanted) if row.event_code in codes]
-    assert search.totals(crowd, person, wanted) == added_up(rows)
-
-
-@pytest.mark.parametrize(
-    "codes, spread",
-    [(("gala", "devconf", "expo"), True), (("gala", "devconf"), True), ((), False)],
-)
-def test_sqlite_adds_up_what_holds_most_of_everything_as_it_lies(crowd: Session, codes, spread: bool):
-    """Event by event each row is a jump: of forty events and 100,000 payments it took five times as long."""
-    scope = frozenset([*crowd.scalars(select(Event.id).where(Event.code.in_(codes))), *range(1_000, 1_010)])
-    where = conditions.where(crowd, Person(2, "Sipho", "s@example.org", Role.VIEWER, scope), Filter())
-    sqlite = crowd.get_bind().dialect.name == "sqlite"
-    assert where.spread is (spread and sqlite)
-    if sqlite:
-        plan = str(crowd.execute(text("EXPLAIN QUERY PLAN " + literally(crowd, found.sums(where)))).all())
-        assert ("SCAN payments" in plan) is spread
-
-
-def literally(session: Session, query) -> str:
-    return str(query.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
-
-
-@pytest.mark.parametrize("events, parts", [(by_index.FEW_EVENTS, 5), (by_index.MERGED_EVENTS, 1)])
-def test_the_newest_of_many_events_are_one_short_question(crowd: Session, events: int, parts: int):
-    """Forty parts of a statement took longer to write than to read: twice the time of a page."""
-    ids = crowd.scalars(select(Event.id)).all()
-    scope = frozenset([*ids, *range(1_000, 1_000 + events - len(ids))])
-    asked: list[str] = []
-
-    def note(_connection, _cursor, statement, *_more):
-        asked.append(statement)
-
-    event.listen(crowd.get_bind(), "before_cursor_execute", note)
-    try:
-        search.newest(crowd, scope, 20)
-    finally:
-        event.remove(crowd.get_bind(), "before_cursor_execute", note)
-    assert [one.count("payments.event_id") for one in asked[:-1]] == [parts], "besides reading their rows"
-
-
-def test_no_events_means_no_payments(crowd: Session):
-    nobody = organiser_of()
-    assert search.page(crowd, nobody, Filter()).rows == ()
-    assert search.totals(crowd, nobody, Filter()) == Totals(0, {}, {})
-    assert list(search.rows(crowd, nobody, Filter())) == []
-    assert search.newest(crowd, frozenset(), 50) == ()
-
-
-def test_another_events_payment_is_not_found_by_its_reference(known: Session):
-    other = organiser_of(known.scalars(select(Event).where(Event.code == "gala")).one())
-    assert search.find_one(known, other, KNOWN) is None
-    assert search.page(known, other, search.parse(KNOWN)).rows == ()
-    with pytest.raises(NotFound) as theirs:
-        search.get(known, other, KNOWN)
-    unknown = with_check("REG", "222222", demo=True)
-    with pytest.raises(NotFound) as nobodys:
-        search.get(known, other, unknown)
-    assert str(theirs.value).replace(KNOWN, "") == str(nobodys.value).replace(unknown, "")
-
-
-# -- one payment ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def story(sessions: Sessions, now: datetime) -> links.LinkView:
-    """A payment with a link, an event acted on, one that waits, and one that nobody proved."""
-    with sessions.begin() as session:
-        make_event(session, now=now)
-    link = issue(sessions, FakeGateway(), now=now)
-    with sessions.begin() as session:
-        payment = session.scalars(select(Payment)).one()
-        acted_on, waiting = (
-            InboxEvent(
-                gateway="ikhokha",
-                digest=bytes([nth]) * 32,
-                received_at=now + timedelta(minutes=nth),
-                last_seen_at=now,
-                path="/webhooks/ikhokha",
-                headers={},
-                body=b'{"status": "SUCCESS", "nth": %d}' % nth,
-                gateway_reference=link.gateway_reference,
-                word="SUCCESS",
-                handled_at=now if nth == 1 else None,
-                payment_id=payment.id if nth == 1 else None,
-            )
-            for nth in (1, 2)
-        )
-        session.add_all([acted_on, waiting])
-        session.flush()
-        detail = {"inbox": acted_on.id, "word": "SUCCESS"}
-        session.add(
-            TimelineEntry(
-                payment_id=payment.id,
-                at=acted_on.received_at,
-                kind=Kind.EVENT,
-                source="webhook",
-                actor="iKhokha",
-                detail=detail,
-            )
-        )
-        session.add(
-            UnverifiedEvent(
-                gateway="ikhokha",
-                digest=b"u" * 32,
-                received_at=now + timedelta(minutes=3),
-                last_seen_at=now,
-                path="/webhooks/ikhokha",
-                headers={},
-                body=b"\xff forged",
-                reason="wrong signature",
-                gateway_reference=link.gateway_reference,
-                address="203.0.113.7",
-            )
-        )
-    return link
-
-
-def test_a_payments_timeline_holds_every_message_that_names_it(sessions: Sessions, story: links.LinkView):
-    with sessions.read() as session:
-        entries = search.get(session, ADMIN, story.reference).timeline
-    raw = [entry.raw for entry in entries if entry.raw]
-    assert raw == ['{"status": "SUCCESS", "nth": 1}', '{"status": "SUCCESS", "nth": 2}', "\\xff forged"]
-    assert [entry.kind for entry in entries][-3:] == [Kind.EVENT, Kind.EVENT, timeline.UNVERIFIED]
-    assert entries[-1].title.endswith("It changed nothing.")
-    assert len({entry.id for entry in entries}) == len(entries)
-
-
-def test_a_payment_tells_its_links_and_who_asked(sessions: Sessions, story: links.LinkView):
-    with sessions.read() as session:
-        detail = search.get(session, ADMIN, story.reference.lower())
-    assert [link.gateway_reference for link in detail.links] == [story.gateway_reference]
-    assert detail.row.wire_reference == story.reference
-    assert [entry.title for entry in detail.timeline][:3] == [
-        f"{ADMIN.name} asked for {Money(15_000)}.",
-        f"{ADMIN.name} had the gateway asked for a payment link.",
-        "The payment link is ready.",
-    ]
-
-
-#: Kinds that know other steps than a request for approval does.
-_STEPS = {Kind.REFUND_ORDER: "ready", Kind.DISPUTE: "recorded", Kind.SURPLUS: "came"}
-
-
-def test_every_kind_of_timeline_entry_is_told_in_a_sentence():
-    detail = {
-        "case": "CB-1",
-        "said": "not_provided",
-        "answer_by": "2026-12-01",
-        "amount_minor": 1,
-        "currency": "ZAR",
-        "how": "instant_eft",
-        "was": "open",
-        "became": "paid",
-        "page": "success",
-        "reason": "overpaid",
-        "word": "PAID",
-        "subject": "Paid",
-        "what": "sent",
-        "text": "Called.",
-        "why": "Typed for the wrong person.",
-        "step": "asked",
-        "paid_on": "2026-11-23",
-        "on": "2026-11-23",
-        "way": "exact",
-        "light": "red",
-        "name": "Lerato",
-        "gross_minor": 1,
-        "fee_minor": 0,
-        "vat_minor": 0,
-        "payout": "2026-11-23",
-        "changed": "phone",
-        "told": "payment.paid",
-        "title": "Tax invoice",
-        "label": "INV-1-000001",
-        "to": "Tumelo Holdings",
-        "other": "DEMO-REG-7K3M9P",
-    }
-    for kind in Kind:
-        step = {"step": _STEPS[kind]} if kind in _STEPS else {}
-        title = timeline.title(kind, detail | step, "Thandi")
-        assert title.endswith(".")
-        assert "_" not in title
 
 
 # -- price ------------------------------------------------------------------------------------------
