@@ -1,6 +1,6 @@
 """The ordinary life of the people's door: coming in and going, passwords, files, starting and ending.
 
-What strangers and forgers try is in ``test_server_hostile.py``.
+Signing in is in ``test_server_signin.py``, what strangers and forgers try in ``test_server_hostile.py``.
 """
 
 import base64

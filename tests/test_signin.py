@@ -1,25 +1,20 @@
-"""Passwords, sessions, links that work once, and how often one may guess."""
+"""Who comes in by a password, how often one may guess, how long a session lasts, and another password."""
 
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from threading import Event
 
-import argon2
-import psutil
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from db.models import AuditEntry, PersonRow, PersonSession, SignInAttempt, SignInLink
 from db.session import Sessions
 from payments.access import guesses, passwords, signin, signin_links, staff
-from payments.access.guessable import BESIDE_A_CODE, why_easy
 from payments.access.people import SYSTEM, Person, Role
 from payments.access.signin import Visitor
-from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.errors import InvalidInput, NotAllowed, NotFound
 
 HOME = Visitor("196.25.1.1", "Firefox")
 PASSWORD = "drie olifante koop sjokolade"
@@ -68,118 +63,6 @@ def failed(sessions: Sessions, now: datetime, count: int, **values: str) -> None
     given = {"email_hash": guesses.hash_of("thandi@example.org"), "address": "196.25.1.1"} | values
     with sessions.begin() as session:
         session.add_all(SignInAttempt(**given, at=now, succeeded=False) for _ in range(count))
-
-
-# -- which passwords are good enough ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "password",
-    [
-        pytest.param("fourteen chars", id="fourteen characters"),
-        pytest.param("x7" * 65, id="130 characters"),
-        pytest.param("passwordpassword", id="a common word twice"),
-        pytest.param("Password12345678!", id="a common word and a row of digits"),
-        pytest.param("qwertyuiopasdfghjkl", id="along the keyboard"),
-        pytest.param("qazwsxedcrfvtgb", id="across the keyboard"),
-        pytest.param("0987654321098765", id="digits backwards"),
-        pytest.param("abcdefghijklmnop", id="the alphabet"),
-        pytest.param("correcthorsebatterystaple", id="everybody's example"),
-        pytest.param("aaaaaaaaaaaaaaaaaaaa", id="one letter"),
-        pytest.param("zulu42!zulu42!zulu42!", id="one word over and over"),
-        pytest.param("ThandiNkosi2026thandi", id="their own name"),
-        pytest.param("thandi@example.org", id="their own address"),
-        pytest.param(" " * 20, id="spaces"),
-    ],
-)
-def test_a_password_that_is_guessed_early_is_refused(password: str) -> None:
-    with pytest.raises(InvalidInput, match="password"):
-        passwords.hashed(password, about=("Thandi Nkosi", "thandi@example.org"))
-
-
-def test_none_of_the_ten_thousand_used_most_is_taken_however_short_it_may_be() -> None:
-    first = FREQUENCY_LISTS["passwords"][:10_000]
-    assert len(set(first)) == 10_000
-    for spelling in (str, str.upper, str.title):
-        taken = [word for word in first if not why_easy(spelling(word), (), least=BESIDE_A_CODE)]
-        assert taken == []
-    for word in ("baseball", "Princess1", "trustno1", "qwertyuiop"):
-        with pytest.raises(InvalidInput, match="guessed: it is made of passwords"):
-            passwords.hashed(word, shortest=passwords.WITH_CODE)
-
-
-@pytest.mark.parametrize(
-    ("password", "why"),
-    [
-        ("P@ssw0rd12345678", "passwords that very many people use"),
-        ("drowssapdrowssap", "the same over and over"),
-        ("sunshine football", "passwords that very many people use"),
-        ("thandi example org 2026", "without your name"),
-        ("Paydesk2026Paydesk!", "without your name, your address and this desk's words"),
-        ("mnbvcxzlkjhgfdsa", "passwords that very many people use|along the keyboard"),
-        ("2026-11-26 26/11/2026", "a date"),
-    ],
-)
-def test_why_a_password_is_refused_is_said(password: str, why: str) -> None:
-    """And none of it is in the sentence."""
-    with pytest.raises(InvalidInput, match=why) as refused:
-        passwords.hashed(password, about=("Thandi Nkosi", "thandi@example.org"))
-    assert password not in str(refused.value)
-    assert "Take three or four words" in str(refused.value)
-
-
-@pytest.mark.usefixtures("strong_passwords")
-@pytest.mark.parametrize(
-    "password",
-    [
-        pytest.param("p7#kQ!v9zR2m&Lx", id="fifteen characters"),
-        pytest.param("Ingwenya 🐊 en 'n sebra\x00", id="any character"),
-        pytest.param("".join(chr(0x4E00 + n * n % 5003) for n in range(128)), id="128 characters of Unicode"),
-        pytest.param("  drie olifante koop sjokolade  ", id="outer spaces are part of it"),
-    ],
-)
-def test_a_good_password_is_kept_whole(password: str) -> None:
-    kept = passwords.hashed(password)
-    assert passwords.fits(kept, password)
-    assert not passwords.fits(kept, password[:-1])
-    assert not passwords.fits(kept, password.strip(" ")) or password == password.strip(" ")
-    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
-
-
-def test_one_password_spelled_in_two_ways_is_one() -> None:
-    assert passwords.fits(passwords.hashed("café café fünf öl"), "cafe\u0301 cafe\u0301 fu\u0308nf o\u0308l")
-
-
-def test_a_megabyte_of_password_is_refused_and_not_hashed() -> None:
-    kept = passwords.hashed(PASSWORD)
-    assert not passwords.fits(kept, PASSWORD + "x" * 1_000_000)
-    assert not passwords.fits(kept, "\ud800" * 20)
-
-
-def test_at_most_two_hashes_are_made_at_once() -> None:
-    """Fifty sign-ins at once took 2.5 GB."""
-    with passwords._TWO_AT_ONCE, passwords._TWO_AT_ONCE, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(passwords.fits, None, PASSWORD)
-        with pytest.raises(TimeoutError):
-            waiting.result(timeout=1)
-        passwords._TWO_AT_ONCE.release()
-        assert waiting.result(timeout=30) is False
-        assert passwords._TWO_AT_ONCE.acquire(timeout=30)
-
-
-@pytest.mark.usefixtures("strong_passwords")
-def test_a_hash_of_earlier_days_is_made_anew_on_sign_in(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now)
-    old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    with sessions.begin() as session:
-        session.get_one(PersonRow, person.id).password_hash = old
-    assert signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now)
-    with sessions.read() as session:
-        kept = session.get_one(PersonRow, person.id).password_hash
-    assert kept is not None
-    assert kept != old
-    assert passwords.renewed(kept, PASSWORD) is None
-    assert passwords.fits(kept, PASSWORD)
 
 
 # -- by password --------------------------------------------------------------------------------------
@@ -517,139 +400,6 @@ def test_the_cookie_is_bound_to_the_host_where_https_protects_it(url: str, name:
     assert signin.cookie_name(url) == name
 
 
-# -- links --------------------------------------------------------------------------------------------
-
-
-def test_a_link_works_once(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now, password=None)
-    link = link_for(sessions, person, now)
-    for _ in range(2):  # looking uses nothing up
-        with sessions.read() as session:
-            invited = signin_links.who_comes_by_link(session, link, now=now)
-        assert invited is not None
-        assert (invited.name, invited.email, invited.role) == ("Thandi", person.email, Role.ADMIN)
-    assert is_in(sessions, signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now), now)
-    with pytest.raises(NotFound, match="used already"):
-        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
-
-
-def test_of_many_who_open_a_link_at_once_one_gets_in(sessions: Sessions, now: datetime) -> None:
-    link = link_for(sessions, join(sessions, now, password=None), now)
-
-    def open_it(_: int) -> bool:
-        try:
-            signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
-        except NotFound:
-            return False
-        return True
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(open_it, range(6))) == 1
-
-
-def test_a_link_lasts_fifteen_minutes(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now, password=None)
-    link = link_for(sessions, person, now)
-    with pytest.raises(NotFound, match="too old"):
-        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 15)
-    assert signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now + MINUTE * 14.9)
-
-
-def test_a_new_link_ends_the_earlier_one(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now, password=None)
-    earlier, newer = link_for(sessions, person, now), link_for(sessions, person, now)
-    with pytest.raises(NotFound):
-        signin_links.sign_in_by_link(sessions, earlier, visitor=HOME, now=now)
-    assert signin_links.sign_in_by_link(sessions, newer, visitor=HOME, now=now)
-
-
-def test_nobody_who_may_not_sign_in_comes_by_link(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now, role=Role.VIEWER, password=None)
-    link = link_for(sessions, person, now)
-    with sessions.begin() as session:
-        staff.disable_person(session, SYSTEM, person.id, now=now)
-    with pytest.raises(NotFound):
-        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
-    with pytest.raises(NotFound, match="Enable them first"):
-        link_for(sessions, person, now)
-
-
-def test_shutting_somebody_out_ends_the_links_on_their_way(sessions: Sessions, now: datetime) -> None:
-    """Also for whoever is let in again, and for whoever is signed out everywhere: they ask for a new one."""
-    person = join(sessions, now, role=Role.VIEWER, password=None)
-    for shut_out in (staff.disable_person, staff.revoke_sessions):
-        link = link_for(sessions, person, now)
-        with sessions.begin() as session:
-            shut_out(session, SYSTEM, person.id, now=now)
-            staff.enable_person(session, SYSTEM, person.id, now=now)
-        with pytest.raises(NotFound):
-            signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now)
-
-
-def test_an_address_joined_twice_at_once_is_one_person(sessions: Sessions, now: datetime) -> None:
-    def joined(_: int) -> bool:
-        try:
-            join(sessions, now, password=None)
-        except Conflict:
-            return False
-        return True
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(joined, range(6))) == 1
-
-
-def test_a_password_chosen_by_link_is_the_only_way_in_from_then_on(sessions: Sessions, now: datetime) -> None:
-    person = join(sessions, now)
-    earlier = come_in(sessions, person, now)
-    link = link_for(sessions, person, now)
-    with pytest.raises(InvalidInput):  # and the link is not used up by it
-        signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password="short")
-    fresh = "vyf renosters dans saggies"
-    token = signin_links.sign_in_by_link(sessions, link, visitor=HOME, now=now, new_password=fresh)
-    assert is_in(sessions, token, now)
-    assert not is_in(sessions, earlier, now)
-    assert signin.sign_in(sessions, person.email, PASSWORD, visitor=HOME, now=now) is None
-    assert signin.sign_in(sessions, person.email, fresh, visitor=HOME, now=now)
-
-
-# -- the first admin ----------------------------------------------------------------------------------
-
-
-def create_first(sessions: Sessions, link: str, now: datetime, *, password: str = PASSWORD) -> str:
-    who = {"name": "Thandi Nkosi", "email": "thandi@example.org"}
-    return signin_links.create_first_admin(sessions, link, **who, password=password, visitor=HOME, now=now)
-
-
-def test_the_first_admin_comes_by_link_and_there_is_no_second_first(
-    sessions: Sessions, now: datetime
-) -> None:
-    link = link_for(sessions, None, now)
-    with pytest.raises(InvalidInput):
-        create_first(sessions, link, now, password="short")
-    here = signin.who(sessions, create_first(sessions, link, now), now=now, active=False)
-    assert here is not None
-    assert (here.person.role, here.person.events) == (Role.ADMIN, None)
-    with pytest.raises(NotFound):
-        create_first(sessions, link, now)
-    with pytest.raises(Conflict, match="an admin already"):
-        link_for(sessions, None, now)
-
-
-def test_a_first_link_is_worth_nothing_once_there_is_an_admin(sessions: Sessions, now: datetime) -> None:
-    link = link_for(sessions, None, now)
-    join(sessions, now, name="Other", password=None)
-    with pytest.raises(Conflict, match="an admin already"):
-        create_first(sessions, link, now)
-
-
-def test_a_link_of_one_kind_does_not_do_the_other(sessions: Sessions, now: datetime) -> None:
-    with pytest.raises(NotFound):
-        signin_links.sign_in_by_link(sessions, link_for(sessions, None, now), visitor=HOME, now=now)
-    person = join(sessions, now, password=None)
-    with pytest.raises(NotFound):
-        create_first(sessions, link_for(sessions, person, now), now)
-
-
 # -- another password ---------------------------------------------------------------------------------
 
 
@@ -702,25 +452,3 @@ def test_whoever_is_in_stays_in_while_others_guess(sessions: Sessions, now: date
         guess(sessions, "thandi@example.org", now)
     assert is_in(sessions, token, now, active=True)
     assert is_in(sessions, token, now + timedelta(minutes=20), active=True)
-
-
-@pytest.mark.usefixtures("strong_passwords")
-def test_many_sign_ins_at_once_take_the_memory_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty took 2.5 GB, and twelve would take 768 MB. One pass in place of three: the memory is the same."""
-    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(1, 64 * 1024, 1))
-    passwords.fits(None, PASSWORD)
-    this, most = psutil.Process(), [0]
-    before, over = this.memory_info().rss, Event()
-
-    def look() -> None:
-        while not over.wait(0.005):
-            most.append(this.memory_info().rss - before)
-
-    with ThreadPoolExecutor(13) as pool:
-        looking = pool.submit(look)
-        tried = [pool.submit(passwords.fits, None, PASSWORD) for _ in range(12)]
-        assert not any(one.result(timeout=120) for one in tried)
-        over.set()
-        looking.result(timeout=10)
-    assert max(most) > 32 * 1024**2, "nothing was seen of any"
-    assert max(most) < 200 * 1024**2
