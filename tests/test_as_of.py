@@ -52,8 +52,8 @@ from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind
 from payments.selling import moves
 from tests.desk import ADMIN
+from tests.ledger_world import BY, KINDS, World, fresh, sast
 from tests.test_legacy import as_file, record
-from tests.test_reports import BY, KINDS, World, fresh, sast
 
 __all__ = ["fresh"]
 MARCH = Period(date(2026, 3, 1), date(2026, 3, 31))

@@ -27,9 +27,9 @@ from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind, Report, Table
 from simulator import waiting
 from tests.desk import ADMIN, make_event
+from tests.ledger_world import fresh
 from tests.samples import make_payment
 from tests.test_pages import all_html, desk
-from tests.test_reports import fresh
 from tests.waiting_desk import fill
 
 __all__ = ["desk", "fresh"]

@@ -22,7 +22,8 @@ from payments.reports.period import Basis, Period
 from payments.reports.report import Asked, Kind, Report, Value
 from payments.reports.said import said
 from tests.desk import ADMIN
-from tests.test_reports import APRIL, MARCH, World, _earlier, _in_two_parts, _refunded_after, make
+from tests.ledger_world import World
+from tests.test_reports import APRIL, MARCH, _earlier, _in_two_parts, _refunded_after, make
 
 TODAY = date(2026, 3, 20)
 

@@ -20,9 +20,10 @@ from payments.reports import files, making
 from payments.reports.making import ABOUT, OF_ONE_EVENT
 from payments.reports.report import Asked, Column, Holds, Kind, Report, Table, Value
 from tests.desk import ADMIN
+from tests.ledger_world import World, fresh, sast
 from tests.test_forecast import NOVEMBER, NOW, filled
 from tests.test_office import FORMULA, TABLE, converted, office
-from tests.test_reports import EVERYTHING, World, _earlier, _in_two_parts, _refunded_after, fresh, sast
+from tests.test_reports import EVERYTHING, _earlier, _in_two_parts, _refunded_after
 from tests.test_statement_report import pay_out
 
 __all__ = ["fresh", "office"]

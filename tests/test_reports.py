@@ -1,212 +1,37 @@
 """Reports: their totals are those of the ledger, of the list behind each figure and of its export; every day
 edge and every odd payment is where it belongs."""
 
-import shutil
 from collections import Counter as Sums
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.models import (
-    Approval,
-    BankAccount,
-    Event,
-    Match,
-    MatchPart,
-    Payment,
-    Payout,
-    PayoutLine,
-    PersonRow,
-    Receipt,
-    Refund,
-    RefundReturn,
-    Reversal,
-    StatementLine,
-)
+from db.models import Event, MatchPart, Payment, Payout, PayoutLine, Receipt, Refund, Reversal
 from db.money import Money
-from db.session import Sessions, open_engine
-from payments import dates, lifecycle
+from db.session import Sessions
+from payments import dates
 from payments.access.people import Person, Role
 from payments.books import totals
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.finding import search
-from payments.lifecycle import CLOSED, TRANSITIONS, Kind, Source, Status
-from payments.money_back import reversals
+from payments.lifecycle import CLOSED, Status
 from payments.reports import ledger, making
-from payments.reports.period import OF_PAYMENTS, PRESETS, Basis, Period, read
+from payments.reports.period import OF_PAYMENTS, Basis, Period
 from payments.reports.report import Asked, Holds, Report, Table
 from payments.reports.takings import HEADS
-from tests.desk import ADMIN, make_event
-from tests.samples import make_payment
+from tests.desk import ADMIN
+from tests.ledger_world import KINDS, World, fresh, live, pay_out, sast
 
-BY: dict[str, Any] = {"source": Source.DESK, "actor": "Thandi"}
-KINDS = ("gateway", "cash", "card_slip", "eft")
+__all__ = ["fresh"]
 EVERYTHING = Period(date(2020, 1, 1), date(2030, 12, 31))
-
-
-def sast(
-    day: int, hour: int = 12, minute: int = 0, second: int = 0, micro: int = 0, month: int = 3
-) -> datetime:
-    return datetime(2026, month, day, hour, minute, second, micro, tzinfo=dates.SAST).astimezone(UTC)
-
-
-# -- a world ------------------------------------------------------------------------------------------
-
-
-class World:
-    """Payments of three events, made and changed by what the desk itself does them with."""
-
-    def __init__(self, session: Session, now: datetime) -> None:
-        self.session = session
-        self.events = [make_event(session, code, now=now) for code in ("devconf", "gala", "expo")]
-        self.events[1].starts_on = self.events[1].ends_on = date(2026, 3, 1)
-        self.events[2].currency = "USD"
-        self.people = [
-            PersonRow(
-                email=f"p{n}@example.org", name=f"P{n}", role="finance", all_events=True, created_at=now
-            )
-            for n in range(2)
-        ]
-        session.add_all(self.people)
-        session.flush()
-        self.number = 0
-
-    def owes(self, at: datetime, minor: int = 10_000, event: int = 0, **values: Any) -> Payment:
-        fields: dict[str, Any] = {"status": Status.CREATED, "amount_minor": minor} | values
-        payment = make_payment(self.session, self.events[event], now=at, **fields)
-        lifecycle.note(self.session, payment, Kind.CREATED, now=at, **BY)
-        return payment
-
-    def pays(
-        self, payment: Payment, at: datetime, minor: int | None = None, kind: str = "gateway"
-    ) -> Receipt:
-        self.number += 1
-        amount = Money(payment.amount_minor if minor is None else minor, payment.amount_currency)
-        lifecycle.receive(
-            self.session, payment, kind=kind, source_reference=f"s{self.number}", amount=amount, now=at, **BY
-        )
-        return self.session.scalars(select(Receipt).order_by(Receipt.id.desc()).limit(1)).one()
-
-    def refunds(self, payment: Payment, on: date, minor: int, at: datetime | None = None) -> None:
-        self.number += 1
-        asker, decider = (person.id for person in self.people)
-        at = at or dates.day_span(on).start + timedelta(hours=11)
-        approval = Approval(
-            what="record_refund", subject=payment.reference, payment_id=payment.id, scope="*", bound={},
-            digest=f"{self.number:064d}", why="x", requester_id=asker, requester_name="P0", asked_at=at,
-            expires_at=at, state="used", decider_id=decider, decider_name="P1", used_at=at,
-        )  # fmt: skip
-        self.session.add(approval)
-        self.session.flush()
-        self.session.add(
-            Refund(
-                payment_id=payment.id, approval_id=approval.id, method="eft", refunded_on=on, done_by="P0",
-                amount=Money(minor, payment.amount_currency), source_reference="", why="x", at=at, by="P1",
-            )
-        )  # fmt: skip
-        payment.refunded_minor += minor
-        self.session.flush()
-        whole = payment.refunded_minor == payment.received_minor
-        to = Status.REFUNDED if whole else Status.PART_REFUNDED
-        if payment.status != to:
-            lifecycle.advance(self.session, payment, to, now=at, **BY)
-
-    def sends_back(self, payment: Payment, at: datetime) -> None:
-        """The bank does, with the payment's one refund."""
-        refund = self.session.scalars(select(Refund).where(Refund.payment_id == payment.id)).one()
-        self.session.add(
-            RefundReturn(
-                refund_id=refund.id, payment_id=payment.id, amount_minor=refund.amount_minor,
-                amount_currency=refund.amount_currency, why="x", at=at, by="P1",
-            )
-        )  # fmt: skip
-        payment.refunded_minor = 0
-        lifecycle.refund_came_back(self.session, payment, now=at, **BY)
-
-    def becomes(self, payment: Payment, to: Status, at: datetime) -> None:
-        lifecycle.advance(self.session, payment, to, now=at, **BY)
-
-    def takes_back(self, receipt: Receipt, at: datetime) -> None:
-        payment = self.session.get_one(Payment, receipt.payment_id)
-        reversals.reverse(self.session, payment, receipt, "x", now=at, **BY)
-
-    def settles(self, receipts: Sequence[Receipt], last_on: date, paid_on: date | None) -> Payout:
-        """The gateway does, in one payout; its file may not tell the day it was paid."""
-        gross = sum(one.amount_minor for one in receipts)
-        none = ("fee", "vat", "payout_fee", "less", "difference")
-        told = {f"{name}_minor": 0 for name in none} | {"gross_minor": gross, "net_minor": gross}
-        payout = Payout(
-            key=f"p{receipts[0].id}", source="bank", currency=receipts[0].amount_currency, last_on=last_on,
-            paid_on=paid_on, payout_fee_told=False, made_at=sast(1), made_by="P0", **told,
-        )  # fmt: skip
-        payout.lines = [
-            PayoutLine(
-                row=one.id, kind="capture", state="stands", gross_minor=one.amount_minor,
-                payment_id=one.payment_id, receipt_id=one.id,
-            )
-            for one in receipts
-        ]  # fmt: skip
-        self.session.add(payout)
-        self.session.flush()
-        return payout
-
-    def banks(self, what: Payout | Receipt, on: date, *, counted_on: date | None, undone: bool) -> None:
-        """A line of the bank is for it; ``counted_on``: its own day was signed off before."""
-        self.number += 1
-        if isinstance(what, Payout):
-            part = {"target": "payout", "payout_id": what.id, "amount": Money(what.net_minor, what.currency)}
-        else:
-            part = {"target": "payment", "payment_id": what.payment_id, "receipt_id": what.id}
-            part["amount"] = what.amount
-        line = StatementLine(
-            account_id=self._account(), key=f"l{self.number}", ordinal=1, on=on, amount=part["amount"],
-            state="open" if undone else "matched",
-        )  # fmt: skip
-        gone = {"undone_at": sast(1), "undone_by": "P0", "undone_why": "x"} if undone else {}
-        match = Match(
-            line=line, how="person", way="x", by="P0", evidence={}, at=sast(1), booked_on=counted_on, **gone
-        )
-        match.parts = [MatchPart(**part)]
-        self.session.add_all([line, match])
-        self.session.flush()
-
-    def _account(self) -> int:
-        known = self.session.scalars(select(BankAccount.id)).first()
-        if known is not None:
-            return known
-        account = BankAccount(name="Main", bank="FNB", number="62000000001", currency="ZAR", created_by="P0",
-                              created_at=sast(1))  # fmt: skip
-        self.session.add(account)
-        self.session.flush()
-        return account.id
-
-
-@pytest.fixture(scope="module")
-def fresh(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Sessions]]:
-    """Makes an empty desk, as often as it is asked."""
-    engines: list[Engine] = []
-    tmp_path = tmp_path_factory.mktemp("fresh")
-
-    def new() -> Sessions:
-        path = tmp_path / f"desk{len(engines)}.db"
-        shutil.copyfile(sqlite_template, path)
-        engines.append(open_engine(f"sqlite:///{path}"))
-        return Sessions(engines[-1])
-
-    yield new
-    for engine in engines:
-        engine.dispose()
 
 
 def make(
@@ -244,64 +69,6 @@ def some(sums: Mapping[str, int]) -> dict[str, int]:
 
 
 # -- generated histories ------------------------------------------------------------------------------
-
-
-def live(world: World, dice: Random) -> None:
-    """A few weeks around a month's end of a leap year's absence, with all that happens to payments."""
-    for _ in range(dice.randrange(5, 24)):
-        at = sast(1, month=2) + timedelta(minutes=dice.randrange(60 * 24 * 60))
-        earlier = dice.random() < 0.15
-        payment = world.owes(
-            at, dice.randrange(2, 90_000), dice.randrange(3), origin="legacy" if earlier else "desk"
-        )
-        payment.created_by = dice.choice(("Thandi", "Aisha"))
-        for _ in range(dice.randrange(4)):
-            at += timedelta(minutes=dice.choice((0, 1, 60, 60 * 24, 60 * 24 * 20)))
-            _step(world, dice, payment, at)
-
-
-def _pay_out(world: World, dice: Random) -> None:
-    """Most receipts come into a payout or onto a line of the bank, some days later; some of it is undone."""
-    by_currency: dict[str, list[Receipt]] = {}
-    for one in world.session.scalars(select(Receipt).order_by(Receipt.id)):
-        if dice.random() < 0.8:
-            by_currency.setdefault(one.amount_currency, []).append(one)
-
-    def later(at: datetime | date) -> date:
-        return (dates.business_day(at) if isinstance(at, datetime) else at) + timedelta(dice.randrange(9))
-
-    def bank(what: Payout | Receipt, on: date) -> None:
-        counted_on = on + timedelta(dice.choice((30, 60))) if dice.random() < 0.4 else None
-        world.banks(what, on, counted_on=counted_on, undone=dice.random() < 0.4)
-
-    for receipts in by_currency.values():
-        while settled := [one for one in receipts if one.kind == "gateway"][: dice.randrange(1, 4)]:
-            receipts[:] = [one for one in receipts if one not in settled]
-            day = later(max(one.received_at for one in settled))
-            payout = world.settles(settled, day, later(day) if dice.random() < 0.5 else None)
-            if dice.random() < 0.8:
-                bank(payout, later(day))
-        for one in receipts:
-            if one.kind == "eft":
-                bank(one, later(one.received_at))
-
-
-def _step(world: World, dice: Random, payment: Payment, at: datetime) -> None:
-    status = Status(payment.status)
-    here = payment.received_minor - payment.refunded_minor
-    choice = dice.random()
-    if choice < 0.5:
-        minor = dice.choice((1, payment.amount_minor, payment.amount_minor + 1))
-        world.pays(payment, at, minor, dice.choice(KINDS))
-    elif choice < 0.65 and status in (Status.PAID, Status.PART_PAID, Status.PART_REFUNDED) and here:
-        world.refunds(payment, dates.business_day(at), dice.choice((1, here)))
-    elif choice < 0.75 and status in lifecycle.REOPENED and not payment.refunded_minor:
-        gone = set(world.session.scalars(select(Reversal.receipt_id)))
-        receipts = world.session.scalars(select(Receipt).where(Receipt.payment_id == payment.id))
-        if left := [one for one in receipts if one.id not in gone]:
-            world.takes_back(dice.choice(left), at)
-    elif others := sorted(TRANSITIONS[status] & {*CLOSED, Status.OPEN, Status.FAILED}):
-        world.becomes(payment, dice.choice(others), at)
 
 
 class Ledger:
@@ -388,7 +155,7 @@ def test_reports_lists_exports_and_the_ledger_agree_to_the_cent(
     sessions = fresh()
     with sessions.begin() as session:
         live(world := World(session, now), dice)
-        _pay_out(world, dice)
+        pay_out(world, dice)
     first = sast(1, month=2).date() + timedelta(days=dice.randrange(50))
     period = Period(first, first + timedelta(days=dice.choice((0, 6, 30, 90))))
     with sessions.read() as session:
@@ -406,7 +173,7 @@ def test_on_either_database_every_basis_agrees_with_the_ledger(sessions: Session
     with sessions.begin() as session:
         live(world := World(session, now), dice)
         _several_pieces(world)
-        _pay_out(world, dice)
+        pay_out(world, dice)
     with sessions.read() as session:
         book = Ledger(session)
         for basis in Basis:
@@ -752,34 +519,3 @@ def test_the_same_report_is_the_same_to_the_bit_whenever_it_is_made(sessions: Se
     assert (one.canonical, one.sha256) == (two.canonical, two.sha256)
     assert one.made_at != two.made_at
     assert other.sha256 != one.sha256
-
-
-@pytest.mark.parametrize(
-    ("word", "first", "last", "before"),
-    [
-        pytest.param("today", "2028-02-29", "2028-02-29", "2028-02-28", id="a leap day"),
-        pytest.param("this-month", "2028-02-01", "2028-02-29", "2028-01-01", id="a leap month"),
-        pytest.param("last-month", "2028-01-01", "2028-01-31", "2027-12-01", id="a month before"),
-        pytest.param("this-year", "2028-01-01", "2028-12-31", "2027-01-01", id="a leap year"),
-        pytest.param("this-week", "2028-02-28", "2028-03-05", "2028-02-21", id="a week over a month's end"),
-        pytest.param("2028-01..2028-03", "2028-01-01", "2028-03-31", "2027-10-01", id="a quarter"),
-        pytest.param("2028-02-10..2028-02-12", "2028-02-10", "2028-02-12", "2028-02-07", id="three days"),
-    ],
-)
-def test_days_and_those_before_them(word: str, first: str, last: str, before: str):
-    period = read(word, date(2028, 2, 29))
-    assert (str(period.first), str(period.last), str(period.before.first)) == (first, last, before)
-    assert period.before.last == period.first - timedelta(days=1)
-    assert read(period.word, date(2028, 2, 29)) == period
-
-
-@pytest.mark.parametrize("word", ["", "2020..", "2026-11-01T10:00..2026-11-02T10:00", "soon", "today x"])
-def test_what_are_no_days_is_said(word: str):
-    with pytest.raises(InvalidInput):
-        read(word, date(2028, 2, 29))
-
-
-@pytest.mark.parametrize("word", PRESETS)
-def test_every_preset_is_some_days(word: str):
-    period = read(word, date(2028, 2, 29))
-    assert period.first <= period.last

@@ -20,7 +20,8 @@ from payments.finding import search
 from payments.reports.period import Basis, Period
 from payments.reports.report import Report
 from tests.desk import ADMIN
-from tests.test_reports import APRIL, MARCH, World, doors, fresh, live, make, sast
+from tests.ledger_world import World, fresh, live, sast
+from tests.test_reports import APRIL, MARCH, doors, make
 
 __all__ = ["fresh"]
 ACCOUNT = ("Balance when the period began", "Gross", "Refunds", "Fees kept", "VAT on the fees",
