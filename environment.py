@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
@@ -24,11 +23,11 @@ from payments.personal_data.retention import Terms
 from payments.schedules.outside import Outside
 from payments.telling import chat
 from payments.watching.alerts import ALWAYS_LOUD, QuietHours
+from payments.web_address import LOOPBACK, taken_apart
 from payments.working import lease
 
 DEMO_APP_IDS = ("demo", "test")
 DEMO_SECRETS = ("", "demo_secret")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class _Reader:
 
     def url(self, name: str, default: str, *, https: bool) -> str:
         text = self.text(name, default).rstrip("/")
-        parts = _split(text)
+        parts = taken_apart(text)
         if not text:
             self.faults.append(f"{name} is missing.")
         elif parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
@@ -283,7 +282,7 @@ def _sign_in_by(reader: _Reader) -> Registered | None:
     issuer, client_id = reader.text("OIDC_ISSUER"), reader.text("OIDC_CLIENT_ID")
     if not issuer:
         return None
-    parts = _split(issuer)
+    parts = taken_apart(issuer)
     here = parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
     if parts is None or not parts.hostname or parts.username or not (parts.scheme == "https" or here):
         reader.faults.append(f"OIDC_ISSUER must be an https:// address, not {issuer!r}.")
@@ -338,23 +337,14 @@ def _check_live(reader: _Reader, settings: Settings) -> None:
             "BACKUP_FOLDER needs ENCRYPTION_KEYS: a backup holds names and addresses, and is only kept "
             "encrypted. `manage.py new-key` draws a key."
         )
-    desk = _split(settings.dashboard_url)
+    desk = taken_apart(settings.dashboard_url)
     if desk and desk.scheme == "http" and desk.hostname not in LOOPBACK:
         reader.faults.append(
             "DASHBOARD_URL must start with https:// unless it is this machine: whoever listens on the way "
             "could sign in as anybody."
         )
-    api = _split(settings.base_url)
+    api = taken_apart(settings.base_url)
     if api and api.hostname in LOOPBACK:
         reader.faults.append(
             "IKHOKHA_BASE_URL points at this machine, and live mode never talks to a simulator."
         )
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts

@@ -20,10 +20,11 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import bootstrap
-from environment import LOOPBACK, Settings
+from environment import Settings
 from payments.access import signin
 from payments.access.signin import SignedIn
 from payments.watching import health
+from payments.web_address import LOOPBACK
 
 log = logging.getLogger("paydesk.gate")
 

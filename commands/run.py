@@ -22,9 +22,10 @@ import environment
 from bootstrap import App
 from commands import aside, console
 from commands.people import first_links
-from environment import LOOPBACK, Settings
+from environment import Settings
 from payments.errors import Conflict, InvalidInput
 from payments.keeping import upgrading
+from payments.web_address import LOOPBACK
 from payments.working import worker as workers
 
 PROJECT = Path(__file__).parent.parent

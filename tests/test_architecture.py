@@ -61,6 +61,7 @@ PURE = (
     "sign_off.journal",
     "statements",
     "vat",
+    "web_address",
 )
 
 #: What a place may import of ours and of the libraries that mark a layer. Others (re, jinja2, …) are free.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode
 
 from payments.errors import (
     GatewayRefused,
@@ -22,8 +22,7 @@ from payments.errors import (
 )
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus, strict_json
 from payments.gateways.transport import Limits, Reply, Transport
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from payments.web_address import LOOPBACK, taken_apart
 
 #: What each status word means when the gateway was *asked*. Any other word is for a person.
 #: ``SUCCESS`` is a webhook's word: in an answer it does not mean paid.
@@ -211,7 +210,7 @@ class IKhokha:
         return url
 
     def _trusted(self, url: str) -> SplitResult | None:
-        parts = _split(url) if _PLAIN_URL.fullmatch(url) else None
+        parts = taken_apart(url) if _PLAIN_URL.fullmatch(url) else None
         if parts is None or not parts.hostname or "@" in parts.netloc:
             return None
         plain_http = self._local and parts.scheme == "http" and parts.hostname in LOOPBACK
@@ -251,7 +250,7 @@ class IKhokha:
 
 def _base(url: str) -> SplitResult:
     """The base address, taken apart. Raises InvalidInput unless it is one exact origin and a plain path."""
-    parts = _split(url)
+    parts = taken_apart(url)
     if parts is not None and not (parts.query or parts.fragment or "@" in parts.netloc):
         local = parts.hostname in LOOPBACK and parts.scheme in ("http", "https")
         public = parts.scheme == "https" and _HOST.fullmatch(parts.hostname or "")
@@ -260,15 +259,6 @@ def _base(url: str) -> SplitResult:
     raise InvalidInput(
         f"IKHOKHA_BASE_URL must be like https://api.ikhokha.com/public-api/v1/api, not {url!r}."
     )
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
 
 
 def _describe(text: str, limit: int) -> str:

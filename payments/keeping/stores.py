@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from payments.errors import Conflict, InvalidInput, NotFound
+from payments.web_address import LOOPBACK, taken_apart
 
 _S3 = ("s3+https", "s3+http")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: A store that says nothing for so long is away. A part of a file is 8 MB: boto's own.
 _CONNECT_S, _READ_S = 10, 60
 
@@ -51,7 +51,7 @@ def store_of(text: str) -> Store:
     bucket, _, prefix = parts.path.strip("/").partition("/")
     if parts.scheme not in _S3 or not parts.hostname or not bucket:
         raise InvalidInput("must be a folder or s3+https://KEY:SECRET@host/bucket/prefix")
-    if parts.scheme == "s3+http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "s3+http" and parts.hostname not in LOOPBACK:
         raise InvalidInput("must be s3+https: without TLS whoever listens learns the store's key")
     if not parts.username or not parts.password:
         raise InvalidInput("needs the store's key and secret: s3+https://KEY:SECRET@host/bucket/prefix")
@@ -61,11 +61,9 @@ def store_of(text: str) -> Store:
 
 
 def _parts(text: str) -> SplitResult:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError as error:
-        raise InvalidInput("is no address; / and @ in a secret are written %2F and %40") from error
+    parts = taken_apart(text)
+    if parts is None:
+        raise InvalidInput("is no address; / and @ in a secret are written %2F and %40")
     return parts
 
 

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
 
 from payments.errors import InvalidInput
+from payments.web_address import taken_apart
 
 CONNECT_S, WHOLE_S = 5, 15
 #: So much of an answer is kept, for whoever looks why it was no good.
@@ -49,13 +49,9 @@ class Target:
 
 def target(url: str, *, loopback: bool) -> Target:
     """The address taken apart. Raises InvalidInput with what is wrong with it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise InvalidInput("This is no web address. Write it like https://example.org/paydesk.") from None
+    parts = taken_apart(url)
     plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL
-    if not plain or parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts is None or not plain or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidInput("This is no web address. Write it like https://example.org/paydesk.")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise InvalidInput("Leave name, password and # out of the address.")
@@ -64,7 +60,7 @@ def target(url: str, *, loopback: bool) -> Target:
         raise InvalidInput("The address must begin with https://: what is sent could be read on its way.")
     _refuse_host(parts.hostname, loopback=loopback)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.hostname, port or (443 if secure else 80), path, secure)
+    return Target(parts.hostname, parts.port or (443 if secure else 80), path, secure)
 
 
 def _refuse_host(host: str, *, loopback: bool) -> None:
