@@ -1,23 +1,19 @@
 """What became of the payments made today: how far each came, why some failed, how each hour's stand now."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-
-from db.models import LiveHour, MadeHour
 from payments.dates import SAST, Span, business_day, day_span
 from payments.finding.conditions import Filter
 from payments.finding.grammar import GROUPS
 from payments.lifecycle import Status
 from payments.live.figures import Figure, Pile
 from payments.live.stages import Stage
-from payments.live.takings import HOUR, in_scope
+from payments.live.takings import HOUR
 from payments.live.tallies import MADE
 
 
@@ -69,15 +65,18 @@ class Made:
     per_hour: tuple[HourMade, ...]
 
 
-def made(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Made:
-    """The payments made today for the events in ``scope``; None is all of them."""
+def made(kept: Iterable[Any], *, now: datetime) -> Made:
+    """The payments made today. ``kept`` is ``tallies.of_day``."""
     today = day_span(business_day(now))
     whole = Pile()
     stages: defaultdict[tuple[Stage, ...], Pile] = defaultdict(Pile)
     failures: defaultdict[str, Pile] = defaultdict(Pile)
     hours: defaultdict[tuple[datetime, Outcome], Pile] = defaultdict(Pile)
     outcomes: defaultdict[Outcome, Pile] = defaultdict(Pile)
-    for hour, status, stage, failure, currency, count, minor in _rows(session, scope, today):
+    for hour, measure, key, currency, count, minor in kept:
+        if measure != MADE:
+            continue
+        status, stage, failure = key.split(" ", 2)
         outcome = _OUTCOME[Status(status)]
         piles = [whole, outcomes[outcome], hours[hour, outcome]]
         piles += [stages[few] for few in _FEW if stage in few]
@@ -94,25 +93,6 @@ def made(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Ma
         failures=_failures(failures, today),
         per_hour=tuple(_hour(nth, hours, today) for nth in range(24)),
     )
-
-
-def _rows(session: Session, scope: frozenset[int] | None, day: Span) -> Iterator[Any]:
-    """Hour, status, stage, failure, currency, count and sum; of all events as they are kept together."""
-    if scope is None:
-        told = (LiveHour.hour, LiveHour.key, LiveHour.currency, LiveHour.count, LiveHour.sum_minor)
-        kept = select(*told).where(
-            LiveHour.hour >= day.start, LiveHour.hour < day.end, LiveHour.measure == MADE
-        )
-        for hour, key, *rest in session.execute(kept):
-            yield hour, *key.split(" ", 2), *rest
-        return
-    what = (MadeHour.hour, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
-    query = (
-        select(*what, func.sum(MadeHour.count), func.sum(MadeHour.sum_minor))
-        .where(MadeHour.hour >= day.start, MadeHour.hour < day.end, *in_scope(MadeHour.event_id, scope))
-        .group_by(*what)
-    )
-    yield from session.execute(query)
 
 
 _ALL = list(Stage)

@@ -62,7 +62,6 @@ class AttentionItem:
 class Live:
     """What the live page shows, at one version of the desk. All twelve statuses are there."""
 
-    version: int
     at: datetime
     takings: Takings
     made: Made
@@ -94,11 +93,11 @@ def live(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Li
     Events of the gateway that fit no payment belong to no event: only who sees all is told of them.
     """
     by_status, waiting = _by_status(session, scope)
+    today = list(tallies.of_day(session, scope, day_span(business_day(now))))
     return Live(
-        version=version(session, scope),
         at=now,
-        takings=takings(session, scope, now=now),
-        made=made(session, scope, now=now),
+        takings=takings(session, scope, today, now=now),
+        made=made(today, now=now),
         by_status=by_status,
         waiting=waiting,
         attention=tuple(_attention(session, scope, now)),

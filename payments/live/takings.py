@@ -5,7 +5,7 @@ A payment counts once, in the hour it became paid, with what it was for: that is
 
 from collections import Counter as Sums
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -57,18 +57,20 @@ class Takings:
     by_event: tuple[tuple[str, Figure], ...]
 
 
-def takings(session: Session, scope: frozenset[int] | None, *, now: datetime) -> Takings:
-    """Today's takings of the events in ``scope``; None is all of them."""
+def takings(session: Session, scope: frozenset[int] | None, kept: Iterable[Any], *, now: datetime) -> Takings:
+    """Today's takings of the events in ``scope``; None is all of them. ``kept`` is ``tallies.of_day``."""
     today = business_day(now)
     hours: defaultdict[datetime, Pile] = defaultdict(Pile)
     methods: defaultdict[str, Pile] = defaultdict(Pile)
     fairs: defaultdict[int, Pile] = defaultdict(Pile)
     busy: Sums[int] = Sums()
     whole = Pile()
-    for hour, measure, key, currency, count, minor in _kept(session, scope, day_span(today)):
-        for pile in (fairs[int(key)],) if measure == OF_EVENT else (whole, hours[hour], methods[key]):
-            pile.add(count, minor, currency)
-        if measure == OF_EVENT:
+    for hour, measure, key, currency, count, minor in kept:
+        if measure == PAID:
+            for pile in (whole, hours[hour], methods[key]):
+                pile.add(count, minor, currency)
+        elif measure == OF_EVENT:
+            fairs[int(key)].add(count, minor, currency)
             busy[int(key)] += count
     events = _events(session, scope)
     compared, then = _compared(session, scope, events, busy, today)
@@ -116,21 +118,6 @@ def _ranked(piles: Iterator[tuple[str, Pile, Filter]]) -> tuple[tuple[str, Figur
     figures = [(name, pile.figure(wanted)) for name, pile, wanted in piles]
     there = [(name, figure) for name, figure in figures if figure.count]
     return tuple(sorted(there, key=lambda one: (-one[1].rand.minor, one[0])))
-
-
-def _kept(session: Session, scope: frozenset[int] | None, day: Span) -> Iterator[Any]:
-    """What became paid, by hour and method and by event; of all events as it is kept together."""
-    if scope is None:
-        what = (LiveHour.hour, LiveHour.measure, LiveHour.key, LiveHour.currency)
-        wanted = (_in_days(LiveHour.hour, day), LiveHour.measure.in_((PAID, OF_EVENT)))
-        yield from session.execute(select(*what, LiveHour.count, LiveHour.sum_minor).where(*wanted))
-        return
-    told = (PaidHour.hour, PaidHour.event_id, PaidHour.method)
-    paid = select(*told, PaidHour.currency, PaidHour.count, PaidHour.sum_minor)
-    ours = (_in_days(PaidHour.hour, day), *in_scope(PaidHour.event_id, scope))
-    for hour, event_id, method, *rest in session.execute(paid.where(*ours)):
-        yield hour, PAID, method, *rest
-        yield day.start, OF_EVENT, event_id, *rest
 
 
 def _by_hour(scope: frozenset[int] | None, *days: Span) -> Any:

@@ -5,6 +5,7 @@ the same order: two transactions that touch the same totals wait for each other,
 A transaction that is rolled back leaves nothing.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -44,7 +45,7 @@ from db.models import (
     TimelineEntry,
 )  # fmt: skip
 from db.upsert import insert_for
-from payments.dates import business_day, day_span
+from payments.dates import Span, business_day, day_span
 
 #: The counter that open pages watch: it rises with every committed change they could show. Beside it stand
 #: one for each event, and one for what concerns every event: who sees some events watches those.
@@ -192,6 +193,30 @@ def version(session: Session, scope: frozenset[int] | None = None) -> int:
     """Rises with every committed change of these events; None is all of them."""
     names = [CHANGES] if scope is None else [_OF_ALL, *(f"{CHANGES}:{event_id}" for event_id in scope)]
     return int(session.scalar(select(func.sum(Counter.value)).where(Counter.name.in_(names))) or 0)
+
+
+def of_day(session: Session, scope: frozenset[int] | None, day: Span) -> Iterator[Any]:
+    """What was made on a day and what became paid on it: hour, measure, key, currency, count and sum, as
+    ``LiveHour`` has them. Of all events that is one question; of some it is added up of what each has."""
+    if scope is None:
+        what = (LiveHour.hour, LiveHour.measure, LiveHour.key, LiveHour.currency)
+        kept = select(*what, LiveHour.count, LiveHour.sum_minor)
+        yield from session.execute(kept.where(*_of(LiveHour, day)))
+        return
+    stood = (MadeHour.hour, MadeHour.status, MadeHour.stage, MadeHour.failure, MadeHour.currency)
+    made = select(*stood, func.sum(MadeHour.count), func.sum(MadeHour.sum_minor)).group_by(*stood)
+    for hour, status, stage, failure, *rest in session.execute(made.where(*_of(MadeHour, day, scope))):
+        yield hour, MADE, f"{status} {stage} {failure}", *rest
+    told = (PaidHour.hour, PaidHour.event_id, PaidHour.method, PaidHour.currency)
+    paid = select(*told, PaidHour.count, PaidHour.sum_minor)
+    for hour, event_id, method, *rest in session.execute(paid.where(*_of(PaidHour, day, scope))):
+        yield hour, PAID, method, *rest
+        yield day.start, OF_EVENT, str(event_id), *rest
+
+
+def _of(table: Any, day: Span, scope: frozenset[int] | None = None) -> list[Any]:
+    events = [] if scope is None else [table.event_id.in_(sorted(scope))]
+    return [table.hour >= day.start, table.hour < day.end, *events]
 
 
 def hour_of(moment: datetime) -> datetime:
