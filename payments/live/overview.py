@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import CompoundSelect, Select, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from db.models import Case, InboxEvent, Link, OutboxMail, Payment, Standing, UnverifiedEvent
+from db.types import UtcDateTime
 from payments.dates import business_day, day_span
 from payments.deciding.cases import Reason
 from payments.finding import search
@@ -123,10 +124,7 @@ def _by_status(session: Session, scope: frozenset[int] | None) -> tuple[dict[Sta
 
 def _attention(session: Session, scope: frozenset[int] | None, now: datetime) -> Iterator[AttentionItem]:
     """What is not nothing, the most pressing first."""
-    counts = _payment_counts(session, scope, now)
-    if scope is None:
-        counts |= _gateway_counts(session, now)
-    cases = _case_counts(session, scope)
+    counts, cases = _counts(session, scope, now)
     for kind in Attention:
         for reason in _REASONS.get(kind, ()):
             if count := cases.get(reason, 0):
@@ -142,18 +140,62 @@ def _number(count: int) -> str:
     return f"{count:,}".replace(",", "\u00a0")
 
 
-def _payment_counts(session: Session, scope: frozenset[int] | None, now: datetime) -> dict[Attention, int]:
-    """A link is asked for in seconds: the first that waits longer brings up all that wait."""
-    asked = select(func.count(Link.payment_id.distinct()), func.min(Link.requested_at))
-    unknown, since = session.execute(_of_events(asked.where(search.LINK_ASKED), scope)).one()
-    late = select(func.count()).select_from(Link).where(Link.next_ask_at < now - ASKED_LATE)
-    mail = select(func.count(OutboxMail.payment_id.distinct()))
-    failed = mail.where(search.MAIL_FAILED, ~search.MAIL_DECIDED)
-    return {
-        Attention.OUTCOME_UNKNOWN: unknown if since is not None and since < now - ON_ITS_WAY else 0,
-        Attention.UNASKED_LINKS: _count(session, _of_events(late, scope)),
-        Attention.FAILED_MAIL: _count(session, _of_events(failed, scope)),
-    }
+def _counts(
+    session: Session, scope: frozenset[int] | None, now: datetime
+) -> tuple[Mapping[Attention, int], Mapping[str, int]]:
+    """How many wait of each kind, and how many cases for each reason.
+
+    A link is asked for in seconds, and a message acted on: the first that waits longer brings up all of them.
+    """
+    late = select(func.count(Link.id)).where(Link.next_ask_at < now - ASKED_LATE)
+    counts = Sums({Attention.UNASKED_LINKS: session.scalar(_of_events(late, scope)) or 0})
+    cases: Sums[str] = Sums()
+    stuck = set()
+    for word, which, count, since in session.execute(_waiting(scope, now)):
+        kind = Attention(word)
+        if kind is Attention.UNDECIDED:
+            cases[which] = count
+            continue
+        counts[kind] += count
+        if unfit := _UNFIT.get(which):
+            counts[unfit] += count
+        elif since is not None and since < now - ON_ITS_WAY:
+            stuck.add(kind)
+    for kind in {Attention.OUTCOME_UNKNOWN, Attention.UNHANDLED_EVENTS} - stuck:
+        counts[kind] = 0
+    return counts, cases
+
+
+def _waiting(scope: frozenset[int] | None, now: datetime) -> CompoundSelect[Any]:
+    """Of what kind, which of these, how many, and since when. One question, not five: each by itself finds
+    next to nothing, and the way to PostgreSQL and back is what it takes. The links to be asked about are not
+    in it: for their moment all would be planned anew, every time."""
+    links, mails = func.count(Link.payment_id.distinct()), func.count(OutboxMail.payment_id.distinct())
+    asked = _wait(Attention.OUTCOME_UNKNOWN, links, since=func.min(Link.requested_at))
+    cases = _wait(Attention.UNDECIDED, func.count(Case.id), Case.reason).group_by(Case.reason)
+    of_events = (
+        asked.where(search.LINK_ASKED),
+        _wait(Attention.FAILED_MAIL, mails).where(search.MAIL_FAILED, ~search.MAIL_DECIDED),
+        cases.where(Case.payment_id.is_not(None), Case.closed_at.is_(None)),
+    )
+    if scope is not None:
+        return union_all(*(_of_events(part, scope) for part in of_events))
+    # unhandled ones are few and have an index of their own; unverified ones are bounded
+    effect, events, oldest = InboxEvent.effect, func.count(InboxEvent.id), func.min(InboxEvent.received_at)
+    unhandled = _wait(Attention.UNHANDLED_EVENTS, events, effect, oldest).group_by(effect)
+    forged = _wait(Attention.UNVERIFIED_EVENTS, func.count(UnverifiedEvent.id))
+    today = day_span(business_day(now)).start
+    return union_all(
+        *of_events,
+        unhandled.where(InboxEvent.handled_at.is_(None)),
+        forged.where(UnverifiedEvent.last_seen_at >= today),
+    )
+
+
+def _wait(
+    kind: Attention, count: Any, which: Any = literal(""), since: Any = literal(None, UtcDateTime)
+) -> Select[*tuple[Any, ...]]:
+    return select(literal(str(kind)), which, count, since)
 
 
 def _of_events(query: Select[*tuple[Any, ...]], scope: frozenset[int] | None) -> Select[*tuple[Any, ...]]:
@@ -162,35 +204,6 @@ def _of_events(query: Select[*tuple[Any, ...]], scope: frozenset[int] | None) ->
         return query
     # a sum, so that no database starts at the event's payments
     return query.join(Payment).where(*in_scope(Payment.event_id + 0, scope))
-
-
-def _case_counts(session: Session, scope: frozenset[int] | None) -> dict[str, int]:
-    its = Case.payment_id.is_not(None), Case.closed_at.is_(None)
-    query = select(Case.reason, func.count()).where(*its).group_by(Case.reason)
-    return {str(reason): int(count) for reason, count in session.execute(_of_events(query, scope))}
-
-
-def _gateway_counts(session: Session, now: datetime) -> dict[Attention, int]:
-    """Unhandled events are few and have an index of their own; unverified ones are bounded. The first that
-    waits for longer than is usual brings up all that wait."""
-    what = (InboxEvent.effect, func.count(), func.min(InboxEvent.received_at))
-    unhandled = select(*what).where(InboxEvent.handled_at.is_(None)).group_by(InboxEvent.effect)
-    counts: Sums[Attention] = Sums()
-    late = False
-    for effect, count, since in session.execute(unhandled):
-        counts[Attention.UNHANDLED_EVENTS] += count
-        if kind := _UNFIT.get(effect or ""):
-            counts[kind] += count
-        late = late or (kind is None and since < now - ON_ITS_WAY)
-    if not late:
-        del counts[Attention.UNHANDLED_EVENTS]
-    today = UnverifiedEvent.last_seen_at >= day_span(business_day(now)).start
-    counts[Attention.UNVERIFIED_EVENTS] = _count(session, select(func.count()).where(today))
-    return dict(counts)
-
-
-def _count(session: Session, query: Any) -> int:
-    return int(session.scalar(query) or 0)
 
 
 #: Reasons of the queue that have no other line here: flags, and what is found by looking.
