@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from db.models import Event
 from payments.access.people import SYSTEM, Role
@@ -65,6 +66,15 @@ def test_many_payers_leave_the_desk_when_a_second_person_said_so_and_once(sessio
     delivery.end()
     with pytest.raises(Conflict, match="fetched already"):
         begin(sessions, takes, file.reference, now)
+
+
+@pytest.mark.parametrize("wanted", [Filter(), Filter(events=("devconf",)), Filter(text="Mokoena")])
+def test_asking_counts_payments_and_adds_up_no_money(sessions, desk, now, wanted):
+    """It writes, so that on SQLite others wait meanwhile, the gateway's messages among them."""
+    statements: list[str] = []
+    event.listen(sessions.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    assert asked(sessions, desk[0], now, wanted).asked_rows == 4
+    assert not [one for one in statements if "payments.amount_minor" in one]
 
 
 def test_an_approval_that_is_a_day_old_lets_no_file_out(sessions, desk, now):

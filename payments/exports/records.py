@@ -22,7 +22,7 @@ from payments.errors import Conflict, NotFound
 from payments.exports import layout as layouts
 from payments.exports.layout import Layout
 from payments.exports.run import Contents, spans
-from payments.finding import conditions, filters, found, search
+from payments.finding import conditions, filters, found
 from payments.finding.conditions import Filter
 from payments.references import draw
 from payments.second_person import approvals
@@ -227,9 +227,10 @@ def _many(session: Session, person: Person, wanted: Filter, layout: Layout) -> d
         return {}
     if wanted.as_of is not None:  # no more than all there are of these events
         wanted = Filter(events=wanted.events)
-    if found.Found(session, person, wanted).capped <= ALONE:
+    payments = found.Found(session, person, wanted)
+    if payments.capped <= ALONE:
         return {}
-    return {"rows": search.totals(session, person, wanted).count}
+    return {"rows": payments.count}
 
 
 def _second(session: Session, person: Person, view: ExportView) -> approvals.Ask:
