@@ -392,7 +392,7 @@ def test_a_picture_takes_few_questions(sessions: Sessions):
     events.listen(sessions.engine, "before_cursor_execute", keep)
     live(sessions, NOON)
     events.remove(sessions.engine, "before_cursor_execute", keep)
-    assert len(asked) == 8
+    assert len(asked) == 7
 
 
 def test_every_status_is_there_even_when_no_payment_has_it(sessions: Sessions):

@@ -120,6 +120,10 @@ def test_the_newest_of_many_events_are_one_short_question(crowd: Session, events
     assert [one.count("payments.event_id") for one in asked[:-1]] == [parts], "besides reading their rows"
 
 
+def test_the_newest_of_all_are_how_the_list_begins(crowd: Session):
+    assert list(search.newest(crowd, None, 20)) == list(search.rows(crowd, ADMIN, Filter()))[:20]
+
+
 def test_no_events_means_no_payments(crowd: Session):
     nobody = organiser_of()
     assert search.page(crowd, nobody, Filter()).rows == ()

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, case, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, case, select, text
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -50,6 +51,11 @@ def fetch(session: Session, ids: Sequence[int]) -> list[PaymentRow]:
     read = session.execute(_ROWS[sqlite], told(ids, sqlite=sqlite)).all()
     found = {payment[0]: _row(*payment) for payment in read}
     return [found[payment_id] for payment_id in ids]
+
+
+def newest(session: Session, count: int) -> list[PaymentRow]:
+    """The payments that came last of all, the newest first."""
+    return [_row(*payment) for payment in session.execute(_newest(count))]
 
 
 #: In the order of a row's fields, but for the currency: what is asked for by its name is looked up by it, and
@@ -104,6 +110,13 @@ _JOINED = (
 #: Made once: making a statement takes longer than reading a page. The ids go over as one value: where a
 #: statement has more than fifty, PostgreSQL's driver works out each time anew where they stand.
 _ROWS = {sqlite: _JOINED.where(among(Payment.id, sqlite=sqlite)) for sqlite in (True, False)}
+
+
+@cache
+def _newest(count: int) -> Select[*tuple[Any, ...]]:
+    """The number is written out: with one that is a parameter, PostgreSQL plans all of it anew each time."""
+    last = select(Payment.id).order_by(Payment.id.desc()).suffix_with(text(f"LIMIT {count:d}")).subquery()
+    return _JOINED.join(last, last.c.id == Payment.id).order_by(Payment.id.desc())
 
 
 def _row(

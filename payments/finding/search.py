@@ -32,6 +32,7 @@ from payments.finding.found import (
 )
 from payments.finding.names import categories, named, organisers
 from payments.finding.rows import PaymentRow, fetch
+from payments.finding.rows import newest as last_rows
 from payments.payers import places
 from payments.privacy import clean
 from payments.references import readings
@@ -175,7 +176,9 @@ def newest_id(session: Session) -> int:
 
 
 def newest(session: Session, scope: frozenset[int] | None, count: int) -> tuple[PaymentRow, ...]:
-    """The payments that came last, of the events in ``scope``; None is all of them."""
+    """The payments that came last, of the events in ``scope``; None is all of them, in one question."""
+    if scope is None:
+        return tuple(last_rows(session, count))
     return tuple(fetch(session, by_index.newest(session, conditions.within(session, scope), count)))
 
 
