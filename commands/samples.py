@@ -1,5 +1,6 @@
 """Statements for whoever tries a demo desk: its own open payments, as a bank would show them paid."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,15 +51,26 @@ def _owed(session: Session) -> "list[handout.Owed]":
     ]
 
 
-def _so_far(session: Session) -> tuple[date, int, list[tuple[date, int, str, str]]]:
-    """Of the desk's first account: the day and balance that statements reach, and its lines after it.
+@dataclass(frozen=True)
+class _SoFar:
+    """Of the desk's first account: its number, the day and balance that statements reach, and its lines after
+    it.
 
     Those that no balance was told of, as the seeded payouts, come once more in the next statement, which so
     tells the balance of every day that has a line.
     """
+
+    number: str
+    reached: date
+    opening_minor: int
+    lines: list[tuple[date, int, str, str]]
+
+
+def _so_far(session: Session) -> _SoFar:
     from simulator import handout
 
     account = select(func.min(BankAccount.id)).where(BankAccount.retired_at.is_(None)).scalar_subquery()
+    number = session.scalar(select(BankAccount.number).where(BankAccount.id == account)) or ""
     file, line = StatementFile, StatementLine
     told = session.execute(
         select(file.last_on, file.closing_minor)
@@ -75,7 +87,8 @@ def _so_far(session: Session) -> tuple[date, int, list[tuple[date, int, str, str
         .where(line.account_id == account, line.state != GONE, line.on > since)
         .order_by(line.on, line.id)
     ).all()
-    return since, opening, [(on, minor, text, reference) for on, minor, text, reference in lines]
+    told_of = [(on, minor, text, reference) for on, minor, text, reference in lines]
+    return _SoFar(number, since, opening, told_of)
 
 
 def write(app: App) -> list[Path]:
@@ -86,16 +99,20 @@ def write(app: App) -> list[Path]:
 
     with app.sessions.read() as session:
         owed = _owed(session)
-        reached, opening, lines = _so_far(session)
+        there = _so_far(session)
     if not owed:
         raise Conflict("Nobody owes this desk anything, so no statement fits it. `manage.py seed` fills it.")
     last = dates.business_day(app.now())
-    since = min(reached + timedelta(days=1), last)  # a statement tells whole days; today's is still going on
-    first = handout.lines(owed[:PAYERS], last, first=since, opening=opening, known=lines)
+    since = min(
+        there.reached + timedelta(days=1), last
+    )  # a statement tells whole days; today's is still going on
+    first = handout.lines(owed[:PAYERS], last, first=since, opening=there.opening_minor, known=there.lines)
     # Goes on where the first one ends: balances of an account lead from one statement to the next.
     closing = first[-1].balance.minor
     second = handout.lines(owed[PAYERS:], last, seed=7, first=last, opening=closing)
-    known, broken = bank.fnb(first), bank.fnb(first[:12]).replace(first[5].balance.decimal, "1.01")
+    number = {"number": there.number} if there.number else {}  # a statement of another account is refused
+    known = bank.fnb(first, **number)
+    broken = bank.fnb(first[:12], **number).replace(first[5].balance.decimal, "1.01")
     files = {
         "1 known layout.csv": known,
         "2 unknown layout.csv": bank.generic(second).replace("Date,Description", "Wanneer,Wat", 1),

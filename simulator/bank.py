@@ -206,10 +206,10 @@ def generic(lines: Sequence[BankLine]) -> str:
     return _csv(rows)
 
 
-def fnb(lines: Sequence[BankLine]) -> str:
+def fnb(lines: Sequence[BankLine], number: str = "62000000000") -> str:
     """Two rows before the header, dates with slashes, capitals as FNB has them."""
     rows: list[tuple[str, ...]] = [
-        ("ACCOUNT NUMBER", "62000000000"),
+        ("ACCOUNT NUMBER", number),
         (),
         ("Date", "SERVICE FEE", "Amount", "DESCRIPTION", "REFERENCE", "Balance", "CHEQUE NUMBER"),
     ]

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 import bootstrap
 import environment
+import ui.here
 from bootstrap import App
 from commands import samples, settled
 from commands import season as playing
@@ -28,6 +29,8 @@ from db.models import (
     PaymentQuote,
     Receipt,
     Standing,
+    StatementFile,
+    StatementLine,
     Tally,
     TimelineEntry,
     UnverifiedEvent,
@@ -56,6 +59,8 @@ from simulator.handout import KEPT_MINOR
 from simulator.ledger import Ledger
 from simulator.season import SAST, Season, plan
 from simulator.server import Running
+from tests.desk import FakeGateway
+from tests.test_pages import Desk
 
 SMALL = 60
 #: Drawn anew each time, as secrets are; nothing else differs between two seeds.
@@ -384,6 +389,43 @@ def test_payers_of_a_demo_desk_can_be_asked_for_an_eft(database_url, tmp_path):
         told = eft.sheet(session, admin, eft.ask(session, admin, draft, now=app.now()))
     assert told.account == settled.TOLD
     app.sessions.engine.dispose()
+
+
+def test_the_samples_of_a_demo_desk_come_into_its_account(sqlite_template, tmp_path, monkeypatch):
+    """They bore another number, and were refused; in an account of their own they told the payouts twice."""
+    database = tmp_path / "desk.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    app = demo_app(f"sqlite:///{database}", tmp_path)
+    seed_with_progress(app, payments=SMALL)
+    desk = looked_at(app, monkeypatch)
+    at = desk.open("pages/finance/statements.py")
+    (chosen,) = at.selectbox(key="account").options
+    assert chosen.startswith(settled.ACCOUNT)
+    with app.sessions.read() as session:
+        payouts = session.scalars(select(StatementLine.id)).all()
+    for nth, name in enumerate(("1 known layout", "2 unknown layout"), 2):
+        at.button(key=f"sample_{name}").click().run()
+        assert [one.value for one in at.error] == []
+        (come,) = (one for one in at.button if str(one.key).startswith("import_"))
+        come.click().run()
+        assert f"{name}.csv: " in at.success[0].value.replace("\\", "")
+        with app.sessions.read() as session:
+            file = session.get_one(StatementFile, nth)
+            if nth == 2:
+                assert session.scalar(select(func.count(StatementLine.id))) == len(payouts) + file.new_lines
+                assert file.new_lines < file.rows - len(payouts), "the payouts are the same lines"
+    at.button(key="sample_3 broken balance").click().run()
+    assert "The balance is broken" in at.error[0].value
+    app.sessions.engine.dispose()
+
+
+def looked_at(app: App, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk whose pages are opened by somebody of finance."""
+    desk = Desk(app.sessions, FakeGateway(), app.now())
+    monkeypatch.setattr(bootstrap, "app", lambda: app)
+    monkeypatch.setattr(ui.here, "cookie", lambda name: desk.cookie)
+    desk.sign_in(Role.FINANCE)
+    return desk
 
 
 def test_a_seeded_link_can_still_be_paid_at_the_simulator(database_url, tmp_path, now):
