@@ -390,6 +390,46 @@ def test_an_import_with_matched_lines_lists_them_before_it_can_go(bench):
     bench.lawful()
 
 
+def test_an_import_goes_with_a_payment_and_what_took_it_back(bench):
+    """Undone the oldest first, the payment's match was refused, and nobody was told of which line."""
+    one, other = bench.owes(), bench.owes("Sipho Dlamini")
+    paid = (f"EFT T MOKOENA {bare(one)}", "1500.00")
+    back = (f"RETURNED DEBIT T MOKOENA {bare(one)}", "-1500.00")
+    lines = bench.bank(paid, back, (f"EFT S DLAMINI {bare(other)}", "1500.00"))
+    bench.propose()
+    if bench.review(one) is None:  # what takes a line back may need the next round
+        bench.propose()
+    assert bench.review(one) == Review.BANK_TOOK_IT_BACK
+    first = next(match for match in bench.matches() if match.line_id == lines[0])
+    with pytest.raises(Conflict, match=r"by 23 Nov 2026, .*1.500\.00, “RETURNED DEBIT"):
+        bench.undo(first.id)
+    with bench.sessions.begin() as session:
+        (file,) = imports.files(session, ADMIN)
+        told = imports.undoing(session, ADMIN, file.id)
+        assert {pays for match in told.matched for pays in match.payments} == {
+            f"{one} · Thandeka Mokoena", f"{other} · Sipho Dlamini",
+        }  # fmt: skip
+        ids = [match.line_id for match in told.matched]
+        reconciliation.undo_all(session, ADMIN, ids, "It was the wrong file.", now=bench.now)
+        assert imports.undo(session, ADMIN, file.id, "It was the wrong file.", now=bench.now) == 3
+    assert bench.status(one)[:2] == bench.status(other)[:2] == (Status.OPEN, 0)
+    assert bench.review(one) is None
+    bench.lawful()
+
+
+def test_a_line_that_cannot_be_undone_with_the_others_is_named(bench):
+    one = bench.owes()
+    bench.bank((f"EFT T MOKOENA {bare(one)}", "1500.00"))
+    (line,) = [match.line_id for match in (bench.propose(), bench.matches())[1]]
+    bench.bank((f"RETURNED DEBIT T MOKOENA {bare(one)}", "-1500.00"))
+    bench.propose()
+    with (
+        bench.sessions.begin() as session,
+        pytest.raises(Conflict, match=r"Of 23 Nov 2026, .*“EFT T MOKOENA"),
+    ):
+        reconciliation.undo_all(session, ADMIN, [line], "It was the wrong file.", now=bench.now)
+
+
 def test_payer_memory_comes_from_what_people_confirmed(bench):
     one = bench.owes("Zola Ndlovu")
     lines = bench.bank(("EFT KAROO HOLDINGS", "1500.00"))

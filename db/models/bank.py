@@ -132,6 +132,11 @@ class StatementLine(Base):
     def told(self) -> str:
         return f"{self.description} {self.reference}".strip()
 
+    @property
+    def about(self) -> str:
+        """Which line it is, in a sentence."""
+        return f"{self.on:%-d %b %Y}, {self.amount}, “{self.told}”"
+
 
 class LineSighting(Base):
     """Where a line stood: in which row of which file. A line stands once in a file."""

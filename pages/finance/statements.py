@@ -16,7 +16,7 @@ from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
 from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
-from payments.reconciling import matched, proposing, reconciliation
+from payments.reconciling import proposing, reconciliation
 from payments.statements import Mapping, Statement
 from payments.typed import amount_typed
 from words import bank as bank_words
@@ -400,12 +400,11 @@ def going(here: Person, file: FileView) -> None:
 
 
 def take_back(told: imports.Undoing, why: str) -> int:
-    """All in one transaction: the matches that were listed, then the import."""
+    """All in one transaction: the matches of the lines that were listed, then the import."""
     here = ui.require(Action.RECONCILE)
     with app.sessions.begin() as session:
-        for match in told.matched:
-            if matched.stands(session, here, match.match_id):
-                reconciliation.undo(session, here, match.match_id, why, now=app.now())
+        lines = [match.line_id for match in told.matched]
+        reconciliation.undo_all(session, here, lines, why, now=app.now())
         return imports.undo(session, here, told.file.id, why, now=app.now())
 
 

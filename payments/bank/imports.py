@@ -21,6 +21,8 @@ from db.models import (
     LineException,
     LineSighting,
     Match,
+    MatchPart,
+    Payment,
     QuarantinedRow,
     StatementFile,
     StatementLine,
@@ -117,6 +119,8 @@ class MatchedLine:
     amount: Money
     text: str
     by: str
+    #: Whose money goes with the match: references, with who pays.
+    payments: tuple[str, ...]
 
 
 # -- reading ------------------------------------------------------------------------------------------
@@ -345,12 +349,29 @@ def undoing(session: Session, person: Person, file_id: int) -> Undoing:
         .join(Match, and_(Match.line_id == StatementLine.id, Match.undone_at.is_(None)))
         .where(mine)
         .order_by(StatementLine.on, StatementLine.id)
-    )
+    ).all()
+    paid = _paid_by(session, [match.id for _, match in matched])
     found = tuple(
-        MatchedLine(line.id, match.id, line.on, line.amount, line.told, match.by) for line, match in matched
+        MatchedLine(
+            line.id, match.id, line.on, line.amount, line.told, match.by, tuple(paid.get(match.id, ()))
+        )
+        for line, match in matched
     )
     stays = file.lines + _repaired(session, file_id) - goes
     return Undoing(file, goes, stays, found)
+
+
+def _paid_by(session: Session, match_ids: list[int]) -> dict[int, list[str]]:
+    """Of each match the payments that have money by it."""
+    found: dict[int, list[str]] = defaultdict(list)
+    parts = select(MatchPart.match_id, Payment.reference, Payment.payer_name).join(
+        Payment, Payment.id == MatchPart.payment_id
+    )
+    for some in some_at_once(match_ids):
+        rows = session.execute(parts.where(MatchPart.match_id.in_(some)).order_by(MatchPart.id))
+        for match_id, reference, payer in rows:
+            found[match_id].append(f"{reference} · {payer}")
+    return {match_id: list(dict.fromkeys(pays)) for match_id, pays in found.items()}
 
 
 def undo(session: Session, person: Person, file_id: int, why: str, *, now: datetime) -> int:
@@ -367,8 +388,11 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
     if file.undone_at is not None:
         raise Conflict(f"{file.name} was undone already, by {file.undone_by}.")
     if matched := undoing(session, person, file_id).matched:
+        first = ", ".join(f"match {one.match_id} of {one.on:%-d %b %Y}, {one.amount}" for one in matched[:5])
+        others = f" and {len(matched) - 5} more" if len(matched) > 5 else ""
         raise Conflict(
-            f"{len(matched)} of its lines are matched. Undo those matches first; the page lists them."
+            f"{len(matched)} of its lines are matched: {first}{others}. Undo those matches first; the page "
+            "Statements lists them all, and undoes them with the import."
         )
     rows = session.execute(
         select(StatementLine.id, StatementLine.on, StatementLine.booked_on).where(_only_in(file_id))

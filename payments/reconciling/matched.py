@@ -79,10 +79,3 @@ def list_matches(
         )
         for match, line in rows
     ]  # fmt: skip
-
-
-def stands(session: Session, person: Person, match_id: int) -> bool:
-    """Whether a match was not undone: undoing one may have undone another with it."""
-    check(person, Action.SEE_BANK)
-    match = session.get(Match, match_id, populate_existing=True)
-    return match is not None and match.undone_at is None

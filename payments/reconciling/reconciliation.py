@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import (
     LineException,
     Match,
@@ -302,7 +303,8 @@ def undo(
     if match.undone_at is not None:
         raise Conflict(f"{match.undone_by} undid this match already.")
     if (later := taken_back(session, line.id)) is not None and not _cancels(match, later):
-        raise Conflict("The bank took this line back; undo that match first.")
+        took = session.get_one(StatementLine, later.line_id)
+        raise Conflict(f"The bank took this line back, by {took.about}; undo that match first.")
     if not with_its_night:
         banked.refuse_alone(session, line.id)
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
@@ -313,6 +315,32 @@ def undo(
     audit.record(session, person, "undo_match", f"line {line.id}", now=now, match=match.id, why=why)
     tallies.bump(session)
     return line.id
+
+
+def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str, *, now: datetime) -> None:
+    """Take back whatever these lines are matched with, the newest match first: what took a line back goes
+    before what that line pays. Raises what ``undo`` raises, with the line to blame."""
+    lines = list(line_ids)
+    while found := _matches_of(session, lines):  # the line that was taken back has a new one then
+        for match in found:
+            session.refresh(match)
+            if match.undone_at is not None:  # together with another
+                continue
+            try:
+                undo(session, person, match.id, why, now=now)
+            except Conflict as error:
+                line = session.get_one(StatementLine, match.line_id)
+                raise Conflict(f"Of {line.about}: {error}") from error
+
+
+def _matches_of(session: Session, line_ids: list[int]) -> list[Match]:
+    standing = select(Match).where(Match.undone_at.is_(None))
+    found = [
+        match
+        for some in some_at_once(line_ids)
+        for match in session.scalars(standing.where(Match.line_id.in_(some)))
+    ]
+    return sorted(found, key=lambda match: match.id, reverse=True)
 
 
 def _cancels(match: Match, later: Match) -> bool:
