@@ -352,13 +352,31 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
     with desk.sessions.read() as session:
         assert payment_of(session, one).status == Status.PAID
     at.toggle(key="going_1").set_value(True).run()
-    assert "Undo these first" in at.warning[0].value
+    assert "These matches are undone with the import" in at.warning[0].value
+    (goes,) = component(at, "payments")[0]["rows"]
+    assert (goes["payer"], goes["event"]) == (f"{one} · Zanele Mokoena", f"EFT {reference}")
     at.text_input(key="undo_file_why_1").set_value("It was the wrong month.")
     button(at, "Undo 1 matches, and the import").click().run()
     assert not at.error
     with desk.sessions.read() as session:
         assert payment_of(session, one).status == Status.OPEN
         assert {line.state for line in session.scalars(select(StatementLine))} == {"gone"}
+
+
+def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):
+    """It ended at twenty, without a word of the rest."""
+    owed = [owes(desk, "Zanele Mokoena", 1_000 + nth) for nth in range(51)]
+    banked(desk, *((f"EFT {one.replace('_', '')}", f"{10 + nth / 100:.2f}") for nth, one in enumerate(owed)))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(STATEMENTS)
+    at.toggle(key="going_1").set_value(True).run()
+    seen = [row["payer"] for row in component(at, "payments")[0]["rows"]]
+    assert len(seen) == 50
+    assert "1–50 of 51." in all_html(at)
+    at.session_state["going_page_1"] = 2
+    at.run()
+    seen += [row["payer"] for row in component(at, "payments")[0]["rows"]]
+    assert seen == [f"{one} · Zanele Mokoena" for one in owed]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ui.filter_bar import filter_bar
 from ui.here import error_boundary, fault_of, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
-from ui.lists import cases_list, lines_list, messages_list, preview_list
+from ui.lists import cases_list, going_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
 from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
@@ -116,6 +116,7 @@ __all__ = [
     "filter_bar",
     "freshness",
     "go",
+    "going_list",
     "hold",
     "hotkeys",
     "id_in",

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 import words
+from payments.bank.imports import MatchedLine
 from payments.hearing.replay import MessageRow
 from ui.components import component
 from ui.pieces import moment
@@ -106,6 +107,29 @@ def preview_list(rows: Iterable[Any], *, key: str, label: str = "As it would be 
     }  # fmt: skip
     if data["rows"]:
         component("payments")(key=key, data=data)
+
+
+def going_list(rows: Iterable[MatchedLine], *, key: str) -> None:
+    """Lines whose matches go, each with the payments that lose its money."""
+    data = {
+        "label": "What is matched, and goes",
+        "columns": [["when", "Date"], ["amount", "Amount"], ["payer", "Whose money goes"],
+                    ["event", "What the bank says"], ["reference", "Match"]],
+        "rows": [
+            {
+                "reference": str(row.match_id),
+                "told": f"Match {row.match_id}",
+                "when": f"{row.on:%-d %b %Y}",
+                "amount": str(row.amount),
+                "payer": ", ".join(row.payments) or "no payment's",
+                "contact": f"matched by {row.by}",
+                "event": row.text or "–",
+            }
+            for row in rows
+        ],
+        "bare": False,
+    }  # fmt: skip
+    component("payments")(key=key, data=data)
 
 
 def _read_line(row: Any) -> dict[str, Any]:

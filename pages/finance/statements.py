@@ -35,6 +35,7 @@ REFUSED = (
     "spreadsheet that opened and saved it may have changed it."
 )
 SHOWN = 20
+ON_A_PAGE = 50
 
 
 def tell(sentence: str, *, bad: bool = False, bench: bool = False) -> None:
@@ -383,12 +384,7 @@ def going(here: Person, file: FileView) -> None:
     with app.sessions.read() as session:
         told = imports.undoing(session, here, file.id)
     if told.matched:
-        st.warning(
-            f"{words.count(len(told.matched), 'line is', 'lines are')} matched. Undo these first; their "
-            "payments wait for their money again."
-        )
-        for match in told.matched[:SHOWN]:
-            ui.plain(f"{match.on:%-d %b %Y} · {match.amount} · {match.text} · matched by {match.by}", "faint")
+        matched(file, told)
     with st.form(f"undo_file_{file.id}", border=False):
         why = st.text_input("Why", key=f"undo_file_why_{file.id}", max_chars=500)
         all_of_it = f"Undo {len(told.matched)} matches, and the import" if told.matched else "Undo the import"
@@ -397,6 +393,23 @@ def going(here: Person, file: FileView) -> None:
                 gone = take_back(told, why)
                 tell(f"{words.count(gone, 'line is', 'lines are')} gone. What other files tell of stays.")
                 st.rerun()
+
+
+def matched(file: FileView, told: imports.Undoing) -> None:
+    """All of what is matched, some at once: whoever undoes it says that it was looked at."""
+    st.warning(
+        f"{words.count(len(told.matched), 'line is', 'lines are')} matched. These matches are undone with "
+        "the import; their payments wait for their money again."
+    )
+    pages = -(-len(told.matched) // ON_A_PAGE)
+    place = st.container()
+    number = st.pagination(pages, key=f"going_page_{file.id}") if pages > 1 else 1
+    with place:
+        first = (number - 1) * ON_A_PAGE
+        shown_now = told.matched[first : first + ON_A_PAGE]
+        ui.going_list(shown_now, key=f"going_list_{file.id}_{number}")
+        if pages > 1:
+            ui.plain(f"{first + 1}–{first + len(shown_now)} of {words.number(len(told.matched))}.", "faint")
 
 
 def take_back(told: imports.Undoing, why: str) -> int:
