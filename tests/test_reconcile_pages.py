@@ -399,6 +399,7 @@ def test_a_file_that_cannot_be_trusted_is_refused_with_its_row(desk, account, tm
 
 def test_what_no_row_proves_a_person_says(desk, account, tmp_path):
     at = sample(desk, tmp_path, "bad", "Date,Description,Amount,Balance\n03/04/2026,A,1.00,1.00\n")
+    assert "03/04/2026 would be read so." in all_html(at)  # its backslashes had stood on the page
     field(at.radio, "_order_asked").set_value("dmy").run()
     assert "3 Apr 2026" in all_html(at)
     assert starting(at.button, "import_")

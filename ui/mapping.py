@@ -16,7 +16,7 @@ from payments.errors import InvalidInput, UnknownLayout
 from payments.statements import Mapping
 from payments.statements.mapping import trimmed
 from ui.lists import preview_list
-from ui.pieces import escape, plain, problem
+from ui.pieces import plain, problem
 
 _ORDERS = {None: "As the file proves", "dmy": "Day first", "mdy": "Month first", "ymd": "Year first"}
 _DECIMALS = {None: "As the amounts show", ".": "1234.56", ",": "1234,56"}
@@ -129,5 +129,5 @@ def date_order_asked(sentence: str, data: bytes) -> str | None:
         key=f"{_fields(data)}_order_asked",
         format_func={"dmy": "Day first: 3 April", "mdy": "Month first: 4 March"}.__getitem__,
     )  # fmt: skip
-    plain(escape("03/04/2026 would be read so."), "faint")
+    plain("03/04/2026 would be read so.", "faint")
     return got
