@@ -363,6 +363,19 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
         assert {line.state for line in session.scalars(select(StatementLine))} == {"gone"}
 
 
+def test_an_account_that_was_just_added_is_the_one_a_file_comes_into(desk, account):
+    """The file went into the one that had been chosen before it, when it named no number itself."""
+    at = desk.open(STATEMENTS)
+    for label, word in (("What colleagues call it", "Dollars"), ("Bank", "FNB")):
+        next(one for one in at.text_input if one.label == label).set_value(word)
+    next(one for one in at.selectbox if one.label == "Currency").set_value("USD")
+    button(at, "Add the account").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        made = next(one for one in accounts.list_accounts(session, ADMIN) if one.name == "Dollars")
+    assert (made.currency, at.selectbox(key="account").value) == ("USD", made.id)
+
+
 def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):
     """It ended at twenty, without a word of the rest."""
     owed = [owes(desk, "Zanele Mokoena", 1_000 + nth) for nth in range(51)]

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import bootstrap
 import ui
 import words
-from db.money import Money
+from db.money import CURRENCIES, Money
 from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
@@ -61,6 +61,8 @@ def account_chosen(there: list[AccountView]) -> AccountView | None:
         new_account(first=True)
         return None
     by_id = {one.id: one for one in there}
+    if (chosen := st.session_state.pop("account_next", None)) in by_id:
+        st.session_state.account = chosen  # before its field is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
         picked = st.selectbox(
             "Account", list(by_id), format_func=lambda one: by_id[one].told, key="account", width=340
@@ -76,14 +78,16 @@ def new_account(*, first: bool = False) -> None:
         left, right = st.columns(2)
         bank = left.text_input("Bank", max_chars=60)
         number = right.text_input("Number, or empty: the first file says it", max_chars=34)
+        currency = left.selectbox("Currency", CURRENCIES)
         if st.form_submit_button("Add the account", type="primary", icon=":material/add:"):
             with ui.error_boundary():
                 here = ui.require(Action.RECONCILE)
                 made = app.sessions.run(
                     lambda session: accounts.create(
-                        session, here, name=name, bank=bank, number=number, now=app.now()
+                        session, here, name=name, bank=bank, number=number, currency=currency, now=app.now()
                     )
                 )
+                st.session_state.account_next = made.id
                 tell(f"{made.told} is there. Bring its statement.")
                 st.rerun()
 
