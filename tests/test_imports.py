@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DatabaseError
 
-from db.models import BankAccount, LineSighting, StatementFile, StatementLine
+from db.models import BankAccount, EventAccount, LineSighting, StatementFile, StatementLine
 from db.money import Money
 from payments.access.people import Person, Role
 from payments.bank import accounts, bank_books, coverage, imports, quarantine
 from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
 from payments.statements import Mapping
-from tests.desk import ADMIN
+from tests.desk import ADMIN, make_event
 
 HEAD = "Date,Amount,Balance,Description\n"
 #: FNB's download has six rows above its heading; here the plain shape of Absa.
@@ -212,6 +212,81 @@ def test_a_file_of_another_account_is_refused_and_one_that_says_which_is_learned
     with sessions.read() as session:
         assert session.get_one(BankAccount, nameless).number == "1051000001"
         assert accounts.by_name(session, ADMIN, "0001051000001").id == nameless
+
+
+CAPITEC = (
+    "Account,Date,Description,Reference,Amount,Fees,Balance\n"
+    "1051000001,13/03/2026,Inward EFT,A,10.00,0.00,10.00\n"
+)
+
+
+def test_a_number_that_only_a_mistaken_file_said_goes_with_it(sessions, account, now):
+    """The account kept it, and files of its true number were refused for ever."""
+    with sessions.begin() as session:
+        nameless = accounts.create(session, ADMIN, name="New", now=now).id
+        typed = accounts.create(session, ADMIN, name="Typed", number="105 200 0001", now=now).id
+    said = take(sessions, nameless, CAPITEC, now, name="c.csv").file.id
+    silent = take(sessions, nameless, MARCH, now, name="m.csv").file.id
+    of_typed = take(sessions, typed, CAPITEC.replace("1051", "1052"), now, name="t.csv").file.id
+    numbers = []
+    for file in (said, silent, of_typed):
+        with sessions.begin() as session:
+            imports.undo(session, ADMIN, file, "It was the wrong account.", now=now)
+            numbers.append(session.get_one(BankAccount, nameless).number)
+            assert session.get_one(BankAccount, typed).number == "1052000001"
+    assert numbers == ["1051000001", "", ""]  # what stands beside it came in under that number
+
+
+def test_an_account_is_called_otherwise_and_has_another_number(sessions, account, now):
+    with sessions.begin() as session:
+        other = accounts.create(session, ADMIN, name="Refunds", number="77665544", now=now).id
+        made = accounts.change(session, ADMIN, account, name="Fairs", number="1051 000 001", now=now)
+        assert (made.name, made.number) == ("Fairs", "1051000001")
+    take(sessions, account, CAPITEC, now, name="c.csv")
+    for name, number, says in (
+        ("Refunds", "1051000001", "called Refunds already"),
+        ("Fairs", "77665544", "here already, as Refunds"),
+        ("Fairs", "62888", "says 1051000001. Undo import 1 first"),
+    ):
+        with sessions.begin() as session, pytest.raises(Conflict, match=says):
+            accounts.change(session, ADMIN, account, name=name, number=number, now=now)
+    with sessions.begin() as session, pytest.raises(InvalidInput, match="a name that colleagues"):
+        accounts.change(session, ADMIN, other, name=" ", number="", now=now)
+    with sessions.begin() as session, pytest.raises(Conflict, match="1 of the lines of Fairs wait"):
+        accounts.retire(session, ADMIN, account, now=now)
+    with sessions.begin() as session:
+        accounts.retire(session, ADMIN, other, now=now)
+        assert [one.id for one in accounts.list_accounts(session, ADMIN)] == [account]
+        assert [one.id for one in accounts.retired(session, ADMIN)] == [other]
+        with pytest.raises(Conflict, match="It is out of use: use it again"):
+            accounts.create(session, ADMIN, name="Refunds", now=now)
+        accounts.use_again(session, ADMIN, other, now=now)
+        assert accounts.retired(session, ADMIN) == []
+
+
+def test_an_account_that_payers_were_told_changes_under_events_alone(sessions, account, now):
+    """There it takes two people; here one could have told payers another number."""
+    with sessions.begin() as session:
+        event = make_event(session, now=now)
+        told = EventAccount(
+            event_id=event.id, account_id=account, kind="cheque", active=True, created_at=now, created_by="T"
+        )
+        session.add(told)
+        session.flush()
+        for change in (
+            lambda: accounts.change(session, ADMIN, account, name="Events", number="999999", now=now),
+            lambda: accounts.retire(session, ADMIN, account, now=now),
+        ):
+            with pytest.raises(Conflict, match=f"Payers of {event.name}"):
+                change()
+        assert (
+            accounts.change(session, ADMIN, account, name="Fairs", number="6212345678", now=now).name
+            == "Fairs"
+        )
+        told.active = False
+        session.flush()
+        with pytest.raises(Conflict, match="were told 6212345678"):
+            accounts.change(session, ADMIN, account, name="Fairs", number="999999", now=now)
 
 
 def test_a_mapping_is_remembered_for_its_account(sessions, account, now):

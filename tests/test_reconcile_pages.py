@@ -376,6 +376,22 @@ def test_an_account_that_was_just_added_is_the_one_a_file_comes_into(desk, accou
     assert (made.currency, at.selectbox(key="account").value) == ("USD", made.id)
 
 
+def test_an_account_is_changed_taken_out_of_use_and_used_again_on_the_page(desk, account):
+    at = desk.open(STATEMENTS)
+    form = [one for one in at.text_input if one.label.startswith(("What colleagues", "Number"))]
+    name, number = form[-2:]
+    name.set_value("Fairs")
+    number.set_value("62 000 004 217")
+    button(at, "Save it").click().run()
+    assert "It is saved" in at.success[0].value
+    assert at.selectbox(key="account").options == ["Fairs …4217"]
+    at.button(key="retire_1").click().run()
+    assert "is out of use" in at.success[0].value
+    assert "No bank account yet" in all_html(at)
+    at.button(key="again_1").click().run()
+    assert at.selectbox(key="account").options == ["Fairs …4217"]
+
+
 def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):
     """It ended at twenty, without a word of the rest."""
     owed = [owes(desk, "Zanele Mokoena", 1_000 + nth) for nth in range(51)]

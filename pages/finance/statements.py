@@ -1,7 +1,7 @@
 """Statements: a bank's file comes in, looked at first; what cannot be read waits; an import can go again."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -59,6 +59,7 @@ def account_chosen(there: list[AccountView]) -> AccountView | None:
     if not there:
         ui.empty_state("No bank account yet", "Add the account whose statements you have.", "account_balance")
         new_account(first=True)
+        out_of_use()
         return None
     by_id = {one.id: one for one in there}
     if (chosen := st.session_state.pop("account_next", None)) in by_id:
@@ -69,6 +70,9 @@ def account_chosen(there: list[AccountView]) -> AccountView | None:
         )
         with st.popover("Another account", icon=":material/add:"):
             new_account()
+            out_of_use()
+        with st.popover("This account", icon=":material/edit:"):
+            this_account(by_id[picked])
     return by_id[picked]
 
 
@@ -90,6 +94,34 @@ def new_account(*, first: bool = False) -> None:
                 st.session_state.account_next = made.id
                 tell(f"{made.told} is there. Bring its statement.")
                 st.rerun()
+
+
+def this_account(account: AccountView) -> None:
+    """Its name and number, or out of use with it. Each account has fields of its own."""
+    with st.form(f"change_account_{account.id}", border=False):
+        name = st.text_input("What colleagues call it", account.name, max_chars=80)
+        number = st.text_input("Number, or empty: the next file says it", account.number, max_chars=34)
+        if st.form_submit_button("Save it", type="primary", icon=":material/check:"):
+            settle("It is saved.", account.id, accounts.change, name=name, number=number)
+    if st.button("Out of use", key=f"retire_{account.id}", icon=":material/archive:"):
+        settle(f"{account.told} is out of use. What is here of it stays.", account.id, accounts.retire)
+
+
+def out_of_use() -> None:
+    with app.sessions.read() as session:
+        gone = accounts.retired(session, person)
+    for one in gone:
+        if st.button(f"Use {ui.escape(one.told)} again", key=f"again_{one.id}", icon=":material/unarchive:"):
+            settle(f"{one.told} is in use again.", one.id, accounts.use_again)
+
+
+def settle(done: str, account_id: int, change: Callable[..., object], **told: str) -> None:
+    with ui.error_boundary():
+        here = ui.require(Action.RECONCILE)
+        app.sessions.run(lambda session: change(session, here, account_id, now=app.now(), **told))
+        tell(done)
+        st.session_state.account_next = account_id
+        st.rerun()
 
 
 # -- a file comes in ----------------------------------------------------------------------------------

@@ -279,7 +279,11 @@ def _keep_file(
         last_on=max(days, default=None),
         rows=statement.rows,
         new_lines=0,
-        named={"rows": named},
+        named={
+            "rows": named,
+            "number": accounts.digits(statement.account),
+            "learned": not account.number and bool(accounts.digits(statement.account)),
+        },
         imported_at=now,
         imported_by=person.name,
     )
@@ -383,7 +387,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
     check(person, Action.RECONCILE)
     why = reason(why)
     told = file_view(session, person, file_id)
-    accounts.row(session, told.account_id, lock=True)
+    account = accounts.row(session, told.account_id, lock=True)
     file = session.get_one(StatementFile, file_id, populate_existing=True)
     if file.undone_at is not None:
         raise Conflict(f"{file.name} was undone already, by {file.undone_by}.")
@@ -412,7 +416,11 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
             .values(closed_at=now, closed_by=person.name)
         )
     session.flush()
-    audit.record(session, person, "undo_import", file.name, now=now, file=file.id, lines=len(mine), why=why)
+    number = accounts.forget_number(session, account)
+    forgot: dict[str, Any] = {"forgot_number": number} if number else {}
+    audit.record(
+        session, person, "undo_import", file.name, now=now, file=file.id, lines=len(mine), why=why, **forgot
+    )
     tallies.bump(session)
     return len(mine)
 
