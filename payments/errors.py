@@ -51,6 +51,18 @@ class StatementFormatError(InvalidInput):
         return type(self), (self.file, self.line, self.reason)
 
 
+class OtherAccount(InvalidInput):
+    """A file says that it is of another account: of ``account_id``, or of one of this ``number`` that is not
+    here yet."""
+
+    def __init__(self, sentence: str, number: str, account_id: int | None) -> None:
+        super().__init__(sentence)
+        self.number, self.account_id = number, account_id
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.number, self.account_id)
+
+
 class UnknownLayout(StatementFormatError):
     """No reader knows this file. Its first rows are here, so that a person can say what its columns mean."""
 

@@ -11,7 +11,14 @@ from db.models import BankAccount, EventAccount, LineSighting, StatementFile, St
 from db.money import Money
 from payments.access.people import Person, Role
 from payments.bank import accounts, bank_books, coverage, imports, quarantine
-from payments.errors import Conflict, InvalidInput, NotAllowed, StatementFormatError, UnknownLayout
+from payments.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    OtherAccount,
+    StatementFormatError,
+    UnknownLayout,
+)
 from payments.statements import Mapping
 from tests.desk import ADMIN, make_event
 
@@ -204,7 +211,7 @@ def test_a_file_of_another_account_is_refused_and_one_that_says_which_is_learned
         "1051000001,02/03/2026,Inward EFT,A,10.00,0.00,10.00\n"
         "1051000001,13/03/2026,Inward EFT,B,1.00,0.00,11.00\n"
     )
-    with pytest.raises(InvalidInput, match="Choose the account"):
+    with pytest.raises(OtherAccount, match="No account here has that number: add it first"):
         take(sessions, account, capitec, now, name="c.csv")
     with sessions.begin() as session:
         nameless = accounts.create(session, ADMIN, name="New", now=now).id
@@ -212,6 +219,9 @@ def test_a_file_of_another_account_is_refused_and_one_that_says_which_is_learned
     with sessions.read() as session:
         assert session.get_one(BankAccount, nameless).number == "1051000001"
         assert accounts.by_name(session, ADMIN, "0001051000001").id == nameless
+    with pytest.raises(OtherAccount, match=r"Choose New\.") as told:
+        take(sessions, account, capitec, now, name="c.csv")
+    assert told.value.account_id == nameless
 
 
 CAPITEC = (

@@ -366,9 +366,8 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
 def test_an_account_that_was_just_added_is_the_one_a_file_comes_into(desk, account):
     """The file went into the one that had been chosen before it, when it named no number itself."""
     at = desk.open(STATEMENTS)
-    for label, word in (("What colleagues call it", "Dollars"), ("Bank", "FNB")):
-        next(one for one in at.text_input if one.label == label).set_value(word)
-    next(one for one in at.selectbox if one.label == "Currency").set_value("USD")
+    at.text_input(key="new_account_name").set_value("Dollars")
+    at.selectbox(key="new_account_currency").set_value("USD")
     button(at, "Add the account").click().run()
     assert not at.error
     with desk.sessions.read() as session:
@@ -390,6 +389,27 @@ def test_an_account_is_changed_taken_out_of_use_and_used_again_on_the_page(desk,
     assert "No bank account yet" in all_html(at)
     at.button(key="again_1").click().run()
     assert at.selectbox(key="account").options == ["Fairs …4217"]
+
+
+def test_a_file_of_another_account_leads_to_it(desk, account, tmp_path):
+    """It said to choose the account that it belongs to, also where there was none."""
+    heads = "Account,Date,Description,Reference,Amount,Fees,Balance"
+    text = f"{heads}\n1051000001,13/03/2026,Inward EFT,A,10.00,0.00,10.00\n"
+    with desk.sessions.begin() as session:
+        accounts.change(session, ADMIN, 1, name="Events", number="6212345678", now=desk.now)
+    at = sample(desk, tmp_path, "other", text)
+    assert "No account here has that number" in at.error[0].value
+    assert at.text_input(key="its_account_number_1051000001").value == "1051000001"
+    at.text_input(key="its_account_name").set_value("Refunds")
+    starting(at.button, "FormSubmitter:its_account").click().run()
+    assert not at.error
+    assert at.selectbox(key="account").value == 2
+    assert starting(at.button, "import_").label.endswith("into Refunds …0001")
+    at.selectbox(key="account").select(1).run()
+    assert "Choose Refunds" in at.error[0].value
+    at.button(key="its_account").click().run()
+    assert at.selectbox(key="account").value == 2
+    assert not at.error
 
 
 def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):

@@ -15,7 +15,7 @@ from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
-from payments.errors import PaymentsError, StatementFormatError, UnknownLayout
+from payments.errors import OtherAccount, PaymentsError, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
 from payments.statements import Mapping, Statement
 from payments.typed import amount_typed
@@ -76,13 +76,18 @@ def account_chosen(there: list[AccountView]) -> AccountView | None:
     return by_id[picked]
 
 
-def new_account(*, first: bool = False) -> None:
-    with st.form("new_account", border=False):
-        name = st.text_input("What colleagues call it", "Events account" if first else "", max_chars=80)
+def new_account(*, key: str = "new_account", first: bool = False, number: str = "") -> None:
+    """``number``: what a file says of it."""
+    with st.form(key, border=False):
+        name = st.text_input(
+            "What colleagues call it", "Events account" if first else "", max_chars=80, key=f"{key}_name"
+        )
         left, right = st.columns(2)
-        bank = left.text_input("Bank", max_chars=60)
-        number = right.text_input("Number, or empty: the first file says it", max_chars=34)
-        currency = left.selectbox("Currency", CURRENCIES)
+        bank = left.text_input("Bank", max_chars=60, key=f"{key}_bank")
+        number = right.text_input(
+            "Number, or empty: the first file says it", number, max_chars=34, key=f"{key}_number_{number}"
+        )
+        currency = left.selectbox("Currency", CURRENCIES, key=f"{key}_currency")
         if st.form_submit_button("Add the account", type="primary", icon=":material/add:"):
             with ui.error_boundary():
                 here = ui.require(Action.RECONCILE)
@@ -137,10 +142,30 @@ def bring(here: Person, account: AccountView) -> None:
     with ui.error_boundary():
         try:
             look_at(here, account, file_id, name, data)
+        except OtherAccount as error:
+            ui.problem(str(error))
+            if here.may(Action.RECONCILE):
+                its_account(error)
         except StatementFormatError as error:
             ui.problem(str(error))
             if data:
                 ui.plain(REFUSED, "faint")
+
+
+def its_account(error: OtherAccount) -> None:
+    """The file is of another account: of one to choose, or to add."""
+    if error.account_id is not None:
+        st.button(
+            "Choose it", key="its_account", type="primary", icon=":material/check:", on_click=choose,
+            args=(error.account_id,),
+        )  # fmt: skip
+        return
+    with st.container(border=True):
+        new_account(key="its_account", number=error.number)
+
+
+def choose(account_id: int) -> None:
+    st.session_state.account_next = account_id
 
 
 def next_of(brought: Sequence[UploadedFile]) -> tuple[str, str, bytes]:

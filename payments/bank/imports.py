@@ -34,7 +34,14 @@ from payments.bank import accounts
 from payments.bank.overlaps import GONE, OPEN, alike, insert_lines, pair
 from payments.books import audit
 from payments.circles import without_looking_for_circles
-from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError, UnknownLayout
+from payments.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    OtherAccount,
+    StatementFormatError,
+    UnknownLayout,
+)
 from payments.live import tallies
 from payments.privacy import mask_card_bytes, reason
 from payments.sign_off.closed_days import ClosedDays, refuse_change
@@ -168,7 +175,7 @@ def look(
     """What importing this file into this account would add. Raises InvalidInput when it is another's."""
     check(person, Action.SEE_BANK)
     account = accounts.row(session, account_id)
-    fits(account, statement)
+    fits(session, account, statement)
     known = _standing(session, account_id, _sha256(data))
     pairs = pair(session, account_id, statement)
     new = tuple(line for line, _, at in pairs if at is None or at.gone)
@@ -176,13 +183,19 @@ def look(
     return Look(statement, mapping, known, new, len(pairs) - len(new), others)
 
 
-def fits(account: BankAccount, statement: Statement) -> None:
-    """Raises InvalidInput when the file says that it is of another account or currency."""
+def fits(session: Session, account: BankAccount, statement: Statement) -> None:
+    """Raises OtherAccount, or InvalidInput, when the file says that it is of another account or currency."""
     told = accounts.digits(statement.account)
     if told and account.number and not accounts.same_number(told, account.number):
-        raise InvalidInput(
+        its = accounts.find(session, told)
+        step = (
+            f"Choose {its.name}." if its else "No account here has that number: add it first, if it is ours."
+        )
+        raise OtherAccount(
             f"{statement.name} is of the account {statement.account}, and {account.name} is "
-            f"{account.number}. Choose the account that it belongs to."
+            f"{account.number}. {step}",
+            told,
+            its.id if its else None,
         )
     if statement.currency != account.currency:
         raise InvalidInput(
@@ -231,7 +244,7 @@ def import_file(
             session, person, account_id, name, data, mapping=mapping, date_order=date_order
         )
     account = accounts.row(session, account_id, lock=True)
-    fits(account, statement)
+    fits(session, account, statement)
     if (known := _standing(session, account_id, _sha256(data))) is not None:
         return Imported(file_view(session, person, known), 0, len(statement.lines), again=True)
     file = _keep_file(session, person, account, data, statement, mapping, date_order, now)
