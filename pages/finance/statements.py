@@ -344,6 +344,11 @@ def import_it(
         return
     go_on(file_id, came_in=True)
     lines = f"{words.count(came.new, 'new line', 'new lines')}, {came.already} that were here"
+    if came.file.waiting and not came.again:
+        rows = words.count(
+            came.file.waiting, "row could not be read and waits", "rows could not be read and wait"
+        )
+        lines += f"; {rows} below"
     tell(
         f"{name}{f' is here already, as import {came.file.id}' if came.again else f': {lines}'}. "
         f"{words.number(sum(run.accepted.values()))} found their payment by themselves. "
