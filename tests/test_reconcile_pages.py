@@ -1,8 +1,10 @@
 """Statements and Reconcile, as people of each role use them."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
+import streamlit as st
 from sqlalchemy import select
 
 import words
@@ -411,6 +413,31 @@ def test_a_file_of_another_account_leads_to_it(desk, account, tmp_path):
     at.button(key="its_account").click().run()
     assert at.selectbox(key="account").value == 2
     assert not at.error
+
+
+def test_while_a_statement_comes_in_the_page_says_so(desk, account, tmp_path, monkeypatch):
+    """For seven seconds only the button had been darker."""
+    told, spinner, import_file = [], st.spinner, imports.import_file
+
+    @contextmanager
+    def said(text, **how):
+        with spinner(text, **how):
+            told.append(text)
+            yield
+            told.append("over")
+
+    def takes_long(*args, **how):
+        told.append("works")
+        return import_file(*args, **how)
+
+    text = "Date,Description,Amount,Balance\n2026-11-23,EFT,1500.00,1500.00\n"
+    at = sample(desk, tmp_path, "march", text)
+    monkeypatch.setattr(st, "spinner", said)
+    monkeypatch.setattr(imports, "import_file", takes_long)
+    starting(at.button, "import_").click().run()
+    assert told[0].startswith("Taking in march")
+    assert told[1:] == ["works", "over"]
+    assert "1 new line" in at.success[0].value
 
 
 def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -15,7 +16,7 @@ from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
-from payments.errors import OtherAccount, PaymentsError, StatementFormatError, UnknownLayout
+from payments.errors import OtherAccount, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
 from payments.statements import Mapping, Statement
 from payments.typed import amount_typed
@@ -320,28 +321,44 @@ def take_in(
     ui.plain(f"{len(looked.new)} are new, {looked.already} are here already.", "faint")
     word = f"Import {words.count(len(looked.new), 'line', 'lines')} into {account.told}"
     st.button(
-        word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=import_it,
+        word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=wish,
         args=(account, file_id, name, data, looked, order),
     )  # fmt: skip
+
+
+def wish(*of: Any) -> None:
+    """It is done as the page is drawn: a callback can show nothing meanwhile."""
+    st.session_state.import_wanted = of
+
+
+def import_wanted() -> None:
+    """What a press of the button asked for, said while it is done."""
+    if (wanted := st.session_state.get("import_wanted")) is None:
+        return
+    with st.spinner(f"Taking in {ui.escape(wanted[2])}, and looking for what its lines are for …"):
+        # Up to the end of it nothing is drawn, so another press comes after it and breaks nothing off.
+        st.session_state.pop("import_wanted", None)
+        with ui.error_boundary(say=tell_problem):
+            import_it(*wanted)
+
+
+def tell_problem(sentence: str) -> None:
+    tell(sentence, bad=True)
 
 
 def import_it(
     account: AccountView, file_id: str, name: str, data: bytes, looked: Look, order: str | None
 ) -> None:
     """All of it or nothing; then what is safe is matched at once."""
-    try:
-        here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            came = imports.import_file(
-                session, here, account.id, name, data, now=app.now(), mapping=looked.mapping,
-                date_order=order, statement=looked.statement,
-            )  # fmt: skip
-            if looked.mapping is not None:
-                accounts.remember(session, here, account.id, looked.mapping, now=app.now())
-        run = proposing.propose(app.sessions, here, now=app.now(), account_id=account.id)
-    except PaymentsError as error:
-        tell(str(error), bad=True)
-        return
+    here = ui.require(Action.RECONCILE)
+    with app.sessions.begin() as session:
+        came = imports.import_file(
+            session, here, account.id, name, data, now=app.now(), mapping=looked.mapping,
+            date_order=order, statement=looked.statement,
+        )  # fmt: skip
+        if looked.mapping is not None:
+            accounts.remember(session, here, account.id, looked.mapping, now=app.now())
+    run = proposing.propose(app.sessions, here, now=app.now(), account_id=account.id)
     go_on(file_id, came_in=True)
     lines = f"{words.count(came.new, 'new line', 'new lines')}, {came.already} that were here"
     if came.file.waiting and not came.again:
@@ -488,6 +505,7 @@ def take_back(told: imports.Undoing, why: str) -> int:
 
 
 st.title("Statements", anchor=False)
+import_wanted()
 all_dealt_with()
 last_done()
 with ui.error_boundary():
