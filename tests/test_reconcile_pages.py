@@ -415,6 +415,28 @@ def test_a_file_of_another_account_leads_to_it(desk, account, tmp_path):
     assert not at.error
 
 
+def test_the_panel_of_an_import_stays_where_it_is(desk, account, tmp_path):
+    """With the sentence above it gone it was another panel, and shut, at the first press inside it."""
+    text = "Date,Description,Amount,Balance\n2026-11-23,EFT,1500.00,1500.00\n"
+    at = sample(desk, tmp_path, "march", text)
+    starting(at.button, "import_").click().run()
+    assert at.success
+    before = place_of(at.main, at.expander[0])
+    at.toggle(key="going_1").set_value(True).run()
+    assert not at.success
+    assert place_of(at.main, at.expander[0]) == before
+
+
+def place_of(block, wanted) -> list[int]:
+    """Where a block stands, by which a browser knows it."""
+    for nth, child in block.children.items():
+        if child is wanted:
+            return [nth]
+        if hasattr(child, "children") and (below := place_of(child, wanted)):
+            return [nth, *below]
+    return []
+
+
 def test_while_a_statement_comes_in_the_page_says_so(desk, account, tmp_path, monkeypatch):
     """For seven seconds only the button had been darker."""
     told, spinner, import_file = [], st.spinner, imports.import_file

@@ -505,17 +505,22 @@ def take_back(told: imports.Undoing, why: str) -> int:
 
 
 st.title("Statements", anchor=False)
-import_wanted()
-all_dealt_with()
-last_done()
+# Each part has its place, whether it says anything or not: a panel that moved would be drawn anew, shut.
+with st.container():
+    import_wanted()
+    all_dealt_with()
+    last_done()
 with ui.error_boundary():
     with app.sessions.read() as read_session:
         known_accounts = accounts.list_accounts(read_session, person)
-    if person.may(Action.RECONCILE):
-        into = account_chosen(known_accounts)
-        if into is not None:
-            bring(person, into)
-    elif not known_accounts:
-        ui.empty_state("No statements yet", "Finance imports them here.", "account_balance")
-    unread(person)
-    came_in(person)
+    with st.container():
+        if person.may(Action.RECONCILE):
+            into = account_chosen(known_accounts)
+            if into is not None:
+                bring(person, into)
+        elif not known_accounts:
+            ui.empty_state("No statements yet", "Finance imports them here.", "account_balance")
+    with st.container():
+        unread(person)
+    with st.container():
+        came_in(person)
