@@ -415,6 +415,27 @@ def test_a_file_of_another_account_leads_to_it(desk, account, tmp_path):
     assert not at.error
 
 
+def test_a_row_is_repaired_with_what_it_says_before_ones_eyes(desk, account, tmp_path):
+    """Its form lay over it, and asked for the text that had been read of it."""
+    text = "Date,Description,Amount,Balance\n2026-11-23,EFT,10.00,10.00\n2026-11-23,EFT S DLAMINI,x,\n"
+    starting(sample(desk, tmp_path, "march", text).button, "import_").click().run()
+    at = desk.open(STATEMENTS)
+    (title,) = [one.label for one in at.expander if "row 3" in one.label]
+    assert "cannot be read" in title
+    assert "EFT S DLAMINI" not in all_html(at)  # the file is not read for rows that nobody opens
+    at.session_state["row_1"] = True
+    at.run()
+    assert "EFT S DLAMINI" in all_html(at)
+    assert at.text_input(key="row_text_1").value == "EFT S DLAMINI"
+    at.text_input(key="row_amount_1").set_value("25.00")
+    at.text_input(key="row_why_1").set_value("The bank said so by phone.")
+    button(at, "It says this").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        made = session.scalars(select(StatementLine).order_by(StatementLine.id.desc())).first()
+        assert (made.amount_minor, made.description) == (25_00, "EFT S DLAMINI")
+
+
 def test_the_panel_of_an_import_stays_where_it_is(desk, account, tmp_path):
     """With the sentence above it gone it was another panel, and shut, at the first press inside it."""
     text = "Date,Description,Amount,Balance\n2026-11-23,EFT,1500.00,1500.00\n"

@@ -384,23 +384,36 @@ def unread(here: Person) -> None:
         return
     st.subheader(f"Rows that could not be read · {words.number(len(rows))}", anchor=False)
     for row in rows:
-        with st.container(border=True):
-            ui.plain(f"{row.file}, row {row.row}", "title")
-            ui.plain(row.raw)
-            ui.plain(row.reason, "faint")
+        title = ui.escape(f"{row.file}, row {row.row} · {row.reason}")
+        panel = st.expander(title, key=f"row_{row.id}", on_change="rerun")
+        if not panel.open:
+            continue
+        with panel:
             if here.may(Action.RECONCILE):
-                with st.popover("Repair or set aside", icon=":material/build:"):
-                    repair(row)
+                repair(row, said_in(here, row))
+            else:
+                ui.plain(row.raw)
 
 
-def repair(row: quarantine.RowView) -> None:
+def said_in(here: Person, row: quarantine.RowView) -> str:
+    """Once for each row that is opened: its file is read for it."""
+    key = f"row_said_{row.id}"
+    if key not in st.session_state:
+        with app.sessions.read() as session:
+            st.session_state[key] = quarantine.said(session, here, row.id)
+    return str(st.session_state[key])
+
+
+def repair(row: quarantine.RowView, said: str) -> None:
+    """With the row as it stood, from which one types."""
     with st.form(f"repair_{row.id}", border=False):
+        ui.plain(row.raw)
         on = st.date_input("Date", row.on, format="DD/MM/YYYY", key=f"row_on_{row.id}")
         amount = st.text_input(
             "Amount; money out begins with a minus", row.amount.decimal if row.amount is not None else "",
             key=f"row_amount_{row.id}",
         )  # fmt: skip
-        text = st.text_input("What the bank says", key=f"row_text_{row.id}", max_chars=200)
+        text = st.text_input("What the bank says", said[:200], key=f"row_text_{row.id}", max_chars=200)
         why = st.text_input("How you know, or why it is nothing", key=f"row_why_{row.id}", max_chars=500)
         mended = st.form_submit_button("It says this", type="primary")
         aside = st.form_submit_button("Set it aside")

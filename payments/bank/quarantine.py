@@ -8,14 +8,16 @@ from sqlalchemy.orm import Session
 
 from db.models import QuarantinedRow, StatementFile
 from db.money import Money
+from payments import statements
 from payments.access.people import Action, Person, check
 from payments.bank.imports import REPAIRED, WAITS
 from payments.bank.overlaps import insert_lines, key_of
 from payments.books import audit
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.circles import without_looking_for_circles
+from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError
 from payments.live import tallies
 from payments.privacy import clean, reason
-from payments.statements import Line
+from payments.statements import Line, Mapping
 
 ASIDE = "aside"
 
@@ -75,6 +77,23 @@ def set_aside(session: Session, person: Person, row_id: int, why: str, *, now: d
     row, file = _waiting(session, row_id)
     row.state = ASIDE
     _decided(session, person, row, file, why, now)
+
+
+@without_looking_for_circles()
+def said(session: Session, person: Person, row_id: int) -> str:
+    """What the bank says in a row, so far as its file's layout can tell: the file is read anew for it, as it
+    was kept. "" where nothing can be told. Raises NotFound."""
+    check(person, Action.SEE_BANK)
+    row = session.get(QuarantinedRow, row_id)
+    if row is None:
+        raise NotFound("There is no such row.")
+    file = session.get_one(StatementFile, row.file_id)
+    mapping = Mapping.from_json(file.mapping) if file.mapping else None
+    try:
+        read = statements.read(file.name, file.data, mapping=mapping, date_order=file.date_order or None)
+    except StatementFormatError:  # a release that reads more strictly: then a person types it
+        return ""
+    return next((one.description for one in read.quarantined if one.row == row.row), "")
 
 
 def _waiting(session: Session, row_id: int) -> tuple[QuarantinedRow, StatementFile]:

@@ -152,7 +152,9 @@ class Draft:
     def _quarantined(self) -> Iterator[Quarantined]:
         for entry in self.entries:
             if entry.reason:
-                yield Quarantined(entry.row, entry.reason, entry.raw, entry.day, self._money(entry.minor))
+                yield Quarantined(
+                    entry.row, entry.reason, entry.raw, entry.day, self._money(entry.minor), entry.description
+                )
 
     def _money(self, minor: int | None) -> Money | None:
         return None if minor is None else Money(minor, self.currency)

@@ -40,6 +40,7 @@ class Quarantined:
     raw: str
     date: datetime.date | None = None
     amount: Money | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
