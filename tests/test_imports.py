@@ -151,6 +151,25 @@ def test_the_same_days_in_other_words_are_pointed_at(sessions, account, now):
         assert imports.look(session, ADMIN, account, statement, data).alike == 2
 
 
+def test_equal_prices_of_a_statement_that_goes_on_are_not_the_same_statement(sessions, account, now):
+    """Every statement of a conference has them; asked each time, nobody would read the question any more."""
+    take(sessions, account, MARCH, now)
+    heads = "Date,Description,Amount,Balance\n"
+    more = heads + (
+        "2026-03-13,SERVICE FEE OF THE NIGHT,-50.00,12900.00\n2026-03-13,EFT S DLAMINI,1500.00,14400.00\n"
+    )
+
+    def asked(content: str) -> int:
+        with sessions.read() as session:
+            statement, _ = imports.read(session, ADMIN, account, "b.csv", content.encode())
+            return imports.look(session, ADMIN, account, statement, content.encode()).alike
+
+    assert asked(more) == 0
+    assert asked(more.replace("12900.00", "900.00").replace("14400.00", "2400.00")) == 1  # goes on nowhere
+    take(sessions, account, more, now, name="more.csv")
+    assert asked(more.replace("EFT S", "Payment by S")) == 1  # it goes on there too, and is here
+
+
 def test_an_import_is_undone_whole_and_comes_back(sessions, account, now):
     first = take(sessions, account, MARCH, now).file
     grown = MARCH + "2026-03-14,EFT S DLAMINI,450.00,13400.00\n"

@@ -179,7 +179,7 @@ def look(
     known = _standing(session, account_id, _sha256(data))
     pairs = pair(session, account_id, statement)
     new = tuple(line for line, _, at in pairs if at is None or at.gone)
-    others = alike(session, account_id, new) if known is None else 0
+    others = alike(session, account_id, statement, new) if known is None else 0
     return Look(statement, mapping, known, new, len(pairs) - len(new), others)
 
 

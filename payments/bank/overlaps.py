@@ -103,21 +103,24 @@ def _of_neighbours(
     return found
 
 
-def alike(session: Session, account_id: int, lines: Sequence[Line]) -> int:
-    """New lines with the date and amount of one that is here."""
+def alike(session: Session, account_id: int, statement: Statement, lines: Sequence[Line]) -> int:
+    """New lines with the date and amount of one that is here.
+
+    What stands in files that end, or begin, exactly where this one begins or ends is other money: the
+    balances say so, however equal the prices are.
+    """
     if not lines:
         return 0
-    days = [line.date for line in lines]
-    there = {
-        tuple(row)
-        for row in session.execute(
-            select(StatementLine.on, StatementLine.amount_minor).where(
-                StatementLine.account_id == account_id,
-                StatementLine.state != GONE,
-                StatementLine.on.between(min(days), max(days)),
-            )
+    days = [line.date for line in statement.lines]
+    elsewhere = _of_neighbours(session, account_id, statement, min(days), max(days))
+    rows = session.execute(
+        select(StatementLine.id, StatementLine.on, StatementLine.amount_minor).where(
+            StatementLine.account_id == account_id,
+            StatementLine.state != GONE,
+            StatementLine.on.between(min(days), max(days)),
         )
-    }
+    )
+    there = {(on, minor) for line_id, on, minor in rows if line_id not in elsewhere}
     return sum((line.date, line.amount.minor) in there for line in lines)
 
 
