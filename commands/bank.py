@@ -52,12 +52,14 @@ def account(
             session, person, name=name, number=number, bank=bank, currency=currency, now=app.now()
         )
     told = {"id": made.id, "name": made.name, "number": made.number, "currency": made.currency}
-    answer(told, as_json, lambda: console.print(f"{made.told} is there.", markup=False))
+    answer(told, as_json, lambda: console.print(f"{made.told} is there, as account {made.id}.", markup=False))
 
 
 def import_statement(
     file: Annotated[Path, typer.Argument(help="A bank statement.")],
-    account_name: Annotated[str, typer.Option("--account", help="Name or number of the account.")] = "",
+    account_name: Annotated[
+        str, typer.Option("--account", help="The account's name, its number at the bank, or its number here.")
+    ] = "",
     date_order: Annotated[
         str | None, typer.Option(help="What 03/04/2026 means when no row proves it: dmy, mdy or ymd.")
     ] = None,
@@ -67,7 +69,8 @@ def import_statement(
     as_email: AsEmail = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import a bank statement, whole or not at all. The same file twice adds nothing."""
+    """Import a bank statement, whole or not at all. The same file twice adds nothing. What its lines are for
+    is asked by `propose`; the page does so by itself."""
     app = open_desk()
     data, chosen = bytes_of(file), mapping_of(mapping) if mapping else None
     with next_step(), app.sessions.begin() as session:
@@ -281,9 +284,11 @@ def _show_import(came: imports.Imported) -> None:
         return
     console.print(
         f"Import {file.id}, {file.layout}, into {file.account}: {came.new} new lines, {came.already} that "
-        f"were here, {file.quarantined} waiting for a person.",
+        f"were here, {file.quarantined} rows that could not be read and wait for a person.",
         markup=False,
     )
+    if came.new:
+        console.print("Nobody asked yet what its new lines are for: `manage.py propose` does.", markup=False)
 
 
 def _show_run(run: proposing.Run) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 import manage
 from payments.access import staff
 from payments.access.people import Role
-from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Status
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_pages import Desk, desk
@@ -92,6 +92,24 @@ def test_a_file_of_no_account_and_one_that_is_refused_are_sentences(run, tmp_pat
     file.write_text("Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n")
     with pytest.raises(InvalidInput, match="bank-account NAME"):
         run("import-statement", str(file))
+
+
+def test_an_account_is_meant_by_its_number_too_and_what_comes_next_is_said(run, tmp_path):
+    """A file's lines lay there unasked, and a name alone was understood."""
+    files = [tmp_path / f"{nth}.csv" for nth in range(3)]
+    for nth, file in enumerate(files):
+        file.write_text(f"Date,Description,Amount,Balance\n2026-11-2{nth},A {nth},1.00,1.00\n")
+    one = run("bank-account", "Events", "--number", "62 1234 5678")
+    run("bank-account", "2027")
+    for file, said in zip(files, (str(one["id"]), "6212345678", "events"), strict=True):
+        assert run("import-statement", str(file), "--account", said)["account"] == "Events"
+    assert run("import-statement", str(files[0]), "--account", "2027")["account"] == "2027"
+    with pytest.raises(NotFound, match=r"There are: 2027 \(2\), Events \(1\)\."):
+        run("import-statement", str(files[0]), "--account", "7")
+    files[0].write_text("Date,Description,Amount,Balance\n2026-11-27,B,1.00,1.00\n")
+    done = CliRunner().invoke(manage.cli, ["import-statement", str(files[0]), "--account", "1"])
+    assert "1 new lines" in done.output
+    assert "`manage.py propose`" in done.output
 
 
 def test_a_day_is_signed_approved_and_reopened_by_two_people(desk, run, tmp_path):

@@ -205,12 +205,16 @@ def find(session: Session, number: str) -> AccountView | None:
 
 
 def by_name(session: Session, person: Person, name: str) -> AccountView:
-    """The account that somebody names, by its name or its number. Raises NotFound."""
+    """The account that somebody names: by its name, its number at the bank, or its number at this desk.
+    Raises NotFound."""
     known = list_accounts(session, person)
     for account in known:
         if name.casefold() == account.name.casefold() or same_number(account.number, digits(name)):
             return account
-    there = ", ".join(account.name for account in known) or "none yet"
+    for account in known:  # after the names: an account may be called 2
+        if name.strip() == str(account.id):
+            return account
+    there = ", ".join(f"{account.name} ({account.id})" for account in known) or "none yet"
     raise NotFound(f"No account is called {name!r}. There are: {there}.")
 
 
