@@ -436,6 +436,18 @@ def test_a_row_is_repaired_with_what_it_says_before_ones_eyes(desk, account, tmp
         assert (made.amount_minor, made.description) == (25_00, "EFT S DLAMINI")
 
 
+def test_rows_that_cannot_be_read_are_one_list_before_the_button(desk, account, tmp_path):
+    """Eleven boxes had pushed it off the screen, and the twenty-first row was not told of."""
+    rows = "".join(f"2026-11-23,EFT {nth},x,\n" for nth in range(25))
+    at = sample(desk, tmp_path, "march", f"Date,Description,Amount,Balance\n2026-11-23,A,1.00,1.00\n{rows}")
+    assert not at.error
+    assert [one.value for one in at.warning] == [
+        "25 rows cannot be read and wait for a person once the file is in."
+    ]
+    assert "Row 3" in all_html(at)
+    assert "And 5 more" in all_html(at)
+
+
 def test_the_panel_of_an_import_stays_where_it_is(desk, account, tmp_path):
     """With the sentence above it gone it was another panel, and shut, at the first press inside it."""
     text = "Date,Description,Amount,Balance\n2026-11-23,EFT,1500.00,1500.00\n"

@@ -18,7 +18,7 @@ from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
 from payments.errors import OtherAccount, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
-from payments.statements import Mapping, Statement
+from payments.statements import Mapping, Quarantined, Statement
 from payments.typed import amount_typed
 from words import bank as bank_words
 
@@ -300,8 +300,20 @@ def shown(looked: Look) -> None:
             "words. Is this the same statement in another layout? Then do not import it.",
             icon=":material/content_copy:",
         )
-    for row in one.quarantined[:SHOWN]:
-        ui.problem(f"Row {row.row} waits for a person: {row.reason}")
+    if one.quarantined:
+        unread_told(one.quarantined)
+
+
+def unread_told(rows: Sequence[Quarantined]) -> None:
+    """One list, not a box for each: the button stands below it."""
+    st.warning(
+        f"{words.count(len(rows), 'row cannot be read and waits', 'rows cannot be read and wait')} for a "
+        "person once the file is in.",
+        icon=":material/error:",
+    )
+    ui.facts({f"Row {row.row}": row.reason for row in rows[:SHOWN]})
+    if len(rows) > SHOWN:
+        ui.plain(f"And {words.number(len(rows) - SHOWN)} more; all stand below once the file is in.", "faint")
 
 
 def rows_told(rows: int, lines: int, unread: int, others: int) -> str:
