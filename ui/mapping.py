@@ -13,7 +13,7 @@ import streamlit as st
 
 from payments import statements
 from payments.errors import InvalidInput, UnknownLayout
-from payments.statements import Mapping
+from payments.statements import Mapping, PreviewRow
 from payments.statements.mapping import trimmed
 from ui.lists import preview_list
 from ui.pieces import plain, problem
@@ -23,8 +23,11 @@ _DECIMALS = {None: "As the amounts show", ".": "1234.56", ",": "1234,56"}
 _ONE, _TWO = "One column, signed", "Money in and money out"
 
 
-def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: str) -> Mapping | None:
-    """The mapping as answered so far; None while it cannot be used, which is said on the page."""
+def mapping_screen(
+    name: str, data: bytes, unknown: UnknownLayout, *, currency: str
+) -> tuple[Mapping, Sequence[PreviewRow]] | None:
+    """The mapping as answered so far, with the first rows as they are read by it; None while it cannot be
+    used, which is said on the page. The rows are for the page to show once, below what it asks."""
     plain(
         "No layout is known by these headings. Say once what the columns mean; it is remembered for this "
         "account.",
@@ -60,8 +63,9 @@ def mapping_screen(name: str, data: bytes, unknown: UnknownLayout, *, currency: 
     seen = statements.preview(mapping, data, name)
     if seen.fault:
         problem(seen.fault)
-    preview_list(seen.rows, key=f"{fields}_preview")
-    return mapping if not seen.fault else None
+        preview_list(seen.rows, key=f"{fields}_preview")
+        return None
+    return mapping, seen.rows
 
 
 def _fields(data: bytes) -> str:

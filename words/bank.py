@@ -222,7 +222,9 @@ LAYOUT: Mapping[str, str] = {
 
 
 def layout(name: str) -> str:
-    return LAYOUT.get(name, name)
+    """How a file was read: a bank's layout, or columns that a person said, by the name they gave them."""
+    own = name.removeprefix("mapping:")
+    return LAYOUT.get(name, name) if own == name else f"{own}, columns said by a person"
 
 
 #: The rules of every desk, by their names: what their expressions mean.

@@ -18,7 +18,7 @@ from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
 from payments.errors import OtherAccount, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
-from payments.statements import Mapping, Quarantined, Statement
+from payments.statements import Mapping, PreviewRow, Quarantined, Statement
 from payments.typed import amount_typed
 from words import bank as bank_words
 
@@ -237,13 +237,15 @@ def look_at(here: Person, account: AccountView, file_id: str, name: str, data: b
     """What the file says, before anything is imported; or what is to be said about it first."""
     order_key = f"order_{hashlib.sha256(data).hexdigest()}"
     order = st.session_state.get(order_key)
+    rows: Sequence[PreviewRow] = ()
     try:
         statement, mapping = read(here, account, name, data, None, order)
     except UnknownLayout as unknown:
         mapped = ui.mapping_screen(name, data, unknown, currency=account.currency)
         if mapped is None:
             return
-        statement, mapping = read(here, account, name, data, mapped, order)
+        columns, rows = mapped
+        statement, mapping = read(here, account, name, data, columns, order)
     except StatementFormatError as error:
         if order is not None or "order" not in error.reason.lower():
             raise
@@ -256,7 +258,8 @@ def look_at(here: Person, account: AccountView, file_id: str, name: str, data: b
     shown(looked)
     if here.may(Action.RECONCILE):
         take_in(account, file_id, name, data, looked, order)
-    ui.preview_list(looked.statement.lines[:SHOWN], key="statement_preview", label="The first lines")
+    first = rows or looked.statement.lines[:SHOWN]
+    ui.preview_list(first, key="statement_preview", label="The first lines")
     if len(looked.statement.lines) > SHOWN:
         ui.plain(f"The first {SHOWN} of {words.number(len(looked.statement.lines))} lines.", "faint")
 
