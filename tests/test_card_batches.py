@@ -12,7 +12,8 @@ from db.models import CardBatch, Match, MatchPart, ZReport
 from db.money import Money
 from payments.access.people import Person, Role
 from payments.at_the_door import card_watch, cash_up, door
-from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.door import Taking
+from payments.at_the_door.slips import Slip
 from payments.bank import accounts, imports
 from payments.errors import Conflict, InvalidInput
 from payments.matching import Target

@@ -4,25 +4,28 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.models import Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
+from db.models import AuditEntry, Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import Person, Role
 from payments.asking import links
 from payments.at_the_door import cash_up, door, shifts
-from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.door import Taking
 from payments.at_the_door.shifts import Move
+from payments.at_the_door.slips import Slip, SlipUsed
 from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.lifecycle import Method, Status
 from payments.live import overview
 from payments.obligations import Draft
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, make_event, payment_of
+from tests.test_races import at_once
 
 FLOAT = Money(50_000)
 PRICE = Money(15_000)
@@ -105,6 +108,91 @@ def test_a_card_slip_keeps_its_number_machine_and_last_four(sessions, people, no
     shift = opened(sessions, people["aisha"], now)
     taken = sold(sessions, people["aisha"], shift, now, slip=Slip("004711", "1234", "Speedpoint 2"))
     assert (taken.slip, taken.tendered) == (Slip("004711", "1234", "Speedpoint 2"), None)
+    assert sound(sessions) == ()
+
+
+SLIP = Slip("004711", "4242", "Speedpoint 2")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(SLIP, id="the same"),
+        pytest.param(
+            Slip("4711", "", "speedpoint  2"), id="without its zeros, the machine spelled otherwise"
+        ),
+        pytest.param(Slip("004711"), id="no machine named"),
+    ],
+)
+@pytest.mark.parametrize("till", ["Main door", "Side door"])
+def test_one_charge_of_a_card_pays_once(sessions, people, now, again, till):
+    """It had made two people paid, and both could come in: a shop's slip copied, or typed a second time."""
+    aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
+    sold(sessions, aisha, shift, now, slip=SLIP, owed=draft(sessions, aisha, name="Card Person"))
+    who, here = aisha, shift
+    if till == "Side door":
+        who, here = people["bongani"], opened(sessions, people["bongani"], now, till)
+    with pytest.raises(SlipUsed, match=r"Main door 000001 already: .* from Card Person, .*, by Aisha\."):
+        sold(sessions, who, here, now + timedelta(days=2), slip=again)
+    with sessions.read() as session:
+        assert session.scalar(select(func.count(TillEntry.id))) == 1
+        assert session.scalar(select(func.count(Payment.id))) == 1
+    assert sound(sessions) == ()
+
+
+@pytest.mark.parametrize(
+    "other, later",
+    [
+        pytest.param(Slip("004712", "4242", "Speedpoint 2"), timedelta(), id="another number"),
+        pytest.param(Slip("004711", "4242", "Speedpoint 3"), timedelta(), id="another machine"),
+        pytest.param(SLIP, timedelta(days=7), id="a week later"),
+    ],
+)
+def test_another_charge_is_taken(sessions, people, now, other, later):
+    aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
+    sold(sessions, aisha, shift, now, slip=SLIP)
+    assert sold(sessions, aisha, shift, now + later, slip=other).number == 2
+
+
+def test_a_slip_of_another_event_or_one_that_was_taken_back_is_taken(sessions, people, now):
+    farai, shift = people["finance"], opened(sessions, people["finance"], now)
+    taken = sold(sessions, farai, shift, now, slip=SLIP)
+    corrected(sessions, farai, shift, taken.id, now)
+    assert sold(sessions, farai, shift, now, slip=SLIP).number == 3
+    gala = opened(sessions, people["stranger"], now, "Gala", event="gala")
+    with sessions.read() as session:
+        reference = obligations.draft_reference(session, people["stranger"], "gala", demo=True)
+    wanted = Draft(reference, "gala", PRICE, "Lerato Maseko")
+    assert sold(sessions, people["stranger"], gala, now, slip=SLIP, owed=wanted).number == 1
+
+
+def test_a_machine_that_numbers_anew_is_said_to_and_it_is_written_down_so(sessions, people, now):
+    aisha, shift = people["aisha"], opened(sessions, people["aisha"], now)
+    sold(sessions, aisha, shift, now, slip=SLIP)
+    taken = sold(sessions, aisha, shift, now, slip=SLIP, another_charge=True)
+    fresh = sold(sessions, aisha, shift, now, slip=Slip("9"), another_charge=True)
+    with sessions.read() as session:
+        told = [entry.title for entry in timeline.entries(session, payment_of(session, taken.reference))]
+        assert "Aisha noted: Slip 004711 of Speedpoint 2 is another charge than that of receipt Main door " \
+            "000001: the machine numbers anew." in told  # fmt: skip
+        rows = select(AuditEntry.subject, AuditEntry.detail).where(AuditEntry.action == "take_card_slip")
+        also_on = {subject: detail.get("also_on") for subject, detail in session.execute(rows)}
+        assert (also_on[taken.reference], also_on[fresh.reference]) == ("Main door 000001", None)
+    assert sound(sessions) == ()
+
+
+@pytest.mark.parametrize("tills", [1, 2])
+def test_one_slip_typed_by_several_at_once_is_on_one_receipt(sessions, people, now, tills):
+    places = [(people["aisha"], opened(sessions, people["aisha"], now))]
+    if tills == 2:
+        places.append((people["bongani"], opened(sessions, people["bongani"], now, "Side door")))
+    for nth in range(12):
+        works = [
+            partial(sold, sessions, who, shift, now, slip=Slip(f"{nth:06d}", "", "M"))
+            for who, shift in places * (2 // tills * 2)
+        ]
+        outcomes = at_once(works)
+        assert sorted(type(one).__name__ for one in outcomes) == ["SlipUsed"] * (len(works) - 1) + ["Taken"]
     assert sound(sessions) == ()
 
 

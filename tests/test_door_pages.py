@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db.models import AuditEntry, Payment, PersonRow, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
 from payments.at_the_door import cash_up, eft, my_day, shifts
+from payments.at_the_door.slips import Slip
 from payments.dates import business_day, day_span
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.finding import search
@@ -224,6 +225,30 @@ def test_cash_of_who_owes_already_is_asked_about_before_it_is_taken(page_desk, s
         assert [one.payment.payer_name for one in taken] == ["Zanele Mokoeana"] * somebody_else
     if not somebody_else:
         assert owed.reference in all_html(at)
+
+
+def test_a_slip_that_is_on_a_receipt_is_asked_about_and_what_was_typed_stays(page_desk):
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.read() as session:
+        organiser = system_person(session, "organiser@example.org")
+    shift = opened(page_desk.sessions, organiser, page_desk.now)
+    sold(page_desk.sessions, organiser, shift, page_desk.now, slip=Slip("004711", machine="Speedpoint 2"))
+    at = page_desk.open("pages/door/take.py")
+    at.segmented_control(key="take_how").set_value("Card slip").run()
+    for field, typed in (("slip", "4711"), ("machine", "Speedpoint 2"), ("who", "Lerato Maseko")):
+        at.text_input(key=f"take_{field}").set_value(typed)
+    at.button[0].click().run()
+    assert not at.exception
+    assert "is on receipt Main door 000001 already" in at.error[0].value
+    assert at.text_input(key="take_who").value == "Lerato Maseko"
+    with page_desk.sessions.read() as session:
+        assert session.scalar(select(func.count(TillEntry.id))) == 1
+    at.button(key="take_another_charge").click().run()
+    assert not at.error
+    assert not at.exception
+    assert "Main door 000002" in all_html(at)
+    at = page_desk.open("pages/door/take.py")
+    assert [button.key for button in at.button if button.key == "take_another_charge"] == []
 
 
 def test_what_was_typed_for_one_payment_is_not_there_for_the_next(page_desk):

@@ -15,7 +15,8 @@ from payments.asking import links, part_links
 from payments.asking.part_links import Wanted
 from payments.at_the_door import admission, door, eft
 from payments.at_the_door.admission import Light
-from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.door import Taking
+from payments.at_the_door.slips import Slip
 from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.gateways import Answer

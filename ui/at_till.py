@@ -9,7 +9,8 @@ import words
 from db.money import Money
 from payments.access.people import Person
 from payments.at_the_door import door
-from payments.at_the_door.door import Slip, Taken
+from payments.at_the_door.door import Taken
+from payments.at_the_door.slips import Slip
 from ui.components import announce
 from ui.organiser_form import till_receipt
 from ui.pieces import big, facts

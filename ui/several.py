@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from db.money import Money
-from payments.at_the_door.door import Slip
+from payments.at_the_door.slips import Slip
 from payments.errors import InvalidInput
 from payments.payers.places import MOST, PlaceDraft, PlaceView
 from ui.at_till import EXACT, ask_tendered

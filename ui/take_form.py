@@ -7,8 +7,8 @@ import streamlit as st
 import bootstrap
 from db.money import Money
 from payments.access.people import Action, Person
-from payments.at_the_door.door import Slip
 from payments.at_the_door.shifts import ShiftView
+from payments.at_the_door.slips import Slip
 from payments.errors import Conflict
 from payments.obligations import Draft
 from payments.payers import contacts

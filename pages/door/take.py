@@ -1,5 +1,7 @@
 """Take a payment: by a link and its code, by EFT, in cash, or from the slip of a card machine."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 import bootstrap
@@ -12,8 +14,9 @@ from payments.asking import links, part_links
 from payments.asking.links import LinkView
 from payments.asking.part_links import Wanted
 from payments.at_the_door import door, eft, shifts
-from payments.at_the_door.door import Slip, Taking
+from payments.at_the_door.door import Taking
 from payments.at_the_door.shifts import ShiftView
+from payments.at_the_door.slips import Slip, SlipUsed
 from payments.errors import Conflict
 from payments.finding import search
 from payments.finding.search import PaymentDetail
@@ -40,7 +43,7 @@ GOES_ON = {
 def next_payer() -> None:
     """What the page held for the last one is gone."""
     forget_form()
-    for key in ("draft", "open", "place", "receipt", "guard"):
+    for key in ("draft", "open", "place", "receipt", "guard", "slip_used"):
         st.session_state.pop(f"take_{key}", None)
 
 
@@ -91,6 +94,7 @@ def same_person(sent: Sent, found: tuple[Alike, ...], shift: ShiftView | None) -
                 if st.button(f"Somebody else: {GOES_ON[sent.way]}", type="primary", key="take_other"):
                     go_on(sent, shift)
             st.button("Back", on_click=lambda: st.session_state.pop("take_guard", None), key="take_back")
+        slip_used()
 
 
 def go_on(sent: Sent, shift: ShiftView | None) -> None:
@@ -132,7 +136,10 @@ def issue(draft: Draft) -> None:
 def take(
     shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip: Slip | None, place: int = 0
 ) -> None:
-    """Sent twice it is one receipt: a draft by its reference, what is there already by the roll so far."""
+    """Sent twice it is one receipt: a draft by its reference, what is there already by the roll so far.
+
+    Raises SlipUsed, and keeps what was sent: ``slip_used`` asks about it.
+    """
     key = owed.reference if isinstance(owed, Draft) else f"{owed}-{shift.id}-{shift.receipts}"
     taking = Taking(
         key=key,
@@ -143,10 +150,34 @@ def take(
         slip=slip,
         place=place,
     )
+    st.session_state.pop("take_slip_used", None)
+    try:
+        write_down(taking)
+    except SlipUsed as error:
+        st.session_state.take_slip_used = (taking, str(error))
+        st.rerun()
+
+
+def write_down(taking: Taking) -> None:
     taken = app.sessions.run(lambda session: door.take(session, person, taking, now=app.now()))
     next_payer()
     st.session_state.take_receipt = taken.id
     st.rerun()
+
+
+def slip_used() -> None:
+    """A slip that is on a receipt already is asked about, under the form that still holds what was typed."""
+    if (kept := st.session_state.get("take_slip_used")) is None:
+        return
+    taking, told = kept
+    ui.problem(told)
+    name = taking.owed.payer_name if isinstance(taking.owed, Draft) else taking.owed
+    whose = f"{taking.amount} from {name}" if name else str(taking.amount)
+    with ui.error_boundary():
+        if st.button(
+            ui.escape(f"Another charge, numbered anew: {whose}"), key="take_another_charge", width="stretch"
+        ):
+            write_down(replace(taking, another_charge=True))
 
 
 def money_for_this(detail: PaymentDetail, shift: ShiftView | None) -> None:
@@ -161,6 +192,7 @@ def money_for_this(detail: PaymentDetail, shift: ShiftView | None) -> None:
     with st.expander(word, icon=":material/payments:"), ui.error_boundary():
         chosen = ui.part_form(row.reference, balance, detail.places, at_till=at_till, may_link=may_link)
         if chosen is None:
+            slip_used()
             return
         if chosen.way == LINK:
             part_link(detail, chosen)
@@ -331,6 +363,8 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
     event = choose_event(open_events, till)
     if sent := take_form(person, event, way, draft_reference(event)):
         guarded(sent, till)
+    if way == SLIP:
+        slip_used()
 
 
 st.title("Take a payment", anchor=False)

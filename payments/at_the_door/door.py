@@ -1,6 +1,5 @@
 """The door: cash and card slips taken from a person who stands there, each a numbered receipt of a till."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,25 +11,15 @@ from db.models import Event, Payment, Receipt, Shift, TillEntry
 from db.money import LARGEST_MINOR, Money
 from payments import holding, lifecycle, obligations
 from payments.access.people import Action, Person, check
-from payments.at_the_door import shifts
+from payments.at_the_door import shifts, slips
+from payments.at_the_door.slips import Slip
 from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.lifecycle import CLOSED, SETTLED, Effect, Method, Source
+from payments.lifecycle import CLOSED, SETTLED, Effect, Kind, Method, Source
 from payments.money_back import reversals
 from payments.obligations import Draft
 from payments.payers import places
 from payments.privacy import clean
-
-_LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Slip:
-    """What a card machine printed."""
-
-    number: str
-    last_four: str = ""
-    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,8 @@ class Taking:
 
     ``owed`` is the reference of a payment that is there already, or the draft of a new one. Without
     ``slip`` it is cash, and ``tendered`` is what the payer handed over. ``place``: it is for this one of
-    several people alone.
+    several people alone. ``another_charge``: a person says that the machine numbers anew, so that a slip of a
+    number that is on a receipt is another charge.
     """
 
     key: str
@@ -49,6 +39,7 @@ class Taking:
     tendered: Money | None = None
     slip: Slip | None = None
     place: int = 0
+    another_charge: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,15 +74,18 @@ class Taken:
 def take(session: Session, person: Person, taking: Taking, *, now: datetime) -> Taken:
     """Write money down that is on the table, in the person's own open shift.
 
-    Raises InvalidInput, NotFound, NotAllowed, Conflict (settled already, counted, another's shift).
+    Raises InvalidInput, NotFound, NotAllowed, Conflict (settled already, counted, another's shift), SlipUsed.
     """
     shift = shifts.locked_shift(session, person, taking.shift_id)
     if (known := _by_key(session, taking.key)) is not None:
         return _same_taking(session, known, taking)
     method = Method.CARD_SLIP if taking.slip else Method.CASH
+    slip = slips.checked(taking.slip) if taking.slip else None
+    twin = slips.found_on(session, shift.till.event_id, slip, now=now) if slip else None
+    if slip and twin and not taking.another_charge:
+        raise slips.used(session, twin, slip)
     payment = _payment(session, person, shift, taking, now)
     _checked_amount(session, payment, taking, shift)
-    slip = _checked_slip(taking.slip)
     entry = _entry(shift, payment, taking.key, method, taking.amount, person, now)
     entry.tendered_minor = taking.tendered.minor if taking.tendered else None
     if slip:
@@ -99,10 +93,14 @@ def take(session: Session, person: Person, taking: Taking, *, now: datetime) -> 
     entry.receipt_id = _receive(session, payment, entry, shift, taking, person, now)
     session.add(entry)
     session.flush()
+    also_on = slips.label(session, twin) if twin else ""
+    if also_on:
+        told = f"{slip} is another charge than that of receipt {also_on}: the machine numbers anew."
+        lifecycle.note(session, payment, Kind.NOTE, now=now, source=Source.DESK, actor=person.name, text=told)
     audit.record(
         session, person, f"take_{method}", payment.reference, now=now, event_id=payment.event_id,
         till=shift.till.name, number=entry.number, amount_minor=taking.amount.minor,
-        **({"place": taking.place} if taking.place else {}),
+        **({"place": taking.place} if taking.place else {}), **({"also_on": also_on} if also_on else {}),
     )  # fmt: skip
     return _taken(session, entry)
 
@@ -222,19 +220,6 @@ def _checked_place(session: Session, payment: Payment, taking: Taking) -> None:
         raise InvalidInput(
             f"{place.missing} is missing for {place.name}. Take that, or money for all of them."
         )
-
-
-def _checked_slip(slip: Slip | None) -> Slip | None:
-    """Raises InvalidInput, also for a whole card number: only its last four are kept."""
-    if slip is None:
-        return None
-    number = clean(slip.number, field="The slip number", longest=40)
-    if not number:
-        raise InvalidInput("Give the number that the slip shows; the settlement is found by it.")
-    if slip.last_four and not _LAST_FOUR.fullmatch(slip.last_four.strip()):
-        raise InvalidInput("Of a card only its last four digits are kept: give those, or nothing.")
-    machine = clean(slip.machine, field="The machine", longest=40)
-    return Slip(number, slip.last_four.strip(), machine)
 
 
 def _entry(
