@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from payments.obligations import Draft
 from payments.payers import contacts, likeness, payer_details
 from payments.payers.contacts import Payer
 from payments.references import spoken
-from tests.desk import ADMIN, issue, payment_of
+from tests.desk import ADMIN, issue, make_event, payment_of
 from tests.far_phone import WAIT_MS, FarPhone
 from tests.running import ADMIN as DESK_ADMIN
 from tests.running import ORGANISER, Desk, running
@@ -164,6 +165,24 @@ def test_cash_needs_a_shift_and_the_page_says_where_to_open_one(page_desk):
     assert "Open a shift first" in all_html(at)
     assert not at.text_input
     assert at.button(key="to_shift").label == "Open my shift"
+
+
+@pytest.mark.parametrize(
+    "page", ["door/take", "door/board", "door/shift", "door/sheet", "finance/registrations", "finance/prices"]
+)
+def test_the_event_that_runs_today_is_the_one_chosen(page_desk, page):
+    """The latest one had been: nobody reads the box again while people stand before them."""
+    page_desk.sign_in(Role.ADMIN)
+    today = business_day(page_desk.now)
+    with page_desk.sessions.begin() as session:
+        far, runs = (
+            make_event(session, "far", now=page_desk.now),
+            make_event(session, "runs", now=page_desk.now),
+        )
+        far.starts_on, far.ends_on = date(2027, 2, 16), date(2027, 2, 17)
+        runs.starts_on, runs.ends_on = today - timedelta(days=1), today
+    at = page_desk.open(f"pages/{page}.py")
+    assert next(one for one in at.selectbox if one.label == "Event").value == "runs"
 
 
 def test_eft_shows_where_and_with_which_reference_and_a_claim_is_no_payment(page_desk):

@@ -1,7 +1,7 @@
 """Events and their price lists: who may change them, and what a change never touches."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -10,9 +10,18 @@ from db.models import AuditEntry, Category, Payment
 from db.money import LARGEST_MINOR, Money
 from db.session import Sessions
 from payments.access.people import Person, Role
+from payments.dates import business_day
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.live import overview
-from payments.selling.events import EventDraft, Price, State, get_event, list_events, save_event
+from payments.selling.events import (
+    EventDraft,
+    Price,
+    State,
+    get_event,
+    list_events,
+    nearest_first,
+    save_event,
+)
 from tests.desk import ADMIN, make_event
 from tests.samples import make_payment
 
@@ -195,3 +204,21 @@ def test_events_are_listed_the_latest_first_and_by_state(sessions: Sessions, now
     with sessions.read() as session:
         assert [event.code for event in list_events(session, ADMIN)] == ["devconf", "expo", "gala-2026"]
         assert [event.code for event in list_events(session, ADMIN, states=(State.DRAFT,))] == ["expo"]
+
+
+def test_at_a_door_the_running_event_is_first_then_the_next_then_the_last(sessions: Sessions, now: datetime):
+    today = business_day(now)
+    days = {
+        "last": (-9, -8),
+        "before": (-30, -29),
+        "far": (80, 81),
+        "next": (1, 2),
+        "runs": (-1, 0),
+        "begins": (0, 4),
+    }
+    for code, (first, last) in days.items():
+        begins, ends = (today + timedelta(days=count) for count in (first, last))
+        save(sessions, now, replace(GALA, code=code, starts_on=begins, ends_on=ends))
+    with sessions.read() as session:
+        listed = nearest_first(list_events(session, ADMIN), now=now)
+    assert [event.code for event in listed] == ["begins", "runs", "next", "far", "last", "before"]

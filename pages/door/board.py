@@ -178,7 +178,7 @@ def page() -> None:
     if not there:
         ui.empty_state("No event is open now", "An admin opens one under Events.", "event_busy")
         return
-    code = choose_event(there)
+    code = choose_event(events.nearest_first(there, now=app.now()))
     with app.sessions.read() as session:
         counted = admission.fullness(session, person, code)
     ui.plain(f"{words.number(counted.let_in)} in, of {words.number(counted.paid)} paid", "faint")

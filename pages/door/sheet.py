@@ -208,8 +208,9 @@ def open_sheet(sheet_id: int) -> None:
 
 st.title("Many at once", anchor=False)
 with app.sessions.read() as session:
-    open_events = events.list_events(session, person, states=(State.OPEN,))
+    there = events.list_events(session, person, states=(State.OPEN,))
     brought_before = sheets.recent(session, person)
+open_events = events.nearest_first(there, now=app.now())
 running = st.session_state.get("sheet_running")
 if running:
     with ui.error_boundary():

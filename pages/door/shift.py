@@ -349,7 +349,8 @@ def open_shift(shift: ShiftView) -> None:
 st.title("My shift", anchor=False)
 with app.sessions.read() as session:
     my_shift = shifts.mine(session, person)
-    open_events = events.list_events(session, person, states=(State.OPEN,))
+    there = events.list_events(session, person, states=(State.OPEN,))
+open_events = events.nearest_first(there, now=app.now())
 if my_shift is not None:
     open_shift(my_shift)
 elif open_events:

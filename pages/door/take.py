@@ -369,8 +369,9 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
 
 st.title("Take a payment", anchor=False)
 with app.sessions.read() as session:
-    open_events = events.list_events(session, person, states=(State.OPEN,))
+    there = events.list_events(session, person, states=(State.OPEN,))
     my_shift = shifts.mine(session, person)
+open_events = events.nearest_first(there, now=app.now())
 if receipt_id := st.session_state.get("take_receipt"):
     ui.receipt_panel(person, receipt_id, then=next_payer)
 elif opened := st.session_state.get("take_open"):

@@ -285,7 +285,7 @@ if not known:
     ui.empty_state("No event has prices to change", "An admin creates one under Events.", "sell")
 else:
     with ui.error_boundary():
-        event = choose_event(known)
+        event = choose_event(events.nearest_first(known, now=app.now()))
         with app.sessions.read() as session:
             book, sold = price_book.of(session, person, event.code)
         if not event.categories:

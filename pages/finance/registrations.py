@@ -210,8 +210,9 @@ def open_file(file_id: int) -> None:
 
 st.title("Registrations", anchor=False)
 with app.sessions.read() as session:
-    open_events = events.list_events(session, person, states=(State.OPEN,))
+    there = events.list_events(session, person, states=(State.OPEN,))
     brought_before = registration_files.recent(session, person)
+open_events = events.nearest_first(there, now=app.now())
 running = st.session_state.get("registrations_running")
 if running:
     with ui.error_boundary():

@@ -1,5 +1,6 @@
 """Events and their price lists."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +13,7 @@ from db.models import Category, Event, Payment, PricePeriod
 from db.money import CURRENCIES, LARGEST_MINOR, Money
 from payments.access.people import Action, Person, check
 from payments.books import audit
+from payments.dates import business_day
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.live.tallies import bump
 from payments.privacy import clean, clean_line
@@ -86,6 +88,20 @@ def list_events(
     if states is not None:
         query = query.where(Event.state.in_(states))
     return [_view(event) for event in session.scalars(query)]
+
+
+def nearest_first(events: Iterable[EventView], *, now: datetime) -> list[EventView]:
+    """As whoever stands at a door wants them: what runs today, then what comes next, then what was last."""
+    today = business_day(now)
+
+    def place(event: EventView) -> tuple[int, int]:
+        if event.ends_on < today:
+            return 2, -event.ends_on.toordinal()
+        if event.starts_on > today:
+            return 1, event.starts_on.toordinal()
+        return 0, -event.starts_on.toordinal()
+
+    return sorted(events, key=place)
 
 
 def get_event(session: Session, person: Person, code: str) -> EventView:
