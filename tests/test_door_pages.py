@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 from sqlalchemy import func, select
 
-from db.models import AuditEntry, Payment, PersonRow, TillEntry
+from db.models import AuditEntry, Payment, PersonRow, Shift, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
@@ -185,6 +185,21 @@ def test_the_event_that_runs_today_is_the_one_chosen(page_desk, page):
     assert next(one for one in at.selectbox if one.label == "Event").value == "runs"
 
 
+def test_the_first_till_has_a_name_and_a_second_one_may_be_typed(page_desk):
+    """It was a list without anything to choose, in which one had to know that one may type."""
+    page_desk.sign_in(Role.ORGANISER)
+    at = page_desk.open("pages/door/shift.py")
+    assert at.text_input(key="shift_first_till_devconf").value == "Main door"
+    at.button[0].click().run()
+    assert not at.error
+    with page_desk.sessions.begin() as session:
+        (shift,) = session.scalars(select(Shift)).all()
+        assert shift.till.name == "Main door"
+        shift.counted_at = shift.closed_at = page_desk.now
+    at = page_desk.open("pages/door/shift.py")
+    assert at.selectbox(key="shift_till_devconf").value == "Main door"
+
+
 def test_eft_shows_where_and_with_which_reference_and_a_claim_is_no_payment(page_desk):
     page_desk.sign_in(Role.ORGANISER)
     with page_desk.sessions.begin() as session:
@@ -347,8 +362,7 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
 ) -> None:
     page = phone.new_page()
     page.goto(f"{running_desk.dashboard}/shift")
-    page.get_by_label("Till", exact=True).fill("Main door")
-    page.get_by_label("Till", exact=True).press("Enter")
+    expect(page.get_by_label("Till", exact=True)).to_have_value("Main door")
     page.get_by_label("Float: what is in the drawer now").fill("500")
     press(page, "Open the shift")
     expect(page.get_by_text("Nothing taken yet")).to_be_visible(timeout=20_000)

@@ -1,7 +1,7 @@
 """My shift: opened with a float, counted blind, closed by a numbered report; and what I took today."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -24,6 +24,8 @@ person = ui.require(Action.TAKE_MONEY)
 app = bootstrap.app()
 #: Receipts shown at once; all of them are in the report and under Payments.
 SHOWN = 30
+#: What the first till of an event is called, unless somebody says otherwise.
+FIRST_TILL = "Main door"
 
 
 def money(text: str, currency: str, *, nothing: bool = False) -> Money:
@@ -47,6 +49,23 @@ def sent(form: str, told: str) -> None:
 # -- opening ----------------------------------------------------------------------------------------
 
 
+def choose_till(code: str, held: Mapping[str, str]) -> str:
+    """A till by its name, and who is at it. Before there is any, a list would offer nothing to choose."""
+    if not held:
+        return st.text_input("Till", FIRST_TILL, key=f"shift_first_till_{code}") or ""
+    till = st.selectbox(
+        "Till",
+        list(held),
+        format_func=lambda name: f"{name} · {held[name]} is there" if held.get(name) else name,
+        index=next((nth for nth, name in enumerate(held) if not held[name]), None),
+        placeholder="Side door",
+        accept_new_options=True,
+        key=f"shift_till_{code}",
+        help="Choose one, or type the name of a new one.",
+    )
+    return till or ""
+
+
 def open_form(open_events: list[EventView]) -> None:
     by_code = {event.code: event for event in open_events}
     code = st.selectbox(
@@ -56,16 +75,7 @@ def open_form(open_events: list[EventView]) -> None:
         tills = shifts.tills(session, person, code)
     held = {till.name: till.held_by for till in tills}
     with st.form("open", border=False):
-        till = st.selectbox(
-            "Till",
-            list(held),
-            format_func=lambda name: f"{name} · {held[name]} is there" if held.get(name) else name,
-            index=next((nth for nth, name in enumerate(held) if not held[name]), None),
-            placeholder="Main door",
-            accept_new_options=True,
-            key=f"shift_till_{code}",
-            help="Choose one, or type the name of a new one.",
-        )
+        till = choose_till(code, held)
         typed = st.text_input(
             "Float: what is in the drawer now", key="shift_float", placeholder="500.00, or empty for nothing"
         )
@@ -75,7 +85,7 @@ def open_form(open_events: list[EventView]) -> None:
     if opened:
         float_ = money(typed or "", by_code[code].currency, nothing=True)
         app.sessions.run(
-            lambda session: shifts.open_shift(session, person, code, till or "", float_, now=app.now())
+            lambda session: shifts.open_shift(session, person, code, till, float_, now=app.now())
         )
         sent("open", "The shift is open.")
 
