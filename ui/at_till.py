@@ -1,6 +1,7 @@
 """Money on the table: what was handed over, what a card machine printed, and what was taken in the end."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -11,6 +12,8 @@ from payments.access.people import Person
 from payments.at_the_door import door
 from payments.at_the_door.door import Taken
 from payments.at_the_door.slips import Slip
+from payments.errors import InvalidInput
+from ui.claims import amount_of
 from ui.components import announce
 from ui.organiser_form import till_receipt
 from ui.pieces import big, facts
@@ -20,13 +23,33 @@ EXACT = 0
 _ROUND = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 
-def ask_tendered(price: Money | None, *, key: str) -> int:
-    """What was handed over, in minor units; EXACT when it needs no change."""
+@dataclass(frozen=True)
+class Tendered:
+    """What was handed over, as it was chosen or typed."""
+
+    chosen: int = EXACT
+    typed: str = ""
+
+    def of(self, asked: Money) -> Money:
+        """So much of it for what is asked. Raises InvalidInput."""
+        if not self.typed.strip():
+            return Money(self.chosen or asked.minor, asked.currency)
+        typed = amount_of(self.typed, asked.currency)
+        if self.chosen not in (EXACT, typed.minor):
+            chosen = Money(self.chosen, asked.currency)
+            raise InvalidInput(f"{chosen} is chosen as handed over, and {typed} typed. Leave one of them.")
+        return typed
+
+
+def ask_tendered(price: Money | None, *, key: str) -> Tendered:
+    """What was handed over: as much as is asked for, the next round sums, or what is typed."""
     least = price.minor if price else 1
     sums = sorted({-(-least // each) * each for each in _ROUND} - {least})
     labels = {EXACT: "Exact"} | {each: str(Money(each)) for each in sums}
-    chosen = st.pills("Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key=key)
-    return chosen if chosen in labels else EXACT
+    left, right = st.columns([3, 2])
+    chosen = left.pills("Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key=key)
+    typed = right.text_input("Another sum", key=f"{key}_other", placeholder="310", autocomplete="off")
+    return Tendered(chosen if chosen in labels else EXACT, typed or "")
 
 
 def ask_slip() -> Slip:

@@ -9,7 +9,7 @@ from db.money import Money
 from payments.at_the_door.slips import Slip
 from payments.errors import InvalidInput
 from payments.payers.places import MOST, PlaceDraft, PlaceView
-from ui.at_till import EXACT, ask_tendered
+from ui.at_till import Tendered, ask_tendered
 from ui.claims import amount_of
 from ui.pieces import ledger
 
@@ -109,7 +109,7 @@ class PartTaken:
     way: str
     place: int
     amount: Money
-    tendered: int = EXACT
+    tendered: Money
     slip: Slip | None = None
 
 
@@ -131,7 +131,7 @@ def part_form(
     with st.form("part", border=False):
         way = st.segmented_control("How", ways, default=ways[0], required=True, key=f"part_how_{reference}")
         typed = st.text_input("How much", missing.decimal, key=f"part_amount_{this}", required=True)
-        tendered, number = EXACT, ""
+        tendered, number = Tendered(), ""
         if at_till:
             tendered = ask_tendered(missing, key=f"part_tendered_{this}")
             number = st.text_input(
@@ -142,4 +142,5 @@ def part_form(
     amount = amount_of(typed or "", balance.currency)
     if way == LINK and place and amount != missing:
         raise InvalidInput(f"A link for one of them is for all that is missing, {missing}.")
-    return PartTaken(str(way), place, amount, tendered, Slip(number or "") if way == SLIP else None)
+    handed = tendered.of(amount) if way == CASH else amount
+    return PartTaken(str(way), place, amount, handed, Slip(number or "") if way == SLIP else None)

@@ -16,7 +16,7 @@ from payments.payers.places import PlaceDraft
 from payments.selling import on_sale
 from payments.selling.events import EventView
 from payments.selling.on_sale import CategoryOffer, Offers
-from ui.at_till import EXACT, ask_slip, ask_tendered
+from ui.at_till import Tendered, ask_slip, ask_tendered
 from ui.claims import amount_of
 from ui.pieces import escape, plain
 from ui.priced import Asked, ask_priced
@@ -37,8 +37,8 @@ _SENDS = {
 }  # fmt: skip
 #: What one payer's form holds. The till's machine, the event and the way stay for the next payer.
 _FIELDS = (
-    "who", "people", "names", "amount", "what_for", "part", "tendered", "slip", "last_four", "code",
-    "free_why", "quote_amount",
+    "who", "people", "names", "amount", "what_for", "part", "tendered", "tendered_other", "slip",
+    "last_four", "code", "free_why", "quote_amount",
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ class Sent:
     draft: Draft
     way: str
     asked: Money
-    tendered: int
+    tendered: Money
     slip: Slip | None
     why: str = ""  # it is complimentary
 
@@ -143,7 +143,7 @@ def take_form(here: Person, event: EventView, way: str, reference: str) -> Sent 
         elif bought.in_another:
             what_for = _ask_what_for()
         who = _ask_who()
-        tendered = ask_tendered(bought.on_the_table(), key="take_tendered") if way == CASH else EXACT
+        tendered = ask_tendered(bought.on_the_table(), key="take_tendered") if way == CASH else Tendered()
         slip = ask_slip() if way == SLIP else None
         why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
         word, icon = _SENDS[way]
@@ -156,7 +156,7 @@ def take_form(here: Person, event: EventView, way: str, reference: str) -> Sent 
         reference, event.code, whole, payer.name, payer.email, payer.phone, bought.category_id, what_for,
         places, now, choice=asked.choice if asked else None, quoted=asked.quoted if asked else None,
     )  # fmt: skip
-    return Sent(draft, way, now, tendered, slip, why or "")
+    return Sent(draft, way, now, tendered.of(now), slip, why or "")
 
 
 def _choose(here: Person, event: EventView, way: str) -> _Bought | None:

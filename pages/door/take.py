@@ -134,7 +134,7 @@ def issue(draft: Draft) -> None:
 
 
 def take(
-    shift: ShiftView, owed: Draft | str, asked: Money, tendered: int, slip: Slip | None, place: int = 0
+    shift: ShiftView, owed: Draft | str, asked: Money, tendered: Money, slip: Slip | None, place: int = 0
 ) -> None:
     """Sent twice it is one receipt: a draft by its reference, what is there already by the roll so far.
 
@@ -146,7 +146,7 @@ def take(
         shift_id=shift.id,
         owed=owed,
         amount=asked,
-        tendered=None if slip else Money(tendered or asked.minor, asked.currency),
+        tendered=None if slip else tendered,
         slip=slip,
         place=place,
     )
