@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 from sqlalchemy import func, select
 
-from db.models import AuditEntry, Payment, PersonRow, Shift, TillEntry
+from db.models import AuditEntry, Category, Payment, PersonRow, Shift, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
@@ -288,6 +288,27 @@ def test_another_sum_than_a_round_one_may_be_handed_over(page_desk, chosen, type
     with page_desk.sessions.read() as session:
         taken = session.scalars(select(TillEntry.tendered_minor)).all()
     assert taken == ([] if at.error else [chosen or 151_000])
+
+
+def test_what_no_coin_makes_is_said_where_cash_is_taken_given_back_and_counted(page_desk):
+    """Each such payment makes the drawer over or short, and nobody at the till could know why."""
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.begin() as session:
+        organiser = system_person(session, "organiser@example.org")
+        for line in session.scalars(select(Category)):
+            line.price_minor = 129_999
+    shift = opened(page_desk.sessions, organiser, page_desk.now)
+    at = page_desk.open("pages/door/take.py")
+    at.segmented_control(key="take_how").set_value("Cash").run()
+    told = "R1\xa0299.99 cannot be counted out to the cent: South Africa's smallest coin is 10c."
+    assert told in all_html(at).replace("&#x27;", "'")
+    next(one for one in at.button_group if one.label == "Handed over").set_value(150_000)
+    at.button[0].click().run()
+    assert not at.error
+    assert "R200.01 cannot be counted out to the cent" in all_html(at)
+    with page_desk.sessions.begin() as session:
+        cash_up.count(session, organiser, shift.id, {20_000: 9}, now=page_desk.now)
+    assert "No count makes R1\xa0799.99 to the cent" in all_html(page_desk.open("pages/door/shift.py"))
 
 
 def test_a_slip_that_is_on_a_receipt_is_asked_about_and_what_was_typed_stays(page_desk):

@@ -5,7 +5,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 
 from ui import closing_papers
 from ui.account_form import account_form
-from ui.at_till import receipt_panel
+from ui.at_till import no_coin, receipt_panel
 from ui.card_slips import waiting_slips
 from ui.chips import told_conditions
 from ui.columns import brought_before, column_screen
@@ -135,6 +135,7 @@ __all__ = [
     "mode_banner",
     "moment",
     "moved_before",
+    "no_coin",
     "on_payments",
     "organiser_form",
     "outcome",

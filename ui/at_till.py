@@ -9,14 +9,14 @@ import bootstrap
 import words
 from db.money import Money
 from payments.access.people import Person
-from payments.at_the_door import door
+from payments.at_the_door import cash_up, door
 from payments.at_the_door.door import Taken
 from payments.at_the_door.slips import Slip
 from payments.errors import InvalidInput
 from ui.claims import amount_of
 from ui.components import announce
 from ui.organiser_form import till_receipt
-from ui.pieces import big, facts
+from ui.pieces import big, facts, plain
 
 EXACT = 0
 #: What is handed over is the next round sum, in cents: the price up to one of these.
@@ -49,7 +49,16 @@ def ask_tendered(price: Money | None, *, key: str) -> Tendered:
     left, right = st.columns([3, 2])
     chosen = left.pills("Handed over", list(labels), format_func=labels.__getitem__, default=EXACT, key=key)
     typed = right.text_input("Another sum", key=f"{key}_other", placeholder="310", autocomplete="off")
+    if price and (rest := no_coin(price)):
+        plain(f"{price} cannot be counted out to the cent: {rest}", "faint")
     return Tendered(chosen if chosen in labels else EXACT, typed or "")
+
+
+def no_coin(amount: Money) -> str:
+    """Why cash cannot make exactly so much; empty where it can. What is done about it is for people."""
+    if amount.currency != "ZAR" or not amount.minor % cash_up.SMALLEST:
+        return ""
+    return f"South Africa's smallest coin is {cash_up.SMALLEST}c."
 
 
 def ask_slip() -> Slip:
@@ -69,6 +78,8 @@ def receipt_panel(here: Person, entry_id: int, *, then: Callable[[], None]) -> N
     with st.container(border=True, key="take_done"):
         if taken.change:
             big("Give back", str(taken.change), f"{taken.tendered} for {taken.amount}")
+            if rest := no_coin(taken.change):
+                plain(f"{taken.change} cannot be counted out to the cent: {rest}", "faint center")
         else:
             big(words.METHOD[taken.method], str(taken.amount), "nothing to give back")
         facts(_receipt_facts(taken))

@@ -222,6 +222,8 @@ def compared(found: CashUp) -> None:
             variance(name, machine.variance),
         ]
     ui.ledger(lines)
+    if rest := ui.no_coin(found.expected):
+        ui.plain(f"No count makes {found.expected} to the cent: {rest} Say so of the difference.", "faint")
 
 
 def variance(name: str, difference: Money) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from payments.privacy import clean
 
 #: Notes and coins of the rand, in minor units, the largest first.
 DENOMINATIONS = (20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 20, 10)
+SMALLEST = DENOMINATIONS[-1]
 MOST_PIECES = 100_000
 #: Card machines whose totals one shift may count.
 MOST_MACHINES = 10
