@@ -13,7 +13,7 @@ from db.models import AuditEntry, Category, Payment, PersonRow, Shift, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
-from payments.at_the_door import cash_up, eft, my_day, shifts
+from payments.at_the_door import cash_up, eft, my_day, shifts, slips
 from payments.at_the_door.slips import Slip
 from payments.dates import business_day, day_span
 from payments.errors import InvalidInput, NotAllowed, NotFound
@@ -309,6 +309,45 @@ def test_what_no_coin_makes_is_said_where_cash_is_taken_given_back_and_counted(p
     with page_desk.sessions.begin() as session:
         cash_up.count(session, organiser, shift.id, {20_000: 9}, now=page_desk.now)
     assert "No count makes R1\xa0799.99 to the cent" in all_html(page_desk.open("pages/door/shift.py"))
+
+
+def test_the_card_machine_stays_for_the_next_payer_and_another_may_be_typed(page_desk):
+    """Typed anew for each payer, it was left empty, and its slips then belonged to no machine."""
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.read() as session:
+        organiser = system_person(session, "organiser@example.org")
+    shift = opened(page_desk.sessions, organiser, page_desk.now)
+
+    def takes(number: str, machine: str = "") -> None:
+        at = page_desk.open("pages/door/take.py")
+        at.segmented_control(key="take_how").set_value("Card slip").run()
+        at.text_input(key="take_slip").set_value(number)
+        if machine:
+            at.text_input(key="take_machine").set_value(machine)
+        at.button[0].click().run()
+        assert not at.error, at.error[0].value
+
+    takes("1", "Speedpoint 1")
+    takes("2")
+    takes("3", "Speedpoint 2")
+    takes("4")
+    with page_desk.sessions.read() as session:
+        used = session.scalars(select(TillEntry.machine).order_by(TillEntry.id)).all()
+        assert slips.machines(session, organiser, shift.id) == ("Speedpoint 2", "Speedpoint 1")
+    assert [name[-1] for name in used] == ["1", "1", "2", "2"]
+
+
+def test_another_tills_machine_is_offered_after_ones_own(sessions, people, now):
+    farai, aisha = people["finance"], people["aisha"]
+    hers, theirs = opened(sessions, aisha, now), opened(sessions, farai, now, "Office")
+    sold(sessions, aisha, hers, now, slip=Slip("1", machine="Hers"))
+    sold(sessions, farai, theirs, now, slip=Slip("1", machine="Theirs"))
+    sold(sessions, farai, theirs, now)
+    with sessions.read() as session:
+        assert slips.machines(session, aisha, hers.id) == ("Hers", "Theirs")
+        assert slips.machines(session, farai, theirs.id) == ("Theirs", "Hers")
+        with pytest.raises(NotFound):
+            slips.machines(session, people["bongani"], hers.id)
 
 
 def test_a_slip_that_is_on_a_receipt_is_asked_about_and_what_was_typed_stays(page_desk):

@@ -1,6 +1,6 @@
 """Money on the table: what was handed over, what a card machine printed, and what was taken in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -16,7 +16,7 @@ from payments.errors import InvalidInput
 from ui.claims import amount_of
 from ui.components import announce
 from ui.organiser_form import till_receipt
-from ui.pieces import big, facts, plain
+from ui.pieces import big, escape, facts, plain
 
 EXACT = 0
 #: What is handed over is the next round sum, in cents: the price up to one of these.
@@ -61,14 +61,27 @@ def no_coin(amount: Money) -> str:
     return f"South Africa's smallest coin is {cash_up.SMALLEST}c."
 
 
-def ask_slip() -> Slip:
+def ask_slip(machines: Sequence[str]) -> Slip:
     left, right = st.columns(2)
     number = left.text_input("Slip number", key="take_slip", required=True, autocomplete="off")
     last_four = right.text_input("Card's last four", key="take_last_four", max_chars=4, autocomplete="off")
-    machine = st.text_input(
-        "Card machine", key="take_machine", placeholder="Speedpoint 2", persist_state="session"
+    return Slip(number or "", last_four or "", ask_machine(machines, key="take_machine"))
+
+
+def ask_machine(machines: Sequence[str], *, key: str) -> str:
+    """The machine of the payer before stays chosen; one that no slip is of yet is typed."""
+    if not machines:
+        return st.text_input("Card machine", key=key, placeholder="Speedpoint 2") or ""
+    left, right = st.columns([3, 2])
+    chosen = left.pills(
+        "Card machine",
+        list(machines),
+        default=machines[0],
+        format_func=escape,
+        key=f"{key}_known_{machines[0]}",
     )
-    return Slip(number or "", last_four or "", machine or "")
+    typed = right.text_input("Another machine", key=key, placeholder="Speedpoint 2")
+    return (typed or "").strip() or chosen or ""
 
 
 def receipt_panel(here: Person, entry_id: int, *, then: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from db.money import Money
 from payments.at_the_door.slips import Slip
 from payments.errors import InvalidInput
 from payments.payers.places import MOST, PlaceDraft, PlaceView
-from ui.at_till import Tendered, ask_tendered
+from ui.at_till import Tendered, ask_machine, ask_tendered
 from ui.claims import amount_of
 from ui.pieces import ledger
 
@@ -114,10 +114,18 @@ class PartTaken:
 
 
 def part_form(
-    reference: str, balance: Money, places: Sequence[PlaceView], *, at_till: bool, may_link: bool
+    reference: str,
+    balance: Money,
+    places: Sequence[PlaceView],
+    *,
+    machines: Sequence[str] | None,
+    may_link: bool,
 ) -> PartTaken | None:
-    """Money for a payment that is there already: all that is owed, a part, or what one of them is missing."""
-    ways = [*([CASH, SLIP] if at_till else []), *([LINK] if may_link else [])]
+    """Money for a payment that is there already: all that is owed, a part, or what one of them is missing.
+
+    ``machines`` are those that a slip at this till may be of; None away from a till.
+    """
+    ways = [*([CASH, SLIP] if machines is not None else []), *([LINK] if may_link else [])]
     whom = {0: f"All of it, {balance}"} | {
         place.number: f"{place.name}: {place.missing} missing" for place in places if place.missing
     }
@@ -131,16 +139,18 @@ def part_form(
     with st.form("part", border=False):
         way = st.segmented_control("How", ways, default=ways[0], required=True, key=f"part_how_{reference}")
         typed = st.text_input("How much", missing.decimal, key=f"part_amount_{this}", required=True)
-        tendered, number = Tendered(), ""
-        if at_till:
+        tendered, number, machine = Tendered(), "", ""
+        if machines is not None:
             tendered = ask_tendered(missing, key=f"part_tendered_{this}")
             number = st.text_input(
                 "Slip number, if by card", key=f"part_slip_{reference}", autocomplete="off"
             )
+            machine = ask_machine(machines, key=f"part_machine_{reference}")
         if not st.form_submit_button("Go on", type="primary", width="stretch"):
             return None
     amount = amount_of(typed or "", balance.currency)
     if way == LINK and place and amount != missing:
         raise InvalidInput(f"A link for one of them is for all that is missing, {missing}.")
+    slip = Slip(number or "", machine=machine) if way == SLIP else None
     handed = tendered.of(amount) if way == CASH else amount
-    return PartTaken(str(way), place, amount, handed, Slip(number or "") if way == SLIP else None)
+    return PartTaken(str(way), place, amount, handed, slip)

@@ -1,5 +1,6 @@
 """The form of Take: how it is paid, for which event, for what, and by whom."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -35,10 +36,10 @@ _SENDS = {
     CASH: ("Take cash", "payments"), SLIP: ("Write the slip down", "receipt"),
     FREE: ("Ask a second person", "volunteer_activism"),
 }  # fmt: skip
-#: What one payer's form holds. The till's machine, the event and the way stay for the next payer.
+#: What one payer's form holds. The event and the way stay for the next payer, and the machine of their slip.
 _FIELDS = (
     "who", "people", "names", "amount", "what_for", "part", "tendered", "tendered_other", "slip",
-    "last_four", "code", "free_why", "quote_amount",
+    "last_four", "machine", "code", "free_why", "quote_amount",
 )  # fmt: skip
 
 
@@ -128,8 +129,11 @@ class _Bought:
         return self.several.whole(each), self.several.places(each)
 
 
-def take_form(here: Person, event: EventView, way: str, reference: str) -> Sent | None:
-    """All that is asked of one payer; once it is sent, a draft of that reference.
+def take_form(
+    here: Person, event: EventView, way: str, reference: str, machines: Sequence[str]
+) -> Sent | None:
+    """All that is asked of one payer; once it is sent, a draft of that reference. ``machines``: those that a
+    slip may be of.
 
     Raises InvalidInput and Conflict for what was typed.
     """
@@ -144,7 +148,7 @@ def take_form(here: Person, event: EventView, way: str, reference: str) -> Sent 
             what_for = _ask_what_for()
         who = _ask_who()
         tendered = ask_tendered(bought.on_the_table(), key="take_tendered") if way == CASH else Tendered()
-        slip = ask_slip() if way == SLIP else None
+        slip = ask_slip(machines) if way == SLIP else None
         why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
         word, icon = _SENDS[way]
         sent = st.form_submit_button(word, type="primary", icon=f":material/{icon}:", width="stretch")

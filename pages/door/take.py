@@ -13,7 +13,7 @@ from payments.access.people import Action
 from payments.asking import links, part_links
 from payments.asking.links import LinkView
 from payments.asking.part_links import Wanted
-from payments.at_the_door import door, eft, shifts
+from payments.at_the_door import door, eft, shifts, slips
 from payments.at_the_door.door import Taking
 from payments.at_the_door.shifts import ShiftView
 from payments.at_the_door.slips import Slip, SlipUsed
@@ -165,6 +165,14 @@ def write_down(taking: Taking) -> None:
     st.rerun()
 
 
+def machines_of(shift: ShiftView | None) -> tuple[str, ...]:
+    """The card machines that a slip may be of, that of the payer before first."""
+    if shift is None:
+        return ()
+    with app.sessions.read() as session:
+        return slips.machines(session, person, shift.id)
+
+
 def slip_used() -> None:
     """A slip that is on a receipt already is asked about, under the form that still holds what was typed."""
     if (kept := st.session_state.get("take_slip_used")) is None:
@@ -190,7 +198,10 @@ def money_for_this(detail: PaymentDetail, shift: ShiftView | None) -> None:
         return
     word = f"Paid here instead, in part or one by one: {balance}" if at_till else "A part, or one by one"
     with st.expander(word, icon=":material/payments:"), ui.error_boundary():
-        chosen = ui.part_form(row.reference, balance, detail.places, at_till=at_till, may_link=may_link)
+        chosen = ui.part_form(
+            row.reference, balance, detail.places,
+            machines=machines_of(shift) if at_till else None, may_link=may_link,
+        )  # fmt: skip
         if chosen is None:
             slip_used()
             return
@@ -361,7 +372,7 @@ def ask_for_money(open_events: list[EventView], shift: ShiftView | None) -> None
         return
     till = shift if way in AT_A_TILL else None
     event = choose_event(open_events, till)
-    if sent := take_form(person, event, way, draft_reference(event)):
+    if sent := take_form(person, event, way, draft_reference(event), machines_of(till)):
         guarded(sent, till)
     if way == SLIP:
         slip_used()

@@ -4,17 +4,21 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Event, Reversal, Shift, Till, TillEntry
 from payments import dates
+from payments.access.people import Person
+from payments.at_the_door import shifts
 from payments.errors import Conflict, InvalidInput
 from payments.lifecycle import Method
 from payments.privacy import clean, clean_line
 
 #: So long a number is one charge. A machine may number anew after that, and nobody is asked; sooner they are.
 DAYS = 7
+#: Card machines to choose from: more are typed.
+MOST_OFFERED = 6
 _LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
 
 
@@ -66,6 +70,23 @@ def found_on(session: Session, event_id: int, slip: Slip, *, now: datetime) -> T
         .order_by(TillEntry.id.desc())
     )
     return next((one for one in session.scalars(taken) if _may_be_one(one.machine, slip.machine)), None)
+
+
+def machines(session: Session, person: Person, shift_id: int) -> tuple[str, ...]:
+    """The card machines of a shift's event in the last of these days, by the receipts written down: those of
+    the shift first, in each the newest. Raises NotFound."""
+    shift = shifts.row(session, person, shift_id)
+    since = shift.opened_at - timedelta(days=DAYS)
+    ours = TillEntry.shift_id == shift.id
+    rows = session.scalars(
+        select(TillEntry.machine)
+        .join(Till, Till.id == TillEntry.till_id)
+        .where(Till.event_id == shift.till.event_id, TillEntry.machine != "", TillEntry.at > since)
+        .group_by(TillEntry.machine)
+        .order_by(func.max(case((ours, TillEntry.id))).desc().nulls_last(), func.max(TillEntry.id).desc())
+        .limit(MOST_OFFERED)
+    )
+    return tuple(rows)
 
 
 def used(session: Session, entry: TillEntry, slip: Slip) -> SlipUsed:
