@@ -350,6 +350,30 @@ def test_another_tills_machine_is_offered_after_ones_own(sessions, people, now):
             slips.machines(session, people["bongani"], hers.id)
 
 
+def test_the_address_names_the_payment_or_receipt_that_is_open(page_desk):
+    """A page that was loaded again was an empty form, and the same person got a second payment."""
+    link = issue(page_desk.sessions, page_desk.gateway, now=page_desk.now, payer_name="Zanele Mokoena")
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.read() as session:
+        organiser = system_person(session, "organiser@example.org")
+    shift = opened(page_desk.sessions, organiser, page_desk.now)
+    taken = sold(page_desk.sessions, organiser, shift, page_desk.now, tendered=Money(20_000))
+
+    at = page_desk.open("pages/door/take.py", payment=link.reference)
+    assert "Zanele Mokoena" in all_html(at)
+    assert at.session_state["take_open"] == link.reference
+    next(button for button in at.button if button.label == "Next payer").click().run()
+    assert "take_open" not in at.session_state
+    assert "payment" not in at.query_params
+
+    at = page_desk.open("pages/door/take.py", receipt=str(taken.id))
+    assert "Give back" in all_html(at)
+    for nothing in ({"payment": "REG_2222222"}, {"receipt": "999"}):
+        at = page_desk.open("pages/door/take.py", **nothing)
+        assert "There is no" in at.error[0].value
+        assert at.text_input(key="take_who").value == ""
+
+
 def test_a_slip_that_is_on_a_receipt_is_asked_about_and_what_was_typed_stays(page_desk):
     page_desk.sign_in(Role.ORGANISER)
     with page_desk.sessions.read() as session:
@@ -512,6 +536,8 @@ def test_a_link_is_made_and_the_next_payer_begun_without_a_mouse(
     tab_to(page, who)
     page.keyboard.type("Nokuthula Keys")
     page.keyboard.press("Enter")
+    expect(page.get_by_alt_text("QR code of the payment link")).to_be_visible(timeout=20_000)
+    page.reload()
     expect(page.get_by_alt_text("QR code of the payment link")).to_be_visible(timeout=20_000)
     tab_to(page, page.get_by_role("button", name="Next payer"))
     page.keyboard.press("Enter")

@@ -40,6 +40,10 @@ GOES_ON = {
 }  # fmt: skip
 
 
+#: What was just made is in the address as well: loaded again, the page shows it, and nobody makes it twice.
+IN_ADDRESS = {"payment": "take_open", "place": "take_place", "receipt": "take_receipt"}
+
+
 def next_payer() -> None:
     """What the page held for the last one is gone."""
     forget_form()
@@ -50,6 +54,27 @@ def next_payer() -> None:
 def reopen(reference: str, place: int = 0) -> None:
     next_payer()
     st.session_state.take_open, st.session_state.take_place = reference, place
+
+
+def arrive() -> None:
+    """Open what the address names, unless this page wrote it itself; then let it name what is open."""
+    query, kept = st.query_params, st.session_state
+    given = {name: query[name] for name in IN_ADDRESS if name in query}
+    if given and given != kept.get("take_address"):
+        next_payer()
+        with ui.error_boundary(), app.sessions.read() as session:
+            if receipt := ui.id_in(given.get("receipt", "")):
+                kept.take_receipt = door.receipt(session, person, receipt).id
+            elif reference := given.get("payment"):
+                kept.take_open = search.get(session, person, reference).row.reference
+                kept.take_place = ui.id_in(given.get("place", ""))
+    told = {name: str(kept[key]) for name, key in IN_ADDRESS.items() if kept.get(key)}
+    for name in IN_ADDRESS:
+        if name in told and query.get(name) != told[name]:
+            query[name] = told[name]
+        elif name not in told and name in query:
+            del query[name]
+    kept.take_address = told
 
 
 def draft_reference(event: EventView) -> str:
@@ -383,6 +408,7 @@ with app.sessions.read() as session:
     there = events.list_events(session, person, states=(State.OPEN,))
     my_shift = shifts.mine(session, person)
 open_events = events.nearest_first(there, now=app.now())
+arrive()
 if receipt_id := st.session_state.get("take_receipt"):
     ui.receipt_panel(person, receipt_id, then=next_payer)
 elif opened := st.session_state.get("take_open"):
