@@ -9,7 +9,7 @@ from pypdf import PdfReader, PdfWriter
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.models import AuditEntry, Case, Claim, Proof, Receipt
+from db.models import AuditEntry, Case, Claim, Event, Proof, Receipt
 from db.money import Money
 from payments.access.people import Role
 from payments.asking import links
@@ -401,14 +401,34 @@ def test_without_a_key_a_proof_is_refused_and_the_word_can_still_be_kept(session
 
 def test_a_sheet_names_account_amount_exact_reference_and_day(sessions, desk, now):
     with sessions.read() as session:
-        sheet = eft.sheet(session, desk["aisha"], desk["reference"])
+        sheet = eft.sheet(session, desk["aisha"], desk["reference"], now=now)
         with pytest.raises(NotFound):
-            eft.sheet(session, desk["carol"], desk["reference"])
+            eft.sheet(session, desk["carol"], desk["reference"], now=now)
     assert (sheet.account, sheet.amount) == (ACCOUNT, Money(15_000))
     assert sheet.spoken == desk["reference"].replace("_", "")
     assert sheet.due_on == date(2026, 11, 27), "two bank days before the event begins on Tuesday"
     for told in (sheet.spoken, "4071234567", "Devconf Trust", "R150.00", "27 Nov 2026"):
         assert told in sheet.text
+
+
+@pytest.mark.parametrize(
+    "begins, looked_at, told",
+    [
+        pytest.param(date(2026, 12, 1), 4, "until 27 Nov 2026", id="the last day that is in time"),
+        pytest.param(date(2026, 12, 1), 5, "at once (sent today it is here by 1 Dec 2026)", id="a day later"),
+        pytest.param(date(2026, 11, 23), 0, "at once (sent today it is here by 25 Nov 2026)", id="it runs"),
+    ],
+)
+def test_nobody_is_told_to_pay_by_a_day_that_cannot_be_kept(sessions, desk, now, begins, looked_at, told):
+    """*Pay by* named the day it was asked for, the event having begun, and said that an EFT takes two."""
+    with sessions.begin() as session:
+        event = session.scalars(select(Event).where(Event.code == "devconf")).one()
+        event.starts_on = begins
+        session.flush()
+        on = now + timedelta(days=looked_at)
+        sheet = eft.sheet(session, desk["aisha"], desk["reference"], now=on)
+    assert sheet.until == told
+    assert told in sheet.text
 
 
 def test_whoever_pays_by_eft_needs_no_link(sessions, desk, now):

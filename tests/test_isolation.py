@@ -75,7 +75,7 @@ def deeds(it, who, now):
         "note": lambda s: notes.add(s, who, at, "Hello there", **by),
         "details": lambda s: payer_details.add(s, who, at, "Nobody", **by),
         "account": lambda s: payer_account.hand_out(s, who, at, **by),
-        "eft": lambda s: eft.sheet(s, who, at),
+        "eft": lambda s: eft.sheet(s, who, at, **by),
         "eft asked": lambda s: eft.ask(s, who, new, **by),
         "eft shared": lambda s: eft.shared(s, who, at, "copy", **by),
         "bank": lambda s: eft.account(s, who, "devconf"),

@@ -253,10 +253,10 @@ def test_one_of_several_pays_by_eft_and_the_banks_line_says_whose_it_is(sessions
     with sessions.begin() as session:
         eft.set_account(session, ADMIN, "devconf", ACCOUNT, now=now)
         reference = eft.ask(session, ADMIN, draft, now=now)
-        sheet = eft.sheet(session, ADMIN, reference, 4)
+        sheet = eft.sheet(session, ADMIN, reference, 4, now=now)
         eft.shared(session, ADMIN, reference, "copy", place=4, now=now)
         with pytest.raises(NotFound, match="no place 6"):
-            eft.sheet(session, ADMIN, reference, 6)
+            eft.sheet(session, ADMIN, reference, 6, now=now)
     assert (sheet.amount, sheet.whom, sheet.spoken) == (PRICE, "Zanele", f"{spoken(reference)} P4")
     assert "Zanele: please pay" in sheet.text
     with sessions.begin() as session:
@@ -268,7 +268,7 @@ def test_one_of_several_pays_by_eft_and_the_banks_line_says_whose_it_is(sessions
         )  # fmt: skip
     assert paid(sessions, reference) == (Status.PART_PAID, [0, 0, 0, 30_000, 0])
     with sessions.read() as session, pytest.raises(Conflict, match="Zanele is paid already"):
-        eft.sheet(session, ADMIN, reference, 4)
+        eft.sheet(session, ADMIN, reference, 4, now=now)
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ def test_payers_of_a_demo_desk_can_be_asked_for_an_eft(database_url, tmp_path):
     with app.sessions.begin() as session:
         admin = people.system_person(session, playing.ADMIN)
         draft = Draft(reference, playing.ORGANISERS_EVENT, Money(250_00), "Gugu Naidoo")
-        told = eft.sheet(session, admin, eft.ask(session, admin, draft, now=app.now()))
+        told = eft.sheet(session, admin, eft.ask(session, admin, draft, now=app.now()), now=app.now())
     assert told.account == settled.TOLD
     app.sessions.engine.dispose()
 

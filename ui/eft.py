@@ -3,7 +3,6 @@
 import streamlit as st
 
 import bootstrap
-from payments import dates
 from payments.access.people import Action, Person
 from payments.at_the_door import eft
 from payments.at_the_door.eft import Sheet
@@ -22,7 +21,7 @@ def eft_sheet(here: Person, detail: PaymentDetail, place: int = 0, *, key: str) 
     place = _for_whom(detail, place, key=key)
     try:
         with app.sessions.read() as session:
-            sheet = eft.sheet(session, here, reference, place)
+            sheet = eft.sheet(session, here, reference, place, now=app.now())
     except PaymentsError as refusal:
         plain(str(refusal), "faint")
         return
@@ -65,7 +64,7 @@ def _shown(sheet: Sheet) -> None:
             "Account number": sheet.account.number,
             "Branch code": sheet.account.branch_code,
             "Account type": sheet.account.kind.title(),
-            "Pay by": dates.say_days(sheet.due_on, sheet.due_on),
+            "Pay": f"{sheet.until[0].upper()}{sheet.until[1:]}",
         }
     )
     plain(

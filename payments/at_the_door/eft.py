@@ -49,24 +49,33 @@ class Account:
 @dataclass(frozen=True)
 class Sheet:
     """What a payer needs. ``spoken`` is the reference without its underscore, which bank apps refuse.
-    ``whom`` is who of several people it is for; else it is for all of them."""
+    ``whom`` is who of several people it is for; else it is for all of them. ``due_on`` is None where no day
+    can be kept any more; ``here_on``: by then an EFT of today is on our account."""
 
     reference: str
     spoken: str
     account: Account
     amount: Money
-    due_on: date
+    due_on: date | None
+    here_on: date
     payer_name: str
     event_name: str
     whom: str = ""
 
     @property
+    def until(self) -> str:
+        """Until when it is to be paid, as words that go on a sentence."""
+        if self.due_on is not None:
+            return f"until {dates.say_days(self.due_on, self.due_on)}"
+        return f"at once (sent today it is here by {dates.say_days(self.here_on, self.here_on)})"
+
+    @property
     def text(self) -> str:
         """The sheet in one message."""
-        to, until = self.account, dates.say_days(self.due_on, self.due_on)
+        to = self.account
         of = f"{self.event_name}, {self.whom}" if self.whom else self.event_name
         return (
-            f"{of}: please pay {self.amount} by EFT until {until} to {to.holder}, {to.bank}, "
+            f"{of}: please pay {self.amount} by EFT {self.until} to {to.holder}, {to.bank}, "
             f"account {to.number}, branch {to.branch_code}. Write exactly this as reference: {self.spoken}"
         )
 
@@ -165,7 +174,7 @@ def ask(session: Session, person: Person, draft: Draft, *, now: datetime) -> str
     return payment.reference
 
 
-def sheet(session: Session, person: Person, reference: str, place: int = 0) -> Sheet:
+def sheet(session: Session, person: Person, reference: str, place: int = 0, *, now: datetime) -> Sheet:
     """How to pay what is still owed of a payment, or of one of several people on it.
 
     Raises NotFound; Conflict: it has its money, is closed, or its event has no account.
@@ -182,12 +191,14 @@ def sheet(session: Session, person: Person, reference: str, place: int = 0) -> S
         if not one.missing:
             raise Conflict(f"{one.name} is paid already.")
         amount, whom = one.missing, one.name
+    today, due = dates.business_day(now), due_on(payment.event, payment.created_at)
     return Sheet(
         reference=references.of_place(payment.reference, place),
         spoken=references.of_place(references.spoken(payment.reference), place),
         account=_account(row),
         amount=amount,
-        due_on=due_on(payment.event, payment.created_at),
+        due_on=due if today <= due <= _latest(payment.event) else None,
+        here_on=dates.next_bank_day(today, BANK_DAYS),
         payer_name=payment.payer_name,
         event_name=payment.event.name,
         whom=whom,
@@ -209,10 +220,7 @@ def shared(
 def due_on(event: Event, asked_at: datetime) -> date:
     """A week after it was asked for; before the event, with the days an EFT takes; never in the past."""
     asked = dates.business_day(asked_at)
-    latest = event.starts_on
-    for _ in range(BANK_DAYS):
-        latest = _bank_day_before(latest)
-    return max(asked, min(asked + timedelta(days=DAYS_TO_PAY), latest))
+    return max(asked, min(asked + timedelta(days=DAYS_TO_PAY), _latest(event)))
 
 
 def accounts_of(session: Session, event_id: int) -> list[Account]:
@@ -227,6 +235,14 @@ def told(account: Account) -> dict[str, str]:
 
 
 # -- inside -----------------------------------------------------------------------------------------
+
+
+def _latest(event: Event) -> date:
+    """The last day on which an EFT can be sent that is here when the event begins."""
+    day = event.starts_on
+    for _ in range(BANK_DAYS):
+        day = _bank_day_before(day)
+    return day
 
 
 def _bank_day_before(day: date) -> date:
