@@ -16,7 +16,7 @@ from payments.lifecycle import Kind, Source, Status
 from payments.live import tallies
 from payments.payers import contacts, places
 from payments.payers.places import PlaceDraft
-from payments.privacy import clean, clean_line
+from payments.privacy import clean
 from payments.selling import prices, quotes
 from payments.selling.events import event_row
 from payments.selling.prices import Choice, Priced, Quote
@@ -67,7 +67,7 @@ def checked(draft: Draft) -> Draft:
         reference=draft.reference,
         event_code=draft.event_code,
         amount=draft.amount,
-        payer_name=clean_line(draft.payer_name, field="The payer's name", longest=120) or WALK_IN,
+        payer_name=contacts.payer_name(draft.payer_name) or WALK_IN,
         payer_email=contacts.email_address(draft.payer_email),
         payer_phone=contacts.phone_number(draft.payer_phone),
         category_id=draft.choice.category_id if draft.choice else draft.category_id,

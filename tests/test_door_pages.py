@@ -61,6 +61,24 @@ def test_one_line_says_who_pays(typed, payer):
     assert contacts.payer(typed) == payer
 
 
+@pytest.mark.parametrize(
+    "typed, told",
+    [
+        pytest.param("N" * 121, 121, id="one too many"),
+        pytest.param("N" * 202, 202, id="two hundred"),
+        pytest.param("Thandi@example.org 082 123 4567 " + "N" * 130, 130, id="beside how they are reached"),
+        pytest.param("N " * 5_000, 10_000, id="a book"),
+    ],
+)
+def test_a_name_has_one_limit_and_one_sentence(typed, told):
+    """Of 186 characters 120 fitted, and of 202 there fitted 200, as *the payer*."""
+    with pytest.raises(
+        InvalidInput, match=f"^The payer's name is too long: {told} characters, and 120 fit.$"
+    ):
+        contacts.payer(typed)
+    assert contacts.payer("N" * 120).name == "N" * 120
+
+
 # -- the same person again --------------------------------------------------------------------------
 
 

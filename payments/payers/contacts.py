@@ -10,6 +10,11 @@ from payments.privacy import clean, clean_line
 
 #: A South African number as it is kept: nothing is to be made of it, and taking numbers apart takes long.
 _WRITTEN_OUT = re.compile(r"\+27[1-9][0-9]{8}")
+#: A payer's name has one limit, wherever it is typed.
+LONGEST_NAME = 120
+_NAME = "The payer's name"
+#: Room for a name, an e-mail address and a phone number, each as long as may be.
+_LONGEST_LINE = 440
 _EMAIL_IN_TEXT = re.compile(r"[^\s<>,;]+@[^\s<>,;]+\.[^\s<>,;]+")
 
 
@@ -28,13 +33,20 @@ def payer(text: str) -> Payer:
     The first e-mail address and the first whole phone number are taken as such; all else is the name, a
     nickname or a badge number. Who gave only an address or a number is called by it. Raises InvalidInput.
     """
-    rest, email, phone = clean_line(text, field="The payer", longest=200), "", ""
+    if len(text) > _LONGEST_LINE:  # whatever else is in it, its name is too long
+        raise InvalidInput(f"{_NAME} is too long: {len(text)} characters, and {LONGEST_NAME} fit.")
+    rest, email, phone = clean_line(text, field=_NAME, longest=2 * _LONGEST_LINE), "", ""
     if found := _EMAIL_IN_TEXT.search(rest):
         email, rest = email_address(found[0]), _without(rest, found.start(), found.end())
     for number in phonenumbers.PhoneNumberMatcher(rest, "ZA", max_tries=10):
         phone, rest = phone_number(number.raw_string), _without(rest, number.start, number.end)
         break
-    return Payer(rest or email or phone, email, phone)
+    return Payer(payer_name(rest) or email or phone, email, phone)
+
+
+def payer_name(text: str) -> str:
+    """A payer's name as it is kept, or "" for none. Raises InvalidInput."""
+    return clean_line(text, field=_NAME, longest=LONGEST_NAME)
 
 
 def _without(text: str, start: int, end: int) -> str:
