@@ -308,6 +308,30 @@ def test_another_sum_than_a_round_one_may_be_handed_over(page_desk, chosen, type
     assert taken == ([] if at.error else [chosen or 151_000])
 
 
+def test_receipts_tell_no_amounts_beside_an_open_count(page_desk):
+    """*Counted blind* it said, with the sums to add up beside it."""
+    page_desk.sign_in(Role.ORGANISER)
+    with page_desk.sessions.read() as session:
+        organiser = system_person(session, "organiser@example.org")
+    shift = opened(page_desk.sessions, organiser, page_desk.now)
+    sold(page_desk.sessions, organiser, shift, page_desk.now)
+
+    def roll(at) -> tuple[bool, bool]:
+        return "R150.00" in all_html(at), any(one.label == "Give it back" for one in at.button)
+
+    at = page_desk.open("pages/door/shift.py")
+    assert roll(at) == (True, True)
+    at.session_state["shift_count"] = True
+    assert roll(at.run()) == (False, False)
+    assert "000001" in all_html(at)
+    at.session_state["shift_count"] = False
+    assert roll(at.run()) == (True, True)
+    at.session_state["shift_count"] = True
+    next(one for one in at.run().button if one.label == "This is what I counted").click().run()
+    assert not at.exception
+    assert roll(at)[0]
+
+
 def test_what_no_coin_makes_is_said_where_cash_is_taken_given_back_and_counted(page_desk):
     """Each such payment makes the drawer over or short, and nobody at the till could know why."""
     page_desk.sign_in(Role.ORGANISER)
@@ -515,7 +539,10 @@ def test_a_shift_from_its_float_to_its_report_on_a_phone(
     press(page, "Give it back")
     expect(page.get_by_text("corrected by 000002")).to_be_visible(timeout=20_000)
 
+    expect(page.get_by_text("000001 · R")).to_be_visible()
     page.get_by_text("Count and close").click()
+    expect(page.get_by_text("Their amounts are told again")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("000001 · R")).to_have_count(0)
     page.get_by_label("R200", exact=True).fill("2")
     page.get_by_label("R200", exact=True).press("Tab")
     page.get_by_role("button", name="This is what I counted").press("Enter")  # it may still be unfolding

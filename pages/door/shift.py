@@ -128,29 +128,34 @@ def cash_without_a_payer(shift: ShiftView) -> None:
         sent("move", "Written down.")
 
 
-def receipts(shift: ShiftView) -> None:
+def receipts(shift: ShiftView, *, blind: bool) -> None:
+    """``blind``: without what they were for, which added up is what a count is to be held against."""
     with app.sessions.read() as session:
         roll = door.roll(session, person, shift.id, last=SHOWN)
     st.subheader("Receipts", anchor=False)
     if not roll:
         ui.empty_state("Nothing taken yet", "Cash and slips taken under Take a payment show here.", "receipt")
+    if roll and blind:
+        st.caption("Their amounts are told again once the drawer is counted, or the count is folded away.")
     for taken in roll:
-        receipt_line(taken, shift)
+        receipt_line(taken, shift, blind=blind)
     if len(roll) == SHOWN < shift.receipts:
         st.caption(f"The last {SHOWN} of {shift.receipts}; the report holds all of them.")
 
 
-def receipt_line(taken: Taken, shift: ShiftView) -> None:
+def receipt_line(taken: Taken, shift: ShiftView, *, blind: bool) -> None:
     with st.container(border=True, key=f"receipt_{taken.id}"):
         left, right = st.columns([3, 2])
         with left:
-            ui.plain(f"{taken.number:06d} · {taken.amount} · {words.METHOD[taken.method]}", "title")
+            of = "" if blind else f" · {taken.amount} · {words.METHOD[taken.method]}"
+            ui.plain(f"{taken.number:06d}{of}", "title")
             ui.plain(f"{taken.payer_name} · {ui.moment(taken.at)} · {taken.reference}", "faint")
             if taken.reverses:
                 ui.plain(f"corrects {taken.reverses:06d}: {taken.why}", "faint")
             if taken.reversed_by:
                 ui.plain(f"corrected by {taken.reversed_by:06d}", "faint")
-        if shift.counted_at is None and not taken.reverses and not taken.reversed_by:
+        open_still = shift.counted_at is None and not taken.reverses and not taken.reversed_by
+        if open_still and not blind:
             with right.popover("Correct", icon=":material/undo:", width="stretch"), ui.error_boundary():
                 correction(taken, shift)
 
@@ -342,6 +347,7 @@ def taken_today() -> None:
 
 
 def open_shift(shift: ShiftView) -> None:
+    blind = False
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True), ui.error_boundary():
         shift_line(shift)
@@ -349,13 +355,17 @@ def open_shift(shift: ShiftView) -> None:
             st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
             with st.expander("Cash without a payer", icon=":material/move_item:"), ui.error_boundary():
                 cash_without_a_payer(shift)
-            with st.expander("Count and close", icon=":material/calculate:"), ui.error_boundary():
+            count = st.expander(
+                "Count and close", icon=":material/calculate:", key="shift_count", on_change="rerun"
+            )
+            blind = bool(count.open)
+            with count, ui.error_boundary():
                 counting(shift)
         else:
             st.subheader("Close the shift", anchor=False)
             counting(shift)
     with right, ui.error_boundary():
-        receipts(shift)
+        receipts(shift, blind=blind)
 
 
 st.title("My shift", anchor=False)
