@@ -13,24 +13,28 @@ from db.models import AuditEntry, Category, Payment, PersonRow, Shift, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
+from payments.asking import links
 from payments.at_the_door import cash_up, eft, my_day, shifts, slips
 from payments.at_the_door.slips import Slip
 from payments.dates import business_day, day_span
 from payments.errors import InvalidInput, NotAllowed, NotFound
 from payments.finding import search
+from payments.gateways import Answer
+from payments.hearing import sync
 from payments.keeping import keyring
 from payments.lifecycle import Method, Status
 from payments.obligations import Draft
 from payments.payers import contacts, likeness, payer_details
 from payments.payers.contacts import Payer
 from payments.references import spoken
-from tests.desk import ADMIN, issue, make_event, payment_of
+from tests.desk import ADDRESSES, ADMIN, issue, make_event, payment_of
 from tests.far_phone import WAIT_MS, FarPhone
 from tests.running import ADMIN as DESK_ADMIN
 from tests.running import ORGANISER, Desk, running
+from tests.samples import make_payment
 from tests.slow_network import far_away
 from tests.test_claims import ACCOUNT, pdf, photo
-from tests.test_door import opened, people, sold
+from tests.test_door import corrected, draft, opened, people, sold
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
 
@@ -158,6 +162,60 @@ def test_what_is_in_an_uncounted_drawer_is_not_told(sessions, people, now):
         counted = my_day.of(session, aisha, today)
         assert counted.till == {Method.CASH: {"ZAR": Money(30_000)}}
         assert counted.uncounted == 0
+
+
+def test_what_i_took_leads_to_exactly_its_payments_or_nowhere(sessions, people, now):
+    aisha, today = people["aisha"], day_span(business_day(now))
+    shift = opened(sessions, aisha, now)
+    for nth in range(2):
+        sold(
+            sessions,
+            aisha,
+            shift,
+            now,
+            owed=draft(sessions, aisha, Money(15_000 + nth)),
+            amount=Money(15_000 + nth),
+        )
+    sold(sessions, aisha, shift, now, slip=Slip("1"))
+    gone = sold(sessions, aisha, shift, now)
+    corrected(sessions, aisha, shift, gone.id, now)
+    with sessions.begin() as session:
+        assert my_day.of(session, aisha, today).rows == {}, "the drawer is not counted"
+        cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
+    with sessions.read() as session:
+        day = my_day.of(session, aisha, today)
+        assert {way: figure.count for way, figure in day.rows.items()} == {
+            Method.CASH: 2,
+            Method.CARD_SLIP: 1,
+        }
+        for way, figure in day.rows.items():
+            totals = search.totals(session, aisha, figure.filter)
+            assert (totals.count, totals.sums) == (figure.count, figure.sums)
+            assert figure.sums == day.till[way]
+    with sessions.begin() as session:  # a part of one, which no list of payments adds up to
+        cash_up.close(session, aisha, shift.id, now=now, why="It was eight hundred in all")
+    again = opened(sessions, aisha, now)
+    sold(sessions, aisha, again, now, owed=draft(sessions, aisha), amount=Money(5_000))
+    with sessions.begin() as session:
+        cash_up.count(session, aisha, again.id, {5_000: 11}, now=now)
+        assert set(my_day.of(session, aisha, today).rows) == {Method.CARD_SLIP}
+
+
+def test_links_of_mine_that_were_paid_are_a_door(sessions, gateway, people, now):
+    aisha, today = people["aisha"], day_span(business_day(now))
+    paid, _ = (
+        links.issue(sessions, gateway, draft(sessions, aisha), person=aisha, addresses=ADDRESSES, now=now)
+        for _ in range(2)
+    )
+    gateway.says(paid.gateway_reference, Answer.PAID, "PAID")
+    with sessions.read() as session:
+        link_id = payment_of(session, paid.reference).links[0].id
+    sync.ask(sessions, {gateway.name: gateway}, link_id, now=now)
+    with sessions.read() as session:
+        day = my_day.of(session, aisha, today)
+        assert (day.issued, day.paid) == (2, 1)
+        totals = search.totals(session, aisha, day.rows[None].filter)
+        assert (totals.count, totals.sums) == (1, day.links)
 
 
 def test_a_till_says_who_is_at_it_and_others_see_no_shift_of_mine(sessions, people, now):
@@ -620,6 +678,34 @@ def test_on_a_phone_payments_come_before_what_narrows_them(phone: BrowserContext
     page.set_viewport_size({"width": 1440, "height": 900})  # where there is room, nothing is folded
     expect(any_day).to_be_visible()
     expect(fold).to_be_hidden()
+
+
+#: The words of what stands in an element that lie on two lines.
+BROKEN_WORDS = """at => [...at.firstChild.data.matchAll(/\\S+/g)].filter(word => {
+  const part = document.createRange();
+  part.setStart(at.firstChild, word.index);
+  part.setEnd(at.firstChild, word.index + word[0].length);
+  return part.getClientRects().length > 1;
+}).map(word => word[0])"""
+
+
+@pytest.mark.browser
+@pytest.mark.processes
+def test_the_name_of_an_event_breaks_between_its_words(phone: BrowserContext, running_desk: Desk) -> None:
+    """*Durban Jazz and Poetry Weekend 2*, and below it *027*."""
+    with running_desk.changing() as (session, now):
+        event = make_event(session, "jazz", now=now)
+        event.name = "Durban Jazz and Poetry Weekend 2027"
+        make_payment(session, event, now=now)
+    page = phone.new_page()
+    page.goto(f"{running_desk.dashboard}/payments?q=event:jazz")
+    name = page.locator("td.event span").first
+    expect(name).to_contain_text("Weekend 2027", timeout=20_000)
+    broken = {}
+    for width in range(300, 400, 10):
+        page.set_viewport_size({"width": width, "height": 844})
+        broken[width] = name.evaluate(BROKEN_WORDS)
+    assert not any(broken.values()), broken
 
 
 @pytest.mark.browser

@@ -15,15 +15,21 @@ from payments.at_the_door import cash_up, door, my_day, shifts
 from payments.at_the_door.cash_up import CashUp, ReportView
 from payments.at_the_door.door import Taken
 from payments.at_the_door.shifts import Move, ShiftView
+from payments.finding.search import Filter
 from payments.lifecycle import Method
+from payments.live.figures import Figure
 from payments.selling import events
 from payments.selling.events import EventView, State
 from payments.typed import amount_typed
+from ui import charts
+from ui.charts import Metric
 
 person = ui.require(Action.TAKE_MONEY)
 app = bootstrap.app()
 #: Receipts shown at once; all of them are in the report and under Payments.
 SHOWN = 30
+#: What no filter lists exactly is told, and leads nowhere.
+NO_DOOR = Figure(0, {}, Filter())
 #: What the first till of an event is called, unless somebody says otherwise.
 FIRST_TILL = "Main door"
 
@@ -332,15 +338,19 @@ def taken_today() -> None:
     with app.sessions.read() as session:
         day = my_day.of(session, person, dates.day_span(dates.business_day(app.now())))
     st.subheader("I took today", anchor=False)
-    ui.cards(
-        [
-            ui.Card("By link", "link", words.sums(day.links), note=f"{day.paid} of {day.issued} links paid"),
-            *(
-                ui.Card(words.METHOD[method], icon, words.sums(day.till.get(method, {})))
-                for method, icon in ((Method.CASH, "payments"), (Method.CARD_SLIP, "credit_card"))
-            ),
-        ]
-    )
+    ways = ((Method.CASH, "payments"), (Method.CARD_SLIP, "credit_card"))
+    metrics = [
+        Metric(
+            "By link", "link", words.sums(day.links), day.rows.get(None, NO_DOOR),
+            note=f"{day.paid} of {day.issued} links paid",
+        ),
+        *(
+            Metric(words.METHOD[way], icon, words.sums(day.till.get(way, {})), day.rows.get(way, NO_DOOR))
+            for way, icon in ways
+        ),
+    ]  # fmt: skip
+    charts.draw(charts.metrics(metrics), live="my_day")
+    charts.doors("my_day_doors", charts.into({charts.PAYMENTS: "pages/monitor/payments.py"}))
     if day.uncounted:
         waiting = words.count(day.uncounted, "receipt is", "receipts are")
         st.caption(f"{waiting} not in this yet: cash and slips are told once the drawer is counted.")

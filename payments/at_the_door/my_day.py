@@ -1,16 +1,19 @@
 """What one person took in a time, by the way it was paid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Payment, Shift, TillEntry
 from db.money import Money
 from payments.access.people import Action, Person, check
 from payments.dates import Span
-from payments.lifecycle import Method
+from payments.finding import conditions, search
+from payments.finding.conditions import Filter
+from payments.lifecycle import Method, Status
+from payments.live.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class MyDay:
     """``issued`` are links this person made, ``paid`` those of them that were paid, ``links`` their money.
 
     ``till`` holds what was taken less what was corrected, of counted shifts only: what is in a drawer that
-    is still to be counted is not told. ``uncounted`` is how many receipts that leaves out.
+    is still to be counted is not told. ``uncounted`` is how many receipts that leaves out. ``rows``: by the
+    way it was paid, the payments of that money where a filter lists exactly them, and their sums are its.
     """
 
     issued: int
@@ -26,6 +30,7 @@ class MyDay:
     links: Mapping[str, Money]
     till: Mapping[Method, Mapping[str, Money]]
     uncounted: int
+    rows: Mapping[Method | None, Figure]  # None is by link
 
 
 def of(session: Session, person: Person, span: Span) -> MyDay:
@@ -45,7 +50,54 @@ def of(session: Session, person: Person, span: Span) -> MyDay:
         till.setdefault(Method(method), {})[currency] = Money(int(minor), currency)
     left_out = select(func.count()).select_from(TillEntry).join(Shift, Shift.id == TillEntry.shift_id)
     uncounted = session.scalar(left_out.where(*ours, ~counted)) or 0
-    return MyDay(issued, paid, links, till, uncounted)
+    listed = {None: _by_link(session, person, span, links)} | {
+        method: _at_till(session, person, span, method, money) for method, money in till.items()
+    }
+    rows = {way: figure for way, figure in listed.items() if figure is not None}
+    return MyDay(issued, paid, links, till, uncounted, rows)
+
+
+def _by_link(session: Session, person: Person, span: Span, money: Mapping[str, Money]) -> Figure | None:
+    ids = (
+        select(Payment.id)
+        .join(AuditEntry, and_(AuditEntry.subject == Payment.reference, AuditEntry.action == "issue_link"))
+        .where(AuditEntry.actor == person.email, AuditEntry.at >= span.start, AuditEntry.at < span.end)
+        .where(Payment.received_minor > 0)
+    )
+    wanted = replace(_mine(person, span), not_methods=(Method.CASH, Method.CARD_SLIP))
+    return _listed(session, person, wanted, ids, money)
+
+
+def _at_till(
+    session: Session, person: Person, span: Span, method: Method, money: Mapping[str, Money]
+) -> Figure | None:
+    ids = (
+        select(TillEntry.payment_id)
+        .join(Shift, Shift.id == TillEntry.shift_id)
+        .where(Shift.person_id == person.id, Shift.counted_at.is_not(None), TillEntry.method == method)
+        .where(TillEntry.at >= span.start, TillEntry.at < span.end)
+        .group_by(TillEntry.payment_id)
+        .having(func.sum(TillEntry.amount_minor) > 0)
+    )
+    return _listed(session, person, replace(_mine(person, span), methods=(method,)), ids, money)
+
+
+def _mine(person: Person, span: Span) -> Filter:
+    return Filter(statuses=(Status.PAID,), organisers=(person.name,), created=span)
+
+
+def _listed(
+    session: Session, person: Person, wanted: Filter, ids: Select[int], money: Mapping[str, Money]
+) -> Figure | None:
+    """None where the filter lists others or fewer, or the money is not all that there is of them: part of a
+    payment, one of another day, one that somebody of the same name made."""
+    ours = set(session.scalars(ids))
+    fits = select(Payment.id).where(*conditions.where(session, person, wanted).all()).limit(len(ours) + 1)
+    if not ours or set(session.scalars(fits)) != ours:
+        return None
+    totals = search.totals(session, person, wanted)
+    agrees = totals.sums == totals.received == {name: each for name, each in money.items() if each}
+    return Figure(totals.count, totals.sums, wanted) if agrees else None
 
 
 def _links(session: Session, person: Person, span: Span) -> tuple[int, int, dict[str, Money]]:
