@@ -6,6 +6,7 @@ Pages say ``ui.something``; the rooms below import each other by name.
 from ui import closing_papers
 from ui.account_form import account_form
 from ui.at_till import no_coin, receipt_panel
+from ui.bank_accounts import bank_account_chosen, its_bank_account
 from ui.card_slips import waiting_slips
 from ui.chips import told_conditions
 from ui.columns import brought_before, column_screen
@@ -80,6 +81,7 @@ __all__ = [
     "announce",
     "arrive",
     "attempt",
+    "bank_account_chosen",
     "begin",
     "big",
     "bring_file",
@@ -121,6 +123,7 @@ __all__ = [
     "hotkeys",
     "id_in",
     "is_taken",
+    "its_bank_account",
     "job_history",
     "languages",
     "leave",

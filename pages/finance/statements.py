@@ -1,7 +1,7 @@
 """Statements: a bank's file comes in, looked at first; what cannot be read waits; an import can go again."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import bootstrap
 import ui
 import words
-from db.money import CURRENCIES, Money
+from db.money import Money
 from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
@@ -53,83 +53,6 @@ def last_done() -> None:
             st.page_link(WORKBENCH, label="Reconcile them", icon=":material/join:")
 
 
-# -- the account --------------------------------------------------------------------------------------
-
-
-def account_chosen(there: list[AccountView]) -> AccountView | None:
-    if not there:
-        ui.empty_state("No bank account yet", "Add the account whose statements you have.", "account_balance")
-        new_account(first=True)
-        out_of_use()
-        return None
-    by_id = {one.id: one for one in there}
-    if (chosen := st.session_state.pop("account_next", None)) in by_id:
-        st.session_state.account = chosen  # before its field is drawn
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        picked = st.selectbox(
-            "Account", list(by_id), format_func=lambda one: by_id[one].told, key="account", width=340
-        )
-        with st.popover("Another account", icon=":material/add:"):
-            new_account()
-            out_of_use()
-        with st.popover("This account", icon=":material/edit:"):
-            this_account(by_id[picked])
-    return by_id[picked]
-
-
-def new_account(*, key: str = "new_account", first: bool = False, number: str = "") -> None:
-    """``number``: what a file says of it."""
-    with st.form(key, border=False):
-        name = st.text_input(
-            "What colleagues call it", "Events account" if first else "", max_chars=80, key=f"{key}_name"
-        )
-        left, right = st.columns(2)
-        bank = left.text_input("Bank", max_chars=60, key=f"{key}_bank")
-        number = right.text_input(
-            "Number, or empty: the first file says it", number, max_chars=34, key=f"{key}_number_{number}"
-        )
-        currency = left.selectbox("Currency", CURRENCIES, key=f"{key}_currency")
-        if st.form_submit_button("Add the account", type="primary", icon=":material/add:"):
-            with ui.error_boundary():
-                here = ui.require(Action.RECONCILE)
-                made = app.sessions.run(
-                    lambda session: accounts.create(
-                        session, here, name=name, bank=bank, number=number, currency=currency, now=app.now()
-                    )
-                )
-                st.session_state.account_next = made.id
-                tell(f"{made.told} is there. Bring its statement.")
-                st.rerun()
-
-
-def this_account(account: AccountView) -> None:
-    """Its name and number, or out of use with it. Each account has fields of its own."""
-    with st.form(f"change_account_{account.id}", border=False):
-        name = st.text_input("What colleagues call it", account.name, max_chars=80)
-        number = st.text_input("Number, or empty: the next file says it", account.number, max_chars=34)
-        if st.form_submit_button("Save it", type="primary", icon=":material/check:"):
-            settle("It is saved.", account.id, accounts.change, name=name, number=number)
-    if st.button("Out of use", key=f"retire_{account.id}", icon=":material/archive:"):
-        settle(f"{account.told} is out of use. What is here of it stays.", account.id, accounts.retire)
-
-
-def out_of_use() -> None:
-    with app.sessions.read() as session:
-        gone = accounts.retired(session, person)
-    for one in gone:
-        if st.button(f"Use {ui.escape(one.told)} again", key=f"again_{one.id}", icon=":material/unarchive:"):
-            settle(f"{one.told} is in use again.", one.id, accounts.use_again)
-
-
-def settle(done: str, account_id: int, change: Callable[..., object], **told: str) -> None:
-    with ui.error_boundary():
-        here = ui.require(Action.RECONCILE)
-        app.sessions.run(lambda session: change(session, here, account_id, now=app.now(), **told))
-        tell(done)
-        st.session_state.account_next = account_id
-        st.rerun()
-
-
 # -- a file comes in ----------------------------------------------------------------------------------
 
 
@@ -146,27 +69,11 @@ def bring(here: Person, account: AccountView) -> None:
         except OtherAccount as error:
             ui.problem(str(error))
             if here.may(Action.RECONCILE):
-                its_account(error)
+                ui.its_bank_account(error)
         except StatementFormatError as error:
             ui.problem(str(error))
             if data:
                 ui.plain(REFUSED, "faint")
-
-
-def its_account(error: OtherAccount) -> None:
-    """The file is of another account: of one to choose, or to add."""
-    if error.account_id is not None:
-        st.button(
-            "Choose it", key="its_account", type="primary", icon=":material/check:", on_click=choose,
-            args=(error.account_id,),
-        )  # fmt: skip
-        return
-    with st.container(border=True):
-        new_account(key="its_account", number=error.number)
-
-
-def choose(account_id: int) -> None:
-    st.session_state.account_next = account_id
 
 
 def next_of(brought: Sequence[UploadedFile]) -> tuple[str, str, bytes]:
@@ -537,13 +444,14 @@ st.title("Statements", anchor=False)
 with st.container():
     import_wanted()
     all_dealt_with()
+    ui.outcome()
     last_done()
 with ui.error_boundary():
     with app.sessions.read() as read_session:
         known_accounts = accounts.list_accounts(read_session, person)
     with st.container():
         if person.may(Action.RECONCILE):
-            into = account_chosen(known_accounts)
+            into = ui.bank_account_chosen(person, known_accounts)
             if into is not None:
                 bring(person, into)
         elif not known_accounts:
