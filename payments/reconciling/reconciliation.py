@@ -320,6 +320,7 @@ def undo(
 def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str, *, now: datetime) -> None:
     """Take back whatever these lines are matched with, the newest match first: what took a line back goes
     before what that line pays. Raises what ``undo`` raises, with the line to blame."""
+    check(person, Action.RECONCILE)
     lines = list(line_ids)
     while found := _matches_of(session, lines):  # the line that was taken back has a new one then
         for match in found:
