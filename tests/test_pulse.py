@@ -1,9 +1,12 @@
 """An open live page keeps itself up to date: what it is told, who is told nothing, what a browser shows."""
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -209,3 +212,43 @@ def test_where_the_pulse_cannot_be_reached_the_page_is_drawn_by_streamlit(desk, 
     page = opened(context, desk)
     desk.pay("expo", "Naledi Khumalo")
     expect(page.get_by_text("Naledi Khumalo", exact=True)).to_be_visible()
+
+
+@contextmanager
+def hanging(desk: Desk) -> Iterator[None]:
+    """The door keeps every line and answers nobody."""
+    os.kill(desk.door.process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(desk.door.process, signal.SIGCONT)
+
+
+@pytest.mark.browser
+def test_where_nothing_is_reached_the_page_says_since_when_and_goes_on_by_itself(desk, context):
+    """The dot had gone on pulsing, green, over figures of a server that hung."""
+    page = opened(context, desk)
+    fresh, away = page.locator(".pd-fresh"), page.locator(".pd-fresh [role=status]")
+    expect(away).to_be_empty()
+    stands = fresh.inner_text()
+    expect(fresh).not_to_have_text(stands)  # the script asks by now
+    with hanging(desk):
+        expect(away).to_have_text(re.compile("^not reached since [0-9:]{8}, trying again$"), timeout=15_000)
+        assert away.inner_text().split()[3].rstrip(",") == page.locator("[data-live=at]").text_content()
+        expect(page.get_by_text("updated")).to_be_hidden()
+    expect(page.get_by_text("updated")).to_be_visible(timeout=40_000)
+    expect(away).to_be_empty()
+
+
+@pytest.mark.browser
+def test_whoever_presses_what_cannot_be_sent_hears_so_until_it_is(desk, context):
+    page = opened(context, desk)
+    page.goto(f"{desk.door.url}/take")
+    press = page.get_by_role("button", name="Create link")
+    expect(press).to_be_visible()
+    lost = page.locator(".pd-away")
+    expect(lost).to_have_count(1)  # the script is here
+    with hanging(desk):
+        press.click()
+        expect(lost).to_contain_text("look for it on the list before you take it again", timeout=15_000)
+    expect(lost).to_be_empty()

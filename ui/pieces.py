@@ -243,10 +243,11 @@ def trail(stages: Iterable[Stage]) -> None:
 
 
 def freshness(at: datetime) -> None:
-    """That the page is alive, and how old what it shows is."""
+    """That the page is alive, and how old what it shows is; its script says there when it is not."""
     st.html(
         '<div class="pd-fresh"><span class="pd-pulse" aria-hidden="true"></span>'
-        f'<span>updated <span data-live="at">{clock(at)}</span></span></div>',
+        f'<span class="pd-told">updated <span data-live="at">{clock(at)}</span></span>'
+        '<span role="status"></span></div>',
         width="content",
     )
 

@@ -1,12 +1,14 @@
 // The live page: its list of payments, and every two seconds the question what changed of all that it shows.
 // What lies in a place that has a name is put there anew; the person stays on the link they were on.
-// Where the question gets no answer, Streamlit is asked to draw the page instead.
+// Where the question gets no answer, Streamlit is asked to draw the page instead; where neither answers, the page says so.
 import { make } from "./dom.js";
 import payments from "./payments.js";
 
 const EVERY_MS = 2000;
 const LATEST_MS = 30000;
 const PATIENCE_MS = 10000;
+// Two seconds after the last answer we ask; as long as this after that, nobody takes what stands here for the present.
+const UNSURE_MS = 8000;
 
 // What was put where.
 let put = new WeakMap();
@@ -18,6 +20,15 @@ function place(name, html) {
     node.innerHTML = html;
     put.set(node, html);
     if (held) node.querySelector(`a[href="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+  }
+}
+
+// Beside the title: that what is shown is of now, or since when it is not. The region for ears is there from the start.
+function sayReached(reached) {
+  for (const fresh of document.querySelectorAll(".pd-fresh")) {
+    const region = fresh.querySelector("[role=status]"), at = fresh.querySelector('[data-live="at"]').textContent;
+    fresh.classList.toggle("pd-unsure", !reached);
+    region.textContent = reached ? "" : `not reached since ${at}, trying again`;
   }
 }
 
@@ -49,7 +60,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // Nothing is known at first, so that the first answer is whole: Streamlit may just have drawn what is older.
   put = new WeakMap();
-  let known = "", parts = {}, missed = 0, timer = 0, over = false;
+  let known = "", parts = {}, missed = 0, timer = 0, doubt = 0, over = false;
+  const unsure = () => (doubt ||= setTimeout(sayReached, UNSURE_MS, false));
+  const sure = () => {
+    clearTimeout(doubt);
+    doubt = 0;
+  };
+  const reached = () => {
+    missed = 0;
+    sure();
+    sayReached(true);
+  };
 
   const look = async () => {
     const wanted = { redirect: "manual", signal: AbortSignal.timeout(PATIENCE_MS) };
@@ -67,7 +88,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const [name, html] of Object.entries(parts)) place(name, html);
   };
   const next = async () => {
-    if (!document.hidden) await look().then(() => (missed = 0), () => ++missed > 1 && again());
+    if (!document.hidden) {
+      unsure();
+      await look().then(reached, () => ++missed > 1 && again());
+    }
     clearTimeout(timer); // of another that was under way
     if (!over) timer = setTimeout(next, Math.min(EVERY_MS * 2 ** missed, LATEST_MS));
   };
@@ -81,6 +105,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const stop = () => {
     over = true;
     clearTimeout(timer);
+    sure();
     quiet();
     document.removeEventListener("visibilitychange", seen);
   };

@@ -1,4 +1,4 @@
-// Three things that an open page cannot do itself. It says in our words that there is no connection. It comes for the cookie
+// Three things that an open page cannot do itself. It says in our words that there is no connection, also where a press only waits. It comes for the cookie
 // of a session that was confirmed here (`word`), once, and says so. And it takes up the cookie that another tab came for, by loading the page again (`over`);
 // seldom, so that a desk in trouble is not asked over and over.
 const EVERY_MS = 10_000, TRIES = 3;
@@ -25,8 +25,8 @@ async function loadAgain() {
 // Streamlit's dialog names Streamlit, says another thing each time it tries (a time-out, a proxy's 502, no answer), and never
 // what to do. All that it says is changed in place, node by node: what React made stays where it is, and is written into again.
 const THEIRS = "Connection error", OURS = "No connection to the desk";
-const SAYS =
-  "Keep this page open: it connects again by itself, and nothing that you press now is sent. Did you just take money? Then look for it on the list before you take it again.";
+const KEEP = "Keep this page open: it connects again by itself", LOOK = "Did you just take money? Then look for it on the list before you take it again.";
+const SAYS = `${KEEP}, and nothing that you press now is sent. ${LOOK}`;
 let watched = false;
 
 function textsOf(dialog) {
@@ -35,13 +35,21 @@ function textsOf(dialog) {
   return texts;
 }
 
-function say(text, says) {
-  if (text.nodeValue !== says) text.nodeValue = says; // else each change would be heard, and made again
+function say(node, says) {
+  if (node.textContent !== says) node.textContent = says; // else each change would be heard, and made again
+}
+
+function dialogs() {
+  return [...document.querySelectorAll('[data-testid="stDialog"] [role="dialog"]')];
+}
+
+function headingOf(dialog) {
+  return textsOf(dialog).find((text) => [THEIRS, OURS].includes(text.nodeValue.trim()));
 }
 
 function inOurWords() {
-  for (const dialog of document.querySelectorAll('[data-testid="stDialog"] [role="dialog"]')) {
-    const texts = textsOf(dialog), heading = texts.findIndex((text) => [THEIRS, OURS].includes(text.nodeValue.trim()));
+  for (const dialog of dialogs()) {
+    const texts = textsOf(dialog), heading = texts.indexOf(headingOf(dialog));
     if (heading < 0) continue;
     say(texts[heading], OURS);
     texts.slice(heading + 1).forEach((text, nth) => say(text, nth ? "" : SAYS));
@@ -49,9 +57,43 @@ function inOurWords() {
   }
 }
 
+// A desk that hangs keeps its line, so that Streamlit says nothing at all and a press waits. Whoever pressed hears so, until it answers.
+const WAITS_MS = 3000, ANSWERS_MS = 3000;
+let asked = 0;
+
+function away() {
+  const there = document.querySelector(".pd-away");
+  if (there) return there;
+  const region = document.createElement("div");
+  region.className = "pd-away pd-trouble bad";
+  region.setAttribute("role", "status");
+  document.body.append(region);
+  return region;
+}
+
+function sayAway(hangs) {
+  const says = hangs && !dialogs().some(headingOf) ? `${OURS}. ${KEEP}. What you pressed waits, and may still arrive. ${LOOK}` : "";
+  say(away(), says);
+}
+
+async function answers() {
+  const wanted = { cache: "no-store", signal: AbortSignal.timeout(ANSWERS_MS) };
+  const reply = await fetch("/_stcore/health", wanted).catch(() => null);
+  const hangs = reply === null || reply.status >= 500;
+  sayAway(hangs);
+  asked = hangs ? setTimeout(answers, WAITS_MS) : 0;
+}
+
+function pressed(event) {
+  const sends = event.type === "click" ? event.composedPath().some((node) => node.tagName === "BUTTON") : event.key === "Enter";
+  if (sends) asked ||= setTimeout(answers, WAITS_MS);
+}
+
 function watch() {
   if (watched) return;
   watched = true;
+  away(); // a region for ears is there before it speaks
+  for (const kind of ["click", "keydown"]) document.addEventListener(kind, pressed, { capture: true, passive: true });
   new MutationObserver(inOurWords).observe(document.body, { childList: true, characterData: true, subtree: true });
 }
 
