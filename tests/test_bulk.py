@@ -114,7 +114,7 @@ def test_a_preview_tells_how_many_how_much_and_what_is_skipped_and_changes_nothi
     told = look(sessions, finance, Deed.CANCEL, given=Given(WHY))
     assert (told.count, told.doing, told.sums) == (4, 3, {"ZAR": Money(45_000)})
     assert told.skipped == {"it is paid": 1}
-    assert told.first == tuple(reversed(references[:3]))
+    assert told.first == tuple((references[nth], f"Payer {nth}") for nth in (2, 1, 0))
     assert statuses(sessions, references) == ["open", "open", "open", "paid"]
     assert count(sessions, BulkRow) == 0
 
@@ -348,6 +348,26 @@ def test_cancelled_payments_are_open_again_except_those_that_were_paid_since(
     process(sessions, gateway, accept(sessions, now, link="link00000000001", word="PAID"), now)
     assert undo(sessions, finance, told.id, now) == {"undone": 2, "failed": 1, "skipped": 1}
     assert statuses(sessions, references) == ["paid", "open", "open", "paid"]
+
+
+def test_what_was_done_last_is_at_hand_for_a_day_for_who_did_it(sessions, gateway, finance, references, now):
+    """Undo had gone with its dialog."""
+    other = person(sessions, Role.ADMIN, None, now)
+    cancelled = run(sessions, gateway, finance, Deed.CANCEL, now, given=Given(WHY))
+    run(sessions, gateway, other, Deed.NOTE, now, given=Given("Called."))
+    start(sessions, finance, Deed.NOTE, now, given=Given("It is not over, and offered to go on."))
+
+    def last(who, after, *among):
+        with sessions.read() as session:
+            told = bulk.last(session, who, among or Deed, now=now + after)
+        return told and told.id
+
+    assert last(finance, timedelta(hours=23)) == cancelled.id
+    assert last(finance, timedelta(hours=24)) is None
+    assert last(finance, timedelta(0), Deed.NOTE, Deed.MOVE) is None
+    assert last(other, timedelta(0)) != cancelled.id
+    later = run(sessions, gateway, finance, Deed.NOTE, now, given=Given("Called again."))
+    assert last(finance, timedelta(0)) == later.id
 
 
 @pytest.mark.parametrize("deed", [Deed.NOTE, Deed.ASK, Deed.RESEND])

@@ -272,7 +272,7 @@ def test_all_that_match_are_cancelled_with_a_preview_and_undone(admin, desk):
     page.keyboard.press("Tab")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_text("Cancel: 3 of 3")).to_be_visible(timeout=SLOW_MS)
-    page.get_by_role("button", name="Do it to 3").click()
+    page.get_by_role("button", name="Cancel 3 payments").click()
     expect(page.get_by_text("Cancel: 3 done")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("dialog").locator("tbody tr")).to_have_count(3)
     assert {row["status"] for row in desk.manage("find", "Nomvula")["rows"]} == {"cancelled"}
@@ -321,7 +321,7 @@ def test_several_cases_are_chosen_by_keys_and_decided_together(admin, desk):
     page.keyboard.press("Tab")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_text(re.compile("Decide: 2 of 2"))).to_be_visible(timeout=SLOW_MS)
-    page.get_by_role("button", name="Do it to 2").click()
+    page.get_by_role("button", name="Decide 2 cases").click()
     expect(page.get_by_text("Decide: 2 done")).to_be_visible(timeout=SLOW_MS)
     page.get_by_role("button", name="Close").click()
     expect(page.locator("button.case")).to_have_count(1, timeout=SLOW_MS)

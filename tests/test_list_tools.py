@@ -235,6 +235,9 @@ def test_many_are_cancelled_after_the_gateway_was_asked_and_opened_again(full):
     at.text_area(key="bulk_text").set_value("The event has moved.").run()
     at.button(key="bulk_look").click().run()
     assert "It can be undone" in all_html(at)
+    assert "“The event has moved.”" in all_html(at)
+    assert "**evil** Zola" in all_html(at)  # beside its reference
+    assert at.button(key="bulk_do").label == "Cancel 2 payments"
     full.gateway.asked.clear()
     at.button(key="bulk_do").click().run()
     assert "Cancel: 2 done" in all_html(at)
@@ -263,3 +266,31 @@ def test_a_file_tells_what_it_was_asked_for_by_name_and_to_the_word(full):
 def statuses(full: Desk) -> list[str]:
     with full.sessions.read() as session:
         return sorted(session.scalars(select(Payment.status)))
+
+
+def test_what_was_done_last_is_undone_after_its_dialog_was_closed_and_the_page_loaded_again(full):
+    """One Escape had taken the only Undo away: forty-eight drawers were left."""
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    assert not [one for one in at.button if one.key == "bulk_last_undo"]
+    at.radio(key="bulk_deed").set_value("cancel").run()
+    at.text_area(key="bulk_text").set_value("The event has moved.").run()
+    at.button(key="bulk_look").click().run()
+    at.button(key="bulk_do").click().run()
+    at = full.open(PAGE, q="event:devconf status:open")  # where the list is empty by now
+    assert at.button(key="bulk_last").label.startswith("Cancelled 2 payments today ")
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    assert "Cancelled 2 payments today" in all_html(at)
+    at.button(key="bulk_last_look").click().run()
+    assert "Cancel: 2 done" in all_html(at)
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    at.button(key="bulk_last_undo").click().run()
+    assert "Cancel: 2 undone" in all_html(at)
+    assert statuses(full) == ["open", "open", "open"]
+    at = full.open(PAGE, q="event:devconf")
+    at.button(key="bulk_open").click().run()
+    assert "2 undone since" in all_html(at)
+    assert not [one for one in at.button if one.key == "bulk_last_undo"]

@@ -23,7 +23,7 @@ from ui.job_history import job_history
 from ui.language_form import languages
 from ui.lists import cases_list, going_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
-from ui.many import Many, begin, bulk_dialog, moved_before, on_payments
+from ui.many import Many, begin, bulk_dialog, done_last, moved_before, on_payments
 from ui.mapping import date_order_asked, mapping_screen
 from ui.matches import matches
 from ui.organiser_form import organiser_form
@@ -102,6 +102,7 @@ __all__ = [
     "date_order_asked",
     "details_later",
     "dispute_card",
+    "done_last",
     "drawer",
     "eft_sheet",
     "empty_state",

@@ -12,13 +12,13 @@ from payments.access.people import Action, Person
 from payments.deciding import bulk
 from payments.deciding.bulk import Preview, Progress, Target
 from payments.deciding.cases import Decision
-from payments.deciding.deeds import APPROVABLE, NEEDS, UNDOABLE, Deed, Given
+from payments.deciding.deeds import APPROVABLE, NEEDS, ON_CASES, UNDOABLE, Deed, Given
 from payments.errors import PaymentsError
 from payments.finding.search import COUNT_CAP, Filter
 from payments.selling import events
 from payments.selling.events import State
 from ui.here import error_boundary, require
-from ui.pieces import empty_state, escape, moment, plain, problem
+from ui.pieces import empty_state, moment, plain, problem, table
 from ui.proving import confirm_here, go
 from words import approvals as approval_words
 
@@ -50,6 +50,8 @@ def on_payments(person: Person, wanted: Filter, count: int) -> None:
         ):
             begin(Many(told, wanted, deeds))
             st.rerun()  # the list draws itself alone, and the dialog is the page's
+    elif deeds:
+        done_last(person, deeds)
 
 
 def begin(many: Many) -> None:
@@ -57,8 +59,37 @@ def begin(many: Many) -> None:
     st.session_state.bulk = {"many": many}
 
 
-def go_on(run_id: int) -> None:
-    st.session_state.bulk = {"run": run_id}
+def go_on(run_id: int, undo: bool = False) -> None:
+    st.session_state.bulk = {"run": run_id, "undo": undo}
+
+
+def done_last(person: Person, deeds: Iterable[Deed]) -> None:
+    """The way back to what this person did last to many, where nothing is there to open the dialog on."""
+    if (told := _last(person, deeds)) is not None and st.button(
+        _done_word(told), key="bulk_last", icon=":material/history:", type="tertiary",
+        help="What came of it, and Undo where there is one",
+    ):  # fmt: skip
+        go_on(told.id)
+        st.rerun()
+
+
+def _last(person: Person, deeds: Iterable[Deed]) -> Progress | None:
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        return bulk.last(session, person, deeds, now=app.now())
+
+
+def _them(deed: Deed, count: int) -> str:
+    return (
+        words.count(count, "case", "cases") if deed in ON_CASES else words.count(count, "payment", "payments")
+    )
+
+
+def _done_word(told: Progress) -> str:
+    undone = told.outcomes.get("undone", 0)
+    did = words.DEED[told.deed].done.format(_them(told.deed, told.outcomes.get("done", 0) + undone))
+    back = f" · {words.number(undone)} undone since" if undone else ""
+    return f"{did} {moment(told.finished_at)}{back}"
 
 
 def bulk_dialog(person: Person) -> None:
@@ -111,7 +142,28 @@ def _dialog() -> None:
     elif "asked" in state:
         _looked_at(here, state)
     elif "many" in state:
+        _done_before(here, state["many"])
         _asking(state["many"])
+
+
+def _done_before(here: Person, many: Many) -> None:
+    """What was done last stays at hand once its dialog was closed, to be looked at and undone."""
+    if (told := _last(here, many.deeds)) is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        plain(_done_word(told))
+        st.button(
+            "What came of it",
+            key="bulk_last_look",
+            icon=":material/history:",
+            on_click=go_on,
+            args=(told.id,),
+        )
+        if told.undoable:
+            st.button(
+                f"Undo {words.number(told.undoable)}", key="bulk_last_undo", icon=":material/undo:",
+                on_click=go_on, args=(told.id, True),
+            )  # fmt: skip
 
 
 # -- what is wished -----------------------------------------------------------------------------------
@@ -207,14 +259,17 @@ def _previewed(here: Person, many: Many, told: Preview, given: Given) -> None:
     plain(f"{deed.name}: {words.number(told.doing)} of {words.number(told.count)}{worth}", "name")
     if told.skipped:
         plain("\n".join(f"{words.number(count)} skipped: {why}." for why, count in told.skipped.items()))
+    if given.text:
+        plain(f"“{given.text}”")
     if told.first:
         rest = told.doing - len(told.first)
-        plain(f"{', '.join(told.first)}{f' and {words.number(rest)} more' if rest else ''}", "faint")
+        some = ", ".join(" ".join(filter(None, one)) for one in told.first)
+        plain(f"{some}{f' and {words.number(rest)} more' if rest else ''}", "faint")
     plain("It can be undone afterwards." if told.deed in UNDOABLE else "It cannot be undone.", "faint")
     with st.container(horizontal=True):
         if told.doing:
             st.button(
-                f"Do it to {words.number(told.doing)}", type="primary", icon=":material/check:",
+                deed.button.format(_them(told.deed, told.doing)), type="primary", icon=":material/check:",
                 key="bulk_do", on_click=_start, args=(many, told, given),
             )  # fmt: skip
         st.button("Back", key="bulk_back", on_click=_back)
@@ -280,7 +335,10 @@ def _done(here: Person, told: Progress) -> None:
         rows = bulk.results(session, here, told.id, outcome=outcome, limit=SHOWN + 1)
     if not rows:
         empty_state("None of these", "Choose another outcome.", "checklist")
-    _table(rows[:SHOWN])
+    table(
+        ("Payment", "Payer", "Outcome", "Why"),
+        [(row.reference, row.payer_name, row.outcome, _why(row)) for row in rows[:SHOWN]],
+    )
     if len(rows) > SHOWN:
         plain(f"The first {SHOWN} are shown. What became of each stands on its own timeline.", "faint")
 
@@ -290,16 +348,6 @@ def _which(told: Progress) -> str | None:
         "Show", sorted(told.outcomes), key="bulk_outcome",
         label_visibility="collapsed",
     )  # fmt: skip
-
-
-def _table(rows: Iterable[bulk.Result]) -> None:
-    st.table(
-        [
-            {"Payment": escape(row.reference), "Outcome": row.outcome, "Why": escape(_why(row))}
-            for row in rows
-        ],
-        border="horizontal",
-    )
 
 
 def _why(row: bulk.Result) -> str:

@@ -118,6 +118,20 @@ def side_by_side(heads: tuple[str, str], lines: Iterable[tuple[str, str, str]]) 
     st.html(f'<table class="pd-table pd-sides">{head}<tbody>{rows}</tbody></table>')
 
 
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows of text, each named by its first cell; on a phone a card each."""
+    columns = "".join(f'<th scope="col" class="words">{html.escape(head)}</th>' for head in heads)
+    drawn = ""
+    for first, *others in rows:
+        cells = "".join(
+            f'<td class="words" data-label="{html.escape(head)}">{html.escape(cell)}</td>'
+            for head, cell in zip(heads[1:], others, strict=True)
+        )
+        drawn += f'<tr><th scope="row">{html.escape(first)}</th>{cells}</tr>'
+    head = f"<thead><tr>{columns}</tr></thead>"
+    st.html(f'<table class="pd-table pd-sheet">{head}<tbody>{drawn}</tbody></table>')
+
+
 def empty_state(title: str, next_step: str, icon: str = "inbox") -> None:
     """Nothing here, and what to do about it."""
     st.html(

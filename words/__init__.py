@@ -390,33 +390,67 @@ ANSWERED: Mapping[Effect, str] = {
 
 @dataclass(frozen=True)
 class DeedWords:
-    """Its name, what it does, and what a person is asked for with it."""
+    """Its name, what it does, what its button says and what is said of it afterwards, both with what it is
+    done to (``48 payments``), and what a person is asked for with it."""
 
     name: str
     told: str
+    button: str
+    done: str
     asks: str = ""
 
 
 DEED: Mapping[Deed, DeedWords] = {
-    Deed.ASK: DeedWords("Ask the gateway again", "Five a second. What it answers is acted on at once."),
+    Deed.ASK: DeedWords(
+        "Ask the gateway again",
+        "Five a second. What it answers is acted on at once.",
+        "Ask about {}",
+        "Asked about {}",
+    ),
     Deed.CANCEL: DeedWords(
         "Cancel",
         "The gateway is asked first; what is paid stays paid. Money that comes later is paid late.",
+        "Cancel {}",
+        "Cancelled {}",
         "Why is nobody waiting for them any more?",
     ),
-    Deed.RESEND: DeedWords("Send the confirmation again", "To the same address, where one was due."),
-    Deed.NOTE: DeedWords("Add a note", "On the timeline of each.", "The note"),
+    Deed.RESEND: DeedWords(
+        "Send the confirmation again",
+        "To the same address, where one was due.",
+        "Send it again for {}",
+        "Sent the confirmation again for {}",
+    ),
+    Deed.NOTE: DeedWords(
+        "Add a note", "On the timeline of each.", "Add the note to {}", "Added a note to {}", "The note"
+    ),
     Deed.WAIVE: DeedWords(
         "Waive",
         "Asks a second person, for each; once they approve, nobody is asked to pay.",
+        "Ask to waive {}",
+        "Asked to waive {}",
         "Why is it not asked for any more?",
     ),
     Deed.MOVE: DeedWords(
         "Move to another event",
         "Amount, status, receipts and dates stay; both events' totals follow.",
+        "Move {}",
+        "Moved {}",
         "Why do they belong there?",
     ),
-    Deed.APPROVE: DeedWords("Approve", "What others asked for. Each is done at once, as it was asked."),
-    Deed.ASSIGN: DeedWords("Give an owner and a due date", "What you leave empty stays as it is."),
-    Deed.DECIDE: DeedWords("Decide", "Takes them off the queue.", "Why, for whoever reads it later"),
+    Deed.APPROVE: DeedWords(
+        "Approve",
+        "What others asked for. Each is done at once, as it was asked.",
+        "Approve it for {}",
+        "Approved it for {}",
+    ),
+    Deed.ASSIGN: DeedWords(
+        "Give an owner and a due date", "What you leave empty stays as it is.", "Assign {}", "Assigned {}"
+    ),
+    Deed.DECIDE: DeedWords(
+        "Decide",
+        "Takes them off the queue.",
+        "Decide {}",
+        "Decided {}",
+        "Why, for whoever reads it later",
+    ),
 }

@@ -21,6 +21,8 @@ PAYMENTS, INBOX = "pages/monitor/payments.py", "pages/monitor/inbox.py"
 #: How many cases of each reason are shown while all reasons are.
 FIRST = 5
 DECIDED = "Decided"
+#: What is done to several at once.
+TOGETHER = (Deed.DECIDE, Deed.ASSIGN)
 WORDS = {word: reason for reason, (word, _) in words.CASE.items()}
 UNDONE = "Undone by the person who had decided it, right after."
 
@@ -217,6 +219,9 @@ def chosen_bar(here: Person, groups: Sequence[Group]) -> None:
     ]
     place = st.empty()  # always there: what comes after it stays where it is
     if not cases:
+        if may_decide_some(here):
+            with place.container():
+                ui.done_last(here, TOGETHER)
         return
     with place.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{words.count(len(cases), 'case', 'cases')} chosen**")
@@ -239,7 +244,7 @@ def together(here: Person, cases: Sequence[CaseView]) -> None:
         owners = dict(attention.owners(session, here, cases[0]))
     ids = tuple(case.id for case in cases)
     name = f"The {words.count(len(ids), 'case', 'cases')} that you chose"
-    ui.begin(ui.Many(name, ids, (Deed.DECIDE, Deed.ASSIGN), tuple(offered), owners))
+    ui.begin(ui.Many(name, ids, TOGETHER, tuple(offered), owners))
     st.session_state.case_picked = True
 
 

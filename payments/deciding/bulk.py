@@ -8,7 +8,7 @@ entry; what belongs to a row and what is written about it here are committed tog
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -33,6 +33,8 @@ MOST_AT_ONCE = 20_000
 #: Rows in one step: enough to be quick, few enough that progress moves.
 QUICK_STEP, SLOW_STEP = 20, 5
 _TOGETHER = 500
+#: So long a run that is over is offered again to who ran it.
+KEPT_AT_HAND = timedelta(days=1)
 _LEFT = "by now it is not among those that match"
 _TO_BE_SKIPPED = "it was to be left out when this was agreed to"
 _ANOTHER = "another request about it waits by now"
@@ -53,7 +55,7 @@ class Preview:
     agreed: Mapping[int, int | None]
     sums: Mapping[str, Money]
     skipped: Mapping[str, int]
-    first: tuple[str, ...]  # references of some that it would be done to
+    first: tuple[tuple[str, str], ...]  # reference and payer of some that it would be done to
 
     @property
     def count(self) -> int:
@@ -90,6 +92,7 @@ class Result:
     """What became of one."""
 
     reference: str
+    payer_name: str
     outcome: str
     why: str
 
@@ -99,7 +102,7 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
     _check(person, deed, target, given)
     skipped = Counter[str]()
     sums: dict[str, Money] = {}
-    first: list[str] = []
+    first: list[tuple[str, str]] = []
     ids: list[int] = []
     agreed: dict[int, int | None] = {}
     for subject in _subjects(session, person, deed, target):
@@ -109,7 +112,7 @@ def preview(session: Session, person: Person, deed: Deed, target: Target, given:
             continue
         agreed[subject.id] = subject.asked_id
         if len(first) < 5:
-            first.append(subject.reference)
+            first.append((subject.reference, subject.payer_name))
         if (worth := deeds.worth(deed, subject)) is not None:
             sums[worth.currency] = sums.get(worth.currency, Money(0, worth.currency)) + worth
     told = dict(skipped.most_common())
@@ -201,6 +204,17 @@ def unfinished(session: Session, person: Person) -> tuple[Progress, ...]:
     return tuple(_progress(session, run) for run in session.scalars(mine.order_by(BulkRun.id)))
 
 
+def last(session: Session, person: Person, among: Iterable[Deed], *, now: datetime) -> Progress | None:
+    """What this person did last to many, if that was no longer than a day ago."""
+    mine = select(BulkRun).where(
+        BulkRun.person_id == person.id,
+        BulkRun.deed.in_(list(among)),
+        BulkRun.finished_at > now - KEPT_AT_HAND,
+    )
+    run = session.scalars(mine.order_by(BulkRun.finished_at.desc(), BulkRun.id.desc()).limit(1)).first()
+    return None if run is None else _progress(session, run)
+
+
 def finished(session: Session, person: Person, deed: Deed, *, limit: int = 20) -> tuple[Progress, ...]:
     """Runs of this person that are over, the newest first."""
     mine = select(BulkRun).where(
@@ -217,13 +231,13 @@ def results(
     """What became of each, in the order they were done; ``outcome`` lists those only."""
     _run(session, person, run_id)
     query = (
-        select(BulkRow, func.coalesce(Payment.reference, "message"))
+        select(BulkRow, func.coalesce(Payment.reference, "message"), func.coalesce(Payment.payer_name, ""))
         .outerjoin(Case, Case.id == BulkRow.case_id)
         .outerjoin(Payment, Payment.id == func.coalesce(BulkRow.payment_id, Case.payment_id))
         .where(BulkRow.run_id == run_id, *([BulkRow.outcome == outcome] if outcome else []))
     )
     rows = session.execute(query.order_by(BulkRow.id).limit(limit))
-    return tuple(Result(reference, row.outcome, row.why) for row, reference in rows)
+    return tuple(Result(reference, payer, row.outcome, row.why) for row, reference, payer in rows)
 
 
 # -- which --------------------------------------------------------------------------------------------

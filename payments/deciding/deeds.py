@@ -105,6 +105,7 @@ class Subject:
     event_id: int | None
     amount: Money | None
     status: Status | None
+    payer_name: str = ""
     link_id: int | None = None  # the newest that could still be paid
     mail_id: int | None = None
     mail_state: str | None = None
@@ -292,8 +293,8 @@ def payments(session: Session, person: Person, ids: Sequence[int]) -> Iterable[S
     )
     for row, link_id, mail_id, state, code, asked in session.execute(query):
         yield Subject(
-            row.id, row.reference, row.event_id, row.amount, Status(row.status), link_id, mail_id, state,
-            event_code=code, category_id=row.category_id, **_asked(asked),
+            row.id, row.reference, row.event_id, row.amount, Status(row.status), row.payer_name,
+            link_id, mail_id, state, event_code=code, category_id=row.category_id, **_asked(asked),
         )  # fmt: skip
 
 
@@ -326,6 +327,7 @@ def cases(session: Session, person: Person, ids: Sequence[int]) -> Iterable[Subj
             event_id=payment.event_id if payment else None,
             amount=payment.amount if payment else None,
             status=Status(payment.status) if payment else None,
+            payer_name=payment.payer_name if payment else "",
             reason=Reason(case.reason),
             closed=case.closed_at is not None,
         )
