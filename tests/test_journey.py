@@ -260,7 +260,7 @@ def test_another_amount_is_shown_before_it_is_done_and_not_done_once_money_came(
     desk.pull(f"{row['gateway_reference']}/pay")
     while desk.manage("find", other)["rows"][0]["status"] != "paid":
         time.sleep(0.5)
-    send(page, page.get_by_role("dialog").get_by_text("It said PAID", exact=False))
+    send(page, page.get_by_role("dialog").get_by_text("The gateway says it is paid", exact=False))
     assert page.get_by_text("asked for it; a second person decides").count() == 0
     (row,) = desk.manage("find", other)["rows"]
     assert (row["status"], row["amount_minor"]) == ("paid", 80_000)

@@ -5,16 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from payments import lifecycle
+import ui
+from payments import cancellation, lifecycle
 from payments.access.people import Role
 from payments.deciding import attention, lookout
 from payments.deciding.attention import Age
 from payments.deciding.cases import Decision
 from payments.gateways import Answer, GatewayEvent
-from payments.hearing import inbox
+from payments.hearing import inbox, sync
 from payments.hearing.replay import View
 from payments.lifecycle import Review, Source
-from tests.desk import ADMIN, issue, make_event, payment_of
+from tests.desk import ADMIN, issue, make_event, payment_of, proved
 from tests.test_inbox import message
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 
@@ -62,6 +63,52 @@ def shown(at) -> str:
 
 
 # -- needs attention --------------------------------------------------------------------------------
+
+
+PAYMENTS = "pages/monitor/payments.py"
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ({"amount_minor": 1}, "asked R150.00 · gateway says R0.01"),
+        ({"amount_minor": None}, "asked R150.00 · gateway says no amount"),
+        ({"currency": "USD"}, "asked R150.00 · gateway says USD"),
+        ({"reference": "**evil**_2222222"}, "gateway says **evil**_2222222"),
+    ],
+)
+def test_both_that_are_to_be_compared_stand_in_the_row_and_in_the_box_of_the_drawer(desk, lie, told):
+    """Only ours had; the gateway's was as received, behind two folds."""
+    view = issue(desk.sessions, desk.gateway, now=desk.now)
+    desk.gateway.says(LINK, Answer.PAID, "PAID", **lie)
+    inbox.process(desk.sessions, {"ikhokha": desk.gateway}, ring(desk), now=desk.now)
+    desk.sign_in(Role.FINANCE)
+    (case,) = queued(desk.open(ATTENTION))
+    assert told in case["standing"]
+    if "reference" in lie:
+        assert f"ours {view.wire_reference} · " in case["standing"]
+    (box,) = desk.open(PAYMENTS, payment=view.reference).warning
+    assert ui.escape(told.rpartition("gateway says ")[2]) in box.value
+
+
+def test_only_what_can_wait_is_still_waiting_and_the_gateways_word_is_told_in_ours(desk):
+    """A cancelled one was “still waiting. It said FAILURE.”, and on its way to be paid."""
+    reference = issue(desk.sessions, desk.gateway, now=desk.now).reference
+
+    def answered(answer: Answer, word: str) -> str:
+        desk.gateway.says(LINK, answer, word)
+        sync.ask(desk.sessions, {"ikhokha": desk.gateway}, 1, now=desk.now)
+        return all_html(desk.open(PAYMENTS, payment=reference))
+
+    desk.sign_in(Role.FINANCE)
+    assert "still waiting. The gateway says it is not paid yet." in answered(Answer.OPEN, "PENDING")
+    failed = answered(Answer.ATTEMPT_FAILED, "FAILURE")
+    assert "The gateway says the last attempt failed." in failed
+    assert "still waiting" not in failed
+    cancellation.cancel(desk.sessions, {"ikhokha": desk.gateway}, proved(ADMIN), reference, WHY, now=desk.now)
+    cancelled = all_html(desk.open(PAYMENTS, payment=reference))
+    assert "still waiting" not in cancelled
+    assert re.search("<strong>Paid</strong><span>cancelled</span>", cancelled)
 
 
 @pytest.mark.parametrize("role", Role)

@@ -15,7 +15,7 @@ from payments.errors import PaymentsError
 from payments.finding import as_of, search
 from payments.finding.search import LinkDetail, PaymentDetail
 from payments.hearing import sync
-from payments.lifecycle import SETTLED
+from payments.lifecycle import SETTLED, Kind, Status
 from payments.lump_sums import banked
 from payments.reconciling.reconciliation import BANK_LINE
 from payments.sign_off import last_stage
@@ -158,7 +158,7 @@ def top(detail: PaymentDetail) -> None:
     plain(row.payer_name, "name")
     if row.review:
         word, advice = words.REVIEW[row.review]
-        st.warning(f"**{word}.** {advice}", icon=":material/flag:")
+        st.warning(f"**{word}.** {advice}{both_told(detail)}", icon=":material/flag:")
     facts(
         {
             "Event": f"{row.event_name}, {row.category}" if row.category else row.event_name,
@@ -179,6 +179,23 @@ def top(detail: PaymentDetail) -> None:
     )
 
 
+def both_told(detail: PaymentDetail) -> str:
+    """Both that a person is told to compare, as the entry has them that flagged it last."""
+    review = detail.row.review
+    flagged = (
+        entry.detail for entry in reversed(detail.timeline)
+        if entry.kind == Kind.FLAGGED and entry.detail.get("reason") == review
+    )  # fmt: skip
+    told = words.both(review, next(flagged, {})) if review else ""
+    return f" {escape(told[0].upper() + told[1:])}." if told else ""
+
+
+#: Nothing has come, and nothing says that it will not.
+WAITING = frozenset({Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID})
+#: Nobody waits for its money, by decision.
+CLOSED = frozenset({Status.EXPIRED, Status.CANCELLED, Status.WAIVED})
+
+
 def payable(detail: PaymentDetail) -> LinkDetail | None:
     """The link a payer can use now: the newest, unless the money is here."""
     link = newest(detail)
@@ -191,6 +208,8 @@ def journey(detail: PaymentDetail) -> list[Stage]:
     part = bool(row.received) and row.received < row.amount
     paid = "reached" if row.received and not part else "part" if part else "waits"
     when = moment(row.paid_at) if row.paid_at else str(row.received) if part else "not yet"
+    if row.status in CLOSED and not row.received:
+        paid, when = "ended", words.STATUS[row.status].word.lower()
     unknown = {name: Stage(name, "not yet known", "unknown") for name in ("Settled", "Banked", "Signed off")}
     by_gateway = paid_out(row.reference) if row.received else banked.Travelled()
     if by_gateway.settled_on:
@@ -229,10 +248,9 @@ def paid_out(reference: str) -> banked.Travelled:
 def gateway_word(here: Person, detail: PaymentDetail) -> None:
     """What the gateway last said."""
     if link := newest(detail):
-        waits = payable(detail) is not None
-        said = f" It said {link.answer_word}." if link.answer_word else ""
+        said = f" {words.gateway_said(link.answer, link.answer_word)}" if link.answer else ""
         if link.asked_at:
-            still = ", still waiting" if waits else ""
+            still = ", still waiting" if detail.row.status in WAITING and payable(detail) else ""
             plain(f"Checked {moment(link.asked_at)}{still}.{said}", "faint")
         else:
             plain("Not checked yet: the gateway is asked a minute after the link was made.", "faint")

@@ -236,14 +236,20 @@ def bars(lines: Iterable[tuple[str, str, int]]) -> None:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a payment's money: ``state`` is reached, part, waits or unknown; ``note`` says so too."""
+    """A stage of a payment's money: ``state`` is reached, part, waits, ended or unknown; ``note`` tells."""
 
     name: str
     note: str
     state: str
 
 
-_STAGE = {"reached": "check_circle", "part": "timelapse", "waits": "schedule", "unknown": "help"}
+_STAGE = {
+    "reached": "check_circle",
+    "part": "timelapse",
+    "waits": "schedule",
+    "ended": "cancel",
+    "unknown": "help",
+}
 
 
 def trail(stages: Iterable[Stage]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from db.money import Money
 from payments.access.people import Role
@@ -10,6 +11,7 @@ from payments.at_the_door.admission import Light
 from payments.at_the_door.shifts import Move
 from payments.deciding.cases import Decision, Reason
 from payments.deciding.deeds import Deed
+from payments.gateways import Answer
 from payments.hearing import inbox
 from payments.hearing.replay import View
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
@@ -193,6 +195,26 @@ VIEW: Mapping[View, tuple[str, str]] = {
     View.BAD_SIGNATURE: ("Bad signature", "Not proved to be iKhokha's. They changed nothing."),
 }
 #: What is wrong, and what to do about it.
+#: What the gateway last said of a link, for who has never seen its words.
+_SAID: Mapping[Answer, str] = {
+    Answer.PAID: "The gateway says it is paid.",
+    Answer.OPEN: "The gateway says it is not paid yet.",
+    Answer.ATTEMPT_FAILED: "The gateway says the last attempt failed.",
+}
+
+
+def gateway_said(answer: str, word: str | None) -> str:
+    return _SAID.get(Answer(answer)) or f"The gateway said {word or 'nothing'}, which we do not know."
+
+
+def both(reason: Reason | Review, found: Mapping[str, Any]) -> str:
+    """Ours and the gateway's, where they differ; nothing where what was found does not tell both."""
+    if "asked" not in found or "told" not in found:
+        return ""
+    ours = "ours" if reason == Review.REFERENCE_MISMATCH else "asked"
+    return f"{ours} {found['asked']} · gateway says {found['told']}"
+
+
 CASE: Mapping[Reason, tuple[str, str]] = {
     **{Reason(review): told for review, told in REVIEW.items()},
     Reason.DUPLICATE: (
@@ -248,6 +270,7 @@ CASE: Mapping[Reason, tuple[str, str]] = {
 #: What was found with a case, as far as it tells a person something.
 FOUND: Mapping[str, str] = {
     "word": "iKhokha says",
+    "asked": "We asked",
     "told": "It says",
     "twin": "Paid before",
     "was": "It was",

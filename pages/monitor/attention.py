@@ -142,6 +142,7 @@ def about(case: CaseView) -> str:
 
 def standing(case: CaseView) -> str:
     parts: list[str | None] = [f"{words.ago(app.now() - case.opened_at)} old", case.event_name]
+    parts.append(words.both(case.reason, case.found))
     parts.append(words.STATUS[case.status].word if case.status else None)
     parts.append(f"paid before: {case.found['twin']}" if "twin" in case.found else None)
     parts.append(f"owner {case.owner}" if case.owner else "nobody's yet")

@@ -67,7 +67,8 @@ class LinkDetail:
     amount: Money
     requested_at: datetime
     asked_at: datetime | None
-    answer_word: str | None
+    answer: str | None  # one of ``gateways.Answer``
+    answer_word: str | None  # as the gateway said it
     next_ask_at: datetime | None
     place: int
     part: bool
@@ -233,6 +234,7 @@ def _link_detail(link: Link) -> LinkDetail:
         amount=link.amount,
         requested_at=link.requested_at,
         asked_at=link.asked_at,
+        answer=link.answer,
         answer_word=link.answer_word,
         next_ask_at=link.next_ask_at,
         place=link.place,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.models import Link, Payment
+from db.money import Money
 from payments import holding, lifecycle
 from payments.finding import search_text
 from payments.gateways import Answer, LinkStatus
@@ -49,7 +50,8 @@ def apply(
         link.next_ask_at = None  # somebody who saw it unpaid may have asked for another look
         return _after_paid(session, payment, status, by)
     if reason := _misfit(link, status):
-        lifecycle.flag(session, payment, reason, **by, word=status.word, raw=status.raw)
+        both = _both(reason, link, status)
+        lifecycle.flag(session, payment, reason, **by, word=status.word, raw=status.raw, **both)
         return Effect.FLAGGED
     if link.gateway_reference is None or link.state in ("asked", "missing"):
         anew = link.state == "asked" and payment.status in (Status.EXPIRED, Status.CANCELLED)
@@ -139,3 +141,17 @@ def _misfit(link: Link, status: LinkStatus) -> Review | None:
     if status.answer is Answer.PAID and status.amount_minor != link.amount_minor:
         return Review.AMOUNT_MISMATCH
     return None
+
+
+def _both(reason: Review, link: Link, status: LinkStatus) -> dict[str, Any]:
+    """What we asked, and what the gateway tells in its place, as a person compares them."""
+    if reason is Review.REFERENCE_MISMATCH:
+        ours, theirs = link.wire_reference, status.reference
+        if (known := link.gateway_reference or status.gateway_reference) != status.gateway_reference:
+            ours, theirs = known, status.gateway_reference
+        return {"asked": ours, "told": mask_card_numbers(theirs or "none")}
+    if reason is Review.CURRENCY_MISMATCH:
+        return {"asked": str(link.amount), "told": status.currency or "no currency"}
+    minor = status.amount_minor
+    told = "no amount" if minor is None else str(Money(minor, link.amount_currency))
+    return {"asked": str(link.amount), "told": told}

@@ -273,7 +273,10 @@ def _apply(session: Session, row: InboxEvent, link_id: int, status: LinkStatus, 
     by: dict[str, Any] = {"now": now, "source": Source.WEBHOOK, "actor": "iKhokha"}
     if row.reference is not None and row.reference != link.wire_reference:
         payment = holding.payment(session, link.payment_id)
-        lifecycle.flag(session, payment, Review.REFERENCE_MISMATCH, **by, told=row.reference, inbox=row.id)
+        lifecycle.flag(
+            session, payment, Review.REFERENCE_MISMATCH, **by,
+            asked=link.wire_reference, told=row.reference, inbox=row.id,
+        )  # fmt: skip
         return _handled(session, row, Effect.FLAGGED, now)
     effect = answers.apply(session, link_id, status, now=now, source=Source.WEBHOOK, code=row.code)
     if _is_success(row) and status.answer is Answer.OPEN:
