@@ -29,6 +29,7 @@ import signin_pages
 from ahead import Ahead
 from db.session import DatabaseUnfit
 from gate import Gate, allowed_hosts, who
+from nowhere import Nowhere
 from payments import dates
 from payments.access.people import Person
 from payments.at_the_door import claims
@@ -412,7 +413,14 @@ ROUTES = [
 # of it without dashboard.py, and tell the first visitor's deep link that there is no such page.
 PagesManager.uses_pages_directory = False
 app = streamlit.App(
-    HERE / "dashboard.py", routes=ROUTES, middleware=[Middleware(Gate), Middleware(Ahead)], lifespan=_warm
+    HERE / "dashboard.py",
+    routes=ROUTES,
+    middleware=[
+        Middleware(Gate),
+        Middleware(Nowhere, routes={re.split("[/.]", route.path)[1] for route in ROUTES}),
+        Middleware(Ahead),
+    ],
+    lifespan=_warm,
 )
 
 

@@ -92,8 +92,10 @@ MAY_IMPORT = {
     "gate": {"bootstrap", "environment", "payments", "starlette", "streamlit"},
     "pulse": {"bootstrap", "gate", "payments", "starlette", "ui.board"},
     "ahead": {"bootstrap", "gate", "payments", "starlette"},
+    "nowhere": {"gate", "menu", "payments", "starlette", "words"},
     "server": {
         "ahead",
+        "nowhere",
         "bootstrap",
         "words",
         "gate",
@@ -167,6 +169,7 @@ OURS = {
     "gate",
     "pulse",
     "ahead",
+    "nowhere",
     "server",
     "shared_pages",
     "signin_pages",
