@@ -45,6 +45,7 @@ def desk() -> None:
         for section, entries in theirs.items()
     }
     page = st.navigation(sections, expanded=True)
+    ui.page_title(page.title)
     with st.sidebar.container(key="who"):
         ui.plain(person.name, "title")
         ui.plain(f"{words.ROLE[person.role][0]} · {person.email}", "faint")

@@ -1,14 +1,20 @@
-"""What the addresses of the desk lead to: also where there is nothing, or nothing for whoever asks."""
+"""What the addresses of the desk lead to, and what a tab is called: also where there is nothing, or nothing
+for whoever asks."""
 
 from collections.abc import Iterator
 
 import pytest
 import requests
+from sqlalchemy import select
 
+import menu
+from db.models import Payment
 from nowhere import PAGES
 from payments.access import staff
 from payments.access.people import SYSTEM, Person, Role
-from tests.served import Served, serving
+from tests.desk import make_event
+from tests.samples import make_payment
+from tests.served import Served, serving, told
 
 pytestmark = pytest.mark.processes
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -19,6 +25,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("addresses")) as served:
         now = served.app.now()
         with served.app.sessions.begin() as session:
+            make_payment(session, make_event(session, "expo", now=now), now=now, payer_name="Lerato")
             for role in Role:
                 staff.create_person(
                     session, SYSTEM, name=role, email=f"{role}@example.org", role=role, events=None, now=now
@@ -32,6 +39,37 @@ def come_in(door: Served, role: Role) -> str:
 
 def opened(door: Served, cookie: str, path: str) -> requests.Response:
     return door.ask(path, cookie, headers=BROWSER)
+
+
+def title(door: Served, cookie: str, page: str, query: str = "") -> str:
+    """What the tab of a page is called in the end."""
+    with door.socket(cookie) as connection:
+        said = [each.page_config_changed for each in told(connection, page, query=query)]
+    return [each.title for each in said if each.title][-1]
+
+
+# -- what tabs are called -----------------------------------------------------------------------------
+
+
+def test_each_page_names_its_tab(door):
+    """All of them had been “Paydesk”: five open ones could not be told apart."""
+    admin = come_in(door, Role.ADMIN)
+    person = Person(1, "Somebody", "somebody@example.org", Role.ADMIN, None)
+    theirs = [entry for _, entries in menu.of(person) for entry in entries]
+    wrong = {}
+    for entry in theirs:
+        address = "" if entry.path == "monitor/live" else entry.path.rpartition("/")[2]
+        if (called := title(door, admin, address)) != f"{entry.title} · Paydesk":
+            wrong[entry.path] = called
+    assert wrong == {}
+    assert len(theirs) > 20
+
+
+def test_a_tab_with_a_drawer_names_the_payment(door):
+    admin = come_in(door, Role.ADMIN)
+    with door.app.sessions.read() as session:
+        reference = session.scalars(select(Payment.reference)).one()
+    assert title(door, admin, "payments", f"payment={reference}") == f"{reference} · Payments · Paydesk"
 
 
 # -- where there is nothing ---------------------------------------------------------------------------

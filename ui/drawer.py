@@ -32,7 +32,7 @@ from ui.organiser_form import receipts_of
 from ui.papers import papers_of
 from ui.past import told
 from ui.payer_details import details_form
-from ui.pieces import Stage, badge, escape, facts, moment, plain, problem, qr, trail
+from ui.pieces import Stage, badge, escape, facts, moment, of_one, plain, problem, qr, trail
 from ui.priced import price_lines
 from ui.proving import confirm_here
 from ui.reminder_form import reminders_of
@@ -64,6 +64,7 @@ def _drawer() -> None:
     confirm_here()
     reference = st.session_state.get("drawer_at", "")
     neighbours(reference)
+    of_one(reference)
     if (past := st.session_state.get("drawer_past")) is not None:
         as_it_stood(here, reference, past)
         return

@@ -16,7 +16,7 @@ from ui import line_deeds
 from ui.could_be import could_be
 from ui.here import error_boundary, id_in, require
 from ui.matches import match_told
-from ui.pieces import escape, facts, plain, problem
+from ui.pieces import escape, facts, of_one, plain, problem
 from ui.rests import rest_of_line
 from ui.walk import Walk, way_along
 from words import bank as bank_words
@@ -47,6 +47,7 @@ def _drawer() -> None:
         view = exceptions.get(session, here, id_in(number), now=app.now())
         owners = exceptions.owners(session, here, now=app.now())
         history = matched.list_matches(session, here, line_ids=[view.line_id])
+    of_one(f"Line {view.line_id}")
     st.badge(bank_words.EXCEPTION[view.reason].word, icon=":material/flag:", color="orange")
     plain(f"{view.amount} · {view.text}", "name")
     plain(bank_words.remedy(view))

@@ -60,6 +60,17 @@ def style() -> None:
     st.html(STATIC / "desk.css")
 
 
+def page_title(page: str) -> None:
+    """What tabs, bookmarks and the history call this page."""
+    st.session_state.page_title = page
+    st.set_page_config(page_title=f"{page} · Paydesk")
+
+
+def of_one(reference: str) -> None:
+    """A drawer is open on the page: its tab is told from another of the same page."""
+    st.set_page_config(page_title=f"{reference} · {st.session_state.get('page_title', '')} · Paydesk")
+
+
 def mode_banner(mode: str) -> None:
     """Demo stands on every page, over everything else."""
     if mode == "demo":

@@ -271,6 +271,7 @@ def _drawer() -> None:
     with app.sessions.read() as session:
         case = attention.get(session, here, ui.id_in(number), now=app.now())
         owners = dict(attention.owners(session, here, case))
+    ui.of_one(case.reference or f"Message {case.inbox_id}")
     word, remedy = words.CASE[case.reason]
     st.badge(word, icon=":material/flag:", color="orange")
     ui.plain(about(case), "name")

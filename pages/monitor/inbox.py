@@ -80,6 +80,7 @@ def drawer(number: str) -> None:
     digits = number.removeprefix("u")
     with app.sessions.read() as session:
         found = replay.get(session, here, ui.id_in(digits), proved=digits == number)
+    ui.of_one(f"Message {number}")
     told(found)
     if answer := st.session_state.pop("message_said", None):
         st.info(ui.escape(answer), icon=":material/info:")
