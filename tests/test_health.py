@@ -12,8 +12,10 @@ import bootstrap
 from db.models import PersonRow, SecondFactor
 from payments.access.people import Role
 from payments.books import integrity
+from payments.deciding.cases import Reason
 from payments.errors import GatewayUnavailable
 from payments.keeping import keyring
+from payments.reconciling import misfit_watch
 from payments.watching import alerts, standstill, vitals, watch
 from payments.watching.alerts import Alarm, Kind, Severity
 from payments.watching.metrics import metrics
@@ -21,7 +23,7 @@ from payments.working import worker
 from payments.working.worker import Worker
 from tests.desk import FakeGateway, issue, make_event
 from tests.hook import serving
-from tests.test_pages import ROOT, all_html, desk  # noqa: F401 - the fixture of pages
+from tests.test_pages import ROOT, all_html, desk, everything  # noqa: F401 - the fixture of pages
 from ui import board
 
 PAGE = "pages/admin/health.py"
@@ -130,6 +132,45 @@ def test_an_alert_can_be_snoozed_where_it_is_read(desk):  # noqa: F811
     assert "Quiet until 23 Nov 2026, 20:00." in all_html(at)
     a_moment_passes()
     assert "The disk is full." not in all_html(desk.open(LIVE))
+
+
+def test_alerts_that_say_the_same_are_one_card_with_their_count_a_door_and_one_snooze(desk):  # noqa: F811
+    """Six cards had stood there, word for word, and nothing told which of them was quiet by now."""
+    beat(desk)
+    says = f"{misfit_watch.SAYS[Reason.AMOUNT_MISMATCH]}. Decide."
+    alarms = [Alarm(Kind.MISFIT, Severity.POOR, says, key=str(nth)) for nth in range(3)]
+    with desk.sessions.begin() as session:
+        alerts.settle(session, [*alarms, Alarm(Kind.DISK, Severity.BAD, "The disk is full.")], now=desk.now)
+    desk.sign_in(Role.ADMIN)
+    at = desk.open(PAGE)
+    assert all_html(at).count("another amount than we asked for") == 1
+    assert "3 payments. Since today 12:00." in all_html(at)
+    assert "reason=Amount+differs" in "".join(everything(at))
+    (quiet,) = [one for one in at.button if one.label == "8 hours" and one.key != _of_disk(at)]
+    quiet.click().run()
+    assert "Quiet until 23 Nov 2026, 20:00." in all_html(at)
+    with desk.sessions.read() as session:
+        told = alerts.active(session)
+    assert [alert.kind for alert in told if alert.snoozed_until is None] == [Kind.DISK]
+
+
+def _of_disk(at: AppTest) -> str:
+    with bootstrap.app().sessions.read() as session:
+        (disk,) = [alert.id for alert in alerts.active(session) if alert.kind is Kind.DISK]
+    return f"snooze_{disk}_8 hours"
+
+
+@pytest.mark.parametrize("due", [0, 1, 2])
+def test_badge_and_sentence_of_a_part_agree_and_one_is_told_as_one(desk, due):  # noqa: F811
+    """“Good: None is made”, and “1 links are due”."""
+    for _ in range(due):
+        issue(desk.sessions, desk.gateway, now=desk.now - timedelta(hours=1))
+    desk.sign_in(Role.ADMIN)
+    shown = all_html(desk.open(PAGE))
+    assert ("1 link is due" in shown, f"{due} links are due" in shown) == (due == 1, due != 1)
+    assert "A demo needs none." in shown
+    assert "None is made" not in shown
+    assert "Every message was acted on." in shown
 
 
 def test_live_says_since_when_and_what_still_works_to_everybody(desk):  # noqa: F811

@@ -1,18 +1,20 @@
 """Health: how each part of the desk is, what to do about it, and whether the books add up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import streamlit as st
 
 import bootstrap
 import ui
+import words
 from payments import dates
 from payments.access.people import Action
 from payments.books import integrity
 from payments.keeping import resealing
+from payments.reconciling import misfit_watch
 from payments.watching import alerts, health, vitals, watch
-from payments.watching.alerts import AlertView, Severity
+from payments.watching.alerts import AlertView, Kind, Severity
 from payments.watching.vitals import Health
 from payments.working import job_log
 
@@ -59,7 +61,10 @@ def queue(found: Health) -> Line:
     depth = found.vitals.waiting["events_unhandled"]
     if found.waited is not None and found.waited > health.OLDEST_EVENT:
         return "bad", "Queue", f"A message has waited {dates.say_age(found.waited)}. Is the worker running?"
-    return "good", "Queue", f"{depth} messages are kept and not acted on yet."
+    if not depth:
+        return "good", "Queue", "Every message was acted on."
+    tried = words.count(depth, "message waits", "messages wait")
+    return "good", "Queue", f"{tried} to be tried again by itself; none of them is late."
 
 
 def gateway(found: Health) -> Line:
@@ -88,16 +93,19 @@ def worker(found: Health) -> Line:
 def poller(found: Health) -> Line:
     due, unknown = found.vitals.waiting["links_due"], found.vitals.waiting["links_unknown"]
     if due > MOST_DUE:
-        return "poor", "Poll", f"{due} links wait to be asked about, five a second. It catches up by itself."
-    return "good", "Poll", f"{due} links are due to be asked about; {unknown} have no answer yet."
+        many = words.number(due)
+        return "poor", "Poll", f"{many} links wait to be asked about, five a second. It catches up by itself."
+    told = words.count(due, "link is due to be asked about", "links are due to be asked about")
+    return "good", "Poll", f"{told}; {words.count(unknown, 'has', 'have')} no answer yet."
 
 
 def mail(found: Health) -> Line:
     if not settings.mail_url:
         return "poor", "Mail", "MAIL_URL is empty: mails wait, unsent. Set it, and start the worker again."
     if found.vitals.mail_failed:
-        return "poor", "Mail", f"{found.vitals.mail_failed} could not be sent. See Payments, Mail failed."
-    return "good", "Mail", f"{found.vitals.mail_queued} wait to be sent."
+        failed = words.count(found.vitals.mail_failed, "mail", "mails")
+        return "poor", "Mail", f"{failed} could not be sent. See Payments, Mail failed."
+    return "good", "Mail", f"{words.count(found.vitals.mail_queued, 'mail waits', 'mails wait')} to be sent."
 
 
 def database(found: Health) -> Line:
@@ -128,8 +136,10 @@ def disk() -> Line:
 def backup(found: Health) -> Line:
     last, fault = found.backups.last, found.backups.fault
     if settings.backup_folder is None and last is None:
+        if settings.demo:
+            return "good", "Backup", "A demo needs none. A live desk sets BACKUP_FOLDER, on another disk."
         remedy = "None is made: this machine's disk is all there is. Set BACKUP_FOLDER, on another disk."
-        return ("good" if settings.demo else "poor"), "Backup", remedy
+        return "poor", "Backup", remedy
     if last is None:
         return "poor", "Backup", fault or "None was made yet. The worker makes one when it starts."
     age = app.now() - last.at
@@ -166,8 +176,9 @@ def books(found: Health) -> Line:
     report = found.report
     if report is None:
         return "poor", "Books", "They were not examined yet. Press Examine now, or start the worker."
+    broken = words.count(len(report.findings), "rule is", "rules are")
     if report.findings and not report.accepted:
-        return "bad", "Books", f"{len(report.findings)} rules are broken; they are listed below."
+        return "bad", "Books", f"{broken} broken, as listed below."
     if app.now() - report.at > EXAMINED_LATE:
         return "poor", "Books", f"They were last examined {ui.moment(report.at)}. Is the worker running?"
     accepted = ", but for what an admin let stand" if report.accepted else ""
@@ -198,8 +209,8 @@ def live_parts() -> None:
             ui.empty_state(
                 "All is well", "What goes wrong shows here, on Live, and in your mail.", "task_alt"
             )
-        for alert in found.alerts:
-            one_alert(alert)
+        for same in together(found.alerts):
+            one_alert(same)
     with right.container(border=True):
         st.subheader("Do the books add up?", anchor=False)
         the_books(found)
@@ -208,25 +219,53 @@ def live_parts() -> None:
         ui.job_history(jobs)
 
 
-def one_alert(alert: AlertView) -> None:
-    since = f"Since {ui.moment(alert.since)}. " if alert.since else ""
-    ui.trouble(alert.sentence, f"{since}{alert.still_works}", bad=alert.severity is Severity.BAD)
-    if alert.id is None:
+def together(shown: Iterable[AlertView]) -> list[list[AlertView]]:
+    """Those that say the same, word for word: one card tells how many, and is quiet about all of them."""
+    alike: dict[str, list[AlertView]] = {}
+    for alert in shown:
+        alike.setdefault(alert.sentence, []).append(alert)
+    return list(alike.values())
+
+
+def one_alert(same: list[AlertView]) -> None:
+    alert = same[0]
+    of = "payments" if alert.kind is Kind.MISFIT else "times"
+    often = f"{len(same)} {of}. " if len(same) > 1 else ""
+    oldest = min((one.since for one in same if one.since), default=None)
+    since = f"Since {ui.moment(oldest)}. " if oldest else ""
+    ui.trouble(alert.sentence, f"{often}{since}{alert.still_works}", bad=alert.severity is Severity.BAD)
+    ids = [one.id for one in same if one.id is not None]
+    if not ids:
         return
-    if alert.snoozed_until is not None and alert.snoozed_until > app.now():
-        ui.plain(f"Quiet until {dates.say_moment(alert.snoozed_until)}.", "faint")
+    quiet = [one.snoozed_until for one in same if one.snoozed_until and one.snoozed_until > app.now()]
+    if quiet:
+        of = "" if len(quiet) == len(same) else f" about {len(quiet)} of them"
+        ui.plain(f"Quiet{of} until {dates.say_moment(min(quiet))}.", "faint")
     with st.container(horizontal=True, vertical_alignment="center"):
+        if alert.kind is Kind.MISFIT:
+            to_the_cases(alert)
         ui.plain("Be quiet about it for", "faint")
         for word, wait in SNOOZES.items():
-            key = f"snooze_{alert.id}_{word}"
-            st.button(word, key=key, on_click=snooze, args=(alert.id, wait), type="tertiary")
+            key = f"snooze_{ids[0]}_{word}"
+            st.button(word, key=key, on_click=snooze, args=(ids, wait), type="tertiary")
 
 
-def snooze(alert_id: int, wait: timedelta) -> None:
+def to_the_cases(alert: AlertView) -> None:
+    """Where payer, reference and both amounts stand, for whoever may see them."""
+    reason = misfit_watch.reason_of(alert.sentence)
+    st.page_link(
+        "pages/monitor/attention.py", label="See them", icon=":material/flag:",
+        query_params={"reason": words.CASE[reason][0]} if reason else None,
+    )  # fmt: skip
+
+
+def snooze(alert_ids: list[int], wait: timedelta) -> None:
     here = ui.require(Action.MANAGE_SETTINGS)
     now = app.now()
     with ui.error_boundary():
-        app.sessions.run(lambda session: alerts.snooze(session, here, alert_id, now + wait, now=now))
+        app.sessions.run(
+            lambda session: [alerts.snooze(session, here, one, now + wait, now=now) for one in alert_ids]
+        )
 
 
 def the_books(found: Health) -> None:

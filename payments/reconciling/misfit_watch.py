@@ -33,3 +33,8 @@ def alarms(session: Session) -> Iterator[Alarm]:
         cases = "case" if len(further) == 1 else "cases"
         sentence = f"Money does not fit its payment in {len(further)} more {cases}. {_WHERE}"
         yield Alarm(Kind.MISFIT, Severity.POOR, sentence, key="further")
+
+
+def reason_of(sentence: str) -> Reason | None:
+    """Of which reason's cases an alarm tells; None for all that is told together."""
+    return next((reason for reason, says in SAYS.items() if sentence.startswith(says)), None)
