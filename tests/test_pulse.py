@@ -252,3 +252,16 @@ def test_whoever_presses_what_cannot_be_sent_hears_so_until_it_is(desk, context)
         press.click()
         expect(lost).to_contain_text("look for it on the list before you take it again", timeout=15_000)
     expect(lost).to_be_empty()
+
+
+@pytest.mark.browser
+def test_back_from_a_number_the_address_of_the_page_is_its_own(desk, context):
+    """It had kept the filter that the number led to, and a copied address lied."""
+    page = opened(context, desk)
+    desk.pay("expo", "Thabo Mbatha")
+    expect(page.get_by_text("Thabo Mbatha", exact=True)).to_be_visible()
+    page.locator("[data-live=headline] a.pd-value").first.click()
+    expect(page).to_have_url(re.compile("/payments[?]"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Newest payments")).to_be_visible()
+    expect(page).to_have_url(f"{desk.door.url}/")

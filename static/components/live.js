@@ -57,6 +57,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tell(region, paid);
   };
   show(data);
+  // Whoever comes back from a number finds its filter in this page's address, which would lie to whoever it is sent to.
+  if (location.search) history.replaceState(history.state, "", location.pathname);
 
   // Nothing is known at first, so that the first answer is whole: Streamlit may just have drawn what is older.
   put = new WeakMap();
