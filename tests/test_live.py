@@ -83,8 +83,8 @@ def ring(sessions, gateway, reference, word, code, minutes):
         (50, 100, "+50\u00a0%"),
         (-100, 100, "−100\u00a0%"),
         (999, 100, "+999\u00a0%"),
-        (1000, 100, "×11"),
-        (366_998, 8_000, "×47"),
+        (1000, 100, "11\u00a0times"),
+        (366_998, 8_000, "47\u00a0times"),
     ],
 )
 def test_a_gain_is_told_in_percent_and_a_huge_one_in_times(gain, before, told):

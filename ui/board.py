@@ -256,7 +256,7 @@ def share_of(gain: int, before: int) -> str:
         return ""
     percent = (abs(gain) * 100 + before // 2) // before
     if percent > _MOST_PERCENT:
-        return f"×{(before + gain + before // 2) // before}"
+        return f"{(before + gain + before // 2) // before}\u00a0times"
     return f"{'−' if gain < 0 else '+'}{percent}\u00a0%"
 
 

@@ -120,7 +120,7 @@ def metrics(shown: Iterable[Metric]) -> str:
     for metric in shown:
         tone = {True: "good", False: "bad", None: "even"}[metric.better]
         change = (
-            f'<span class="pd-change {tone}">{html.escape(metric.change)}</span> ' if metric.change else ""
+            f' <span class="pd-change {tone}">{html.escape(metric.change)}</span>' if metric.change else ""
         )
         about = f"{metric.title}: {told(metric.figure)}"
         value = link(metric.figure, metric.value, look=_look(metric.value), about=about)
@@ -129,7 +129,7 @@ def metrics(shown: Iterable[Metric]) -> str:
         sign = f'<span class="pd-icon" aria-hidden="true" translate="no">{html.escape(metric.icon)}</span>'
         drawn.append(
             f'<div class="pd-card"><div class="pd-title">{sign}{html.escape(metric.title)}</div>{value}'
-            f'<div class="pd-note">{change}{note}</div></div>'
+            f'<div class="pd-note">{note}{change}</div></div>'
         )
     return f'<div class="pd-cards">{"".join(drawn)}</div>'
 
@@ -375,10 +375,10 @@ def told_figures(shown: Iterable[Told]) -> str:
             value = f'<a class="pd-door {look}" href="{html.escape(one.where)}">{value}</a>'
         else:
             value = f'<span class="{look}">{value}</span>'
-        change = f'<span class="pd-change {tone}">{html.escape(one.change)}</span> ' if one.change else ""
+        change = f' <span class="pd-change {tone}">{html.escape(one.change)}</span>' if one.change else ""
         drawn.append(
             f'<div class="pd-card"><div class="pd-title">{html.escape(one.title)}</div>{value}'
-            f'<div class="pd-note">{change}{html.escape(one.note)}</div></div>'
+            f'<div class="pd-note">{html.escape(one.note)}{change}</div></div>'
         )
     return f'<div class="pd-cards">{"".join(drawn)}</div>'
 
