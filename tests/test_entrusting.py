@@ -370,6 +370,15 @@ def test_the_pages_ask_and_show_the_key_to_whoever_asked_alone(page_desk):
     assert "You give access alone" in "".join(
         each.value for each in page_desk.open("pages/admin/people.py").html
     )
+    with page_desk.sessions.begin() as session:
+        staff.create_person(
+            session, SYSTEM, name="Pieter", email="p@example.org", role=Role.VIEWER, events=None,
+            now=page_desk.now,
+        )  # fmt: skip
+    told = "".join(each.value for each in page_desk.open("pages/admin/people.py").html)
+    assert "<dt>Signed in</dt><dd>no</dd>" in told  # it had been “nowhere”, and last active “not now”
+    assert "<dt>Signed in</dt><dd>in 1 place</dd>" in told
+    assert told.count("<dt>Last active</dt>") == 1
     page_desk.sign_in(Role.FINANCE)
     finance, page_desk.cookie = page_desk.cookie, admin
     at = page_desk.open("pages/admin/systems.py")

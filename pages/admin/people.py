@@ -109,8 +109,8 @@ def card(one: PersonView) -> None:
         ui.facts(
             {
                 "Events": "all" if one.events is None else ", ".join(one.events) or "none",
-                "Signed in": words.count(one.sessions, "place", "places") if one.sessions else "nowhere",
-                "Last active": ui.moment(one.active_at) if one.active_at else "not now",
+                "Signed in": f"in {words.count(one.sessions, 'place', 'places')}" if one.sessions else "no",
+                "Last active": ui.moment(one.active_at) if one.active_at else None,
                 "Access until": ui.moment(one.access_until) if one.access_until else None,
                 "Code app": "set up" if one.has_codes else None,
                 "Passkey": "set up" if one.has_passkeys else None,
