@@ -9,7 +9,7 @@ import pytest
 
 import menu
 from db.models import BankAccount, InboxEvent, Meta, OutboxMail, SecondFactor, StatementFile
-from payments.access import staff
+from payments.access import people, signin, signin_links, staff
 from payments.access.people import Person, Role
 from payments.errors import NotAllowed
 from payments.gateways import Answer
@@ -81,7 +81,9 @@ def test_what_is_set_is_done(done, set_up, step):
     assert done(set_up) == {step}
 
 
-def test_people_are_enough_when_two_can_decide_and_their_codes_when_all_have_an_app(sessions, now, done):
+def test_people_are_enough_when_it_takes_two_and_their_codes_when_all_have_an_app(sessions, now, done):
+    """Somebody who was invited was enough here, while People still gave access alone."""
+
     def join(email: str, role: Role) -> int:
         with sessions.begin() as session:
             return staff.create_person(
@@ -92,12 +94,22 @@ def test_people_are_enough_when_two_can_decide_and_their_codes_when_all_have_an_
         with sessions.begin() as session:
             session.add(SecondFactor(person_id=person_id, sealed=b"x", last_step=0, since=now))
 
+    def come_in(person_id: int) -> None:
+        with sessions.begin() as session:
+            link = signin_links.make_sign_in_link(session, people.SYSTEM, person_id, now=now)
+        signin_links.sign_in_by_link(sessions, link, visitor=signin.Visitor("127.0.0.1"), now=now)
+
     first = join("thandi@example.org", Role.ADMIN)
     join("viewer@example.org", Role.VIEWER)
     assert done() == set()
+    come_in(first)
     has_app(first)
     assert done() == {Step.CODES}
     second = join("sipho@example.org", Role.FINANCE)
+    assert done() == set()
+    come_in(second)
+    with sessions.read() as session:
+        assert people.takes_two(session)
     assert done() == {Step.PEOPLE}
     has_app(second)
     assert done() == {Step.PEOPLE, Step.CODES}

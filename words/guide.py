@@ -170,8 +170,8 @@ FIRST_DAY: Mapping[Step, tuple[str, str]] = {
     ),
     Step.PEOPLE: (
         "Two people for what takes two",
-        "Add a second admin or somebody of finance under People: nobody approves what they asked for. Once "
-        "they have come in, giving access and keys takes both of you.",
+        "It takes a second admin, or somebody of finance for all events, who has come in: add one under "
+        "People, or give whoever is there a sign-in link. From then on access and keys take both of you.",
     ),
     Step.CODES: (
         "An app for codes for everybody who moves money",

@@ -22,7 +22,7 @@ from db.models import (
     SecondFactor,
     StatementFile,
 )
-from payments.access.people import Action, Person, check, is_active
+from payments.access.people import Action, Person, check, is_active, takes_two
 from payments.access.second_factor import MONEY_ROLES
 from payments.keeping import backups
 from payments.lifecycle import Method
@@ -43,10 +43,6 @@ class Step(StrEnum):
     PAYMENT = "payment"
     STATEMENT = "statement"
     BACKUP = "backup"
-
-
-#: Whoever asks for what takes two cannot be who approves it.
-ENOUGH = 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def observed(session: Session, person: Person, set_up: SetUp, *, now: datetime) 
         Step.CREDENTIALS: set_up.live,
         Step.ADDRESSES: set_up.reachable,
         Step.KEYS: set_up.has_keys,
-        Step.PEOPLE: len(money) >= ENOUGH,
+        Step.PEOPLE: takes_two(session),
         Step.CODES: bool(money) and money <= with_codes,
         Step.EVENT: _any(session, exists().where(Event.state == events.State.OPEN)),
         Step.MAIL: _any(session, exists().where(OutboxMail.state == "sent")),
