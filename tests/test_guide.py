@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.protobuf.text_encoding import CEscape
 
 import menu
+import words
 from db.models import BankAccount, InboxEvent, Meta, OutboxMail, SecondFactor, StatementFile
 from payments.access import people, signin, signin_links, staff
 from payments.access.people import Person, Role
@@ -17,9 +19,11 @@ from payments.hearing import sync
 from payments.selling import first_day
 from payments.selling.first_day import SetUp, Step
 from tests.desk import ADMIN, issue, make_event, proved
+from tests.test_pages import desk, everything
 from words import guide as guide_words
 
 ROOT = Path(__file__).parent.parent
+__all__ = ["desk"]
 NOTHING = SetUp(live=False, reachable=False, has_keys=False)
 ENTRIES = {entry.path: entry for entries in menu.MENU.values() for entry in entries}
 
@@ -38,6 +42,35 @@ def test_advice_names_only_pages_that_its_reader_may_open(role):
     theirs = {entry.path for _, entries in menu.of(person) for entry in entries}
     for happens, then in guide_words.WHEN[role]:
         assert set(re.findall(r"\{(.*?)\}", then)) <= theirs, happens
+
+
+#: What the guide sets apart that is no button: how a payment stands, as its badge says it.
+_STANDING = {look.word.lower() for look in words.STATUS.values()}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_button_that_advice_names_is_on_a_page_of_its_readers(desk, role):
+    """A viewer was told to press Ask the gateway, which is for those who take payments."""
+    waits, paid = (issue(desk.sessions, desk.gateway, now=desk.now) for _ in range(2))
+    desk.gateway.says(paid.gateway_reference, Answer.PAID, "PAID")
+    sync.ask(desk.sessions, {"ikhokha": desk.gateway}, 2, now=desk.now)
+    desk.sign_in(role)
+    reader = Person(1, "Somebody", "somebody@example.org", role, None)
+    shown = "".join(
+        each
+        for page, query in (
+            ("monitor/payments", {}),
+            ("monitor/payments", {"payment": waits.reference}),
+            ("monitor/payments", {"payment": paid.reference}),
+            ("finance/reports", {}),
+            ("admin/privacy", {}),
+        )
+        if reader.may(ENTRIES[page].action)
+        for each in everything(desk.open(f"pages/{page}.py", **query))
+    )
+    for happens, then in guide_words.WHEN[role]:
+        for named in set(re.findall(r"\*(.*?)\*", then)) - _STANDING:
+            assert f'"{CEscape(named, as_utf8=True)}"' in shown, (happens, named)
 
 
 def test_each_step_of_the_first_day_says_what_to_do():

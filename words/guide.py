@@ -21,9 +21,19 @@ _LOOKING: Advice = (
         "Somebody says they paid",
         "Open the payment. Only *paid* means that the money was confirmed; *claimed* is the payer's word.",
     ),
+)
+#: Who may ask the gateway, and who sees what it said.
+_ASKING: Advice = (
     (
         "It is still pending",
         "Open it and press *Ask the gateway*. The desk asks by itself too, and says when it last did.",
+    ),
+)
+_AWAITING: Advice = (
+    (
+        "It is still pending",
+        "Open it: it says when the gateway was last asked, and what it said. The desk asks by itself; "
+        "whoever takes payments can have it ask at once.",
     ),
 )
 _TAKING: Advice = (
@@ -146,11 +156,11 @@ _RUNNING: Advice = (
 )
 
 WHEN: Mapping[Role, Advice] = {
-    Role.VIEWER: _LOOKING,
-    Role.AUDITOR: (*_LOOKING, _RUNNING[-1]),
-    Role.ORGANISER: (*_TAKING, *_LOOKING),
-    Role.FINANCE: (*_MONEY, *_LOOKING),
-    Role.ADMIN: (*_RUNNING, *_LOOKING, *_MONEY),
+    Role.VIEWER: (*_LOOKING, *_AWAITING),
+    Role.AUDITOR: (*_LOOKING, *_AWAITING, _RUNNING[-1]),
+    Role.ORGANISER: (*_TAKING, *_LOOKING, *_ASKING),
+    Role.FINANCE: (*_MONEY, *_LOOKING, *_ASKING),
+    Role.ADMIN: (*_RUNNING, *_LOOKING, *_ASKING, *_MONEY),
 }
 
 #: What is done; and what to do while it is not.
