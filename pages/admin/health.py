@@ -63,8 +63,8 @@ def queue(found: Health) -> Line:
         return "bad", "Queue", f"A message has waited {dates.say_age(found.waited)}. Is the worker running?"
     if not depth:
         return "good", "Queue", "Every message was acted on."
-    tried = words.count(depth, "message waits", "messages wait")
-    return "good", "Queue", f"{tried} to be tried again by itself; none of them is late."
+    one, many = "message is tried again by itself", "messages are tried again by themselves"
+    return "good", "Queue", f"{words.count(depth, one, many)}, and none is late."
 
 
 def gateway(found: Health) -> Line:
