@@ -282,6 +282,29 @@ def test_all_that_match_are_cancelled_with_a_preview_and_undone(admin, desk):
     page.close()
 
 
+def test_payments_are_chosen_by_box_and_by_key_and_none_opens_by_it(admin, desk):
+    page = open_page(admin, desk, "payments?q=status%3Aopen%20event%3ADEVCONF")
+    rows, boxes = page.locator("tbody tr"), page.locator("td.tick input")
+    expect(boxes).to_have_count(3, timeout=SLOW_MS)
+    boxes.nth(2).click()
+    expect(page.get_by_text("1 payment chosen")).to_be_visible(timeout=SLOW_MS)
+    page.keyboard.press("k")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 payments chosen")).to_be_visible(timeout=SLOW_MS)
+    assert [boxes.nth(nth).is_checked() for nth in range(3)].count(True) == 2
+    expect(drawer(page)).to_have_count(0)
+    page.get_by_role("button", name="Do to these").click()
+    expect(page.get_by_text("The 2 payments that you chose")).to_be_visible(timeout=SLOW_MS)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0, timeout=SLOW_MS)
+    page.get_by_role("button", name="Choose none").click()
+    expect(page.get_by_text("payments chosen")).to_have_count(0, timeout=SLOW_MS)
+    assert not any(boxes.nth(nth).is_checked() for nth in range(3))
+    rows.nth(0).locator("td.payer").click()
+    expect(drawer(page)).to_be_visible(timeout=SLOW_MS)
+    page.close()
+
+
 # -- the queue ----------------------------------------------------------------------------------------
 
 

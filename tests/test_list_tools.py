@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import select, update
 
-from db.models import Export, Payment, TimelineEntry
-from payments.access.people import Role
+from db.models import Event, Export, Payment, TimelineEntry
+from payments.access.people import Person, Role
 from payments.dates import business_day
+from payments.deciding import bulk
+from payments.deciding.deeds import Deed, Given
 from payments.exports import records
 from payments.exports.layout import Layout
 from payments.finding.grammar import read
@@ -294,3 +296,60 @@ def test_what_was_done_last_is_undone_after_its_dialog_was_closed_and_the_page_l
     at.button(key="bulk_open").click().run()
     assert "2 undone since" in all_html(at)
     assert not [one for one in at.button if one.key == "bulk_last_undo"]
+
+
+# -- those that are ticked ----------------------------------------------------------------------------
+
+
+def ids_of(at) -> dict[str, int]:
+    return {row["payer"]: row["id"] for each in component(at, "payments") for row in each["rows"]}
+
+
+def test_a_deed_is_done_to_those_that_were_ticked_and_to_no_other(full):
+    """Five of a list needed a filter that hits just these five."""
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="status:open")
+    assert "bulk_these" not in {one.key for one in at.button}
+    ids = ids_of(at)
+    of = at.session_state["wanted"]
+    at.session_state["payments_chosen"] = (of, [ids["Sipho"], ids["Naledi Moloi"]])
+    at.run()
+    assert component(at, "payments")[0]["chosen"] == sorted([ids["Sipho"], ids["Naledi Moloi"]])
+    at.button(key="bulk_these").click().run()
+    assert "The 2 payments that you chose" in all_html(at)
+    at.radio(key="bulk_deed").set_value("note").run()
+    at.text_area(key="bulk_text").set_value(NOTE).run()
+    at.button(key="bulk_look").click().run()
+    assert at.button(key="bulk_do").label == "Add the note to 2 payments"
+    at.button(key="bulk_do").click().run()
+    assert sorted(noted(full)) == ["Naledi Moloi", "Sipho"]
+    assert component(at, "payments")[0]["chosen"] == []  # it was asked for, and is not offered again
+
+
+def test_what_was_ticked_is_let_go_with_its_filter(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="status:open")
+    of = at.session_state["wanted"]
+    at.session_state["payments_chosen"] = (of, list(ids_of(at).values()))
+    at.run()
+    assert "**3 payments chosen**" in [one.value for one in at.markdown]
+    at.text_input(key="box").set_value("naledi").run()
+    assert component(at, "payments")[0]["chosen"] == []
+    assert "bulk_these" not in {one.key for one in at.button}
+
+
+def test_who_may_do_nothing_to_many_has_no_boxes(full):
+    full.sign_in(Role.VIEWER)
+    (shown,) = component(full.open(PAGE), "payments")
+    assert "chosen" not in shown
+
+
+def test_named_payments_of_another_event_are_not_touched(full):
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE)
+    with full.sessions.begin() as session:
+        mine = session.scalars(select(Event.id).where(Event.code.ilike("minefest"))).one()
+    organiser = Person(9, "O", "o@example.org", Role.ORGANISER, frozenset({mine}))
+    with full.sessions.read() as session:
+        told = bulk.preview(session, organiser, Deed.NOTE, tuple(ids_of(at).values()), Given(NOTE))
+    assert told.ids == (ids_of(at)["Sipho"],)

@@ -23,7 +23,7 @@ from ui.job_history import job_history
 from ui.language_form import languages
 from ui.lists import cases_list, going_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
-from ui.many import Many, begin, bulk_dialog, done_last, moved_before, on_payments
+from ui.many import Many, begin, bulk_dialog, deeds_of, done_last, moved_before, on_chosen, on_payments
 from ui.mapping import date_order_asked, mapping_screen
 from ui.matches import matches
 from ui.organiser_form import organiser_form
@@ -102,6 +102,7 @@ __all__ = [
     "confirm_in_dialog",
     "copy",
     "date_order_asked",
+    "deeds_of",
     "details_later",
     "dispute_card",
     "done_last",
@@ -143,6 +144,7 @@ __all__ = [
     "moved_before",
     "no_coin",
     "of_one",
+    "on_chosen",
     "on_payments",
     "organiser_form",
     "outcome",

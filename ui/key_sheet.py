@@ -28,6 +28,10 @@ KEYS: tuple[tuple[str, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
         ),
     ),
     (
+        "On Payments",
+        ((("x",), "Choose it, to do something to several at once"),),
+    ),
+    (
         "On Needs attention",
         (
             (("1", "…", "4"), "Decide: the decision with this number, then say why"),

@@ -69,6 +69,12 @@ def _with_deeds(name: str, key: str, data: dict[str, Any], tell: Callable[[int, 
 
     A message holds every deed that was not heard yet, as its number and what it is: see ``deeds.js``.
     """
+    data["heard"], told = hears(key, tell)
+    component(name)(key=key, data=data, on_told_change=told)
+
+
+def hears(key: str, tell: Callable[[int, str], None]) -> tuple[int, Callable[[], None]]:
+    """The number of the last deed that was heard of a list, and what is called once it tells others."""
     heard = f"{key}_heard"
 
     def told() -> None:
@@ -78,8 +84,7 @@ def _with_deeds(name: str, key: str, data: dict[str, Any], tell: Callable[[int, 
                 row, _, what = deed.partition(":")
                 tell(int(row), what)
 
-    data["heard"] = st.session_state.get(heard, 0)
-    component(name)(key=key, data=data, on_told_change=told)
+    return st.session_state.get(heard, 0), told
 
 
 _DEED = re.compile(r"[0-9]{1,18}:.*")

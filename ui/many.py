@@ -1,6 +1,6 @@
 """One deed on all that match: what it would do, the doing with its progress, and what became of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Many:
 
 def on_payments(person: Person, wanted: Filter, count: int) -> None:
     """The button over a list of payments: all that match, not one page of them."""
-    deeds = tuple(deed for deed in _ON_PAYMENTS if person.may(NEEDS[deed]))
+    deeds = deeds_of(person)
     if deeds and count:
         some = f"more than {words.number(COUNT_CAP)}" if count > COUNT_CAP else words.number(count)
         told = f"All {some} {'payment' if count == 1 else 'payments'} that match"
@@ -52,6 +52,26 @@ def on_payments(person: Person, wanted: Filter, count: int) -> None:
             st.rerun()  # the list draws itself alone, and the dialog is the page's
     elif deeds:
         done_last(person, deeds)
+
+
+def on_chosen(person: Person, ids: Sequence[int]) -> None:
+    """The bar over a list of payments of which some are ticked."""
+    told = words.count(len(ids), "payment", "payments")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{told} chosen**")
+        if st.button("Do to these", key="bulk_these", type="primary", icon=":material/checklist:"):
+            begin(Many(f"The {told} that you chose", tuple(ids), deeds_of(person)))
+            st.rerun()
+        st.button("Choose none", key="choose_none", type="tertiary", on_click=_choose_none)
+
+
+def _choose_none() -> None:
+    st.session_state.pop("payments_chosen", None)
+
+
+def deeds_of(person: Person) -> tuple[Deed, ...]:
+    """What this person may do to several payments."""
+    return tuple(deed for deed in _ON_PAYMENTS if person.may(NEEDS[deed]))
 
 
 def begin(many: Many) -> None:
@@ -286,6 +306,7 @@ def _start(many: Many, looked_at: Preview, given: Given) -> None:
             )
         )
         st.session_state.bulk = {"run": run_id}
+        _choose_none()  # what was ticked for it has been asked for
 
     with error_boundary():
         go(start, inside=True)

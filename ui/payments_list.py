@@ -9,6 +9,7 @@ import words
 from payments.finding import needle, search
 from payments.finding.search import PaymentRow
 from ui.components import component
+from ui.lists import hears
 from ui.pieces import moment
 
 #: Every column a person may choose. ``reference`` is the row's handle and always there.
@@ -46,12 +47,15 @@ def payments_list(
     marks: needle.Marks = needle.Marks(),
     sort: str | None = None,
     on_sort: Callable[[str], None] | None = None,
+    chosen: Iterable[int] = (),
+    on_chosen: Callable[[int, str], None] | None = None,
 ) -> None:
     """Payments as a table, on a phone as cards. ``pick`` is called with the reference that was chosen.
 
     ``show`` names columns of ``COLUMNS`` in their order.
     ``marks`` are pointed at in the texts; where none of them shows, the field that was found is. With
-    ``sort`` the headings sort, and ``on_sort`` is called with the order that was asked for.
+    ``sort`` the headings sort, and ``on_sort`` hears of the order that was asked for. With ``on_chosen``
+    each row has a box, ticked for the ids in ``chosen``; it hears of an id, and ``choose`` or ``leave``.
     """
 
     def sorted_by() -> None:
@@ -66,7 +70,11 @@ def payments_list(
 
     data = listing(rows, label=label, show=show, without=without, bare=bare, marks=marks)
     data["sort"] = {"now": sort, "keys": SORT_KEYS} if sort else None
-    component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by)
+    heard: dict[str, Callable[[], None]] = {}
+    if on_chosen is not None:
+        data["chosen"] = sorted(chosen)
+        data["heard"], heard["on_told_change"] = hears(key, on_chosen)
+    component("payments")(key=key, data=data, on_picked_change=picked, on_sorted_change=sorted_by, **heard)
 
 
 def listing(
@@ -172,6 +180,7 @@ def _line(row: PaymentRow, marks: needle.Marks) -> dict[str, Any]:
     contact = row.payer_email or row.payer_phone or None
     return {
         "found": _where_found(row, marks, (row.reference, row.payer_name, contact, row.event_name)),
+        "id": row.id,
         "reference": row.reference,
         "when": moment(row.created_at, brief=True),
         "amount": str(row.amount),

@@ -1,6 +1,7 @@
 """Payments: find any of them by whatever is known, see exactly how many and how much, open one."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -42,6 +43,21 @@ def told_at_once(count: int) -> str:
 
 def some(count: int) -> str:
     return words.number(min(count, search.COUNT_CAP)) + ("+" if count > search.COUNT_CAP else "")
+
+
+def chosen(wanted: Filter) -> list[int]:
+    """The payments that were ticked, on whichever page of this filter. Another begins with none, so that
+    nothing is done to what nobody sees."""
+    of, ids = st.session_state.get("payments_chosen", (None, []))
+    return list(ids) if of == wanted else []
+
+
+def choose(wanted: Filter, payment_id: int, what: str) -> None:
+    """For callbacks: a box was ticked, or is not any more."""
+    ids = [one for one in chosen(wanted) if one != payment_id]
+    if what == "choose" and payment_id in st.session_state.get("payments_shown", ()):
+        ids.append(payment_id)
+    st.session_state.payments_chosen = (wanted, ids)
 
 
 def open_payment(reference: str) -> None:
@@ -183,7 +199,7 @@ def found(wanted: Filter) -> None:
         total.markdown(told_at_once(count))
         with line:
             sort = order(count)
-        pill, place, foot = st.container(), st.container(), st.container(horizontal=True)
+        pill, bar, place, foot = st.container(), st.empty(), st.container(), st.container(horizontal=True)
         with foot:
             number, older = place_in(wanted, sort, count)
         begins = number == 1 and older is None
@@ -196,12 +212,18 @@ def found(wanted: Filter) -> None:
     with pill:
         told_last(wanted, number)
         news(here, wanted, newest_id)
+    st.session_state.payments_shown = {row.id for row in page.rows}
+    boxes = wanted.as_of is None and bool(ui.deeds_of(here))
+    if boxes and (ids := chosen(wanted)):
+        with bar.container():
+            ui.on_chosen(here, ids)
     with place:
         if page.rows:
             marks = needle.marks(wanted.text)
             ui.payments_list(
                 page.rows, key="payments_list", label="Payments", pick=open_payment, marks=marks, sort=sort,
-                on_sort=sort_by, show=ui.shown_columns(here),
+                on_sort=sort_by, show=ui.shown_columns(here), chosen=chosen(wanted),
+                on_chosen=partial(choose, wanted) if boxes else None,
             )  # fmt: skip
         else:
             nothing_found(here, wanted)

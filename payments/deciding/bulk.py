@@ -41,7 +41,7 @@ _ANOTHER = "another request about it waits by now"
 
 _T = TypeVar("_T")
 
-#: All payments of a filter, or these cases.
+#: All payments of a filter, or these payments or cases, by their ids.
 Target = Filter | tuple[int, ...]
 
 
@@ -252,7 +252,7 @@ def _proven(person: Person, deed: Deed, now: datetime) -> None:
 def _check(person: Person, deed: Deed, target: Target, given: Given) -> None:
     check(person, deeds.NEEDS[deed])
     deeds.check_given(deed, given)
-    assert isinstance(target, Filter) == (deed not in ON_CASES), "cases are named, payments are searched for"
+    assert not (isinstance(target, Filter) and deed in ON_CASES), "cases are named, never searched for"
 
 
 def _subjects(session: Session, person: Person, deed: Deed, target: Target) -> Iterator[Subject]:
@@ -263,7 +263,7 @@ def _subjects(session: Session, person: Person, deed: Deed, target: Target) -> I
             deeds.payments,
         )
     else:
-        ids, read = list(target), deeds.cases
+        ids, read = list(target), deeds.cases if deed in ON_CASES else deeds.payments
     if len(ids) > MOST_AT_ONCE:
         raise InvalidInput(f"More than {MOST_AT_ONCE} match. Narrow the filter, and do it in parts.")
     for some in _batches(ids):

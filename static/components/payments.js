@@ -1,5 +1,6 @@
 // The list of payments. A click on a row, or Enter on its reference, picks that payment by reference:
 // rows that moved in the meantime make no difference.
+import { chooses, deeds } from "./deeds.js";
 import { badge, icon, make, show } from "./dom.js";
 import { roving } from "./keys.js";
 
@@ -97,37 +98,60 @@ function cell(row, key, marks) {
 function draw(data) {
   if (!data.rows.length && data.empty) return [make("p", "nothing", data.empty)];
   const marks = data.marks || { words: [], bare: [] };
+  const chosen = data.chosen && new Set(data.chosen);
   const head = make("tr", "", null, data.columns.map(([key, title]) => heading(key, title, data.sort)));
   const rows = data.rows.map((row) => {
     const line = make("tr", "", null, data.columns.map(([key]) => make("td", key, null, cell(row, key, marks))));
     if (!row.told) line.dataset.reference = row.reference;
+    if (chosen) {
+      line.dataset.id = row.id;
+      line.prepend(make("td", "tick", null, [chooses(`${row.reference}, ${row.payer}`, chosen.has(row.id))]));
+    }
     return line;
   });
+  if (chosen) {
+    const box = make("th", "tick", null, [make("span", "hidden", "Choose")]);
+    box.scope = "col";
+    head.prepend(box);
+  }
   const table = make("table", "", null, [make("caption", "hidden", data.label), make("thead", "", null, [head]), make("tbody", "", null, rows)]);
   return [make("div", "frame", null, [table])];
 }
 
 // Few columns need little room; where it is not there, each payment becomes a card.
 function fit(root) {
-  const room = root.querySelectorAll("th").length > 5 ? 860 : 480;
+  const room = root.querySelectorAll("th:not(.tick)").length > 5 ? 860 : 480;
   root.classList.toggle("cards", root.clientWidth < room);
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { heard, ...data }, parentElement, setTriggerValue }) {
   const root = show(parentElement, data, draw);
+  const choosing = data.chosen && deeds(root, heard, (told) => setTriggerValue("told", told));
   root.classList.toggle("bare", data.bare);
   fit(root);
   const watch = new ResizeObserver(() => fit(root));
   watch.observe(root);
   root.onclick = (event) => {
+    if (event.target.closest(".tick")) return;
     const sort = event.target.closest("[data-sort]");
     if (sort) return setTriggerValue("sorted", sort.dataset.sort);
     const line = event.target.closest("tr[data-reference]");
     if (line && !String(getSelection())) setTriggerValue("picked", line.dataset.reference);
   };
-  const quiet = roving(parentElement);
+  root.onchange = (event) => {
+    const line = event.target.closest("tr");
+    choosing?.tell(`${line.dataset.id}:${event.target.checked ? "choose" : "leave"}`);
+    line.querySelector("[data-row]").focus({ preventScroll: true }); // in a box keys are taken for typing
+  };
+  const quiet = roving(parentElement, (event, row) => {
+    const box = event.key === "x" && row.closest("tr").querySelector(".tick input");
+    if (!box) return;
+    event.preventDefault();
+    box.click();
+  });
   return () => {
     watch.disconnect();
     quiet();
+    choosing?.rest();
   };
 }
