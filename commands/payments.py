@@ -92,7 +92,7 @@ def find(
     if not as_json:
         for condition, count in culprits:
             some = f"{min(count, search.COUNT_CAP)}{'+' if count > search.COUNT_CAP else ''}"
-            console.print(f"Without {filter_words.condition(condition, app.now())}: {some}.", markup=False)
+            console.print(f"Without {filter_words.condition(condition)}: {some}.", markup=False)
 
 
 def wanted_by(session: Session, person: Person, query: str, now: datetime) -> Filter:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import words
@@ -14,6 +14,7 @@ from payments.dates import SAST, Span, day_span
 from payments.errors import InvalidInput
 from payments.finding import grammar
 from payments.finding.conditions import ORIGINS, TAKEN, Filter
+from payments.finding.when import moving, still
 from payments.lifecycle import Method, Status
 from payments.live.stages import NO_CODE, NO_LINK, Stage
 from payments.selling.exchange import FOREIGN
@@ -53,16 +54,18 @@ PENDING = (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID)
         ),
         pytest.param("=150", Filter(amount_from=Money(15_000), amount_to=Money(15_000)), id="exactly"),
         pytest.param(">=$20", Filter(amount_from=Money(2_000, "USD")), id="another currency"),
-        pytest.param("paid:yesterday", Filter(paid=day_span(date(2026, 11, 24))), id="yesterday"),
+        pytest.param("paid:yesterday", Filter(paid=moving("yesterday", TODAY)), id="yesterday"),
+        pytest.param("paid:last_week", Filter(paid=moving("last-week", TODAY)), id="last week"),
+        pytest.param("created:last-month", Filter(created=moving("last-month", TODAY)), id="last month"),
+        pytest.param("created:7d", Filter(created=moving("7-days", TODAY)), id="seven days"),
         pytest.param(
-            "paid:last-week", Filter(paid=day_span(date(2026, 11, 16), date(2026, 11, 22))), id="last week"
+            "paid:last-week as-of:2026-11-24",
+            Filter(
+                paid=day_span(date(2026, 11, 16), date(2026, 11, 22)),
+                as_of=day_span(date(2026, 11, 24)).end - timedelta(microseconds=1),
+            ),
+            id="days of a past moment stand still",
         ),
-        pytest.param(
-            "created:last-month",
-            Filter(created=day_span(date(2026, 10, 1), date(2026, 10, 31))),
-            id="last month",
-        ),
-        pytest.param("created:7-days", Filter(created=day_span(date(2026, 11, 19), TODAY)), id="seven days"),
         pytest.param(
             "created:2026-02", Filter(created=day_span(date(2026, 2, 1), date(2026, 2, 28))), id="month"
         ),
@@ -101,7 +104,7 @@ def test_the_example_everybody_is_shown():
         events=("devconf",),
         statuses=PENDING,
         amount_from=Money(100_001),
-        paid=day_span(date(2026, 11, 16), date(2026, 11, 22)),
+        paid=moving("last-week", TODAY),
         methods=(Method.CASH,),
         not_statuses=(Status.WAIVED,),
     )
@@ -168,6 +171,9 @@ _TAKEN = st.lists(st.sampled_from(TAKEN), max_size=4, unique=True).map(tuple)
 _MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=SAST))
 _SPANS = st.one_of(
     st.none(),
+    st.sampled_from(("today", "yesterday", "this-week", "last-month", "30-days")).map(
+        lambda word: moving(word, TODAY)
+    ),
     st.tuples(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 400)).map(
         lambda pair: day_span(pair[0], pair[0] + timedelta(days=pair[1]))
     ),
@@ -219,7 +225,29 @@ def filters(draw: st.DrawFn) -> Filter:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "first", "last"),
+    [
+        ("today", date(2026, 11, 25), date(2026, 11, 25)),
+        ("yesterday", date(2026, 11, 24), date(2026, 11, 24)),
+        ("last-week", date(2026, 11, 16), date(2026, 11, 22)),
+        ("last-month", date(2026, 10, 1), date(2026, 10, 31)),
+        ("7-days", date(2026, 11, 19), date(2026, 11, 25)),
+    ],
+)
+def test_a_word_for_days_means_those_of_the_day_it_is_asked_on(word: str, first: date, last: date):
+    """It was written as those days, so that whoever kept *last week* kept one week for ever."""
+    wanted = grammar.read(f"paid:{word}", TODAY)
+    assert wanted.paid is not None
+    assert still(wanted.paid) == day_span(first, last)
+    assert grammar.write(wanted) == f"paid:{word}"
+    assert wanted.on_day(first) == grammar.read(f"paid:{word}", first)
+    days = Filter(paid=day_span(first, last))
+    assert days.on_day(date(2027, 1, 1)) == days
+
+
 @given(wanted=filters())
+@example(wanted=Filter(without=("-", "--x")))  # two minuses are a word
 def test_what_is_written_reads_as_the_same_filter(wanted: Filter):
     assert grammar.read(grammar.write(wanted), TODAY) == wanted
 

@@ -14,10 +14,11 @@ from payments.errors import LONGEST_TOLD
 from payments.finding import filters, search
 from payments.finding.conditions import NO_EVENT
 from payments.finding.search import Filter
+from payments.finding.when import moving
 from payments.lifecycle import Method, Status
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many, make_payment
-from tests.test_pages import component, desk, everything  # noqa: F401 - a fixture
+from tests.test_pages import all_html, component, desk, everything  # noqa: F401 - a fixture
 from ui.pieces import escape
 
 PAGE = "pages/monitor/payments.py"
@@ -217,11 +218,25 @@ def test_a_control_changes_its_part_and_leaves_the_rest(full):
     at.pills(key="groups").set_value(["Failed", "Paid"]).run()
     assert shown(at) == Filter(statuses=(Status.FAILED, Status.PAID), not_methods=(Method.CASH,))
     at.segmented_control(key="days").set_value("Yesterday").run()
-    assert shown(at).created == day_span(business_day(full.now - timedelta(days=1)))
+    assert shown(at).created == moving("yesterday", business_day(full.now))
     at.segmented_control(key="dated").set_value("Paid").run()
     assert shown(at).created is None
-    assert shown(at).paid == day_span(business_day(full.now - timedelta(days=1)))
+    assert shown(at).paid == moving("yesterday", business_day(full.now))
     assert shown(at).not_methods == (Method.CASH,)
+
+
+def test_days_say_whether_another_day_changes_them(full):
+    """*Today* became the day it was chosen on, and so did the address and the view that was saved of it."""
+    at, today = full.open(PAGE), business_day(full.now)
+    at.segmented_control(key="days").set_value("Today").run()
+    assert address(at) == {"q": "created:today"}
+    assert all_html(at).count("Created today moves with the day: now it is 23 Nov 2026.") == 2
+    at.session_state["wanted"] = Filter(created=moving("today", today - timedelta(days=1)))  # over midnight
+    at.run()
+    assert shown(at).created == moving("today", today)
+    at.segmented_control(key="days").set_value("Days…").run()
+    assert (shown(at).created, at.segmented_control(key="days").value) == (day_span(today), "Days…")
+    assert "Created 23 Nov 2026 stays these days." in all_html(at)
 
 
 def test_the_fold_tells_how_much_narrows_the_list_and_a_condition_names_the_event(full):

@@ -18,8 +18,10 @@ from payments.access import people, staff
 from payments.access.people import SYSTEM, Role
 from payments.asking.courier import Courier
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound, ProveAgain
+from payments.exports import records
 from payments.finding import views
 from payments.finding.conditions import Filter
+from payments.finding.when import moving
 from payments.lifecycle import Source
 from payments.schedules import book, links, mailing
 from payments.schedules import plan as plans
@@ -401,6 +403,21 @@ def test_a_view_goes_without_anything_that_tells_of_a_payer(world: World):
     for secret in ("Zanele", "@", "calls at night", "+27"):
         assert secret not in text
     assert world.history(schedule)[0].reference in text
+
+
+def test_a_view_of_days_that_move_goes_with_those_of_the_day_it_is_due(world: World):
+    """It went each week with the week before the view was saved. What is written down of a file stays."""
+    with world.sessions.begin() as session:
+        asked = Filter(created=moving("last-week", dates.business_day(world.now)))
+        view = views.save(session, world.maker, "New last week", asked, now=world.now)
+    schedule = world.makes(what=ViewOf(view.token, "New last week"))
+    (mail,) = world.goes(WEEK)
+    assert "end, 2 rows" in world.opens(token_in(mail)).data.decode("utf-8-sig")
+    run = world.history(schedule)[0]
+    monday = dates.business_day(run.due_at)
+    with world.sessions.read() as session:
+        record = records.get(session, world.maker, run.reference)
+    assert record.wanted == Filter(created=dates.day_span(monday - WEEK, monday - DAY))
 
 
 def test_who_of_the_desk_asked_for_a_payment_stays_inside(world: World):

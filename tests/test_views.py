@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from datetime import timedelta
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from sqlalchemy import func, select
@@ -11,10 +12,12 @@ from db.money import Money
 from payments.access import choices
 from payments.access.people import SYSTEM, Role
 from payments.access.staff import create_person
-from payments.dates import Span
+from payments.dates import Span, business_day, day_span
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.finding import search, views
+from payments.finding.filters import from_query, to_query
 from payments.finding.search import Filter
+from payments.finding.when import moving, still
 from payments.lifecycle import Status
 from payments.live.stages import Stage
 from payments.watching import standstill
@@ -50,9 +53,9 @@ def save(sessions, person, name="Unpaid", wanted=None, **other):
         return views.save(session, person, name, wanted or Filter(), **other)
 
 
-def names(sessions, person):
+def names(sessions, person, now):
     with sessions.read() as session:
-        return [view.name for view in views.list_views(session, person)]
+        return [view.name for view in views.list_views(session, person, now=now)]
 
 
 def whole_filter(now):
@@ -76,7 +79,7 @@ def test_a_view_keeps_the_whole_filter_its_order_and_its_columns(sessions, someb
     assert all(getattr(wanted, field.name) != field.default for field in fields(Filter))
     saved = save(sessions, finance, wanted=wanted, sort="amount", columns=("when", "amount"), now=now)
     with sessions.read() as session:
-        opened = views.get(session, finance, saved.token)
+        opened = views.get(session, finance, saved.token, now=now)
     assert opened == saved
     assert (opened.filter, opened.sort, opened.columns) == (wanted, "amount", ("when", "amount"))
 
@@ -86,25 +89,25 @@ def test_the_same_name_again_is_the_same_view(sessions, somebody, now):
     first = save(sessions, finance, " Unpaid  ", now=now)
     second = save(sessions, finance, "Unpaid", Filter(text="x"), now=now)
     assert (second.token, second.filter) == (first.token, Filter(text="x"))
-    assert names(sessions, finance) == ["Unpaid"]
+    assert names(sessions, finance, now) == ["Unpaid"]
 
 
 def test_a_view_is_its_owners_until_it_is_shared_with_a_role(sessions, somebody, now):
     finance, viewer = somebody(Role.FINANCE), somebody(Role.VIEWER, name="Aisha Patel")
     auditor = somebody(Role.AUDITOR, name="Ravi Naidoo")
     token = save(sessions, finance, now=now).token
-    assert names(sessions, viewer) == []
+    assert names(sessions, viewer, now) == []
     with sessions.begin() as session:
         views.share(session, finance, token, Role.VIEWER, now=now)
-    assert (names(sessions, viewer), names(sessions, auditor)) == (["Unpaid"], [])
+    assert (names(sessions, viewer, now), names(sessions, auditor, now)) == (["Unpaid"], [])
     with sessions.read() as session:
-        (view,) = views.list_views(session, viewer)
+        (view,) = views.list_views(session, viewer, now=now)
     assert (view.mine, view.owner, view.shared_with) == (False, "Sipho Dlamini", Role.VIEWER)
     with pytest.raises(NotFound), sessions.begin() as session:
         views.remove(session, viewer, token, now=now)
     with sessions.begin() as session:
         views.share(session, finance, token, None, now=now)
-    assert names(sessions, viewer) == []
+    assert names(sessions, viewer, now) == []
 
 
 def test_only_the_office_shares(sessions, somebody, now):
@@ -123,7 +126,7 @@ def test_a_shared_view_shows_whoever_opens_it_their_own_events(sessions, somebod
     seen = {}
     for person in (finance, organiser):
         with sessions.read() as session:
-            asked = views.get(session, person, token).filter
+            asked = views.get(session, person, token, now=now).filter
             seen[person.name] = [row.event_code for row in search.rows(session, person, asked)]
     assert seen == {"Sipho Dlamini": ["gala", "devconf"], "Aisha Patel": ["gala"]}
 
@@ -155,14 +158,14 @@ def test_a_view_opens_only_for_those_who_see_all_that_it_tells_of(
     token = save(sessions, author, wanted=wanted, shared_with=Role.ORGANISER, now=now).token
     with sessions.begin() as session:
         address = views.keep(session, author, wanted, now=now)
-    assert names(sessions, reader) == (["Unpaid"] if opens else [])
+    assert names(sessions, reader, now) == (["Unpaid"] if opens else [])
     for given in (token, address):
         with sessions.read() as session:
             if opens:
-                assert views.get(session, reader, given).filter == wanted
+                assert views.get(session, reader, given, now=now).filter == wanted
             else:
                 with pytest.raises(NotFound):
-                    views.get(session, reader, given)
+                    views.get(session, reader, given, now=now)
 
 
 def test_what_a_view_was_written_with_counts_not_what_its_owner_sees_later(sessions, somebody, now):
@@ -171,14 +174,52 @@ def test_what_a_view_was_written_with_counts_not_what_its_owner_sees_later(sessi
     of_one = replace(finance, events=viewer.events)
     with sessions.begin() as session:
         views.share(session, of_one, token, Role.VIEWER, now=now)
-    assert (names(sessions, of_one), names(sessions, viewer)) == (["Unpaid"], [])
+    assert (names(sessions, of_one, now), names(sessions, viewer, now)) == (["Unpaid"], [])
 
 
 def test_the_address_of_a_view_with_a_name_opens_it_for_nobody_it_is_not_shared_with(sessions, somebody, now):
     finance, admin = somebody(Role.FINANCE), somebody(Role.ADMIN, name="Aisha Patel")
     token = save(sessions, finance, shared_with=Role.VIEWER, now=now).token
     with pytest.raises(NotFound), sessions.read() as session:
-        views.get(session, admin, token)
+        views.get(session, admin, token, now=now)
+
+
+def test_days_that_were_asked_for_by_a_word_move_with_the_day_and_others_stay(sessions, somebody, now):
+    """A view of *last week* showed for ever the week before it was saved."""
+    finance, later = somebody(Role.FINANCE), now + timedelta(days=40)
+    today, that_day = business_day(now), business_day(later)
+    wanted = Filter(paid=moving("last-week", today), created=day_span(today))
+    saved = save(sessions, finance, wanted=wanted, shared_with=Role.FINANCE, now=now)
+    assert saved.filter == wanted
+    with sessions.read() as session:
+        assert views.get(session, finance, saved.token, now=now) == saved
+        opened = views.get(session, finance, saved.token, now=later)
+        assert views.list_views(session, finance, now=later) == (opened,)
+    assert opened.filter == Filter(paid=moving("last-week", that_day), created=day_span(today))
+    assert opened.filter.paid != wanted.paid
+
+
+def test_days_beside_a_past_moment_stand_still(sessions, somebody, now):
+    finance = somebody(Role.FINANCE)
+    wanted = Filter(paid=moving("last-week", business_day(now)), as_of=now)
+    token = save(sessions, finance, wanted=wanted, now=now).token
+    with sessions.read() as session:
+        opened = views.get(session, finance, token, now=now + timedelta(days=40))
+    assert opened.filter == wanted
+    assert wanted.paid == still(moving("last-week", business_day(now)))
+
+
+def test_a_release_of_before_reads_the_days_of_a_view_and_what_it_writes_holds(sessions, somebody, now):
+    """It knows no words for days: it finds the days they meant, and days of its own do not move."""
+    finance = somebody(Role.FINANCE)
+    token = save(sessions, finance, wanted=Filter(paid=moving("today", business_day(now))), now=now).token
+    with sessions.begin() as session:
+        row = session.scalars(select(SavedView)).one()
+        assert from_query(parse_qsl(row.query)) == Filter(paid=day_span(business_day(now)))
+        own = Filter(paid=day_span(business_day(now) - timedelta(days=3)))
+        row.query = urlencode(to_query(own))
+    with sessions.read() as session:
+        assert views.get(session, finance, token, now=now).filter == own
 
 
 def test_a_removed_view_is_gone_and_each_change_is_audited(sessions, somebody, now):
@@ -187,7 +228,7 @@ def test_a_removed_view_is_gone_and_each_change_is_audited(sessions, somebody, n
     with sessions.begin() as session:
         views.remove(session, finance, token, now=now)
     with pytest.raises(NotFound), sessions.read() as session:
-        views.get(session, finance, token)
+        views.get(session, finance, token, now=now)
     with sessions.read() as session:
         told = session.scalars(
             select(AuditEntry.action).where(AuditEntry.action.like("%_view")).order_by(AuditEntry.id)
@@ -209,7 +250,7 @@ def test_an_address_gets_a_token_that_nobody_guesses_and_the_same_question_the_s
         tokens = [views.keep(session, viewer, Filter(text=text), now=now) for text in ("a", "b", "a")]
     assert tokens[0] == tokens[2] != tokens[1]
     assert all(len(token) == 16 for token in tokens)
-    assert names(sessions, viewer) == []
+    assert names(sessions, viewer, now) == []
 
 
 def test_views_without_a_name_make_room_for_newer_ones(sessions, somebody, now, monkeypatch):

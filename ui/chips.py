@@ -22,8 +22,8 @@ def event_names(person: Person) -> dict[str, str]:
 
 def told_conditions(person: Person, some: Iterable[Filter]) -> list[str]:
     """Conditions as the bar tells them."""
-    names, now = event_names(person), bootstrap.app().now()
-    return [filter_words.condition(one, now, names) for one in some]
+    names = event_names(person)
+    return [filter_words.condition(one, names) for one in some]
 
 
 def chips(wanted: Filter, names: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ def chips(wanted: Filter, names: Mapping[str, str]) -> None:
     with st.container(horizontal=True, gap="small", key="chips"):
         for number, condition in enumerate(conditions):
             st.button(
-                escape(filter_words.condition(condition, bootstrap.app().now(), names)),
+                escape(filter_words.condition(condition, names)),
                 key=f"chip_{number}",
                 icon=":material/close:",
                 help="Take this away",

@@ -425,8 +425,8 @@ def _state(view: ExportView) -> str:
 
 def _wanted(wanted: Filter, names: Mapping[str, str]) -> str:
     """What was asked for, in words; a payer's own are not told."""
-    now, conditions = bootstrap.app().now(), filters.conditions(filters.public_part(wanted))
-    told = [filter_words.condition(one, now, names) for one in conditions]
+    conditions = filters.conditions(filters.public_part(wanted))
+    told = [filter_words.condition(one, names) for one in conditions]
     told += ["words that are not told here"] if filters.private_part(wanted) != Filter() else []
     told += [f"as it stood {moment(wanted.as_of)}"] if wanted.as_of else []
     return " · ".join(told) or "All payments"

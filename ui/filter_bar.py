@@ -15,18 +15,19 @@ import words
 from payments import dates
 from payments.access.people import Person
 from payments.errors import InvalidInput
-from payments.finding import filters, grammar, search
+from payments.finding import filters, grammar, search, when
 from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
 from payments.live.stages import Stage
 from payments.selling.exchange import FOREIGN
 from ui import wish
 from ui.chips import chips, event_names
+from ui.pieces import plain
 from ui.wish import hold, together
 from words import filters as filter_words
 
 ANY_DAY, OWN_DAYS = "Any day", "Days…"
-DAYS = [ANY_DAY, "Today", "Yesterday", "7 days", "30 days", OWN_DAYS]
+DAYS = [ANY_DAY, *filter_words.PRESETS, OWN_DAYS]
 STATE = st.session_state
 
 
@@ -34,7 +35,8 @@ def filter_bar(person: Person) -> Filter | None:
     """What is wished for; None after a sentence that says what of it cannot be read."""
     today = dates.business_day(bootstrap.app().now())
     wish.arrive(person, today)
-    wanted: Filter = STATE.wanted
+    wanted: Filter = STATE.wanted.on_day(today)
+    STATE.wanted = wanted
     names = event_names(person)
     shut = "" if STATE.get("filters_open") else "_shut"  # a phone's: where there is room, all is there
     left, right = st.columns([3, 2])
@@ -132,17 +134,16 @@ def _day_bar(wanted: Filter, today: date) -> None:
     """Days of creation; those of payment or of the payout when only such are wished for."""
     field = _dated_field(wanted)
     span: dates.Span | None = getattr(wanted, field)
-    presets = {choice: filter_words.days_of(choice, today) for choice in DAYS[1:-1]}
+    presets = {choice: filter_words.days_of(choice, today) for choice in filter_words.PRESETS}
     STATE.days = next((choice for choice, days in presets.items() if span and days == span), None) or (
         OWN_DAYS if span or STATE.pop("own_days_next", False) else ANY_DAY
     )
 
     def chosen() -> None:
-        STATE.own_days_next = STATE.days == OWN_DAYS
         if STATE.days != OWN_DAYS:
             _change(**{field: presets.get(STATE.days)})
-        else:
-            _change(**{field: presets["7 days"]} if span is None else {})
+        else:  # from here on they are these days, until others are chosen
+            _change(**{field: when.still(span or presets["7 days"])})
             STATE.own_days_next = True
 
     st.segmented_control(
@@ -263,6 +264,8 @@ def _dated(wanted: Filter) -> None:
         key="dated",
         on_change=turned,
     )
+    for told in filter_words.days_kept(wanted):
+        plain(told, "faint")
 
 
 def _leave_out(wanted: Filter, categories: tuple[str, ...], organisers: tuple[str, ...]) -> None:

@@ -164,7 +164,7 @@ def _begins(title: str, query: str) -> bool:
 
 
 def _views(session: Any, person: Person, query: str) -> Iterator[Item]:
-    for view in views.list_views(session, person):
+    for view in views.list_views(session, person, now=bootstrap.app().now()):
         if fold(query) in fold(view.name or ""):
             whose = "yours" if view.mine else f"shared by {view.owner}"
             yield Item(f"view:{view.token}", "Saved views", view.name or "", "bookmark", whose)

@@ -6,6 +6,7 @@ import streamlit as st
 
 import bootstrap
 import words
+from payments import dates
 from payments.access import choices
 from payments.access.people import Action, Person, Role
 from payments.errors import NotFound, PaymentsError
@@ -17,6 +18,7 @@ from ui.payments_list import COLUMNS, HANDLE, USUAL
 from ui.pieces import plain, problem
 from ui.sharing import copy_button
 from ui.wish import address, hold
+from words import filters as filter_words
 
 LIST = "payments"
 
@@ -28,7 +30,7 @@ def arrive(person: Person) -> None:
         return
     try:
         with bootstrap.app().sessions.read() as session:
-            _hold(views.get(session, person, token))
+            _hold(views.get(session, person, token, now=bootstrap.app().now()))
     except NotFound as error:
         del st.query_params["view"]
         if not {"q", "kept"} & set(st.query_params):  # what else the address says holds without the view
@@ -38,7 +40,7 @@ def arrive(person: Person) -> None:
 def leave(wanted: Filter) -> None:
     """After the filter bar: another filter than the view's is no longer that view."""
     view: View | None = st.session_state.get("view_open")
-    if view is not None and view.filter != wanted:
+    if view is not None and view.filter.on_day(dates.business_day(bootstrap.app().now())) != wanted:
         for key in ("view_open", "view_token"):
             st.session_state.pop(key, None)
         st.query_params.pop("view", None)
@@ -91,7 +93,7 @@ def columns_popover(person: Person) -> None:
 
 def views_popover(person: Person, wanted: Filter) -> None:
     with bootstrap.app().sessions.read() as session:
-        kept = views.list_views(session, person)
+        kept = views.list_views(session, person, now=bootstrap.app().now())
     now: View | None = st.session_state.get("view_open")
     label = now.name if now and now.name else "Views"
     with st.popover(label.replace("[", "(").replace("]", ")"), icon=":material/bookmark:"):
@@ -143,6 +145,8 @@ def _save_form(person: Person, wanted: Filter) -> None:
             "Save what is filtered now as", key="view_name", max_chars=60,
             placeholder="A name that you have again replaces that view",
         )  # fmt: skip
+        for told in filter_words.days_kept(wanted):
+            plain(told, "faint")
         role = None
         if person.may(Action.RECORD):
             if filters.private_part(wanted) != Filter():

@@ -86,8 +86,9 @@ def _what(person: Person, was: Plan | None) -> tuple[ReportOf | ViewOf | None, t
 
 
 def _view(person: Person, was: ViewOf | None) -> ViewOf | None:
-    with bootstrap.app().sessions.read() as session:
-        names = {one.token: one.name or "" for one in views.list_views(session, person)}
+    app = bootstrap.app()
+    with app.sessions.read() as session:
+        names = {one.token: one.name or "" for one in views.list_views(session, person, now=app.now())}
     if not names:
         return None
     tokens = list(names)

@@ -93,7 +93,7 @@ def _read(person: Person, asked: Mapping[str, str], today: date) -> Filter:
         return public
     try:
         with bootstrap.app().sessions.read() as session:
-            private = views.get(session, person, asked["kept"]).filter
+            private = views.get(session, person, asked["kept"], now=bootstrap.app().now()).filter
     except NotFound as error:
         raise InvalidInput("What was searched for does not stand in this address. Type it again.") from error
     return replace(public, text=private.text or public.text, without=private.without or public.without)

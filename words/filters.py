@@ -1,7 +1,7 @@
 """The filter bar's words, which stand in the URL as well: what a filter asks for, in plain English."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import words
 from db.money import Money
@@ -20,6 +20,8 @@ GROUPS: Mapping[str, tuple[Status, ...]] = {
 }
 #: A group as a condition tells it, where its name is also that of one status in it.
 _GROUP_TOLD = {words.OUTCOME[Outcome.WAITING].word: "Waiting for money"}
+#: Days that move, as the bar offers them.
+PRESETS = ("Today", "Yesterday", "7 days", "30 days")
 #: What needs a person, and the field of Filter that finds it.
 TROUBLES: Mapping[str, str] = {
     "Needs a decision": "attention",
@@ -38,7 +40,7 @@ def trouble_query(item: AttentionItem) -> dict[str, str]:
     return filters.page_query(item.filter) if item.page == "payments" and item.filter else {}
 
 
-def condition(one: Filter, now: datetime, events: Mapping[str, str] = {}) -> str:
+def condition(one: Filter, events: Mapping[str, str] = {}) -> str:
     """One condition of a filter, as a few words; events by their names, where those are known."""
     if one.text or one.without:
         return f"Not “{one.without[0]}”" if one.without else f"“{one.text}”"
@@ -46,7 +48,7 @@ def condition(one: Filter, now: datetime, events: Mapping[str, str] = {}) -> str
         return _amounts(one.amount_from, one.amount_to)
     for name in filters.DAYS:
         if (span := getattr(one, name)) is not None:
-            return f"{name.title()} {days_told(span, now)}"
+            return f"{name.title()} {days_told(span)}"
     if one.taken:
         return "Has money" if one.taken == TAKEN else f"Money by {_listed_ways(one.taken)}"
     for word, flag in TROUBLES.items():
@@ -120,28 +122,35 @@ def value_of(field: str, value: str) -> str:
     return f"{_FIELD[bare]}: {_value(bare, value)}"
 
 
-def days_told(span: dates.Span, now: datetime) -> str:
-    """``today``, ``yesterday``, ``12–14 Mar 2026``; moments where it is no whole days."""
+def days_told(span: dates.Span) -> str:
+    """``last week``, ``the last 7 days``, ``12–14 Mar 2026``; moments where it is no whole days."""
+    if isinstance(span, when.Moving):
+        several, _, days = span.word.partition("-")
+        return f"the last {several} {days}" if several.isdigit() else span.word.replace("-", " ")
+    return _stand_told(span)
+
+
+def days_kept(wanted: Filter) -> list[str]:
+    """Of the days that are asked for: whether another day changes them, and which they are."""
+    asked = ((name, getattr(wanted, name)) for name in filters.DAYS)
+    return [
+        f"{name.title()} {days_told(span)} moves with the day: now it is {_stand_told(span)}."
+        if isinstance(span, when.Moving)
+        else f"{name.title()} {days_told(span)} stays these days."
+        for name, span in asked
+        if span is not None
+    ]
+
+
+def _stand_told(span: dates.Span) -> str:
     first, last = dates.business_day(span.start), dates.business_day(span.end - timedelta(microseconds=1))
-    if dates.day_span(first, last) != span:
+    if dates.day_span(first, last) != when.still(span):
         return f"{dates.say_moment(span.start)} – {dates.say_moment(span.end)}"
-    today = dates.business_day(now)
-    if first == last and (today - first).days in (0, 1):
-        return ("today", "yesterday")[(today - first).days]
     if when.is_open(first):
         return f"up to {dates.say_days(last, last)}"
     return f"since {dates.say_days(first, first)}" if when.is_open(last) else dates.say_days(first, last)
 
 
-def days_of(choice: str, today: date) -> dates.Span | None:
-    """The span of a preset; None for any time."""
-    match choice:
-        case "Today":
-            return dates.day_span(today)
-        case "Yesterday":
-            return dates.day_span(today - timedelta(days=1))
-        case "7 days":
-            return dates.day_span(today - timedelta(days=6), today)
-        case "30 days":
-            return dates.day_span(today - timedelta(days=29), today)
-    return None
+def days_of(preset: str, today: date) -> dates.Span:
+    """The days of one of ``PRESETS``."""
+    return when.moving(preset.lower().replace(" ", "-"), today)

@@ -29,6 +29,7 @@ class SavedView(Base):
     shared_with: Mapped[str | None] = mapped_column(String(12))  # a role
     created_at: Mapped[datetime]
     used_at: Mapped[datetime]
+    moving: Mapped[str | None]  # the words of days in ``query`` that move with the day
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
+from payments import dates
 from payments.access.people import Action, Person
 from payments.errors import InvalidInput
 from payments.finding import as_of, filters, needle, search
@@ -188,6 +189,7 @@ def found(wanted: Filter) -> None:
     """The list, drawn anew when something changed; filter, page and scroll stay. While a later page is
     read, payments that arrive do not push its rows on."""
     here = ui.require(Action.SEE, active=False)
+    wanted = wanted.on_day(dates.business_day(app.now()))
     if st.session_state.pop("payment_picked", False):
         st.rerun()
     line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")

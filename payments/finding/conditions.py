@@ -6,7 +6,7 @@ sum goes through, and an empty set of events means nothing at all.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -37,7 +37,7 @@ from payments.access.people import Action, Person, check
 from payments.dates import Span
 from payments.deciding.cases import Decision, Reason
 from payments.errors import InvalidInput
-from payments.finding import as_of, needle
+from payments.finding import as_of, needle, when
 from payments.finding.by_index import FEW_EVENTS, Where, has
 from payments.finding.needle import Way, literals
 from payments.lifecycle import Status
@@ -73,7 +73,8 @@ class Filter:
     ``text`` is anything somebody may know of a payment, with ``"words that stand together"`` in quotation
     marks; ``without`` are words it must not have. Of several statuses, methods, events … one must fit, and
     none of the ``not_`` ones; a payment without a method has none of them. ``events`` are codes,
-    ``categories`` and ``organisers`` names. Hashable: it keys caches.
+    ``categories`` and ``organisers`` names. Days may be ``when.Moving``, as of the day this was read on;
+    beside ``as_of`` they stand still. Hashable: it keys caches.
     """
 
     text: str = ""
@@ -111,6 +112,21 @@ class Filter:
     not_origins: tuple[str, ...] = ()
     not_quoted: tuple[str, ...] = ()
     as_of: datetime | None = None  # all of it as it stood then; ``as_of.read`` opens a session on that
+
+    def __post_init__(self) -> None:
+        if self.as_of is not None:  # days that moved on would leave the moment behind
+            for name in DAYS:
+                if isinstance(span := getattr(self, name), when.Moving):
+                    object.__setattr__(self, name, when.still(span))
+
+    def on_day(self, today: date) -> "Filter":
+        """The same question on this day."""
+        moved = {
+            name: when.on_day(span, today)
+            for name in DAYS
+            if isinstance(span := getattr(self, name), when.Moving)
+        }
+        return replace(self, **moved) if moved else self  # type: ignore[arg-type]
 
 
 def words_part(wanted: Filter) -> Filter:

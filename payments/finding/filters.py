@@ -8,17 +8,18 @@ from datetime import date, datetime
 from db.money import NBSP, Money
 from payments.dates import Span
 from payments.errors import InvalidInput
-from payments.finding import grammar
+from payments.finding import grammar, when
 from payments.finding.conditions import DAYS, ORIGINS, TAKEN, Filter, minus, words_part
 from payments.finding.conditions import parts as conditions
 from payments.finding.search import parse
+from payments.finding.when import Moving
 from payments.lifecycle import Method, Status
 from payments.live.stages import Stage
 from payments.references import readings
 from payments.selling.exchange import FOREIGN
 
 __all__ = [
-    "DAYS", "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "page_query",
+    "DAYS", "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "moving", "page_query",
     "private_part", "public_part", "to_query", "words_part",
 ]  # fmt: skip
 
@@ -53,7 +54,8 @@ _SEVERAL = {
 
 
 def to_query(wanted: Filter) -> list[tuple[str, str]]:
-    """Names and values; what is not wished is not there."""
+    """Names and values; what is not wished is not there. Days stand still in it: a record of what was asked
+    for says which they were. ``moving`` has the words of those that move."""
     pairs = [("text", wanted.text)] if wanted.text else []
     pairs += [(name, str(value)) for name, field in _SEVERAL.items() for value in getattr(wanted, field)]
     pairs += [("mode", wanted.mode)] if wanted.mode else []
@@ -67,8 +69,15 @@ def to_query(wanted: Filter) -> list[tuple[str, str]]:
     return pairs + [(name, "yes") for name in FLAGS if getattr(wanted, name)]
 
 
-def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
-    """The filter these names and values mean. Raises InvalidInput: half a filter shows too much."""
+def moving(wanted: Filter) -> dict[str, str]:
+    """The words of days that move, by what they are the days of."""
+    spans = ((name, getattr(wanted, name)) for name in DAYS)
+    return {name: span.word for name, span in spans if isinstance(span, Moving)}
+
+
+def from_query(pairs: Iterable[tuple[str, str]], today: date | None = None) -> Filter:
+    """The filter these names and values mean; where ``today`` is told, days may be words that move with it.
+    Raises InvalidInput: half a filter shows too much."""
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
@@ -80,7 +89,7 @@ def from_query(pairs: Iterable[tuple[str, str]]) -> Filter:
         return Filter(
             text=parse(single.pop("text", "")).text,
             **{name: _values(name, given) for name, given in several.items()},  # type: ignore[arg-type]
-            **{name: _field(name, text) for name, text in single.items()},  # type: ignore[arg-type]
+            **{name: _field(name, text, today) for name, text in single.items()},  # type: ignore[arg-type]
         )
     except (ValueError, TypeError) as error:
         raise InvalidInput(_UNREADABLE) from error
@@ -112,13 +121,15 @@ def _taken(word: str) -> str:
     return word
 
 
-def _field(name: str, text: str) -> Money | Span | datetime | bool | str:
+def _field(name: str, text: str, today: date | None) -> Money | Span | datetime | bool | str:
     first, _, second = text.partition(" ")
     if name == "as_of":
         return _aware(text)
     if name in ("amount_from", "amount_to"):
         return Money(int(first), second)
     if name in DAYS:
+        if today is not None and not second:
+            return when.moving(text, today)
         return Span(_aware(first), _aware(second))
     if name == "mode" and text in ("demo", "live"):
         return text

@@ -353,7 +353,7 @@ _LIKE: Mapping[str, str] = {
 
 def _parts(wanted: Filter) -> Iterator[str]:
     yield from _text(wanted.text)
-    yield from (f"-{_word(word)}" for word in wanted.without)
+    yield from (f'-"{word}"' if word.startswith("-") else f"-{_word(word)}" for word in wanted.without)
     for minus in ("", "-"):
         for key, (field, _) in _SEVERAL.items():
             values = getattr(wanted, f"{'not_' if minus else ''}{field}")

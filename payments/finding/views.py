@@ -2,6 +2,7 @@
 
 A view shows whoever opens it the payments of their own events only: it holds the question, never rows.
 What is searched for may be a payer's name, so the address of a list carries a view's token in its place.
+Days that were asked for by a word move with the day: *last week* is the week before it is opened.
 The question itself may tell of a payer or an event. So a view opens for its owner, and for those only who see
 every event and category that it names and, when it holds words that may be a payer's, every event that its
 owner saw when it was written.
@@ -10,13 +11,14 @@ owner saw when it was written.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import PersonRow, SavedView
+from payments import dates
 from payments.access import people
 from payments.access.people import Action, Person, Role, check
 from payments.books import audit
@@ -67,15 +69,17 @@ def save(
     row = session.scalar(
         select(SavedView).where(SavedView.owner_id == person.id, SavedView.name == title)
     ) or _new(session, person, now, name=title)
-    row.query, row.scope, row.sort = _written(filter), people.scope_text(person.events), sort
+    row.query, row.moving = _written(filter), _moving(filter)
+    row.scope, row.sort = people.scope_text(person.events), sort
     row.columns, row.shared_with, row.used_at = ",".join(columns), shared_with, now
     session.flush()
     audit.record(session, person, "save_view", title, now=now, shared_with=shared_with)
-    return _view(row, person.name, person)
+    return _view(row, person.name, person, filter)
 
 
 def keep(session: Session, person: Person, filter: Filter, *, sort: str = "", now: datetime) -> str:  # noqa: A002
-    """A token that stands for this filter in an address. The same filter again has the same token."""
+    """A token that stands for this filter in an address, its days as they are. The same filter again has the
+    same token."""
     check(person, Action.SEE)
     query, scope = _written(filter), people.scope_text(person.events)
     unnamed = (SavedView.owner_id == person.id, SavedView.name.is_(None))
@@ -94,22 +98,23 @@ def keep(session: Session, person: Person, filter: Filter, *, sort: str = "", no
     return row.token
 
 
-def get(session: Session, person: Person, token: str) -> View:
-    """The view of an address. Raises NotFound for one that is gone, and for one that is not theirs to open:
-    whoever was given an address learns nothing from which of both it is."""
+def get(session: Session, person: Person, token: str, *, now: datetime) -> View:
+    """The view of an address, as of today. Raises NotFound for one that is gone, and for one that is not
+    theirs to open: whoever was given an address learns nothing from which of both it is."""
     check(person, Action.SEE)
     found = session.execute(_with_owner().where(SavedView.token == token)).first()
-    if found is None or not _opens(session, person, found[0]):
+    view = None if found is None else _opened(session, person, *found, now)
+    if view is None:
         raise NotFound("There is no such view for you. Its owner may have removed it, or not shared it.")
-    return _view(found[0], found[1], person)
+    return view
 
 
-def list_views(session: Session, person: Person) -> tuple[View, ...]:
+def list_views(session: Session, person: Person, *, now: datetime) -> tuple[View, ...]:
     """Somebody's own named views and those shared with their role that they may open, by name."""
     check(person, Action.SEE)
     theirs = or_(SavedView.owner_id == person.id, SavedView.shared_with == person.role)
     rows = session.execute(_with_owner().where(SavedView.name.is_not(None), theirs))
-    views = [_view(row, owner, person) for row, owner in rows if _opens(session, person, row)]
+    views = [view for row, owner in rows if (view := _opened(session, person, row, owner, now)) is not None]
     return tuple(sorted(views, key=lambda view: ((view.name or "").casefold(), view.token)))
 
 
@@ -131,17 +136,24 @@ def remove(session: Session, person: Person, token: str, *, now: datetime) -> No
 # -- whose --------------------------------------------------------------------------------------------
 
 
-def _opens(session: Session, person: Person, row: SavedView) -> bool:
+def _opened(session: Session, person: Person, row: SavedView, owner: str, now: datetime) -> View | None:
+    """The view; None where it is not theirs to open."""
+    wanted = _filter(row, dates.business_day(now))
+    return _view(row, owner, person, wanted) if _opens(session, person, row, wanted) else None
+
+
+def _opens(session: Session, person: Person, row: SavedView, wanted: Filter) -> bool:
     """Its owner always; of a view with a name, only the role it is shared with."""
     if row.owner_id == person.id:
         return True
     if row.name is not None and row.shared_with != person.role:
         return False
-    return person.events is None or _tells_nothing_new(session, person, person.events, row)
+    return person.events is None or _tells_nothing_new(session, person, person.events, row, wanted)
 
 
-def _tells_nothing_new(session: Session, person: Person, seen: frozenset[int], row: SavedView) -> bool:
-    wanted = _filter(row)
+def _tells_nothing_new(
+    session: Session, person: Person, seen: frozenset[int], row: SavedView, wanted: Filter
+) -> bool:
     if filters.private_part(wanted) != Filter():
         covers = people.scope_of(row.scope)
         if covers is None or not covers <= seen:
@@ -188,15 +200,25 @@ def _written(wanted: Filter) -> str:
     return urlencode(filters.to_query(wanted))
 
 
-def _filter(row: SavedView) -> Filter:
-    return filters.from_query(parse_qsl(row.query))
+def _moving(wanted: Filter) -> str | None:
+    """The words of days that move, each by the days in ``query`` that it stands for: where a release of
+    before wrote others there, the word holds no more."""
+    word_of = filters.moving(wanted)
+    days = [(name, value) for name, value in filters.to_query(wanted) if name in word_of]
+    return urlencode([(f"{name} {value}", word_of[name]) for name, value in days]) or None
 
 
-def _view(row: SavedView, owner: str, person: Person) -> View:
+def _filter(row: SavedView, today: date) -> Filter:
+    word_for = dict(parse_qsl(row.moving or ""))
+    pairs = [(name, word_for.get(f"{name} {value}", value)) for name, value in parse_qsl(row.query)]
+    return filters.from_query(pairs, today)
+
+
+def _view(row: SavedView, owner: str, person: Person, wanted: Filter) -> View:
     return View(
         token=row.token,
         name=row.name,
-        filter=_filter(row),
+        filter=wanted,
         sort=row.sort,
         columns=tuple(row.columns.split(",")) if row.columns else (),
         owner=owner,

@@ -1,9 +1,11 @@
 """Days and moments as people write them, and back: ``yesterday``, ``2026-11``, ``2026-11-23T14:05``.
 
-``read_span(span_words(span)) == span`` for every span, and so for moments.
+``read_span(span_words(span)) == span`` for every span of the same day, and so for moments.
 """
 
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from payments.dates import SAST, Span, business_day, day_span
@@ -14,14 +16,43 @@ _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 #: What a moment of the last of a day is away from the next day.
 _LEAST = timedelta(microseconds=1)
 _ZONE = "SAST"
+_SEVERAL = re.compile(r"([1-9][0-9]{0,3})-?d(?:ays)?")
+
+
+@dataclass(frozen=True)
+class Moving(Span):
+    """Days that a word such as ``last-week`` means on one day: on another one it means others."""
+
+    word: str
+
+
+def moving(word: str, today: date) -> Moving:
+    """The days of a word. Raises ValueError for one that does not move."""
+    plain = word.replace("_", "-")
+    if several := _SEVERAL.fullmatch(plain):
+        plain = f"{several[1]}-days"
+    if (days := _preset(plain, today)) is None:
+        raise ValueError(word)
+    span = day_span(*days)
+    return Moving(span.start, span.end, plain)
+
+
+def on_day(span: Span, today: date) -> Span:
+    """What it means on this day."""
+    return moving(span.word, today) if isinstance(span, Moving) else span
+
+
+def still(span: Span) -> Span:
+    """The same days, which do not move any more."""
+    return Span(span.start, span.end)
 
 
 def read_span(word: str, key: str, today: date) -> Span:
     """``last-week``, ``2026-11``, ``2026-11-01..2026-11-23`` ``..2026-11-23``, or moments; ``key`` is
     what is asked for so. Raises InvalidInput.
     """
-    if (days := _preset(word, today)) is not None:
-        return day_span(*days)
+    with suppress(ValueError):
+        return moving(word, today)
     left, dots, right = word.partition("..")
     try:
         if "t" in word:
@@ -40,7 +71,10 @@ def read_span(word: str, key: str, today: date) -> Span:
 
 
 def span_words(span: Span) -> str:
-    """``2026-11-23``, ``2026-11-01..2026-11-23``, ``2026-11-01..``, or moments: by the clock here."""
+    """``last-week``, ``2026-11-23``, ``2026-11-01..2026-11-23``, ``2026-11-01..``, or moments: by the clock
+    here."""
+    if isinstance(span, Moving):
+        return span.word
     start, end = span.start.astimezone(SAST), span.end.astimezone(SAST)
     first, last = business_day(span.start), business_day(span.end) - timedelta(days=1)
     if last >= first and day_span(first, last) == span:
@@ -101,7 +135,7 @@ def _preset(word: str, today: date) -> tuple[date, date] | None:
         "this-year": _days(f"{today.year:04d}"),
         "last-year": _days(f"{today.year - 1:04d}"),
     }
-    if (several := re.fullmatch(r"([1-9][0-9]{0,3})-?d(?:ays)?", word)) is not None:
+    if (several := _SEVERAL.fullmatch(word)) is not None:
         return today - timedelta(days=int(several[1]) - 1), today
     return days.get(word.replace("_", "-"))
 

@@ -209,7 +209,7 @@ PLAIN: Mapping[str, str] = {
     "refund_runs": "state sum_currency", "refunds": "method amount_currency source_reference",
     "registration_files": "file sha256 headings meant", "registration_rows": "outcome reference",
     "registrations": "reference", "reminder_plans": "days quiet_from quiet_until", "reminders": "outcome",
-    "reversals": "amount_currency", "saved_views": "token name scope sort columns shared_with",
+    "reversals": "amount_currency", "saved_views": "moving token name scope sort columns shared_with",
     "schedule_links": "token_hash", "schedule_openings": "what",
     "schedule_runs": "state reference file_name media_type sha256", "schedules": "scope state",
     "sessions": "token_hash", "sheet_payments": "reference", "sheet_rows": "outcome",

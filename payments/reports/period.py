@@ -76,7 +76,7 @@ def read(word: str, today: date) -> Period:
     if span is None or " " in word:
         raise InvalidInput("Choose the days of the report.")
     first, last = business_day(span.start), business_day(span.end - timedelta(microseconds=1))
-    if day_span(first, last) != span or last - first > _LONGEST:
+    if day_span(first, last) != when.still(span) or last - first > _LONGEST:
         raise InvalidInput("A report is about whole days, ten years at most. Choose the first and the last.")
     return Period(first, last)
 

@@ -199,7 +199,7 @@ def checked(session: Session, person: Person, plan: Plan, outside: Outside, *, n
             raise InvalidInput(f"“{title_of(good.what)}” is of one event. Choose the event.")
         if good.what.event:
             events.event_row(session, person, good.what.event)
-    elif not views.get(session, person, good.what.token).name:
+    elif not views.get(session, person, good.what.token, now=now).name:
         raise InvalidInput("Save the view under a name first: the name tells those who get it what it is.")
     return good
 

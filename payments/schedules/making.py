@@ -116,7 +116,7 @@ class Scheduler:
             return Made(paper.reference, paper.file, paper)
         layout = Layout(Format(plan.format), COLUMNS_OF_VIEWS, opening=True, ending=True)
         with self._sessions.begin() as session:
-            wanted = views.get(session, maker, plan.what.token).filter
+            wanted = views.get(session, maker, plan.what.token, now=due_at).filter
             asked_for = records.ask(session, maker, wanted, layout, demo=self._outside.demo, now=now)
         data = self._written(maker, asked_for.reference, now)
         return Made(asked_for.reference, File(asked_for.file_name, _media(plan.format), data), None)
