@@ -85,6 +85,31 @@ def test_the_groups_of_a_phone_number_mean_nothing_alone():
     }
 
 
+@pytest.mark.parametrize(
+    "typed", ["082", "0825", "082 5", "(082) 5", "00 27 82", "00 27 82 5", "+27 (0)82 5"]
+)
+def test_a_phone_number_is_found_while_it_is_typed_from_its_start(typed: str):
+    """The list was empty from 082 on until 082 19 was typed."""
+    other = [(2, "\n+27610825000\n", 0, "", "+27610825000", 1)]
+    known = (1, "\nthandi\n+27825550417\n", 0, "", "+27825550417", 1)
+    ways = needle.read(typed, {}, PREFIXES).ways
+    assert any(needle.fitting(way, [known]) for way in ways)
+    begun = needle.Way(words=((next(way.words[0][0] for way in ways if way.words[0][0].startswith("\n+")),),))
+    assert needle.fitting(begun, other) == []
+
+
+@pytest.mark.parametrize("typed", ["0", "08", "00", "0027", "+27", "0.82", "0.825", "+27 8"])
+def test_too_little_of_a_number_is_none_that_begins_so(typed: str):
+    ways = needle.read(typed, {}, PREFIXES).ways
+    assert not any(
+        one.startswith("\n+") and len(one) > 5 for way in ways for some in way.words for one in some
+    )
+
+
+def test_a_number_from_abroad_begins_with_its_own_country():
+    assert needle.Way(words=(("\n+442",),)) in needle.read("0044 2", {}, PREFIXES).ways
+
+
 @given(
     words=st.lists(st.text("abmox417 -'\"", min_size=1, max_size=7), min_size=1, max_size=3),
     around=st.sampled_from(["\n{}\n", "\na {} b\n", "\na-{}-b\n", "\na{}b\n", "\n{}b\n", "\na{}\n"]),
@@ -105,6 +130,7 @@ def test_what_stands_on_top_is_among_what_was_found(words: list[str], around: st
         pytest.param("REG 7K2MPQ", "DEMO_REG_7K2MPQ6", True, id="separators aside"),
         pytest.param("082 194 0417", "+27821940417", True, id="a phone number as said here"),
         pytest.param('"van der"', "Pieter van der Merwe", True, id="words that stand together"),
+        pytest.param("082 5", "+27825550417", True, id="one that is still typed"),
         pytest.param("zanele", "Thandéka Nkosi", False, id="something else"),
         pytest.param("", "Thandéka Nkosi", False, id="nothing"),
     ],

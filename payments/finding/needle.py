@@ -18,6 +18,10 @@ AnyOf = tuple[str, ...]
 #: Words that may also be an event or an amount: each doubles the ways. Beyond so many, they are words only
 #: together with the event, payment by payment.
 _DOUBLING = 3
+#: A number is looked for anywhere from so many digits on.
+_NUMBER = 4
+#: What is not kept of a phone number, before those digits that are.
+_NOT_KEPT = re.compile(r"^(?:(?:\+|00)270?|\+|0+)")
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,19 @@ def read(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> Meani
     """What a text may mean. ``events``: folded code and name by id; ``prefixes``: of references."""
     plain = fold(text)
     if '"' in plain:
-        squeezed, repaired, minors = [], [], []
+        squeezed, begun, repaired, minors = [], [], [], []
     else:
         squeezed, minors = _squeezed(plain), [Way(minor=minor) for minor in _amount(plain)]
+        begun = [Way(words=((f"\n{number}",),)) for number in _begun(plain)]
         repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
     words = (plain,) if _is_number(plain) else phrases(plain)
-    ways = [*_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed)]
+    ways = [*_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed), *begun]
     numbers = _numbers(words, squeezed)
     phones = [Way(words=(_ends(numbers),), phones=numbers)] if numbers else []
     as_money = re.search(r"[r.,]", plain)
     sure = [*minors, *phones] if as_money else [*phones, *minors]
     others = [Way(words=(_ends(numbers),))] if numbers else []
-    surest = [*repaired, *sure, *_whole_words(words, squeezed), *others]
+    surest = [*repaired, *sure, *begun, *_whole_words(words, squeezed), *others]
     return Meaning(tuple(dict.fromkeys([*ways, *minors, *repaired])), tuple(surest))
 
 
@@ -171,11 +176,27 @@ def _squeezed(text: str) -> list[str]:
 
     Numbers are kept as +27821234567, so a leading 0, 00 or +27 (0) is not looked for.
     """
-    bare = re.sub(r"[\s_\-.()/]+", "", text)
+    bare = _bare(text)
     if re.fullmatch(r"\+?[0-9]{4,15}", bare):
-        national = re.sub(r"^(?:(?:\+|00)270?|\+|0+)", "", bare)
-        return [bare, national] if len(national) >= 4 else [bare]
+        national = _NOT_KEPT.sub("", bare)
+        return [bare, national] if len(national) >= _NUMBER else [bare]
     return [bare] if len(bare) >= 4 and any(char.isdigit() for char in bare) else []
+
+
+def _begun(text: str) -> list[str]:
+    """How a phone number is kept that is being typed from its start: what stands behind its 0 is still too
+    short to be looked for anywhere. From two digits on, so that the list does not empty meanwhile."""
+    bare = _bare(text)
+    if not re.fullmatch(r"(?:\+|0)[0-9]+", bare) or re.match(r"0[.,]", text):  # cents
+        return []
+    abroad = re.match(r"(?:\+|00)(?!2?7?$|27)", bare)
+    short = _NOT_KEPT.sub("", bare)
+    number = f"+{short}" if abroad else f"+27{short}"
+    return [number] if 2 <= len(short) < _NUMBER and number != bare else []
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\s_\-.()/]+", "", text)
 
 
 def _is_number(text: str) -> bool:
@@ -214,11 +235,11 @@ class Marks:
 def marks(text: str) -> Marks:
     plain = fold(text)
     words = () if _is_number(plain) else tuple(word for word in phrases(plain) if len(word) > 1)
-    return Marks(words, tuple(_squeezed(plain)) if '"' not in plain else ())
+    return Marks(words, (*_squeezed(plain), *_begun(plain)) if '"' not in plain else ())
 
 
 def points_at(found: Marks, text: str) -> bool:
     """Something of the text would be marked."""
     plain = fold(text)
-    bare = re.sub(r"[\s_\-.()/]+", "", plain)
+    bare = _bare(plain)
     return any(word in plain for word in found.words) or any(word in bare for word in found.bare)
