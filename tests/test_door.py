@@ -21,6 +21,8 @@ from payments.at_the_door.shifts import Move
 from payments.at_the_door.slips import Slip, SlipUsed
 from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from payments.finding import conditions, needle, search
+from payments.finding.search import Filter
 from payments.lifecycle import Method, Status
 from payments.live import overview
 from payments.obligations import Draft
@@ -194,6 +196,47 @@ def test_one_slip_typed_by_several_at_once_is_on_one_receipt(sessions, people, n
         outcomes = at_once(works)
         assert sorted(type(one).__name__ for one in outcomes) == ["SlipUsed"] * (len(works) - 1) + ["Taken"]
     assert sound(sessions) == ()
+
+
+@pytest.mark.parametrize(
+    "typed, found",
+    [
+        pytest.param("004711", [2], id="the slip's number"),
+        pytest.param("4711", [2], id="without its zeros"),
+        pytest.param("4242", [2], id="the card's last four"),
+        pytest.param("000002", [4, 2], id="a receipt's number, of whichever till"),
+        pytest.param("Side door 000002", [4], id="as it is printed"),
+        pytest.param("side DOOR 2", [4], id="as it is said"),
+        pytest.param("Side door 000003", [], id="a number that till has not had"),
+        pytest.param("Back door 000002", [], id="a till there is not"),
+    ],
+)
+def test_who_holds_a_slip_or_a_receipt_is_found_by_what_stands_on_it(sessions, people, now, typed, found):
+    aisha, bongani = people["aisha"], people["bongani"]
+    main, side = opened(sessions, aisha, now), opened(sessions, bongani, now, "Side door")
+    slip = Slip("004711", "4242", "Speedpoint 2")
+    taken = [sold(sessions, aisha, main, now), sold(sessions, aisha, main, now, slip=slip)]
+    taken += [sold(sessions, bongani, side, now) for _ in range(2)]
+    with sessions.read() as session:
+        rows = search.page(session, aisha, Filter(text=typed)).rows
+        assert search.totals(session, aisha, Filter(text=typed)).count == len(found)
+        assert search.page(session, people["stranger"], Filter(text=typed)).rows == ()
+    assert [row.reference for row in rows] == [taken[nth - 1].reference for nth in found]
+
+
+@pytest.mark.parametrize(
+    "typed, indexes", [("4242", ("slip_number", "card_last4")), ("000042", ("slip_number", "number"))]
+)
+def test_what_stands_on_a_paper_of_the_till_is_found_by_an_index(sessions, typed, indexes):
+    with sessions.read() as session:
+        held = conditions.shows(needle.paper(typed))
+        sql = str(held.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+            plan = str(session.execute(text(f"EXPLAIN {sql}")).all())
+        else:
+            plan = str(session.execute(text(f"EXPLAIN QUERY PLAN {sql}")).all())
+    assert [f"ix_till_entries_{name}" in plan for name in indexes] == [True, True]
 
 
 @pytest.mark.parametrize(

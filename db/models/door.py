@@ -30,6 +30,12 @@ def _one_at_a_time(name: str, column: str) -> Index:
     return Index(name, column, unique=True, sqlite_where=still, postgresql_where=still)
 
 
+def _shown(column: str) -> Index:
+    """What a slip shows; cash has none."""
+    there = text(f"{column} <> ''")
+    return Index(f"ix_till_entries_{column}", column, sqlite_where=there, postgresql_where=there)
+
+
 class Reversal(Base):
     """A receipt that was written down by mistake, or that the bank took back. The receipt itself stays."""
 
@@ -108,6 +114,9 @@ class TillEntry(Base):
     payment: Mapped[Payment] = relationship()
     __table_args__ = (
         UniqueConstraint("till_id", "number"),
+        Index("ix_till_entries_number", "number"),  # what stands on a paper of the till finds its payment
+        _shown("slip_number"),
+        _shown("card_last4"),
         CheckConstraint("method IN ('cash', 'card_slip')", name="method"),
         CheckConstraint("(reverses_id IS NULL) = (amount_minor > 0) AND amount_minor <> 0", name="sign"),
         CheckConstraint("tendered_minor IS NULL OR tendered_minor >= amount_minor", name="tendered"),

@@ -1,11 +1,16 @@
 """The ids that a question finds, in their order: each part of it comes from an index, and they are merged."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Select,
+    any_,
+    bindparam,
     column,
     false,
     func,
@@ -150,7 +155,7 @@ class Where:
         return ids.limit(limit).offset(offset)
 
     def _of_way(self, way: Way, last: int | None) -> list[Select[int]]:
-        conditions = [*self.conditions, *_conditions_of(way)]
+        conditions = [*self.conditions, *_conditions_of(way, self.sqlite)]
         events = _both(self.events, way.events)
         if way.words and self.sqlite:
             return [self._by_trigrams(way.words, events, conditions)]
@@ -198,8 +203,9 @@ def newest(session: Session, where: Where, count: int, offset: int = 0) -> list[
 # -- what a text may mean --------------------------------------------------------------------------
 
 
-def _conditions_of(way: Way) -> list[ColumnElement[bool]]:
-    conditions = [Payment.amount_minor == way.minor] if way.minor is not None else []
+def _conditions_of(way: Way, sqlite: bool) -> list[ColumnElement[bool]]:
+    conditions = [_is_one_of(way.ids, sqlite)] if way.ids else []
+    conditions += [Payment.amount_minor == way.minor] if way.minor is not None else []
     conditions += [Payment.reference.in_(way.references)] if way.references else []
     if way.phones:
         conditions.append(or_(*(Payment.payer_phone.endswith(one) for one in way.phones)))  # digits and +
@@ -210,6 +216,13 @@ def _conditions_of(way: Way) -> list[ColumnElement[bool]]:
         )
         for words, events in way.either
     ]
+
+
+def _is_one_of(ids: tuple[int, ...], sqlite: bool) -> ColumnElement[bool]:
+    """However many, they go over as one value."""
+    if sqlite:
+        return Payment.id.in_(select(func.json_each(json.dumps(ids)).table_valued("value").c.value))
+    return Payment.id == any_(bindparam(None, list(ids), ARRAY(BigInteger), unique=True))
 
 
 def _both(scope: tuple[int, ...] | None, events: frozenset[int] | None) -> tuple[int, ...] | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     exists,
     false,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -30,6 +32,8 @@ from db.models import (
     Payment,
     PaymentQuote,
     Standing,
+    Till,
+    TillEntry,
 )
 from db.money import Money
 from payments import money_days
@@ -57,6 +61,8 @@ NO_EVENT = "EARLIER"
 #: Written out, not bound: a database takes a partial index only for the very words of its condition.
 LINK_ASKED = Link.state == literal_column("'asked'")
 LET_GO = Payment.status.in_([literal_column(f"'{one}'") for one in tallies.NOT_ASKED])
+SLIPPED = TillEntry.slip_number != literal_column("''")
+CARDED = TillEntry.card_last4 != literal_column("''")
 MAIL_FAILED = OutboxMail.state == literal_column("'failed'")
 #: A mail that somebody decided is not needed any more troubles nobody.
 MAIL_DECIDED = exists().where(
@@ -320,8 +326,28 @@ def _known_as(session: Session, here: Where, words: str) -> Where:
     prefixes = tuple(dict.fromkeys(event.reference_prefix for event in events))
     if found := _references(session, needle.pasted(words, prefixes)):
         return replace(here, ways=(Way(references=found),))
-    meant = needle.read(words, told, prefixes)
+    meant = needle.read(words, told, prefixes, _on_paper(session, needle.paper(words)))
     return replace(here, ways=meant.ways, surest=meant.surest)
+
+
+def _on_paper(session: Session, held: needle.Paper | None) -> tuple[int, ...]:
+    """The payments that a slip or receipt of a till is of, whether it was corrected since or not."""
+    if held is None:
+        return ()
+    if held.till is None:
+        return tuple(sorted(session.scalars(shows(held))))
+    each = select(TillEntry.payment_id, Till.name).join(Till, Till.id == TillEntry.till_id)
+    numbered = session.execute(each.where(TillEntry.number == held.number))
+    return tuple(sorted({payment_id for payment_id, name in numbered if fold(name) == held.till}))
+
+
+def shows(held: needle.Paper) -> CompoundSelect[int]:
+    """The payments of what shows any of it, each from an index of its own."""
+    of = select(TillEntry.payment_id)
+    parts = [of.where(SLIPPED, TillEntry.slip_number.in_(held.slips))]
+    parts += [of.where(CARDED, TillEntry.card_last4 == held.card)] if held.card is not None else []
+    parts += [of.where(TillEntry.number == held.number)] if held.number is not None else []
+    return union(*parts)
 
 
 def _references(session: Session, some: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ AnyOf = tuple[str, ...]
 #: Words that may also be an event or an amount: each doubles the ways. Beyond so many, they are words only
 #: together with the event, payment by payment.
 _DOUBLING = 3
+#: The digits of a receipt's number as it is printed, and those of a card that a slip shows.
+_OF_A_RECEIPT, _OF_A_CARD = 6, 4
 #: A number is looked for anywhere from so many digits on.
 _NUMBER = 4
 #: What is not kept of a phone number, before those digits that are.
@@ -34,6 +36,8 @@ class Way:
     references: tuple[str, ...] = ()
     #: The payer's phone number ends so.
     phones: tuple[str, ...] = ()
+    #: It is one of these.
+    ids: tuple[int, ...] = ()
     #: Each a word, or else one of the events.
     either: tuple[tuple[AnyOf, frozenset[int]], ...] = ()
 
@@ -65,8 +69,11 @@ class Meaning:
     surest: tuple[Way, ...]
 
 
-def read(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> Meaning:
-    """What a text may mean. ``events``: folded code and name by id; ``prefixes``: of references."""
+def read(
+    text: str, events: Mapping[int, str], prefixes: Iterable[str], on_paper: tuple[int, ...] = ()
+) -> Meaning:
+    """What a text may mean. ``events``: folded code and name by id; ``prefixes``: of references;
+    ``on_paper``: the payments whose ``paper`` says so."""
     plain = fold(text)
     if '"' in plain:
         squeezed, begun, repaired, minors = [], [], [], []
@@ -75,13 +82,14 @@ def read(text: str, events: Mapping[int, str], prefixes: Iterable[str]) -> Meani
         begun = [Way(words=((f"\n{number}",),)) for number in _begun(plain)]
         repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
     words = (plain,) if _is_number(plain) else phrases(plain)
-    ways = [*_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed), *begun]
+    papers = [Way(ids=on_paper)] if on_paper else []
+    ways = [*papers, *_by_words(words, events), *(Way(words=(literals(part),)) for part in squeezed), *begun]
     numbers = _numbers(words, squeezed)
     phones = [Way(words=(_ends(numbers),), phones=numbers)] if numbers else []
     as_money = re.search(r"[r.,]", plain)
     sure = [*minors, *phones] if as_money else [*phones, *minors]
     others = [Way(words=(_ends(numbers),))] if numbers else []
-    surest = [*repaired, *sure, *begun, *_whole_words(words, squeezed), *others]
+    surest = [*repaired, *papers, *sure, *begun, *_whole_words(words, squeezed), *others]
     return Meaning(tuple(dict.fromkeys([*ways, *minors, *repaired])), tuple(surest))
 
 
@@ -126,6 +134,8 @@ def fitting(way: Way, some: Sequence[Known]) -> list[Known]:
         left = [one for one in left if one[2] == way.minor]
     if way.phones:
         left = [one for one in left if one[4].endswith(way.phones)]
+    if way.ids:
+        left = [one for one in left if one[0] in way.ids]
     if way.references:
         left = [one for one in left if one[3] in way.references]
     for literals in way.words:
@@ -209,6 +219,32 @@ def _amount(text: str) -> list[int]:
         return [Money.parse(text.upper()).minor]
     except ValueError:
         return []
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What somebody may hold who paid at a till: a card slip's number, however many zeros are before it; the
+    last digits of a ``card``; the ``number`` of a receipt, of the till called so, or of any."""
+
+    slips: tuple[str, ...] = ()
+    card: str | None = None
+    number: int | None = None
+    till: str | None = None
+
+
+def paper(text: str) -> Paper | None:
+    """What a text may be on such a paper; None where it looks like nothing of it."""
+    plain = fold(text)
+    if re.fullmatch(r"[0-9]{4,40}", plain):
+        bare = plain.lstrip("0")
+        return Paper(
+            slips=tuple(dict.fromkeys((plain, bare, bare.zfill(_OF_A_RECEIPT)))) if bare else (plain,),
+            card=plain if len(plain) == _OF_A_CARD else None,
+            number=int(plain) if len(plain) == _OF_A_RECEIPT else None,
+        )
+    if found := re.fullmatch(rf"(?P<till>.*[^0-9 ].*) (?P<number>[0-9]{{1,{_OF_A_RECEIPT}}})", plain):
+        return Paper(number=int(found["number"]), till=found["till"])
+    return None
 
 
 def exact(text: str) -> tuple[str, ...]:
