@@ -90,9 +90,9 @@ def find(
     }
     answer(told, as_json, lambda: _show_rows(page.rows, totals))
     if not as_json:
-        for condition, count in culprits:
-            some = f"{min(count, search.COUNT_CAP)}{'+' if count > search.COUNT_CAP else ''}"
-            console.print(f"Without {filter_words.condition(condition)}: {some}.", markup=False)
+        for less in culprits:
+            some = f"{min(less.count, search.COUNT_CAP)}{'+' if less.count > search.COUNT_CAP else ''}"
+            console.print(f"{filter_words.less(less)}: {some}.", markup=False)
 
 
 def wanted_by(session: Session, person: Person, query: str, now: datetime) -> Filter:

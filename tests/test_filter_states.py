@@ -35,7 +35,7 @@ from db.session import Sessions
 from payments.access.people import Person, Role
 from payments.dates import Span, business_day, day_span
 from payments.exports.layout import Layout
-from payments.finding import conditions, needle, search
+from payments.finding import needle, search
 from payments.finding.conditions import ORIGINS, TAKEN
 from payments.finding.search import Filter, Totals
 from payments.lifecycle import Method, Status
@@ -44,6 +44,7 @@ from payments.privacy import fold
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many
 from tests.test_exports import read_back, written
+from words import filters as filter_words
 
 STATES = 200
 #: Few columns: making the statement of many takes longer than the rest, and other tests read those.
@@ -447,8 +448,24 @@ def _same_in_a_file(session: Session, person: Person, wanted: Filter, sort: str,
 
 def test_what_left_nothing_over_is_named_and_taking_it_away_finds_some(desk: Session, now: datetime):
     wanted = Filter(text="nkosi", statuses=(Status.PAID,), events=("none",))
-    culprits = search.explain_empty(desk, ADMIN, wanted)
-    assert [condition for condition, _ in culprits] == [Filter(events=("none",))]
-    left = conditions.minus(wanted, culprits[0][0])
-    assert left == replace(wanted, events=())
-    assert search.capped_count(desk, ADMIN, left) == culprits[0][1] > 0
+    (less,) = search.explain_empty(desk, ADMIN, wanted)
+    assert (less.dropped, less.left) == ((Filter(events=("none",)),), replace(wanted, events=()))
+    assert search.capped_count(desk, ADMIN, less.left) == less.count > 0
+
+
+def test_where_two_conditions_each_leave_nothing_over_the_words_alone_are_offered_and_the_smallest_pair(
+    desk: Session,
+):
+    """With two such it was said that nothing helps."""
+    wanted = Filter(text="nkosi", statuses=(Status.PAID,), events=("none",), categories=("Nowhere",))
+    words, pair = search.explain_empty(desk, ADMIN, wanted)
+    assert words.left == Filter(text="nkosi")
+    assert pair.dropped == (Filter(events=("none",)), Filter(categories=("Nowhere",)))
+    assert pair.left == Filter(text="nkosi", statuses=(Status.PAID,))
+    assert 0 < pair.count < words.count
+    assert [filter_words.less(one) for one in (words, pair)] == [
+        "Only “nkosi”", "Without Event: none and Category: Nowhere",
+    ]  # fmt: skip
+    alone = search.explain_empty(desk, ADMIN, replace(wanted, statuses=()))
+    assert [less.left for less in alone] == [Filter(text="nkosi")]
+    assert search.explain_empty(desk, ADMIN, replace(wanted, text="nobody at all")) == []

@@ -32,6 +32,11 @@ def full(desk):  # noqa: F811
     return desk
 
 
+def search_count(full, wanted: Filter) -> int:
+    with full.sessions.read() as session:
+        return search.totals(session, ADMIN, wanted).count
+
+
 def shown(at) -> Filter:
     assert not at.exception
     assert not at.error
@@ -307,6 +312,15 @@ def test_nothing_found_says_which_condition_it_was_and_takes_it_away_by_one_clic
     without[0].click().run()
     assert shown(at) == Filter(mode="demo")
     assert len(listed(at)["rows"]) == 40
+
+
+def test_where_no_condition_alone_keeps_all_away_what_helps_is_offered(full):
+    wanted = Filter(text="R150", categories=("Nowhere",), organisers=("Nobody",))
+    at = full.open(PAGE, **filters.page_query(wanted))
+    found = search_count(full, Filter(text="R150"))
+    assert at.button(key="without_0").label == f"Only “R150”: {found}"
+    at.button(key="without_0").click().run()
+    assert shown(at) == Filter(text="R150")
 
 
 @pytest.mark.parametrize("by_address", [False, True])

@@ -18,6 +18,7 @@ from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import filter_bar
+from ui.filter_bar import clear_filters, event_names, filter_bar, hold
 from ui.here import error_boundary, fault_of, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages
@@ -112,6 +113,7 @@ __all__ = [
     "error_boundary",
     "escape",
     "evenings",
+    "event_names",
     "exchange_rates",
     "export_button",
     "export_dialog",
@@ -175,7 +177,6 @@ __all__ = [
     "surplus_list",
     "tell",
     "terms_form",
-    "told_conditions",
     "trouble",
     "verify_a_file",
     "views_popover",

@@ -1,6 +1,7 @@
 """The filter bar's words, which stand in the URL as well: what a filter asks for, in plain English."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import words
@@ -8,7 +9,7 @@ from db.money import Money
 from payments import dates
 from payments.finding import filters, when
 from payments.finding.conditions import TAKEN
-from payments.finding.search import Filter
+from payments.finding.search import Filter, Less
 from payments.lifecycle import Method, Status
 from payments.live.funnel import STATUSES, Outcome
 from payments.live.overview import AttentionItem
@@ -55,6 +56,14 @@ def condition(one: Filter, events: Mapping[str, str] = {}) -> str:
         if getattr(one, flag):
             return word
     return f"Mode: {one.mode}" if one.mode else _values(one, events)
+
+
+def less(less: Less, events: Mapping[str, str] = {}) -> str:
+    """``Without Method: Cash``, ``Only “naledi”``: what is left of a filter."""
+    words = filters.words_part(less.left)
+    if len(less.dropped) > 1 and replace(less.left, as_of=None) == words:
+        return f"Only {', '.join(condition(one, events) for one in filters.conditions(words))}"
+    return f"Without {' and '.join(condition(one, events) for one in less.dropped)}"
 
 
 def _amounts(least: Money | None, most: Money | None) -> str:

@@ -1,5 +1,6 @@
 """Payments: find any of them by whatever is known, see exactly how many and how much, open one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,9 +12,10 @@ import words
 from payments import dates
 from payments.access.people import Action, Person
 from payments.errors import InvalidInput
-from payments.finding import as_of, filters, needle, search
+from payments.finding import as_of, needle, search
 from payments.finding.search import Filter, Totals
 from payments.live import overview
+from words import filters as filter_words
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()
@@ -97,26 +99,28 @@ def nothing_found(here: Person, wanted: Filter) -> None:
 
 def why_nothing(here: Person, wanted: Filter) -> None:
     """Which condition leaves nothing over, and a click that takes it away."""
-    now = app.now()
-    with as_of.read(app.sessions, wanted.as_of, now=now) as session:
+    with as_of.read(app.sessions, wanted.as_of, now=app.now()) as session:
         culprits = search.explain_empty(session, here, wanted)
-    if not culprits:
-        ui.empty_state(
-            "No payment fits", "Whichever one condition is taken away, nothing is found.", "search_off"
-        )
-    else:
-        ui.empty_state("No payment fits", "Take one of these away to find some.", "search_off")
+    ui.empty_state("No payment fits", _way_out(culprits), "search_off")
+    names = ui.event_names(here)
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        told = ui.told_conditions(here, [condition for condition, _ in culprits])
-        for number, ((condition, count), words_of_it) in enumerate(zip(culprits, told, strict=True)):
+        for number, less in enumerate(culprits):
             st.button(
-                f"Without {ui.escape(words_of_it)}: {some(count)}",
+                f"{ui.escape(filter_words.less(less, names))}: {some(less.count)}",
                 key=f"without_{number}",
                 icon=":material/close:",
                 on_click=ui.hold,
-                args=(filters.minus(wanted, condition),),
+                args=(less.left,),
             )
         st.button("Clear all filters", key="without_all", on_click=ui.clear_filters)
+
+
+def _way_out(culprits: Sequence[search.Less]) -> str:
+    if not culprits:
+        return "Whichever two conditions are taken away, nothing is found."
+    if len(culprits[0].dropped) == 1:
+        return "Take one of these away to find some."
+    return "No condition alone keeps them away. This finds some:"
 
 
 def order(count: int) -> str:

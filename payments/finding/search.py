@@ -7,6 +7,7 @@ Newest first is id order. Whoever asks sees only payments of their own events: t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import combinations
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -39,9 +40,12 @@ from payments.references import readings
 from payments.selling import prices, quotes
 from payments.telling import outbox
 
+#: Of so many conditions each two are tried.
+_LOOKED_AT = 7
+
 __all__ = [
     "BEST", "COUNT_CAP", "LARGEST_PAGE", "LINK_ASKED", "MAIL_DECIDED", "MAIL_FAILED", "NEWEST",
-    "OLDEST", "SORTS", "Filter", "Found", "LinkDetail", "Page", "PaymentDetail", "PaymentRow",
+    "OLDEST", "SORTS", "Filter", "Found", "Less", "LinkDetail", "Page", "PaymentDetail", "PaymentRow",
     "ReceiptDetail", "Totals", "arrived", "capped_count", "categories", "count_at_once", "explain_empty",
     "find_one", "get", "named", "newest", "newest_id", "organisers", "page", "parse", "rows", "totals",
 ]  # fmt: skip
@@ -54,6 +58,15 @@ class Totals:
     count: int
     sums: Mapping[str, Money]
     received: Mapping[str, Money]
+
+
+@dataclass(frozen=True)
+class Less:
+    """A filter with some of its conditions taken away: what is ``left``, and how many it finds (capped)."""
+
+    dropped: tuple[Filter, ...]
+    left: Filter
+    count: int
 
 
 @dataclass(frozen=True)
@@ -147,11 +160,26 @@ def capped_count(session: Session, person: Person, filter: Filter) -> int:  # no
     return Found(session, person, filter).capped
 
 
-def explain_empty(session: Session, person: Person, filter: Filter) -> list[tuple[Filter, int]]:  # noqa: A002
-    """Which of its conditions, were it taken away, would leave something, and how much (capped)."""
-    each = ((one, conditions.minus(filter, one)) for one in conditions.parts(filter))
-    counted = [(one, capped_count(session, person, less)) for one, less in each]
-    return [(one, count) for one, count in counted if count]
+def explain_empty(session: Session, person: Person, filter: Filter) -> list[Less]:  # noqa: A002
+    """Of a filter that finds nothing: which one of its conditions, were it taken away, would leave something.
+    Where none does alone: what its words find by themselves, and the two that keep least away."""
+    parts = conditions.parts(filter)
+    alone = [_less(session, person, filter, one) for one in parts]
+    if found := [less for less in alone if less.count]:
+        return found
+    rest = [one for one in parts if conditions.words_part(one) != one]
+    words = [_less(session, person, filter, *rest)] if 0 < len(rest) < len(parts) else []
+    pairs = [_less(session, person, filter, *two) for two in combinations(parts[:_LOOKED_AT], 2)]
+    least = sorted((less for less in pairs if less.count), key=lambda less: less.count)[:1]
+    found = [less for less in (*words, *least) if less.count]
+    return list({less.left: less for less in found}.values())
+
+
+def _less(session: Session, person: Person, wanted: Filter, *dropped: Filter) -> Less:
+    left = wanted
+    for one in dropped:
+        left = conditions.minus(left, one)
+    return Less(dropped, left, capped_count(session, person, left))
 
 
 def rows(
