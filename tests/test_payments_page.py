@@ -314,6 +314,27 @@ def test_nothing_found_says_which_condition_it_was_and_takes_it_away_by_one_clic
     assert len(listed(at)["rows"]) == 40
 
 
+@pytest.mark.parametrize(
+    ("state", "told", "to"),
+    [
+        ("open", "Take the first one", "Take a payment"),
+        ("draft", "It is a draft", "Open the event"),
+        ("closed", "It is closed", "Open the event"),
+    ],
+)
+def test_an_event_without_payments_says_so_and_what_to_do(full, state, told, to):
+    """It was told as a search that failed."""
+    with full.sessions.begin() as session:
+        make_event(session, "trail", now=full.now, state=state)
+    at = full.open(PAGE, q="event:trail")
+    assert shown(at) == Filter(events=("trail",))
+    assert "Trail 2026 has no payments yet" in all_html(at)
+    assert told in all_html(at)
+    assert to in [link.proto.label for link in at.get("page_link")]
+    at = full.open(PAGE, q="event:trail status:paid")
+    assert "No payment fits" in all_html(at)
+
+
 def test_where_no_condition_alone_keeps_all_away_what_helps_is_offered(full):
     wanted = Filter(text="R150", categories=("Nowhere",), organisers=("Nobody",))
     at = full.open(PAGE, **filters.page_query(wanted))

@@ -15,11 +15,13 @@ from payments.errors import InvalidInput
 from payments.finding import as_of, needle, search
 from payments.finding.search import Filter, Totals
 from payments.live import overview
+from payments.selling import events
 from words import filters as filter_words
 
 person = ui.require(Action.SEE)
 app = bootstrap.app()
 PAGE_SIZE = 50
+_NOT_OPEN = {events.State.DRAFT: "a draft", events.State.CLOSED: "closed"}
 IN_ORDER_OF_ARRIVAL = (search.NEWEST, search.OLDEST)
 
 
@@ -86,7 +88,10 @@ def go_on_after(wanted: Filter, last_id: int) -> None:
 
 
 def nothing_found(here: Person, wanted: Filter) -> None:
-    if replace(wanted, as_of=None) != Filter():
+    alone = Filter(events=wanted.events[:1])
+    if wanted == alone != Filter() and (event := one_event(here, wanted.events[0])):
+        none_of(here, event)
+    elif replace(wanted, as_of=None) != Filter():
         why_nothing(here, wanted)
     elif wanted.as_of is not None:
         ui.empty_state("No payments by then", "Choose a later moment, or go back to now.", "history")
@@ -95,6 +100,28 @@ def nothing_found(here: Person, wanted: Filter) -> None:
         st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
     else:
         ui.empty_state("No payments yet", "They show here as soon as an organiser takes one.", "receipt_long")
+
+
+def one_event(here: Person, code: str) -> events.EventView | None:
+    with app.sessions.read() as session:
+        return next((event for event in events.list_events(session, here) if event.code == code), None)
+
+
+def none_of(here: Person, event: events.EventView) -> None:
+    """An event that nothing was asked for: no search that failed."""
+    told = f"{event.name} has no payments yet"
+    if event.state == events.State.OPEN and here.may(Action.ISSUE_LINK, event.id):
+        ui.empty_state(told, "Take the first one: it shows here at once.", "receipt_long")
+        st.page_link("pages/door/take.py", label="Take a payment", icon=":material/qr_code_2:")
+    elif event.state == events.State.OPEN:
+        ui.empty_state(told, "They show here as soon as an organiser takes one.", "receipt_long")
+    elif here.may(Action.MANAGE_EVENTS):
+        ui.empty_state(told, f"It is {_NOT_OPEN[event.state]}, and takes payments once it is open.", "event")
+        st.page_link("pages/admin/events.py", label="Open the event", icon=":material/event:")
+    else:
+        ui.empty_state(
+            told, f"It is {_NOT_OPEN[event.state]}. An admin opens it, then payments can be taken.", "event"
+        )
 
 
 def why_nothing(here: Person, wanted: Filter) -> None:
