@@ -117,7 +117,9 @@ def test_the_example_everybody_is_shown():
         pytest.param("statsu:paid", "by. Did you mean “status:”", id="a slip of the pen"),
         pytest.param("-colour:blue", "“colour:” is not something", id="its contrary"),
         pytest.param(
-            "status:payed", "“payed” is no status. There are pending, closed", id="a status nobody knows"
+            "status:payed",
+            "“payed” is no status. Did you mean “paid”",
+            id="a status nobody knows",
         ),
         pytest.param("method:barter", "“barter” is no method", id="a method nobody knows"),
         pytest.param("stage:arrived", "“arrived” is no stage. There are asked", id="a stage nobody knows"),
@@ -223,6 +225,27 @@ def filters(draw: st.DrawFn) -> Filter:
         not_origins=draw(_ORIGINS),
         not_quoted=draw(_QUOTED),
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("status:payed", "paid"), ("method:csh", "cash"), ("stage:openned", "opened"),
+        ("failure:decline", "declined"), ("origin:apii", "api"), ("quoted:euro", "EUR"),
+        ("needs:atention", "attention"), ("mode:liv", "live"), ("taken:card", "card_slip"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_value_is_told_which_was_meant(typed: str, meant: str):
+    """Keys were, and a value had a list of fourteen to be read through."""
+    with pytest.raises(InvalidInput, match=f"Did you mean “{meant}”") as told:
+        grammar.read(typed, TODAY)
+    assert str(told.value).endswith("put it in quotation marks.")
+    assert grammar.read(f'"{typed}"', TODAY) == Filter(text=f'"{typed}"')
+
+
+def test_what_is_no_amount_can_be_looked_for_as_words():
+    with pytest.raises(InvalidInput, match="put it in quotation marks"):
+        grammar.read("<script>", TODAY)
 
 
 @pytest.mark.parametrize(

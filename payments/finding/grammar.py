@@ -25,6 +25,7 @@ from payments.privacy import clean
 from payments.selling.exchange import FOREIGN
 
 LONGEST = 1_000
+_AS_WORDS = "To look for it as words, put it in quotation marks."
 #: Words for several statuses at once, beside each status's own.
 GROUPS: Mapping[str, tuple[Status, ...]] = {
     "pending": (Status.CREATED, Status.OPEN, Status.CLAIMED, Status.PART_PAID),
@@ -131,7 +132,7 @@ def _refuse_bare(word: str) -> None:
     if _is_bare(word):
         raise InvalidInput(
             f"Nothing stands behind “{word}”. Write what it shall be right behind it, like "
-            f"{word}{_LIKE[_key(word[:-1])]}. To look for it as words, put it in quotation marks."
+            f"{word}{_LIKE[_key(word[:-1])]}. {_AS_WORDS}"
         )
 
 
@@ -149,9 +150,17 @@ def _refuse_minus(token: _Token, what: str) -> None:
         raise InvalidInput(f"A minus cannot stand before {what}. Write the other bound instead.")
 
 
-def _meant(key: str) -> str:
-    near = get_close_matches(key, KEYS, 1)
-    return f"Did you mean “{near[0]}:”? " if near else ""
+def _meant(word: str, known: Iterable[str], behind: str = "") -> str:
+    spelt = {one.lower(): one for one in known}
+    near = get_close_matches(word.lower(), spelt, 1)
+    return f"Did you mean “{spelt[near[0]]}{behind}”? " if near else ""
+
+
+def _no_such(told: str, word: str, known: Iterable[str], more: str = "") -> InvalidInput:
+    """``told``: what the word is not."""
+    some = list(known)
+    listed = f"{', '.join(some)} and {more}" if more else _listed(some)
+    return InvalidInput(f"{told} {_meant(word, some)}There are {listed}. {_AS_WORDS}")
 
 
 def _put(found: dict[str, Any], token: _Token, today: date) -> None:
@@ -165,8 +174,8 @@ def _put(found: dict[str, Any], token: _Token, today: date) -> None:
         return
     if key not in _SINGLE:
         raise InvalidInput(
-            f"“{briefly(token.key or '')}:” is not something to filter by. {_meant(key)}"
-            f"Known are {_listed(KEYS)}. To look for it as words, put it in quotation marks."
+            f"“{briefly(token.key or '')}:” is not something to filter by. {_meant(key, KEYS, ':')}"
+            f"Known are {_listed(KEYS)}. {_AS_WORDS}"
         )
     _refuse_minus(token, f"{key}:")
     _SINGLE[key](found, key, token.value, today)
@@ -198,15 +207,13 @@ def _failures(word: str) -> tuple[str, ...]:
     if plain in FAILURES:
         return (FAILURES[plain],)
     if not plain.startswith(_CODE) and not any(map(str.isdigit, word)):
-        raise InvalidInput(
-            f"“{briefly(word)}” is no failure. There are {_listed(FAILURES)}, and the gateway's codes."
-        )
+        raise _no_such(f"“{briefly(word)}” is no failure.", plain, FAILURES, "the gateway's codes")
     return (word[len(_CODE) :] if plain.startswith(_CODE) else word,)
 
 
 def _origins(word: str) -> tuple[str, ...]:
     if word.lower() not in ORIGINS:
-        raise InvalidInput(f"“{briefly(word)}” is no origin. There are {_listed(ORIGINS)}.")
+        raise _no_such(f"“{briefly(word)}” is no origin.", word, ORIGINS)
     return (word.lower(),)
 
 
@@ -214,9 +221,7 @@ def _quoted(word: str) -> tuple[str, ...]:
     if word.lower() == _ANY:
         return FOREIGN
     if word.upper() not in FOREIGN:
-        raise InvalidInput(
-            f"“{briefly(word)}” is nothing to quote in. There are {_listed((*FOREIGN, _ANY))}."
-        )
+        raise _no_such(f"“{briefly(word)}” is nothing to quote in.", word, (*FOREIGN, _ANY))
     return (word.upper(),)
 
 
@@ -224,8 +229,8 @@ def _one_of(enum: type[Any], plain: str, word: str, key: str, more: Iterable[str
     try:
         return enum(plain)
     except ValueError as error:
-        known = _listed([*more, *enum.__members__.values()])
-        raise InvalidInput(f"“{briefly(word)}” is no {key}. There are {known}.") from error
+        known = [*more, *(str(one) for one in enum)]
+        raise _no_such(f"“{briefly(word)}” is no {key}.", plain, known) from error
 
 
 def _as_is(word: str) -> tuple[str, ...]:
@@ -244,22 +249,20 @@ def _once(found: dict[str, Any], name: str, value: Any) -> None:
 def _put_need(found: dict[str, Any], key: str, value: str, today: date) -> None:
     for word in value.lower().split(","):
         if word not in _NEEDS:
-            raise InvalidInput(f"“needs:{briefly(word)}” is not known. There are {_listed(_NEEDS)}.")
+            raise _no_such(f"“needs:{briefly(word)}” is not known.", word, _NEEDS)
         found[_NEEDS[word]] = True
 
 
 def _put_mode(found: dict[str, Any], key: str, value: str, today: date) -> None:
     if value.lower() not in ("demo", "live"):
-        raise InvalidInput(f"“{briefly(value)}” is no mode. There are demo and live.")
+        raise _no_such(f"“{briefly(value)}” is no mode.", value, ("demo", "live"))
     _once(found, "mode", value.lower())
 
 
 def _put_taken(found: dict[str, Any], key: str, value: str, today: date) -> None:
     asked = value.lower().replace("-", "_").split(",")
     if unknown := [word for word in asked if word not in (*TAKEN, _ANY)]:
-        raise InvalidInput(
-            f"“taken:{briefly(unknown[0])}” is not known. There are {_listed((*TAKEN, _ANY))}."
-        )
+        raise _no_such(f"“taken:{briefly(unknown[0])}” is not known.", unknown[0], (*TAKEN, _ANY))
     _once(found, key, TAKEN if _ANY in asked else tuple(dict.fromkeys(asked)))
 
 
@@ -304,7 +307,8 @@ def amount(text: str) -> Money:
     try:
         return Money.parse(plain, currency)
     except ValueError as error:
-        raise InvalidInput(f"“{briefly(text)}” is not an amount. Write it like 150 or 1500.00.") from error
+        told = f"“{briefly(text)}” is not an amount. Write it like 150 or 1500.00. {_AS_WORDS}"
+        raise InvalidInput(told) from error
 
 
 _SEVERAL: Mapping[str, tuple[str, Callable[[str], tuple[Any, ...]]]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import func, select
@@ -46,7 +47,10 @@ def _one_named(word: str, field: str, names: Mapping[str, tuple[str, ...]]) -> s
     here = ", ".join(sorted(found or names)[:12]) or "none"
     if found:
         raise InvalidInput(f"“{briefly(word)}” could be {here}. Write which one.")
-    raise InvalidInput(f"There is no {_ONE[field]} “{briefly(word)}” here. There are: {here}.")
+    spelt = {fold(spelling): key for key, spellings in names.items() for spelling in spellings}
+    near = get_close_matches(plain, spelt, 1)
+    meant = f"Did you mean “{spelt[near[0]]}”? " if near else ""
+    raise InvalidInput(f"There is no {_ONE[field]} “{briefly(word)}” here. {meant}There are: {here}.")
 
 
 def _events(session: Session, person: Person) -> dict[str, tuple[str, ...]]:
