@@ -1,15 +1,18 @@
 """The palette: pages, records and things to do; only what somebody may open, and only of their events."""
 
 import pytest
+from sqlalchemy import select
 
+from db.models import Event
 from payments.access import choices, people, staff
 from payments.access.people import POLICY, Action, Person, Role
 from payments.finding import views
 from payments.finding.search import Filter
 from payments.lifecycle import Status
 from tests.desk import ADMIN, issue, make_event
+from tests.samples import make_payment
 from tests.test_pages import PAGES, Desk, component, desk
-from ui.palette import DEEDS, looked_for, recent
+from ui.palette import ALSO, DEEDS, looked_for, recent
 
 __all__ = ["desk"]
 #: Path, title, icon.
@@ -70,6 +73,9 @@ def test_every_deed_is_done_on_a_page_that_whoever_may_do_it_may_open():
     [
         pytest.param("needs att", "page:monitor/attention", id="a page by the starts of its words"),
         pytest.param("examine", "do:check", id="a deed"),
+        pytest.param("new link", "do:take", id="a deed by another name"),
+        pytest.param("scan", "page:door/board", id="a page by another name"),
+        pytest.param("dark", "look", id="what the desk does by itself"),
         pytest.param("sipho", "payment:", id="a payer"),
         pytest.param("0199", "payment:", id="the end of a phone number"),
         pytest.param("sipho@example.org", "payment:", id="an address"),
@@ -145,6 +151,27 @@ def test_conditions_are_offered_as_the_list_they_make_with_its_count(desk, mine)
     assert [row.title for row in rows if row.group == "Payments"] == ["Naledi Moloi"]
     assert [(item.title, item.note) for item in nobody] == [("Payments: status:failed", "0 payments")]
     assert [item.id for item in past] == ["filter:status:open as-of:yesterday"]
+
+
+def test_more_payments_than_it_shows_are_a_line_that_opens_all_of_them(desk, mine):
+    """Six of thirty-five were shown, and no word of the rest."""
+    with desk.sessions.begin() as session:
+        event = session.scalars(select(Event)).first()
+        for _ in range(35):
+            make_payment(session, event, now=desk.now, payer_name="Lindokuhle Nkabinde")
+    with desk.sessions.read() as session:
+        items, _ = looked_for(session, ADMIN, "lindokuhle", ALL_PAGES)
+        few, _ = looked_for(session, ADMIN, "naledi", ALL_PAGES)
+    assert [item.title for item in items[6:]] == ["All 35 in Payments"]
+    assert [item.id for item in few if item.id.startswith("filter:")] == []
+    desk.sign_in(Role.VIEWER)
+    at = pick(desk.open("pages/monitor/live.py"), items[6].id)
+    assert at.session_state["wanted"] == Filter(text="lindokuhle")
+
+
+def test_whatever_another_name_is_for_is_in_the_palette():
+    with_names = {f"do:{name}" for name, *_ in DEEDS} | {f"page:{path}" for path, _, _ in ALL_PAGES}
+    assert set(ALSO) - with_names == {"keys", "out:password", "out:signout", "look"}
 
 
 def test_conditions_of_the_palette_count_only_what_somebody_may_see(desk, mine):

@@ -4,7 +4,7 @@ It lists only what this person may open and do, and finds only payments of their
 comes back from a browser, so it is looked at again before anything is done.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +55,30 @@ DEEDS: tuple[tuple[str, str, str, Action, str], ...] = (
     ("person", "Add or change a person", "person_add", Action.MANAGE_PEOPLE, "admin/people"),
     ("check", "Examine the books", "rule", Action.MANAGE_SETTINGS, "admin/health"),
 )
+#: Other words by which people look for a deed or a page.
+ALSO: Mapping[str, str] = {
+    "do:take": "new link qr ask charge sell cash card slip register",
+    "do:decide": "review problem resolve",
+    "do:export": "excel csv xlsx spreadsheet file",
+    "do:process": "webhook replay retry",
+    "do:event": "new price category",
+    "do:person": "new invite user colleague role access",
+    "do:check": "integrity verify balance",
+    "keys": "shortcuts hotkeys",
+    "out:password": "new",
+    "out:signout": "log out logout leave",
+    "look": "theme mode night colours",
+    "page:door/board": "scan check in admit entrance ticket",
+    "page:door/shift": "till drawer count cash up close open",
+    "page:finance/workbench": "match bank lines",
+    "page:finance/statements": "upload import bank file csv",
+    "page:finance/refunds": "money back return",
+    "page:finance/registrations": "upload import sheet list",
+    "page:you/account": "profile passkey second factor mail",
+    "page:you/guide": "help manual how",
+}
+#: Found by its name, and nothing to do here.
+TOLD = Item("look", "Do", "Light or dark follows your device", "dark_mode", "it is changed in its settings")
 OUT = (
     Item("keys", "Do", "Show the keys of the desk", "keyboard"),
     Item("out:password", "Do", "Change my password", "key", href="/password"),
@@ -145,8 +169,8 @@ def find(
     session: Any, person: Person, query: str, pages: Sequence[PageLine], wanted: Filter | None
 ) -> Iterator[Item]:
     """Whatever the words name: pages and deeds by the start of a word, then records."""
-    named = [*page_items(pages), *deed_items(person)]
-    yield from (item for item in named if _begins(item.title, query))
+    named = [*page_items(pages), *deed_items(person), TOLD]
+    yield from (item for item in named if _begins(f"{item.title} {ALSO.get(item.id, '')}", query))
     yield from _views(session, person, query)
     if wanted is not None:
         yield from _payments(session, person, query, wanted)
@@ -171,19 +195,25 @@ def _views(session: Any, person: Person, query: str) -> Iterator[Item]:
 
 
 def _payments(session: Any, person: Person, query: str, wanted: Filter) -> Iterator[Item]:
-    """Conditions are offered as the list they make, before the first of it."""
+    """Conditions are offered as the list they make, before the first of it; words as all that have them,
+    behind the best of those."""
     filtered = wanted != conditions.words_part(wanted)
     if filtered and wanted.as_of is not None:  # which payments these are takes another picture of the books
         yield Item(f"filter:{query}", "Payments", f"Payments: {query}", "filter_list")
         return
     found = search.Found(session, person, wanted)
-    if filtered:
+    page = found.page(size=MOST)
+    rows = page.rows
+    if filtered or page.more:
         count = found.count_at_once
-        note = words.count(min(count, search.COUNT_CAP), "payment", "payments")
-        note += " or more" if count > search.COUNT_CAP else ""
+        most = min(count, search.COUNT_CAP)
+    if filtered:
+        note = words.count(most, "payment", "payments") + (" or more" if count > most else "")
         yield Item(f"filter:{query}", "Payments", f"Payments: {query}", "filter_list", note)
-    rows = found.page(size=MOST).rows
     yield from (_payment(row, "Payments") for row in rows)
+    if page.more and not filtered:
+        title = f"All {words.number(most)}{'+' if count > most else ''} in Payments"
+        yield Item(f"filter:{query}", "Payments", title, "filter_list", query)
     if len(rows) == 1 and person.may(Action.ASK_GATEWAY) and rows[0].wire_reference:
         title = f"Ask the gateway again about {rows[0].reference}"
         yield Item(f"ask:{rows[0].reference}", "Do", title, "sync", rows[0].payer_name)
