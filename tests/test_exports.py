@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Event, Export
+from db.money import Money
 from db.session import Sessions
 from payments.access.people import Person, Role
 from payments.dates import Span
@@ -226,15 +227,41 @@ def test_finance_of_one_event_exports_nothing_of_another(crowd: Session):
     assert read_back(written(crowd, Filter(), person=nobody)) == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        pytest.param(Filter(), "all payments", id="everything"),
+        pytest.param(
+            Filter(statuses=(Status.CANCELLED,), events=("devconf",)),
+            "payments by status:cancelled event:devconf",
+            id="conditions",
+        ),
+        pytest.param(
+            Filter(text="thandi", statuses=(Status.PAID,)), "payments by status:paid and a text", id="a name"
+        ),
+        pytest.param(Filter(without=("thandi@example.org",)), "payments by a text", id="without a name"),
+        pytest.param(Filter(organisers=("Aisha",)), "payments by who asked for them", id="of the desk"),
+        pytest.param(
+            Filter(amount_from=Money(15_000), amount_to=Money(15_000)), "payments by =150", id="no formula"
+        ),
+    ],
+)
+def test_a_file_says_which_payments_it_is_of_and_no_word_that_may_be_a_payers(crowd: Session, wanted, told):
+    """It said its days, and whoever was sent one of a filter took it for everything."""
+    data = written(crowd, wanted, Layout(columns=("reference",), opening=True)).decode("utf-8-sig")
+    assert ["# filter", told] in list(csv.reader(io.StringIO(data, newline="")))
+
+
 def test_the_first_and_last_lines_say_what_the_file_is(crowd: Session):
     day = datetime(2026, 10, 31, 22, tzinfo=UTC)
     wanted = Filter(created=Span(day, day + timedelta(days=2)))
     asked = Layout(columns=("reference",), opening=True, ending=True)
     text = written(crowd, wanted, asked).decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))
-    assert rows[:5] == [
+    assert rows[:6] == [
         ["# export", "EXP_TEST"],
         ["# made", "2026-11-23 12:00:00"],
+        ["# filter", "payments by created:2026-11-01..2026-11-02"],
         ["# created from, before", "2026-11-01 00:00:00, 2026-11-03 00:00:00"],
         ["# time zone", "SAST (UTC+02:00)"],
         ["reference"],
@@ -246,7 +273,7 @@ def test_the_first_and_last_lines_say_what_the_file_is(crowd: Session):
         for part, word in ((totals.sums, "asked"), (totals.received, "received"))
     ]
     assert rows[-1] == [", ".join([f"# end, {totals.count} rows", *sums, "export EXP_TEST"])]
-    assert len(rows) == 6 + totals.count
+    assert len(rows) == 7 + totals.count
 
 
 def test_a_count_that_takes_long_is_made_after_the_rows(crowd: Session, monkeypatch: pytest.MonkeyPatch):

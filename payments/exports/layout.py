@@ -250,9 +250,11 @@ def about(
     now: datetime,
     reference: str,
     *,
+    asked: str,
     as_of: datetime | None = None,
 ) -> list[tuple[str, str]]:
-    """What the first lines say: names and values. No word that was searched for stands here."""
+    """What the first lines say: names and values. ``asked``: which payments these are; no word that was
+    searched for stands here."""
     name, zone = ZONES[layout.zone]
     bounds = [
         (f"{basis} from, before", f"{_moment(span.start, zone)}, {_moment(span.end, zone)}")
@@ -260,7 +262,8 @@ def about(
     ]
     stood = [("as it stood on", f"{_moment(as_of, zone)}, names as today")] if as_of else []
     made = ("made", _moment(now, zone))
-    return [("export", reference), made, *stood, *(bounds or [("dates", "all")]), ("time zone", name)]
+    dates = bounds or [("dates", "all")]
+    return [("export", reference), made, ("filter", asked), *stood, *dates, ("time zone", name)]
 
 
 def _day(moment: datetime, zone: tzinfo) -> str:

@@ -21,7 +21,7 @@ from payments.dates import Span
 from payments.errors import Conflict
 from payments.exports import statement
 from payments.exports.layout import COLUMNS, SIGNS, Layout, about
-from payments.finding import as_of
+from payments.finding import as_of, filters
 from payments.finding.conditions import DAYS, Filter
 
 _ROOT = Path(__file__).parents[2]
@@ -66,7 +66,9 @@ def job(
         "bom": layout.bom,
         "opening": layout.opening,
         "ending": layout.ending,
-        "about": about(layout, spans(wanted), now, reference, as_of=wanted.as_of),
+        "about": about(
+            layout, spans(wanted), now, reference, asked=filters.for_others(wanted), as_of=wanted.as_of
+        ),
     }
 
 

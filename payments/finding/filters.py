@@ -19,8 +19,8 @@ from payments.references import readings
 from payments.selling.exchange import FOREIGN
 
 __all__ = [
-    "DAYS", "FLAGS", "conditions", "from_page", "from_query", "is_public", "minus", "moving", "page_query",
-    "private_part", "public_part", "to_query", "words_part",
+    "DAYS", "FLAGS", "conditions", "for_others", "from_page", "from_query", "is_public", "minus", "moving",
+    "page_query", "private_part", "public_part", "to_query", "words_part",
 ]  # fmt: skip
 
 _UNREADABLE = (
@@ -180,6 +180,16 @@ def public_part(wanted: Filter) -> Filter:
         text="" if private.text else wanted.text,
         without=() if private.without else wanted.without,
     )
+
+
+def for_others(wanted: Filter) -> str:
+    """Which payments these are, for whoever is handed them: as it is typed, behind words of its own, so that
+    a spreadsheet finds no formula. Of words that may be a payer's, and of who asked, it says so alone."""
+    told = replace(public_part(wanted), organisers=(), not_organisers=(), as_of=None)
+    more = ["a text"] if private_part(wanted) != Filter() else []
+    more += ["who asked for them"] if wanted.organisers or wanted.not_organisers else []
+    said = [written] if (written := grammar.write(told)) else []
+    return f"payments by {' and '.join([*said, *more])}" if said or more else "all payments"
 
 
 def is_public(text: str) -> bool:
