@@ -374,7 +374,7 @@ def verify_a_file(here: Person) -> None:
     state, title = _VERDICT[verdict.word]
     checks([(state, title, _remedy(verdict))])
     for difference in verdict.differences:
-        plain(f"· {difference}")
+        plain(difference)
     if verdict.export:
         facts(_told(verdict.export, event_names(here)))
     if verdict.paper:

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from sqlalchemy.orm import Session
 
+from db.money import Money
 from payments.access.people import Action, Person, check
 from payments.exports import records
 from payments.exports.layout import SIGNS
@@ -114,13 +115,9 @@ def _in_numbers(found: Found, kept: Contents) -> Iterator[str]:
         for currency in sorted(set(here) | set(there)):
             was = there[currency].minor if currency in there else 0
             if (now := here.get(currency, 0)) != was and here:
-                yield f"{currency} {_decimal(now)} {word}; {_decimal(was)} was exported."
+                yield f"{Money(now, currency)} {word}; {Money(was, currency)} was exported."
     if found.unreadable:
         yield f"{found.unreadable} amounts in it cannot be read."
-
-
-def _decimal(minor: int) -> str:
-    return str(Decimal(minor).scaleb(-2))
 
 
 # -- what a file says of itself ---------------------------------------------------------------------
