@@ -8,7 +8,7 @@ from ui.account_form import account_form
 from ui.at_till import no_coin, receipt_panel
 from ui.bank_accounts import bank_account_chosen, its_bank_account
 from ui.card_slips import waiting_slips
-from ui.chips import told_conditions
+from ui.chips import event_names
 from ui.columns import brought_before, column_screen
 from ui.components import announce, hotkeys
 from ui.disputes import card as dispute_card
@@ -18,7 +18,6 @@ from ui.evenings import evenings
 from ui.exchange_rates import exchange_rates
 from ui.export import export_button, export_dialog, export_list, verify_a_file, waiting_files
 from ui.filter_bar import filter_bar
-from ui.filter_bar import clear_filters, event_names, filter_bar, hold
 from ui.here import error_boundary, fault_of, id_in, require, signed_in
 from ui.job_history import job_history
 from ui.language_form import languages

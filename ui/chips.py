@@ -1,6 +1,6 @@
-"""Conditions in words, and as chips: each that is wished for is taken away by one click."""
+"""Conditions as chips: each that is wished for is taken away by one click."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -18,12 +18,6 @@ def event_names(person: Person) -> dict[str, str]:
     """By code, of those that this person may see."""
     with bootstrap.app().sessions.read() as session:
         return {event.code: event.name for event in events.list_events(session, person)}
-
-
-def told_conditions(person: Person, some: Iterable[Filter]) -> list[str]:
-    """Conditions as the bar tells them."""
-    names = event_names(person)
-    return [filter_words.condition(one, names) for one in some]
 
 
 def chips(wanted: Filter, names: Mapping[str, str]) -> None:
