@@ -278,9 +278,7 @@ def test_what_explains_as_well_is_chosen_by_a_person_and_by_nobody_else(bench):
         (waits,) = exceptions.queue(session, ADMIN, now=bench.now)
     assert not asked.is_sure
     assert waits.suggestion.get("gap_minor", 0) != 0 or len(asked.found) > 1
-    with bench.sessions.begin() as session, pytest.raises(InvalidInput):
-        explaining.accept(session, ADMIN, asked, 0, now=bench.now)
-    with bench.sessions.begin() as session:
+    with bench.sessions.begin() as session, pytest.raises(InvalidInput, match="second person's approval"):
         explaining.accept(session, ADMIN, asked, 0, now=bench.now, why="Short; iKhokha was asked.")
     bench.lawful()
 

@@ -75,7 +75,7 @@ def test_a_payout_goes_from_its_file_to_its_line_and_back(desk, run, tmp_path):
 def test_a_lump_sum_is_explained_or_all_that_fits_is_listed(desk, run, tmp_path):
     bench = Bench(desk)
     bench.paid()
-    banked(run, tmp_path, "999.00")
+    banked(run, tmp_path, "1420.00")
     told = run("payouts", "explain")
     assert (told["asked"], told["explained"]) == (1, 0)
     (waits,) = told["waiting"]
@@ -87,7 +87,7 @@ def test_a_lump_sum_is_explained_or_all_that_fits_is_listed(desk, run, tmp_path)
         run("payouts", "explain", "--take", f"{waits['key']}=1")
     taken = run("payouts", "explain", "--take", f"{waits['key']}=1", "--why", "Their letter says so.")
     assert run("payouts", "list")["payouts"][0]["payout"] == taken["payout"]
-    assert "R999.00" in shown("payouts", "show", str(taken["payout"]))
+    assert "R1\xa0500.00" in shown("payouts", "show", str(taken["payout"]))
 
 
 def test_a_file_whose_columns_nobody_knows_is_a_sentence(run, tmp_path):

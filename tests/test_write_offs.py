@@ -89,6 +89,10 @@ def test_a_payment_or_line_that_changed_since_is_not_what_was_asked(bench, peopl
     with pytest.raises(Conflict, match="has changed since"):
         approve(bench, people["fikile"], request)
     two = bench.owes("Sipho Dlamini")
+    with pytest.raises(Conflict, match="Farai asked a second person about this already"):
+        ask(bench, people["fikile"], line, short(bench, two))
+    with bench.sessions.begin() as session:
+        approvals.withdraw(session, people["farai"], request.id, now=bench.now)
     request = ask(bench, people["farai"], line, short(bench, two))
     bench.accept(line, Part(Target.ASIDE, Money(1200_00)), why="It is no payment of ours.")
     with pytest.raises(Conflict, match="matched already"):

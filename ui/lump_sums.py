@@ -13,6 +13,9 @@ from payments.errors import PaymentsError
 from payments.lump_sums import explaining
 from payments.lump_sums.explaining import Unexplained
 from payments.payouts import Explanation
+from payments.reconciling.parts import WRITE_OFF_LIMIT
+from payments.second_person import unexplained
+from payments.second_person.approvals import ApprovalView
 from ui.here import error_boundary, require
 from ui.pieces import escape, plain, problem
 from ui.proving import tell
@@ -24,6 +27,7 @@ def lump_sums(here: Person) -> None:
     """What waits, and what may be in it once somebody asked."""
     with bootstrap.app().sessions.read() as session:
         waits = explaining.waiting(session, here)
+        asked = explaining.asked_for(session, here, now=bootstrap.app().now())
     if not waits:
         st.session_state.pop("explained", None)
         return
@@ -39,8 +43,11 @@ def lump_sums(here: Person) -> None:
                 on_click=_find_out,
             )  # fmt: skip
         keys = {one.key for one in waits}
+        for one in waits:
+            if one.key in asked:
+                _asked(one, asked[one.key])
         for one in st.session_state.get("explained", ()):
-            if one.key in keys:
+            if one.key in keys and one.key not in asked:
                 _lump(here, one)
 
 
@@ -61,15 +68,27 @@ def _find_out() -> None:
     )
 
 
+def _asked(one: Unexplained, request: ApprovalView) -> None:
+    """A second person decides: until then nobody says anything else about it here."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        plain(f"{one.on:%-d %b %Y} · {one.amount} · {one.text}")
+        st.badge(f"asked for by {escape(request.requester)}", icon=":material/how_to_reg:", color="orange")
+        st.page_link("pages/monitor/approvals.py", label="Approvals", icon=":material/how_to_reg:")
+
+
 def _lump(here: Person, one: Unexplained) -> None:
     with st.expander(escape(f"{one.on:%-d %b %Y} · {one.amount} · {one.text}"), expanded=True):
         if not one.found:
             plain("No trading day with captures fits its date.", "faint")
             return
         if not one.found[0].is_whole:
-            st.warning(
-                f"Nothing known makes this sum. The nearest leaves {one.found[0].difference} unexplained."
+            more = (
+                f" Ask iKhokha first: to accept more than {WRITE_OFF_LIMIT} so takes a second person."
+                if explaining.takes_two(one.found[0])
+                else ""
             )
+            left = one.found[0].unexplained
+            st.warning(f"Nothing known makes this sum. The nearest leaves {left} unexplained.{more}")
         elif one.found[0].night:
             plain(
                 "What it and other payouts of that day brought is sure together, and is written down so once "
@@ -82,11 +101,14 @@ def _lump(here: Person, one: Unexplained) -> None:
         with st.form(f"choose_{one.key}", border=False):
             shown = one.found[:SHOWN]
             choice = st.radio(
-                "What is in it?", range(len(shown)), index=None if len(shown) > 1 else 0,
+                "What is in it?", range(len(shown)),
+                index=0 if len(shown) == 1 and shown[0].is_whole else None,
                 format_func=lambda nth: escape(_said(shown[nth])), key=f"choice_{one.key}",
             )  # fmt: skip
             why = "" if one.found[0].is_whole else st.text_input("Why it is accepted so", max_chars=500)
-            if st.form_submit_button("It is this", disabled=not here.may(Action.RECONCILE)):
+            two = any(explaining.takes_two(each) for each in shown)
+            said = "Ask a second person to accept it so" if two else "It is this"
+            if st.form_submit_button(said, disabled=not here.may(Action.RECONCILE)):
                 _chosen(one, choice, why)
 
 
@@ -103,6 +125,10 @@ def _chosen(one: Unexplained, choice: int | None, why: str) -> None:
             problem("Choose one of them first.")
             return
         app, here = bootstrap.app(), require(Action.RECONCILE)
+        if explaining.takes_two(one.found[choice]):
+            app.sessions.run(lambda session: unexplained.ask(session, here, one, choice, why, now=app.now()))
+            tell("Asked: a second person decides under Approvals. The sum waits here until then.")
+            st.rerun()
         number = app.sessions.run(
             lambda session: explaining.accept(session, here, one, choice, now=app.now(), why=why)
         )

@@ -162,7 +162,8 @@ def falls(detail: PayoutDetail) -> list[Fall]:
     parts.append(("Other deductions", Money(row.less.minor - known, row.less.currency)))
     steps += [Fall(name, amount, "off" if amount.minor > 0 else "back") for name, amount in parts]
     for name, amount in (
-        (beside_said(row), -row.beside), ("Rounding, or not explained", row.difference + row.beside)
+        (beside_said(row), -row.beside),
+        ("Not explained" if row.unexplained else "Rounding", row.difference + row.beside),
     ):  # fmt: skip
         steps.append(Fall(name, amount, "back" if amount.minor > 0 else "off"))
     return [*(step for step in steps if step.amount), Fall("Paid out", row.net, "whole")]
@@ -208,6 +209,17 @@ def bank_check(row: PayoutRow) -> None:
         shows = f"The bank shows {row.banked} on {row.banked_on:%-d %b %Y}."
         asks = "Ask iKhokha where the rest is, with this payout's day and both amounts."
         ui.checks([("bad", f"{row.short} short", f"{shows} {asks}")])
+    elif row.unexplained:
+        shows = f"The bank shows {row.banked} on {row.banked_on:%-d %b %Y}."
+        ui.checks(
+            [
+                (
+                    "poor", f"{row.unexplained} of it is not explained",
+                    f"{shows} Its payments and fees do not make that. Ask iKhokha what the rest is, then "
+                    "take it back here and say so.",
+                )
+            ]
+        )  # fmt: skip
     else:
         on = f"{row.banked_on:%-d %b %Y}"
         ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])

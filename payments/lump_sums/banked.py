@@ -16,6 +16,7 @@ from payments import lifecycle
 from payments.dates import next_bank_day
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Kind
+from payments.lump_sums.tariff import ROUNDING_MINOR
 from payments.matching import Allocation, Candidate, Evidence, Proposal, Target, Way
 from payments.matching import Kind as Sign
 from payments.matching.evidence import days_later
@@ -60,6 +61,13 @@ def check_tie(session: Session, payout_id: int | None, amount: Money) -> None:
 def night_of(payout: Payout) -> tuple[int, ...]:
     """The payouts that are written down as one, the one that holds it all first; else only itself."""
     return tuple((payout.explanation or {}).get("night", (payout.id,)))
+
+
+def unexplained(payout: Payout) -> Money:
+    """What neither its payments nor its fees explain, beyond a cent or two of rounding; what lines of its
+    night brought of each other is explained."""
+    minor = payout.difference_minor + int((payout.explanation or {}).get("beside_minor", 0))
+    return Money(minor if abs(minor) > ROUNDING_MINOR else 0, payout.currency)
 
 
 def refuse_alone(session: Session, line_id: int) -> None:

@@ -107,6 +107,7 @@ def write_down(
 def _write(session: Session, asked: LumpSum, chosen: Explanation, hand: _Hand) -> Payout:
     if chosen.lump.amount != asked.amount:
         raise InvalidInput("This explanation is of another sum.")
+    _not_taken_off(session, chosen)
     payout = _payout(session, asked, chosen, hand)
     payout.explained, payout.explanation = hand.how, _kept(asked, chosen, hand.why)
     lines = [_line(session, payout, one, chosen, hand.now) for one in _still_there(session, chosen)]
@@ -198,6 +199,14 @@ def _still_there(session: Session, chosen: Explanation) -> list[Receipt]:
     if len(found) != len(wanted) or any(one.amount != wanted[one.id].gross for one in found):
         raise Conflict("A payment of this explanation is in another payout by now. Look at it again.")
     return found
+
+
+def _not_taken_off(session: Session, chosen: Explanation) -> None:
+    """Raises Conflict when another payout is less by one of its refunds."""
+    refunds = [item.id for item in chosen.items if item.kind is Less.REFUND]
+    taken = select(PayoutLine.id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.in_(refunds))
+    if refunds and session.scalar(taken.limit(1)) is not None:
+        raise Conflict("A refund of this explanation was taken off another payout by now. Look at it again.")
 
 
 def is_settled() -> Any:

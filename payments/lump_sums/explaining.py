@@ -30,7 +30,7 @@ from payments import dates, payouts
 from payments.access.people import Action, Person, check
 from payments.bank.overlaps import OPEN
 from payments.books import audit
-from payments.errors import Conflict, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Method, Source
 from payments.live import tallies
 from payments.lump_sums import explained, fees
@@ -39,8 +39,10 @@ from payments.lump_sums.explained import is_settled
 from payments.lump_sums.tariff import METHODS, ROUNDING_MINOR
 from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
 from payments.privacy import reason
-from payments.reconciling.parts import what_waits
+from payments.reconciling.parts import WRITE_OFF_LIMIT, what_waits
 from payments.reconciling.reconciliation import AUTO, BY_ITSELF, PERSON
+from payments.second_person import approvals
+from payments.second_person.approvals import ApprovalView
 from payments.watching import standstill
 
 #: How far back a capture may lie that a payout still brings.
@@ -104,6 +106,12 @@ def waiting(session: Session, person: Person) -> list[Unexplained]:
         for one in session.scalars(rolled)
     ]
     return sorted(found, key=lambda one: (one.on, one.key))
+
+
+def asked_for(session: Session, person: Person, *, now: datetime) -> dict[str, ApprovalView]:
+    """What a second person is asked about already, by ``Unexplained.key``."""
+    check(person, Action.SEE_BANK)
+    return approvals.of_lines(session, now=now)
 
 
 def _paid_on(payout: Payout) -> date:
@@ -269,17 +277,29 @@ def _keep_gaps(session: Session, asked: Sequence[Unexplained]) -> None:
             row.suggestion = {**row.suggestion, "gap_minor": gap, "gap_says": one.found[0].says}
 
 
+def takes_two(chosen: Explanation) -> bool:
+    """Nothing explains more of it than one person may write off of a payment."""
+    return abs(chosen.unexplained.minor) > WRITE_OFF_LIMIT.minor
+
+
 def accept(
     session: Session, person: Person, asked: Unexplained, choice: int, *, now: datetime, why: str = ""
 ) -> int:
     """A person's word for which explanation it is; returns the payout. What nothing explains needs a reason.
 
-    Raises Conflict (a capture or the line is not as it was), InvalidInput, NotFound.
+    Raises Conflict (a capture or the line is not as it was, or a second person is asked about it), NotFound,
+    InvalidInput (more is unexplained than one person may accept: see ``unexplained.ask``).
     """
     check(person, Action.RECONCILE)
     if not 0 <= choice < len(asked.found):
         raise NotFound("There is no such explanation.")
     chosen = asked.found[choice]
+    approvals.refuse_twice(session, asked.key, now=now)
+    if takes_two(chosen):
+        raise InvalidInput(
+            f"{chosen.unexplained} of this sum is not explained, and one person may accept "
+            f"{WRITE_OFF_LIMIT}. Ask for a second person's approval, on Payouts."
+        )
     if not chosen.is_whole:
         why = reason(why)
     how: dict[str, Any] = {"how": PERSON, "by": person.name, "source": Source.DESK, "now": now}

@@ -24,6 +24,7 @@ from payments import dates
 from payments.access.people import Action, Person, check
 from payments.errors import NotFound
 from payments.lifecycle import Method
+from payments.lump_sums import banked
 from payments.lump_sums.captures import STANDS
 
 #: Rows of one payout that a page shows; a day of more is rare.
@@ -61,6 +62,7 @@ class PayoutRow:
     match_id: int | None
     night: tuple[int, ...]
     beside: Money
+    unexplained: Money  # of the difference, beyond rounding
 
     @property
     def is_told_elsewhere(self) -> bool:
@@ -183,7 +185,7 @@ def _row(
         money(payout.less_minor), money(payout.difference_minor), money(payout.net_minor),
         payout.payout_fee_told, payout.explained, int(captures), int(strangers), on,
         money(minor) if minor is not None else None, match,
-        tuple(told.get("night", ())), money(told.get("beside_minor", 0)),
+        tuple(told.get("night", ())), money(told.get("beside_minor", 0)), banked.unexplained(payout),
     )  # fmt: skip
 
 

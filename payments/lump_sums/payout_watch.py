@@ -45,7 +45,8 @@ class DayState(StrEnum):
 
 @dataclass(frozen=True)
 class DayView:
-    """A trading day. ``captures`` and ``gross`` are what no payout has brought yet, where none covers it.
+    """A trading day. ``captures`` and ``gross`` are what no payout has brought yet, where none covers it;
+    ``least`` and ``most`` what they should bring, whatever came.
     Days of a night whose payouts are written down as one are one row, from ``first`` on."""
 
     first: date
@@ -121,7 +122,7 @@ def _covered(day: date, told: list[_Told], now: datetime) -> DayView:
     state = DayState.BANKED
     if waits:
         state = DayState.LATE if is_over(latest, now) else DayState.ON_THE_WAY
-    net = Money(sum(one.net_minor for one in payouts), payouts[0].currency)
+    net = Money(sum((one.net_minor - banked.unexplained(one).minor) for one in payouts), payouts[0].currency)
     gross = Money(sum(one.gross_minor for one in payouts), net.currency)
     number = (waits or payouts)[0].id
     first = min([day, *(one.first for one in told if one.is_night)])

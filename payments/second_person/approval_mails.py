@@ -29,6 +29,7 @@ TOLD: Mapping[What, str] = {
     What.PAY_REFUND: "refund by EFT",
     What.BOOK_CHARGEBACK: "write down a lost dispute",
     What.WRITE_OFF: "write off the rest of a payment",
+    What.PAYOUT_DIFFERENCE: "accept a payout that is not explained",
     What.CREDIT: "credit a payment",
     What.EXPORT_PERSONAL: "take personal data out",
     What.ERASE_PERSON: "erase a payer",

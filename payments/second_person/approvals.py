@@ -47,6 +47,7 @@ class What(StrEnum):
     PAY_REFUND = "pay_refund"
     BOOK_CHARGEBACK = "book_chargeback"
     WRITE_OFF = "write_off"
+    PAYOUT_DIFFERENCE = "payout_difference"
     CREDIT = "credit"
     EXPORT_PERSONAL = "export_personal"
     ERASE_PERSON = "erase_person"
@@ -78,6 +79,7 @@ TO_ASK: Mapping[What, Action] = {
     What.PAY_REFUND: Action.RECORD,
     What.BOOK_CHARGEBACK: Action.RECORD,
     What.WRITE_OFF: Action.RECONCILE,
+    What.PAYOUT_DIFFERENCE: Action.RECONCILE,
     What.CREDIT: Action.RECORD,
     What.EXPORT_PERSONAL: Action.EXPORT,
     What.ERASE_PERSON: Action.HANDLE_PRIVACY,
@@ -91,6 +93,9 @@ TO_ASK: Mapping[What, Action] = {
     What.RENEW_SIGNING: Action.MANAGE_EVENTS,
     What.SET_ACCOUNT: Action.MANAGE_EVENTS,
 }
+
+#: What settles a line of the bank, or a payout, once it is approved.
+OF_LINES = (What.WRITE_OFF, What.PAYOUT_DIFFERENCE)
 
 
 @dataclass(frozen=True)
@@ -260,6 +265,27 @@ def standing(session: Session, person: Person, wanted: Ask, *, now: datetime) ->
     found = select(Approval).where(Approval.digest == wanted.digest, *_still_open(now))
     row = session.scalar(found)
     return _view(row, now) if row is not None and deciders.sees(person, row) else None
+
+
+def of_lines(session: Session, *, now: datetime) -> dict[str, ApprovalView]:
+    """What waits for a second person, or was approved and not used, by the line of the bank or the payout
+    that it would settle: ``line:7``, ``payout:3``."""
+    found = select(Approval).where(Approval.what.in_(OF_LINES), *_still_open(now)).order_by(Approval.id)
+    return {
+        f"{kind}:{row.bound[kind]}": _view(row, now)
+        for row in session.scalars(found)
+        for kind in ("line", "payout")
+        if row.bound.get(kind)
+    }
+
+
+def refuse_twice(session: Session, key: str, *, now: datetime) -> None:
+    """Raises Conflict while a second person is asked about this line or payout already."""
+    if (asked := of_lines(session, now=now).get(key)) is not None:
+        raise Conflict(
+            f"{asked.requester} asked a second person about this already. It waits under Approvals, where "
+            "they decide and whoever asked can take it back."
+        )
 
 
 def get(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:

@@ -31,7 +31,7 @@ from payments.privacy import clean, clean_line
 from payments.proofs.files import Prepared
 from payments.reconciling import parts, reconciliation
 from payments.reconciling.parts import Decided, Part, locked_line
-from payments.second_person import approvals, entrusting
+from payments.second_person import approvals, entrusting, unexplained
 from payments.second_person.approvals import ApprovalView, Ask, What
 from payments.selling import amounts
 from payments.watching import standstill
@@ -199,6 +199,7 @@ def ask_write_off(session: Session, person: Person, decided: Decided, *, now: da
     line = locked_line(session, decided.line_id)
     if line.state != OPEN:
         raise Conflict("This line does not wait any more.")
+    approvals.refuse_twice(session, f"line:{line.id}", now=now)
     payments = reconciliation.locked_payments(session, decided.parts)
     parts.check(session, line, decided, payments, two=True)
     large = [
@@ -262,6 +263,8 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     asked = approvals.get(session, person, approval_id, now=now)
     if asked.what in entrusting.DEEDS:
         return entrusting.approve(session, person, approval_id, now=now)
+    if asked.what is What.PAYOUT_DIFFERENCE:
+        return unexplained.approve(session, person, asked, now=now)
     if asked.what is What.WRITE_OFF:  # a line is held before its payments, everywhere
         locked_line(session, asked.bound["line"])
     request = approvals.approve(session, person, approval_id, now=now)

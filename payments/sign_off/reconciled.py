@@ -19,6 +19,7 @@ from payments.bank import accounts
 from payments.bank.balances import BankDays
 from payments.bank.overlaps import GONE
 from payments.errors import Conflict
+from payments.lump_sums import banked
 from payments.sign_off.closed_days import match_day, move_day, moved_surplus
 
 
@@ -83,14 +84,16 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
     )
     waits, late = _waiting(session, account_id, on, currency), _late(session, account_id, on, currency)
     apart = _by_day(session, account_id, on, currency, "aside", "Set apart: for no payment of ours")
+    unknown = _unexplained(session, account_id, on, currency)
     moved = _moved(session, account_id, on, currency)
+    moved["payout"] = [Row(row.on, f"less {row.text}", -row.amount) for row in unknown.rows]
     books = tuple(
         _by_day(session, account_id, on, currency, target, name, moved.get(target, ()))
         for target, name in _BOOKS.items()
     )
     return Reconciled(
         account.name, account.number, on, closing,
-        tuple(one for one in (before, waits, late, apart) if one.rows),
+        tuple(one for one in (before, waits, late, apart, unknown) if one.rows),
         tuple(one for one in books if one.rows),
         tuple(_named(session, account_id, on, opening, closing)),
     )  # fmt: skip
@@ -108,6 +111,10 @@ _BOOKS = {
 
 def _sum(entries: Iterable[Entry], currency: str) -> Money:
     return Money(sum(one.amount.minor for one in entries), currency)
+
+
+def _sum_rows(rows: Iterable[Row], currency: str) -> Money:
+    return Money(sum(row.amount.minor for row in rows), currency)
 
 
 def _span(session: Session, account_id: int, on: date) -> tuple[date | None, date | None]:
@@ -158,7 +165,7 @@ def _late(session: Session, account_id: int, on: date, currency: str) -> Entry:
 
 def _of_lines(name: str, lines: Iterable[StatementLine], currency: str) -> Entry:
     rows = tuple(Row(line.on, line.told, line.amount, line.id) for line in lines)
-    return Entry(name, Money(sum(row.amount.minor for row in rows), currency), rows)
+    return Entry(name, _sum_rows(rows, currency), rows)
 
 
 # -- what is in the books, a day at a time ---------------------------------------------------------------
@@ -231,7 +238,23 @@ def _by_day(
         for one, count, minor in session.execute(query)
     )
     rows = tuple(sorted((*rows, *more), key=lambda row: row.on))
-    return Entry(name, Money(sum(row.amount.minor for row in rows), currency), rows)
+    return Entry(name, _sum_rows(rows, currency), rows)
+
+
+def _unexplained(session: Session, account_id: int, on: date, currency: str) -> Entry:
+    """What payouts brought that neither payments nor fees explain: no book but suspense has it."""
+    day = match_day()
+    query = (
+        _parts(account_id, on, day, Payout)
+        .where(MatchPart.target == "payout", Payout.difference_minor != 0)
+        .order_by(day, Payout.id)
+    )
+    rows = tuple(
+        Row(one, f"Not explained of payout {payout.id}", amount)
+        for one, payout in session.execute(query)
+        if (amount := banked.unexplained(payout))
+    )
+    return Entry("Brought by payouts, not explained", _sum_rows(rows, currency), rows)
 
 
 # -- differences ---------------------------------------------------------------------------------------------
