@@ -11,7 +11,7 @@ import words
 from db.money import Money
 from payments.access.people import Action, Role
 from payments.second_person import approvals, two_people
-from payments.second_person.approvals import ApprovalView, State
+from payments.second_person.approvals import ApprovalView, State, What
 from payments.selling import events
 from payments.sign_off import sign_offs
 from payments.sign_off.sign_offs import Period
@@ -22,6 +22,8 @@ from words import files as file_words
 person = ui.require(Action.SEE_APPROVALS)
 app = bootstrap.app()
 OPEN, ENDED = "Open", "Ended"
+#: Of what a request is bound to, what stands in another of its lines.
+SAID_ELSEWHERE = ("amounts", "let_off")
 
 
 def show(request: ApprovalView, names: dict[int, str]) -> None:
@@ -45,6 +47,7 @@ def show(request: ApprovalView, names: dict[int, str]) -> None:
                 "pages/monitor/payments.py", label=f"Open {ui.escape(request.subject)}",
                 icon=":material/receipt_long:", query_params={"payment": request.subject},
             )  # fmt: skip
+        door_to_line(request)
         next_steps(request)
 
 
@@ -55,7 +58,7 @@ def exactly(request: ApprovalView, names: dict[int, str]) -> dict[str, str | Non
     told = {
         names_of.get(name, name): told_value(request, name, value)
         for name, value in request.bound.items()
-        if not isinstance(value, dict)  # accounts stand side by side
+        if name not in SAID_ELSEWHERE and not isinstance(value, dict)  # accounts stand side by side
     }
     where = "All events" if scope is None else ", ".join(names.get(each, "another event") for each in scope)
     decided = f"{request.decider}, {ui.moment(request.ended_at)}" if request.decider else None
@@ -80,6 +83,12 @@ def accounts(was: Mapping[str, str], then: Mapping[str, str]) -> None:
 
 def told_value(request: ApprovalView, name: str, value: object) -> str | None:
     """What is empty is left out; columns of a file are called as its reader will see them."""
+    if name == "version":
+        return f"the payment as it is now, after {words.count(int(str(value)), 'change', 'changes')}"
+    if name == "for" and request.amount is not None:
+        return done_with_line(request, request.amount.currency)
+    if name == "left_over":
+        return bank_words.PART[str(value)] if value else None
     if name == "agreed" and request.amount is not None:
         return str(Money.parse(str(value), request.amount.currency))
     if name == "role":
@@ -90,6 +99,32 @@ def told_value(request: ApprovalView, name: str, value: object) -> str | None:
         called = file_words.COLUMN if name == "columns" else {}
         return ", ".join(called.get(str(each), str(each)) for each in value)
     return None if value is None or value == "" else str(value)
+
+
+def done_with_line(request: ApprovalView, currency: str) -> str:
+    """Which payment gets how much of the line, and what each is let off."""
+    told = request.bound
+    rows = zip(told["for"], told["amounts"], told["let_off"], strict=True)
+    steps = []
+    for reference, given, off in rows:
+        let_off = Money.parse(off, currency)
+        steps.append(f"{Money.parse(given, currency)} of the line for {reference}")
+        if let_off:
+            steps.append(f"write off {let_off} that {reference} still lacks")
+    return "; ".join(steps)
+
+
+def door_to_line(request: ApprovalView) -> None:
+    """Where the line of the bank waits meanwhile."""
+    if request.state not in (State.WAITING, State.APPROVED) or not person.may(Action.SEE_BANK):
+        return
+    if request.what is What.PAYOUT_DIFFERENCE:
+        st.page_link("pages/finance/payouts.py", label="Open Payouts", icon=":material/savings:")
+    if (line := request.bound.get("line")) is not None:
+        st.page_link(
+            "pages/finance/workbench.py", label="Open the bank line", icon=":material/account_balance:",
+            query_params={"line": str(line)},
+        )  # fmt: skip
 
 
 def next_steps(request: ApprovalView) -> None:

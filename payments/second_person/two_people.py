@@ -226,6 +226,7 @@ def _as_told(line: StatementLine, decided: Decided, payments: Mapping[int, Payme
     return {
         "line": line.id,
         "came": f"{line.amount} on {line.on:%-d %b %Y}",
+        "text": line.told,
         "for": [payments[part.payment_id or 0].reference for part in of_payments],
         "amounts": [part.amount.decimal for part in of_payments],
         "let_off": [part.written_off.decimal if part.written_off else "0.00" for part in of_payments],
@@ -378,7 +379,7 @@ _DEEDS: Mapping[What, Callable[[Session, Person, Payment, ApprovalView, datetime
 #: What a request holds beside the payment itself.
 _TOLD = (
     "how", "on", "done_by", "their_reference", "proof", "to", "holder", "details",
-    "dispute", "case", "deduction", "line", "came", "for", "amounts", "let_off", "left_over",
+    "dispute", "case", "deduction", "line", "came", "text", "for", "amounts", "let_off", "left_over",
     "agreed", "credits",
 )  # fmt: skip
 
