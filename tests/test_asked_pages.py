@@ -42,3 +42,14 @@ def test_who_approves_a_write_off_sees_what_the_bank_wrote_and_what_becomes_of_w
     assert f"{Money(750_50)} of the line for {asked}" in told
     assert "Changes so far" not in told
     assert "Open the bank line" in "".join(everything(at))
+
+
+def test_the_line_is_marked_in_its_row_and_its_drawer_and_asked_about_once(desk, asked):
+    said = f"Farai asked to write off {Money(549_49)}"
+    (line,) = lines(desk.open(BENCH))
+    assert line["asked"]["word"] == said
+    assert "A second person decides" in line["remedy"]
+    drawer = desk.open(BENCH, line=line["id"])
+    assert said in "".join(everything(drawer)).replace("\\", "")
+    with pytest.raises(Conflict, match="Farai asked a second person about this already"):
+        desk.ask()

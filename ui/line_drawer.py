@@ -49,6 +49,8 @@ def _drawer() -> None:
         history = matched.list_matches(session, here, line_ids=[view.line_id])
     of_one(f"Line {view.line_id}")
     st.badge(bank_words.EXCEPTION[view.reason].word, icon=":material/flag:", color="orange")
+    if view.asked:
+        st.badge(escape(bank_words.asked_of_two(view) or ""), icon=":material/how_to_reg:", color="violet")
     plain(f"{view.amount} · {view.text}", "name")
     plain(bank_words.remedy(view))
     by = view.way if view.way != Way.NONE else None

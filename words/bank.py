@@ -25,6 +25,7 @@ from payments.money_back.refund_orders import State as RefundState
 from payments.money_back.refund_runs import RunState
 from payments.reconciling.exceptions import ExceptionView
 from payments.reconciling.proposing import Reason
+from payments.second_person.approvals import What
 from payments.sign_off.sign_offs import DayState, State
 from words import Look
 
@@ -314,6 +315,16 @@ DISPUTES_HELP: Mapping[str, str] = {
 }
 
 
+def asked_of_two(view: ExceptionView) -> str | None:
+    """What a second person is asked about a line: short, where it stands with others."""
+    if (asked := view.asked) is None:
+        return None
+    what = "to write off" if asked.what is What.WRITE_OFF else "to accept unexplained"
+    return f"{asked.requester} asked {what} {asked.amount}"
+
+
 def remedy(view: ExceptionView) -> str:
     """What to do about a line; where what is owed is paid, about what came too much."""
+    if asked := asked_of_two(view):
+        return f"{asked}. A second person decides under Approvals; until then the line waits."
     return _OF_A_REST if view.part_id else EXCEPTION[view.reason].remedy

@@ -95,7 +95,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
     deeds = [["Accept", "accept", "a", ""]] if may and view.parts and _plain(view) else []
     doors = [["Find what is in it", "payouts", "p", "other"]] if view.reason is Reason.PAYOUT else []
     more = "Pay another, give back, assign" if view.part_id else "Split, set aside, assign"
-    said = st.session_state.get("line_said", {})
+    said, asked = st.session_state.get("line_said", {}), bank_words.asked_of_two(view)
     return {
         "id": str(view.line_id),
         "amount": str(view.amount),
@@ -103,6 +103,7 @@ def row(here: Person, view: ExceptionView) -> dict[str, Any]:
         "text": view.text or "No text",
         "standing": " · ".join(part for part in parts if part),
         "reason": {"word": told.word, "icon": "flag", "tone": "orange"},
+        "asked": {"word": asked, "icon": "how_to_reg", "tone": "violet"} if asked else None,
         "remedy": bank_words.remedy(view),
         "note": view.note,
         "overdue": view.overdue,

@@ -33,6 +33,8 @@ from payments.privacy import clean
 from payments.reconciling import mentions, proposing, rests, same_payer
 from payments.reconciling.parts import TAKES_MONEY, Part
 from payments.reconciling.proposing import Reason
+from payments.second_person import approvals
+from payments.second_person.approvals import ApprovalView
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class ExceptionView:
     note: str
     part_id: int | None
     line_amount: Money
+    #: What a second person is asked about it: by whom, and how much.
+    asked: ApprovalView | None = None
 
     @property
     def tie(self) -> bool:
@@ -230,6 +234,8 @@ def _views(session: Session, rows: Iterable[Any], now: datetime) -> list[Excepti
     views = [
         _view(row, line, account, owner, minor, payments, now) for row, line, account, owner, minor in rows
     ]
+    asked = approvals.of_lines(session, now=now)
+    views = [replace(view, asked=asked.get(f"line:{view.line_id}")) for view in views]
     could = same_payer.payable(session, [view.part_id for view in views if view.part_id])
     return [_of_a_rest(view, could[view.part_id]) if view.part_id else view for view in views]
 

@@ -26,6 +26,7 @@ function line(one, chosen) {
   bank.dataset.row = one.id;
   bank.dataset.deed = "open";
   const left = make("div", "left", null, [bank, badge(one.reason)]);
+  if (one.asked) left.append(badge(one.asked));
   if (one.note) left.append(make("span", "standing", `Note: ${one.note}`));
   const found = one.candidates.map(candidate);
   if (!found.length) found.push(make("div", "standing", one.remedy));
