@@ -219,6 +219,7 @@ def list_exceptions(as_email: AsEmail = None, as_json: AsJson = False) -> None:
     out = {
         "count": told.total.count,
         "at_risk": {currency: money.minor for currency, money in told.total.at_risk.items()},
+        "unasked": told.unasked.count,
         "by_age": {age: one.count for age, one in told.by_age.items()},
         "rows": [_exception_told(row) for row in rows],
     }
@@ -307,4 +308,5 @@ def _show_exceptions(told: exceptions.Summary, rows: list[exceptions.ExceptionVi
         table.add_row(*cells, row.text.replace("[", r"\["))
     console.print(table)
     sums = ", ".join(map(str, told.total.at_risk.values())) or "nothing"
-    console.print(f"{told.total.count} lines wait, {sums} at risk; {len(rows)} shown.")
+    more = f" {told.unasked.count} more are not asked about yet: propose." if told.unasked.count else ""
+    console.print(f"{told.total.count} lines wait, {sums} at risk; {len(rows)} shown.{more}")

@@ -457,6 +457,16 @@ def test_what_waits_is_summed_by_reason_and_age(bench):
     assert len(Reason) <= 12
 
 
+def test_lines_that_nobody_asked_about_yet_wait_with_the_others(bench):
+    bench.bank(("EFT X", "100.00"))
+    bench.propose()
+    bench.bank(("EFT Y", "30.00"), ("EFT Z", "-7.00"))
+    with bench.sessions.read() as session:
+        told = exceptions.summary(session, ADMIN, now=bench.now)
+    assert (told.total.count, told.unasked.count, told.unasked.at_risk) == (1, 2, {"ZAR": Money(37_00)})
+    assert (told.whole.count, told.whole.at_risk) == (3, {"ZAR": Money(137_00)})
+
+
 def test_a_line_gets_an_owner_a_date_and_a_note(bench):
     (line,) = bench.bank(("EFT X", "100.00"))
     bench.propose()

@@ -66,19 +66,21 @@ def age_pills(told: Summary) -> Age | None:
     return st.pills("Age", list(Age), key="line_age", format_func=label, label_visibility="collapsed")
 
 
-def head(here: Person, told: Summary, unasked: int) -> None:
-    if told.total.count:
-        at_risk = words.sums(told.total.at_risk)
-        ui.plain(f"{words.count(told.total.count, 'line waits', 'lines wait')} · {at_risk} at risk", "title")
-    if here.may(Action.RECONCILE) and (told.total.count or unasked):
+def head(here: Person, told: Summary) -> None:
+    whole, unasked = told.whole, told.unasked
+    if whole.count:
+        at_risk = words.sums(whole.at_risk)
+        ui.plain(f"{words.count(whole.count, 'line waits', 'lines wait')} · {at_risk} at risk", "title")
+    if here.may(Action.RECONCILE) and whole.count:
         with st.container(horizontal=True, vertical_alignment="center"):
-            first = unasked > 0
+            first = unasked.count > 0
             st.button(
                 "Propose matches", key="propose", icon=":material/auto_awesome:", on_click=line_deeds.propose,
                 type="primary" if first else "secondary",
             )  # fmt: skip
-            if unasked:
-                ui.plain(f"{words.count(unasked, 'line', 'lines')} not asked about yet.", "faint")
+            if first:
+                some = words.count(unasked.count, "line", "lines")
+                ui.plain(f"{some} of them, {words.sums(unasked.at_risk)}, not asked about yet.", "faint")
 
 
 # -- the lines ----------------------------------------------------------------------------------------
@@ -242,9 +244,8 @@ def page(here: Person) -> None:
     with app.sessions.read() as session:
         reason, age = WORDS.get(st.query_params.get("reason", "")), st.session_state.get("line_age")
         told_of = exceptions.summary(session, here, now=app.now(), reason=reason, age=age)
-        unasked = exceptions.unasked(session, here)
         there = accounts.list_accounts(session, here)
-    head(here, told_of, unasked)
+    head(here, told_of)
     wanted = reason_pills(told_of)
     if wanted == MATCHED:
         ui.matches(here, line_deeds.undo)
@@ -276,6 +277,11 @@ def page(here: Person) -> None:
     elif told_of.total.count:
         waits = words.count(told_of.total.count, "other line waits", "other lines wait")
         ui.empty_state("None of these", f"{waits}. Take the reason or the age off above.", "search_off")
+    elif told_of.unasked.count:
+        ui.empty_state(
+            "Nobody asked about these lines yet", "Propose matches, above, says what they may be for.",
+            "auto_awesome",
+        )  # fmt: skip
     else:
         ui.empty_state("Nothing waits", "Import the next statement under Statements.", "task_alt")
 

@@ -124,9 +124,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class Summary:
+    """``unasked`` are lines that nobody asked about yet: they have no reason, and are in ``whole`` alone."""
+
     by_reason: Mapping[Reason, Standing]
     by_age: Mapping[Age, Standing]
     total: Standing
+    unasked: Standing
+
+    @property
+    def whole(self) -> Standing:
+        """All that waits."""
+        both = (self.total, self.unasked)
+        sums = [(0, money.minor, currency) for one in both for currency, money in one.at_risk.items()]
+        return Standing.of([(one.count, 0, "ZAR") for one in both if one.count] + sums)
 
 
 def queue(
@@ -195,7 +205,19 @@ def summary(
         {one: Standing.of(reasons[one]) for one in Reason if one in reasons},
         {one: Standing.of(ages.get(one, ())) for one in Age},
         Standing.of(whole),
+        Standing.of(_unasked(session)),
     )
+
+
+def _unasked(session: Session) -> list[tuple[int, int, str]]:
+    """Open lines that nobody has asked about yet."""
+    asked = select(LineException.line_id).where(LineException.closed_at.is_(None))
+    lines = (
+        select(StatementLine.amount_currency, func.count(), func.sum(func.abs(StatementLine.amount_minor)))
+        .where(StatementLine.state == OPEN, StatementLine.id.not_in(asked))
+        .group_by(StatementLine.amount_currency)
+    )
+    return [(count, int(minor), currency) for currency, count, minor in session.execute(lines)]
 
 
 def _age(on: date, now: datetime) -> Age:
@@ -328,14 +350,6 @@ def candidate(
         payment.id, payment.reference, payment.payer_name, event, payment.status, payment.amount, rest,
         payable, signs, gives or None,
     )  # fmt: skip
-
-
-def unasked(session: Session, person: Person) -> int:
-    """Open lines that nobody has asked about yet."""
-    check(person, Action.SEE_BANK)
-    asked = select(LineException.line_id).where(LineException.closed_at.is_(None))
-    lines = select(func.count()).where(StatementLine.state == OPEN, StatementLine.id.not_in(asked))
-    return session.scalar(lines) or 0
 
 
 def find_payments(session: Session, person: Person, text: str, line: Money) -> list[Candidate]:

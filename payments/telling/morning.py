@@ -114,7 +114,7 @@ def _cases(session: Session, person: Person, now: datetime) -> Iterator[Waiting]
 def _bank_lines(session: Session, person: Person, now: datetime) -> Iterator[Waiting]:
     if not person.may(Action.SEE_BANK):
         return
-    total = exceptions.summary(session, person, now=now).total
+    total = exceptions.summary(session, person, now=now).whole
     if total.count:
         short = _many(total.count, "bank line", "bank lines")
         told = f"{_many(total.count, 'bank line waits', 'bank lines wait')}{_at_risk(total.at_risk)}."
