@@ -14,12 +14,11 @@ from payments.errors import briefly
 from payments.matching import Target
 from payments.reconciling import proposing, reconciliation, surplus
 from payments.reconciling.exceptions import Candidate, ExceptionView
-from payments.reconciling.parts import WRITE_OFF_LIMIT, Decided, Part
+from payments.reconciling.parts import BY_HAND, WRITE_OFF_LIMIT, Decided, Part
 from payments.second_person import two_people
 from ui.here import error_boundary, fault_of, require
 from ui.pieces import escape
 
-BY_HAND = "by hand"
 _AT_ONCE = "Undone right after, by whoever had accepted it."
 #: What a row's key says for somebody who pays another payment with what came too much.
 _CHOSEN = "Chosen on Reconcile: the rest of the line is for it."

@@ -5,35 +5,75 @@ from collections.abc import Callable
 import streamlit as st
 
 import bootstrap
+import words
 from payments.access.people import Action, Person
 from payments.matching import Target
 from payments.reconciling import matched
-from payments.reconciling.matched import MatchView
+from payments.reconciling.matched import MatchView, Wanted, Whose
+from payments.reconciling.parts import BY_HAND
 from ui.pieces import empty_state, moment, plain
 from words import bank as bank_words
 
+SHOWN = 25
 #: Takes a match back, by its number, for a reason.
 Undo = Callable[[int, str], None]
 
 
 def matches(here: Person, undo: Undo) -> None:
-    """All that were made, by how; each with who and why, and a way back for who may."""
-    how = st.pills(
-        "How", list(bank_words.HOW), key="how", format_func=lambda one: bank_words.HOW[one].word,
-        label_visibility="collapsed",
-    )  # fmt: skip
+    """All that were made, a page at a time; each with who and why, and a way back for who may."""
+    wanted = _wanted()
+    if st.session_state.get("matches_of") != wanted:
+        st.session_state.matches_of, st.session_state.matches_from = wanted, 0
+    first = st.session_state.matches_from
     with bootstrap.app().sessions.read() as session:
-        found = matched.list_matches(session, here, how=how)
-    if not found:
+        found, count = matched.find_matches(session, here, wanted, offset=first, limit=SHOWN)
+    if not found and wanted == Wanted():
         empty_state("Nothing is matched yet", "What is accepted is listed here, with who and why.", "join")
+    elif not found:
+        empty_state("No match is so", "Take a word or a day off above.", "search_off")
+    else:
+        plain(f"{first + 1}–{first + len(found)} of {words.count(count, 'match', 'matches')}", "faint")
     for match in found:
         match_told(match, undo if here.may(Action.RECONCILE) else None)
+    _pages(first, count)
+
+
+def _wanted() -> Wanted:
+    whose = st.pills(
+        "On whose word", list(Whose), key="match_whose", label_visibility="collapsed",
+        format_func=lambda one: bank_words.WHOSE[one].word,
+    )  # fmt: skip
+    text, first, last = st.columns([2, 1, 1])
+    return Wanted(
+        whose,
+        text.text_input("Find", key="match_text", placeholder="What the bank wrote, a payer, a reference"),
+        first.date_input("From", None, format="DD/MM/YYYY", key="match_first"),
+        last.date_input("Until", None, format="DD/MM/YYYY", key="match_last"),
+    )
+
+
+def _pages(first: int, count: int) -> None:
+    if count <= SHOWN:
+        return
+    with st.container(horizontal=True):
+        for word, icon, to, there in (
+            ("Newer", "chevron_left", first - SHOWN, first > 0),
+            ("Older", "chevron_right", first + SHOWN, first + SHOWN < count),
+        ):
+            st.button(
+                word, icon=f":material/{icon}:", key=f"matches_{word.lower()}", disabled=not there,
+                on_click=_turn, args=(to,),
+            )  # fmt: skip
+
+
+def _turn(to: int) -> None:
+    st.session_state.matches_from = max(to, 0)
 
 
 def match_told(match: MatchView, undo: Undo | None = None) -> None:
     """Who matched what and why; with ``undo``, a way to take it back."""
     with st.container(border=True):
-        look = bank_words.HOW[match.how]
+        look = bank_words.WHOSE[match.whose]
         st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
         plain(f"{match.amount} · {match.text}", "title")
         for part in match.parts:
@@ -45,6 +85,9 @@ def match_told(match: MatchView, undo: Undo | None = None) -> None:
         why = "; ".join(sign.says for sign in match.signs if sign.agrees)
         by_rule = f" · rule {match.rule}" if match.rule else ""
         plain(f"{match.by}, {moment(match.at)}, {match.way}{by_rule}{': ' + why if why else ''}", "faint")
+        for sign in match.signs:
+            if not sign.agrees and match.way != BY_HAND:
+                plain(f"Against: {sign.says}", "faint")
         if match.why:
             plain(f"Why: {match.why}", "faint")
         if match.undone_at is not None:

@@ -24,6 +24,7 @@ from payments.money_back.disputes import Why
 from payments.money_back.refund_orders import State as RefundState
 from payments.money_back.refund_runs import RunState
 from payments.reconciling.exceptions import ExceptionView
+from payments.reconciling.matched import Whose
 from payments.reconciling.proposing import Reason
 from payments.second_person.approvals import What
 from payments.sign_off.sign_offs import DayState, State
@@ -96,9 +97,11 @@ REFUND_RUN: Mapping[RunState, Look] = {
     RunState.CALLED: Look("Called back", "undo", "gray"),
 }
 #: How a line found what it is for.
-HOW: Mapping[str, Look] = {
-    "auto": Look("By itself", "smart_toy", "blue"),
-    "person": Look("By a person", "person", "green"),
+WHOSE: Mapping[Whose, Look] = {
+    Whose.ITSELF: Look("By itself", "smart_toy", "blue"),
+    Whose.PERSON: Look("By a person", "person", "green"),
+    Whose.TWO: Look("By two people", "group", "violet"),
+    Whose.FORCED: Look("Forced", "priority_high", "orange"),
 }
 #: How far a day is on its way to be closed.
 DAY: Mapping[DayState, Look] = {

@@ -30,7 +30,7 @@ from payments.payouts import Explanation, Less, as_one
 from payments.payouts.files import apart
 from payments.privacy import reason
 from payments.reconciling import reconciliation
-from payments.reconciling.parts import Decided, Part, locked_line
+from payments.reconciling.parts import BY_TWO, Decided, Part, locked_line
 from payments.reconciling.reconciliation import AUTO, PERSON, write
 from payments.watching import standstill
 
@@ -65,6 +65,7 @@ class _Hand:
     source: Source
     now: datetime
     why: str = ""
+    two: bool = False
 
     @property
     def act(self) -> dict[str, Any]:
@@ -80,12 +81,13 @@ def write_down(
     source: Source,
     now: datetime,
     why: str = "",
+    two: bool = False,
 ) -> list[Payout]:
     """A lump sum with its explanation; or several of one night, as what they brought together.
 
     Raises Conflict: a capture or a line is not as it was.
     """
-    hand = _Hand(how, by, source, now, why)
+    hand = _Hand(how, by, source, now, why, two)
     for line_id in sorted(one.line_id for one, _ in chosen if one.line_id):
         locked_line(session, line_id)
     if len(chosen) == 1:
@@ -123,7 +125,8 @@ def _write(session: Session, asked: LumpSum, chosen: Explanation, hand: _Hand) -
     if asked.line_id is not None:
         part = Part(Target.PAYOUT, asked.amount, payout_id=payout.id)
         evidence = {"way": str(Way.PAYOUT), "evidence": _evidence(chosen)}
-        decided = Decided(asked.line_id, (part,), Way.PAYOUT, evidence, why=hand.why)
+        way = BY_TWO if hand.two else Way.PAYOUT
+        decided = Decided(asked.line_id, (part,), way, evidence, why=hand.why)
         write(session, decided, how=hand.how, by=hand.by, source=hand.source, now=hand.now)
     elif (line := session.scalar(banked.bank_line(payout.id))) is not None:
         banked.note(session, payout.id, line.on, Kind.BANKED, hand.act)

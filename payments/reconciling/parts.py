@@ -33,6 +33,10 @@ from payments.second_person import approvals
 WRITE_OFF_LIMIT = Money(50_00)
 #: Money may be allocated to these; what is paid already can only be given a surplus.
 TAKES_MONEY = frozenset({*PAYABLE, Status.WAIVED})
+#: How a line was matched by what somebody typed: evidence kept with it is of what was proposed, not of that.
+BY_HAND = "by hand"
+#: How a line was matched on the word of two people.
+BY_TWO = "by two people"
 #: Receipts of money that people said is here, and that a line of the bank may still show.
 VOUCHED = (approvals.VOUCHED, OLD_RECEIPT)
 

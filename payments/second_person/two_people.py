@@ -30,15 +30,13 @@ from payments.money_back.bank_batches import Account
 from payments.privacy import clean, clean_line
 from payments.proofs.files import Prepared
 from payments.reconciling import parts, reconciliation
-from payments.reconciling.parts import Decided, Part, locked_line
+from payments.reconciling.parts import BY_TWO, Decided, Part, locked_line
 from payments.second_person import approvals, entrusting, unexplained
 from payments.second_person.approvals import ApprovalView, Ask, What
 from payments.selling import amounts
 from payments.watching import standstill
 
 #: How money can be given back without a till: cash goes back through the drawer it came into.
-#: How a line was matched whose rest two people wrote off.
-BY_TWO = "by two people"
 RETURNS = (Method.GATEWAY, Method.EFT, Method.CARD_SLIP)
 
 

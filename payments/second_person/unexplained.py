@@ -74,7 +74,7 @@ def approve(session: Session, person: Person, asked: ApprovalView, *, now: datet
     )
     both = f"{used.requester} and {used.decider}"
     how: dict[str, Any] = {"how": PERSON, "by": both, "source": Source.DESK, "now": now}
-    (payout,) = explained.write_down(session, [(one, chosen)], **how, why=used.why)
+    (payout,) = explained.write_down(session, [(one, chosen)], **how, why=used.why, two=True)
     audit.record(
         session, person, request.what, f"payout {payout.id}", now=now, approval=request.id,
         asked_by=request.requester, line=told.get("line"), says=chosen.says, why=request.why,

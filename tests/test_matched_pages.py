@@ -1,0 +1,74 @@
+"""Matched on Reconcile: all of it can be reached, and on whose word each stands is shown and asked for."""
+
+import sys
+
+from db.money import Money
+from payments.access.people import Role
+from payments.matching import Target
+from payments.reconciling import matched, reconciliation
+from payments.reconciling.matched import Wanted, Whose
+from payments.reconciling.parts import BY_HAND, BY_TWO, Decided, Part
+from tests.desk import ADMIN, payment_of
+from tests.test_pages import Desk, all_html, desk, everything
+from tests.test_reconcile_pages import BENCH, banked, owes, waiting
+
+__all__ = ["desk"]
+AGAINST = {"evidence": [{"kind": "name", "agrees": False, "says": "the name is another's"}]}
+
+
+def found(desk: Desk, wanted: Wanted = Wanted()) -> list[str]:
+    with desk.sessions.read() as session:
+        rows, count = matched.find_matches(session, ADMIN, wanted)
+    assert count == len(rows)
+    return sorted(row.whose for row in rows)
+
+
+def accept(desk: Desk, view, part: Part, way: str, evidence, *, two: bool = False) -> None:
+    decided = Decided(view.line_id, (part,), way, evidence, why="Looked at, and it is so.")
+    with desk.sessions.begin() as session:
+        how = {"how": "person", "by": "Farai", "source": "desk", "now": desk.now}
+        reconciliation.write(session, decided, **how, two=two)
+
+
+def test_on_whose_word_a_line_was_matched_is_shown_and_asked_for(desk):
+    one, other = owes(desk, "Nazeem Jacobs", 10_000), owes(desk, "Lerato Botha", 20_000)
+    exact = owes(desk, "Sipho Venter", 30_000)
+    banked(
+        desk, ("ABC", "90.00"), ("DEF", "200.00"), ("GHI", "50.00"), ("JKL", "60.00"),
+        (f"SIPHO VENTER {exact.replace('_', '')}", "300.00"),
+    )  # fmt: skip
+    with desk.sessions.read() as session:
+        ids = {reference: payment_of(session, reference).id for reference in (one, other)}
+    views = {view.text: view for view in waiting(desk)}
+    off = Part(Target.PAYMENT, Money(90_00), ids[one], Money(10_00))
+    accept(desk, views["ABC"], off, BY_HAND, {})
+    accept(desk, views["DEF"], Part(Target.PAYMENT, Money(200_00), ids[other]), "exact reference", AGAINST)
+    accept(desk, views["GHI"], Part(Target.ASIDE, Money(50_00)), BY_HAND, AGAINST)
+    accept(desk, views["JKL"], Part(Target.ASIDE, Money(60_00)), BY_TWO, {}, two=True)
+    assert found(desk) == ["forced", "forced", "itself", "person", "two"]
+    assert [found(desk, Wanted(one)) for one in Whose] == [["itself"], ["person"], ["two"], ["forced"] * 2]
+    assert found(desk, Wanted(text="botha")) == ["forced"]
+    assert found(desk, Wanted(text="jkl")) == ["two"]
+    day = views["ABC"].on
+    assert (len(found(desk, Wanted(first=day, last=day))), found(desk, Wanted(last=day.replace(day=1)))) == (
+        5, [],
+    )  # fmt: skip
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH, reason="Matched")
+    assert not at.exception
+    said = "".join(everything(at))
+    assert said.count("Against: the name is another") == 1, "of what was typed, evidence is of something else"
+    assert "Forced" in said
+
+
+def test_what_is_matched_is_reached_page_by_page(desk, monkeypatch):
+    monkeypatch.setattr(sys.modules["ui.matches"], "SHOWN", 2)
+    banked(desk, *((f"LINE {nth}", "10.00") for nth in range(3)))
+    for view in waiting(desk):
+        accept(desk, view, Part(Target.ASIDE, Money(10_00)), BY_HAND, {})
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH, reason="Matched")
+    assert "1–2 of 3 matches" in all_html(at)
+    at.button(key="matches_older").click().run()
+    assert "3–3 of 3 matches" in all_html(at)
+    assert "LINE 0" in "".join(everything(at))
