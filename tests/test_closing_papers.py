@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pypdf import PdfReader
 from sqlalchemy import text
 
 from db.money import Money
@@ -20,7 +21,15 @@ from payments.exports.verify import Word
 from payments.lump_sums import transit
 from payments.matching import Target
 from payments.reconciling.parts import Part
-from payments.sign_off import closing_papers, journal, journaling, last_stage, reconciled, sign_offs
+from payments.sign_off import (
+    closing_papers,
+    journal,
+    journaling,
+    last_stage,
+    reconciled,
+    sign_offs,
+    statement_pdf,
+)
 from payments.sign_off.journal import Book, Chart, Entry, Package, Payout, Posting
 from payments.sign_off.sign_offs import Period
 from tests.desk import ADMIN
@@ -114,6 +123,54 @@ def test_the_statement_of_a_day_stays_when_a_line_is_matched_later(desk):
 def test_without_a_balance_of_the_bank_there_is_no_statement(desk):
     with pytest.raises(Conflict, match="tells its balance by 22 Nov 2026"):
         told(desk, MONDAY - timedelta(days=1))
+
+
+def read_pdf(desk, on=MONDAY) -> str:
+    with desk.sessions.begin() as session:
+        made = closing_papers.make_statement(session, desk.farai, desk.account, on, demo=True, now=desk.now)
+    text_of = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(made.data)).pages)
+    return " ".join(text_of.split())
+
+
+def test_what_is_taken_off_is_less_and_what_is_given_back_to_the_bank_is_added_each_without_a_sign(desk):
+    """Bank less 100.00, less 7.00, less 70.00, add back 5.00 and 70.00 are the books."""
+    one = told(desk)
+    steps = [reconciled.step(entry.amount) for entry in one.adjustments]
+    assert [word for word, _ in steps] == ["less", "less", "less", "add back"]
+    assert all(amount.minor > 0 for _, amount in steps)
+    off = sum(amount.minor if word == "less" else -amount.minor for word, amount in steps)
+    differs = sum(row.amount.minor for row in one.named)
+    assert one.bank.minor - off - differs == one.total.minor
+    shown = {(word, name): value for word, name, value in statement_pdf._summary(one)}
+    assert shown["add back", "Set apart: for no payment of ours"] == str(Money(500))
+    assert [name for (_, name), value in shown.items() if value.startswith("−")] == ["Difference"]
+
+
+def test_lines_are_named_one_by_one_and_only_many_of_a_day_are_counted(desk):
+    one = told(desk)
+    (apart,) = (entry for entry in one.adjustments if entry.name.startswith("Set apart"))
+    assert [(row.text, row.amount) for row in apart.rows] == [("BANK FEE", Money(-500))]
+    (paid,) = one.books[0].rows
+    assert paid.text == f"EFT {bare(desk.paid)}"
+    for _ in range(reconciled.NAMED):
+        reference = desk.owes("Sipho Dlamini", Money(700))
+        desk.bank((f"EFT {bare(reference)}", "7.00"))
+    desk.propose()
+    rows = [row for entry in told(desk, TUESDAY).books for row in entry.rows]
+    counted = [row for row in rows if row.text.endswith("parts of lines")]
+    assert sum(row.amount.minor for row in rows) == PRICE.minor + reconciled.NAMED * 700
+    assert len(counted) <= 1
+
+
+def test_the_pdf_says_who_signed_or_that_nobody_did_and_how_it_is_verified(desk):
+    signed_day = read_pdf(desk)
+    assert "Signed by Farai" in signed_day
+    assert "approved by Gugu" in signed_day
+    assert "BANK FEE" in signed_day
+    assert "add back" in signed_day
+    assert "This paper is DEMO_CLO" in signed_day
+    assert "Verify a file" in signed_day
+    assert "Not signed: this day can still change." in read_pdf(desk, TUESDAY)
 
 
 # -- journals -----------------------------------------------------------------------------------------

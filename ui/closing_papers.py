@@ -51,8 +51,12 @@ def statement(here: Person, account_id: int, on: date) -> None:
 
 def _lines(told: Reconciled) -> list[tuple[str, str, str]]:
     rows = [(f"The bank, in the evening of {told.on:%-d %b %Y}", str(told.bank), "")]
-    rows += [(f"less: {entry.name}", str(-entry.amount), "") for entry in told.adjustments]
-    rows += [(f"Differs: {row.text}", str(-row.amount), "bad") for row in told.named]
+    for entry in told.adjustments:
+        word, amount = reconciled.step(entry.amount)
+        rows.append((f"{word}: {entry.name}", str(amount), ""))
+    for row in told.named:
+        word, amount = reconciled.step(row.amount)
+        rows.append((f"Differs, {word}: {row.text}", str(amount), "bad"))
     rows.append(("Our books", str(told.total), "sum"))
     rows += [(f"of it: {entry.name}", str(entry.amount), "") for entry in told.books]
     rows.append(("Difference", str(told.difference), "bad" if told.difference else "sum"))

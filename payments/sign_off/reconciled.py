@@ -12,15 +12,27 @@ from typing import Any
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import CardBatch, CashMove, Match, MatchPart, Payout, Receipt, StatementLine, SurplusMove
+from db.many import some_at_once
+from db.models import (
+    CardBatch,
+    CashMove,
+    Match,
+    MatchPart,
+    Payout,
+    Receipt,
+    SignOff,
+    StatementLine,
+    SurplusMove,
+)
 from db.money import Money
+from payments import dates
 from payments.access.people import Action, Person, check
 from payments.bank import accounts
 from payments.bank.balances import BankDays
 from payments.bank.overlaps import GONE
 from payments.errors import Conflict
 from payments.lump_sums import banked
-from payments.sign_off.closed_days import match_day, move_day, moved_surplus
+from payments.sign_off.closed_days import LOCKING, match_day, move_day, moved_surplus
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class Reconciled:
     adjustments: tuple[Entry, ...]
     books: tuple[Entry, ...]
     named: tuple[Row, ...]
+    #: Who signed the day and who approved it, or that nobody did.
+    standing: str
 
     @property
     def total(self) -> Money:
@@ -59,6 +73,11 @@ class Reconciled:
     @property
     def difference(self) -> Money:
         return self.bank - _sum(self.adjustments, self.bank.currency) - self.total
+
+
+def step(amount: Money) -> tuple[str, Money]:
+    """From the bank's balance towards the books: what is done with an adjustment, and with how much."""
+    return ("less", amount) if amount.minor >= 0 else ("add back", -amount)
 
 
 def statement(session: Session, person: Person, account_id: int, on: date) -> Reconciled:
@@ -83,7 +102,9 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
         (Row(first, "Brought forward, from before this desk", opening),),
     )
     waits, late = _waiting(session, account_id, on, currency), _late(session, account_id, on, currency)
-    apart = _by_day(session, account_id, on, currency, "aside", "Set apart: for no payment of ours")
+    apart = _by_day(
+        session, account_id, on, currency, "aside", "Set apart: for no payment of ours", most_named=None
+    )
     unknown = _unexplained(session, account_id, on, currency)
     moved = _moved(session, account_id, on, currency)
     moved["payout"] = [Row(row.on, f"less {row.text}", -row.amount) for row in unknown.rows]
@@ -96,6 +117,7 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
         tuple(one for one in (before, waits, late, apart, unknown) if one.rows),
         tuple(one for one in books if one.rows),
         tuple(_named(session, account_id, on, opening, closing)),
+        _standing(session, account_id, on),
     )  # fmt: skip
 
 
@@ -107,6 +129,23 @@ _BOOKS = {
     "surplus": "Surplus, owed to payers",
     "line": "Taken back by the bank",
 }
+
+
+def _standing(session: Session, account_id: int, on: date) -> str:
+    query = select(SignOff).where(
+        SignOff.account_id == account_id, SignOff.first_on <= on, SignOff.last_on >= on,
+        SignOff.state.in_(LOCKING),
+    )  # fmt: skip
+    told = [
+        f"Signed by {row.signer_name}, {dates.say_moment(row.signed_at)}; "
+        + (
+            f"approved by {row.approver_name}, {dates.say_moment(row.approved_at)}"
+            if row.approver_name and row.approved_at
+            else "not approved yet"
+        )
+        for row in session.scalars(query.order_by(SignOff.first_on.desc(), SignOff.id))
+    ]
+    return f"{told[0]}." if told else "Not signed: this day can still change."
 
 
 def _sum(entries: Iterable[Entry], currency: str) -> Money:
@@ -180,6 +219,8 @@ _SOURCE = case(
 )
 
 
+#: Lines of one day that a statement names; a day of a conference has hundreds.
+NAMED = 5
 _OTHERWISE = "Part {} of a line is not what it stands for"
 
 
@@ -225,7 +266,9 @@ def _by_day(
     target: str,
     name: str,
     more: Iterable[Row] = (),
+    most_named: int | None = NAMED,
 ) -> Entry:
+    """Each line by its name; of a day with more than ``most_named`` only how many they are."""
     day = match_day()
     query = (
         _parts(account_id, on, day, func.count(), func.sum(_SOURCE))
@@ -233,12 +276,22 @@ def _by_day(
         .group_by(day)
         .order_by(day)
     )
-    rows = tuple(
-        Row(one, "1 part of a line" if count == 1 else f"{count} parts of lines", Money(int(minor), currency))
-        for one, count, minor in session.execute(query)
-    )
-    rows = tuple(sorted((*rows, *more), key=lambda row: row.on))
-    return Entry(name, _sum_rows(rows, currency), rows)
+    days = session.execute(query).all()
+    few = [one for one, count, _ in days if most_named is None or count <= most_named]
+    rows = [
+        Row(one, f"{count} parts of lines", Money(int(minor), currency))
+        for one, count, minor in days
+        if most_named is not None and count > most_named
+    ]
+    for some in some_at_once(few):
+        each = _parts(account_id, on, day, StatementLine, MatchPart.payout_id, _SOURCE).where(
+            MatchPart.target == target, day.in_(some)
+        )
+        for one, line, payout, minor in session.execute(each.order_by(MatchPart.id)):
+            told = f"Payout {payout}: {line.told}" if payout else line.told
+            rows.append(Row(one, told, Money(int(minor), currency)))
+    rows = sorted((*rows, *more), key=lambda row: row.on)
+    return Entry(name, _sum_rows(rows, currency), tuple(rows))
 
 
 def _unexplained(session: Session, account_id: int, on: date, currency: str) -> Entry:

@@ -10,7 +10,7 @@ from typing import Any
 
 from payments import dates
 from payments.payers.receipt_pdf import line, register
-from payments.sign_off.reconciled import Entry, Reconciled
+from payments.sign_off.reconciled import Entry, Reconciled, step
 
 _WIDTHS = (24, 118, 38)
 
@@ -39,6 +39,7 @@ def _parts(told: Reconciled, reference: str, made_at: datetime, made_by: str, de
     yield line("Reconciliation statement", 18, bold=True)
     number = f", {told.account_number}" if told.account_number else ""
     yield line(f"{told.account}{number}, in the evening of {told.on:%-d %b %Y}", 11)
+    yield line(told.standing, 9)
     yield line(f"{reference}, made {dates.say_moment(made_at)} (SAST) by {made_by}", 8)
     yield Spacer(1, 12)
     yield _table(list(_summary(told)))
@@ -46,14 +47,22 @@ def _parts(told: Reconciled, reference: str, made_at: datetime, made_by: str, de
         yield Spacer(1, 14)
         yield line(entry.name, 11, bold=True)
         yield _table([*_rows(entry), ("", "Together", str(entry.amount))])
+    yield Spacer(1, 14)
+    yield line(
+        f"This paper is {reference}. A file cannot hold its own hash: Paydesk keeps the SHA-256 of these "
+        "bytes under Close, Papers made, and says under Exports, Verify a file, whether a copy is it.",
+        8,
+    )
 
 
 def _summary(told: Reconciled) -> Iterator[tuple[str, str, str]]:
     yield "", "Balance of the bank", str(told.bank)
     for entry in told.adjustments:
-        yield "less", entry.name, str(-entry.amount)
+        word, amount = step(entry.amount)
+        yield word, entry.name, str(amount)
     for row in told.named:
-        yield "differs", f"{row.on:%-d %b %Y}: {row.text}", str(-row.amount)
+        word, amount = step(row.amount)
+        yield f"differs: {word}", f"{row.on:%-d %b %Y}: {row.text}", str(amount)
     yield "", "Our books", str(told.total)
     for entry in told.books:
         yield "of it", entry.name, str(entry.amount)
