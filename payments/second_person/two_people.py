@@ -263,7 +263,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     if asked.what in entrusting.DEEDS:
         return entrusting.approve(session, person, approval_id, now=now)
     if asked.what is What.PAYOUT_DIFFERENCE:
-        return unexplained.approve(session, person, asked, now=now)
+        return unexplained.approve(session, person, approval_id, now=now)
     if asked.what is What.WRITE_OFF:  # a line is held before its payments, everywhere
         locked_line(session, asked.bound["line"])
     request = approvals.approve(session, person, approval_id, now=now)

@@ -55,12 +55,12 @@ def ask(
     return approvals.ask(session, person, _bound(session, sums, chosen), why, now=now)
 
 
-def approve(session: Session, person: Person, asked: ApprovalView, *, now: datetime) -> ApprovalView:
+def approve(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
     """Write it down in the names of both, as it was asked for. Raises as ``two_people.approve``."""
     standstill.refuse(session)
-    told = asked.bound
+    told = approvals.get(session, person, approval_id, now=now).bound
     sums = _of_line(session, told["line"]) if "line" in told else _of_statement(session, told["payout"])
-    request = approvals.approve(session, person, asked.id, now=now)
+    request = approvals.approve(session, person, approval_id, now=now)
     chosen = _explanation(session, told["made_of"])
     wanted = _bound(session, sums, chosen)
     if wanted.digest != request.digest:
