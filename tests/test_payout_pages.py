@@ -387,6 +387,9 @@ def test_a_rule_is_written_counted_and_put_into_the_shadow(desk):
     at.text_area(key="rule_form_new_must_not").set_value("EFT SIPHO").run()
     assert not at.error  # it was said of what stood there before
     assert "It would have matched 1 of 1 lines of the last 12 months" in all_html(at)
+    assert "**HALL** REFUND &lt;b&gt;1&lt;/b&gt; · not matched" in all_html(at) or "not matched" in all_html(
+        at
+    )
     at.button(key="rule_save").click().run()
     assert not at.exception
     told = all_html(at)

@@ -11,7 +11,8 @@ from payments.access.people import Action, Person
 from payments.bank import accounts
 from payments.errors import InvalidInput
 from payments.matching.rules import ENOUGH, State
-from payments.reconciling import rule_book
+from payments.reconciling import matched, rule_book
+from payments.reconciling.matched import MatchView
 from payments.reconciling.rule_book import RuleDraft, RuleView, Tried
 from ui.rule_form import rule_form
 from words import bank as bank_words
@@ -76,6 +77,31 @@ def told(tried: Tried) -> None:
         )
     if len(tried.test.disagreed) > SHOWN:
         ui.plain(f"And {words.number(len(tried.test.disagreed) - SHOWN)} more.", "faint")
+    first_fits(tried)
+
+
+def first_fits(tried: Tried) -> None:
+    """Which lines they are, the newest first, and what became of each."""
+    if not tried.first:
+        return
+    with app.sessions.read() as session:
+        found = matched.list_matches(
+            session, person, line_ids=[line.id for line in tried.first], limit=10 * len(tried.first)
+        )
+    became = {match.line_id: match for match in reversed(found) if match.undone_at is None}
+    some = len(tried.first)
+    ui.plain(f"The newest {some} of {words.number(tried.fits)}:" if tried.fits > some else "It would match:")
+    for line in tried.first:
+        what = became_of(became[line.id]) if line.id in became else "not matched"
+        ui.plain(f"{line.on:%-d %b %Y} · {line.amount} · {line.text.strip()} · {what}", "faint")
+
+
+def became_of(match: MatchView) -> str:
+    parts = ", ".join(
+        f"{part.payer}, {part.reference}" if part.reference else bank_words.PART.get(part.target, part.target)
+        for part in match.parts
+    )
+    return f"{bank_words.WHOSE[match.whose].word.lower()} for {parts}"
 
 
 def save(draft: RuleDraft, rule_id: int | None) -> None:

@@ -81,6 +81,10 @@ class RuleView:
     why: str
 
 
+#: Lines that are shown of those that a rule would have matched.
+FIRST = 10
+
+
 @dataclass(frozen=True)
 class Tried:
     """``test`` holds it against what people did; ``fits`` of ``lines`` in a year, whoever decided them."""
@@ -88,6 +92,8 @@ class Tried:
     lines: int
     fits: int
     test: BackTest
+    #: The newest lines that it would have matched.
+    first: tuple[Line, ...] = ()
 
     @property
     def says(self) -> str:
@@ -226,7 +232,8 @@ def _try(session: Session, rule: Rule, now: datetime) -> Tried:
     lines = _lines(session, now - timedelta(days=YEAR))
     fits = [line for line in lines if rule.condition.fits(line)]
     judged = _judged(session, rule, fits)
-    return Tried(len(lines), len(fits), back_test(rule, judged))
+    newest = sorted(fits, key=lambda line: (line.on, line.id), reverse=True)[:FIRST]
+    return Tried(len(lines), len(fits), back_test(rule, judged), tuple(newest))
 
 
 def _lines(session: Session, since: datetime) -> list[Line]:
