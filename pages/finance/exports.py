@@ -1,4 +1,4 @@
-"""Exports: what was taken out of the desk, and whether a file somebody brings is one of them."""
+"""Exports: what was taken out of the desk, papers of closing too, and whether a file is one of them."""
 
 import streamlit as st
 
@@ -14,3 +14,5 @@ with ui.error_boundary():
     ui.verify_a_file(person)
 with ui.error_boundary():
     ui.export_list(person)
+with ui.error_boundary():
+    ui.closing_papers.papers_taken(person)

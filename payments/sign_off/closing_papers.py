@@ -29,6 +29,7 @@ class PaperView:
 
     reference: str
     kind: str
+    account_id: int
     account: str
     first_on: date
     last_on: date
@@ -114,20 +115,20 @@ def of_hash(session: Session, sha256: str) -> PaperView | None:
     return _view(row) if row else None
 
 
-def made(session: Session, person: Person, account_id: int, *, limit: int = 20) -> list[PaperView]:
-    """The newest papers of an account first."""
+def made(
+    session: Session, person: Person, account_id: int | None = None, *, limit: int = 20
+) -> list[PaperView]:
+    """The newest papers of an account, or of all, first."""
     check(person, Action.SEE_BANK)
-    rows = session.scalars(
-        select(ClosingPaper)
-        .where(ClosingPaper.account_id == account_id)
-        .order_by(ClosingPaper.id.desc())
-        .limit(limit)
-    )
+    query = select(ClosingPaper).order_by(ClosingPaper.id.desc()).limit(limit)
+    if account_id is not None:
+        query = query.where(ClosingPaper.account_id == account_id)
+    rows = session.scalars(query)
     return [_view(row) for row in rows]
 
 
 def _view(row: ClosingPaper) -> PaperView:
     return PaperView(
-        row.reference, row.kind, row.account.name, row.first_on, row.last_on, row.file_name, row.sha256,
-        row.at, row.by,
+        row.reference, row.kind, row.account_id, row.account.name, row.first_on, row.last_on,
+        row.file_name, row.sha256, row.at, row.by,
     )  # fmt: skip
