@@ -1,12 +1,12 @@
 """Close, as people of each role use it: the strip, a day's draft, one who signs and another who approves."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 import bootstrap
-from db.models import BankAccount
+from db.models import BankAccount, ClosingPaper
 from payments.access import people
 from payments.access.people import Role
 from payments.bank import imports
@@ -14,7 +14,8 @@ from payments.reconciling import exceptions
 from payments.sign_off import sign_offs
 from payments.sign_off.sign_offs import Period, State
 from tests.desk import ADMIN, proved
-from tests.test_pages import Desk, all_html, desk, harmless
+from tests.test_pages import Desk, all_html, desk, everything, harmless
+from tests.test_payout_pages import There
 from tests.test_reconcile_pages import banked, button, owes
 
 CLOSE = "pages/finance/closing.py"
@@ -159,3 +160,32 @@ def test_an_auditor_sees_who_did_what_and_does_nothing(evening):
 
 
 LATE = imports.Mapping(name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
+
+
+def test_papers_that_were_taken_are_told_under_exports_with_a_door_to_their_day(evening):
+    with evening.sessions.begin() as session:
+        account = session.query(BankAccount).one().id
+        session.add(
+            ClosingPaper(
+                reference="DEMO_CLO_1", kind="journal", account_id=account, first_on=date(2026, 11, 23),
+                last_on=date(2026, 11, 23), file_name="journal-xero.csv", size_bytes=1, sha256="0" * 64,
+                at=evening.now, by="Farai",
+            )
+        )  # fmt: skip
+    evening.sign_in(Role.FINANCE)
+    at = evening.open("pages/finance/exports.py")
+    assert not at.exception
+    said = "".join(everything(at))
+    assert "Journals and statements taken" in said
+    assert "journal-xero.csv · Events, 23 Nov 2026" in said.replace("\\", "")
+    assert "finance/closing" in said or "closing" in said
+
+
+def test_what_the_gateway_holds_has_a_name_of_its_own_on_close(evening):
+    evening.sign_in(Role.FINANCE)
+    bench = object.__new__(There)  # its account is there
+    bench.sessions, bench.now, bench.gateway = evening.sessions, evening.now, evening.gateway
+    bench.paid(at=evening.now - timedelta(days=1))
+    at = opened(evening)
+    assert "Captured and not on a statement here" in [one.value for one in at.subheader]
+    assert "On its way, on Payouts, tells of the last weeks alone" in all_html(at)

@@ -5,6 +5,7 @@ from datetime import date
 import streamlit as st
 
 import bootstrap
+from payments import dates
 from payments.access import choices
 from payments.access.people import Action, Person
 from payments.errors import Conflict
@@ -87,7 +88,7 @@ def on_its_way(here: Person, on: date) -> None:
         told = transit.roll_forward(session, here, on)
     if not (told.opening or told.captured or told.banked):
         return
-    st.subheader("On its way from the gateway", anchor=False)
+    st.subheader("Captured and not on a statement here", anchor=False)
     with st.container(width=600):
         ledger(
             [
@@ -98,7 +99,10 @@ def on_its_way(here: Person, on: date) -> None:
             ]
         )
     plain(
-        f"What was captured on this day is due at the bank from {told.expected_on:%a %-d %b %Y} on.", "faint"
+        f"What was captured on this day is due at the bank from {told.expected_on:%a %-d %b %Y} on. All that "
+        "the gateway took since the desk began counts until a statement here shows it, also from before the "
+        "first one. On its way, on Payouts, tells of the last weeks alone, at least, without what is late.",
+        "faint",
     )
 
 
@@ -139,6 +143,26 @@ def journal(here: Person, account_id: int, first: date, last: date) -> None:
 def _keep(names: dict[str, str], *, months: bool) -> None:
     told = names | {"dates": closing_papers.MONTH_FIRST if months else ""}
     bootstrap.app().sessions.run(lambda session: choices.keep_ledger(session, require(Action.SEE_BANK), told))
+
+
+def papers_taken(here: Person) -> None:
+    """On Exports: journals and statements are files that left the desk as well; each with a door to Close."""
+    if not here.may(Action.SEE_BANK):
+        return
+    with bootstrap.app().sessions.read() as session:
+        made = closing_papers.made(session, here, limit=_SHOWN)
+    if not made:
+        return
+    st.subheader("Journals and statements taken", anchor=False)
+    for one in made:
+        days = dates.say_days(one.first_on, one.last_on)
+        st.page_link(
+            "pages/finance/closing.py", icon=":material/description:",
+            label=escape(f"{one.file_name} · {one.account}, {days} · {moment(one.at)} by {one.by}"),
+            query_params={"account": str(one.account_id), "day": one.first_on.isoformat()},
+        )  # fmt: skip
+    if len(made) == _SHOWN:
+        plain(f"The newest {_SHOWN}; Close lists them by account.", "faint")
 
 
 def papers(here: Person, account_id: int) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
+from db.money import Money
 from payments import dates
 from payments.access.people import Action, Person
 from payments.bank import accounts
@@ -130,6 +131,10 @@ def figures_told(figures: Figures, one: Draft | None = None) -> None:
         (f"Waiting · {words.number(figures.waiting.count)}", str(figures.waiting.amount), ""),
         (f"All lines · {words.number(figures.lines.count)}", str(figures.lines.amount), "sum"),
     ]
+    rests = [line for line in one.waiting if line.rest] if one is not None else []
+    if rests:
+        much = Money(sum(line.amount.minor for line in rests), rests[0].amount.currency)
+        rows.append((f"Of what is matched, too much and open · {words.number(len(rests))}", str(much), ""))
     if figures.late_lines.count:
         count = words.number(figures.late_lines.count)
         rows.append((f"Of these came late, for earlier days · {count}", str(figures.late_lines.amount), ""))
