@@ -11,7 +11,8 @@ import words
 from db.money import Money
 from payments import dates
 from payments.access.people import Action, Person
-from payments.lump_sums import explained, fees, payout_list, payout_watch, tying
+from payments.lump_sums import explained, explaining, fees, payout_list, payout_watch, tying
+from payments.lump_sums.explaining import Unexplained
 from payments.lump_sums.payout_list import PayoutDetail, PayoutRow
 from payments.lump_sums.payout_watch import DayState, DayView
 from payments.lump_sums.tying import LineChoice
@@ -48,7 +49,9 @@ def days_told(one: DayView) -> str:
 # -- what matters now ---------------------------------------------------------------------------------
 
 
-def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.FeesTold) -> None:
+def headline(
+    days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.FeesTold, lumps: Sequence[Unexplained]
+) -> None:
     waits = [one for one in days if one.state in (DayState.WAITS, DayState.ON_THE_WAY)]
     late = [one for one in days if one.state is DayState.LATE]
     due = min((one.latest_on for one in waits), default=None)
@@ -62,7 +65,8 @@ def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.Fee
             ),
             ui.Card(
                 "Late", "event_busy", total([one.least for one in late]),
-                note=words.count(len(late), "day", "days"), better=False if late else None,
+                note=words.count(len(late), "day", "days") + perhaps_here(late, lumps),
+                better=False if late else None,
             ),
             ui.Card(
                 "Short", "trending_down", total(short),
@@ -74,6 +78,14 @@ def headline(days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.Fee
             ),
         ]
     )  # fmt: skip
+
+
+def perhaps_here(late: Sequence[DayView], lumps: Sequence[Unexplained]) -> str:
+    """What is late may have come with sums that nobody has looked into."""
+    if not late or not lumps:
+        return ""
+    sums = words.count(len(lumps), "lump sum is", "lump sums are")
+    return f"; perhaps it has come: {sums} not explained, {total([one.amount for one in lumps])}"
 
 
 # -- the list -----------------------------------------------------------------------------------------
@@ -153,8 +165,9 @@ def falls(detail: PayoutDetail) -> list[Fall]:
     """gross → fees → VAT → payout fee → refunds, chargebacks, deductions → net, without what is nothing."""
     row = detail.row
     inside = f"{words.count(row.captures, 'payment', 'payments')}" if row.explained else "payments not known"
-    steps = [Fall("Gross sales", row.gross, "whole", inside), Fall("Fees", row.fee, "off")]
-    steps.append(Fall("VAT on the fees", row.vat, "off"))
+    reckoned = "by the tariff" if row.source == explained.BANK else ""
+    steps = [Fall("Gross sales", row.gross, "whole", inside), Fall("Fees", row.fee, "off", reckoned)]
+    steps.append(Fall("VAT on the fees", row.vat, "off", reckoned))
     told = "" if row.payout_fee_told else "by the tariff"
     steps.append(Fall("Fee of the payout", row.payout_fee, "off", told))
     parts = [(name, detail.off(kind)) for kind, name in bank_words.PAYOUT_LINE.items()]
@@ -281,7 +294,8 @@ def inside(detail: PayoutDetail) -> None:
             day_told(one.on) if one.on else "–", bank_words.LINE_KIND[one.kind],
             (one.reference, f"/payments?payment={one.reference}" if one.is_ours else ""), one.payer or "–",
             bank_words.paid_by(one.method) if one.method else "–", str(one.gross),
-            str(one.fee) if one.fee else "–", str(one.vat) if one.vat else "–", str(one.net),
+            str(one.fee) if one.fee else "–", str(one.vat) if one.vat else "–",
+            str(one.net) if one.fees_told else "–",
             one.reason or "–",
         ]
         for one in detail.lines
@@ -353,7 +367,8 @@ def page(here: Person) -> None:
         days = payout_watch.days(session, here, now=app.now())
         rows = payout_list.listing(session, here)
         cost = fees.told(session, here, first, last)
-    headline(days, rows, cost)
+        lumps = explaining.waiting(session, here)
+    headline(days, rows, cost, lumps)
     asked = st.query_params.get("show")
     chosen_part = st.segmented_control(
         "Which", [PAYOUTS, EXPECTED, FEES, FILES], required=True, key="payouts_which",

@@ -91,6 +91,8 @@ class LineView:
     vat: Money
     net: Money
     reason: str
+    #: Somebody told what this row cost; else its net is not known, and only the payout's is.
+    fees_told: bool
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ def _lines(session: Session, payout: Payout) -> tuple[LineView, ...]:
             line.kind, line.on, reference or line.reference, payer or "", reference is not None, line.method,
             money(line.gross_minor), money(line.fee_minor), money(line.vat_minor),
             money(line.gross_minor - line.fee_minor - line.vat_minor), line.reason,
+            line.file_id is not None or line.kind != "capture",
         )
         for line, reference, payer in session.execute(query)
     )  # fmt: skip

@@ -45,7 +45,7 @@ class DayState(StrEnum):
 
 @dataclass(frozen=True)
 class DayView:
-    """A trading day. ``captures`` and ``gross`` are what no payout has brought yet, where none covers it;
+    """A trading day. ``captures`` and ``gross`` are those of its payouts, or what none has brought yet;
     ``least`` and ``most`` what they should bring, whatever came.
     Days of a night whose payouts are written down as one are one row, from ``first`` on."""
 
@@ -88,6 +88,7 @@ class _Told:
     waits: list[Payout]  # of them, what is on no line of the bank yet
     first: date
     last: date
+    captures: int
 
     @property
     def is_night(self) -> bool:
@@ -98,18 +99,24 @@ class _Told:
 
 
 def _payouts(session: Session, since: date) -> list[_Told]:
-    query = select(Payout, banked.tied().label("tied")).where(
+    inside = (
+        select(func.count())
+        .where(PayoutLine.payout_id == Payout.id, PayoutLine.state == STANDS, PayoutLine.kind == "capture")
+        .scalar_subquery()
+    )
+    query = select(Payout, banked.tied().label("tied"), inside).where(
         Payout.undone_at.is_(None), Payout.last_on >= since
     )
-    nights: dict[tuple[int, ...], list[tuple[Payout, bool]]] = defaultdict(list)
-    for payout, is_tied in session.execute(query.order_by(Payout.id)):
-        nights[banked.night_of(payout)].append((payout, is_tied))
+    nights: dict[tuple[int, ...], list[tuple[Payout, bool, int]]] = defaultdict(list)
+    for payout, is_tied, captures in session.execute(query.order_by(Payout.id)):
+        nights[banked.night_of(payout)].append((payout, is_tied, captures))
     return [
         _Told(
-            [one for one, _ in some],
-            [one for one, is_tied in some if not is_tied],
-            min(one.first_on for one, _ in some if one.first_on),
-            max(one.last_on for one, _ in some if one.last_on),
+            [one for one, *_ in some],
+            [one for one, is_tied, _ in some if not is_tied],
+            min(one.first_on for one, *_ in some if one.first_on),
+            max(one.last_on for one, *_ in some if one.last_on),
+            sum(captures for *_, captures in some),
         )
         for some in nights.values()
     ]
@@ -126,7 +133,8 @@ def _covered(day: date, told: list[_Told], now: datetime) -> DayView:
     gross = Money(sum(one.gross_minor for one in payouts), net.currency)
     number = (waits or payouts)[0].id
     first = min([day, *(one.first for one in told if one.is_night)])
-    return DayView(first, day, 0, gross, net, net, dates.next_bank_day(day), latest, state, number)
+    captures = sum(one.captures for one in told)
+    return DayView(first, day, captures, gross, net, net, dates.next_bank_day(day), latest, state, number)
 
 
 def _uncovered(told: Expected, captures: list[Capture], now: datetime) -> DayView:
