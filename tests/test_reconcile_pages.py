@@ -561,3 +561,27 @@ def test_columns_that_nobody_knows_are_said_once(desk, account, tmp_path):
     assert not at.error
     again = sample(desk, tmp_path, "more", odd + "2026-11-24,EFT B,10.00\n")
     assert starting(again.button, "import_").label.startswith("Import 1 line")
+
+
+def test_the_one_payment_that_a_text_finds_is_chosen_beside_what_was_suggested(desk):
+    one, other = owes(desk, "Thandeka Mokoena"), owes(desk, "Lerato Botha", 9_900)
+    banked(desk, (f"EFT {one.replace('_', '')}", "1400.00"))
+    desk.sign_in(Role.FINANCE)
+    (line,) = lines(desk.open(BENCH))
+    at = desk.open(BENCH, line=line["id"])
+    at.text_input(key=f"find_{line['id']}").set_value(other).run()
+    with desk.sessions.read() as session:
+        wanted = payment_of(session, other).id
+    assert at.multiselect(key=f"picked_{line['id']}_{other}").value == [wanted]
+    assert "1 payment found that can take money; it is chosen below." in all_html(at)
+
+
+def test_without_a_payment_what_is_left_over_is_nobodys_surplus(desk):
+    one = owes(desk, "Thandeka Mokoena")
+    banked(desk, ("CATERER", "2400.00"), (f"EFT {one.replace('_', '')}", "1400.00"))
+    desk.sign_in(Role.FINANCE)
+    for line in lines(desk.open(BENCH)):
+        at = desk.open(BENCH, line=line["id"])
+        (rest,) = [each for each in at.radio if each.label == "What is left over"]
+        known = bool(line["candidates"])
+        assert rest.value == ("Surplus: the payer's, to refund or to move" if known else "No payment of ours")

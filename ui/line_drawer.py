@@ -82,7 +82,10 @@ def _split(here: Person, view: ExceptionView) -> None:
     picked = _payments_picked(here, view)
     with st.form(f"split_{view.line_id}", border=False):
         amounts = _amounts_asked(view, picked)
-        rest = st.radio("What is left over", list(_LEFT_OVER), key=f"rest_{view.line_id}")
+        rest = st.radio(  # where no payment is chosen, no payer is known whose surplus it could be
+            "What is left over", list(_LEFT_OVER), index=0 if picked else 1,
+            key=f"rest_{view.line_id}_{bool(picked)}",
+        )  # fmt: skip
         off = st.checkbox(
             f"Write off what a payment still lacks; more than {WRITE_OFF_LIMIT} takes a second person",
             key=f"off_{view.line_id}",
@@ -102,19 +105,23 @@ def _payments_picked(here: Person, view: ExceptionView) -> dict[int, Candidate]:
     """Of those suggested and those that a text finds, the ones that are chosen."""
     likely = [] if view.candidates else could_be(here, view)
     found = {one.payment_id: one for one in (*view.candidates, *likely)}
+    by_text: dict[int, Candidate] = {}
     text = st.text_input(
         "Find payments", key=f"find_{view.line_id}", placeholder="Name, reference, e-mail or amount"
     )
     if text:
         with bootstrap.app().sessions.read() as session:
             more = exceptions.find_payments(session, here, text, view.amount)
-        found |= {one.payment_id: one for one in more if one.payable}
+        by_text = {one.payment_id: one for one in more if one.payable}
+        found |= by_text
     payable = {payment_id: one for payment_id, one in found.items() if one.payable}
     usual = [part.payment_id for part in view.parts if part.target is Target.PAYMENT]
-    if text and not view.candidates and len(payable) == 1:
-        usual = list(payable)
+    if len(by_text) == 1:
+        usual = list(by_text)
     if text:
-        plain(f"{words.count(len(payable), 'payment', 'payments')} can take money; choose below.", "faint")
+        found_so = words.count(len(by_text), "payment", "payments")
+        then = "it is chosen below" if len(by_text) == 1 else "choose below"
+        plain(f"{found_so} found that can take money; {then}.", "faint")
     picked = st.multiselect(
         "Payments", list(payable), default=[one for one in usual if one in payable],
         format_func=lambda one: f"{found[one].payer} · {found[one].reference} · {found[one].rest}",
