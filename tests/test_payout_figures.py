@@ -65,6 +65,7 @@ def test_what_is_late_and_may_have_come_says_so(desk, monkeypatch):
     monkeypatch.setattr(
         bootstrap, "app", lambda: bootstrap.App(app.settings, app.sessions, app.gateways, lambda: later)
     )
+    desk.now = later
     desk.sign_in(Role.FINANCE)
     told = all_html(desk.open(PAGE))
     assert f"perhaps it has come: 1 lump sum is not explained, {Money(1300_00)}" in told
