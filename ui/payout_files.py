@@ -75,6 +75,11 @@ def _look(here: Person, name: str, data: bytes) -> None:
             return
         told, mapping = mapped
     _shown(told)
+    with bootstrap.app().sessions.read() as session:
+        refused = settlements.refusal(session, here, told)
+    if refused:
+        problem(refused)
+        return
     if st.button("Keep these payouts", type="primary", icon=":material/login:", key="keep_payouts"):
         _take_in(told, data, mapping)
 

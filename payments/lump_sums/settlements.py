@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Payout, PayoutFile, PayoutLine
@@ -22,8 +22,9 @@ from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLay
 from payments.finding import pasts
 from payments.lifecycle import Source
 from payments.live import tallies
-from payments.lump_sums import banked, fees
+from payments.lump_sums import banked, explained, fees
 from payments.lump_sums.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
+from payments.lump_sums.tariff import Tariff
 from payments.payouts import files as reading
 from payments.payouts import rollup
 from payments.payouts.files import FileLine, GatewayFile, LineKind, PayoutMapping, by_payout
@@ -141,6 +142,10 @@ def import_file(
     return counts
 
 
+#: What an explanation holds of a file that told the same.
+_CONFIRMED = ("confirmed_file", "confirmed_name")
+
+
 class _Taker:
     """Writes one file's payouts and lines."""
 
@@ -180,7 +185,7 @@ class _Taker:
         """The same payout by another file: named, so that no row is lost. Raises Conflict for other sums."""
         here = self._here(key, lines)
         if here is None:
-            return False
+            return self._confirms(lines)
         gross = sum(line.gross for line in lines if line.kind in (LineKind.CAPTURE, LineKind.ROLLUP))
         if here.gross_minor != gross:
             had, says = Money(here.gross_minor, here.currency), Money(gross, here.currency)
@@ -220,6 +225,18 @@ class _Taker:
                     f"Row {row}: payouts {', '.join(map(str, night))} are written down as one, since nobody "
                     f"knew which of their lines brought {day:%-d %b %Y}. Take them back first; this tells it."
                 )
+
+    def _confirms(self, lines: Sequence[FileLine]) -> bool:
+        """What the bank's line was explained by, told by the gateway as well: the explanation is right."""
+        payout = confirmed(self._session, lines, self._captures, self._elsewhere, self._tariff)
+        if payout is None:
+            return False
+        payout.explanation = {
+            **(payout.explanation or {}), "confirmed_file": self._file.id, "confirmed_name": self._file.name,
+        }  # fmt: skip
+        says = f"here already, in payout {payout.id}, which it confirms"
+        self._named += [{"row": line.row, "is": says, "text": line.raw} for line in lines]
+        return True
 
     def _explain(self, here: Payout, lines: Sequence[FileLine]) -> bool:
         """A roll-up's captures, told by a file at last: they must come to what the roll-up says."""
@@ -282,6 +299,57 @@ class _Taker:
             self._settled.append((row, payout.id))
 
 
+def confirmed(
+    session: Session,
+    lines: Sequence[FileLine],
+    captures: Mapping[int, Capture | str],
+    elsewhere: Mapping[int, int],
+    tariff: Tariff,
+) -> Payout | None:
+    """The payout that the bank's line was explained by and that these rows tell again: exactly its captures,
+    and its sum to the cent. A fee of the payout that no row tells is the tariff's."""
+    found = [captures.get(line.row) for line in lines if line.kind is LineKind.CAPTURE]
+    receipts = {one.receipt_id for one in found if isinstance(one, Capture)}
+    numbers = {elsewhere.get(one) for one in receipts}
+    number = next(iter(numbers), None)
+    if len(receipts) != len(found) or len(numbers) != 1 or number is None:
+        return None
+    payout = session.get_one(Payout, number)
+    if payout.source != explained.BANK or len(banked.night_of(payout)) > 1:
+        return None
+    inside = select(PayoutLine.receipt_id).where(
+        PayoutLine.payout_id == number, PayoutLine.state == STANDS, PayoutLine.receipt_id.is_not(None)
+    )
+    sums = _sums(lines)
+    rest = sums["gross_minor"] - sums["fee_minor"] - sums["vat_minor"] - sums["less_minor"]
+    own = sums["payout_fee_minor"]
+    if own is None:
+        own = tariff.payout_fee(max(line.on for line in lines if line.on)).total_minor
+    fits = rest - own == payout.net_minor
+    return payout if fits and set(session.scalars(inside)) == receipts else None
+
+
+def refusal(session: Session, person: Person, told: GatewayFile) -> str | None:
+    """Why these payouts would be refused, before anybody keeps them; None where nothing is known."""
+    check(person, Action.RECONCILE)
+    captures, elsewhere = find_captures(session, told.lines)
+    tariff = fees.tariff(session)
+    for _, lines in by_payout(told.lines):
+        if confirmed(session, lines, captures, elsewhere, tariff) is not None:
+            continue
+        for line in lines:
+            one = captures.get(line.row)
+            if not isinstance(one, Capture) or (other := elsewhere.get(one.receipt_id)) is None:
+                continue
+            if session.get_one(Payout, other).source == explained.BANK:
+                return (
+                    f"Row {line.row}: {line.reference} is in payout {other}, which was explained from the "
+                    "bank's line with other payments or another sum. Take that payout back on its page, "
+                    "if this file is right."
+                )
+    return None
+
+
 def _sums(lines: Iterable[FileLine]) -> dict[str, Any]:
     """What a payout's lines come to, by kind. The payout's own fee is None when no row tells it."""
     sums: dict[str, Any] = {
@@ -335,6 +403,12 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
             payout.undone_at, payout.undone_by, payout.undone_why = now, person.name, why
         else:  # a roll-up of another file, which this one had explained
             payout.explained = ""
+    for payout in session.scalars(
+        select(Payout).where(cast(Payout.explanation, Text).like(f'%"confirmed_file": {file_id}%'))
+    ):
+        if (payout.explanation or {}).get("confirmed_file") == file_id:
+            kept = {key: value for key, value in (payout.explanation or {}).items() if key not in _CONFIRMED}
+            payout.explanation = kept
     unread = update(PayoutLine).where(PayoutLine.file_id == file_id, PayoutLine.state == WAITS)
     session.execute(unread.values(state=UNDONE))
     file.undone_at, file.undone_by, file.undone_why = now, person.name, why

@@ -1,0 +1,60 @@
+"""A file of the gateway tells what the bank's line was explained by: it confirms that, or says why not."""
+
+import pytest
+
+from db.models import Payout
+from db.money import Money
+from payments.errors import Conflict
+from payments.lump_sums import payout_list, settlements
+from tests.desk import ADMIN
+from tests.test_settlements import HEADS, MAPPING, Bench
+
+
+@pytest.fixture
+def bench(sessions, now):
+    bench = Bench(sessions, now)
+    bench.references = [bench.paid(Money(minor)) for minor in (1500_00, 450_00)]
+    bench.bank(Money(1500_00 - 42_75 - 6_41 + 450_00 - 12_83 - 1_92 - 2_88).decimal)
+    bench.propose()
+    assert bench.explain().explained == 1
+    return bench
+
+
+def rows(bench, *, more=0) -> tuple[str, str]:
+    one, other = bench.references
+    return bench.row(one), bench.row(other, 450_00, more=more)
+
+
+def refusal(bench, *some) -> str | None:
+    data = "\n".join((",".join(HEADS), *some)).encode()
+    with bench.sessions.read() as session:
+        told, _ = settlements.read(session, ADMIN, "payout.csv", data, mapping=MAPPING)
+        return settlements.refusal(session, ADMIN, told)
+
+
+def told(bench):
+    with bench.sessions.read() as session:
+        return payout_list.detail(session, ADMIN, 1)
+
+
+def test_the_same_captures_and_sum_confirm_it_and_the_import_is_undone_without_it(bench):
+    assert refusal(bench, *rows(bench)) is None
+    came = bench.bring(*rows(bench))
+    assert (came.payouts, came.known) == (0, 1)
+    detail = told(bench)
+    assert detail.explanation["confirmed_name"] == "payout.csv"
+    assert (detail.row.explained, detail.row.captures, detail.row.banked is not None) == ("auto", 2, True)
+    bench.lawful()
+    bench.undo()
+    assert "confirmed_name" not in told(bench).explanation
+    bench.lawful()
+
+
+@pytest.mark.parametrize("wrong", ["another sum", "a payment less"])
+def test_what_is_not_the_same_is_told_before_anybody_keeps_it(bench, wrong):
+    some = rows(bench, more=200) if wrong == "another sum" else rows(bench)[:1]
+    assert "is in payout 1, which was explained from the bank's line" in (refusal(bench, *some) or "")
+    with pytest.raises(Conflict, match="is in payout 1 already"):
+        bench.bring(*some)
+    with bench.sessions.read() as session:
+        assert session.query(Payout).count() == 1
