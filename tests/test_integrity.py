@@ -421,7 +421,7 @@ POSSIBLE = {
     "closing.draft", "closing.drafts", "sign_offs.month_draft", "sign_offs.strip",
     "alerts.snooze", "approvals.ended", "approvals.get", "approvals.open_requests", "approvals.standing",
     "approvals.waiting_for", "approvals.who_decides", "attention.decided", "attention.get", "attention.queue",
-    "claims.of_payment",
+    "bulk.last", "claims.of_payment", "eft.sheet", "explaining.asked_for", "reconciliation.undo_all",
     "deeds.do", "deeds.do_slowly", "deeds.undo", "exceptions.get", "exceptions.owners", "exceptions.queue",
     "evenings.list_evenings", "exceptions.summary", "first_day.observed", "integrity.accept",
     "integrity.check_now", "links.ask", "links.new_link", "links.opened",
@@ -433,7 +433,7 @@ POSSIBLE = {
     "staff.disable_person", "staff.end_sessions", "people.is_active", "people.is_proven",
     "staff.list_people", "people.proven", "staff.revoke_sessions", "reminders.next_day", "replay.dry_run",
     "signin.change_password", "signin_links.make_sign_in_link",
-    "views.keep", "vitals.healthy", "vitals.vitals",
+    "views.get", "views.keep", "views.list_views", "vitals.healthy", "vitals.vitals",
     "retention.begin", "retention.dry_run", "subjects.proved", "subject_export.take",
     "subject_requests.carry_out", "subject_requests.preview", "subject_requests.standing",
     # what they do is done by people and second_factor, and asked by approvals
