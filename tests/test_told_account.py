@@ -1,6 +1,6 @@
 """The bank account that payers are told: one asks for another, a second person decides, and then it is so."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
@@ -188,6 +188,23 @@ def test_of_two_that_are_approved_at_once_one_is_done(sessions, told, now):
     with sessions.read() as session:
         assert len(session.scalars(select(EventAccount).where(EventAccount.active)).all()) == 1
     assert len(entries(sessions, "set_bank_account")) == 2
+
+
+def test_an_account_that_gets_another_number_meanwhile_is_not_told_with_that(sessions, told, now):
+    """One person may change a number that no payer was told: not while two allow exactly that one."""
+    of_theirs = {"bank": THEIRS.bank, "number": THEIRS.number, "holder": THEIRS.holder}
+    with sessions.begin() as session:
+        kept = accounts.create(
+            session, ADMIN, name="Theirs", branch_code=THEIRS.branch_code, now=now, **of_theirs
+        ).id
+    request = asked(sessions, told, now)
+    with ThreadPoolExecutor(1) as pool:
+        with sessions.begin() as session:
+            accounts.change(session, ADMIN, kept, name="Theirs", number="1112223334", now=now)
+            decided = pool.submit(approved, sessions, told, request, now)
+            wait([decided], timeout=2)  # it has found the account by its number, and waits for its row
+        wait([decided])
+    assert payers_are_told(sessions, told) == (OURS if decided.exception() else THEIRS)
 
 
 def test_one_stops_it_at_once_and_to_tell_one_again_takes_two(sessions, told, now):

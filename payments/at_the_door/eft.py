@@ -286,7 +286,8 @@ def _as_kept(session: Session, wanted: Account, currency: str) -> Account:
 
 
 def _bank_account(session: Session, person: Person, wanted: Account, currency: str, now: datetime) -> int:
-    """The account of ours with this number, as its bank's statements are kept under; a new one is made."""
+    """The account of ours with this number, as its bank's statements are kept under; a new one is made.
+    Raises Conflict where it got another number, or went out of use, in this moment."""
     known = accounts.find(session, wanted.number)
     if known is None:
         name = f"{wanted.bank} {wanted.number}"
@@ -295,6 +296,8 @@ def _bank_account(session: Session, person: Person, wanted: Account, currency: s
             branch_code=wanted.branch_code, currency=currency, now=now,
         ).id  # fmt: skip
     row = accounts.row(session, known.id, lock=True)
+    if row.number != known.number or row.retired_at is not None:  # one person may, of what no payer was told
+        raise Conflict(f"{row.name} was changed in this moment. Nothing was done: look at it again.")
     for name in ("bank", "holder", "branch_code"):
         setattr(row, name, getattr(row, name) or getattr(wanted, name))
     return row.id

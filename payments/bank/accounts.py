@@ -230,9 +230,12 @@ def same_number(one: str, other: str) -> bool:
 
 
 def row(session: Session, account_id: int, *, lock: bool = False) -> BankAccount:
-    """The account's row; with ``lock`` held until the transaction ends. Raises NotFound."""
+    """The account's row; with ``lock`` as it is on disk now, held until the transaction ends. Raises
+    NotFound."""
     query = select(BankAccount).where(BankAccount.id == account_id)
-    found = session.scalar(query.with_for_update() if lock else query)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    found = session.scalar(query)
     if found is None:
         raise NotFound("There is no such account.")
     return found
