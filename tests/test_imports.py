@@ -285,6 +285,9 @@ def test_an_account_is_called_otherwise_and_has_another_number(sessions, account
         accounts.retire(session, ADMIN, account, now=now)
     with sessions.begin() as session:
         accounts.retire(session, ADMIN, other, now=now)
+    with pytest.raises(Conflict, match="Refunds is out of use"):  # a page that was open before
+        take(sessions, other, CAPITEC.replace("1051000001", "77665544"), now, name="late.csv")
+    with sessions.begin() as session:
         assert [one.id for one in accounts.list_accounts(session, ADMIN)] == [account]
         assert [one.id for one in accounts.retired(session, ADMIN)] == [other]
         with pytest.raises(Conflict, match="It is out of use: use it again"):

@@ -235,7 +235,7 @@ def import_file(
 ) -> Imported:
     """Take a file in, whole. ``statement``: it was read just now, from these bytes.
 
-    Raises what ``read`` and ``look`` raise; NotAllowed.
+    Raises what ``read`` and ``look`` raise; NotAllowed; Conflict: the account is out of use.
     """
     check(person, Action.RECONCILE)
     standstill.refuse(session)
@@ -244,6 +244,10 @@ def import_file(
             session, person, account_id, name, data, mapping=mapping, date_order=date_order
         )
     account = accounts.row(session, account_id, lock=True)
+    if account.retired_at is not None:
+        raise Conflict(
+            f"{account.name} is out of use. If this file is of it, use it again first, under Statements."
+        )
     fits(session, account, statement)
     if (known := _standing(session, account_id, _sha256(data))) is not None:
         return Imported(file_view(session, person, known), 0, len(statement.lines), again=True)
