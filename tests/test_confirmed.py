@@ -5,7 +5,7 @@ import pytest
 from db.models import Payout
 from db.money import Money
 from payments.errors import Conflict
-from payments.lump_sums import payout_list, settlements
+from payments.lump_sums import explaining, payout_list, settlements
 from tests.desk import ADMIN
 from tests.test_settlements import HEADS, MAPPING, Bench
 
@@ -58,3 +58,20 @@ def test_what_is_not_the_same_is_told_before_anybody_keeps_it(bench, wrong):
         bench.bring(*some)
     with bench.sessions.read() as session:
         assert session.query(Payout).count() == 1
+
+
+def test_a_file_that_tells_what_was_left_open_does_not_confirm_it(sessions, now):
+    """Else the chargeback that explains the sum would be in no payout, and nobody asked about it."""
+    bench = Bench(sessions, now)
+    reference = bench.paid()
+    bench.bank("1427.96")  # 20.00 less than the payment, its fees and the payout's
+    bench.propose()
+    bench.explain()
+    with bench.sessions.begin() as session:
+        (asked,) = explaining.explain(session, ADMIN)
+        explaining.accept(session, ADMIN, asked, 0, now=now, why="iKhokha was asked and says so.")
+    chargeback = "2026-11-20,Chargeback,its own,card,-20.00,0.00,0.00,-20.00,P1"
+    some = (bench.row(reference), chargeback)
+    assert "without knowing all that was taken off" in (refusal(bench, *some) or "")
+    with pytest.raises(Conflict, match="is in payout 1 already"):
+        bench.bring(*some)

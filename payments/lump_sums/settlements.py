@@ -307,7 +307,8 @@ def confirmed(
     tariff: Tariff,
 ) -> Payout | None:
     """The payout that the bank's line was explained by and that these rows tell again: exactly its captures,
-    and its sum to the cent. A fee of the payout that no row tells is the tariff's."""
+    what was taken off it besides fees, and its sum to the cent. A fee of the payout that no row tells is the
+    tariff's. None where the explanation left something open: there the rows may tell what it was."""
     found = [captures.get(line.row) for line in lines if line.kind is LineKind.CAPTURE]
     receipts = {one.receipt_id for one in found if isinstance(one, Capture)}
     numbers = {elsewhere.get(one) for one in receipts}
@@ -315,8 +316,10 @@ def confirmed(
     if len(receipts) != len(found) or len(numbers) != 1 or number is None:
         return None
     payout = session.get_one(Payout, number)
-    if payout.source != explained.BANK or len(banked.night_of(payout)) > 1:
+    if payout.source != explained.BANK or len(banked.night_of(payout)) > 1 or banked.unexplained(payout):
         return None
+    if any(line.kind in (LineKind.CHARGEBACK, LineKind.DEDUCTION) for line in lines):
+        return None  # no explanation knows of any, and a chargeback is somebody's to decide
     inside = select(PayoutLine.receipt_id).where(
         PayoutLine.payout_id == number, PayoutLine.state == STANDS, PayoutLine.receipt_id.is_not(None)
     )
@@ -325,7 +328,7 @@ def confirmed(
     own = sums["payout_fee_minor"]
     if own is None:
         own = tariff.payout_fee(max(line.on for line in lines if line.on)).total_minor
-    fits = rest - own == payout.net_minor
+    fits = rest - own == payout.net_minor and sums["less_minor"] == payout.less_minor
     return payout if fits and set(session.scalars(inside)) == receipts else None
 
 
@@ -344,8 +347,8 @@ def refusal(session: Session, person: Person, told: GatewayFile) -> str | None:
             if session.get_one(Payout, other).source == explained.BANK:
                 return (
                     f"Row {line.row}: {line.reference} is in payout {other}, which was explained from the "
-                    "bank's line with other payments or another sum. Take that payout back on its page, "
-                    "if this file is right."
+                    "bank's line with other payments or another sum, or without knowing all that was taken "
+                    "off. Take that payout back on its page, if this file is right."
                 )
     return None
 
