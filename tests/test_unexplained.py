@@ -1,5 +1,6 @@
 """A payout that nothing explains: one person says so, two where it is much, and it keeps its name."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -116,6 +117,18 @@ def test_what_one_may_write_off_one_may_accept_with_a_reason(bench, people):
     with bench.sessions.begin() as session:
         explaining.accept(session, people["themba"], asked, 0, now=bench.now, why=WHY)
     assert payouts(bench)[0].unexplained == Money(25_34)
+
+
+def test_that_another_explanation_was_as_good_is_told_to_whoever_approves_and_stays_told(bench, people):
+    a_line(bench, "9447.96")
+    asked = looked(bench)
+    of_two = replace(asked, found=asked.found[:1] * 2)
+    with bench.sessions.begin() as session:
+        request = unexplained.ask(session, people["themba"], of_two, 0, WHY, now=bench.now)
+    assert request.bound["as_good"] == 2
+    approve(bench, people["fikile"], request)
+    with bench.sessions.read() as session:
+        assert payout_list.detail(session, ADMIN, 1).explanation["as_good"] == 2
 
 
 def test_it_is_asked_once_and_who_may_not_reconcile_does_not_ask(bench, people):

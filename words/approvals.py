@@ -93,6 +93,7 @@ BOUND: Mapping[str, str] = {
     "released": "Held before, in it now",
     "says": "So far explained",
     "unexplained": "Not explained",
+    "as_good": "Explanations that were as good",
     "agreed": "It costs from now on",
     "credits": "Owed back of",
     "person": "Person, number",

@@ -52,7 +52,8 @@ def ask(
     if sums["came"] != _came(asked.amount, asked.on):
         raise Conflict("This sum is not as it was. Find what is in it again.")
     approvals.refuse_twice(session, asked.key, now=now)
-    return approvals.ask(session, person, _bound(session, sums, chosen), why, now=now)
+    wanted = _bound(session, sums, chosen, as_good=len(asked.found))
+    return approvals.ask(session, person, wanted, why, now=now)
 
 
 def approve(session: Session, person: Person, approval_id: int, *, now: datetime) -> ApprovalView:
@@ -62,7 +63,8 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     sums = _of_line(session, told["line"]) if "line" in told else _of_statement(session, told["payout"])
     request = approvals.approve(session, person, approval_id, now=now)
     chosen = _explanation(session, told["made_of"])
-    wanted = _bound(session, sums, chosen)
+    as_good = told.get("as_good", 1)
+    wanted = _bound(session, sums, chosen, as_good=as_good)
     if wanted.digest != request.digest:
         raise Conflict(
             f"{request.subject} has changed since {request.requester} asked. Nothing was done: refuse this, "
@@ -75,6 +77,7 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
     both = f"{used.requester} and {used.decider}"
     how: dict[str, Any] = {"how": PERSON, "by": both, "source": Source.DESK, "now": now}
     (payout,) = explained.write_down(session, [(one, chosen)], **how, why=used.why, two=True)
+    payout.explanation = {**(payout.explanation or {}), "as_good": as_good}
     audit.record(
         session, person, request.what, f"payout {payout.id}", now=now, approval=request.id,
         asked_by=request.requester, line=told.get("line"), says=chosen.says, why=request.why,
@@ -110,8 +113,9 @@ def _came(amount: Money, on: date) -> str:
     return f"{amount} on {on:%-d %b %Y}"
 
 
-def _bound(session: Session, sums: Mapping[str, Any], chosen: Explanation) -> Ask:
-    """What people read of it, and beside that what it is made of, to the last receipt."""
+def _bound(session: Session, sums: Mapping[str, Any], chosen: Explanation, *, as_good: int) -> Ask:
+    """What people read of it, and beside that what it is made of, to the last receipt. ``as_good``: of so
+    many it was chosen."""
     subject = f"Bank line {sums['line']}" if "line" in sums else f"Payout {sums['payout']}"
     bound = {
         **sums,
@@ -122,6 +126,7 @@ def _bound(session: Session, sums: Mapping[str, Any], chosen: Explanation) -> As
         "says": chosen.says,
         "unexplained": str(chosen.unexplained),
         "made_of": _made_of(chosen),
+        **({"as_good": as_good} if as_good > 1 else {}),
     }
     return Ask(What.PAYOUT_DIFFERENCE, subject, bound, None, chosen.unexplained)
 
