@@ -467,6 +467,12 @@ def test_lines_that_nobody_asked_about_yet_wait_with_the_others(bench):
     assert (told.whole.count, told.whole.at_risk) == (3, {"ZAR": Money(137_00)})
 
 
+def test_all_that_waits_in_dollars_puts_no_rand_at_risk():
+    of_rows = exceptions.Standing.of([(1, 5_00, "USD")])
+    told = exceptions.Summary({}, {}, of_rows, of_rows)
+    assert told.whole == exceptions.Standing(2, {"USD": Money(10_00, "USD")})
+
+
 def test_a_line_gets_an_owner_a_date_and_a_note(bench):
     (line,) = bench.bank(("EFT X", "100.00"))
     bench.propose()

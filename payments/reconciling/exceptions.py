@@ -17,7 +17,7 @@ from db.models import (
     PersonRow,
     StatementLine,
 )
-from db.money import Money
+from db.money import Money, sums
 from payments import dates
 from payments.access import people
 from payments.access.people import Action, Person, check
@@ -115,11 +115,11 @@ class Standing:
     @classmethod
     def of(cls, some: Iterable[tuple[int, int, str]]) -> "Standing":
         """The sum of counts, each with minor units of a currency."""
-        count, sums = 0, dict[str, Money]()
+        count, worth = 0, dict[str, Money]()
         for number, minor, currency in some:
             count += number
-            sums[currency] = sums.get(currency, Money(0, currency)) + Money(minor, currency)
-        return cls(count, sums)
+            worth[currency] = worth.get(currency, Money(0, currency)) + Money(minor, currency)
+        return cls(count, worth)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Summary:
     def whole(self) -> Standing:
         """All that waits."""
         both = (self.total, self.unasked)
-        sums = [(0, money.minor, currency) for one in both for currency, money in one.at_risk.items()]
-        return Standing.of([(one.count, 0, "ZAR") for one in both if one.count] + sums)
+        at_risk = sums(money for one in both for money in one.at_risk.values())
+        return Standing(sum(one.count for one in both), at_risk)
 
 
 def queue(
