@@ -1,5 +1,6 @@
 """Bank lines find their payments: what is safe by itself, the rest by people, and all of it can be undone."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import text
 
 from db.models import StatementLine
 from db.money import Money
-from payments import lifecycle
+from payments import holding, lifecycle
 from payments.access.people import Person, Role
 from payments.bank import accounts, bank_books, imports
 from payments.books import integrity
@@ -17,7 +18,7 @@ from payments.finding.search import Filter
 from payments.lifecycle import Method, Review, Source, Status
 from payments.matching import Target, Way
 from payments.reconciling import evenings, exceptions, matched, payer_memory, proposing, reconciliation
-from payments.reconciling.parts import Decided, Part
+from payments.reconciling.parts import Decided, Part, locked_line
 from payments.reconciling.proposing import Reason
 from payments.watching import standstill
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
@@ -428,6 +429,29 @@ def test_a_line_that_cannot_be_undone_with_the_others_is_named(bench):
         pytest.raises(Conflict, match=r"Of 23 Nov 2026, .*“EFT T MOKOENA"),
     ):
         reconciliation.undo_all(session, ADMIN, [line], "It was the wrong file.", now=bench.now)
+
+
+def test_an_import_is_taken_back_beside_somebody_who_matches_a_line_of_the_account(bench):
+    """It held payments by then, and each waited for the other."""
+    one = bench.owes()
+    (paid,) = bench.bank((f"EFT T MOKOENA {bare(one)}", "1500.00"))
+    bench.propose()
+    (other,) = bench.bank(("EFT X", "20.00"))
+
+    def taken_back() -> None:
+        with bench.sessions.begin() as session:
+            reconciliation.undo_all(session, ADMIN, [paid], "It was the wrong file.", now=bench.now)
+            imports.undo(session, ADMIN, 1, "It was the wrong file.", now=bench.now)
+
+    with ThreadPoolExecutor(1) as pool:
+        with bench.sessions.begin() as session:
+            locked_line(session, other)
+            going = pool.submit(taken_back)
+            wait([going], timeout=2)
+            holding.payment(session, payment_of(session, one).id)
+        going.result()
+    assert bench.status(one)[:2] == (Status.OPEN, 0)
+    bench.lawful()
 
 
 def test_payer_memory_comes_from_what_people_confirmed(bench):

@@ -26,6 +26,7 @@ from db.models import (
 from db.money import Money
 from payments import holding, lifecycle
 from payments.access.people import Action, Person, check
+from payments.bank import accounts
 from payments.bank.overlaps import MATCHED, OPEN
 from payments.books import audit
 from payments.deciding import cases
@@ -319,9 +320,14 @@ def undo(
 
 def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str, *, now: datetime) -> None:
     """Take back whatever these lines are matched with, the newest match first: what took a line back goes
-    before what that line pays. Raises what ``undo`` raises, with the line to blame."""
+    before what that line pays. Raises what ``undo`` raises, with the line to blame.
+
+    Their account is held first: whoever matches a line of it has that line by then, or waits with nothing.
+    """
     check(person, Action.RECONCILE)
     lines = list(line_ids)
+    for account_id in _accounts_of(session, lines):
+        accounts.row(session, account_id, lock=True)
     while found := _matches_of(session, lines):  # the line that was taken back has a new one then
         for match in found:
             session.refresh(match)
@@ -332,6 +338,17 @@ def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str
             except Conflict as error:
                 line = session.get_one(StatementLine, match.line_id)
                 raise Conflict(f"Of {line.about}: {error}") from error
+
+
+def _accounts_of(session: Session, line_ids: list[int]) -> list[int]:
+    of_lines = select(StatementLine.account_id).distinct()
+    return sorted(
+        {
+            account_id
+            for some in some_at_once(line_ids)
+            for account_id in session.scalars(of_lines.where(StatementLine.id.in_(some)))
+        }
+    )
 
 
 def _matches_of(session: Session, line_ids: list[int]) -> list[Match]:
