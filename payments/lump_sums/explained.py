@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.models import Match, MatchPart, Payout, PayoutLine, Receipt, Reversal
+from db.models import Match, MatchPart, Payout, PayoutLine, Receipt, Refund, Reversal
 from db.money import Money
 from payments import dates
 from payments.access.people import Action, Person, check
@@ -205,8 +205,11 @@ def _still_there(session: Session, chosen: Explanation) -> list[Receipt]:
 
 
 def _not_taken_off(session: Session, chosen: Explanation) -> None:
-    """Raises Conflict when another payout is less by one of its refunds."""
+    """Raises Conflict when another payout is less by one of its refunds. Nobody else takes one off until the
+    transaction ends."""
     refunds = [item.id for item in chosen.items if item.kind is Less.REFUND]
+    ours = select(Refund.id).where(Refund.id.in_(refunds)).order_by(Refund.id)
+    session.execute(ours.with_for_update(key_share=True)).all()
     taken = select(PayoutLine.id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.in_(refunds))
     if refunds and session.scalar(taken.limit(1)) is not None:
         raise Conflict("A refund of this explanation was taken off another payout by now. Look at it again.")
