@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 import streamlit as st
 from sqlalchemy import select
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import words
 from db.models import StatementLine
@@ -497,6 +498,31 @@ def test_while_a_statement_comes_in_the_page_says_so(desk, account, tmp_path, mo
     assert told[0].startswith("Taking in march")
     assert told[1:] == ["works", "over"]
     assert "1 new line" in at.success[0].value
+
+
+def test_a_press_while_a_statement_comes_in_loses_neither_it_nor_what_came_of_it(
+    desk, account, tmp_path, monkeypatch
+):
+    """The lines came in and nothing said so: the run that took them in was broken off for the press."""
+    text = "Date,Description,Amount,Balance\n2026-11-23,EFT,1500.00,1500.00\n"
+    at = sample(desk, tmp_path, "march", text)
+    taken, import_file = [], imports.import_file
+
+    def pressed_meanwhile(*args, **how):
+        taken.append(args)
+        came = import_file(*args, **how)
+        context = get_script_run_ctx()
+        assert context is not None
+        assert context.script_requests is not None
+        context.script_requests.request_stop()
+        return came
+
+    monkeypatch.setattr(imports, "import_file", pressed_meanwhile)
+    starting(at.button, "import_").click().run()
+    assert not at.success
+    at.run()
+    assert "1 new line" in at.success[0].value
+    assert len(taken) == 1
 
 
 def test_all_that_an_undone_import_takes_its_matches_from_can_be_seen(desk):

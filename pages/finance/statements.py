@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import streamlit as st
@@ -243,56 +245,75 @@ def take_in(
     ui.plain(f"{len(looked.new)} are new, {looked.already} are here already.", "faint")
     word = f"Import {words.count(len(looked.new), 'line', 'lines')} into {account.told}"
     st.button(
-        word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=wish,
+        word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=want,
         args=(account, file_id, name, data, looked, order),
     )  # fmt: skip
 
 
-def wish(*of: Any) -> None:
-    """It is done as the page is drawn: a callback can show nothing meanwhile."""
-    st.session_state.import_wanted = of
+@dataclass
+class Coming:
+    """A file that somebody wants in, and what came of it.
+
+    Streamlit breaks a run off for another press, at its next touch of the page or of the session's state, and
+    draws the page meanwhile. So what came is kept here: whichever run is left tells it, and the file is taken
+    in once.
+    """
+
+    account: AccountView
+    file_id: str
+    name: str
+    data: bytes
+    looked: Look
+    order: str | None
+    at_work: Lock = field(default_factory=Lock)
+    over: bool = False
+    said: str = ""
+    fault: str | None = None
+
+
+def want(*of: Any) -> None:
+    """It is done as the page is drawn: a callback can show nothing meanwhile. Pressed twice it is one."""
+    st.session_state.setdefault("import_wanted", Coming(*of))
 
 
 def import_wanted() -> None:
     """What a press of the button asked for, said while it is done."""
-    if (wanted := st.session_state.get("import_wanted")) is None:
+    if (coming := st.session_state.get("import_wanted")) is None:
         return
-    with st.spinner(f"Taking in {ui.escape(wanted[2])}, and looking for what its lines are for …"):
-        # Up to the end of it nothing is drawn, so another press comes after it and breaks nothing off.
-        st.session_state.pop("import_wanted", None)
-        with ui.error_boundary(say=tell_problem):
-            import_it(*wanted)
+    told = f"Taking in {ui.escape(coming.name)}, and looking for what its lines are for …"
+    with st.spinner(told), coming.at_work:
+        if not coming.over:
+            coming.fault = ui.fault_of(lambda: import_it(coming))
+            coming.over = True
+    if coming.fault:
+        tell(coming.fault, bad=True)
+    else:
+        go_on(coming.file_id, came_in=True)
+        tell(coming.said, bench=True)
+    st.session_state.pop("import_wanted", None)
 
 
-def tell_problem(sentence: str) -> None:
-    tell(sentence, bad=True)
-
-
-def import_it(
-    account: AccountView, file_id: str, name: str, data: bytes, looked: Look, order: str | None
-) -> None:
+def import_it(coming: Coming) -> None:
     """All of it or nothing; then what is safe is matched at once."""
-    here = ui.require(Action.RECONCILE)
+    here, account, looked = ui.require(Action.RECONCILE), coming.account, coming.looked
     with app.sessions.begin() as session:
         came = imports.import_file(
-            session, here, account.id, name, data, now=app.now(), mapping=looked.mapping,
-            date_order=order, statement=looked.statement,
+            session, here, account.id, coming.name, coming.data, now=app.now(), mapping=looked.mapping,
+            date_order=coming.order, statement=looked.statement,
         )  # fmt: skip
         if looked.mapping is not None:
             accounts.remember(session, here, account.id, looked.mapping, now=app.now())
     run = proposing.propose(app.sessions, here, now=app.now(), account_id=account.id)
-    go_on(file_id, came_in=True)
     lines = f"{words.count(came.new, 'new line', 'new lines')}, {came.already} that were here"
     if came.file.waiting and not came.again:
         rows = words.count(
             came.file.waiting, "row could not be read and waits", "rows could not be read and wait"
         )
         lines += f"; {rows} below"
-    tell(
-        f"{name}{f' is here already, as import {came.file.id}' if came.again else f': {lines}'}. "
+    coming.said = (
+        f"{coming.name}{f' is here already, as import {came.file.id}' if came.again else f': {lines}'}. "
         f"{words.number(sum(run.accepted.values()))} found their payment by themselves. "
-        f"Of this account {words.count(sum(run.waiting.values()), 'line waits', 'lines wait')} now.",
-        bench=True,
+        f"Of this account {words.count(sum(run.waiting.values()), 'line waits', 'lines wait')} now."
     )
 
 
