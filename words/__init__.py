@@ -194,7 +194,6 @@ VIEW: Mapping[View, tuple[str, str]] = {
     View.IGNORED: ("Ignored", "A person decided that nothing acts on them."),
     View.BAD_SIGNATURE: ("Bad signature", "Not proved to be iKhokha's. They changed nothing."),
 }
-#: What is wrong, and what to do about it.
 #: What the gateway last said of a link, for who has never seen its words.
 _SAID: Mapping[Answer, str] = {
     Answer.PAID: "The gateway says it is paid.",
@@ -215,6 +214,7 @@ def both(reason: Reason | Review, found: Mapping[str, Any]) -> str:
     return f"{ours} {found['asked']} · gateway says {found['told']}"
 
 
+#: What is wrong, and what to do about it.
 CASE: Mapping[Reason, tuple[str, str]] = {
     **{Reason(review): told for review, told in REVIEW.items()},
     Reason.DUPLICATE: (
