@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import streamlit as st
@@ -20,6 +21,7 @@ from payments.reconciling import exceptions, proposing, whose
 from payments.statements import Mapping
 from tests.desk import ADMIN, issue, payment_of
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
+from ui.pieces import escape
 
 BENCH, STATEMENTS = "pages/finance/workbench.py", "pages/finance/statements.py"
 PLAIN = Mapping(name="Plain", date=0, description=(1,), amount=2, heading=("Date", "Text", "Amount"))
@@ -439,6 +441,50 @@ def test_a_row_is_repaired_with_what_it_says_before_ones_eyes(desk, account, tmp
     with desk.sessions.read() as session:
         made = session.scalars(select(StatementLine).order_by(StatementLine.id.desc())).first()
         assert (made.amount_minor, made.description) == (25_00, "EFT S DLAMINI")
+
+
+def dollars_came(desk, rows: str) -> None:
+    """A file of an account that is held in dollars."""
+    with desk.sessions.begin() as session:
+        account = accounts.create(session, ADMIN, name="Dollars", currency="USD", now=desk.now)
+        data = f"Date,Text,Amount\n{rows}".encode()
+        mapping = replace(PLAIN, currency="USD")
+        imports.import_file(session, ADMIN, account.id, "dollars.csv", data, now=desk.now, mapping=mapping)
+
+
+def test_a_row_of_an_account_in_another_currency_is_repaired_in_it(desk, account):
+    """Whatever was typed was taken for rand, and refused: the row waited for ever."""
+    dollars_came(desk, "2026-11-23,EFT,10.00\n2026-11-23,EFT S DLAMINI,x\n")
+    at = desk.open(STATEMENTS)
+    at.session_state["row_1"] = True
+    at.run()
+    at.text_input(key="row_amount_1").set_value("-25.00")
+    at.text_input(key="row_why_1").set_value("The bank said so by phone.")
+    at.date_input(key="row_on_1").set_value(None)
+    button(at, "It says this").click().run()
+    assert at.error[0].value == escape("Say which day it was on.")
+    at.date_input(key="row_on_1").set_value(desk.now.date())
+    button(at, "It says this").click().run()
+    assert not at.error
+    with desk.sessions.read() as session:
+        made = session.scalars(select(StatementLine).order_by(StatementLine.id.desc())).first()
+        assert (made.amount_minor, made.amount_currency) == (-25_00, "USD")
+
+
+def test_lines_of_two_currencies_that_are_chosen_are_not_added(desk, account):
+    """Dollars had been told as rand, in one sum with them."""
+    with desk.sessions.begin() as session:
+        (rand,) = accounts.list_accounts(session, ADMIN)
+        data = b"Date,Text,Amount\n2026-11-23,EFT,900.00\n"
+        imports.import_file(session, ADMIN, rand.id, "rand.csv", data, now=desk.now, mapping=PLAIN)
+    dollars_came(desk, "2026-11-23,EFT,12.00\n")
+    proposing.propose(desk.sessions, ADMIN, now=desk.now)
+    at = desk.open(BENCH)
+    with desk.sessions.read() as session:
+        at.session_state["lines_chosen"] = list(session.scalars(select(StatementLine.id)))
+    at.run()
+    (told,) = [one.value for one in at.markdown if "**2 lines chosen**" in one.value]
+    assert escape("US$12.00 + R900.00") in told
 
 
 def test_rows_that_cannot_be_read_are_one_list_before_the_button(desk, account, tmp_path):

@@ -13,12 +13,11 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import bootstrap
 import ui
 import words
-from db.money import Money
 from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports, quarantine
 from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
-from payments.errors import OtherAccount, StatementFormatError, UnknownLayout
+from payments.errors import InvalidInput, OtherAccount, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
 from payments.statements import Mapping, PreviewRow, Quarantined, Statement
 from payments.typed import amount_typed
@@ -368,10 +367,12 @@ def repair(row: quarantine.RowView, said: str) -> None:
             if aside:
                 quarantine.set_aside(session, here, row.id, why, now=app.now())
             else:
+                if on is None:
+                    raise InvalidInput("Say which day it was on.")
                 minus = amount.strip().startswith("-")
-                typed = amount_typed(amount.strip().removeprefix("-"), "ZAR")
+                typed = amount_typed(amount.strip().removeprefix("-"), row.currency)
                 quarantine.repair(
-                    session, here, row.id, on=on, amount=Money(-typed.minor) if minus else typed,
+                    session, here, row.id, on=on, amount=-typed if minus else typed,
                     description=text, why=why, now=app.now(),
                 )  # fmt: skip
         tell("Decided, and kept with the row.")

@@ -8,7 +8,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from db.money import Money
+from db.money import sums
 from payments.access.people import Action, Person
 from payments.at_the_door import card_watch
 from payments.bank import accounts
@@ -226,8 +226,8 @@ def chosen_bar(views: Sequence[ExceptionView]) -> None:
     some = [view for view in views if view.line_id in chosen()]
     if not some:
         return
+    total = words.sums(sums(view.amount for view in some))
     with place.container(border=True, horizontal=True, vertical_alignment="center"):
-        total = words.sums({"ZAR": Money(sum(view.amount.minor for view in some))})
         st.markdown(f"**{words.count(len(some), 'line', 'lines')} chosen** · {ui.escape(total)}")
         st.button(
             "Accept what is suggested", key="accept_chosen", type="primary", icon=":material/done_all:",

@@ -33,6 +33,7 @@ class RowView:
     reason: str
     raw: str
     on: date | None
+    currency: str
     amount: Money | None
     state: str
     decided_by: str | None
@@ -133,7 +134,7 @@ def waiting_rows(session: Session, person: Person, file_id: int | None = None) -
         wanted = wanted.where(QuarantinedRow.file_id == file_id)
     return [
         RowView(
-            row.id, file.id, file.name, row.row, row.reason, row.raw, row.on,
+            row.id, file.id, file.name, row.row, row.reason, row.raw, row.on, file.currency,
             Money(row.amount_minor, file.currency) if row.amount_minor is not None else None, row.state,
             row.decided_by, row.decided_why,
         )
