@@ -7,6 +7,7 @@ from ui import closing_papers
 from ui.account_form import account_form
 from ui.at_till import no_coin, receipt_panel
 from ui.bank_accounts import bank_account_chosen, its_bank_account
+from ui.bank_rows import unread_bank_rows
 from ui.card_slips import waiting_slips
 from ui.chips import event_names
 from ui.columns import brought_before, column_screen
@@ -177,6 +178,7 @@ __all__ = [
     "tell",
     "terms_form",
     "trouble",
+    "unread_bank_rows",
     "verify_a_file",
     "views_popover",
     "waiting_files",

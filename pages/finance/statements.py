@@ -14,13 +14,12 @@ import bootstrap
 import ui
 import words
 from payments.access.people import Action, Person
-from payments.bank import accounts, coverage, imports, quarantine
+from payments.bank import accounts, coverage, imports
 from payments.bank.accounts import AccountView
 from payments.bank.imports import FileView, Look
-from payments.errors import InvalidInput, OtherAccount, StatementFormatError, UnknownLayout
+from payments.errors import OtherAccount, StatementFormatError, UnknownLayout
 from payments.reconciling import proposing, reconciliation
 from payments.statements import Mapping, PreviewRow, Quarantined, Statement
-from payments.typed import amount_typed
 from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
@@ -316,69 +315,6 @@ def import_it(coming: Coming) -> None:
     )
 
 
-# -- rows that could not be read ----------------------------------------------------------------------
-
-
-def unread(here: Person) -> None:
-    with app.sessions.read() as session:
-        rows = quarantine.waiting_rows(session, here)
-    if not rows:
-        return
-    st.subheader(f"Rows that could not be read · {words.number(len(rows))}", anchor=False)
-    for row in rows:
-        title = ui.escape(f"{row.file}, row {row.row} · {row.reason}")
-        panel = st.expander(title, key=f"row_{row.id}", on_change="rerun")
-        if not panel.open:
-            continue
-        with panel:
-            if here.may(Action.RECONCILE):
-                repair(row, said_in(here, row))
-            else:
-                ui.plain(row.raw)
-
-
-def said_in(here: Person, row: quarantine.RowView) -> str:
-    """Once for each row that is opened: its file is read for it."""
-    key = f"row_said_{row.id}"
-    if key not in st.session_state:
-        with app.sessions.read() as session:
-            st.session_state[key] = quarantine.said(session, here, row.id)
-    return str(st.session_state[key])
-
-
-def repair(row: quarantine.RowView, said: str) -> None:
-    """With the row as it stood, from which one types."""
-    with st.form(f"repair_{row.id}", border=False):
-        ui.plain(row.raw)
-        on = st.date_input("Date", row.on, format="DD/MM/YYYY", key=f"row_on_{row.id}")
-        amount = st.text_input(
-            "Amount; money out begins with a minus", row.amount.decimal if row.amount is not None else "",
-            key=f"row_amount_{row.id}",
-        )  # fmt: skip
-        text = st.text_input("What the bank says", said[:200], key=f"row_text_{row.id}", max_chars=200)
-        why = st.text_input("How you know, or why it is nothing", key=f"row_why_{row.id}", max_chars=500)
-        mended = st.form_submit_button("It says this", type="primary")
-        aside = st.form_submit_button("Set it aside")
-    if not (mended or aside):
-        return
-    with ui.error_boundary():
-        here = ui.require(Action.RECONCILE)
-        with app.sessions.begin() as session:
-            if aside:
-                quarantine.set_aside(session, here, row.id, why, now=app.now())
-            else:
-                if on is None:
-                    raise InvalidInput("Say which day it was on.")
-                minus = amount.strip().startswith("-")
-                typed = amount_typed(amount.strip().removeprefix("-"), row.currency)
-                quarantine.repair(
-                    session, here, row.id, on=on, amount=-typed if minus else typed,
-                    description=text, why=why, now=app.now(),
-                )  # fmt: skip
-        tell("Decided, and kept with the row.")
-        st.rerun()
-
-
 # -- what came in -------------------------------------------------------------------------------------
 
 
@@ -479,6 +415,6 @@ with ui.error_boundary():
         elif not known_accounts:
             ui.empty_state("No statements yet", "Finance imports them here.", "account_balance")
     with st.container():
-        unread(person)
+        ui.unread_bank_rows(person)
     with st.container():
         came_in(person)
