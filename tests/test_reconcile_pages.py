@@ -366,7 +366,7 @@ def test_a_statement_is_looked_at_then_imported_and_undone_with_what_was_matched
     (goes,) = component(at, "payments")[0]["rows"]
     assert (goes["payer"], goes["event"]) == (f"{one} · Zanele Mokoena", f"EFT {reference}")
     at.text_input(key="undo_file_why_1").set_value("It was the wrong month.")
-    button(at, "Undo 1 matches, and the import").click().run()
+    button(at, "Undo 1 match, and the import").click().run()
     assert not at.error
     with desk.sessions.read() as session:
         assert payment_of(session, one).status == Status.OPEN

@@ -240,7 +240,8 @@ def take_in(
     if looked.known is not None:
         st.info(f"This file is here already, as import {looked.known}. Nothing would be added.")
         return
-    ui.plain(f"{len(looked.new)} are new, {looked.already} are here already.", "faint")
+    new, old = words.count(len(looked.new), "line is", "lines are"), words.number(looked.already)
+    ui.plain(f"{new} new; {old} here already.", "faint")
     word = f"Import {words.count(len(looked.new), 'line', 'lines')} into {account.told}"
     st.button(
         word, key=f"import_{file_id}", type="primary", icon=":material/login:", on_click=want,
@@ -363,7 +364,8 @@ def going(here: Person, file: FileView) -> None:
         matched(file, told)
     with st.form(f"undo_file_{file.id}", border=False):
         why = st.text_input("Why", key=f"undo_file_why_{file.id}", max_chars=500)
-        all_of_it = f"Undo {len(told.matched)} matches, and the import" if told.matched else "Undo the import"
+        matches = words.count(len(told.matched), "match", "matches")
+        all_of_it = f"Undo {matches}, and the import" if told.matched else "Undo the import"
         if st.form_submit_button(f"{all_of_it}: {told.goes} lines go, {told.stays} stay", type="primary"):
             with ui.error_boundary():
                 gone = take_back(told, why)
