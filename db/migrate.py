@@ -15,7 +15,8 @@ from db.session import DatabaseUnfit, file_of, make_file
 #: could not work with (a column it does not fill, a rule it would break) raises this to its own revision.
 #: Before 0052 a line waits once at most: such a release undoes a match and leaves its rest waiting beside it.
 #: Before 0054 each payout stands alone: such a release takes one back that is written down with its night.
-WORKS_FROM = "0054"
+#: Before 0057 no second person is asked about a payout that nothing explains: such a release cannot read it.
+WORKS_FROM = "0057"
 #: The row of ``meta`` that says so to releases of before.
 _KEPT_AS = "works_from"
 

@@ -5,7 +5,7 @@ import pytest
 from db.models import Payout
 from db.money import Money
 from payments.errors import Conflict
-from payments.lump_sums import explaining, payout_list, settlements
+from payments.lump_sums import explained, explaining, payout_list, settlements
 from tests.desk import ADMIN
 from tests.test_settlements import HEADS, MAPPING, Bench
 
@@ -45,6 +45,9 @@ def test_the_same_captures_and_sum_confirm_it_and_the_import_is_undone_without_i
     assert detail.explanation["confirmed_name"] == "payout.csv"
     assert (detail.row.explained, detail.row.captures, detail.row.banked is not None) == ("auto", 2, True)
     bench.lawful()
+    in_no_payout = pytest.raises(Conflict, match=r"payout\.csv tells of payout 1 as well")
+    with bench.sessions.begin() as session, in_no_payout:  # else the rows of the file would be
+        explained.take_back(session, ADMIN, 1, "Wrong.", now=bench.now)
     bench.undo()
     assert "confirmed_name" not in told(bench).explanation
     bench.lawful()

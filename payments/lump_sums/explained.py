@@ -243,6 +243,7 @@ def undo(session: Session, person: Person, payout_id: int, why: str, *, now: dat
     payout = _held(session, payout_id)
     if payout.explained not in (AUTO, PERSON):
         raise Conflict("A file told of this payout, or nobody explained it. Undo the import instead.")
+    _refuse_confirmed(payout)
     night = _standing(session, payout)
     on_bank = [one.id for one in night if one.source == BANK and _match(session, one.id) is not None]
     if on_bank:
@@ -263,12 +264,19 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
     for line_id in _lines_of_night(session, payout_id):
         locked_line(session, line_id)  # before any payout, as whoever matches a line does
     payout = _held(session, payout_id)
+    _refuse_confirmed(payout)
     is_found = payout.explained in (AUTO, PERSON)
     for one in _standing(session, payout):
         if (match := _match(session, one.id)) is not None:
             reconciliation.undo(session, person, match, why, now=now, with_its_night=True)
     if is_found:
         undo(session, person, payout_id, why, now=now)
+
+
+def _refuse_confirmed(payout: Payout) -> None:
+    """Raises Conflict: the rows of the file that says the same would be in no payout."""
+    if file := (payout.explanation or {}).get("confirmed_name"):
+        raise Conflict(f"{file} tells of payout {payout.id} as well. Undo that import first, under Files.")
 
 
 def _lines_of_night(session: Session, payout_id: int) -> Sequence[int]:

@@ -231,6 +231,9 @@ class _Taker:
         payout = confirmed(self._session, lines, self._captures, self._elsewhere, self._tariff)
         if payout is None:
             return False
+        self._session.refresh(payout, with_for_update=True)
+        if payout.undone_at is not None:
+            raise Conflict(f"Payout {payout.id} was taken back just now. Import the file again.")
         payout.explanation = {
             **(payout.explanation or {}), "confirmed_file": self._file.id, "confirmed_name": self._file.name,
         }  # fmt: skip
