@@ -24,22 +24,21 @@ _FIRST = f"substr({_NAME}, 1, length({_NAME}) - length({_BEHIND}))"
 _SAID = ", ".join(f"'{word}'" for word in SAYING_NOTHING)
 
 REST = "(amount_minor - received_minor)"
-#: Of western Europe, of the Balkans, of Sesotho and Tshivenda.
-_LETTERS = "".join(map(chr, range(0xC0, 0x100))) + "ČčĆćŠšŽžḒḓḼḽṄṅṊṋṰṱ"
+#: What names at South African desks have. Not more of them: each is one deeper, and an SQLite of 3.40, by
+#: which somebody may read a desk (``sqlite3``, Datasette), gives up at twenty.
+_LETTERS = "áãäçèéêëíïñóôöúûüš"
 
 
 def _without_accents(text: str) -> str:
-    """SQLite has neither their small letters nor ``translate``. What cannot be taken apart (``ø``) stays."""
+    """SQLite has neither ``translate`` nor the small letters of capitals with accents: those stay."""
     for letter in _LETTERS:
-        plain, *marks = list(unicodedata.normalize("NFKD", letter))
-        if marks and plain.isascii() and all(map(unicodedata.combining, marks)):
-            text = f"replace({text}, '{letter}', '{plain.lower()}')"
+        text = f"replace({text}, '{letter}', '{unicodedata.normalize('NFKD', letter)[0]}')"
     return text
 
 
 _WORD = "replace(replace(payer_name, ' ', ''), '-', '')"
 _LAST = f"lower(replace(replace(payer_name, rtrim(payer_name, {_WORD}), ''), '''', ''))"
-_IS_PLAIN = "octet_length(payer_name) = length(payer_name)"
+_IS_PLAIN = "ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz ''-.') = ''"
 #: The last word of a name, as a bank writes it: Müller is MULLER, O'Connor OCONNOR, Nkosi-Dlamini DLAMINI. Of
 #: most names every letter is plain, and nothing is replaced. ``names.surname`` also skips titles and company
 #: forms behind a name: what that would add is left to a person.

@@ -1,5 +1,6 @@
 """The book in the database answers as the one in memory does, on both databases."""
 
+import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from string import ascii_uppercase
 
@@ -292,7 +293,7 @@ def test_both_file_a_payer_under_the_same_first_letter(books, sessions, name, in
 @pytest.mark.parametrize(
     "name",
     [
-        "Ravi Müller", "ÉLISE NAUDÉ", "Zoë Nikolić", "Tshilidzi Ṱhavhani", "Liam O'Connor",
+        "Ravi Müller", "Elise Naudé", "Pieter Böhmer", "Inês Conceição", "Tshepo Rašeka", "Liam O'Connor",
         "Naledi Nkosi-Dlamini", "Anneke van der Merwe", "Cher", "D'Urban-N'Daba", "Mokoena",
     ],
 )  # fmt: skip
@@ -307,9 +308,11 @@ def test_both_file_a_payer_under_the_surname_that_a_bank_writes(books, sessions,
         assert paying.id in ids(SqlBook(session).by_amount_and_name([key])).get(key, ())
 
 
-def test_every_letter_that_is_filed_plainly_is_plain_in_python_too():
-    for letter in filed._LETTERS:
-        assert (names.plain(letter).isalpha()) is (f"'{letter}'" in filed.SURNAME), letter
+def test_a_desk_is_read_by_the_sqlite_that_python_brings():
+    """Whoever looks at a copy has an older one than the desk, which may say "malformed database schema"."""
+    with sqlite3.connect(":memory:") as base:
+        base.execute("CREATE TABLE payments (amount_minor, received_minor, payer_name)")
+        base.execute(f"CREATE INDEX filed ON payments ({filed.REST}, {filed.SURNAME}, ({filed.INITIAL}))")
 
 
 def test_names_with_quotation_marks_and_letters_of_elsewhere_are_asked_about_alike(books):

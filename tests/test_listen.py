@@ -75,7 +75,7 @@ def cut(engine: Engine) -> int:
 def test_what_another_process_commits_is_heard(engine, listener):
     before = listener.heard()
     said = (
-        "import sys; from db.session import Sessions, open_engine; from payments import tallies\n"
+        "import sys; from db.session import Sessions, open_engine; from payments.live import tallies\n"
         "with Sessions(open_engine(sys.argv[1])).begin() as session: tallies.bump(session)"
     )
     url = engine.url.render_as_string(hide_password=False)

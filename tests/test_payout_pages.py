@@ -206,7 +206,7 @@ def test_days_of_a_night_are_one_row_with_the_sums_of_all(desk):
     bench.explain()
     desk.sign_in(Role.FINANCE)
     (told,) = [texts(row) for row in rows_of(desk.open(PAGE, show="Expected"))]
-    assert told[:4] == ["Fri 20 Nov – Sat 21 Nov", "–", str(Money(3000_00)), str(Money(2895_92))]
+    assert told[:4] == ["Fri 20 Nov – Sat 21 Nov", "2", str(Money(3000_00)), str(Money(2895_92))]
 
 
 def test_a_file_is_mapped_on_the_page_and_remembered(desk, tmp_path):

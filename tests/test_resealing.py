@@ -110,7 +110,7 @@ def test_an_erased_proof_is_left_alone_and_no_key_is_said_so(sealed):
 _RUN = """
 import sys
 from db.session import Sessions, open_engine
-from payments import keyring, resealing
+from payments.keeping import keyring, resealing
 resealing.AT_ONCE = 2
 resealing.run(Sessions(open_engine(sys.argv[1])), keyring.read(sys.argv[2]))
 """

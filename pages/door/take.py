@@ -206,9 +206,11 @@ def slip_used() -> None:
     ui.problem(told)
     name = taking.owed.payer_name if isinstance(taking.owed, Draft) else taking.owed
     whose = f"{taking.amount} from {name}" if name else str(taking.amount)
+    if isinstance(taking.owed, Draft):  # the form above may have been changed since: this is what is written
+        whose += f", {taking.owed.event_code}"
     with ui.error_boundary():
         if st.button(
-            ui.escape(f"Another charge, numbered anew: {whose}"), key="take_another_charge", width="stretch"
+            ui.escape(f"{taking.slip} is another charge: {whose}"), key="take_another_charge", width="stretch"
         ):
             write_down(replace(taking, another_charge=True))
 

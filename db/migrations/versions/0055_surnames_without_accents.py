@@ -34,20 +34,18 @@ OWED = "WHERE status IN ('cancelled', 'claimed', 'created', 'expired', 'failed',
 BEFORE = "lower(replace(payer_name, rtrim(payer_name, replace(payer_name, ' ', '')), ''))"
 
 
-LETTERS = "".join(map(chr, range(0xC0, 0x100))) + "ČčĆćŠšŽžḒḓḼḽṄṅṊṋṰṱ"
+LETTERS = "áãäçèéêëíïñóôöúûüš"
 
 
 def without_accents(text: str) -> str:
     for letter in LETTERS:
-        plain, *marks = list(unicodedata.normalize("NFKD", letter))
-        if marks and plain.isascii() and all(map(unicodedata.combining, marks)):
-            text = f"replace({text}, '{letter}', '{plain.lower()}')"
+        text = f"replace({text}, '{letter}', '{unicodedata.normalize('NFKD', letter)[0]}')"
     return text
 
 
 WORD = "replace(replace(payer_name, ' ', ''), '-', '')"
 LAST = f"lower(replace(replace(payer_name, rtrim(payer_name, {WORD}), ''), '''', ''))"
-IS_PLAIN = "octet_length(payer_name) = length(payer_name)"
+IS_PLAIN = "ltrim(lower(payer_name), 'abcdefghijklmnopqrstuvwxyz ''-.') = ''"
 SURNAME = f"(CASE WHEN {IS_PLAIN} THEN {LAST} ELSE {without_accents(LAST)} END)"
 
 
