@@ -49,9 +49,8 @@ class Nowhere:
 
     def _answer(self, scope: Scope) -> HTMLResponse | None:
         wanted, rest = _first(scope["path"])
-        opens = "text/html" in Headers(scope=scope).get(
-            "accept", ""
-        )  # a browser, and not what a page fetches
+        # a browser, and not what a page fetches
+        opens = "text/html" in Headers(scope=scope).get("accept", "")
         entry = PAGES.get(wanted) if not rest else None
         if not wanted or not opens or "." in wanted or (entry is None and wanted in self._others):
             return None
@@ -93,7 +92,7 @@ def _near(wanted: str, person: Person) -> list[str]:
 
 def _roles(entry: Entry) -> str:
     *others, last = [words.ROLE[role][0].lower() for role in words.ROLE if role in POLICY[entry.action]]
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"the roles {', '.join(others)} and {last}" if others else f"the role {last}"
 
 
 def _page(status: int, title: str, told: str, near: list[Entry]) -> HTMLResponse:

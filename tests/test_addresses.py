@@ -103,7 +103,7 @@ def test_a_page_of_other_roles_says_whose_it_is(door):
     viewer = come_in(door, Role.VIEWER)
     reply = opened(door, viewer, "/take")
     assert reply.status_code == 403
-    assert "Take a payment is for admin, finance and organiser. Ask an admin" in reply.text
+    assert "Take a payment is for the roles admin, finance and organiser. Ask an admin" in reply.text
     assert opened(door, viewer, "/payment").text.count("<li>") == 1
 
 

@@ -250,7 +250,7 @@ def test_whoever_presses_what_cannot_be_sent_hears_so_until_it_is(desk, context)
     expect(lost).to_have_count(1)  # the script is here
     with hanging(desk):
         press.click()
-        expect(lost).to_contain_text("look for it on the list before you take it again", timeout=15_000)
+        expect(lost).to_contain_text("look for it on the list before you take it again", timeout=25_000)
     expect(lost).to_be_empty()
 
 

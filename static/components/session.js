@@ -1,4 +1,4 @@
-// Three things that an open page cannot do itself. It says in our words that there is no connection, also where a press only waits. It comes for the cookie
+// What an open page cannot do itself. It says in our words that there is no connection, also where a press only waits. It comes for the cookie
 // of a session that was confirmed here (`word`), once, and says so. And it takes up the cookie that another tab came for, by loading the page again (`over`);
 // seldom, so that a desk in trouble is not asked over and over.
 const EVERY_MS = 10_000, TRIES = 3;
@@ -59,7 +59,7 @@ function inOurWords() {
 
 // A desk that hangs keeps its line, so that Streamlit says nothing at all and a press waits. Whoever pressed hears so, until it answers.
 const WAITS_MS = 3000, ANSWERS_MS = 3000;
-let asked = 0;
+let asked = 0, missed = 0;
 
 function away() {
   const there = document.querySelector(".pd-away");
@@ -80,8 +80,9 @@ async function answers() {
   const wanted = { cache: "no-store", signal: AbortSignal.timeout(ANSWERS_MS) };
   const reply = await fetch("/_stcore/health", wanted).catch(() => null);
   const hangs = reply === null || reply.status >= 500;
-  sayAway(hangs);
-  asked = hangs ? setTimeout(answers, WAITS_MS) : 0;
+  missed = hangs ? missed + 1 : 0; // a desk that is only busy misses one
+  sayAway(missed > 1);
+  asked = hangs ? setTimeout(answers, missed > 1 ? WAITS_MS : 0) : 0;
 }
 
 function pressed(event) {
