@@ -103,9 +103,8 @@ def write(app: App) -> list[Path]:
     if not owed:
         raise Conflict("Nobody owes this desk anything, so no statement fits it. `manage.py seed` fills it.")
     last = dates.business_day(app.now())
-    since = min(
-        there.reached + timedelta(days=1), last
-    )  # a statement tells whole days; today's is still going on
+    # A statement tells whole days; today's is still going on.
+    since = min(there.reached + timedelta(days=1), last)
     first = handout.lines(owed[:PAYERS], last, first=since, opening=there.opening_minor, known=there.lines)
     # Goes on where the first one ends: balances of an account lead from one statement to the next.
     closing = first[-1].balance.minor

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Payment, Shift, TillEntry
@@ -14,6 +14,8 @@ from payments.finding import conditions, search
 from payments.finding.conditions import Filter
 from payments.lifecycle import Method, Status
 from payments.live.figures import Figure
+
+_COUNTED = Shift.counted_at.is_not(None)
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,18 @@ def of(session: Session, person: Person, span: Span) -> MyDay:
     """Raises NotAllowed for who takes no money."""
     check(person, Action.TAKE_MONEY)
     issued, paid, links = _links(session, person, span)
-    counted = Shift.counted_at.is_not(None)
-    ours = (Shift.person_id == person.id, TillEntry.at >= span.start, TillEntry.at < span.end)
+    ours = _taken(person, span)
     sums = (
         select(TillEntry.method, TillEntry.amount_currency, func.sum(TillEntry.amount_minor))
         .join(Shift, Shift.id == TillEntry.shift_id)
-        .where(*ours, counted)
+        .where(*ours, _COUNTED)
         .group_by(TillEntry.method, TillEntry.amount_currency)
     )
     till: dict[Method, dict[str, Money]] = {}
     for method, currency, minor in session.execute(sums):
         till.setdefault(Method(method), {})[currency] = Money(int(minor), currency)
     left_out = select(func.count()).select_from(TillEntry).join(Shift, Shift.id == TillEntry.shift_id)
-    uncounted = session.scalar(left_out.where(*ours, ~counted)) or 0
+    uncounted = session.scalar(left_out.where(*ours, ~_COUNTED)) or 0
     listed = {None: _by_link(session, person, span, links)} | {
         method: _at_till(session, person, span, method, money) for method, money in till.items()
     }
@@ -58,12 +59,7 @@ def of(session: Session, person: Person, span: Span) -> MyDay:
 
 
 def _by_link(session: Session, person: Person, span: Span, money: Mapping[str, Money]) -> Figure | None:
-    ids = (
-        select(Payment.id)
-        .join(AuditEntry, and_(AuditEntry.subject == Payment.reference, AuditEntry.action == "issue_link"))
-        .where(AuditEntry.actor == person.email, AuditEntry.at >= span.start, AuditEntry.at < span.end)
-        .where(Payment.received_minor > 0)
-    )
+    ids = select(Payment.id).join(AuditEntry, _issued(person, span)).where(Payment.received_minor > 0)
     wanted = replace(_mine(person, span), not_methods=(Method.CASH, Method.CARD_SLIP))
     return _listed(session, person, wanted, ids, money)
 
@@ -74,8 +70,7 @@ def _at_till(
     ids = (
         select(TillEntry.payment_id)
         .join(Shift, Shift.id == TillEntry.shift_id)
-        .where(Shift.person_id == person.id, Shift.counted_at.is_not(None), TillEntry.method == method)
-        .where(TillEntry.at >= span.start, TillEntry.at < span.end)
+        .where(*_taken(person, span), _COUNTED, TillEntry.method == method)
         .group_by(TillEntry.payment_id)
         .having(func.sum(TillEntry.amount_minor) > 0)
     )
@@ -100,14 +95,29 @@ def _listed(
     return Figure(totals.count, totals.sums, wanted) if agrees else None
 
 
+def _taken(person: Person, span: Span) -> tuple[ColumnElement[bool], ...]:
+    """Receipts of this person's shifts, in this time."""
+    return (Shift.person_id == person.id, TillEntry.at >= span.start, TillEntry.at < span.end)
+
+
+def _issued(person: Person, span: Span) -> ColumnElement[bool]:
+    """A payment and the record of its link: that knows who issued it by their address, which two people never
+    share."""
+    return and_(
+        AuditEntry.subject == Payment.reference,
+        AuditEntry.action == "issue_link",
+        AuditEntry.actor == person.email,
+        AuditEntry.at >= span.start,
+        AuditEntry.at < span.end,
+    )
+
+
 def _links(session: Session, person: Person, span: Span) -> tuple[int, int, dict[str, Money]]:
-    """The record of changes knows who issued a link by their address, which two people never share."""
     money = func.sum(Payment.received_minor)
     paid = func.count().filter(Payment.received_minor > 0)
     rows = session.execute(
         select(Payment.amount_currency, func.count(), paid, money)
-        .join(AuditEntry, and_(AuditEntry.subject == Payment.reference, AuditEntry.action == "issue_link"))
-        .where(AuditEntry.actor == person.email, AuditEntry.at >= span.start, AuditEntry.at < span.end)
+        .join(AuditEntry, _issued(person, span))
         .group_by(Payment.amount_currency)
     ).all()
     return (
