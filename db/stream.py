@@ -135,11 +135,25 @@ class _Postgres(_Connected):
     ) -> Iterator[list[bytes]]:
         """COPY passed through."""
         copying = f"COPY ({statement}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, DELIMITER E'{separator}')"
-        with self._connection.cursor() as cursor, cursor.copy(copying, params) as copy:
-            lines, size = iter(copy), first
-            while some := [bytes(line[:-1]) for line in islice(lines, size)]:
+        with self._connection.cursor() as cursor, cursor.copy(copying, params):
+            lines, size = self._copied(), first
+            while some := list(islice(lines, size)):
                 yield some
                 size = many
+
+    def _copied(self) -> Iterator[bytes]:
+        """What COPY gives, without the ends of its lines. The library below is asked: the driver would make
+        ready to wait for each line, which takes longer than reading it."""
+        import psycopg
+
+        below = self._connection.pgconn
+        size, line = below.get_copy_data(0)
+        while size > 0:
+            yield bytes(line[:-1])
+            size, line = below.get_copy_data(0)
+        for result in list(iter(below.get_result, None)):  # all are taken, or the next statement finds them
+            if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
 
 
 def load(database: str) -> None:

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from random import Random
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db import stream
 from db.models import AuditEntry, Event, Export
 from db.money import Money
 from db.session import Sessions
@@ -281,6 +283,20 @@ def test_a_count_that_takes_long_is_made_after_the_rows(crowd: Session, monkeypa
     monkeypatch.setattr("db.stream._Sqlite.rows_within", lambda *_: None)
     whole = written(crowd, Filter(), Layout(ending=True)).decode()
     assert f"# end, {search.totals(crowd, ADMIN, Filter()).count} rows, " in whole
+
+
+def test_rows_that_end_in_the_middle_are_an_error_and_the_next_statement_is_not_theirs(postgres_desk: Engine):
+    url = postgres_desk.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with stream.postgres(url) as picture:
+        told = picture.lines("SELECT text(1 / (5 - n)) FROM generate_series(1, 9) n", {}, ";", 4, 1)
+        assert next(told) == [b'"0"', b'"0"', b'"0"', b'"1"']
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            next(told)
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            picture.rows("SELECT 1", {})
+    with stream.postgres(url) as picture:
+        assert list(picture.lines("SELECT 'a'", {}, ";", 1, 1)) == [[b'"a"']]
+        assert picture.rows("SELECT 1", {}) == [(1,)]
 
 
 @pytest.mark.parametrize("asked", [Layout(), Layout(zone=Zone.UTC)], ids=["SAST", "UTC"])

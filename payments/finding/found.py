@@ -60,7 +60,7 @@ SORTS: Mapping[str, Any] = {
     "gateway": Link.gateway_reference,
     "note": func.nullif(func.lower(Payment.note), ""),
 }
-_OF_LINKS = ("asked", "gateway")
+_OF_LINKS, _OF_NAMES = ("asked", "gateway"), ("event", "category")
 #: A page, and one more that says whether another follows.
 _START = 51
 
@@ -319,7 +319,7 @@ class Found:
     def _sorted(self, where: Where, sort: str) -> list[int]:
         """All ids in another order than they came in; nothing stands last, equals newest first."""
         order = self.order(sort)
-        query = joined(select(Payment.id), links=of_links(sort))
+        query = joined(select(Payment.id), links=of_links(sort), names=of_names(sort))
         return list(self._session.scalars(query.where(*where.all()).order_by(*order)))
 
     # -- rows -------------------------------------------------------------------------------------
@@ -335,9 +335,10 @@ class Found:
             ids = self._newest(where.beyond(ids[-1]), chunk)
 
 
-def joined(query: Select[Any], *, links: bool) -> Select[Any]:
-    """A query over payments with what a list may tell of each."""
-    query = query.select_from(Payment).join(Payment.event).outerjoin(Payment.category)
+def joined(query: Select[Any], *, links: bool, names: bool) -> Select[Any]:
+    """A query over payments with what a list may tell of each; ``names``: of its event and its category."""
+    query = query.select_from(Payment)
+    query = query.join(Payment.event).outerjoin(Payment.category) if names else query
     return query.outerjoin(Link, Link.id == told_link()) if links else query
 
 
@@ -350,6 +351,11 @@ def check_sort(sort: str) -> None:
 def of_links(sort: str) -> bool:
     """It takes the payments' links to sort so."""
     return sort.removeprefix("-") in _OF_LINKS
+
+
+def of_names(sort: str) -> bool:
+    """It takes the names of events or of categories."""
+    return sort.removeprefix("-") in _OF_NAMES
 
 
 #: Made once, of columns alone: what the ORM does to each row takes longer than reading it. A list of ids goes
