@@ -47,6 +47,7 @@ from payments.exports.layout import DEFAULT_COLUMNS, Format, Layout
 from payments.finding.search import Filter
 from payments.second_person import approvals
 from tests import hook, postgres
+from tests.ports import free_port
 from tests.served import Served
 
 #: The PostgreSQL of the tests has a psql of its own.
@@ -335,7 +336,7 @@ def _limit(kind: str, url: str, query: str) -> dict[str, float]:
 def _datasette_of(url: str, folder: Path) -> Iterator[str]:
     """Its address for all payments as CSV: the table alone, without joins. Of a copy: its SQLite does not
     know the desk's index of three letters, and refuses the whole file for it."""
-    path, port = folder / "payments.db", hook.free_port()
+    path, port = folder / "payments.db", free_port()
     _copy_payments(Path(url.removeprefix("sqlite:///")), path)
     settings = ["--setting", "max_csv_mb", "0", "--setting", "sql_time_limit_ms", "60000"]
     program = Path(sys.executable).with_name("datasette")
@@ -366,7 +367,7 @@ def _webhook_beside(side: Side, runs: int) -> dict[str, Any]:
     """One connection to ``webhook.py``, in turns of a second: as many as fit beside a file of everything, and
     then as many alone, file by file. Medians over the turns of each: what else the machine does in one of
     them is not ours. ``p99_of_each_file`` is the same of each file, and tells how far apart they are."""
-    token, port = side.served.come_in(TAKES), hook.free_port()
+    token, port = side.served.come_in(TAKES), free_port()
     drawn = (
         side.served.app.settings.data_dir / "audit.keys"
     )  # the desk's own, which its audit is chained with

@@ -31,6 +31,7 @@ from db.migrate import migrate
 from db.models import InboxEvent
 from db.session import Sessions, open_engine
 from tests import hook, postgres
+from tests.ports import free_port
 
 CONNECTIONS = (1, 16, 64)
 PEERS = ("bare", "verify_only", "commit_per_request")
@@ -163,7 +164,7 @@ def _serving(urls: Mapping[str, str]) -> Iterator[dict[str, Server]]:
     with ExitStack() as stack:
         servers = {}
         for name in ("ours", *PEERS):
-            port = hook.free_port()
+            port = free_port()
             if name == "ours":
                 process = stack.enter_context(hook.process(urls["ours"], port))
             else:

@@ -201,12 +201,6 @@ def said_by(child: subprocess.Popen[bytes]) -> str:
     return child.stderr.read().decode()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_until(done: Any, *, seconds: float = 20) -> None:
     until = time.monotonic() + seconds
     while not done():

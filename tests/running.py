@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from payments.access.people import SYSTEM, Role
 from payments.selling import events
 from payments.selling.events import EventDraft, Price, State
 from tests import nursery
+from tests.ports import free_ports
 
 PROJECT = Path(__file__).parent.parent
 ADMIN, ORGANISER = "thandi@example.org", "aisha@example.org"
@@ -121,17 +121,6 @@ def demo_environ(folder: Path, **settings: str) -> dict[str, str]:
         "SIMULATOR_CONTROL_TOKEN": "off",
         **settings,
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; all are held until each is found, so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def furnish(environ: Mapping[str, str]) -> None:

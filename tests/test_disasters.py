@@ -26,6 +26,7 @@ from payments.access import staff
 from payments.access.people import SYSTEM, Role
 from payments.watching.health import AWAY
 from tests import hook, postgres, served
+from tests.ports import free_port
 from tests.senders import Gateway
 from tests.served import Served
 
@@ -104,7 +105,7 @@ class Desk:
 
 @contextmanager
 def open_desk(url: str, folder: Path) -> Iterator[Desk]:
-    port = hook.free_port()
+    port = free_port()
     with ExitStack() as stack:
         door = stack.enter_context(
             served.serving(folder, DATABASE_URL=url, AUDIT_KEYS=hook.ENVIRON["AUDIT_KEYS"])
@@ -188,7 +189,7 @@ def test_a_folder_in_which_nothing_can_be_made_holds_up_no_desk_at_work(on_sqlit
     senders = Gateway(on_sqlite.hook_port, "shut")
     with contextmanager(_unchangeable)(place):
         hook.wait_until(lambda: len(senders.acknowledged) > 20)
-        with hook.process(on_sqlite.url, hook.free_port()) as another:
+        with hook.process(on_sqlite.url, free_port()) as another:
             assert another.poll() is None
         assert on_sqlite.door.ask("/", on_sqlite.token).status_code == 200
     senders.stop()
@@ -197,8 +198,8 @@ def test_a_folder_in_which_nothing_can_be_made_holds_up_no_desk_at_work(on_sqlit
 
 
 def test_the_hook_does_not_start_where_no_server_is():
-    url = f"postgresql+psycopg://nobody@127.0.0.1:{hook.free_port()}/desk"
-    with hook.process(url, hook.free_port()) as child:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/desk"
+    with hook.process(url, free_port()) as child:
         assert child.wait(20) == 1
         said = hook.said_by(child)
     assert said.startswith("The database that DATABASE_URL names cannot be opened: ")
@@ -211,7 +212,7 @@ def test_the_hook_does_not_start_where_no_log_can_be_made(sqlite_template, place
     shutil.copyfile(sqlite_template, shut / "desk.db")
     with (
         contextmanager(_unchangeable)(shut),
-        hook.process(f"sqlite:///{shut / 'desk.db'}", hook.free_port()) as child,
+        hook.process(f"sqlite:///{shut / 'desk.db'}", free_port()) as child,
     ):
         assert child.wait(20) == 1
         said = hook.said_by(child)
@@ -228,7 +229,7 @@ def test_a_full_disk_is_a_503_until_there_is_room(sqlite_template, tmp_path):
         pytest.skip("a small disk is mounted as root, and this is not root or may not mount")
     try:
         shutil.copyfile(sqlite_template, disk / "desk.db")
-        url, port = f"sqlite:///{disk / 'desk.db'}", hook.free_port()
+        url, port = f"sqlite:///{disk / 'desk.db'}", free_port()
         with hook.process(url, port):
             senders = Gateway(port, "full")
             hook.wait_until(lambda: len(senders.acknowledged) > 5)
@@ -274,7 +275,7 @@ def test_a_new_database_is_not_made_where_the_log_of_one_stands(tmp_path):
 
 def test_the_hook_does_not_start_where_the_database_is_gone(tmp_path):
     gone = tmp_path / "gone" / "desk.db"
-    with hook.process(f"sqlite:///{gone}", hook.free_port()) as child:
+    with hook.process(f"sqlite:///{gone}", free_port()) as child:
         assert child.wait(20) == 1
         assert "manage.py migrate" in hook.said_by(child)
     assert not gone.parent.exists()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests import hook
+from tests.ports import free_port
 from tests.senders import Gateway
 from tests.test_webhook_hostile import bodies_kept
 
@@ -38,7 +39,7 @@ def files_at_most(pid: int, number: int) -> Iterator[None]:
 
 @contextmanager
 def at_work(database_url: str) -> Iterator[tuple[int, subprocess.Popen[bytes], Gateway]]:
-    port = hook.free_port()
+    port = free_port()
     with hook.process(database_url, port) as child, ExitStack() as ends:
         hook.wait_until(lambda: hook.scribe_of(port), seconds=90)
         senders = Gateway(port, "few")

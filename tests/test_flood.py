@@ -25,6 +25,7 @@ from db.models import InboxEvent
 from db.session import Sessions, open_engine
 from tests import hook
 from tests.hook import ROOT, event, read_reply, request, signed
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 
@@ -39,7 +40,7 @@ def door(sqlite_template, tmp_path) -> Iterator[tuple[int, psutil.Process, str]]
     """The real hook on SQLite: its port, its process, its database."""
     path = tmp_path / "desk.db"
     path.write_bytes(sqlite_template.read_bytes())
-    url, port = f"sqlite:///{path}", hook.free_port()
+    url, port = f"sqlite:///{path}", free_port()
     with many_files(), hook.process(url, port) as child:
         for nth in range(50):  # nobody is measured cold
             assert post(port, event(link=f"warm{nth}")) == 200

@@ -13,6 +13,7 @@ from tests import hook
 from tests.desk import issue, make_event
 from tests.mailbox import MOMENTS, mailbox
 from tests.nursery import nursery
+from tests.ports import free_port
 
 pytestmark = pytest.mark.processes
 
@@ -48,7 +49,7 @@ def test_a_worker_killed_while_it_mails_loses_no_mail_and_sends_none_under_a_sec
     kills = so_often(3, 200) if database_kind == "sqlite" else so_often(1, 66)
     owe(sessions, gateway, now, MAILS_A_KILL * kills)
     desk = {**hook.ENVIRON, "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path)}
-    desk |= {"SIMULATOR_PORT": str(hook.free_port())}  # nobody answers there: the worker mails all the same
+    desk |= {"SIMULATOR_PORT": str(free_port())}  # nobody answers there: the worker mails all the same
     with mailbox() as box, nursery("manage:main", **desk, MAIL_URL=box.url) as workers:
         for nth in range(kills):
             with workers.child("worker") as child:

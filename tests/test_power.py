@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from db.models import InboxEvent
 from db.session import Sessions, open_engine
 from tests import hook, power
+from tests.ports import free_port
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
@@ -35,7 +36,7 @@ def machine(sqlite_template, tmp_path):
 
 def cut_under_load(machine, command, dice, name, *, by_scribe: bool) -> tuple[list[bytes], int]:
     """Acknowledged bodies, and how many written sectors were lost."""
-    port = hook.free_port()
+    port = free_port()
     with hook.process(machine.url, port, command, **machine.environ) as child:
         assert child.poll() is None, "the hook did not start on what the power cut left"
         if by_scribe:

@@ -27,8 +27,9 @@ from payments.access import staff
 from payments.access.people import SYSTEM, Role
 from tests import proxy
 from tests.hook import PATH, event, listens, signed, wait_until
+from tests.ports import free_ports
 from tests.proxy import DESK, PAY, Behind
-from tests.running import PROJECT, demo_environ, free_ports
+from tests.running import PROJECT, demo_environ
 from tests.served import SOCKET, Served, run
 
 pytestmark = pytest.mark.processes

@@ -16,7 +16,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from db.models import Notification, Payment
 from tests.hook import wait_until
-from tests.running import PROJECT, Desk, free_ports, running
+from tests.ports import free_port
+from tests.running import PROJECT, Desk, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -43,7 +44,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with running(folder / "desk") as desk:
-        (port,) = free_ports(1)
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         settings = _keys(desk, f"{url}/paydesk") | {
             "PAYDESK_URL": f"http://127.0.0.1:{desk.environ['WEBHOOK_PORT']}",

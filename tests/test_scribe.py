@@ -18,7 +18,8 @@ from payments.gateways import GatewayEvent
 from payments.hearing import inbox
 from payments.hearing.inbox import Message
 from payments.hearing.intake import Intake
-from tests.hook import PATH, free_port, lives, process, run_apart, scribe_of, wait_until
+from tests.hook import PATH, lives, process, run_apart, scribe_of, wait_until
+from tests.ports import free_port
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes

@@ -18,7 +18,7 @@ from payments.keeping import backups, keyring, restoring, stores
 from payments.keeping.backups import Keeper, Place
 from payments.keeping.stores import Bucket, Folder, Store, store_of
 from tests.desk import ADMIN, make_event
-from tests.running import free_ports
+from tests.ports import free_port
 
 KEYS = keyring.read(keyring.new_key("today"))
 
@@ -54,7 +54,7 @@ def away(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Store:
     if isinstance(store, Folder):
         return Folder(tmp_path / "not mounted")
     assert isinstance(store, Bucket)
-    return replace(store, address=f"http://127.0.0.1:{free_ports(1)[0]}")
+    return replace(store, address=f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.fixture

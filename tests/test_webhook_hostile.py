@@ -21,7 +21,6 @@ from tests.hook import (
     ENVIRON,
     PATH,
     event,
-    free_port,
     listens,
     process,
     read_reply,
@@ -34,6 +33,7 @@ from tests.hook import (
     wait_until,
 )
 from tests.nursery import nursery
+from tests.ports import free_port
 from tests.senders import Senders
 
 pytestmark = pytest.mark.processes
