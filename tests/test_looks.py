@@ -174,6 +174,15 @@ def test_every_page_fits_its_screen_and_can_be_used_by_everybody(context: Browse
     assert strangers == []
 
 
+def test_what_the_colours_of_a_chart_mean_stands_above_it(context: BrowserContext, desk: Desk) -> None:
+    """The signs of another page's calendar, shown on phones alone, took this one's off the desk."""
+    page = open_page(context, desk, "")
+    meanings = page.locator(".pd-block .pd-legend")
+    expect(meanings).not_to_have_count(0)
+    for one in meanings.all():
+        expect(one).to_be_visible()
+
+
 #: What is cut off by the edge of the screen and cannot be scrolled to.
 _SIDEWAYS = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(e => {
     const box = e.getBoundingClientRect();

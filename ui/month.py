@@ -88,4 +88,4 @@ def _legend(tiles: Iterable[Tile]) -> str:
         f"{count}</li>"
         for (icon, word), count in found.items()
     )
-    return f'<ul class="pd-legend" aria-hidden="true">{shown}</ul>'
+    return f'<ul class="pd-signs" aria-hidden="true">{shown}</ul>'
