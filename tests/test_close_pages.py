@@ -188,4 +188,4 @@ def test_what_the_gateway_holds_has_a_name_of_its_own_on_close(evening):
     bench.paid(at=evening.now - timedelta(days=1))
     at = opened(evening)
     assert "Captured and not on a statement here" in [one.value for one in at.subheader]
-    assert "On its way, on Payouts, tells of the last weeks alone" in all_html(at)
+    assert "Payouts says less under “On its way”: only the last weeks" in all_html(at)

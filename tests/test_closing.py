@@ -222,6 +222,7 @@ def explain(desk, line_id) -> None:
 def test_a_day_cannot_be_signed_before_it_is_over_nor_by_a_statement_of_its_afternoon(matched, now):
     matched.now = now
     assert "The day is not over" in matched.says()
+    assert matched.says(TUESDAY) == "The day is not over: it can be signed from tomorrow on."
     with matched.sessions.begin() as session:
         session.execute(text("UPDATE statement_files SET imported_at = '2026-11-23 10:00:00'"))
     matched.now = now + timedelta(days=1)
@@ -509,6 +510,26 @@ def test_a_month_takes_all_its_days_and_then_holds_them(closed, now):
     closed.reopen(month)
     closed.reopen(closed.number)
     closed.sound()
+
+
+def test_the_days_in_the_way_of_a_month_are_one_sentence_for_all_that_lack_the_same(closed, now):
+    """Twelve days stood as twelve lines, and one that waited for its second person was told as signed."""
+    days = [MONDAY + timedelta(days=nth) for nth in range(1, 5)]
+    closed.now = now + timedelta(days=10)
+    closed.statement(PRICE.minor, *((day, f"EFT {day}", 100) for day in days))
+    closed.propose()
+    for line in closed.lines()[1:]:
+        explain(closed, line.id)
+    closed.sign(days[0])
+
+    def says() -> list[str]:
+        with closed.sessions.read() as session:
+            one = sign_offs.month_draft(session, closed.farai, closed.account, MONDAY, now=closed.now)
+            return [blocker.sentence for blocker in one.blockers]
+
+    assert says() == ["24 Nov 2026 waits for a second person.", "25, 26 and 27 Nov 2026 are not signed."]
+    closed.do(sign_offs.ask_reopen, closed.farai, closed.number, WHY)
+    assert says()[0] == "23 Nov 2026 is to be reopened by a second person."
 
 
 # -- the night ---------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def on_its_way(here: Person, on: date) -> None:
     plain(
         f"What was captured on this day is due at the bank from {told.expected_on:%a %-d %b %Y} on. All that "
         "the gateway took since the desk began counts until a statement here shows it, also from before the "
-        "first one. On its way, on Payouts, tells of the last weeks alone, at least, without what is late.",
+        "first one. Payouts says less under “On its way”: only the last weeks, and not what is late.",
         "faint",
     )
 

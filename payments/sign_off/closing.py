@@ -287,10 +287,12 @@ RECONCILE, STATEMENTS, PAYOUTS = "finance/workbench", "finance/statements", "fin
 
 def _blockers(session: Session, one: Draft, now: datetime) -> Iterator[Blocker]:
     on = one.first_on
-    if on >= dates.business_day(now):
+    over = on < dates.business_day(now)
+    if not over:
         yield Blocker("The day is not over: it can be signed from tomorrow on.")
     if not one.figures.lines.count and not one.figures.late_matches.count:
-        yield Blocker("Nothing is booked on this day, so there is nothing to sign.", STATEMENTS)
+        if over:  # its statement comes when it is
+            yield Blocker("Nothing is booked on this day, so there is nothing to sign.", STATEMENTS)
         return
     if not one.figures.adds_up:
         yield Blocker("The lines of the day do not add up to what they are for.", RECONCILE)

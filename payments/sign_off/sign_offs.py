@@ -5,7 +5,7 @@ database as well refuses one person who does two people's part.
 """
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -57,6 +57,14 @@ class State(StrEnum):
     APPROVED = "approved"
     REOPENING = "reopening"
     REOPENED = "reopened"
+
+
+#: What a day lacks that is in the way of its month; of one day, and of several.
+_UNSIGNED = ("is not signed", "are not signed")
+_LACKS: Mapping[State | None, tuple[str, str]] = {
+    State.SIGNED: ("waits for a second person", "wait for a second person"),
+    State.REOPENING: ("is to be reopened by a second person", "are to be reopened by a second person"),
+}
 
 
 class DayState(StrEnum):
@@ -191,12 +199,23 @@ def month_draft(session: Session, person: Person, account_id: int, on: date, *, 
         blockers.append(Blocker("The month is not over."))
     if not days:
         blockers.append(Blocker("Nothing is booked in this month, so there is nothing to sign."))
-    for day in days:
-        if signed.get(day) is not State.APPROVED:
-            word = f"is {signed[day]}" if day in signed else "is not signed"
-            query = (("day", day.isoformat()),)
-            blockers.append(Blocker(f"{day:%-d %b %Y} {word}.", "finance/closing", query))
+    blockers += _days_in_the_way(days, signed)
     return Draft(account_id, first, last, total, edges, (), tuple(blockers))
+
+
+def _days_in_the_way(days: Sequence[date], signed: Mapping[date, State]) -> Iterator[Blocker]:
+    """The days of a month that are not approved, in one sentence for all that lack the same."""
+    lacking: dict[tuple[str, str], list[date]] = {}
+    for day in days:
+        if (state := signed.get(day)) is not State.APPROVED:
+            lacking.setdefault(_LACKS.get(state, _UNSIGNED), []).append(day)
+    for (one, several), found in lacking.items():
+        *others, last = (f"{day:%-d}" for day in found)
+        told = f"{', '.join(others)} and {last}" if others else last
+        yield Blocker(
+            f"{told} {found[0]:%b %Y} {several if others else one}.", "finance/closing",
+            (("day", found[0].isoformat()),),
+        )  # fmt: skip
 
 
 def standing(
