@@ -7,22 +7,24 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from db.models import AuditEntry, Category, Event, Payment, PersonRow, Shift, TillEntry
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import SYSTEM, Person, Role, system_person
 from payments.asking import links
-from payments.at_the_door import cash_up, eft, my_day, shifts, slips
+from payments.at_the_door import cash_up, eft, my_day, shifts, slips, till_rows
 from payments.at_the_door.slips import Slip
+from payments.at_the_door.till_rows import Asked, Which
 from payments.dates import business_day, day_span
-from payments.errors import InvalidInput, NotAllowed, NotFound
+from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from payments.finding import search
 from payments.gateways import Answer
 from payments.hearing import sync
 from payments.keeping import keyring
 from payments.lifecycle import Method, Status
+from payments.live.figures import Summed
 from payments.obligations import Draft
 from payments.payers import contacts, likeness, payer_details
 from payments.payers.contacts import Payer
@@ -34,7 +36,7 @@ from tests.running import ORGANISER, Desk, running
 from tests.samples import make_payment
 from tests.slow_network import far_away
 from tests.test_claims import ACCOUNT, pdf, photo
-from tests.test_door import corrected, draft, opened, people, sold
+from tests.test_door import PRICE, corrected, draft, opened, people, sold
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
 
@@ -160,49 +162,86 @@ def test_what_is_in_an_uncounted_drawer_is_not_told(sessions, people, now):
         cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
     with sessions.read() as session:
         counted = my_day.of(session, aisha, today)
-        assert counted.till == {Method.CASH: {"ZAR": Money(30_000)}}
+        assert counted.till == {Method.CASH: Summed(2, {"ZAR": Money(30_000)})}
         assert counted.uncounted == 0
 
 
-def test_what_i_took_leads_to_exactly_its_payments_or_nowhere(sessions, people, now):
-    aisha, today = people["aisha"], day_span(business_day(now))
+def test_what_i_took_leads_to_its_receipts(sessions, people, now):
+    """A part of a payment, and one of another day, too, which no list of payments adds up to."""
+    aisha, today = people["aisha"], business_day(now)
     shift = opened(sessions, aisha, now)
-    for nth in range(2):
-        sold(
-            sessions,
-            aisha,
-            shift,
-            now,
-            owed=draft(sessions, aisha, Money(15_000 + nth)),
-            amount=Money(15_000 + nth),
-        )
+    for amount in (Money(15_000), Money(15_001)):
+        sold(sessions, aisha, shift, now, owed=draft(sessions, aisha, amount), amount=amount)
     sold(sessions, aisha, shift, now, slip=Slip("1"))
+    sold(sessions, aisha, shift, now, owed=draft(sessions, aisha), amount=Money(5_000))
     gone = sold(sessions, aisha, shift, now)
     corrected(sessions, aisha, shift, gone.id, now)
     with sessions.begin() as session:
-        assert my_day.of(session, aisha, today).rows == {}, "the drawer is not counted"
+        waiting = till_rows.of(session, aisha, Asked(Which.UNCOUNTED, day=today))
+        assert waiting.all.count == my_day.of(session, aisha, day_span(today)).uncounted == 6
+        assert {line.amount for line in waiting.lines} == {None}, "the drawer is not counted"
         cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
     with sessions.read() as session:
-        day = my_day.of(session, aisha, today)
-        assert {way: figure.count for way, figure in day.rows.items()} == {
-            Method.CASH: 2,
-            Method.CARD_SLIP: 1,
-        }
-        for way, figure in day.rows.items():
-            totals = search.totals(session, aisha, figure.filter)
-            assert (totals.count, totals.sums) == (figure.count, figure.sums)
-            assert figure.sums == day.till[way]
-    with sessions.begin() as session:  # a part of one, which no list of payments adds up to
-        cash_up.close(session, aisha, shift.id, now=now, why="It was eight hundred in all")
-    again = opened(sessions, aisha, now)
-    sold(sessions, aisha, again, now, owed=draft(sessions, aisha), amount=Money(5_000))
+        day = my_day.of(session, aisha, day_span(today))
+        for way, which in ((Method.CASH, Which.CASH), (Method.CARD_SLIP, Which.CARD)):
+            rows = till_rows.of(session, aisha, Asked(which, day=today))
+            assert rows.all == day.till[way]
+            assert len(rows.lines) == rows.all.count
+            assert sum(line.amount.minor for line in rows.lines) == rows.all.rand.minor
+        assert day.till[Method.CASH] == Summed(5, {"ZAR": Money(35_001)})
+
+
+def test_each_figure_of_a_report_leads_to_its_receipts(sessions, people, now):
+    aisha = people["aisha"]
+    shift = opened(sessions, aisha, now)
+    gone = sold(sessions, aisha, shift, now)
+    sold(sessions, aisha, shift, now)
+    sold(sessions, aisha, shift, now, slip=Slip("1", "", "One"))
+    sold(sessions, aisha, shift, now, slip=Slip("2", "", "Two"))
+    corrected(sessions, aisha, shift, gone.id, now)
+    with sessions.read() as session, pytest.raises(Conflict, match="still to be counted"):
+        till_rows.of(session, aisha, Asked(Which.CASH, shift.id))
     with sessions.begin() as session:
-        cash_up.count(session, aisha, again.id, {5_000: 11}, now=now)
-        assert set(my_day.of(session, aisha, today).rows) == {Method.CARD_SLIP}
+        cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
+        told = cash_up.close(session, aisha, shift.id, now=now, why="It was eight hundred in all").told
+    other = opened(sessions, people["bongani"], now, "Side door")
+    sold(sessions, people["bongani"], other, now)
+    figures = {
+        Asked(Which.CASH, shift.id): (2, told["cash_sales_minor"]),
+        Asked(Which.GIVEN_BACK, shift.id): (1, told["cash_corrections_minor"]),
+        Asked(Which.RECEIPTS, shift.id): (told["receipts"]["count"], 45_000),
+    } | {
+        Asked(Which.CARD, shift.id, machine=each["name"]): (1, each["recorded_minor"])
+        for each in told["machines"]
+    }
+    with sessions.read() as session:
+        counts = till_rows.of_report(session, aisha, shift.id)
+        for asked, (count, minor) in figures.items():
+            for who in (aisha, people["finance"]):
+                assert till_rows.of(session, who, asked).all == Summed(count, {"ZAR": Money(minor)})
+            assert counts[asked.which, asked.machine] == count
+            for who in (people["bongani"], people["stranger"]):
+                with pytest.raises(NotFound):
+                    till_rows.of(session, who, asked)
+            with pytest.raises(NotAllowed):
+                till_rows.of(session, people["viewer"], asked)
 
 
-def test_links_of_mine_that_were_paid_are_a_door(sessions, gateway, people, now):
-    aisha, today = people["aisha"], day_span(business_day(now))
+def test_money_of_a_payment_that_moved_away_counts_without_its_name(sessions, people, now):
+    aisha = people["aisha"]
+    shift = opened(sessions, aisha, now)
+    taken = sold(sessions, aisha, shift, now)
+    with sessions.begin() as session:
+        cash_up.count(session, aisha, shift.id, {20_000: 4}, now=now)
+        gala = session.scalars(select(Event.id).where(Event.code == "gala")).one()
+        session.execute(update(Payment).where(Payment.reference == taken.reference).values(event_id=gala))
+    with sessions.read() as session:
+        rows = till_rows.of(session, aisha, Asked(Which.CASH, shift.id))
+        assert (rows.all.count, rows.lines[0].reference, rows.lines[0].payer) == (1, "", "")
+
+
+def test_links_of_mine_and_those_that_were_paid_lead_to_them(sessions, gateway, people, now):
+    aisha, today = people["aisha"], business_day(now)
     paid, _ = (
         links.issue(sessions, gateway, draft(sessions, aisha), person=aisha, addresses=ADDRESSES, now=now)
         for _ in range(2)
@@ -212,10 +251,14 @@ def test_links_of_mine_that_were_paid_are_a_door(sessions, gateway, people, now)
         link_id = payment_of(session, paid.reference).links[0].id
     sync.ask(sessions, {gateway.name: gateway}, link_id, now=now)
     with sessions.read() as session:
-        day = my_day.of(session, aisha, today)
-        assert (day.issued, day.paid) == (2, 1)
-        totals = search.totals(session, aisha, day.rows[None].filter)
-        assert (totals.count, totals.sums) == (1, day.links)
+        day = my_day.of(session, aisha, day_span(today))
+        assert (day.issued, day.paid) == (2, Summed(1, {"ZAR": PRICE}))
+        assert till_rows.of(session, aisha, Asked(Which.PAID_LINKS, day=today)).all == day.paid
+        made = till_rows.of(session, aisha, Asked(Which.LINKS, day=today))
+        assert made.all == Summed(2, day.paid.sums)
+        assert {line.reference for line in made.lines} > {paid.reference}
+        others = till_rows.of(session, people["bongani"], Asked(Which.LINKS, day=today))
+        assert others.all.count == 0
 
 
 def test_a_till_says_who_is_at_it_and_others_see_no_shift_of_mine(sessions, people, now):

@@ -16,10 +16,12 @@ import words
 from db.migrate import downgrade, migrate
 from db.models import Event, Payment
 from db.money import Money
-from payments import dates, lifecycle
+from payments import dates, lifecycle, obligations
 from payments.access import signin
-from payments.access.people import Role
+from payments.access.people import Action, Role
 from payments.asking import links
+from payments.at_the_door import cash_up, shifts, till_rows
+from payments.at_the_door.slips import Slip
 from payments.books import integrity
 from payments.errors import GatewayRefused, GatewayUnavailable
 from payments.finding import filters, search
@@ -28,12 +30,15 @@ from payments.hearing import inbox, sync
 from payments.hearing.inbox import Message
 from payments.lifecycle import Source, Status
 from payments.live import overview, takings
+from payments.live.figures import Summed
 from payments.live.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
 from payments.live.takings import Compared
-from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
 from tests.samples import make_payment
+from tests.test_door import corrected, sold
 from tests.test_pages import PAGES, desk  # noqa: F401 - the fixture
 from ui import board
+from ui.till_rows import asked_in
 
 NOON = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 BY = {"source": Source.DESK, "actor": "Thandi"}
@@ -356,18 +361,26 @@ def test_no_door_of_any_page_leads_to_another_count_or_sum(desk, role):  # noqa:
         payment = payment_of(session, issued.reference)
         lifecycle.flag(session, payment, lifecycle.Review.OVERPAID, now=desk.now, **BY)
     desk.sign_in(role, [gala] if role is Role.ORGANISER else None)
+    here = signin.who(desk.sessions, desk.cookie, now=desk.now, active=False).person
+    if here.may(Action.TAKE_MONEY):
+        _take_at_the_door(desk, here)
+    doors = sorted({door for page in PAGES for door in doors_of(desk.open(page))})
+    numbers = [door for door in doors if door[1]]
+    assert len(numbers) > (20 if role is Role.ORGANISER else 60)
     with desk.sessions.read() as session:
-        here = signin.who(desk.sessions, desk.cookie, now=desk.now, active=False).person
-        doors = sorted({door for page in PAGES for door in doors_of(desk.open(page))})
-        numbers = [door for door in doors if door[1]]
-        assert len(numbers) > (20 if role is Role.ORGANISER else 60)
         for href, count, sums in numbers:
-            found = search.totals(session, here, meant(href))
+            found = followed(session, here, href)
             assert (str(found.count), words.sums(found.sums)) == (count, sums), href
-    for href, count, sums in Random(3).sample(numbers, OPENED):
+    rows, lists = ([one for one in numbers if is_of_a_shift(one[0]) is of] for of in (True, False))
+    assert len(rows) == (9 if here.may(Action.TAKE_MONEY) else 0), "each kind of rows has a door"
+    for href, count, sums in Random(3).sample(lists, OPENED):
         at = opened(desk, href)
         line = next(text.value for text in at.markdown if " asked" in text.value)
         assert line.startswith(f"**{words.count(int(count), 'payment', 'payments')}** · **{sums}** asked")
+    for href, count, sums in rows:
+        shown = bodies(opened(desk, href))
+        assert shown.count('<th scope="row">') == int(count) + ("uncounted" not in href), href
+        assert "uncounted" in href or html.escape(sums) in shown, href
     for href, count, _ in doors:
         if not count:  # the queue and the inbox tell their own numbers
             opened(desk, href)
@@ -382,6 +395,47 @@ def _pay_out(desk) -> None:  # noqa: F811
     bench.bank(bench.net())
     bench.bank("70.00", what="A STRANGER")
     bench.propose()
+
+
+def _take_at_the_door(desk, here) -> None:  # noqa: F811
+    """A shift that was closed, one that is not counted yet, and two links, one of them paid."""
+    with desk.sessions.begin() as session:
+        shift = shifts.open_shift(session, here, "gala", "Main door", Money(50_000), now=desk.now)
+    sold(desk.sessions, here, shift, desk.now, owed=_owed(desk, here, 15_000))
+    sold(desk.sessions, here, shift, desk.now, owed=_owed(desk, here, 15_000), slip=Slip("0471", "", "One"))
+    gone = sold(desk.sessions, here, shift, desk.now, owed=_owed(desk, here, 15_000))
+    corrected(desk.sessions, here, shift, gone.id, desk.now)
+    with desk.sessions.begin() as session:
+        cash_up.count(session, here, shift.id, {20_000: 3}, now=desk.now, machines={"One": Money(15_000)})
+        cash_up.close(session, here, shift.id, now=desk.now, why="Fifty less than it should be")
+        again = shifts.open_shift(session, here, "gala", "Main door", Money(0), now=desk.now)
+    sold(desk.sessions, here, again, desk.now, owed=_owed(desk, here, 15_000))
+    for says in (Answer.PAID, Answer.OPEN):
+        link = links.issue(
+            desk.sessions, desk.gateway, _owed(desk, here, 15_000), person=here, addresses=ADDRESSES,
+            now=desk.now,
+        )  # fmt: skip
+        desk.gateway.says(link.gateway_reference, says, says.upper())
+        with desk.sessions.read() as session:
+            link_id = payment_of(session, link.reference).links[0].id
+        sync.ask(desk.sessions, {desk.gateway.name: desk.gateway}, link_id, now=desk.now)
+
+
+def _owed(desk, here, minor) -> obligations.Draft:  # noqa: F811
+    with desk.sessions.read() as session:
+        reference = obligations.draft_reference(session, here, "gala", demo=True)
+    return obligations.Draft(reference, "gala", Money(minor), "Zanele Mokoena")
+
+
+def is_of_a_shift(href: str) -> bool:
+    return urlsplit(href).path == "/shift"
+
+
+def followed(session, here, href: str) -> Summed:
+    """The count and sum of the list that an address opens, as it is read for this person."""
+    if is_of_a_shift(href):
+        return till_rows.of(session, here, asked_in(dict(parse_qsl(urlsplit(href).query)))).all
+    return search.totals(session, here, meant(href))
 
 
 def doors_of(at) -> set[tuple[str, str, str]]:

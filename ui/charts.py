@@ -18,7 +18,7 @@ import words
 from db.money import Money
 from payments.finding import filters
 from payments.finding.search import Filter
-from payments.live.figures import Figure
+from payments.live.figures import Figure, Summed
 from ui.components import component
 
 #: Signs of one word that a card is wide enough for, in its usual size.
@@ -52,11 +52,11 @@ class Metric:
     title: str
     icon: str
     value: str
-    figure: Figure
+    figure: Summed
     change: str = ""
     better: bool | None = None
     note: str = ""
-    beside: tuple[str, Figure] | None = None  # a second figure, told in small letters
+    beside: tuple[str, Summed] | None = None  # a second figure, told in small letters
 
 
 def door(figure: Figure) -> str:
@@ -74,21 +74,34 @@ def address(page: str, query: dict[str, str]) -> str:
     return f"/{page}?{urlencode(query)}" if query else f"/{page}"
 
 
-def told(figure: Figure) -> str:
-    return f"{words.count(figure.count, 'payment', 'payments')}, {words.sums(figure.sums)}"
+@dataclass(frozen=True)
+class Leading(Summed):
+    """A figure of something else than payments, and the address of the list that it adds up."""
+
+    where: str
+    one: str
+    many: str
 
 
-def link(figure: Figure, text: str, *, look: str = "", about: str = "", more: str = "") -> str:
+def told(figure: Summed) -> str:
+    one, many = (figure.one, figure.many) if isinstance(figure, Leading) else ("payment", "payments")
+    return f"{words.count(figure.count, one, many)}, {words.sums(figure.sums)}"
+
+
+def link(figure: Summed, text: str, *, look: str = "", about: str = "", more: str = "") -> str:
     """A figure as a link, as HTML; a nought is told and leads nowhere, since there is nothing to see.
 
     Count and sums stand on it beside its words: a test follows each link and compares. ``more`` is HTML.
     """
     said = f' aria-label="{html.escape(about)}"' if about else ""
-    if not figure.count:
+    where = (
+        door(figure) if isinstance(figure, Figure) else figure.where if isinstance(figure, Leading) else ""
+    )
+    if not figure.count or not where:
         return f'<span class="{look}">{html.escape(text)}</span>'
     sums = html.escape(words.sums(figure.sums))
     return (
-        f'<a class="pd-door {look}" href="{html.escape(door(figure))}" data-count="{figure.count}" '
+        f'<a class="pd-door {look}" href="{html.escape(where)}" data-count="{figure.count}" '
         f'data-sums="{sums}"{said}{more}>{html.escape(text)}</a>'
     )
 
@@ -221,6 +234,15 @@ def bars(lines: Sequence[tuple[str, Figure]]) -> str:
         for label, figure in lines
     )
     return f'<ul class="pd-bars">{drawn}</ul>'
+
+
+def ledger(lines: Iterable[tuple[str, str, str, Summed | None]]) -> str:
+    """As ``pieces.ledger``, lines that add up, each beside what its figure leads to."""
+    drawn = ""
+    for label, value, tone, figure in lines:
+        shown = link(figure, value, about=f"{label}: {told(figure)}") if figure else html.escape(value)
+        drawn += f'<div class="{html.escape(tone)}"><dt>{html.escape(label)}</dt><dd>{shown}</dd></div>'
+    return f'<dl class="pd-ledger">{drawn}</dl>'
 
 
 def lines(shown: Iterable[tuple[str, str, Figure | str, str]]) -> str:

@@ -1,7 +1,8 @@
 """My shift: opened with a float, counted blind, closed by a numbered report; and what I took today."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -11,25 +12,26 @@ import words
 from db.money import Money
 from payments import dates
 from payments.access.people import Action
-from payments.at_the_door import cash_up, door, my_day, shifts
+from payments.at_the_door import cash_up, door, my_day, shifts, till_rows
 from payments.at_the_door.cash_up import CashUp, ReportView
 from payments.at_the_door.door import Taken
 from payments.at_the_door.shifts import Move, ShiftView
-from payments.finding.search import Filter
+from payments.at_the_door.till_rows import Asked, Which
 from payments.lifecycle import Method
-from payments.live.figures import Figure
+from payments.live.figures import Summed
 from payments.selling import events
 from payments.selling.events import EventView, State
 from payments.typed import amount_typed
 from ui import charts
-from ui.charts import Metric
+from ui.charts import Leading, Metric
+from ui.till_rows import asked_in, doors, leading, rows_view
 
 person = ui.require(Action.TAKE_MONEY)
 app = bootstrap.app()
 #: Receipts shown at once; all of them are in the report and under Payments.
 SHOWN = 30
-#: What no filter lists exactly is told, and leads nowhere.
-NO_DOOR = Figure(0, {}, Filter())
+#: A line of a ledger: what it is, its words, its tone, and what it leads to.
+Line = tuple[str, str, str, Leading | None]
 #: What the first till of an event is called, unless somebody says otherwise.
 FIRST_TILL = "Main door"
 
@@ -146,7 +148,7 @@ def receipts(shift: ShiftView, *, blind: bool) -> None:
     for taken in roll:
         receipt_line(taken, shift, blind=blind)
     if len(roll) == SHOWN < shift.receipts:
-        st.caption(f"The last {SHOWN} of {shift.receipts}; the report holds all of them.")
+        st.caption(f"The last {SHOWN} of {shift.receipts}; once it is counted, its figures list all of them.")
 
 
 def receipt_line(taken: Taken, shift: ShiftView, *, blind: bool) -> None:
@@ -215,36 +217,59 @@ def count_form(shift: ShiftView, machines: Sequence[str]) -> None:
         st.rerun()
 
 
-def compared(found: CashUp) -> None:
-    lines = [("Float", str(found.float), ""), ("Cash taken", str(found.sales), "")]
+def compared(found: CashUp, shift: ShiftView) -> None:
+    rows = rows_of(shift.id)
+    lines = [line("Float", found.float), line("Cash taken", found.sales, rows(Which.CASH, found.sales))]
     if found.corrections:
-        lines.append(("Given back", str(found.corrections), ""))
+        lines.append(line("Given back", found.corrections, rows(Which.GIVEN_BACK, found.corrections)))
     lines += [move_told(move.kind, move.amount) for move in found.moves]
     lines += [
-        ("Should be there", str(found.expected), "sum"),
-        ("Counted", str(found.counted), ""),
+        line("Should be there", found.expected, tone="sum"),
+        line("Counted", found.counted),
         variance("Cash", found.variance),
     ]
     for machine in found.machines:
-        name = machine.name or "Card machine"
-        lines += [
-            (f"{name}: slips", str(machine.recorded), "sum"),
-            (f"{name}: its own total", str(machine.counted), ""),
-            variance(name, machine.variance),
-        ]
-    ui.ledger(lines)
+        slips = rows(Which.CARD, machine.recorded, machine.name)
+        lines += machine_told(machine.name, machine.recorded, machine.counted, slips)
+    charts.draw(charts.ledger(lines), live="compared")
     if rest := ui.no_coin(found.expected):
         ui.plain(f"No count makes {found.expected} to the cent: {rest} Say so of the difference.", "faint")
 
 
-def variance(name: str, difference: Money) -> tuple[str, str, str]:
+def rows_of(shift_id: int) -> Callable[..., Leading]:
+    """Of a counted shift: a figure of it as the door to its receipts."""
+    with app.sessions.read() as session:
+        counts = till_rows.of_report(session, person, shift_id)
+
+    def rows(which: Which, amount: Money, machine: str = "") -> Leading:
+        count = counts.get((which, machine), 0)
+        return leading(Summed(count, {amount.currency: amount}), Asked(which, shift_id, machine=machine))
+
+    return rows
+
+
+def line(label: str, amount: Money, rows: Leading | None = None, *, tone: str = "") -> Line:
+    told = f"{label} ({words.number(rows.count)})" if rows and rows.count else label
+    return told, str(amount), tone, rows
+
+
+def machine_told(named: str, recorded: Money, counted: Money, slips: Leading) -> list[Line]:
+    name = named or "Card machine"
+    return [
+        line(f"{name}: slips", recorded, slips, tone="sum"),
+        line(f"{name}: its own total", counted),
+        variance(name, counted - recorded),
+    ]
+
+
+def variance(name: str, difference: Money) -> Line:
     if not difference:
-        return f"{name} agrees", str(difference), "sum"
-    return f"{name} {'over' if difference.minor > 0 else 'short'}", str(difference), "sum bad"
+        return line(f"{name} agrees", difference, tone="sum")
+    return line(f"{name} {'over' if difference.minor > 0 else 'short'}", difference, tone="sum bad")
 
 
 def close_form(shift: ShiftView, found: CashUp) -> None:
-    compared(found)
+    compared(found, shift)
     with st.form("close", border=False):
         why = (
             ""
@@ -281,43 +306,58 @@ def counting(shift: ShiftView) -> None:
 # -- what was closed, and the day -------------------------------------------------------------------
 
 
-def report(view: ReportView) -> None:
-    told, currency = view.told, str(view.told["currency"])
+def report(view: ReportView, shift: ShiftView) -> None:
+    told, currency, rows = view.told, str(view.told["currency"]), rows_of(shift.id)
 
-    def says(field: str) -> str:
-        return str(Money(int(told[field]), currency))
+    def said(field: str) -> Money:
+        return Money(int(told[field]), currency)
 
-    numbers = told["receipts"]
     ui.facts(
         {
             "Report": f"{view.till} Z{view.number:04d}, {view.event_name}",
             "Shift": f"{told['person']}, closed {ui.moment(view.at)} by {view.by}",
-            "Receipts": f"{numbers['count']}: {numbers['first']:06d} to {numbers['last']:06d}"
-            if numbers["count"]
-            else "none",
             "Handed to": str(told["handed_to"]),
             "Difference": str(told["why"]),
         }
     )
+    sales, back = said("cash_sales_minor"), said("cash_corrections_minor")
     lines = [
-        ("Float", says("float_minor"), ""),
-        ("Cash taken", says("cash_sales_minor"), ""),
-        ("Given back", says("cash_corrections_minor"), ""),
+        numbers_told(told, rows(Which.RECEIPTS, all_taken(told))),
+        line("Float", said("float_minor")),
+        line("Cash taken", sales, rows(Which.CASH, sales)),
+        line("Given back", back, rows(Which.GIVEN_BACK, back)),
         *(move_told(Move(each["kind"]), Money(int(each["minor"]), currency)) for each in told["moves"]),
-        ("Should be there", says("expected_minor"), "sum"),
-        ("Counted", says("counted_minor"), ""),
-        variance("Cash", Money(int(told["variance_minor"]), currency)),
+        line("Should be there", said("expected_minor"), tone="sum"),
+        line("Counted", said("counted_minor")),
+        variance("Cash", said("variance_minor")),
     ]
     for each in told["machines"]:
-        difference = Money(int(each["counted_minor"]) - int(each["recorded_minor"]), currency)
-        lines.append(variance(each["name"] or "Card machine", difference))
-    ui.ledger(lines)
+        recorded, counted = (Money(int(each[name]), currency) for name in ("recorded_minor", "counted_minor"))
+        slips = rows(Which.CARD, recorded, each["name"])
+        lines += machine_told(each["name"], recorded, counted, slips)
+    charts.draw(charts.ledger(lines), live=f"report_{shift.id}")
     seal = "as it was signed" if view.genuine else "NOT as it was signed: tell an admin"
     ui.plain(f"SHA-256 {view.sha256} · {seal}", "faint")
 
 
-def move_told(kind: Move, amount: Money) -> tuple[str, str, str]:
-    return words.MOVE[kind], str(kind.signed(amount)), ""
+def all_taken(told: Mapping[str, Any]) -> Money:
+    """What all receipts of a report come to, cash and slips."""
+    slips = sum(int(each["recorded_minor"]) for each in told["machines"])
+    cash = int(told["cash_sales_minor"]) + int(told["cash_corrections_minor"])
+    return Money(cash + slips, str(told["currency"]))
+
+
+def numbers_told(told: Mapping[str, Any], rows: Leading) -> Line:
+    """How many receipts, as it was signed, with their first and last number."""
+    numbers = told["receipts"]
+    if not numbers["count"]:
+        return "Receipts", "none", "", None
+    which = f"Receipts {numbers['first']:06d} to {numbers['last']:06d}"
+    return which, words.number(numbers["count"]), "", rows
+
+
+def move_told(kind: Move, amount: Money) -> Line:
+    return line(words.MOVE[kind], kind.signed(amount))
 
 
 def past_shifts() -> None:
@@ -331,29 +371,38 @@ def past_shifts() -> None:
         label = ui.escape(f"{shift.person_name} · {shift.till} · {ui.moment(shift.closed_at)}")
         with st.expander(label, expanded=st.session_state.get("shift_report") == shift.id):
             if (view := reports[shift.id]) is not None:
-                report(view)
+                report(view, shift)
 
 
 def taken_today() -> None:
+    today = dates.business_day(app.now())
     with app.sessions.read() as session:
-        day = my_day.of(session, person, dates.day_span(dates.business_day(app.now())))
+        day = my_day.of(session, person, dates.day_span(today))
     st.subheader("I took today", anchor=False)
-    ways = ((Method.CASH, "payments"), (Method.CARD_SLIP, "credit_card"))
+    paid = leading(day.paid, Asked(Which.PAID_LINKS, day=today))
+    made = leading(Summed(day.issued, day.paid.sums), Asked(Which.LINKS, day=today))
     metrics = [
         Metric(
-            "By link", "link", words.sums(day.links), day.rows.get(None, NO_DOOR),
-            note=f"{day.paid} of {day.issued} links paid",
-        ),
-        *(
-            Metric(words.METHOD[way], icon, words.sums(day.till.get(way, {})), day.rows.get(way, NO_DOOR))
-            for way, icon in ways
+            "By link", "link", words.sums(day.paid.sums), paid,
+            note=f"{words.number(day.paid.count)} paid of",
+            beside=(words.count(day.issued, "link", "links"), made),
         ),
     ]  # fmt: skip
+    for way, icon, which in (
+        (Method.CASH, "payments", Which.CASH),
+        (Method.CARD_SLIP, "credit_card", Which.CARD),
+    ):
+        figure = leading(day.till.get(way, Summed(0, {})), Asked(which, day=today))
+        note = words.count(figure.count, "receipt", "receipts") if figure.count else ""
+        metrics.append(Metric(words.METHOD[way], icon, words.sums(figure.sums), figure, note=note))
     charts.draw(charts.metrics(metrics), live="my_day")
-    charts.doors("my_day_doors", charts.into({charts.PAYMENTS: "pages/monitor/payments.py"}))
     if day.uncounted:
-        waiting = words.count(day.uncounted, "receipt is", "receipts are")
-        st.caption(f"{waiting} not in this yet: cash and slips are told once the drawer is counted.")
+        waiting = leading(Summed(day.uncounted, {}), Asked(Which.UNCOUNTED, day=today))
+        told = words.count(day.uncounted, "receipt is", "receipts are")
+        why = "cash and slips are told once the drawer is counted."
+        charts.draw(
+            f'<p class="pd-caption">{charts.link(waiting, told)} not in this yet: {why}</p>', live="uncounted"
+        )
 
 
 def open_shift(shift: ShiftView) -> None:
@@ -378,21 +427,30 @@ def open_shift(shift: ShiftView) -> None:
         receipts(shift, blind=blind)
 
 
+def my_shift() -> None:
+    with app.sessions.read() as session:
+        mine = shifts.mine(session, person)
+        there = events.list_events(session, person, states=(State.OPEN,))
+    open_events = events.nearest_first(there, now=app.now())
+    if mine is not None:
+        open_shift(mine)
+    elif open_events:
+        with st.container(border=True, width=560), ui.error_boundary():
+            ui.plain(
+                "A shift is for cash and card slips, which are counted at its end. Links need none.", "faint"
+            )
+            open_form(open_events)
+    else:
+        ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
+    with ui.error_boundary():
+        taken_today()
+        past_shifts()
+
+
 st.title("My shift", anchor=False)
-with app.sessions.read() as session:
-    my_shift = shifts.mine(session, person)
-    there = events.list_events(session, person, states=(State.OPEN,))
-open_events = events.nearest_first(there, now=app.now())
-if my_shift is not None:
-    open_shift(my_shift)
-elif open_events:
-    with st.container(border=True, width=560), ui.error_boundary():
-        ui.plain(
-            "A shift is for cash and card slips, which are counted at its end. Links need none.", "faint"
-        )
-        open_form(open_events)
+doors()
+if (asked := asked_in(st.query_params)) is None:
+    my_shift()
 else:
-    ui.empty_state("No event takes payments now", "An admin opens one under Events.", "event_busy")
-with ui.error_boundary():
-    taken_today()
-    past_shifts()
+    with ui.error_boundary():
+        rows_view(asked)

@@ -12,16 +12,22 @@ CURRENCY = "ZAR"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """``search.totals`` of the filter says the same count and the same sums, always: tests ask it."""
+class Summed:
+    """How many, and how much: of whatever is added up."""
 
     count: int
     sums: Mapping[str, Money]  # by currency; one that does not occur is not there
-    filter: Filter
 
     @property
     def rand(self) -> Money:
         return self.sums.get(CURRENCY, Money(0, CURRENCY))
+
+
+@dataclass(frozen=True)
+class Figure(Summed):
+    """``search.totals`` of the filter says the same count and the same sums, always: tests ask it."""
+
+    filter: Filter
 
 
 class Pile:
@@ -37,6 +43,11 @@ class Pile:
         self._minors[currency] += int(minor)
 
     def figure(self, wanted: Filter) -> Figure:
+        return Figure(self._counts.total(), self._sums(), wanted)
+
+    def summed(self) -> Summed:
+        return Summed(self._counts.total(), self._sums())
+
+    def _sums(self) -> dict[str, Money]:
         here = sorted(currency for currency, count in self._counts.items() if count)
-        sums = {currency: Money(self._minors[currency], currency) for currency in here}
-        return Figure(self._counts.total(), sums, wanted)
+        return {currency: Money(self._minors[currency], currency) for currency in here}
