@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from db.models import AuditEntry, Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
+from db.models import AuditEntry, Event, Payment, PersonRow, Receipt, Reversal, Till, TillEntry, ZReport
 from db.money import Money
 from payments import obligations, timeline
 from payments.access.people import Person, Role
@@ -21,9 +21,9 @@ from payments.at_the_door.shifts import Move
 from payments.at_the_door.slips import Slip, SlipUsed
 from payments.books import integrity
 from payments.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from payments.finding import conditions, needle, search
+from payments.finding import as_of, conditions, needle, search
 from payments.finding.search import Filter
-from payments.lifecycle import Method, Status
+from payments.lifecycle import Method, Source, Status
 from payments.live import overview
 from payments.obligations import Draft
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, make_event, payment_of
@@ -491,3 +491,19 @@ def test_a_day_of_six_hundred_walk_ins_by_eight_people_at_once_adds_up(sessions,
             assert session.scalar(received) == sum_minor, method
         assert session.scalar(select(func.count()).select_from(Till)) == 8
     assert sound(sessions) == ()
+
+
+@pytest.mark.parametrize("text", ["004711", "4242", "Main door 000001"])
+def test_as_of_a_moment_before_it_a_slip_finds_nobody(sessions, people, now, text):
+    aisha = people["aisha"]
+    with sessions.begin() as session:
+        owed = obligations.create(
+            session, session.scalars(select(Event).where(Event.code == "devconf")).one(),
+            obligations.checked(draft(sessions, aisha)), person=aisha, now=now, source=Source.DESK,
+        )  # fmt: skip
+        reference = owed.reference
+    later = now + timedelta(hours=2)
+    sold(sessions, aisha, opened(sessions, aisha, later), later, owed=reference, slip=SLIP)
+    for moment, found in ((now + timedelta(hours=1), 0), (later, 1)):
+        with as_of.read(sessions, moment, now=later) as session:
+            assert search.totals(session, aisha, Filter(text=text, as_of=moment)).count == found

@@ -24,6 +24,7 @@ from db.models import (
     RefundReturn,
     Reversal,
     SurplusMove,
+    TillEntry,
     TimelineEntry,
 )
 
@@ -149,6 +150,7 @@ TABLES: tuple[Stood, ...] = (
         {"state": "CASE WHEN x.undone_at > {at} THEN 'stands' ELSE x.state END"},
         once=("undone_at",),
     ),
+    Stood(TillEntry, "WHERE x.at <= {at}"),  # by what stands on its paper its payment is found
     Stood(Payment, _PAYMENT_PAST + _recorded("x.created_at", "x.origin = 'legacy'", "x.id"), _PAYMENT),
 )
 
