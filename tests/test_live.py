@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 import words
 from db.migrate import downgrade, migrate
@@ -31,6 +31,7 @@ from payments.hearing.inbox import Message
 from payments.lifecycle import Source, Status
 from payments.live import overview, takings
 from payments.live.figures import Summed
+from payments.live.split import By, split
 from payments.live.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
 from payments.live.takings import Compared
 from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment_of
@@ -331,6 +332,49 @@ def test_every_figure_equals_the_list_that_it_leads_to(sessions, seed):
             assert scope == frozenset() or sum(bool(figure.count) for figure in figures) > 30
 
 
+@pytest.mark.parametrize("by", By)
+def test_the_funnel_apart_equals_its_lists_and_adds_up_to_the_whole(sessions, by):
+    """As each scope; the parts have every payment once, so that their steps add up to those of all."""
+    with sessions.begin() as session:
+        season(session, 2)
+    with sessions.read() as session:
+        gala = session.scalars(select(Event.id).where(Event.code == "gala")).one()
+        for scope in (None, frozenset({gala}), frozenset()):
+            person = type(ADMIN)(9, "Aisha", "aisha@example.org", Role.VIEWER, scope)
+            parts = split(session, scope, by, now=NOON)
+            assert len(parts) > 1 or scope is not None
+            for part in parts:
+                for step in part.steps:
+                    for figure in (step.reached, step.stayed):
+                        found = search.totals(session, person, figure.filter)
+                        assert (figure.count, figure.sums) == (found.count, found.sums), figure
+            for nth, step in enumerate(overview.live(session, scope, now=NOON).made.steps):
+                for name in ("reached", "stayed"):
+                    apart = [getattr(part.steps[nth], name) for part in parts]
+                    whole = getattr(step, name)
+                    assert sum(figure.count for figure in apart) == whole.count
+                    assert sum(figure.rand.minor for figure in apart) == whole.rand.minor
+
+
+def test_the_funnel_apart_is_read_only_where_it_was_chosen(sessions, monkeypatch):
+    asked = []
+    with sessions.begin() as session:
+        season(session, 2)
+    with sessions.read() as session:
+        engine = session.get_bind()
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _keep(_connection, _cursor, statement, *_other):
+            asked.append(statement)
+
+        overview.live(session, None, now=NOON)
+        assert not any("payments.stage" in one and "sum(payments" in one for one in asked)
+        assert not any("FROM made_hours" in one for one in asked)
+        split(session, None, By.METHOD, now=NOON)
+        event.remove(engine, "before_cursor_execute", _keep)
+    assert "payments.created_at >=" in asked[-1], "bounded by what was made today"
+
+
 def test_a_wrong_figure_would_be_found(sessions):
     with sessions.begin() as session:
         season(session, 1)
@@ -364,7 +408,13 @@ def test_no_door_of_any_page_leads_to_another_count_or_sum(desk, role):  # noqa:
     here = signin.who(desk.sessions, desk.cookie, now=desk.now, active=False).person
     if here.may(Action.TAKE_MONEY):
         _take_at_the_door(desk, here)
-    doors = sorted({door for page in PAGES for door in doors_of(desk.open(page))})
+    doors = {door for page in PAGES for door in doors_of(desk.open(page))}
+    live = desk.open("pages/monitor/live.py")
+    for by in By:
+        live.segmented_control(key="live_split").set_value(by).run()
+        assert "pd-funnels" in bodies(live)
+        doors |= doors_of(live)
+    doors = sorted(doors)
     numbers = [door for door in doors if door[1]]
     assert len(numbers) > (20 if role is Role.ORGANISER else 60)
     with desk.sessions.read() as session:

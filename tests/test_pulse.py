@@ -111,6 +111,22 @@ def test_a_key_of_others_is_nobodys_answer(desk):
     assert len(keys) == len(cookies)
 
 
+def test_the_funnel_is_told_apart_to_who_chose_so_and_to_nobody_else(desk):
+    admin, organiser = desk.come_in(Role.ADMIN), desk.come_in(Role.ORGANISER, "gala")
+    desk.pay("expo", "Zanele Mokoena")
+    desk.pay("gala", "Lerato Dlamini")
+    told = desk.ask(admin).json()
+    assert "reached" in told["parts"]
+    for by in ("event", "method", "hour"):
+        apart = desk.ask(admin, f"{told['key']}&by={by}").json()
+        assert apart["key"] != told["key"]
+        assert "pd-funnels" in apart["parts"][f"reached_{by}"]
+        assert "reached" not in apart["parts"]
+    assert "Expo" in desk.ask(admin, "&by=event").text
+    assert "Expo" not in desk.ask(organiser, "&by=event").text
+    assert "reached" in desk.ask(admin, "&by=nonsense").json()["parts"]
+
+
 def test_what_payers_typed_stands_in_no_html(desk):
     admin = desk.come_in(Role.ADMIN)
     payer = HOSTILE.replace("onerror", "onpayer")  # an event of another test may have the other name
@@ -204,6 +220,18 @@ def test_a_payment_shows_by_itself_until_the_session_ends(desk, context):
     with desk.door.app.sessions.begin() as session:
         session.execute(update(PersonSession).values(revoked_at=desk.door.app.now()))
     expect(page.get_by_text("You are not signed in")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_funnel_told_apart_keeps_itself_up_to_date(desk, context):
+    page = opened(context, desk)
+    page.get_by_role("radio", name="By method").or_(page.get_by_role("button", name="By method")).click()
+    table = page.locator("[data-live=reached_method] table.pd-funnels")
+    expect(table).to_be_visible()
+    with page.expect_response(lambda reply: "by=method" in reply.url and reply.status == 200):
+        desk.pay("expo", "Sizwe Ndlovu")
+    expect(table.get_by_role("row", name="Cash")).to_be_visible()
+    expect(page.locator("[data-live=reached]")).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -7,8 +7,8 @@ for what changed. Every number leads to the payments that it counts.
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -18,11 +18,12 @@ import bootstrap
 import words
 from payments import dates
 from payments.access.people import Action, Person
-from payments.lifecycle import Status
+from payments.lifecycle import Method, Status
 from payments.live import overview
 from payments.live.figures import Figure
 from payments.live.funnel import Outcome
 from payments.live.overview import AttentionItem, Live
+from payments.live.split import By, Part, split
 from payments.live.takings import Compared
 from payments.watching import vitals
 from payments.watching.alerts import AlertView, Severity
@@ -53,8 +54,9 @@ SCOPES_KEPT = 64
 
 @dataclass(frozen=True)
 class Board:
-    """``key`` is another one whenever anything here may be. ``parts`` are HTML by the names of their places.
-    ``paid`` is the payment that turned paid last: its reference, and the news of it."""
+    """``key`` is another one whenever anything here may be. ``parts`` are HTML by the names of their places;
+    ``place_of`` names that of the funnel. ``paid`` is the payment that turned paid last: its reference, and
+    the news of it."""
 
     key: str
     parts: Mapping[str, str]
@@ -68,11 +70,16 @@ class Board:
         return gzip.compress(json.dumps(told, separators=(",", ":")).encode(), 5, mtime=0)
 
 
-def current(person: Person) -> Board:
-    """What this person may see now."""
+def place_of(by: By | None) -> str:
+    """Where how far payers came is drawn: the browser asks for the one that it has."""
+    return f"reached_{by}" if by else "reached"
+
+
+def current(person: Person, by: By | None = None) -> Board:
+    """What this person may see now. ``by``: how far payers came is told apart, for who chose so."""
     app = bootstrap.app()
     ways = frozenset(name for name, action in WAYS.items() if person.may(action))
-    return _shared(app.sessions, app.settings.mode, person.events).board(ways, app.now())
+    return _shared(app.sessions, app.settings.mode, person.events).board(ways, by, app.now())
 
 
 @lru_cache(SCOPES_KEPT)
@@ -96,16 +103,26 @@ class _Shared:
         self._key = ""
         self._live: Live
         self._troubles: str
-        self._boards: dict[frozenset[str], Board] = {}  # by the pages that whoever looks may open
+        #: By the pages that whoever looks may open, and by what they had the funnel split.
+        self._boards: dict[tuple[frozenset[str], By | None], Board] = {}
 
-    def board(self, ways: frozenset[str], now: datetime) -> Board:
+    def board(self, ways: frozenset[str], by: By | None, now: datetime) -> Board:
         with self._lock:
             if self._may_have_changed(now):
                 self._look(now)
-            if ways not in self._boards:
-                seen = zlib.crc32(repr((self._scope and sorted(self._scope), sorted(ways))).encode())
-                self._boards[ways] = _draw(f"{self._key}.{seen}", self._live, self._troubles, ways)
-            return self._boards[ways]
+            if (ways, by) not in self._boards:
+                seen = zlib.crc32(repr((self._scope and sorted(self._scope), sorted(ways), by)).encode())
+                reached = self._reached(by, now)
+                drawn = _draw(f"{self._key}.{seen}", self._live, self._troubles, ways)
+                self._boards[ways, by] = replace(drawn, parts={**drawn.parts, place_of(by): reached})
+            return self._boards[ways, by]
+
+    def _reached(self, by: By | None, now: datetime) -> str:
+        """How far payers came. Apart it is read now: what came since the look is told by the next one."""
+        if by is None:
+            return how_far(self._live)
+        with bootstrap.app().sessions.read() as session:
+            return how_far_by(by, split(session, self._scope, by, now=now))
 
     def _may_have_changed(self, now: datetime) -> bool:
         if self._looked is None:
@@ -135,9 +152,8 @@ def _draw(key: str, live: Live, told: str, ways: frozenset[str]) -> Board:
         "day": charts.block("Paid per hour", per_hour(live)),
         "hours": hours_table(live),
         "outcomes": charts.block("Today's payments, by how they stand now", outcomes(live), OUTCOMES_TOLD),
-        "aside": charts.block("Needs a person", needs_a_person(live, ways))
-        + charts.block("From link to money, today", how_far(live), STAGES_TOLD)
-        + charts.block("Why payments failed today", failures(live))
+        "person": charts.block("Needs a person", needs_a_person(live, ways)),
+        "aside": charts.block("Why payments failed today", failures(live))
         + charts.block("Paid today by method", by_method(live))
         + charts.block("Paid today by event", by_event(live))
         + charts.block("Where payments stand", by_status(live)),
@@ -330,7 +346,8 @@ OUTCOMES_TOLD = (
 )
 STAGES_TOLD = (
     "Of the payments made today. “Page opened” are those whose payer came back from iKhokha's page, or "
-    "tried: iKhokha does not tell who opens it and closes it again. “Tried” are those whose attempt it told."
+    "tried: iKhokha does not tell who opens it and closes it again. “Tried to pay” are those whose attempt "
+    "it told."
 )
 
 
@@ -341,6 +358,29 @@ def how_far(live: Live) -> str:
         (words.STAGE[step.stage][0], step.reached, words.STAGE[step.stage][1], step.stayed)
         for step in live.made.steps
     )
+
+
+def how_far_by(by: By, parts: Sequence[Part]) -> str:
+    """The same, told apart."""
+    if not parts:
+        return charts.nothing("No payment was made today.", "Take one: how far it comes shows here.")
+    heads = [words.SPLIT[by], *(words.STAGE[step.stage][0] for step in parts[0].steps)]
+    rows = [
+        (
+            part_told(by, part),
+            [(step.reached, words.STAGE[step.stage][1], step.stayed) for step in part.steps],
+        )
+        for part in parts
+    ]
+    return charts.funnels(f"How far payers came today, by {by}", heads, rows)
+
+
+def part_told(by: By, part: Part) -> str:
+    if isinstance(part.key, datetime):
+        return f"{part.key.astimezone(dates.SAST):%H:%M}"
+    if by is By.METHOD:
+        return words.METHOD[Method(part.key)] if part.key else "No money yet"
+    return part.key
 
 
 def failures(live: Live) -> str:

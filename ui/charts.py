@@ -220,6 +220,39 @@ def funnel(steps: Iterable[tuple[str, Figure, str, Figure]]) -> str:
     return f'<ol class="pd-funnel">{"".join(rows)}</ol>'
 
 
+#: Of a stage: who reached it, the word for who came no further than the one before, and those.
+Reach = tuple[Figure, str, Figure]
+
+
+def funnels(caption: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[Reach]]]) -> str:
+    """Funnels beneath each other, a row each: who came to each stage, with the part of those who came to the
+    first, and how many stayed at the one before."""
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in heads)
+    drawn = []
+    for label, reached in rows:
+        whole = max(1, reached[0][0].count)
+        cells = "".join(
+            _reach(f"{label}, {title}", whole if nth else 0, *one)
+            for nth, (title, one) in enumerate(zip(heads[1:], reached, strict=True))
+        )
+        drawn.append(f'<tr><th scope="row">{html.escape(label)}</th>{cells}</tr>')
+    return (
+        f'<div class="pd-scroll"><table class="pd-table pd-funnels"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(drawn)}</tbody></table></div>"
+    )
+
+
+def _reach(label: str, whole: int, reached: Figure, why: str, stayed: Figure) -> str:
+    """``whole``: what it is told as a part of; 0 for nothing."""
+    number = link(reached, words.number(reached.count), about=f"{label}: {told(reached)}")
+    part = f'<span class="pd-share">{reached.count * 100 // whole}\u00a0%</span>' if whole else ""
+    lost = f"−{words.number(stayed.count)}"
+    about = f"{label}: {words.number(stayed.count)} {why}, {told(stayed)}"
+    more = f' title="{html.escape(why)}"'
+    left = link(stayed, lost, look="pd-lost", about=about, more=more) if stayed.count else ""
+    return f"<td>{number}{part}{left}</td>"
+
+
 def _length(share: int) -> str:
     return f'<span class="pd-bar" aria-hidden="true"><span style="width:{share:d}%"></span></span>'
 

@@ -17,6 +17,7 @@ from payments.hearing.replay import View
 from payments.lifecycle import Effect, Kind, Method, Review, Source, Status
 from payments.live import stages
 from payments.live.funnel import Outcome
+from payments.live.split import By
 from payments.live.stages import Stage
 from payments.timeline import UNVERIFIED
 from payments.working.job_log import Job
@@ -137,6 +138,8 @@ STAGE: Mapping[Stage, tuple[str, str]] = {
     Stage.ATTEMPTED: ("Tried to pay", "came back without trying"),
     Stage.PAID: ("Paid by link", "tried, and not paid"),
 }
+#: What the funnel of the live page is told apart by.
+SPLIT: Mapping[By, str] = {By.EVENT: "Event", By.METHOD: "Method", By.HOUR: "Hour"}
 OUTCOME: Mapping[Outcome, Look] = {
     Outcome.PAID: Look("Paid", "check_circle", "green"),
     Outcome.WAITING: Look("Waiting", "schedule", "orange"),

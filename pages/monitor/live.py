@@ -9,9 +9,12 @@ import streamlit as st
 import bootstrap
 import ui
 from payments.access.people import Action
+from payments.live.split import By
 from ui import board, charts
 
 ui.require(Action.SEE)
+#: The funnel of all payments together.
+ALL = "all"
 #: The pages that numbers lead to, by their addresses.
 PAGES = {
     "payments": "pages/monitor/payments.py",
@@ -28,7 +31,8 @@ def open_payment(reference: str) -> None:
 @st.fragment(run_every="60s")
 @ui.error_boundary()
 def live_page() -> None:
-    shown = board.current(ui.require(Action.SEE, active=False))
+    by = chosen()
+    shown = board.current(ui.require(Action.SEE, active=False), by)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Live", anchor=False, width="content")
         ui.freshness(bootstrap.app().now())
@@ -44,7 +48,35 @@ def live_page() -> None:
             ui.live_list(shown.newest, shown.paid, key="live_newest", pick=open_payment)
         draw(shown, "outcomes")
     with right:
+        draw(shown, "person")
+        with st.container(border=True):
+            st.subheader("From link to money, today", anchor=False)
+            choose()
+            draw(shown, board.place_of(by))
+            charts.draw(charts.caption_of(board.STAGES_TOLD), live="stages_told")
         draw(shown, "aside")
+
+
+def chosen() -> By | None:
+    """What the funnel is told apart by: what was chosen last, also before another page was looked at."""
+    by = st.session_state.get("live_by", ALL)
+    return None if by == ALL else By(by)
+
+
+def choose() -> None:
+    def keep() -> None:
+        st.session_state.live_by = st.session_state.live_split
+
+    st.segmented_control(
+        "Told apart",
+        [ALL, *By],
+        format_func=lambda by: "All" if by == ALL else f"By {by}",
+        default=chosen() or ALL,
+        required=True,
+        key="live_split",
+        on_change=keep,
+        label_visibility="collapsed",
+    )
 
 
 def draw(shown: board.Board, part: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ from payments.finding.conditions import Filter
 from payments.finding.grammar import GROUPS
 from payments.lifecycle import Status
 from payments.live.figures import Figure, Pile
-from payments.live.stages import Stage
+from payments.live.stages import FURTHER, Stage
 from payments.live.takings import HOUR
 from payments.live.tallies import MADE
 
@@ -68,8 +68,7 @@ class Made:
 def made(kept: Iterable[Any], *, now: datetime) -> Made:
     """The payments made today. ``kept`` is ``tallies.of_day``."""
     today = day_span(business_day(now))
-    whole = Pile()
-    stages: defaultdict[tuple[Stage, ...], Pile] = defaultdict(Pile)
+    whole, funnel = Pile(), Funnel()
     failures: defaultdict[str, Pile] = defaultdict(Pile)
     hours: defaultdict[tuple[datetime, Outcome], Pile] = defaultdict(Pile)
     outcomes: defaultdict[Outcome, Pile] = defaultdict(Pile)
@@ -79,7 +78,7 @@ def made(kept: Iterable[Any], *, now: datetime) -> Made:
         status, stage, failure = key.split(" ", 2)
         outcome = _OUTCOME[Status(status)]
         piles = [whole, outcomes[outcome], hours[hour, outcome]]
-        piles += [stages[few] for few in _FEW if stage in few]
+        funnel.add(stage, count, minor, currency)
         piles += [failures[failure]] if outcome is Outcome.FAILED else []
         for pile in piles:
             pile.add(count, minor, currency)
@@ -89,25 +88,39 @@ def made(kept: Iterable[Any], *, now: datetime) -> Made:
             outcome: outcomes[outcome].figure(Filter(created=today, statuses=statuses))
             for outcome, statuses in STATUSES.items()
         },
-        steps=tuple(_step(stage, stages, today) for stage in _STEPS),
+        steps=funnel.steps(Filter(created=today)),
         failures=_failures(failures, today),
         per_hour=tuple(_hour(nth, hours, today) for nth in range(24)),
     )
 
 
-_ALL = list(Stage)
-_STEPS = _ALL[1:]
-_FURTHER = {stage: tuple(_ALL[_ALL.index(stage) :]) for stage in _STEPS}
-_FEW = [*_FURTHER.values(), *((stage,) for stage in _ALL[:-1])]
+_FEW = tuple(dict.fromkeys([*FURTHER.values(), *((stage,) for stage in Stage)]))  # paid is both
 
 
-def _step(stage: Stage, piles: Mapping[tuple[Stage, ...], Pile], today: Span) -> Step:
-    before = (_ALL[_ALL.index(stage) - 1],)
+class Funnel:
+    """Payments being added up by how far their payers came."""
 
-    def figure(few: tuple[Stage, ...]) -> Figure:
-        return piles[few].figure(Filter(created=today, stages=few))
+    def __init__(self) -> None:
+        self._piles: defaultdict[tuple[Stage, ...], Pile] = defaultdict(Pile)
+        self.count = 0
 
-    return Step(stage, figure(_FURTHER[stage]), figure(before))
+    def add(self, stage: str, count: int, minor: int, currency: str) -> None:
+        self.count += int(count)
+        for few in _FEW:
+            if stage in few:
+                self._piles[few].add(count, minor, currency)
+
+    def steps(self, wanted: Filter) -> tuple[Step, ...]:
+        """``wanted`` lists all that was added."""
+
+        def figure(few: tuple[Stage, ...]) -> Figure:
+            return self._piles[few].figure(replace(wanted, stages=few))
+
+        before = list(Stage)
+        return tuple(
+            Step(stage, figure(further), figure((before[nth],)))
+            for nth, (stage, further) in enumerate(FURTHER.items())
+        )
 
 
 def _failures(piles: Mapping[str, Pile], today: Span) -> tuple[tuple[str, Figure], ...]:

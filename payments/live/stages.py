@@ -1,6 +1,7 @@
 """How far a payer came with a payment link, and why a payment failed, as far as the desk can know it."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,6 +24,11 @@ class Stage(StrEnum):
     ATTEMPTED = "attempted"  # the gateway told of an attempt that failed
     PAID = "paid"  # money came through a link
 
+
+#: Each stage that somebody comes to with a link, and all after it: who is counted as having come so far.
+FURTHER: Mapping[Stage, tuple[Stage, ...]] = {
+    stage: tuple(Stage)[nth:] for nth, stage in enumerate(Stage) if stage is not Stage.ASKED
+}
 
 #: Why a payment failed, where the gateway gave no code of its own.
 NO_LINK, UNREACHABLE, NOT_MADE, NO_CODE = "no_link", "unreachable", "not_made", "no_code"

@@ -13,21 +13,18 @@ from db.models import Payment
 from payments.dates import Span
 from payments.finding.conditions import Filter
 from payments.lifecycle import Method
-from payments.live.stages import Stage
+from payments.live.stages import FURTHER, Stage
 from payments.reports import ledger
 from payments.reports.ledger import Scope
 from payments.reports.report import Cell, Column, Holds, Row, Table, added_up, count, text
 from payments.reports.takings import HEADS
 
-_ALL = tuple(Stage)
 _HEADS = {
     Stage.ISSUED: "Got a link",
     Stage.OPENED: "Opened it",
     Stage.ATTEMPTED: "Tried to pay",
     Stage.PAID: "Paid by it",
 }
-#: A stage and all after it.
-_FURTHER = {stage: _ALL[_ALL.index(stage) :] for stage in _HEADS}
 _RATE = Column("Paid, of those with a link", Holds.PERCENT)
 #: Johannesburg is two hours ahead, the whole year.
 _AHEAD = 2
@@ -124,7 +121,7 @@ def _table(
 
 def _reached(scope: Scope, counts: _Counts, narrow: dict[str, Any] | None) -> Row:
     """``narrow``: what a list must ask for beside the report's days; None where no list can."""
-    numbers = {stage: sum(counts.get(one, 0) for one in further) for stage, further in _FURTHER.items()}
+    numbers = {stage: sum(counts.get(one, 0) for one in further) for stage, further in FURTHER.items()}
     cells = [
         Cell(n, _door(scope, stage, narrow) if n and narrow is not None else None)
         for stage, n in numbers.items()
@@ -134,7 +131,7 @@ def _reached(scope: Scope, counts: _Counts, narrow: dict[str, Any] | None) -> Ro
 
 def _door(scope: Scope, stage: Stage, narrow: dict[str, Any]) -> Filter:
     door = scope.door()
-    return Filter(**{"created": door.created, "events": door.events, "stages": _FURTHER[stage]} | narrow)
+    return Filter(**{"created": door.created, "events": door.events, "stages": FURTHER[stage]} | narrow)
 
 
 def _together(rows: tuple[Row, ...], columns: tuple[Column, ...]) -> Row:

@@ -76,7 +76,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const look = async () => {
     const wanted = { redirect: "manual", signal: AbortSignal.timeout(PATIENCE_MS) };
-    const reply = await fetch(`/pulse?known=${encodeURIComponent(known)}`, wanted);
+    const split = document.querySelector('[data-live^="reached_"]')?.dataset.live.slice("reached_".length) ?? "";
+    const reply = await fetch(`/pulse?known=${encodeURIComponent(known)}&by=${split}`, wanted);
     if (over) return;
     if (reply.type === "opaqueredirect") return end(); // to sign in
     if (!reply.ok) throw new Error(`the desk answered ${reply.status}`);
