@@ -3,7 +3,7 @@
 Streamlit would open its first page under a dialog of its own: the same words for both, and no next step.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import jinja2
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import menu
@@ -37,11 +38,12 @@ PAGES: Mapping[str, Entry] = {
 class Nowhere:
     """A person who opens a page that is not there, or not theirs, reads so, and where to go instead.
 
-    ``routes`` are the first words of the addresses that something else answers.
+    ``routes`` are what answers beside the pages: of one that wants more than stands in an address there is
+    no page either.
     """
 
-    def __init__(self, app: ASGIApp, routes: Collection[str]) -> None:
-        self._app, self._others = app, THEIRS | set(routes)
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app, self._routes = app, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
@@ -52,7 +54,9 @@ class Nowhere:
         # a browser, and not what a page fetches
         opens = "text/html" in Headers(scope=scope).get("accept", "")
         entry = PAGES.get(wanted) if not rest else None
-        if not wanted or not opens or "." in wanted or (entry is None and wanted in self._others):
+        if not wanted or not opens or "." in wanted or wanted in THEIRS:
+            return None
+        if entry is None and any(route.matches(scope)[0] is not Match.NONE for route in self._routes):
             return None
         person = _person(scope)
         if person is None:
@@ -91,8 +95,8 @@ def _near(wanted: str, person: Person) -> list[str]:
 
 
 def _roles(entry: Entry) -> str:
-    *others, last = [words.ROLE[role][0].lower() for role in words.ROLE if role in POLICY[entry.action]]
-    return f"the roles {', '.join(others)} and {last}" if others else f"the role {last}"
+    *others, last = [told for role, told in words.ROLES.items() if role in POLICY[entry.action]]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _page(status: int, title: str, told: str, near: list[Entry]) -> HTMLResponse:

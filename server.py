@@ -417,7 +417,7 @@ app = streamlit.App(
     routes=ROUTES,
     middleware=[
         Middleware(Gate),
-        Middleware(Nowhere, routes={re.split("[/.]", route.path)[1] for route in ROUTES}),
+        Middleware(Nowhere, routes=ROUTES),
         Middleware(Ahead),
     ],
     lifespan=_warm,

@@ -82,6 +82,13 @@ def test_a_tab_with_a_drawer_names_the_payment(door):
         ("/payment", "/payments"),
         ("/needs-attention", "/attention"),
         ("/payments/x", None),
+        # what answers under a longer address, or under a shorter one
+        ("/report", "/reports"),
+        ("/bill", None),
+        ("/bill/x", None),
+        ("/receipt", None),
+        ("/live/x", None),
+        ("/pulse/x", None),
     ],
 )
 def test_an_address_without_a_page_says_so_and_where_to_go(door, path, near):
@@ -103,7 +110,8 @@ def test_a_page_of_other_roles_says_whose_it_is(door):
     viewer = come_in(door, Role.VIEWER)
     reply = opened(door, viewer, "/take")
     assert reply.status_code == 403
-    assert "Take a payment is for the roles admin, finance and organiser. Ask an admin" in reply.text
+    assert "Take a payment is for admins, finance and organisers. Ask an admin" in reply.text
+    assert "Health is for admins. Ask an admin" in opened(door, viewer, "/health").text
     assert opened(door, viewer, "/payment").text.count("<li>") == 1
 
 

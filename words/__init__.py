@@ -91,6 +91,14 @@ ROLE: Mapping[Role, tuple[str, str]] = {
     Role.VIEWER: ("Viewer", "Sees, and changes nothing."),
     Role.AUDITOR: ("Auditor", "Sees everything, the record of changes too, for a time."),
 }
+#: Those who have a role, in a sentence.
+ROLES: Mapping[Role, str] = {
+    Role.ADMIN: "admins",
+    Role.FINANCE: "finance",
+    Role.ORGANISER: "organisers",
+    Role.VIEWER: "viewers",
+    Role.AUDITOR: "auditors",
+}
 
 
 #: What a record of the earlier system wears wherever it is listed.
