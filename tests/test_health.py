@@ -144,7 +144,7 @@ def test_alerts_that_say_the_same_are_one_card_with_their_count_a_door_and_one_s
     desk.sign_in(Role.ADMIN)
     at = desk.open(PAGE)
     assert all_html(at).count("another amount than we asked for") == 1
-    assert "3 payments. Since today 12:00." in all_html(at)
+    assert "3 cases. Since today 12:00." in all_html(at)
     assert "reason=Amount+differs" in "".join(everything(at))
     (quiet,) = [one for one in at.button if one.label == "8 hours" and one.key != _of_disk(at)]
     quiet.click().run()

@@ -1,9 +1,14 @@
 """What is done with the list of payments as a whole: views, columns, and one deed on all that match."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, update
 
-from db.models import Event, Export, Payment, TimelineEntry
+import bootstrap
+import words
+from db.models import Event, Export, Payment, PersonSession, TimelineEntry
 from payments.access.people import Person, Role
 from payments.dates import business_day
 from payments.deciding import bulk
@@ -14,6 +19,7 @@ from payments.finding.grammar import read
 from payments.lifecycle import Kind
 from tests.desk import ADMIN, issue, make_event
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
+from ui import many
 from ui.payments_list import USUAL
 
 PAGE = "pages/monitor/payments.py"
@@ -298,6 +304,14 @@ def test_what_was_done_last_is_undone_after_its_dialog_was_closed_and_the_page_l
     assert not [one for one in at.button if one.key == "bulk_last_undo"]
 
 
+def test_a_deed_has_one_word_and_is_said_of_what_it_is_done_to():
+    """“Assign 3 cases” stood in the list above as “Give an owner”; what is approved are requests."""
+    said = {deed: words.DEED[deed].button.format(many._them(deed, 3)) for deed in Deed}
+    assert said[Deed.APPROVE] == "Approve 3 requests"
+    assert said[Deed.ASSIGN] == f"{words.DEED[Deed.ASSIGN].name} 3 cases"
+    assert words.DEED[Deed.APPROVE].done.format(many._them(Deed.APPROVE, 1)) == "Approved 1 request"
+
+
 # -- those that are ticked ----------------------------------------------------------------------------
 
 
@@ -336,6 +350,27 @@ def test_what_was_ticked_is_let_go_with_its_filter(full):
     at.text_input(key="box").set_value("naledi").run()
     assert component(at, "payments")[0]["chosen"] == []
     assert "bulk_these" not in {one.key for one in at.button}
+
+
+def test_what_was_ticked_in_days_that_moved_on_is_let_go_and_it_is_said(full, monkeypatch):
+    """At midnight the same words mean other days: the ticks had gone without a word."""
+    full.sign_in(Role.FINANCE)
+    at = full.open(PAGE, q="status:open created:7-days")
+    of, ids = at.session_state["wanted"], list(ids_of(at).values())
+    at.session_state["payments_chosen"] = (of, ids)
+    at.run()
+    assert "let_go" not in {one.key for one in at.button}
+    app, tomorrow = bootstrap.app(), full.now + timedelta(days=1)
+    moved = replace(app, now=lambda: tomorrow)
+    monkeypatch.setattr(bootstrap, "app", lambda: moved)
+    with full.sessions.begin() as session:
+        lasts = {"expires_at": tomorrow + timedelta(days=1), "active_at": tomorrow}
+        session.execute(update(PersonSession).values(**lasts))
+    at.run()
+    assert component(at, "payments")[0]["chosen"] == []
+    assert "payments are not chosen any more: a new day began" in all_html(at)
+    at.button(key="choose_again").click().run()
+    assert "not chosen any more" not in all_html(at)
 
 
 def test_who_may_do_nothing_to_many_has_no_boxes(full):

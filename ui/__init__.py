@@ -24,7 +24,17 @@ from ui.job_history import job_history
 from ui.language_form import languages
 from ui.lists import cases_list, going_list, lines_list, messages_list, preview_list
 from ui.mail_form import mail_form
-from ui.many import Many, begin, bulk_dialog, deeds_of, done_last, moved_before, on_chosen, on_payments
+from ui.many import (
+    Many,
+    begin,
+    bulk_dialog,
+    deeds_of,
+    done_last,
+    let_go,
+    moved_before,
+    on_chosen,
+    on_payments,
+)
 from ui.mapping import date_order_asked, mapping_screen
 from ui.matches import matches
 from ui.organiser_form import organiser_form
@@ -134,6 +144,7 @@ __all__ = [
     "languages",
     "leave",
     "ledger",
+    "let_go",
     "lines_list",
     "link_here",
     "live_list",

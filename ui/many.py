@@ -65,6 +65,14 @@ def on_chosen(person: Person, ids: Sequence[int]) -> None:
         st.button("Choose none", key="choose_none", type="tertiary", on_click=_choose_none)
 
 
+def let_go(count: int) -> None:
+    """In the place of that bar, where a new day began under what was ticked."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        were = words.count(count, "payment is", "payments are")
+        plain(f"{were} not chosen any more: a new day began, and this list is of other days. Choose again.")
+        st.button("All right", key="choose_again", type="tertiary", on_click=_choose_none)
+
+
 def _choose_none() -> None:
     st.session_state.pop("payments_chosen", None)
 
@@ -100,9 +108,9 @@ def _last(person: Person, deeds: Iterable[Deed]) -> Progress | None:
 
 
 def _them(deed: Deed, count: int) -> str:
-    return (
-        words.count(count, "case", "cases") if deed in ON_CASES else words.count(count, "payment", "payments")
-    )
+    if deed is Deed.APPROVE:
+        return words.count(count, "request", "requests")
+    return words.count(count, *(("case", "cases") if deed in ON_CASES else ("payment", "payments")))
 
 
 def _done_word(told: Progress) -> str:

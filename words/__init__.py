@@ -425,7 +425,7 @@ ANSWERED: Mapping[Effect, str] = {
 @dataclass(frozen=True)
 class DeedWords:
     """Its name, what it does, what its button says and what is said of it afterwards, both with what it is
-    done to (``48 payments``), and what a person is asked for with it."""
+    done to (``48 payments``, ``3 cases``, ``2 requests``), and what a person is asked for with it."""
 
     name: str
     told: str
@@ -474,11 +474,14 @@ DEED: Mapping[Deed, DeedWords] = {
     Deed.APPROVE: DeedWords(
         "Approve",
         "What others asked for. Each is done at once, as it was asked.",
-        "Approve it for {}",
-        "Approved it for {}",
+        "Approve {}",
+        "Approved {}",
     ),
     Deed.ASSIGN: DeedWords(
-        "Give an owner and a due date", "What you leave empty stays as it is.", "Assign {}", "Assigned {}"
+        "Assign",
+        "An owner, a due date, or both. What you leave empty stays as it is.",
+        "Assign {}",
+        "Assigned {}",
     ),
     Deed.DECIDE: DeedWords(
         "Decide",

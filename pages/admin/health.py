@@ -229,7 +229,7 @@ def together(shown: Iterable[AlertView]) -> list[list[AlertView]]:
 
 def one_alert(same: list[AlertView]) -> None:
     alert = same[0]
-    of = "payments" if alert.kind is Kind.MISFIT else "times"
+    of = "cases" if alert.kind is Kind.MISFIT else "times"  # one alert of each, two of a payment that has two
     often = f"{len(same)} {of}. " if len(same) > 1 else ""
     oldest = min((one.since for one in same if one.since), default=None)
     since = f"Since {ui.moment(oldest)}. " if oldest else ""

@@ -57,6 +57,13 @@ def chosen(wanted: Filter) -> list[int]:
     return list(ids) if of == wanted else []
 
 
+def let_go(wanted: Filter) -> int:
+    """How many were ticked in this very list before its day moved on: their filter means other days now."""
+    of, ids = st.session_state.get("payments_chosen", (None, []))
+    moved = of is not None and of != wanted and of.on_day(dates.business_day(app.now())) == wanted
+    return len(ids) if moved else 0
+
+
 def choose(wanted: Filter, payment_id: int, what: str) -> None:
     """For callbacks: a box was ticked, or is not any more."""
     ids = [one for one in chosen(wanted) if one != payment_id]
@@ -250,6 +257,9 @@ def found(wanted: Filter) -> None:
     if boxes and (ids := chosen(wanted)):
         with bar.container():
             ui.on_chosen(here, ids)
+    elif boxes and (gone := let_go(wanted)):
+        with bar.container():
+            ui.let_go(gone)
     with place:
         if page.rows:
             marks = needle.marks(wanted.text)

@@ -62,7 +62,11 @@ export function listen(root, parent, { done, deaf, keys = {} }) {
     const button = event.target.closest("[data-deed]");
     if (item && button) done(item, button.dataset.deed);
   };
-  root.onchange = (event) => done(event.target.closest("li[data-id]"), event.target.checked ? "choose" : "leave");
+  root.onchange = (event) => {
+    const item = event.target.closest("li[data-id]");
+    done(item, event.target.checked ? "choose" : "leave");
+    item.querySelector("[data-row]").focus({ preventScroll: true }); // in a box keys are taken for typing
+  };
   return roving(parent, (event, row) => {
     if (deaf(event)) return;
     const item = row.closest("li[data-id]");
