@@ -225,7 +225,7 @@ def test_a_payment_shows_by_itself_until_the_session_ends(desk, context):
 @pytest.mark.browser
 def test_the_funnel_told_apart_keeps_itself_up_to_date(desk, context):
     page = opened(context, desk)
-    page.get_by_role("radio", name="By method").or_(page.get_by_role("button", name="By method")).click()
+    page.get_by_role("radio", name="Method").or_(page.get_by_role("button", name="Method")).click()
     table = page.locator("[data-live=reached_method] table.pd-funnels")
     expect(table).to_be_visible()
     with page.expect_response(lambda reply: "by=method" in reply.url and reply.status == 200):

@@ -57,32 +57,40 @@ def doors() -> None:
 
 def rows_view(asked: Asked) -> None:
     """The rows of one figure, with their count and sum, each with the way to its payment."""
-    st.button("My shift", icon=":material/arrow_back:", on_click=st.query_params.clear)
+    st.button("Back to My shift", icon=":material/arrow_back:", on_click=st.query_params.clear)
     with bootstrap.app().sessions.read() as session:
         found = till_rows.of(session, require(Action.TAKE_MONEY), asked)
-    title = _TITLES[asked.which] + (f", {asked.machine}" if asked.machine else "")
-    plain(title, "title")
+    plain(_TITLES[asked.which] + (f", {asked.machine}" if asked.machine else ""), "title")
     if not found.lines:
         empty_state("Nothing of this kind", "What a figure counts shows here.", "receipt")
         return
-    one, many = ("link", "links") if asked.which in _OF_LINKS else ("receipt", "receipts")
-    told = words.count(found.all.count, one, many)
+    links, sums = asked.which in _OF_LINKS, words.sums(found.all.sums)
+    told = words.count(found.all.count, *(("link", "links") if links else ("receipt", "receipts")))
+    if links:
+        heads, rows = ["Payment", "Made", "Payer", "Received"], map(_link, found.lines)
+    else:
+        heads, rows = ["Receipt", "Taken", "Payer", "Payment", "Note", "Amount"], map(_receipt, found.lines)
     blind = asked.which is Which.UNCOUNTED
-    plain(told if blind else f"{told} · {words.sums(found.all.sums)}", "faint")
-    heads = ["Receipt" if one == "receipt" else "What", "Made", "Payer", "Payment", "Note"]
-    total = ["Together", "", "", "", ""]
-    if not blind:
-        heads.append("Amount")
-        total.append(words.sums(found.all.sums))
-    rows = (_row(line, blind=blind) for line in found.lines)
-    charts.draw(charts.sheet(title, heads, rows, total if not blind else ()), live="till_rows")
+    total = () if blind else ["Together", *[""] * (len(heads) - 2), sums]
+    caption = f"{told}, to be counted first" if blind else f"{told} · {sums}"
+    charts.draw(charts.sheet(caption, heads, rows, total), live="till_rows")
     if any(not line.reference for line in found.lines):
         plain("A payment that belongs to another event by now is named there.", "faint")
 
 
-def _row(line: Line, *, blind: bool) -> list[charts.Cell | str]:
+def _payment(line: Line) -> charts.Cell:
     where = charts.address(charts.PAYMENTS, {"payment": line.reference}) if line.reference else ""
-    row: list[charts.Cell | str] = [
-        line.label, moment(line.at), line.payer or "–", (line.reference or "–", where), line.note or "–",
-    ]  # fmt: skip
-    return row if blind else [*row, str(line.amount)]
+    return line.reference or "–", where
+
+
+def _link(line: Line) -> list[charts.Cell | str]:
+    return [_payment(line), moment(line.at), line.payer or "–", _amount(line)]
+
+
+def _receipt(line: Line) -> list[charts.Cell | str]:
+    taken = [line.label, moment(line.at), line.payer or "–"]
+    return [*taken, _payment(line), line.note or "–", _amount(line)]
+
+
+def _amount(line: Line) -> str:
+    return str(line.amount) if line.amount is not None else "–"

@@ -8,6 +8,7 @@ import streamlit as st
 
 import bootstrap
 import ui
+import words
 from payments.access.people import Action
 from payments.live.split import By
 from ui import board, charts
@@ -68,9 +69,9 @@ def choose() -> None:
         st.session_state.live_by = st.session_state.live_split
 
     st.segmented_control(
-        "Told apart",
+        "Told apart by",
         [ALL, *By],
-        format_func=lambda by: "All" if by == ALL else f"By {by}",
+        format_func=lambda by: "All" if by == ALL else words.SPLIT[By(by)],
         default=chosen() or ALL,
         required=True,
         key="live_split",
