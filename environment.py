@@ -15,7 +15,7 @@ from payments.access.oidc import Registered
 from payments.access.passkeys import Party
 from payments.access.people import Role
 from payments.asking.links import Addresses
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.keeping import keyring
 from payments.keeping.keyring import KeyRing
 from payments.keeping.stores import Store, store_of
@@ -115,7 +115,9 @@ class _Reader:
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
         text = self.text(name, str(default))
         if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
-            self.faults.append(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}.")
+            self.faults.append(
+                f"{name} must be a whole number from {lowest} to {highest}, not {quoted(text)}."
+            )
             return default
         return int(text)
 
@@ -129,7 +131,7 @@ class _Reader:
     def switch(self, name: str) -> bool:
         text = self.text(name, "no").lower()
         if text not in ("yes", "no"):
-            self.faults.append(f"{name} must be yes or no, not {text!r}.")
+            self.faults.append(f"{name} must be yes or no, not {quoted(text)}.")
         return text == "yes"
 
     def folder(self, name: str) -> Path | None:
@@ -142,10 +144,10 @@ class _Reader:
         if not text:
             self.faults.append(f"{name} is missing.")
         elif parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            self.faults.append(f"{name} must be a full web address, not {text!r}.")
+            self.faults.append(f"{name} must be a full web address, not {quoted(text)}.")
         elif https and parts.scheme != "https":
             self.faults.append(
-                f"{name} must start with https:// in live mode: {text!r} can be read on its way."
+                f"{name} must start with https:// in live mode: {quoted(text)} can be read on its way."
             )
         return text
 
@@ -273,7 +275,7 @@ def _report_domains(reader: _Reader, default: str) -> tuple[str, ...]:
     domains = tuple(reader.text("REPORT_DOMAINS", default).lower().replace(",", " ").split())
     for one in domains:
         if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", one):
-            reader.faults.append(f"REPORT_DOMAINS takes domains such as example.org, not {one!r}.")
+            reader.faults.append(f"REPORT_DOMAINS takes domains such as example.org, not {quoted(one)}.")
     return domains
 
 
@@ -285,7 +287,7 @@ def _sign_in_by(reader: _Reader) -> Registered | None:
     parts = taken_apart(issuer)
     here = parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
     if parts is None or not parts.hostname or parts.username or not (parts.scheme == "https" or here):
-        reader.faults.append(f"OIDC_ISSUER must be an https:// address, not {issuer!r}.")
+        reader.faults.append(f"OIDC_ISSUER must be an https:// address, not {quoted(issuer)}.")
     if not client_id:
         reader.faults.append("OIDC_CLIENT_ID is missing; the provider of sign-ins gives one to this desk.")
     name = reader.text("OIDC_NAME", parts.hostname if parts and parts.hostname else "")
@@ -298,7 +300,9 @@ def _sign_in_claims(reader: _Reader) -> Claims:
         value, _, role = one.rpartition("=")
         if not value or role not in tuple(Role):
             said = ", ".join(Role)
-            reader.faults.append(f"OIDC_ROLES takes value=role, a role being one of {said}; not {one!r}.")
+            reader.faults.append(
+                f"OIDC_ROLES takes value=role, a role being one of {said}; not {quoted(one)}."
+            )
         else:
             roles.setdefault(value, Role(role))
     return Claims(roles, reader.text("OIDC_ROLES_CLAIM", "roles"), reader.text("OIDC_EVENTS_CLAIM"))
@@ -318,7 +322,7 @@ def _quiet_hours(reader: _Reader) -> QuietHours:
     try:
         start, end = (time.fromisoformat(part) for part in text.split("-"))
     except ValueError:
-        reader.faults.append(f"ALERT_QUIET_HOURS must be two times such as 22:00-06:00, not {text!r}.")
+        reader.faults.append(f"ALERT_QUIET_HOURS must be two times such as 22:00-06:00, not {quoted(text)}.")
         return ALWAYS_LOUD
     return QuietHours(start, end)
 

@@ -18,7 +18,7 @@ from payments import references
 from payments.access.people import Person
 from payments.bank import accounts, imports
 from payments.books import audit
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, quoted
 from payments.matching import Target
 from payments.reconciling import exceptions, proposing, reconciliation
 from payments.reconciling.parts import Decided, Part
@@ -191,7 +191,7 @@ def _parts(
 def payment_of(session: Session, text: str) -> Payment:
     found = session.scalar(select(Payment).where(Payment.reference.in_(references.readings(text))))
     if found is None:
-        raise NotFound(f"There is no payment {text!r}.")
+        raise NotFound(f"There is no payment {quoted(text)}.")
     return found
 
 

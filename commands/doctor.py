@@ -28,7 +28,7 @@ from bootstrap import App
 from commands import AsJson, answer, console
 from db import migrate as migrations
 from db.session import DatabaseUnfit
-from payments.errors import PaymentsError
+from payments.errors import PaymentsError, quoted
 from payments.keeping import backups, resealing
 from payments.watching.watch import (
     BACKUP_BAD,
@@ -195,12 +195,14 @@ def _old_keys(app: App) -> Iterator[Line]:
         told = list(resealing.told(session, settings.keys, settings.backup_folder))
     for name, needs in told:
         if not needs:
-            said = f"Nothing is sealed with {name!r} any more."
+            said = f"Nothing is sealed with {quoted(name)} any more."
             yield Line("keys", Colour.AMBER, said, "Take it out of ENCRYPTION_KEYS.")
         elif needs.endswith("backups") and "," not in needs:
-            yield Line("keys", Colour.GREEN, f"{name!r} is only needed for {needs}: keep it until they went.")
+            yield Line(
+                "keys", Colour.GREEN, f"{quoted(name)} is only needed for {needs}: keep it until they went."
+            )
         else:
-            yield Line("keys", Colour.AMBER, f"{name!r} still seals {needs}.", "manage.py reseal")
+            yield Line("keys", Colour.AMBER, f"{quoted(name)} still seals {needs}.", "manage.py reseal")
 
 
 def _disk(app: App) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from bootstrap import App
 from commands import AsEmail, AsJson, answer, aside, asking, console, open_desk, utc
 from commands.payments import wanted_by
 from payments.access.people import Person
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.exports import layout as layouts
 from payments.exports import presets, records, verify
 from payments.exports.delivery import Delivery
@@ -90,7 +90,7 @@ def _format(word: str) -> Format:
     try:
         return Format(word)
     except ValueError as error:
-        raise InvalidInput(f"Payments are exported as csv or xlsx, not {word!r}.") from error
+        raise InvalidInput(f"Payments are exported as csv or xlsx, not {quoted(word)}.") from error
 
 
 def _write(app: App, person: Person, reference: str, output: Path) -> Contents:

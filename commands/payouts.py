@@ -11,7 +11,7 @@ from commands import AsEmail, AsJson, answer, asking, console, open_desk
 from commands.bank import acting_as
 from commands.statements import bytes_of
 from db.money import Money
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, quoted
 from payments.lump_sums import explaining, payout_list, settlements, tying
 from payments.lump_sums.explaining import Unexplained
 from payments.lump_sums.payout_list import LineView, PayoutDetail, PayoutRow
@@ -179,7 +179,7 @@ def _chosen(asked: list[Unexplained], take: str) -> tuple[Unexplained, int]:
     found = next((one for one in asked if one.key == key), None)
     if found is None or not nth.isdecimal() or not 1 <= int(nth) <= len(found.found):
         there = ", ".join(f"{one.key}=1…{len(one.found)}" for one in asked if one.found) or "nothing"
-        raise NotFound(f"{take!r} is no explanation that was found. There is: {there}.")
+        raise NotFound(f"{quoted(take)} is no explanation that was found. There is: {there}.")
     return found, int(nth) - 1
 
 

@@ -9,7 +9,7 @@ import typer
 from commands import AsJson, answer, aside, command_line, console, open_desk
 from payments import dates
 from payments.books import audit
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.keeping import resealing
 from payments.personal_data import breach, retention
 from payments.personal_data.breach import Window
@@ -60,7 +60,7 @@ def reseal(as_json: AsJson = False) -> None:
             console.print(f"Not done: {why}", markup=False)
         for name, needs in needed.items():
             said = f"is still needed for {needs}" if needs else "can be taken out of ENCRYPTION_KEYS"
-            console.print(f"The key {name!r} {said}.", markup=False)
+            console.print(f"The key {quoted(name)} {said}.", markup=False)
 
     answer(told, as_json, show)
     if report.failed:
@@ -89,4 +89,4 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=dates.SAST)
     except ValueError as error:
-        raise InvalidInput(f"{text!r} is no moment. Write it like 2026-11-23T08:00.") from error
+        raise InvalidInput(f"{quoted(text)} is no moment. Write it like 2026-11-23T08:00.") from error

@@ -12,7 +12,7 @@ import words
 from commands import AsEmail, AsJson, acting, answer, aside, command_line, console, open_desk
 from commands.statements import bytes_of
 from payments.books import audit
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.registering import registration_files
 from payments.registering.registration_changes import Becomes
 from payments.registering.registration_files import COLUMNS, FileView, Preview, Result
@@ -75,7 +75,7 @@ def _meant(said: Sequence[str]) -> dict[Column, str]:
         meaning, _, heading = one.partition("=")
         if meaning.strip() not in COLUMNS or not heading.strip():
             raise InvalidInput(
-                f"{one!r} says no meaning of a column. Write one of {', '.join(COLUMNS)}=HEADING."
+                f"{quoted(one)} says no meaning of a column. Write one of {', '.join(COLUMNS)}=HEADING."
             )
         found[Column(meaning.strip())] = heading.strip()
     return found

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from commands import AsEmail, AsJson, answer, asking, console, open_desk
-from payments.errors import NotFound
+from payments.errors import NotFound, quoted
 from payments.matching.rule_json import condition_to_json
 from payments.reconciling import rule_book
 from payments.reconciling.rule_book import RuleView, Tried
@@ -37,7 +37,7 @@ def back_test(
         views = rule_book.rules(session, person)
         view = next((one for one in views if one.rule.name.casefold() == name.casefold()), None)
         if view is None:
-            raise NotFound(f"No rule is called {name!r}. `manage.py rules list` shows which there are.")
+            raise NotFound(f"No rule is called {quoted(name)}. `manage.py rules list` shows which there are.")
         tried = rule_book.try_out(session, person, rule_book.copy_of(view), now=desk.now())
     out = {
         "rule": view.rule.name, "lines": tried.lines, "fits": tried.fits, "agreed": tried.test.agreed,

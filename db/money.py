@@ -47,10 +47,10 @@ class Money:
         plain = text.strip().replace(NBSP, " ").replace("\u202f", " ")
         match = _AMOUNT.fullmatch(plain)
         if not match or (match["point"] == "," and "," in match["whole"]):
-            raise ValueError(f"{text!r} is not an amount; write it like 150 or 1 500.00")
+            raise ValueError(f"“{text}” is not an amount; write it like 150 or 1 500.00")
         whole = match["whole"].replace(" ", "").replace(",", "")
         if len(whole) > 12:
-            raise ValueError(f"{text!r} is too large")
+            raise ValueError(f"“{text}” is too large")
         return cls(int(whole) * 100 + int(match["cents"] or 0), currency)
 
     def __add__(self, other: "Money") -> "Money":

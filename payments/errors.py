@@ -29,6 +29,12 @@ def briefly(words: str) -> str:
     return words if len(words) <= LONGEST_TOLD else f"{words[:LONGEST_TOLD]}…"
 
 
+def quoted(words: object) -> str:
+    """The same within quotation marks; signs that nobody sees are spelled out."""
+    told = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(words))
+    return f"“{''.join(told)}”"
+
+
 class PaymentsError(Exception):
     """Something a person can act on."""
 

@@ -10,7 +10,7 @@ from db.models import Category, Event, Payment
 from db.money import LARGEST_MINOR, Money
 from payments import holding, lifecycle, references
 from payments.access.people import Action, Person, check
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound, quoted
 from payments.finding import search_text
 from payments.lifecycle import Kind, Source, Status
 from payments.live import tallies
@@ -60,7 +60,7 @@ def draft_reference(session: Session, person: Person, event_code: str, *, demo: 
 def checked(draft: Draft) -> Draft:
     """The draft with its texts cleaned; raises InvalidInput naming the field to change."""
     if not references.is_reference(draft.reference):
-        raise InvalidInput(f"{draft.reference!r} is not a reference of this desk.")
+        raise InvalidInput(f"{quoted(draft.reference)} is not a reference of this desk.")
     if not 1 <= draft.amount.minor <= LARGEST_MINOR:
         raise InvalidInput(f"The amount must be between R0.01 and {Money(LARGEST_MINOR)}.")
     return Draft(

@@ -45,7 +45,7 @@ def test_a_new_key_encrypts_and_the_one_before_still_opens():
     before = OLD.seal(b"kept", "here")
     assert BOTH.open(before, "here") == b"kept"
     assert keyring.key_name(BOTH.seal(b"new", "here")) == "2027"
-    with pytest.raises(CannotOpen, match="'2026' is not among ENCRYPTION_KEYS"):
+    with pytest.raises(CannotOpen, match="“2026” is not among ENCRYPTION_KEYS"):
         NEW.open(before, "here")
 
 

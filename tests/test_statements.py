@@ -149,7 +149,7 @@ def test_an_unreadable_amount_is_quarantined_and_never_zero():
     )
     assert [line.amount.minor for line in statement.lines] == [-50000, 123456700, -50000]
     assert [(row.row, row.reason) for row in statement.quarantined] == [
-        (2, "The amount 'x1' cannot be read.")
+        (2, "The amount “x1” cannot be read.")
     ]
     assert statement.quarantined[0].date == date(2026, 3, 2)
     assert not statement.balanced
@@ -330,7 +330,7 @@ def test_any_table_reads_with_a_mapping_that_survives_json():
 
 
 def test_a_mapping_refuses_a_file_whose_heading_is_another():
-    with pytest.raises(StatementFormatError, match="heading row that the mapping 'mine'"):
+    with pytest.raises(StatementFormatError, match="heading row that the mapping “mine”"):
         read(UNKNOWN.replace("In;Out", "Out;In"), mapping=made())
 
 

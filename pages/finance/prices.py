@@ -11,7 +11,7 @@ import ui
 from db.money import Money
 from payments import dates
 from payments.access.people import Action
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.selling import events, on_sale, price_book
 from payments.selling.events import EventView, State
 from payments.selling.exchange import FOREIGN
@@ -237,7 +237,7 @@ def off(said: str, currency: str) -> tuple[int, Money | None]:
     try:
         return Money.parse(said.removesuffix("%").strip(), currency).minor, None  # two decimals, exactly
     except ValueError as error:
-        raise InvalidInput(f"{said!r} is no percentage. Write it like 10 % or 12.5 %.") from error
+        raise InvalidInput(f"{quoted(said)} is no percentage. Write it like 10 % or 12.5 %.") from error
 
 
 def off_text(code: Code) -> str:

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
-from payments.errors import Conflict, InvalidInput, NotAllowed
+from payments.errors import Conflict, InvalidInput, NotAllowed, quoted
 
 #: Signatures by a key that only the provider has. HMAC is none: whoever knows our secret could sign.
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -173,7 +173,9 @@ class Provider:
         issuer = self.registered.issuer
         said = self._asked(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if said.get("issuer") != issuer:
-            raise self._odd(f"it calls itself {said.get('issuer')!r}, and OIDC_ISSUER is {issuer!r}")
+            raise self._odd(
+                f"it calls itself {quoted(said.get('issuer'))}, and OIDC_ISSUER is {quoted(issuer)}"
+            )
         for one in _NEEDED:
             if not isinstance(said.get(one), str) or (
                 issuer.startswith("https:") > said[one].startswith("https:")

@@ -16,7 +16,7 @@ from db.models import (
     PersonSession,
 )
 from db.upsert import insert_into
-from payments.errors import Conflict, NotAllowed, NotFound, ProveAgain
+from payments.errors import Conflict, NotAllowed, NotFound, ProveAgain, quoted
 
 
 class Role(StrEnum):
@@ -219,7 +219,7 @@ def system_person(session: Session, email: str) -> Person:
     row = session.scalar(select(PersonRow).where(PersonRow.email == email.strip().lower()))
     if row is None or row.disabled_at is not None:
         raise NotFound(
-            f"Nobody at this desk has the address {email!r}. `manage.py person list` shows who does."
+            f"Nobody at this desk has the address {quoted(email)}. `manage.py person list` shows who does."
         )
     return person_of(row)
 

@@ -15,7 +15,7 @@ from payments.access import people
 from payments.access.people import Action, Person, check, proven
 from payments.bank import accounts
 from payments.books import audit
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, quoted
 from payments.lifecycle import CLOSED, SETTLED, Kind, Source, Status
 from payments.obligations import Draft
 from payments.payers import places
@@ -278,7 +278,9 @@ def _as_kept(session: Session, wanted: Account, currency: str) -> Account:
     for name in ("bank", "holder", "branch_code"):
         kept, said = getattr(known, name), getattr(wanted, name)
         if kept and fold(kept) != fold(said):
-            raise Conflict(f"The account {known.number} is kept here with {kept!r}, not {said!r}.")
+            raise Conflict(
+                f"The account {known.number} is kept here with {quoted(kept)}, not {quoted(said)}."
+            )
     return Account(
         known.bank or wanted.bank, known.holder or wanted.holder, known.number,
         known.branch_code or wanted.branch_code, wanted.kind,

@@ -12,7 +12,7 @@ from db.money import CURRENCIES
 from payments.access.people import Action, Person, check
 from payments.bank.overlaps import OPEN
 from payments.books import audit
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound, quoted
 from payments.privacy import clean_line
 from payments.statements import Mapping
 
@@ -59,7 +59,7 @@ def create(
     """A new account. Raises InvalidInput, Conflict (the name or the number is taken), NotAllowed."""
     check(person, Action.RECONCILE)
     if currency not in CURRENCIES:
-        raise InvalidInput(f"{currency!r} is not a currency this desk can hold.")
+        raise InvalidInput(f"{quoted(currency)} is not a currency this desk can hold.")
     row = BankAccount(
         name=_text(name, "The name", 80),
         bank=_text(bank, "The bank", 60),
@@ -215,7 +215,7 @@ def by_name(session: Session, person: Person, name: str) -> AccountView:
         if name.strip() == str(account.id):
             return account
     there = ", ".join(f"{account.name} ({account.id})" for account in known) or "none yet"
-    raise NotFound(f"No account is called {name!r}. There are: {there}.")
+    raise NotFound(f"No account is called {quoted(name)}. There are: {there}.")
 
 
 def digits(text: str) -> str:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from db.models import AuditEntry, Meta
 from db.session import Sessions
 from db.upsert import insert_once
-from payments.errors import Conflict
+from payments.errors import Conflict, quoted
 from payments.keeping.keyring import KeyRing
 
 #: Under this name ``Sessions.carried`` has the desk's Chain.
@@ -211,7 +211,7 @@ class _Walk:
         if row.id != self.last + 1:
             return f"follows {self.last}: those between are gone."
         if row.mac_key != self._ring.current and row.mac_key not in self._ring.keys:
-            return f"was written with the key {row.mac_key!r}, which is none of this desk's."
+            return f"was written with the key {quoted(row.mac_key)}, which is none of this desk's."
         before = self.before or self._bound.hexdigest()
         if not hmac.compare_digest(row.mac, _mac(_key(self._ring, row.mac_key), before, said)):
             return "is not as it was written, or the one before it is not."
@@ -250,8 +250,8 @@ def _check_same(prints: Mapping[str, str], known: Mapping[str, str]) -> None:
     for name, one in prints.items():
         if known.get(name, one) != one:
             raise Conflict(
-                f"The audit of this desk is chained with another key named {name!r}. Set AUDIT_KEYS to what "
-                f"the desk's first machine has, there or in DATA_DIR/audit.keys."
+                f"The audit of this desk is chained with another key named {quoted(name)}. Set AUDIT_KEYS to "
+                f"what the desk's first machine has, there or in DATA_DIR/audit.keys."
             )
     if prints and known.keys() - prints.keys():
         missing = ", ".join(sorted(known.keys() - prints.keys()))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from payments.dates import SAST, Span
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.finding import found
 
 
@@ -159,7 +159,7 @@ class Layout:
         if len(set(self.columns)) != len(self.columns):
             raise InvalidInput("A column is named twice. Name each once.")
         if unknown := [name for name in self.columns if name not in COLUMNS]:
-            raise InvalidInput(f"There is no column {unknown[0]!r}. There are: {', '.join(COLUMNS)}.")
+            raise InvalidInput(f"There is no column {quoted(unknown[0])}. There are: {', '.join(COLUMNS)}.")
         found.check_sort(self.sort)
 
 

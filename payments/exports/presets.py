@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.models import ExportPreset, PersonRow
 from payments.access.people import Action, Person, check
 from payments.books import audit
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound, quoted
 from payments.exports.layout import CONFERENCE, REGISTRATIONS, Layout, from_plain, to_plain
 from payments.finding.found import NEWEST
 from payments.privacy import clean_line
@@ -56,7 +56,9 @@ def named(session: Session, person: Person, name: str) -> Preset:
     for preset in (*list_presets(session, person), *PROFILES):
         if preset.name == name:
             return preset
-    raise NotFound(f"There is no preset {name!r} for {person.name}. A preset is kept in the export dialog.")
+    raise NotFound(
+        f"There is no preset {quoted(name)} for {person.name}. A preset is kept in the export dialog."
+    )
 
 
 def save(session: Session, person: Person, name: str, layout: Layout, *, shared: bool, now: datetime) -> None:
@@ -80,5 +82,5 @@ def forget(session: Session, person: Person, name: str, *, now: datetime) -> Non
     check(person, Action.EXPORT)
     gone = delete(ExportPreset).where(ExportPreset.person_id == person.id, ExportPreset.name == name)
     if not session.execute(gone).rowcount:  # type: ignore[attr-defined]
-        raise NotFound(f"You have no preset {name!r}.")
+        raise NotFound(f"You have no preset {quoted(name)}.")
     audit.record(session, person, "forget_export_preset", name, now=now)

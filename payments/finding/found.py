@@ -25,7 +25,7 @@ from db.many import some_at_once
 from db.models import Category, Event, Link, Payment, Standing
 from db.money import CURRENCIES
 from payments.access.people import Person
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.finding import by_index, conditions, needle
 from payments.finding.by_index import Where
 from payments.finding.conditions import Filter, words_part
@@ -345,7 +345,7 @@ def joined(query: Select[Any], *, links: bool, names: bool) -> Select[Any]:
 def check_sort(sort: str) -> None:
     """Raises InvalidInput for an order there is not."""
     if sort not in (NEWEST, OLDEST) and sort.removeprefix("-") not in SORTS:
-        raise InvalidInput(f"Payments are not sorted by {sort!r}. There are {', '.join(SORTS)}.")
+        raise InvalidInput(f"Payments are not sorted by {quoted(sort)}. There are {', '.join(SORTS)}.")
 
 
 def of_links(sort: str) -> bool:

@@ -19,6 +19,7 @@ from payments.errors import (
     InvalidInput,
     NotFromGateway,
     OutcomeUnknown,
+    quoted,
 )
 from payments.gateways import Answer, GatewayEvent, IssuedLink, LinkRequest, LinkStatus, strict_json
 from payments.gateways.transport import Limits, Reply, Transport
@@ -123,7 +124,7 @@ class IKhokha:
 
     def status(self, gateway_reference: str) -> LinkStatus:
         if not _LINK_ID.fullmatch(gateway_reference):
-            raise InvalidInput(f"{gateway_reference!r} is not a gateway reference.")
+            raise InvalidInput(f"{quoted(gateway_reference)} is not a gateway reference.")
         reply = self._get(f"getStatus/{gateway_reference}")
         return _link_status(_answer(reply), reply.body.decode())
 
@@ -199,14 +200,16 @@ class IKhokha:
         if not _LINK_ID.fullmatch(reference) or len(reference) > self._config.reference_limit:
             raise InvalidInput(
                 f"The gateway takes references of up to {self._config.reference_limit} letters, "
-                f"digits, - and _, not {reference!r}."
+                f"digits, - and _, not {quoted(reference)}."
             )
         return reference
 
     def _address(self, url: str) -> str:
         """An address we hand to the gateway: a public https one, or in demo mode one of this machine."""
         if self._trusted(url) is None:
-            raise InvalidInput(f"The gateway needs a full https:// address, not {url!r}. See the settings.")
+            raise InvalidInput(
+                f"The gateway needs a full https:// address, not {quoted(url)}. See the settings."
+            )
         return url
 
     def _trusted(self, url: str) -> SplitResult | None:
@@ -239,7 +242,7 @@ class IKhokha:
         parts = self._trusted(url)
         if parts is None or parts.netloc.lower() not in self._config.link_hosts:
             raise OutcomeUnknown(
-                f"The gateway's link points to {url[:100]!r}, which is not a host of IKHOKHA_LINK_HOSTS. "
+                f"The gateway's link points to {quoted(url[:100])}, which is no host of IKHOKHA_LINK_HOSTS. "
                 f"It is not shown to anybody; check that setting."
             )
         return IssuedLink(gateway_reference=str(link_id), url=url)
@@ -257,7 +260,7 @@ def _base(url: str) -> SplitResult:
         if (local or public) and _PATH.fullmatch(parts.path.rstrip("/")):
             return parts
     raise InvalidInput(
-        f"IKHOKHA_BASE_URL must be like https://api.ikhokha.com/public-api/v1/api, not {url!r}."
+        f"IKHOKHA_BASE_URL must be like https://api.ikhokha.com/public-api/v1/api, not {quoted(url)}."
     )
 
 

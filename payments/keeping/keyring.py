@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from payments.errors import CannotOpen, InvalidInput
+from payments.errors import CannotOpen, InvalidInput, quoted
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
@@ -48,7 +48,7 @@ class KeyRing:
         name = key_name(sealed)
         key = self.keys.get(name)
         if key is None:
-            raise CannotOpen(f"The key {name!r} is not among ENCRYPTION_KEYS. An admin puts it back.")
+            raise CannotOpen(f"The key {quoted(name)} is not among ENCRYPTION_KEYS. An admin puts it back.")
         start = 2 + len(name)
         head, nonce, rest = (
             sealed[:start],

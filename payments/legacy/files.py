@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.privacy import mask_card_numbers
 
 #: Every field ever seen on a record. Who holds none of them is no record.
@@ -141,7 +141,7 @@ class _Walk:
 
     def expect(self, char: str) -> None:
         if not self.next_is(char):
-            raise self.broken(f"{char!r} is missing")
+            raise self.broken(f"{quoted(char)} is missing")
 
 
 def _of_json(name: str, text: str) -> Iterator[Entry]:
@@ -223,7 +223,7 @@ def _headings(name: str, cells: list[str]) -> list[str]:
             " total_amount."
         )
     if twice := [each for each, times in Counter(headings).items() if times > 1 and each]:
-        raise InvalidInput(f"{name}: the heading {twice[0]!r} is there twice. Give each its own name.")
+        raise InvalidInput(f"{name}: the heading {quoted(twice[0])} is there twice. Give each its own name.")
     return headings
 
 

@@ -22,7 +22,7 @@ from db.session import Sessions
 from payments.access.people import SYSTEM, Action, Person, check
 from payments.books import audit
 from payments.dates import business_day
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, quoted
 from payments.finding.conditions import NO_EVENT
 from payments.legacy.files import Entry, entries
 from payments.legacy.reading import Fault, Issue, OldRecord, Way, read
@@ -138,7 +138,7 @@ def _plan(
     check(person, Action.RECONCILE)
     if currency not in CURRENCIES:
         raise InvalidInput(
-            f"Say what the amounts are in: {', '.join(CURRENCIES)}. {currency!r} is none of them."
+            f"Say what the amounts are in: {', '.join(CURRENCIES)}. {quoted(currency)} is none of them."
         )
     sha256 = hashlib.sha256(data).hexdigest()
     _refuse_other_currency(session, sha256, currency)

@@ -15,7 +15,7 @@ from typing import Any
 
 from db.money import CURRENCIES, LARGEST_MINOR, NBSP, Money
 from payments.dates import SAST
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.lifecycle import Method, Status
 from payments.payers import contacts
 from payments.privacy import PLAIN, clean, mask_card_numbers
@@ -264,11 +264,11 @@ class _Reader:
         if payment and other and payment.lower() != other.lower():
             self.say(
                 Fault.STATUS_TWICE,
-                f"payment_status says {payment!r} and status says {other!r}; the first is taken.",
+                f"payment_status says {quoted(payment)} and status says {quoted(other)}; the first is taken.",
             )
         word = payment or other
         if word.lower() not in STATUSES:
-            self.say(Fault.STATUS_UNKNOWN, f"{word!r} is no status we know. It stands as waiting.")
+            self.say(Fault.STATUS_UNKNOWN, f"{quoted(word)} is no status we know. It stands as waiting.")
             return word, Status.OPEN
         return word, STATUSES[word.lower()]
 
@@ -366,7 +366,7 @@ class _Reader:
         try:
             found = _moment(written)
         except (ValueError, OverflowError, OSError):
-            self.say(Fault.DATE_UNREADABLE, f"{field} is {written!r}, which is no date we can read.")
+            self.say(Fault.DATE_UNREADABLE, f"{field} is {quoted(written)}, which is no date we can read.")
             return None
         return found
 
@@ -432,4 +432,4 @@ def _line_of(text: str) -> str:
 
 def _short(value: Any) -> str:
     told = mask_card_numbers(str(value))
-    return repr(told if len(told) <= 40 else f"{told[:39]}…")
+    return quoted(told if len(told) <= 40 else f"{told[:39]}…")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from db.money import Money
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 
 WHOLE_BP = 10_000
 ROUNDING_MINOR = 2
@@ -86,7 +86,7 @@ class Tariff:
     def fee(self, gross: Money, method: str, day: date) -> Fee:
         rates = self.on(day)
         if method not in rates.rate_bp:
-            raise InvalidInput(f"The tariff has no rate for {method!r} on {day}.")
+            raise InvalidInput(f"The tariff has no rate for {quoted(method)} on {day}.")
         fee_minor = max(share(gross.minor, rates.rate_bp[method]), rates.least_fee_minor)
         return Fee(fee_minor, share(fee_minor, rates.vat_bp))
 

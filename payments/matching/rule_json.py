@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from db.money import CURRENCIES, Money
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.matching.evidence import Line
 from payments.matching.rules import (
     Account,
@@ -69,7 +69,7 @@ def _field(text: str) -> Field:
     try:
         return Field(text)
     except ValueError:
-        raise InvalidInput(f"{text!r} is no field of a line.") from None
+        raise InvalidInput(f"{quoted(text)} is no field of a line.") from None
 
 
 def example_to_json(line: Line) -> dict[str, Any]:

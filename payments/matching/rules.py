@@ -12,7 +12,7 @@ from functools import cache
 import regex
 
 from db.money import Money
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.matching.evidence import Line
 
 #: One expression on one text. Bank texts are short: an honest expression takes microseconds.
@@ -61,7 +61,8 @@ class Matches:
             return bool(_compiled(self.pattern).search(_value(line, self.field), timeout=TIME_LIMIT_S))
         except TimeoutError as error:
             raise InvalidInput(
-                f"The expression {self.pattern!r} takes too long. Write it without repeats inside repeats."
+                f"The expression {quoted(self.pattern)} takes too long. Write it without repeats inside "
+                f"repeats."
             ) from error
 
 
@@ -72,7 +73,7 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
     try:
         return regex.compile(pattern, regex.IGNORECASE)
     except regex.error as error:
-        raise InvalidInput(f"{pattern!r} is not a regular expression: {error}.") from error
+        raise InvalidInput(f"{quoted(pattern)} is not a regular expression: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)

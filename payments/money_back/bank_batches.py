@@ -14,7 +14,7 @@ from enum import StrEnum
 from lxml import etree
 
 from db.money import Money
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.exports.csv_file import line
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
@@ -176,7 +176,7 @@ class Layout:
         for said in filter(None, (row.strip() for row in text.splitlines())):
             heading, _, field = said.rpartition("=")
             if field.strip().lower() not in set(Field):
-                raise InvalidInput(f"{said!r}: a column holds one of {', '.join(Field)}.")
+                raise InvalidInput(f"{quoted(said)}: a column holds one of {', '.join(Field)}.")
             columns.append((heading.strip(), Field(field.strip().lower())))
         layout = cls(tuple(columns), separator, with_headings)
         layout.check()

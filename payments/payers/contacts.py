@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.privacy import clean, clean_line
 
 #: A South African number as it is kept: nothing is to be made of it, and taking numbers apart takes long.
@@ -59,7 +59,7 @@ def email_address(text: str) -> str:
     local, at, domain = plain.rpartition("@")
     good = local and at and "." in domain.strip(".") and not any(char.isspace() for char in plain)
     if plain and not (good and plain.count("@") == 1):
-        raise InvalidInput(f"{plain!r} is not an e-mail address. Write it like thandi@example.org.")
+        raise InvalidInput(f"{quoted(plain)} is not an e-mail address. Write it like thandi@example.org.")
     return plain
 
 
@@ -71,7 +71,7 @@ def phone_number(text: str) -> str:
     try:
         number = phonenumbers.parse(plain, "ZA")
     except phonenumbers.NumberParseException as error:
-        raise InvalidInput(f"{plain!r} is not a phone number. Write it like 082 123 4567.") from error
+        raise InvalidInput(f"{quoted(plain)} is not a phone number. Write it like 082 123 4567.") from error
     if not phonenumbers.is_possible_number(number):
-        raise InvalidInput(f"{plain!r} has too few or too many digits for a phone number.")
+        raise InvalidInput(f"{quoted(plain)} has too few or too many digits for a phone number.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

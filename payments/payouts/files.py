@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Self
 
-from payments.errors import InvalidInput, StatementFormatError, UnknownLayout
+from payments.errors import InvalidInput, StatementFormatError, UnknownLayout, quoted
 from payments.statements import amounts, days, kinds, workbook
 from payments.statements.draft import evidence, masked
 from payments.statements.layouts import fold, fold_row
@@ -116,7 +116,7 @@ class PayoutMapping:
             (not 0 <= self.vat_bp < 10_000, "VAT is from 0 to under 100 %"),
         )
         if wrong := [sentence for fault, sentence in checks if fault]:
-            raise InvalidInput(f"The mapping {self.name!r} cannot be used: {wrong[0]}.")
+            raise InvalidInput(f"The mapping {quoted(self.name)} cannot be used: {wrong[0]}.")
 
     def to_json(self) -> dict[str, Any]:
         return {key: list(one) if isinstance(one, tuple) else one for key, one in asdict(self).items()}
@@ -179,7 +179,7 @@ def read(
     for table in found:
         if (start := _start(table, mapping)) is not None:
             return _Reader(table, mapping, start, date_order or mapping.date_order).read()
-    reason = f"It does not have the heading row that the mapping {mapping.name!r} was made for."
+    reason = f"It does not have the heading row that the mapping {quoted(mapping.name)} was made for."
     raise StatementFormatError(file, 1, reason)
 
 
@@ -358,7 +358,7 @@ class _Reader:
         try:
             amount = amounts.read(text)
         except ValueError:
-            raise Fault(f"The {what} {masked(text)!r} cannot be read.") from None
+            raise Fault(f"The {what} {quoted(masked(text))} cannot be read.") from None
         if amount.currency not in (None, "ZAR"):
             raise StatementFormatError(
                 self._table.file, None, f"It is in {amount.currency}; the gateway pays out in rand."
@@ -370,7 +370,7 @@ class _Reader:
         try:
             return days.read(text, order)
         except ValueError:
-            raise Fault(f"The date {masked(text)!r} cannot be read.") from None
+            raise Fault(f"The date {quoted(masked(text))} cannot be read.") from None
 
 
 def _cell(cells: Sequence[str], place: int | None) -> str:

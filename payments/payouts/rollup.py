@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.payouts.files import Fault, FileKind, FileLine, GatewayFile, LineKind, Named, apart, rand
 from payments.statements import amounts, days
 from payments.statements.draft import masked
@@ -112,4 +112,4 @@ def _minor(told: Mapping[str, str], key: str) -> int | None:
     try:
         return amounts.read(told[key]).minor
     except ValueError:
-        raise Fault(f"The amount {masked(told[key])!r} cannot be read.") from None
+        raise Fault(f"The amount {quoted(masked(told[key]))} cannot be read.") from None

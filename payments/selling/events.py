@@ -14,7 +14,7 @@ from db.money import CURRENCIES, LARGEST_MINOR, Money
 from payments.access.people import Action, Person, check
 from payments.books import audit
 from payments.dates import business_day
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound, quoted
 from payments.live.tallies import bump
 from payments.privacy import clean, clean_line
 from payments.references import DEFAULT_PREFIX, is_prefix
@@ -113,7 +113,7 @@ def event_row(session: Session, person: Person, code: str) -> Event:
     """The event's own row, for other rooms. Raises NotFound as ``get_event`` does."""
     event = _by_code(session, code)
     if event is None or not person.may(Action.SEE, event.id):
-        raise NotFound(f"There is no event {code!r} here. Choose one from the list.")
+        raise NotFound(f"There is no event {quoted(code)} here. Choose one from the list.")
     return event
 
 
@@ -166,9 +166,9 @@ def _checked(draft: EventDraft) -> EventDraft:
     if draft.ends_on < draft.starts_on:
         raise InvalidInput("The event ends before it starts. Change one of the two days.")
     if draft.state not in tuple(State):
-        raise InvalidInput(f"An event is {', '.join(State)}; {draft.state!r} is none of them.")
+        raise InvalidInput(f"An event is {', '.join(State)}; {quoted(draft.state)} is none of them.")
     if draft.currency not in CURRENCIES:
-        raise InvalidInput(f"The currency is one of {', '.join(CURRENCIES)}, not {draft.currency!r}.")
+        raise InvalidInput(f"The currency is one of {', '.join(CURRENCIES)}, not {quoted(draft.currency)}.")
     prefix = draft.reference_prefix.strip().upper()
     if not is_prefix(prefix):
         raise InvalidInput(
@@ -194,14 +194,14 @@ def _checked_prices(draft: EventDraft) -> tuple[Price, ...]:
     names = [line.name.casefold() for line in prices]
     for line in prices:
         if names.count(line.name.casefold()) > 1:
-            raise InvalidInput(f"The category {line.name!r} is there twice. Give each its own name.")
+            raise InvalidInput(f"The category {quoted(line.name)} is there twice. Give each its own name.")
         if line.price.currency != draft.currency:
             raise InvalidInput(
-                f"{line.name!r} is priced in {line.price.currency}, the event in {draft.currency}."
+                f"{quoted(line.name)} is priced in {line.price.currency}, the event in {draft.currency}."
             )
         if not 0 <= line.price.minor <= LARGEST_MINOR:
             largest = Money(LARGEST_MINOR, draft.currency)
-            raise InvalidInput(f"The price of {line.name!r} must be between nothing and {largest}.")
+            raise InvalidInput(f"The price of {quoted(line.name)} must be between nothing and {largest}.")
     return tuple(prices)
 
 

@@ -3,6 +3,7 @@
 import re
 
 from db.money import CURRENCIES, NBSP, Money
+from payments.errors import quoted
 
 #: What a payment may be quoted in. It is charged in rand.
 FOREIGN = tuple(currency for currency in CURRENCIES if currency != "ZAR")
@@ -18,10 +19,12 @@ def read(text: str) -> int:
     plain = text.strip().replace(NBSP, " ")
     match = _RATE.fullmatch(plain)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a rate; write the rand for one unit, like 18.45")
+        raise ValueError(f"{quoted(text[:40])} is not a rate; write the rand for one unit, like 18.45")
     micro = int(match["whole"]) * MICRO + int((match["part"] or "").ljust(6, "0"))
     if not 1 <= micro <= LARGEST_MICRO:
-        raise ValueError(f"{text[:40]!r} is not a rate: it is more than nothing, and R1 000 at the most")
+        raise ValueError(
+            f"{quoted(text[:40])} is not a rate: it is more than nothing, and R1 000 at the most"
+        )
     return micro
 
 

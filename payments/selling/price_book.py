@@ -12,7 +12,7 @@ from db.models import Category, DiscountCode, Event, Extra, PaymentLine, PricePe
 from db.money import LARGEST_MINOR, Money
 from payments.access.people import Action, Person, check
 from payments.books import audit
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 from payments.live import tallies
 from payments.privacy import clean_line
 from payments.selling import seats
@@ -181,11 +181,11 @@ def _periods(session: Session, event: Event, wanted: Iterable[Period]) -> None:
     for position, line in enumerate(wanted):
         category = categories.get(line.category.strip().casefold())
         if category is None:
-            raise InvalidInput(f"{line.category!r} is not a category of {event.name}.")
+            raise InvalidInput(f"{quoted(line.category)} is not a category of {event.name}.")
         name = _name(line.name, "A period")
         key = (category.id, name.casefold())
         if key in seen:
-            raise InvalidInput(f"{category.name} has the period {name!r} twice.")
+            raise InvalidInput(f"{category.name} has the period {quoted(name)} twice.")
         seen.add(key)
         _priced(line.price, event, name, least=1)
         if line.until is None and line.seats is None:
@@ -205,7 +205,7 @@ def _extras(session: Session, event: Event, wanted: Iterable[ExtraPrice]) -> Non
     for position, line in enumerate(wanted):
         name = _name(line.name, "An extra")
         if name.casefold() in seen:
-            raise InvalidInput(f"The extra {name!r} is there twice.")
+            raise InvalidInput(f"The extra {quoted(name)} is there twice.")
         seen.add(name.casefold())
         _priced(line.price, event, name, least=0)
         _enough(session, event, kept.get(name.casefold()), name, line.seats)
@@ -241,7 +241,7 @@ def _quotes(session: Session, event: Event, wanted: Iterable[QuoteLine]) -> None
     for line in wanted:
         category = categories.get(line.category.strip().casefold())
         if category is None:
-            raise InvalidInput(f"{line.category!r} is not a category of {event.name}.")
+            raise InvalidInput(f"{quoted(line.category)} is not a category of {event.name}.")
         if event.currency != "ZAR" or line.price.currency not in FOREIGN:
             raise InvalidInput(
                 f"{category.name}: a price to quote is in one of {', '.join(FOREIGN)}, of an event in rand."
@@ -264,7 +264,7 @@ def _checked_code(line: Code, event: Event) -> str:
     """Its word. Raises InvalidInput."""
     word = _name(line.code, "A code").upper()
     if len(word) > 40 or " " in word:
-        raise InvalidInput(f"A code is one word of 40 characters at most, not {word!r}.")
+        raise InvalidInput(f"A code is one word of 40 characters at most, not {quoted(word)}.")
     off = line.off.minor if line.off else 0
     if line.off is not None and line.off.currency != event.currency:
         raise InvalidInput(f"{word} takes off {line.off.currency}, and the event is in {event.currency}.")
@@ -324,7 +324,7 @@ def _name(text: str, field: str) -> str:
 def _priced(price: Money, event: Event, name: str, *, least: int) -> None:
     if price.currency != event.currency or not least <= price.minor <= LARGEST_MINOR:
         smallest, most = Money(least, event.currency), Money(LARGEST_MINOR, event.currency)
-        raise InvalidInput(f"The price of {name!r} must be between {smallest} and {most}.")
+        raise InvalidInput(f"The price of {quoted(name)} must be between {smallest} and {most}.")
 
 
 def _told(book: PriceBook) -> dict[str, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from db.models import Category, DiscountCode, Event, Extra, Payment, PaymentLine
 from db.money import LARGEST_MINOR, Money
 from payments import dates, vat
 from payments.access.people import Person
-from payments.errors import Conflict, InvalidInput
+from payments.errors import Conflict, InvalidInput, quoted
 from payments.selling import seats
 from payments.selling.events import event_row
 
@@ -293,7 +293,7 @@ def _code(session: Session, event: Event, word: str, today: date, *, hold: bool)
     if code is not None and hold:
         code = seats.locked(session, DiscountCode, [code.id]).get(code.id)
     if code is None or not code.active:
-        raise InvalidInput(f"There is no code {word.strip()[:40]!r} at {event.name}.")
+        raise InvalidInput(f"There is no code {quoted(word.strip()[:40])} at {event.name}.")
     if why := _unusable(session, code, today):
         raise Conflict(why)
     return code

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 
 from db.money import LARGEST_MINOR, Money
-from payments.errors import InvalidInput, StatementFormatError
+from payments.errors import InvalidInput, StatementFormatError, quoted
 from payments.payers import contacts
 from payments.payers.places import MOST as MOST_PEOPLE
 from payments.payers.places import PlaceDraft
@@ -202,9 +202,9 @@ def places_of(there: Opened, meant: Mapping[Column, str]) -> dict[Column, int]:
         standing = [place for place, one in there.named if one == heading]
         if len(standing) != 1:
             often = "more than once" if standing else "not"
-            raise InvalidInput(f"{there.file}: the heading {heading!r} is {often} there.")
+            raise InvalidInput(f"{there.file}: the heading {quoted(heading)} is {often} there.")
         if standing[0] in found.values():
-            raise InvalidInput(f"{there.file}: {heading!r} cannot be two things at once.")
+            raise InvalidInput(f"{there.file}: {quoted(heading)} cannot be two things at once.")
         found[column] = standing[0]
     _check_enough(there.file, found)
     return found
@@ -243,8 +243,8 @@ def _places(file: str, headings: Sequence[tuple[int, str]]) -> dict[Column, int]
             continue
         if column in found:
             raise InvalidInput(
-                f"{file}: the columns {named[found[column]]!r} and {heading!r} both say the {column}. "
-                f"Rename the one that is not meant."
+                f"{file}: the columns {quoted(named[found[column]])} and {quoted(heading)} both say the "
+                f"{column}. Rename the one that is not meant."
             )
         found[column] = place
     _check_enough(file, found)
@@ -311,7 +311,7 @@ class _Reader:
             raise InvalidInput(f"It is for {count} people; one payment is for {MOST_PEOPLE} at most.")
         if said and not count:
             raise InvalidInput(
-                f"{said!r} is nobody. Write their names, with ; between, or how many they are."
+                f"{quoted(said)} is nobody. Write their names, with ; between, or how many they are."
             )
         named = [clean(name, field="A name of its people", longest=120) for name in names] or [""] * count
         return tuple(named) if count > 1 else ()
@@ -323,9 +323,9 @@ class _Reader:
         if line is None:
             known = ", ".join(each.name for each in self.prices.values())
             raise InvalidInput(
-                f"{said!r} is not on the price list: {known}."
+                f"{quoted(said)} is not on the price list: {known}."
                 if known
-                else f"{said!r}: the event has no price list."
+                else f"{quoted(said)}: the event has no price list."
             )
         return line
 

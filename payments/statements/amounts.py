@@ -8,6 +8,8 @@ sign. What could be read in two ways (``1.234``, ``12.505``, ``0,123``) or says 
 import re
 from typing import NamedTuple
 
+from payments.errors import quoted
+
 _ODD_SPACES_AND_DASHES = str.maketrans(
     {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": " ", "\u2212": "-"}
 )
@@ -62,10 +64,10 @@ def read(text: str, decimal: str | None = None) -> Amount:
         return Amount(-minor if sign else minor, None)
     match = _AMOUNTS[decimal].fullmatch(text.translate(_ODD_SPACES_AND_DASHES).strip())
     if not match:
-        raise ValueError(f"{text!r} is not an amount")
+        raise ValueError(f"{quoted(text)} is not an amount")
     symbols = {_CURRENCIES[found.upper()] for found in (match["symbol"], match["behind"]) if found}
     if len(symbols) > 1:
-        raise ValueError(f"{text!r} names two currencies")
+        raise ValueError(f"{quoted(text)} names two currencies")
     minor = _minor(match["number"], text)
     return Amount(minor * _sign(match, text), symbols.pop() if symbols else None)
 
@@ -76,21 +78,21 @@ def _minor(number: str, text: str) -> int:
         whole, cents = number[:place], number[place + 1 :]
     digits = re.sub(r"[ .,]", "", whole) or "0"
     if len(digits) > 12:
-        raise ValueError(f"{text!r} is too large")
+        raise ValueError(f"{quoted(text)} is too large")
     return int(digits) * 100 + int(cents.ljust(2, "0"))
 
 
 def _sign(match: re.Match[str], text: str) -> int:
     if bool(match["bracket"]) != bool(match["closed"]):
-        raise ValueError(f"{text!r} has half a pair of brackets")
+        raise ValueError(f"{quoted(text)} has half a pair of brackets")
     said = [match[place] for place in ("before", "inside", "after") if match[place]]
     if match["bracket"]:
         said.append("-")
     if len(said) > 1:
-        raise ValueError(f"{text!r} has two signs")
+        raise ValueError(f"{quoted(text)} has two signs")
     mark = MARKS[match["mark"].upper()] if match["mark"] else None
     if said and mark is not None and (said[0] == "-") != (mark < 0):
-        raise ValueError(f"{text!r} contradicts itself")
+        raise ValueError(f"{quoted(text)} contradicts itself")
     if mark is not None:
         return mark
     return -1 if said == ["-"] else 1

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from lxml import etree
 
 from payments.dates import business_day
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, masked
 from payments.statements.statement import Statement
@@ -125,7 +125,7 @@ def _signed(element: etree._Element, amount: etree._Element | None) -> int:
     """Minor units, negative for DBIT. A reversal's mark already says which way its money goes."""
     text = (amount.text or "").strip() if amount is not None else ""
     if not re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
-        raise ValueError(f"{text!r} is not an amount")
+        raise ValueError(f"{quoted(text)} is not an amount")
     minor = amounts.read(re.sub(r"(\.[0-9]{2})0+$", r"\1", text), ".").minor
     sign = {"CRDT": 1, "DBIT": -1}.get(_text(element, "./{*}CdtDbtInd"))
     if sign is None:

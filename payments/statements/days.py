@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
+from payments.errors import quoted
+
 #: The orders a person or a mapping can state.
 ORDERS = ("dmy", "mdy", "ymd")
 #: No bank line is older than this or as young; a 1905 is a serial number of Excel, read wrongly.
@@ -102,14 +104,14 @@ def read(text: str, order: str | None = None) -> date:
         return _date(match[3], _month(match[2]), match[1])
     if match := _NUMBERS.fullmatch(plain):
         return _ordered(match[1], match[3], match[4], order)
-    raise ValueError(f"{text!r} is not a date")
+    raise ValueError(f"{quoted(text)} is not a date")
 
 
 def read_within(text: str, first: date, last: date) -> date:
     """A day and month without a year (``13 Aug``), which must lie in a period. Raises ``ValueError``."""
     match = _DAY_AND_MONTH.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is not a day and a month")
+        raise ValueError(f"{quoted(text)} is not a day and a month")
     found = []
     for year in range(first.year, last.year + 1):
         try:
@@ -118,7 +120,7 @@ def read_within(text: str, first: date, last: date) -> date:
             continue  # 29 February: the other year may have it
     within = [day for day in found if first <= day <= last]
     if len(within) != 1:
-        raise ValueError(f"{text!r} is not one day between {first} and {last}")
+        raise ValueError(f"{quoted(text)} is not one day between {first} and {last}")
     return within[0]
 
 
@@ -167,7 +169,7 @@ def _ordered(first: str, second: str, third: str, order: str | None) -> date:
 
 def _month(word: str) -> str:
     if (number := _MONTHS.get(word.lower())) is None:
-        raise ValueError(f"{word!r} is not a month")
+        raise ValueError(f"{quoted(word)} is not a month")
     return str(number)
 
 

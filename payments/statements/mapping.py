@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from db.money import CURRENCIES
-from payments.errors import InvalidInput, StatementFormatError
+from payments.errors import InvalidInput, StatementFormatError, quoted
 from payments.statements import days
 from payments.statements.layouts import Columns, Layout, fold_row
 from payments.statements.tables import ENCODINGS, HEAD_ROWS, SEPARATORS, Row, Table, is_blank
@@ -55,7 +55,7 @@ class Mapping:
 
     def __post_init__(self) -> None:
         for fault in self._faults():
-            raise InvalidInput(f"The mapping {self.name!r} cannot be used: {fault}.")
+            raise InvalidInput(f"The mapping {quoted(self.name)} cannot be used: {fault}.")
 
     def _faults(self) -> list[str]:
         """What is wrong with it, as the ends of sentences."""
@@ -78,7 +78,10 @@ class Mapping:
             (self.decimal not in (None, ".", ","), "the decimal sign is . or ,"),
             (self.separator not in (None, *SEPARATORS), "the separator is one of , ; tab |"),
             (self.encoding not in (None, *ENCODINGS), f"the encoding is one of {', '.join(ENCODINGS)}"),
-            (self.currency not in CURRENCIES, f"{self.currency!r} is not a currency this desk can hold"),
+            (
+                self.currency not in CURRENCIES,
+                f"{quoted(self.currency)} is not a currency this desk can hold",
+            ),
             (not 1 <= self.first_row <= HEAD_ROWS, f"the lines begin in row 1 to {HEAD_ROWS}"),
         )
         return [sentence for wrong, sentence in checks if wrong]
@@ -105,7 +108,7 @@ class Mapping:
         }
         for one in fields(cls):
             if one.name in values and not _fits(one.type, values[one.name]):
-                raise InvalidInput(f"In the mapping, {one.name} cannot be {told[one.name]!r}.")
+                raise InvalidInput(f"In the mapping, {one.name} cannot be {quoted(told[one.name])}.")
         return cls(**values)
 
     def layout(self, width: int) -> Layout:
@@ -132,13 +135,13 @@ class Mapping:
             body = [cells for number, cells in rows if number >= self.first_row and not is_blank(cells)]
             width = len(trimmed(body[0])) if body else 0
             if width < (needed := self.needed_width()):
-                reason = f"Its rows have {width} cells, and the mapping {self.name!r} needs {needed}."
+                reason = f"Its rows have {width} cells, and the mapping {quoted(self.name)} needs {needed}."
                 raise StatementFormatError(table.file, self.first_row, reason)
             return self.layout(width), self.first_row - 1
         layout = self.layout(max(self.needed_width(), len(fold_row(list(self.heading)))))
         start = layout.start(rows)
         if start is None:
-            reason = f"It does not have the heading row that the mapping {self.name!r} was made for."
+            reason = f"It does not have the heading row that the mapping {quoted(self.name)} was made for."
             raise StatementFormatError(table.file, rows[0][0] if rows else None, reason)
         return layout, start
 

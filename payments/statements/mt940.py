@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mt940 import tags
 
+from payments.errors import quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, masked
 from payments.statements.statement import Statement
@@ -75,7 +76,7 @@ def _fields(draft: Draft, text: Text) -> Iterator[_Field]:
         elif held:
             held = held._replace(value=f"{held.value}\n{body}")
         else:
-            raise draft.refuse(number, f"{masked(body[:40])!r} belongs to no field.")
+            raise draft.refuse(number, f"{quoted(masked(body[:40]))} belongs to no field.")
     if held:
         yield held
 
@@ -143,7 +144,7 @@ def _groups(field: _Field) -> dict[str, str]:
 
 def _minor(text: str) -> int:
     if not _AMOUNT.fullmatch(text):
-        raise ValueError(f"{text!r} is not an amount")
+        raise ValueError(f"{quoted(text)} is not an amount")
     return amounts.read(text.removesuffix(","), ",").minor
 
 

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from ofxtools.Parser import OFXTree
 
 from payments.dates import business_day
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, masked
 from payments.statements.statement import Statement
@@ -80,7 +80,9 @@ def _account(draft: Draft, found: Element) -> None:
         try:
             draft.closing = (amounts.read(balance).minor, 1)
         except ValueError as error:
-            raise draft.refuse(None, f"The ledger balance {masked(balance)!r} cannot be read.") from error
+            raise draft.refuse(
+                None, f"The ledger balance {quoted(masked(balance))} cannot be read."
+            ) from error
 
 
 def _entry(draft: Draft, number: int, element: Element) -> Entry:
@@ -109,7 +111,7 @@ def _amount(entry: Entry, said: dict[str, str]) -> None:
         entry.minor = amounts.read(text).minor
     except ValueError:
         raise ValueError(
-            f"The amount {masked(text)!r} cannot be read." if text else "It has no amount."
+            f"The amount {quoted(masked(text))} cannot be read." if text else "It has no amount."
         ) from None
 
 
@@ -122,7 +124,7 @@ def _day(entry: Entry, said: dict[str, str]) -> None:
         entry.day = _business_day(match)
     except ValueError:
         raise ValueError(
-            f"The date {masked(text)!r} cannot be read." if text else "It has no date."
+            f"The date {quoted(masked(text))} cannot be read." if text else "It has no date."
         ) from None
 
 

@@ -6,7 +6,7 @@ Read here and not by a library: the one that is kept strips what it does not kno
 
 import re
 
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, masked
 from payments.statements.statement import Statement
@@ -69,9 +69,9 @@ def _header(draft: Draft, number: int, line: str) -> bool:
     if kind == "!account":
         return True
     if kind == "!type" and what.strip() not in _ACCOUNTS:
-        raise draft.refuse(number, f"It holds {masked(what.strip())!r}, which is no bank account.")
+        raise draft.refuse(number, f"It holds {quoted(masked(what.strip()))}, which is no bank account.")
     if kind not in ("!type", "!option", "!clear"):
-        raise draft.refuse(number, f"The header {masked(line)!r} is not known.")
+        raise draft.refuse(number, f"The header {quoted(masked(line))} is not known.")
     return False
 
 
@@ -96,13 +96,13 @@ def _entry(number: int, lines: list[str], date_order: str) -> Entry:
     try:
         entry.minor = amounts.read(text).minor
     except ValueError:
-        entry.reason = f"The amount {masked(text)!r} cannot be read." if text else "It has no amount."
+        entry.reason = f"The amount {quoted(masked(text))} cannot be read." if text else "It has no amount."
     day = _date_text(lines)
     try:
         entry.day = days.read(day, date_order)
     except ValueError:
         entry.reason = entry.reason or (
-            f"The date {masked(day)!r} cannot be read." if day else "It has no date."
+            f"The date {quoted(masked(day))} cannot be read." if day else "It has no date."
         )
     return entry
 

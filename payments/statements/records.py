@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
+from payments.errors import quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, evidence, masked
 from payments.statements.statement import Statement
@@ -48,7 +49,7 @@ def _amount(text: str) -> int:
         return amounts.read(text).minor
     except ValueError:
         raise ValueError(
-            f"The amount {masked(text)!r} cannot be read." if text else "It has no amount."
+            f"The amount {quoted(masked(text))} cannot be read." if text else "It has no amount."
         ) from None
 
 
@@ -72,7 +73,7 @@ class _Hist:
         if kind in ("OPEN", "CLOSE"):
             self._balance(number, kind, cells)
         elif kind not in ("ACC-NO", "BRANCH"):
-            reason = f"The kind of row {masked(kind)!r} is not known."
+            reason = f"The kind of row {quoted(masked(kind))} is not known."
             self.draft.add(Entry(number, None, raw=evidence(cells), reason=reason))
             return
         name = {"ACC-NO": "account", "OPEN": "opening balance", "CLOSE": "closing balance"}.get(
@@ -129,7 +130,7 @@ class _FnbMail:
         elif kind.isdigit():
             self.draft.name(number, "heading" if _is_heading(cells) else f"record {kind}", evidence(cells))
         else:
-            reason = f"The kind of row {masked(kind)!r} is not known."
+            reason = f"The kind of row {quoted(masked(kind))} is not known."
             self.draft.add(Entry(number, None, raw=evidence(cells), reason=reason))
 
     def _period(self, number: int, cells: list[str]) -> None:

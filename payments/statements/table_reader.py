@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.statements import amounts, days
 from payments.statements.draft import Draft, Entry, evidence, masked
 from payments.statements.layouts import Layout, fold, fold_row
@@ -204,7 +204,7 @@ class TableReader:
                 self.known_days[text] = None
         entry.day = self.known_days[text]
         if entry.day is None:
-            raise _Fault(f"The date {masked(text)!r} cannot be read." if text else "It has no date.")
+            raise _Fault(f"The date {quoted(masked(text))} cannot be read." if text else "It has no date.")
 
     def _money(self, entry: Entry, cells: list[str]) -> None:
         columns = self.layout.columns
@@ -228,9 +228,9 @@ class TableReader:
             return minor
         mark = _MARKS.get(_cell(cells, columns.mark).upper())
         if mark is None and minor > 0:
-            raise _Fault(f"The amount {text!r} is marked neither as money in nor as money out.")
+            raise _Fault(f"The amount {quoted(text)} is marked neither as money in nor as money out.")
         if mark == 1 and minor < 0:
-            raise _Fault(f"The amount {text!r} is negative, and marked as money in.")
+            raise _Fault(f"The amount {quoted(text)} is negative, and marked as money in.")
         return abs(minor) * mark if mark else minor
 
     def _two_columns(self, entry: Entry, cells: list[str]) -> int | None:
@@ -272,7 +272,7 @@ class TableReader:
         try:
             amount = amounts.read(text, self.layout.decimal)
         except ValueError:
-            raise _Fault(f"The {what} {masked(text)!r} cannot be read.") from None
+            raise _Fault(f"The {what} {quoted(masked(text))} cannot be read.") from None
         if amount.currency and amount.currency != self.draft.currency:
             reason = f"It is in {amount.currency}, and the statement in {self.draft.currency}."
             raise self.draft.refuse(number, reason)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time
 from typing import Any
 
-from payments.errors import StatementFormatError
+from payments.errors import StatementFormatError, quoted
 from payments.statements.statement import MAX_LINES
 from payments.statements.tables import Row, Table, is_blank
 
@@ -62,7 +62,7 @@ def _sheets(file: str, data: bytes, sheet: str) -> list[tuple[str, list[Row]]]:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         try:
             if sheet and sheet not in book.sheetnames:
-                raise StatementFormatError(file, None, f"It has no sheet named {sheet!r}.")
+                raise StatementFormatError(file, None, f"It has no sheet named {quoted(sheet)}.")
             found = []
             for name in [sheet] if sheet else book.sheetnames:
                 page = book[name]

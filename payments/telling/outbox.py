@@ -19,7 +19,7 @@ from db.upsert import insert_into
 from payments import dates
 from payments.access.people import Action, Person, check
 from payments.books import audit
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, quoted
 from payments.live import tallies
 from payments.payers import payer_words
 from payments.payers.payer_words import Text
@@ -158,7 +158,7 @@ def transport_of(mail_url: str) -> Transport:
         case "smtp" | "smtps":
             return _by_smtp(parts.scheme, parts.hostname or "", parts.port, parts.username, parts.password)
     raise InvalidInput(
-        f"MAIL_URL must start with console:, file:, smtp:// or smtps://, not {parts.scheme!r}."
+        f"MAIL_URL must start with console:, file:, smtp:// or smtps://, not {quoted(parts.scheme)}."
     )
 
 
