@@ -37,6 +37,7 @@ from payments.references import with_check
 from tests.desk import ADMIN, make_event
 from tests.samples import make_many, make_payment
 from tests.test_search import filters
+from words import files as file_words
 
 FORMULA_STARTS = tuple("=+-@%|\t\r\n\0＝＋－＠\u2212｜")
 INVISIBLE = " \u00a0\u3000\ufeff\u200b\u200c\u200d\u2060\"'"
@@ -180,6 +181,22 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
             "rate_date": "",
         }
         assert read_back(written(session, Filter(), every)) == [expected | utc]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("payment_id", "Gateway id · payment_id"),
+        ("payment_date", "Paid · payment_date"),
+        ("review", "Flag · review"),
+        ("event", "Event code · event"),
+        ("email", "E-mail"),
+        ("quoted_amount", "Quoted amount"),
+        ("Full Name", "As before: Full Name"),
+    ],
+)
+def test_a_column_is_chosen_by_its_word_and_the_one_that_the_file_will_say(column: str, told: str):
+    assert file_words.column_told(column) == told
 
 
 def test_the_usual_columns_are_those_of_the_first_release():

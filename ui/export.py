@@ -123,7 +123,7 @@ def _layout(kept: list[Preset]) -> Layout:
     st.multiselect(
         "Columns, in this order",
         list(COLUMNS),
-        format_func=file_words.COLUMN.__getitem__,
+        format_func=file_words.column_told,
         placeholder="Choose at least one",
         key="export_columns",
         **changed,
