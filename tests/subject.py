@@ -30,6 +30,7 @@ from db.models import (
     MatchPart,
     MatchRefusal,
     MemoryDrop,
+    MemoryEdit,
     Notification,
     NotificationTry,
     NotifyEndpoint,
@@ -445,7 +446,8 @@ def _at_the_bank(add: Any, of: Any, money: Any, receipt_id: int, now: datetime) 
             part_id=part.id, receipt_id=receipt_id, **money, **of, why=SAID, at=now, by="T", **undone
         )
     )  # fmt: skip
-    add(MemoryDrop(line_id=line.id, **of, at=now, by="T"))
+    drop = add(MemoryDrop(line_id=line.id, **of, at=now, by="T"))
+    add(MemoryEdit(drop_id=drop.id, **of, at=now, by="T", undone_at=now, undone_by="T"))
     add(MatchRefusal(line_id=line.id, **of, why=SAID, at=now, by="T"))
     add(
         LineException(

@@ -134,6 +134,7 @@ RULES: dict[str, Callable[[Session, Any, Views], bool]] = {
     "match_parts": _part,
     "payout_lines": lambda _, row, views: _one(views, Kind.SETTLED, line=row.id),
     "memory_drops": lambda _, row, views: any("not remembered" in str(view.detail) for view in views),
+    "memory_edits": lambda _, row, views: any("is remembered by" in str(view.detail) for view in views),
     "surplus_moves": lambda _, row, views: _one(views, Kind.SURPLUS, move=row.id, step="came"),
     "match_refusals": lambda _, row, views: _one(views, Kind.UNMATCHED, line=row.line_id, why=row.why),
     "admissions": lambda _, row, views: _one(views, Kind.ADMITTED, why=row.why),
@@ -368,6 +369,21 @@ def at_the_bank(desk, gateway, now) -> None:
         reference, amount = other.reference, Money(1_00)
         surplus.move(session, ADMIN, apart.part_id, reference, amount, "They asked for it.", now=now)
         payer_memory.forget(session, ADMIN, 2, payment, "They moved on.", now=now)
+    remembered(desk, gateway, now + timedelta(days=1))
+
+
+def remembered(desk, gateway, now) -> None:
+    """What a match taught is corrected to somebody else."""
+    link = issue(desk, gateway, now=now)
+    another = issue(desk, gateway, now=now, payer_email="bongani@example.org")
+    with desk.begin() as session:
+        account = accounts.create(session, ADMIN, name="More events", now=now).id
+        data = b"Date,Description,Amount\n2026-11-21,EFT BONGANI DUBE,150.00\n"
+        imports.import_file(session, ADMIN, account, "b.csv", data, now=now, mapping=PLAIN)
+        taught, right = payment_of(session, link.reference).id, payment_of(session, another.reference).id
+        part = parts.Part(Target.PAYMENT, Money(15_000), taught)
+        reconciliation.accept(session, ADMIN, parts.Decided(3, (part,), "by hand", {}), now=now)
+        payer_memory.correct(session, ADMIN, 3, taught, right, "It is Bongani.", now=now)
 
 
 def paid_out(desk, reference, now) -> None:

@@ -296,6 +296,20 @@ class MemoryDrop(Base):
     by: Mapped[str]
 
 
+class MemoryEdit(Base):
+    """What a person said instead of what was dropped: that line's payer pays for this payment's person. Taken
+    back, both are as before."""
+
+    __tablename__ = "memory_edits"
+    id: Mapped[int] = row_id()
+    drop_id: Mapped[int] = mapped_column(ForeignKey("memory_drops.id"), unique=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+
+
 class LineException(Base):
     """A line that waits for a person: why, since when, whose it is, and what it is suggested to be for.
 

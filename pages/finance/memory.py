@@ -1,4 +1,4 @@
-"""Payer memory: who usually pays for whom, from which matches the desk knows it, and forgetting it."""
+"""Payer memory: who usually pays for whom, from which matches the desk knows it; corrected, or forgotten."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ import ui
 import words
 from payments.access.people import Action, Person
 from payments.reconciling import payer_memory
-from payments.reconciling.payer_memory import Remembered
+from payments.reconciling.payer_memory import Correction, Remembered, Somebody
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
@@ -41,18 +41,39 @@ def card(here: Person, one: Remembered) -> None:
     with st.container(border=True, key=f"memory_{one.line_id}_{one.payment_id}"):
         ui.plain(one.payer.upper(), "title")
         ui.plain(f"pays for {', '.join(one.people[:3])} · {one.contact}")
-        seen = f"Seen in {words.count(one.seen, 'match', 'matches')}, {one.by_people} by people"
-        ui.plain(f"{seen}; spoke in {one.used} of them; last {one.last_on:%-d %b %Y}. {weight(one)}", "faint")
-        with st.expander("From which matches", icon=":material/history:"):
-            for lesson in one.lessons:
-                st.page_link(
-                    "pages/monitor/payments.py", query_params={"payment": lesson.reference},
-                    label=ui.escape(
-                        f"{lesson.on:%-d %b %Y} · {lesson.text} · {lesson.reference} · by {lesson.by}"
-                    ),
-                )  # fmt: skip
+        ui.plain(f"{taught(one)} {weight(one)}", "faint")
+        for correction in one.corrections:
+            ui.plain(
+                f"Corrected by {correction.by} on {correction.on:%-d %b %Y}: it stood for {correction.was} · "
+                f"{correction.was_contact}."
+            )
+        if one.lessons:
+            lessons(one)
         if here.may(Action.RECONCILE):
-            forgetting(one)
+            with st.container(horizontal=True):
+                correcting(here, one)
+                forgetting(one)
+                for correction in one.corrections:
+                    taking_back(correction)
+
+
+def lessons(one: Remembered) -> None:
+    with st.expander("From which matches", icon=":material/history:"):
+        for lesson in one.lessons:
+            st.page_link(
+                "pages/monitor/payments.py", query_params={"payment": lesson.reference},
+                label=ui.escape(
+                    f"{lesson.on:%-d %b %Y} · {lesson.text} · {lesson.reference} · by {lesson.by}"
+                ),
+            )  # fmt: skip
+
+
+def taught(one: Remembered) -> str:
+    if not one.seen:
+        return "Seen in no match yet."
+    seen = f"Seen in {words.count(one.seen, 'match', 'matches')}, {one.by_people} by people"
+    by = f"taught by {', '.join(one.taught_by[:3])}"
+    return f"{seen}; {by}; spoke in {one.used} of them; last {one.last_on:%-d %b %Y}."
 
 
 def weight(one: Remembered) -> str:
@@ -68,6 +89,50 @@ def forgetting(one: Remembered) -> None:
         if st.form_submit_button("Forget it", type="primary", shortcut="Mod+Enter"):
             said = "Forgotten, until a match says so anew. What was matched stays."
             ui.act(said, payer_memory.forget, one.line_id, one.payment_id, why)
+            st.rerun()
+
+
+def correcting(here: Person, one: Remembered) -> None:
+    key = f"{one.line_id}_{one.payment_id}"
+    with st.popover("Correct it", icon=":material/edit:"):
+        text = st.text_input(
+            "Who is it really?", key=f"correct_find_{key}", placeholder="Name, reference, e-mail or number",
+            icon=":material/search:",
+        )  # fmt: skip
+        if not text.strip():
+            return
+        with bootstrap.app().sessions.read() as session:
+            found = payer_memory.could_be(session, here, text)
+        found = [some for some in found if some.contact != one.contact]
+        if not found:
+            ui.plain("No payment of somebody else with an address or a number is found by this.", "faint")
+            return
+        correction(one, {some.payment_id: some for some in found}, key)
+
+
+def correction(one: Remembered, found: dict[int, Somebody], key: str) -> None:
+    def named(payment_id: int) -> str:
+        some = found[payment_id]
+        return f"{some.name} · {some.contact} · {some.reference} · {some.event}"
+
+    with st.form(f"correct_{key}", border=False):
+        chosen = st.selectbox("Pays for", list(found), format_func=named, key=f"correct_to_{key}")
+        why = st.text_input("Why?", key=f"correct_why_{key}", max_chars=500)
+        if st.form_submit_button("Correct it", type="primary", shortcut="Mod+Enter"):
+            said = f"{one.payer.upper()} stands for {found[chosen].name} by now. What was matched stays."
+            ui.act(said, payer_memory.correct, one.line_id, one.payment_id, chosen, why)
+            st.rerun()
+
+
+def taking_back(correction: Correction) -> None:
+    with (
+        st.popover("Take the correction back", icon=":material/undo:", key=f"taking_back_{correction.id}"),
+        st.form(f"take_back_{correction.id}", border=False),
+    ):
+        why = st.text_input("Why?", key=f"take_back_why_{correction.id}", max_chars=500)
+        if st.form_submit_button("Take it back", type="primary", shortcut="Mod+Enter"):
+            said = f"Taken back: {correction.was} is remembered as before."
+            ui.act(said, payer_memory.take_back, correction.id, why)
             st.rerun()
 
 

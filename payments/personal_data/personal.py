@@ -145,6 +145,7 @@ STAFF: Mapping[str, str] = {
     "inbox": "ignored_by ignored_why", "kept_reports": "kept_by", "leases": "holder",
     "legacy_imports": "imported_by", "match_refusals": "by", "match_rule_versions": "made_by",
     "match_rules": "by why", "matches": "by undone_by", "memory_drops": "by",
+    "memory_edits": "by undone_by",
     "notify_endpoints": "created_by stopped_why",
     "opt_outs": "by", "organisers": "name address contact", "paper_prints": "by", "papers": "issued_by",
     "passkeys": "name",
