@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from db.models import Event
+from db.models import Payout as PayoutTable
 from db.money import Money
 from payments.access import choices
 from payments.access.people import Role
@@ -32,7 +34,7 @@ from payments.sign_off import (
 )
 from payments.sign_off.journal import Book, Chart, Entry, Package, Payout, Posting
 from payments.sign_off.sign_offs import Period
-from tests.desk import ADMIN
+from tests.desk import ADMIN, make_event, payment_of
 from tests.test_approvals import somebody
 from tests.test_closing import MONDAY, PRICE, TUESDAY, Desk, explain
 from tests.test_reconciliation import bare
@@ -219,9 +221,67 @@ def test_a_payout_is_bank_fees_and_vat_against_what_payers_paid_and_leaves_what_
     (entry,) = signed(bench, now)
     # R42.75 and R9.00 of the captures, R2.50 of the payout; VAT of each: R6.41, R1.35 and 38 cents
     assert {(one.book, one.event): one.minor for one in entry.postings} == {
-        (Book.BANK, ""): 1887_61, (Book.FEES, ""): 54_25, (Book.VAT, ""): 8_14,
-        (Book.CLEARING, "devconf"): -1950_00,
+        (Book.BANK, ""): 1887_61, (Book.FEES, "devconf"): 51_75, (Book.VAT, "devconf"): 7_76,
+        (Book.FEES, ""): 2_50, (Book.VAT, ""): 38, (Book.CLEARING, "devconf"): -1950_00,
     }  # fmt: skip
+    own = {one.text for one in entry.postings if one.book in (Book.FEES, Book.VAT) and not one.event}
+    assert own == {"Payout 1, its own fee, no event", "Payout 1, VAT on its own fee, no event"}
+
+
+def moved(bench, reference, code="gala") -> None:
+    """The payment is of another event of the desk."""
+    with bench.sessions.begin() as session:
+        known = session.scalar(select(Event).where(Event.code == code))
+        event = known or make_event(session, code, now=bench.now)
+        payment_of(session, reference).event_id = event.id
+
+
+def of_events(entry: Entry) -> dict[tuple[Book, str], int]:
+    sums: dict[tuple[Book, str], int] = defaultdict(int)
+    for one in entry.postings:
+        sums[one.book, one.event] += one.minor
+    return dict(sums)
+
+
+def test_each_events_fees_and_vat_are_as_the_file_told_them_and_what_was_taken_off_is_its_payments(
+    sessions, now
+):
+    bench = Payouts(sessions, now)
+    dear, cheap, back = bench.paid(), bench.paid(), bench.paid(Money(450_00))
+    moved(bench, cheap)
+    moved(bench, back)
+    refund = f"2026-11-20,Refund,{back},,-450.00,0.00,0.00,-450.00,P1"
+    sim = "2026-11-20,Deduction,SIM card,,-99.00,0.00,0.00,-99.00,P1"
+    bench.bring(
+        bench.row(dear), bench.row(cheap, method="instant EFT"), bench.row("NOBODY", 100_00), refund, sim
+    )
+    with sessions.read() as session:
+        net = session.scalar(select(PayoutTable.net_minor))
+    bench.bank(Money(net).decimal)
+    bench.propose()
+    (entry,) = signed(bench, now)
+    assert of_events(entry) == {
+        (Book.BANK, ""): net, (Book.CLEARING, "devconf"): -1500_00,
+        (Book.CLEARING, "gala"): -1500_00 + 450_00, (Book.CLEARING, ""): -100_00 + 99_00,
+        (Book.FEES, "devconf"): 42_75, (Book.FEES, "gala"): 30_00, (Book.FEES, ""): 2_85 + 2_50,
+        (Book.VAT, "devconf"): 6_41, (Book.VAT, "gala"): 4_50, (Book.VAT, ""): 43 + 38,
+    }  # fmt: skip
+
+
+def test_fees_that_no_file_told_are_shared_by_what_each_event_took_to_the_cent(sessions, now):
+    bench = Payouts(sessions, now)
+    moved(bench, bench.paid())
+    bench.paid()
+    bench.paid()
+    bench.bank("4349.64")  # three times R49.16 of fees with VAT, and R2.88 of the payout
+    bench.propose()
+    assert bench.explain().explained == 1
+    (entry,) = signed(bench, now)
+    told = of_events(entry)
+    # R128.24 and R19.24: a third of each, the odd cent to whom most was cut off
+    assert (told[Book.FEES, "gala"], told[Book.FEES, "devconf"]) == (42_75, 85_49)
+    assert (told[Book.VAT, "gala"], told[Book.VAT, "devconf"]) == (6_41, 12_83)
+    assert (told[Book.FEES, ""], told[Book.VAT, ""]) == (2_50, 38)
 
 
 def signed(bench, now) -> list[journal.Entry]:
@@ -247,8 +307,11 @@ def test_of_a_night_the_vat_on_each_payouts_own_fee_is_told_apart(sessions, now)
     assert bench.explain().explained == 2
     whole, part = signed(bench, now)
     # of each payment R42.75 and VAT of R6.41, of each payout R2.50 and VAT of 38 cents
-    sums = {one.book: one.minor for one in whole.postings if one.book in (Book.FEES, Book.VAT)}
-    assert sums == {Book.FEES: 2 * (42_75 + 2_50), Book.VAT: 2 * (6_41 + 38)}
+    sums = {key: minor for key, minor in of_events(whole).items() if key[0] in (Book.FEES, Book.VAT)}
+    assert sums == {
+        (Book.FEES, "devconf"): 2 * 42_75, (Book.FEES, ""): 2 * 2_50, (Book.VAT, "devconf"): 2 * 6_41,
+        (Book.VAT, ""): 2 * 38,
+    }  # fmt: skip
     assert {one.book for one in part.postings} == {Book.BANK, Book.SUSPENSE}
 
 
@@ -259,12 +322,15 @@ def rolled(bench, day):
 
 
 MINOR = st.integers(-(10**9), 10**9)
+BY_EVENT = st.dictionaries(st.sampled_from(["", "devconf", "gala", "meetup"]), MINOR)
 PAYOUTS = st.builds(
-    lambda number, gross, fee, vat, less, difference: Payout(
-        number, sum(gross.values()) - fee - vat - less + difference, gross, fee, vat, less, difference
+    lambda number, gross, fee, vat, less, difference, own, beside: Payout(
+        number,
+        sum(gross.values()) - sum((*fee.values(), *vat.values(), *less.values(), *own)) + difference,
+        gross, fee, vat, less, difference, *own, beside,
     ),
-    st.integers(1, 99), st.dictionaries(st.sampled_from(["", "devconf", "gala"]), MINOR, min_size=1),
-    st.integers(0, 10**6), st.integers(0, 10**6), MINOR, MINOR,
+    st.integers(1, 99), BY_EVENT, BY_EVENT, BY_EVENT, BY_EVENT, MINOR,
+    st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), MINOR,
 )  # fmt: skip
 
 
@@ -276,21 +342,59 @@ def test_debits_are_credits_in_every_journal_of_every_file(payouts, package, mon
         try:
             made.append(journal.payout_entry(one, f"PD-{nth}", MONDAY))
         except ValueError:  # nothing moved: then there is nothing to write
-            assert not any((one.net, one.fee, one.vat, one.less, one.difference, *one.gross.values()))
+            assert not any((one.net, one.difference, one.beside, one.own_fee, one.own_vat))
+            assert not any(
+                minor for some in (one.gross, one.fee, one.vat, one.less) for minor in some.values()
+            )
     data = journal.render(package, made, CHART, month_first=month_first).decode()
     sums: dict[str, Decimal] = defaultdict(Decimal)
+    by_event: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for row in csv.DictReader(io.StringIO(data)):
         name = next(row[key] for key in ("*Narration", "Reference", "Journal No") if key in row)
+        account = next(
+            row[key] for key in ("*AccountCode", "Ledger Account Number", "Account Name") if key in row
+        )
+        event = next(row[key] for key in ("TrackingOption1", "Analysis Type 1", "Class") if key in row)
         plus = row.get("*Amount") or row.get("Debit") or row.get("Debits") or "0"
         minus = row.get("Credit") or row.get("Credits") or "0"
         sums[name] += Decimal(plus) - Decimal(minus)
+        by_event[name, account, event] += Decimal(plus) - Decimal(minus)
+        assert event or "no event" in row.get("Description", "") + row.get("Details", "") or account == "1000"
     assert len(sums) == len(made)
     assert not any(sums.values())
+    tracked = {
+        (entry.number, NAMES[one.book], one.event) for entry in made for one in entry.postings if one.event
+    }
+    for number, account, event in tracked:
+        wanted = sum(
+            one.minor
+            for entry in made
+            for one in entry.postings
+            if (entry.number, NAMES[one.book], one.event) == (number, account, event)
+        )
+        (told,) = [
+            value for (name, *rest), value in by_event.items() if number in name and rest == [account, event]
+        ]
+        assert told == Decimal(wanted).scaleb(-2)
+
+
+@given(
+    minor=st.integers(-(10**12), 10**12),
+    weights=st.dictionaries(st.sampled_from(["", "devconf", "gala", "meetup"]), st.integers(0, 10**9)),
+)
+def test_what_is_apportioned_is_all_there_within_a_cent_of_its_share_and_the_same_each_time(minor, weights):
+    parts = journal.apportioned(minor, weights)
+    assert sum(parts.values()) == minor
+    assert parts == journal.apportioned(minor, dict(reversed(weights.items())))
+    whole = sum(weights.values())
+    assert parts.keys() == ({one for one in weights if weights[one]} if whole else {""})
+    for event, part in parts.items():
+        assert not whole or abs(part * whole - minor * weights[event]) < whole
 
 
 def test_what_stands_on_another_line_of_its_night_is_not_called_unexplained():
-    whole = Payout(1, 1448_00, {"devconf": 3000_00}, 104_00, 0, 0, -1448_00, beside=1448_00)
-    part = Payout(2, 1448_00, {"": 0}, 0, 0, 0, 1448_00, beside=-1448_00)
+    whole = Payout(1, 1448_00, {"devconf": 3000_00}, {"devconf": 104_00}, {}, {}, -1448_00, beside=1448_00)
+    part = Payout(2, 1448_00, {"": 0}, {}, {}, {}, 1448_00, beside=-1448_00)
     made = [journal.payout_entry(one, f"PD-{one.number}", MONDAY) for one in (whole, part)]
     open_ = [posting for entry in made for posting in entry.postings if posting.book is Book.SUSPENSE]
     assert [posting.minor for posting in open_] == [1448_00, -1448_00]

@@ -45,7 +45,7 @@ def find_captures(
     Raises Conflict when two rows are about the same money.
     """
     wanted = [line for line in lines if line.kind is LineKind.CAPTURE]
-    there = _receipts(session, {word for line in wanted for word in _words(line.reference)})
+    there = _receipts(session, {word for line in wanted for word in references_in(line.reference)})
     found: dict[int, Capture | str] = {}
     rows: dict[int, int] = {}
     for line in wanted:
@@ -55,7 +55,7 @@ def find_captures(
     return found, _settled_in(session, list(rows))
 
 
-def _words(reference: str) -> set[str]:
+def references_in(reference: str) -> set[str]:
     """What of a cell may be a reference of ours or of the gateway: all of it, and each word."""
     return {reference, *reference.replace(",", " ").replace(";", " ").split()} - {""}
 
@@ -86,7 +86,7 @@ def _receipts(session: Session, words: set[str]) -> dict[str, list[Capture]]:
 
 
 def _capture(line: FileLine, there: Mapping[str, Sequence[Capture]]) -> Capture | str:
-    hits = list(dict.fromkeys(one for word in _words(line.reference) for one in there.get(word, ())))
+    hits = list(dict.fromkeys(one for word in references_in(line.reference) for one in there.get(word, ())))
     fitting = [one for one in hits if one.amount == Money(line.gross)]
     if len(fitting) == 1:
         return fitting[0]

@@ -26,6 +26,8 @@ from enum import StrEnum
 from payments.errors import InvalidInput
 
 XERO_LINES = 300
+#: What a line says that is tracked under no event.
+NO_EVENT = "no event"
 
 
 class Book(StrEnum):
@@ -81,34 +83,60 @@ class Chart:
 
 @dataclass(frozen=True)
 class Payout:
-    """A payout as a line of the bank shows it. ``gross`` by event; what no capture explains is under "".
-    ``beside``, in the difference, is what another line of its night brought of it, or this of another's."""
+    """A payout as a line of the bank shows it. ``gross``, ``fee`` and ``vat`` of captures and what was taken
+    off, ``less``, are by event; what is of none, or of nobody knows which, is under "". ``own_fee`` and
+    ``own_vat`` are the payout's own. ``beside``, in the difference, is what another line of its night brought
+    of it, or this of another's."""
 
     number: int
     net: int
     gross: Mapping[str, int]
-    fee: int
-    vat: int
-    less: int
+    fee: Mapping[str, int]
+    vat: Mapping[str, int]
+    less: Mapping[str, int]
     difference: int
+    own_fee: int = 0
+    own_vat: int = 0
     beside: int = 0
 
 
+def apportioned(minor: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """A sum in parts as the weights are, to the cent and always the same ones: what rounding leaves goes
+    where most was cut off, of equals to the first by name. Without weights all of it is under ""."""
+    heavy = {name: weight for name, weight in sorted(weights.items()) if weight > 0}
+    whole = sum(heavy.values())
+    if not whole:
+        return {"": minor}
+    sign = -1 if minor < 0 else 1
+    parts = {name: abs(minor) * weight // whole for name, weight in heavy.items()}
+    cut = sorted(heavy, key=lambda name: (-(abs(minor) * heavy[name] % whole), name))
+    for name in cut[: abs(minor) - sum(parts.values())]:
+        parts[name] += 1
+    return {name: sign * part for name, part in parts.items()}
+
+
 def payout_entry(one: Payout, number: str, on: date) -> Entry:
-    """Bank, fees and VAT debited, the clearing account credited by event. Refunds and chargebacks that the
-    gateway kept back (``less``) are debited to clearing, what nothing explains goes to suspense."""
+    """Bank, fees and VAT debited, the clearing account credited, by event. Refunds and chargebacks that the
+    gateway kept back are debited to clearing, what nothing explains goes to suspense. The payout's own fee
+    and what is in suspense are of no event, and say so."""
     text = f"Payout {one.number}"
     postings = [
         Posting(Book.BANK, one.net, text),
-        Posting(Book.FEES, one.fee, f"{text}, fees"),
-        Posting(Book.VAT, one.vat, f"{text}, VAT on fees"),
-        Posting(Book.CLEARING, one.less, f"{text}, refunds and deductions"),
-        Posting(Book.SUSPENSE, -one.difference - one.beside, f"{text}, not explained"),
-        Posting(Book.SUSPENSE, one.beside, f"{text}, with other payouts of that night"),
-        *(Posting(Book.CLEARING, -minor, f"{text}, {event or 'no event'}", event) for event, minor in
-          sorted(one.gross.items())),
-    ]  # fmt: skip
+        *_by_event(Book.FEES, one.fee, f"{text}, fees"),
+        Posting(Book.FEES, one.own_fee, f"{text}, its own fee, {NO_EVENT}"),
+        *_by_event(Book.VAT, one.vat, f"{text}, VAT on fees"),
+        Posting(Book.VAT, one.own_vat, f"{text}, VAT on its own fee, {NO_EVENT}"),
+        *_by_event(Book.CLEARING, one.less, f"{text}, refunds and deductions"),
+        Posting(Book.SUSPENSE, -one.difference - one.beside, f"{text}, not explained, {NO_EVENT}"),
+        Posting(Book.SUSPENSE, one.beside, f"{text}, with other payouts of that night, {NO_EVENT}"),
+        *_by_event(Book.CLEARING, {event: -minor for event, minor in one.gross.items()}, text),
+    ]
     return Entry(number, on, f"Gateway payout {one.number}", _kept(postings))
+
+
+def _by_event(book: Book, minor: Mapping[str, int], text: str) -> Iterator[Posting]:
+    for event, part in sorted(minor.items()):
+        yield Posting(book, part, f"{text}, {event or NO_EVENT}", event)
 
 
 def summed(number: str, on: date, narration: str, postings: Iterable[Posting]) -> Entry | None:

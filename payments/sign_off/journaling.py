@@ -1,20 +1,24 @@
 """What a day that is signed off comes to as journal entries: one for each payout, one for all else."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from db.many import some_at_once
 from db.models import (
     CardBatch,
     Event,
+    Link,
     Match,
     MatchPart,
     Payment,
     Payout,
     PayoutLine,
+    Refund,
     SignOff,
     StatementLine,
     SurplusMove,
@@ -24,6 +28,7 @@ from payments.bank import accounts
 from payments.bank.overlaps import GONE
 from payments.errors import Conflict
 from payments.lump_sums import banked, fees
+from payments.lump_sums.captures import references_in
 from payments.sign_off import journal
 from payments.sign_off.closed_days import move_day, moved_surplus, within
 from payments.sign_off.journal import Book, Entry, Posting
@@ -182,27 +187,110 @@ def _payout(session: Session, payout_id: int) -> journal.Payout:
     """VAT on the payout's own fee is told apart where the rates of its day say that it is in it. What holds
     all of a night holds the fee of each."""
     row = session.get_one(Payout, payout_id)
-    gross: dict[str, int] = defaultdict(int)
-    inside = (
-        select(Event.code, func.sum(PayoutLine.gross_minor))
-        .join(Payment, Payment.id == PayoutLine.payment_id)
-        .join(Event, Event.id == Payment.event_id)
-        .where(
-            PayoutLine.payout_id == payout_id, PayoutLine.kind == "capture", PayoutLine.state == "stands"
-        )
-        .group_by(Event.code)
-    )  # fmt: skip
-    for code, minor in session.execute(inside):
-        gross[code] += int(minor)
-    gross[""] += row.gross_minor - sum(gross.values())
-    fee, vat = row.fee_minor + row.payout_fee_minor, row.vat_minor
+    own_fee, own_vat = row.payout_fee_minor, 0
     days = session.scalars(select(Payout.last_on).where(Payout.id.in_(banked.night_of(row)))).all()
     tariff = fees.tariff(session)
     own = [tariff.payout_fee(day) for day in days if day is not None]
     if sum(one.total_minor for one in own) == row.payout_fee_minor:
-        fee = row.fee_minor + sum(one.fee_minor for one in own)
-        vat += sum(one.vat_minor for one in own)
+        own_fee, own_vat = sum(one.fee_minor for one in own), sum(one.vat_minor for one in own)
+    inside = _captured(session, row)
     beside = (row.explanation or {}).get("beside_minor", 0)
     return journal.Payout(
-        row.id, row.net_minor, dict(gross), fee, vat, row.less_minor, row.difference_minor, beside
-    )
+        row.id, row.net_minor, inside.gross, inside.of(row.fee_minor, inside.fee),
+        inside.of(row.vat_minor, inside.vat), _taken_off(session, row), row.difference_minor,
+        own_fee, own_vat, beside,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Captured:
+    """Captures of a payout by event: their gross; fee and VAT of those whose file told it, and the gross of
+    all others."""
+
+    gross: Mapping[str, int]
+    fee: Mapping[str, int]
+    vat: Mapping[str, int]
+    untold: Mapping[str, int]
+
+    def of(self, whole: int, told: Mapping[str, int]) -> Mapping[str, int]:
+        """All of a fee by event: as it was told, what is left by the gross of those it was not told of."""
+        return _added(told, journal.apportioned(whole - sum(told.values()), self.untold))
+
+
+def _added(*some: Mapping[str, int]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for one in some:
+        for event, minor in one.items():
+            found[event] += minor
+    return dict(found)
+
+
+def _captured(session: Session, row: Payout) -> _Captured:
+    """What names no payment of ours is of no event, nor is what nobody knows the captures of."""
+    gross, fee, vat, untold = (defaultdict[str, int](int) for _ in range(4))
+    told = PayoutLine.file_id.is_not(None)
+    query = (
+        select(
+            func.coalesce(Event.code, ""), told, func.sum(PayoutLine.gross_minor),
+            func.sum(PayoutLine.fee_minor), func.sum(PayoutLine.vat_minor),
+        )
+        .outerjoin(Payment, Payment.id == PayoutLine.payment_id)
+        .outerjoin(Event, Event.id == Payment.event_id)
+        .where(PayoutLine.payout_id == row.id, PayoutLine.kind == "capture", PayoutLine.state == "stands")
+        .group_by(Event.code, told)
+    )  # fmt: skip
+    for code, is_told, *sums in session.execute(query):
+        minor, fee_minor, vat_minor = map(int, sums)
+        gross[code] += minor
+        if is_told:
+            fee[code] += fee_minor
+            vat[code] += vat_minor
+        else:
+            untold[code] += minor
+    rest = row.gross_minor - sum(gross.values())
+    gross[""] += rest
+    untold[""] += rest
+    return _Captured(gross, fee, vat, untold)
+
+
+def _taken_off(session: Session, row: Payout) -> dict[str, int]:
+    """Refunds, chargebacks and deductions by the event of the payment that they are of."""
+    query = (
+        select(PayoutLine, Event.code)
+        .outerjoin(Refund, Refund.id == PayoutLine.refund_id)
+        .outerjoin(Payment, Payment.id == func.coalesce(Refund.payment_id, PayoutLine.payment_id))
+        .outerjoin(Event, Event.id == Payment.event_id)
+        .where(
+            PayoutLine.payout_id == row.id, PayoutLine.state == "stands",
+            PayoutLine.kind.in_(("refund", "chargeback", "deduction")),
+        )
+    )  # fmt: skip
+    rows = session.execute(query).all()
+    named = _events_named(session, {word for line, _ in rows for word in references_in(line.reference)})
+    found: dict[str, int] = defaultdict(int)
+    for line, code in rows:
+        hits = {code} if code else {named[one] for one in references_in(line.reference) if one in named}
+        event = hits.pop() if len(hits) == 1 else ""
+        found[event] += line.fee_minor + line.vat_minor - line.gross_minor
+    found[""] += row.less_minor - sum(found.values())
+    return found
+
+
+def _events_named(session: Session, words: Collection[str]) -> dict[str, str]:
+    """By each word that is a reference of a payment, ours or the gateway's, the code of its event."""
+    found: dict[str, str] = {}
+    for some in some_at_once(sorted(words)):
+        query = (
+            select(Event.code, Payment.reference, Link.wire_reference, Link.gateway_reference)
+            .join(Payment, Payment.event_id == Event.id)
+            .outerjoin(Link, Link.payment_id == Payment.id)
+            .where(
+                or_(
+                    Payment.reference.in_(some), Link.wire_reference.in_(some),
+                    Link.gateway_reference.in_(some),
+                )
+            )
+        )  # fmt: skip
+        for code, *names in session.execute(query):
+            found |= {name: code for name in names if name and name in some}
+    return found
