@@ -1,28 +1,24 @@
 """A lump sum that no file tells the payments of: its days' captures explain it, or it waits for a person."""
 
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
-from db.models import Approval, Match, Payout, Refund, StatementLine
+from db.models import Match, Payout, StatementLine
 from db.money import Money
-from payments.access.people import Role
 from payments.bank import imports
 from payments.books import integrity
 from payments.errors import Conflict, InvalidInput
-from payments.lifecycle import Source
 from payments.lump_sums import banked, explained, explaining, payout_list, payout_watch, settlements
 from payments.lump_sums.payout_watch import DayState
 from payments.matching import Target
-from payments.payouts import Explanation, Item, Less, Lump
 from payments.reconciling import exceptions, reconciliation
 from payments.reconciling.parts import Decided, Part, locked_line
 from payments.reconciling.proposing import Reason
 from tests import hook
-from tests.desk import ADMIN, payment_of
-from tests.test_approvals import somebody
+from tests.desk import ADMIN
 from tests.test_settlements import STATEMENT, bench
 
 __all__ = ["bench"]
@@ -339,44 +335,3 @@ def test_a_day_whose_sums_do_not_add_up_waits(bench, wrong, says):
     with bench.sessions.read() as session:
         assert says in settlements.unread(session, ADMIN)[0].reason
     bench.lawful()
-
-
-def test_a_refund_is_taken_off_one_payout_also_where_two_are_accepted_at_once(bench):
-    reference, moment = bench.paid(), bench.now
-    bench.bank("1000.00")
-    bench.bank("900.00")
-    bench.propose()
-    with bench.sessions.begin() as session:
-        asker, decider = (somebody(session, name, Role.FINANCE, now=moment).id for name in ("A", "B"))
-        payment = payment_of(session, reference)
-        approval = Approval(
-            what="record_refund", subject=reference, payment_id=payment.id, scope="*", bound={},
-            digest="1" * 64, why="x", requester_id=asker, requester_name="A", asked_at=moment,
-            expires_at=moment, state="used", decider_id=decider, decider_name="B", used_at=moment,
-        )  # fmt: skip
-        session.add(approval)
-        session.flush()
-        refund = Refund(
-            payment_id=payment.id, approval_id=approval.id, method="gateway", refunded_on=moment.date(),
-            done_by="A", amount=Money(50_00), source_reference="", why="x", at=moment, by="B",
-        )  # fmt: skip
-        session.add(refund)
-        session.flush()
-        item = Item(refund.id, Less.REFUND, refund.amount, refund.refunded_on)
-    with bench.sessions.read() as session:
-        first, second = explaining.waiting(session, ADMIN)
-
-    def written(session, one) -> None:
-        rest = one.amount + item.amount  # as if nothing else were known of it
-        so = Explanation(
-            Lump(1, one.on, one.amount), (one.on,), (), (), (), (item,), Money(0), Money(0), rest, 0
-        )
-        how = {"how": reconciliation.PERSON, "by": "A", "source": Source.DESK, "now": moment}
-        explained.write_down(session, [(one, so)], **how)
-
-    with ThreadPoolExecutor(1) as pool, bench.sessions.begin() as session:
-        written(session, first)
-        other = pool.submit(lambda: bench.sessions.run(lambda session: written(session, second)))
-        wait([other], timeout=2)
-    with pytest.raises(Conflict, match="taken off another payout"):
-        other.result()

@@ -4,9 +4,9 @@ the cent; each way can be undone."""
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
-from db.models import Payout, PayoutLine
+from db.models import Approval, Payout, PayoutLine, Refund
 from db.money import Money
 from payments.access.people import Person, Role
 from payments.bank import accounts, imports
@@ -16,14 +16,15 @@ from payments.gateways import Answer
 from payments.hearing import inbox
 from payments.hearing.inbox import Message
 from payments.lifecycle import Method
-from payments.lump_sums import banked, explaining, fees, settlements, tying
+from payments.lump_sums import banked, explaining, fees, settlements, tying, went_back
 from payments.matching import Target
-from payments.payouts import files
+from payments.payouts import Item, Less, files
 from payments.payouts.files import PayoutMapping
 from payments.reconciling import exceptions, proposing, reconciliation
 from payments.reconciling.parts import Decided, Part
 from payments.reconciling.proposing import Reason
 from tests.desk import ADMIN, FakeGateway, issue, make_event, payment_of
+from tests.test_approvals import somebody
 
 ORGANISER = Person(9, "Aisha", "aisha@example.org", Role.ORGANISER, None)
 HEADS = ("Date", "Type", "Merchant reference", "Method", "Gross", "Fee", "VAT", "Net", "Payout")
@@ -89,6 +90,29 @@ class Bench:
                     heading=("Date", "Description", "Amount"),
                 ),
             )  # fmt: skip
+
+    def given_back(self, reference, minor=50_00) -> Item:
+        """A refund through the gateway that two people wrote down, as a payout may be less by it."""
+        with self.sessions.begin() as session:
+            number = session.scalar(select(func.count()).select_from(Approval)) + 1
+            two = [somebody(session, f"{name}{number}", Role.FINANCE, now=self.now).id for name in "AB"]
+            payment = payment_of(session, reference)
+            approval = Approval(
+                what="record_refund", subject=reference, payment_id=payment.id, scope="*", bound={},
+                digest="1" * 64, why="x", requester_id=two[0], requester_name="A", asked_at=self.now,
+                expires_at=self.now, state="used", decider_id=two[1], decider_name="B", used_at=self.now,
+            )  # fmt: skip
+            session.add(approval)
+            session.flush()
+            refund = Refund(
+                payment_id=payment.id, approval_id=approval.id, method="gateway", done_by="A",
+                refunded_on=self.friday.date(), amount=Money(minor), source_reference="", why="x",
+                at=self.now, by="B",
+            )  # fmt: skip
+            session.add(refund)
+            session.flush()
+            went_back.tie_new(session, refund)
+            return Item(refund.id, Less.REFUND, refund.amount, refund.refunded_on)
 
     def propose(self):
         return proposing.propose(self.sessions, ADMIN, now=self.now)

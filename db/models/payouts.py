@@ -21,6 +21,8 @@ from db.models.base import Base, row_id
 
 _STANDS = text("undone_at IS NULL")
 _SETTLED = text("state = 'stands' AND receipt_id IS NOT NULL")
+_TAKEN_OFF = text("state = 'stands' AND refund_id IS NOT NULL")
+_UNTIED = text("state = 'stands' AND refund_id IS NULL AND kind IN ('refund', 'chargeback')")
 
 
 class FeeRates(Base):
@@ -122,7 +124,7 @@ class PayoutLine(Base):
     """What is in a payout: a row of a file, or a capture that an explanation found in it.
 
     ``waits`` and ``aside``: a row that could not be read, before and after a person looked. A capture that
-    stands settles its receipt; no receipt is settled twice.
+    stands settles its receipt; no receipt is settled twice, and no refund taken off twice.
     """
 
     __tablename__ = "payout_lines"
@@ -153,6 +155,11 @@ class PayoutLine(Base):
             "uq_payout_lines_settled", "receipt_id", unique=True, sqlite_where=_SETTLED,
             postgresql_where=_SETTLED,
         ),
+        Index(
+            "uq_payout_lines_taken_off", "refund_id", unique=True, sqlite_where=_TAKEN_OFF,
+            postgresql_where=_TAKEN_OFF,
+        ),
+        Index("ix_payout_lines_untied", "id", sqlite_where=_UNTIED, postgresql_where=_UNTIED),
         CheckConstraint(
             "kind IN ('capture', 'refund', 'chargeback', 'deduction', 'payout_fee', 'rollup', 'unread')",
             name="kind",

@@ -60,10 +60,10 @@ def references_in(reference: str) -> set[str]:
     return {reference, *reference.replace(",", " ").replace(";", " ").split()} - {""}
 
 
-def _receipts(session: Session, words: set[str]) -> dict[str, list[Capture]]:
+def _receipts(session: Session, named: set[str]) -> dict[str, list[Capture]]:
     """By each word, the money of the gateway that its link or its payment has and that is still here."""
     found: dict[str, list[Capture]] = {}
-    for some in some_at_once(sorted(words)):
+    for some in some_at_once(sorted(named)):
         query = (
             select(Receipt, Link.wire_reference, Link.gateway_reference, Payment.reference)
             .join(Link, Link.id == Receipt.link_id)

@@ -5,7 +5,7 @@ together, nobody knows which brought which, and nothing is said of it: the large
 that they brought, and what of it stands on the others' lines is a difference of each, to the cent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.finding import pasts
 from payments.lifecycle import Kind, Source
 from payments.live import tallies
-from payments.lump_sums import banked, fees
+from payments.lump_sums import banked, fees, went_back
 from payments.lump_sums.captures import STANDS, settle, unsettle
 from payments.matching import Target, Way
 from payments.payouts import Explanation, Less, as_one
@@ -90,6 +90,7 @@ def write_down(
     hand = _Hand(how, by, source, now, why, two)
     for line_id in sorted(one.line_id for one, _ in chosen if one.line_id):
         locked_line(session, line_id)
+    _hold_refunds(session, [one for _, one in chosen])
     if len(chosen) == 1:
         return [_write(session, *chosen[0], hand)]
     asked = {found.lump.id: one for one, found in chosen}
@@ -205,14 +206,18 @@ def _still_there(session: Session, chosen: Explanation) -> list[Receipt]:
 
 
 def _not_taken_off(session: Session, chosen: Explanation) -> None:
-    """Raises Conflict when another payout is less by one of its refunds. Nobody else takes one off until the
-    transaction ends."""
-    refunds = [item.id for item in chosen.items if item.kind is Less.REFUND]
-    ours = select(Refund.id).where(Refund.id.in_(refunds)).order_by(Refund.id)
-    session.execute(ours.with_for_update(key_share=True)).all()
-    taken = select(PayoutLine.id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.in_(refunds))
-    if refunds and session.scalar(taken.limit(1)) is not None:
+    """Raises Conflict when another payout is less by one of its refunds, or may be."""
+    wanted = [item.id for item in chosen.items if item.kind is Less.REFUND]
+    refunds = session.scalars(select(Refund).where(Refund.id.in_(wanted))).all()
+    if went_back.taken_off(session, refunds) & {*wanted}:
         raise Conflict("A refund of this explanation was taken off another payout by now. Look at it again.")
+
+
+def _hold_refunds(session: Session, chosen: Iterable[Explanation]) -> None:
+    """Nobody else takes one of them off until the transaction ends; before any payment, as a file does."""
+    wanted = [item.id for one in chosen for item in one.items if item.kind is Less.REFUND]
+    ours = select(Refund.id).where(Refund.id.in_(wanted)).order_by(Refund.id)
+    session.execute(ours.with_for_update(key_share=True)).all()
 
 
 def is_settled() -> Any:

@@ -18,7 +18,6 @@ from db.models import (
     LineException,
     Payment,
     Payout,
-    PayoutLine,
     Receipt,
     Refund,
     Reversal,
@@ -33,8 +32,7 @@ from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Method, Source
 from payments.live import tallies
-from payments.lump_sums import explained, fees
-from payments.lump_sums.captures import STANDS
+from payments.lump_sums import explained, fees, went_back
 from payments.lump_sums.explained import is_settled
 from payments.lump_sums.tariff import METHODS, ROUNDING_MINOR
 from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
@@ -219,13 +217,14 @@ def _captures(session: Session, first: date) -> tuple[list[Capture], list[Captur
 
 
 def _items(session: Session, first: date) -> list[Item]:
-    """Refunds through the gateway that no payout was less by yet."""
-    taken = select(PayoutLine.refund_id).where(PayoutLine.state == STANDS, PayoutLine.refund_id.is_not(None))
-    query = select(Refund).where(
-        Refund.method == Method.GATEWAY, Refund.id.not_in(taken),
-        Refund.refunded_on >= first - timedelta(days=HELD_DAYS),
-    )  # fmt: skip
-    return [Item(one.id, Less.REFUND, one.amount, one.refunded_on) for one in session.scalars(query)]
+    """Refunds through the gateway that no payout was less by yet, as far as files tell."""
+    since = first - timedelta(days=HELD_DAYS)
+    query = select(Refund).where(Refund.method == Method.GATEWAY, Refund.refunded_on >= since)
+    refunds = session.scalars(query.order_by(Refund.id)).all()
+    off = went_back.taken_off(session, refunds)
+    return [
+        Item(one.id, Less.REFUND, one.amount, one.refunded_on) for one in refunds if one.id not in off
+    ]  # fmt: skip
 
 
 # -- saying which it is -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ def broken(session: Session) -> Iterator[str]:
     yield from _rows(session)
     yield from _sums(session)
     yield from _settled(session)
+    yield from _taken_off(session)
     yield from _tied(session)
     yield from _nights(session)
 
@@ -69,6 +70,19 @@ def _settled(session: Session) -> Iterator[str]:
     )
     for number in session.scalars(query):
         yield f"payout line {number}: its receipt or its payout says otherwise"
+
+
+def _taken_off(session: Session) -> Iterator[str]:
+    """A refund that an explanation takes off is one that is written down, and is taken off by it alone."""
+    query = select(PayoutLine.payout_id, PayoutLine.id).where(
+        PayoutLine.state == "stands", PayoutLine.kind == "refund", PayoutLine.file_id.is_(None),
+        PayoutLine.refund_id.is_(None),
+    )  # fmt: skip
+    for payout, number in session.execute(query):
+        yield (
+            f"payout {payout}: its line {number} is a refund that another payout is less by already. "
+            "Take it back on Payouts"
+        )
 
 
 def _tied(session: Session) -> Iterator[str]:

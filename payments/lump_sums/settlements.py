@@ -22,7 +22,7 @@ from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLay
 from payments.finding import pasts
 from payments.lifecycle import Source
 from payments.live import tallies
-from payments.lump_sums import banked, explained, fees
+from payments.lump_sums import banked, explained, fees, went_back
 from payments.lump_sums.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
 from payments.lump_sums.tariff import Tariff
 from payments.payouts import files as reading
@@ -156,6 +156,7 @@ class _Taker:
         self._captures: dict[int, Capture | str] = {}
         self._elsewhere: dict[int, int] = {}
         self._settled: list[tuple[PayoutLine, int]] = []
+        self._back: list[PayoutLine] = []
 
     def take(self, told: GatewayFile) -> Imported:
         for line in told.unread:
@@ -169,6 +170,7 @@ class _Taker:
                 self._payout(key, lines)
                 made += 1
         self._session.flush()
+        went_back.tie(self._session, self._back)
         settle(self._session, self._settled, self._act())
         self._file.named = {"rows": self._named}
         strangers = sum(
@@ -298,6 +300,7 @@ class _Taker:
             receipt_id=capture.receipt_id if capture else None, made_at=self._now,
         )  # fmt: skip
         self._session.add(row)
+        self._back += [row] if line.kind in went_back.KINDS else []
         if capture and payout:
             self._settled.append((row, payout.id))
 
@@ -332,6 +335,7 @@ def confirmed(
     if own is None:
         own = tariff.payout_fee(max(line.on for line in lines if line.on)).total_minor
     fits = rest - own == payout.net_minor and sums["less_minor"] == payout.less_minor
+    fits = fits and went_back.are_those_of(session, lines, number)
     return payout if fits and set(session.scalars(inside)) == receipts else None
 
 
@@ -343,6 +347,8 @@ def refusal(session: Session, person: Person, told: GatewayFile) -> str | None:
     for _, lines in by_payout(told.lines):
         if confirmed(session, lines, captures, elsewhere, tariff) is not None:
             continue
+        if (says := went_back.refusal(session, lines)) is not None:
+            return says
         for line in lines:
             one = captures.get(line.row)
             if not isinstance(one, Capture) or (other := elsewhere.get(one.receipt_id)) is None:

@@ -24,6 +24,7 @@ from payments.deciding.cases import Decision, Reason
 from payments.errors import Conflict, InvalidInput
 from payments.keeping.keyring import KeyRing
 from payments.lifecycle import CLOSED, SETTLED, TRANSITIONS, Method, Source, Status
+from payments.lump_sums import went_back
 from payments.matching import Target
 from payments.money_back import chargebacks, contested, disputes, refund_books, refund_orders
 from payments.money_back.bank_batches import Account
@@ -319,6 +320,8 @@ def _refunded(session: Session, person: Person, payment: Payment, used: Approval
     refund_books.give_back(
         session, payment, refund, {"now": now, "source": Source.DESK, "actor": _both(used)}
     )
+    if refund.method == Method.GATEWAY:
+        went_back.tie_new(session, refund)
 
 
 def _to_refund(session: Session, person: Person, payment: Payment, used: ApprovalView, now: datetime) -> None:
