@@ -5,7 +5,7 @@ import pytest
 from db.models import Payout
 from db.money import Money
 from payments.errors import Conflict
-from payments.lump_sums import explained, explaining, payout_list, settlements
+from payments.lump_sums import confirming, explained, explaining, payout_list, settlements
 from tests.desk import ADMIN
 from tests.test_settlements import HEADS, MAPPING, Bench
 
@@ -29,7 +29,7 @@ def refusal(bench, *some) -> str | None:
     data = "\n".join((",".join(HEADS), *some)).encode()
     with bench.sessions.read() as session:
         told, _ = settlements.read(session, ADMIN, "payout.csv", data, mapping=MAPPING)
-        return settlements.refusal(session, ADMIN, told)
+        return confirming.refusal(session, ADMIN, told)
 
 
 def told(bench):
@@ -42,15 +42,44 @@ def test_the_same_captures_and_sum_confirm_it_and_the_import_is_undone_without_i
     came = bench.bring(*rows(bench))
     assert (came.payouts, came.known) == (0, 1)
     detail = told(bench)
-    assert detail.explanation["confirmed_name"] == "payout.csv"
+    assert detail.confirmed_by == ("payout.csv",)
     assert (detail.row.explained, detail.row.captures, detail.row.banked is not None) == ("auto", 2, True)
     bench.lawful()
     in_no_payout = pytest.raises(Conflict, match=r"payout\.csv tells of payout 1 as well")
     with bench.sessions.begin() as session, in_no_payout:  # else the rows of the file would be
         explained.take_back(session, ADMIN, 1, "Wrong.", now=bench.now)
     bench.undo()
-    assert "confirmed_name" not in told(bench).explanation
+    assert told(bench).confirmed_by == ()
     bench.lawful()
+
+
+def test_two_files_confirm_one_payout_and_each_is_undone_without_the_other(bench):
+    first, second = rows(bench)
+    bench.bring(first, second)
+    bench.bring(second, first, name="the same again.csv")
+    assert told(bench).confirmed_by == ("payout.csv", "the same again.csv")
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match="Undo those imports first"):
+        explained.take_back(session, ADMIN, 1, "Wrong.", now=bench.now)
+    bench.undo(2)
+    assert told(bench).confirmed_by == ("payout.csv",)
+    with bench.sessions.begin() as session, pytest.raises(Conflict, match=r"^payout\.csv tells"):
+        explained.take_back(session, ADMIN, 1, "Wrong.", now=bench.now)
+    bench.undo(1)
+    assert told(bench).confirmed_by == ()
+    bench.lawful()
+
+
+def test_what_was_confirmed_when_one_file_was_kept_is_read_and_undone(bench):
+    bench.bring(*rows(bench))
+    with bench.sessions.begin() as session:
+        payout = session.get_one(Payout, 1)
+        kept = {key: value for key, value in payout.explanation.items() if key != "confirmed"}
+        payout.explanation = kept | {"confirmed_file": 1, "confirmed_name": "payout.csv"}
+    assert told(bench).confirmed_by == ("payout.csv",)
+    bench.bring(*rows(bench)[::-1], name="the same again.csv")
+    assert told(bench).confirmed_by == ("payout.csv", "the same again.csv")
+    bench.undo(1)
+    assert told(bench).confirmed_by == ("the same again.csv",)
 
 
 @pytest.mark.parametrize("wrong", ["another sum", "a payment less"])

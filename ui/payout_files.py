@@ -7,7 +7,7 @@ import words
 from db.money import Money
 from payments.access.people import Action, Person
 from payments.errors import UnknownLayout
-from payments.lump_sums import settlements
+from payments.lump_sums import confirming, settlements
 from payments.lump_sums.settlements import FileView
 from payments.payouts.files import GatewayFile, LineKind, PayoutMapping
 from payments.reconciling import proposing
@@ -76,7 +76,7 @@ def _look(here: Person, name: str, data: bytes) -> None:
         told, mapping = mapped
     _shown(told)
     with bootstrap.app().sessions.read() as session:
-        refused = settlements.refusal(session, here, told)
+        refused = confirming.refusal(session, here, told)
     if refused:
         problem(refused)
         return

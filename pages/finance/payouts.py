@@ -205,7 +205,7 @@ def facts_of(detail: PayoutDetail) -> dict[str, str | None]:
         "Told by": f"{told}: {detail.file}" if detail.file else told,
         "Captures known": bank_words.EXPLAINED[row.explained]
         + (f", one of {as_good} that were as good" if as_good > 1 else ""),
-        "Confirmed by": detail.explanation.get("confirmed_name"),
+        "Confirmed by": " and ".join(detail.confirmed_by) or None,
         "Together with": together_said(row),
         "Why": detail.explanation.get("why"),
         "Due": dates.say_days(dates.next_bank_day(row.last_on), dates.next_bank_day(row.last_on, 3)),

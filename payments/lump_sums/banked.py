@@ -63,6 +63,14 @@ def night_of(payout: Payout) -> tuple[int, ...]:
     return tuple((payout.explanation or {}).get("night", (payout.id,)))
 
 
+def confirmed_by(payout: Payout) -> list[dict[str, Any]]:
+    """The files that tell what it was explained by, each ``file`` and ``name``, the first one first."""
+    told = payout.explanation or {}
+    if "confirmed_file" in told:  # as it was kept when there was room for one
+        return [{"file": told["confirmed_file"], "name": told["confirmed_name"]}]
+    return list(told.get("confirmed", ()))
+
+
 def unexplained(payout: Payout) -> Money:
     """What neither its payments nor its fees explain, beyond a cent or two of rounding; what lines of its
     night brought of each other is explained."""

@@ -279,9 +279,12 @@ def take_back(session: Session, person: Person, payout_id: int, why: str, *, now
 
 
 def _refuse_confirmed(payout: Payout) -> None:
-    """Raises Conflict: the rows of the file that says the same would be in no payout."""
-    if file := (payout.explanation or {}).get("confirmed_name"):
-        raise Conflict(f"{file} tells of payout {payout.id} as well. Undo that import first, under Files.")
+    """Raises Conflict: the rows of the files that say the same would be in no payout."""
+    if names := [one["name"] for one in banked.confirmed_by(payout)]:
+        tell, them = ("tells", "that import") if len(names) == 1 else ("tell", "those imports")
+        raise Conflict(
+            f"{' and '.join(names)} {tell} of payout {payout.id} as well. Undo {them} first, under Files."
+        )
 
 
 def _lines_of_night(session: Session, payout_id: int) -> Sequence[int]:

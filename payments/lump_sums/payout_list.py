@@ -112,6 +112,7 @@ class PayoutDetail:
     held: tuple[HeldView, ...]
     file: str | None
     explanation: Mapping[str, Any]
+    confirmed_by: tuple[str, ...]  # names of files that tell the same
     made_at: datetime
     made_by: str
 
@@ -139,7 +140,8 @@ def detail(session: Session, person: Person, payout_id: int) -> PayoutDetail:
     file = session.get(PayoutFile, payout.file_id) if payout.file_id else None
     return PayoutDetail(
         row, _lines(session, payout), _held(session, row), file.name if file else None,
-        payout.explanation or {}, payout.made_at, payout.made_by,
+        payout.explanation or {}, tuple(str(one["name"]) for one in banked.confirmed_by(payout)),
+        payout.made_at, payout.made_by,
     )  # fmt: skip
 
 

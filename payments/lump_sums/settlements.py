@@ -5,12 +5,12 @@ row that names none of ours stays in its payout, which is money, and says so.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Payout, PayoutFile, PayoutLine
@@ -22,12 +22,11 @@ from payments.errors import Conflict, NotFound, StatementFormatError, UnknownLay
 from payments.finding import pasts
 from payments.lifecycle import Source
 from payments.live import tallies
-from payments.lump_sums import banked, explained, fees, went_back
+from payments.lump_sums import banked, confirming, fees, went_back
 from payments.lump_sums.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
-from payments.lump_sums.tariff import Tariff
 from payments.payouts import files as reading
 from payments.payouts import rollup
-from payments.payouts.files import FileLine, GatewayFile, LineKind, PayoutMapping, by_payout
+from payments.payouts.files import FileLine, GatewayFile, LineKind, PayoutMapping, by_payout, net_of, sums_of
 from payments.privacy import clean, mask_card_bytes, reason
 from payments.statements.tables import shown_name
 from payments.watching import standstill
@@ -142,10 +141,6 @@ def import_file(
     return counts
 
 
-#: What an explanation holds of a file that told the same.
-_CONFIRMED = ("confirmed_file", "confirmed_name")
-
-
 class _Taker:
     """Writes one file's payouts and lines."""
 
@@ -230,22 +225,20 @@ class _Taker:
 
     def _confirms(self, lines: Sequence[FileLine]) -> bool:
         """What the bank's line was explained by, told by the gateway as well: the explanation is right."""
-        payout = confirmed(self._session, lines, self._captures, self._elsewhere, self._tariff)
+        payout = confirming.confirmed(self._session, lines, self._captures, self._elsewhere, self._tariff)
         if payout is None:
             return False
         self._session.refresh(payout, with_for_update=True)
         if payout.undone_at is not None:
             raise Conflict(f"Payout {payout.id} was taken back just now. Import the file again.")
-        payout.explanation = {
-            **(payout.explanation or {}), "confirmed_file": self._file.id, "confirmed_name": self._file.name,
-        }  # fmt: skip
+        confirming.add(payout, self._file)
         says = f"here already, in payout {payout.id}, which it confirms"
         self._named += [{"row": line.row, "is": says, "text": line.raw} for line in lines]
         return True
 
     def _explain(self, here: Payout, lines: Sequence[FileLine]) -> bool:
         """A roll-up's captures, told by a file at last: they must come to what the roll-up says."""
-        sums = _sums(lines)
+        sums = sums_of(lines)
         rest = sums["gross_minor"] - sums["fee_minor"] - sums["vat_minor"] - sums["less_minor"]
         if sums["payout_fee_minor"] is None:
             sums["payout_fee_minor"] = rest - here.net_minor
@@ -265,7 +258,7 @@ class _Taker:
         return True
 
     def _payout(self, key: str, lines: Sequence[FileLine]) -> None:
-        sums, days = _sums(lines), [line.on for line in lines if line.on]
+        sums, days = sums_of(lines), [line.on for line in lines if line.on]
         told = sums["payout_fee_minor"] is not None
         if not told:
             sums["payout_fee_minor"] = self._tariff.payout_fee(max(days)).total_minor
@@ -305,89 +298,6 @@ class _Taker:
             self._settled.append((row, payout.id))
 
 
-def confirmed(
-    session: Session,
-    lines: Sequence[FileLine],
-    captures: Mapping[int, Capture | str],
-    elsewhere: Mapping[int, int],
-    tariff: Tariff,
-) -> Payout | None:
-    """The payout that the bank's line was explained by and that these rows tell again: exactly its captures,
-    what was taken off it besides fees, and its sum to the cent. A fee of the payout that no row tells is the
-    tariff's. None where the explanation left something open: there the rows may tell what it was."""
-    found = [captures.get(line.row) for line in lines if line.kind is LineKind.CAPTURE]
-    receipts = {one.receipt_id for one in found if isinstance(one, Capture)}
-    numbers = {elsewhere.get(one) for one in receipts}
-    number = next(iter(numbers), None)
-    if len(receipts) != len(found) or len(numbers) != 1 or number is None:
-        return None
-    payout = session.get_one(Payout, number)
-    if payout.source != explained.BANK or len(banked.night_of(payout)) > 1 or banked.unexplained(payout):
-        return None
-    if any(line.kind in (LineKind.CHARGEBACK, LineKind.DEDUCTION) for line in lines):
-        return None  # no explanation knows of any, and a chargeback is somebody's to decide
-    inside = select(PayoutLine.receipt_id).where(
-        PayoutLine.payout_id == number, PayoutLine.state == STANDS, PayoutLine.receipt_id.is_not(None)
-    )
-    sums = _sums(lines)
-    rest = sums["gross_minor"] - sums["fee_minor"] - sums["vat_minor"] - sums["less_minor"]
-    own = sums["payout_fee_minor"]
-    if own is None:
-        own = tariff.payout_fee(max(line.on for line in lines if line.on)).total_minor
-    fits = rest - own == payout.net_minor and sums["less_minor"] == payout.less_minor
-    fits = fits and went_back.are_those_of(session, lines, number)
-    return payout if fits and set(session.scalars(inside)) == receipts else None
-
-
-def refusal(session: Session, person: Person, told: GatewayFile) -> str | None:
-    """Why these payouts would be refused, before anybody keeps them; None where nothing is known."""
-    check(person, Action.RECONCILE)
-    captures, elsewhere = find_captures(session, told.lines)
-    tariff = fees.tariff(session)
-    for _, lines in by_payout(told.lines):
-        if confirmed(session, lines, captures, elsewhere, tariff) is not None:
-            continue
-        if (says := went_back.refusal(session, lines)) is not None:
-            return says
-        for line in lines:
-            one = captures.get(line.row)
-            if not isinstance(one, Capture) or (other := elsewhere.get(one.receipt_id)) is None:
-                continue
-            if session.get_one(Payout, other).source == explained.BANK:
-                return (
-                    f"Row {line.row}: {line.reference} is in payout {other}, which was explained from the "
-                    "bank's line with other payments or another sum, or without knowing all that was taken "
-                    "off. Take that payout back on its page, if this file is right."
-                )
-    return None
-
-
-def _sums(lines: Iterable[FileLine]) -> dict[str, Any]:
-    """What a payout's lines come to, by kind. The payout's own fee is None when no row tells it."""
-    sums: dict[str, Any] = {
-        "gross_minor": 0, "fee_minor": 0, "vat_minor": 0, "less_minor": 0, "payout_fee_minor": None,
-    }  # fmt: skip
-    for line in lines:
-        if line.kind in (LineKind.CAPTURE, LineKind.ROLLUP):
-            sums["gross_minor"] += line.gross
-            sums["fee_minor"] += line.fee
-            sums["vat_minor"] += line.vat
-            sums["less_minor"] += line.less
-            if line.kind is LineKind.ROLLUP:
-                sums["payout_fee_minor"] = 0  # the gateway's own sums hold it already
-        elif line.kind is LineKind.PAYOUT_FEE:
-            sums["payout_fee_minor"] = (sums["payout_fee_minor"] or 0) + line.fee + line.vat
-        else:
-            sums["less_minor"] -= line.net
-    return sums
-
-
-def net_of(sums: Mapping[str, Any]) -> int:
-    """What sums of a payout leave for the bank."""
-    off = sum(sums[name] for name in ("fee_minor", "vat_minor", "payout_fee_minor", "less_minor"))
-    return int(sums["gross_minor"] - off + sums.get("difference_minor", 0))
-
-
 # -- undoing ------------------------------------------------------------------------------------------
 
 
@@ -415,12 +325,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
             payout.undone_at, payout.undone_by, payout.undone_why = now, person.name, why
         else:  # a roll-up of another file, which this one had explained
             payout.explained = ""
-    for payout in session.scalars(
-        select(Payout).where(cast(Payout.explanation, Text).like(f'%"confirmed_file": {file_id}%'))
-    ):
-        if (payout.explanation or {}).get("confirmed_file") == file_id:
-            kept = {key: value for key, value in (payout.explanation or {}).items() if key not in _CONFIRMED}
-            payout.explanation = kept
+    confirming.forget(session, file_id)
     unread = update(PayoutLine).where(PayoutLine.file_id == file_id, PayoutLine.state == WAITS)
     session.execute(unread.values(state=UNDONE))
     file.undone_at, file.undone_by, file.undone_why = now, person.name, why

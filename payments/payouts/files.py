@@ -6,7 +6,7 @@ gross − fee − VAT = net, to the cent; a row that says otherwise is one that 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from enum import StrEnum
@@ -399,3 +399,29 @@ def by_payout(lines: Sequence[FileLine]) -> Iterator[tuple[str, list[FileLine]]]
         day = f"paid:{line.paid_on}" if line.paid_on else f"day:{line.on}"
         groups.setdefault(f"number:{line.payout}" if line.payout else day, []).append(line)
     yield from groups.items()
+
+
+def sums_of(lines: Iterable[FileLine]) -> dict[str, Any]:
+    """What a payout's lines come to, by kind. The payout's own fee is None when no row tells it."""
+    sums: dict[str, Any] = {
+        "gross_minor": 0, "fee_minor": 0, "vat_minor": 0, "less_minor": 0, "payout_fee_minor": None,
+    }  # fmt: skip
+    for line in lines:
+        if line.kind in (LineKind.CAPTURE, LineKind.ROLLUP):
+            sums["gross_minor"] += line.gross
+            sums["fee_minor"] += line.fee
+            sums["vat_minor"] += line.vat
+            sums["less_minor"] += line.less
+            if line.kind is LineKind.ROLLUP:
+                sums["payout_fee_minor"] = 0  # the gateway's own sums hold it already
+        elif line.kind is LineKind.PAYOUT_FEE:
+            sums["payout_fee_minor"] = (sums["payout_fee_minor"] or 0) + line.fee + line.vat
+        else:
+            sums["less_minor"] -= line.net
+    return sums
+
+
+def net_of(sums: Mapping[str, Any]) -> int:
+    """What sums of a payout leave for the bank."""
+    off = sum(sums[name] for name in ("fee_minor", "vat_minor", "payout_fee_minor", "less_minor"))
+    return int(sums["gross_minor"] - off + sums.get("difference_minor", 0))
