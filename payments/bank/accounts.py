@@ -1,18 +1,30 @@
 """Our accounts at banks, and what the columns of their files mean where no layout knows them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import BankAccount, Event, EventAccount, StatementFile, StatementLine, StatementMapping
+from db.models import (
+    AuditEntry,
+    BankAccount,
+    Event,
+    EventAccount,
+    QuarantinedRow,
+    StatementFile,
+    StatementLine,
+    StatementMapping,
+)
 from db.money import CURRENCIES
+from payments import statements
 from payments.access.people import Action, Person, check
 from payments.bank.overlaps import OPEN
 from payments.books import audit
-from payments.errors import Conflict, InvalidInput, NotFound, quoted
+from payments.circles import without_looking_for_circles
+from payments.errors import Conflict, InvalidInput, NotFound, StatementFormatError, quoted
 from payments.privacy import clean_line
 from payments.statements import Mapping
 
@@ -91,6 +103,7 @@ def change(
     _free(session, name, number, besides=known.id)
     if number != known.number:
         _may_have(session, known, number)
+        _is_typed(session, known)
     known.name, known.number = name, number
     session.flush()
     audit.record(
@@ -103,7 +116,8 @@ def change(
 def retire(session: Session, person: Person, account_id: int, *, now: datetime) -> None:
     """No statement comes into it any more, and nothing is paid from it; what is here of it stays.
 
-    Raises NotFound, NotAllowed; Conflict: its lines wait, or payers are told it.
+    Raises NotFound, NotAllowed; Conflict: its lines wait, or rows that could not be read, or payers are told
+    it.
     """
     check(person, Action.RECONCILE)
     known = row(session, account_id, lock=True)
@@ -118,9 +132,33 @@ def retire(session: Session, person: Person, account_id: int, *, now: datetime) 
         raise Conflict(
             f"{waits} of the lines of {known.name} wait. Say on Reconcile what they are for first."
         )
+    if unread := _unread(session, known):
+        raise Conflict(
+            f"{unread} of the rows of its files could not be read, and wait. Say on Statements what they are "
+            "first."
+        )
     known.retired_at = now
     session.flush()
     audit.record(session, person, "retire_account", known.name, now=now, number=known.number)
+
+
+def refuse_out_of_use(session: Session, account_id: int) -> None:
+    """Raises Conflict: what would wait in this account now, no list offers to anybody."""
+    known = row(session, account_id)
+    if known.retired_at is not None:
+        raise Conflict(
+            f"{known.name} is out of use, and this would wait in it. Use it again first, under Statements."
+        )
+
+
+def _unread(session: Session, known: BankAccount) -> int:
+    """Rows of its files that wait for somebody to say what they are."""
+    rows = select(func.count()).select_from(QuarantinedRow)
+    rows = rows.join(StatementFile, StatementFile.id == QuarantinedRow.file_id).where(
+        StatementFile.account_id == known.id, StatementFile.undone_at.is_(None),
+        QuarantinedRow.state == "waits",
+    )  # fmt: skip
+    return session.scalar(rows) or 0
 
 
 def retired(session: Session, person: Person) -> list[AccountView]:
@@ -147,15 +185,52 @@ def use_again(session: Session, person: Person, account_id: int, *, now: datetim
 def forget_number(session: Session, account: BankAccount) -> str:
     """Once no import stands: a number that only a file said, and no person, is not known any more. Returns
     it. The caller holds the account."""
-    files = select(StatementFile.named, StatementFile.undone_at).where(StatementFile.account_id == account.id)
-    said = session.execute(files).all()
-    learned = any(named.get("learned") and named["number"] == account.number for named, _ in said)
-    stands = any(undone_at is None for _, undone_at in said)
-    if not learned or stands or _told_for(session, account):
+    files = _files(session, account)
+    if any(file.undone_at is None for file in files) or _told_for(session, account):
+        return ""
+    if not any(_taught(session, account, file) for file in files):
         return ""
     number, account.number = account.number, ""
     session.flush()
     return number
+
+
+def _taught(session: Session, account: BankAccount, file: StatementFile) -> bool:
+    """The account learned the number that it has from this file, and no person typed it since."""
+    if file.named.get("typed_since") or not account.number:
+        return False
+    if "learned" in file.named:
+        return bool(file.named["learned"]) and file.named["number"] == account.number
+    # Files of before do not say so. Nobody changed a number then: one that it was not made with is theirs.
+    made = select(AuditEntry.detail).where(
+        AuditEntry.at == account.created_at, AuditEntry.action == "create_account"
+    )
+    was = [detail.get("number") for detail in session.scalars(made)]
+    return was != [] and not any(was) and _said(file) == account.number
+
+
+def _is_typed(session: Session, known: BankAccount) -> None:
+    """What the account has from now on, a person said, be it once more what a file had said before."""
+    for file in _files(session, known):
+        file.named = {**file.named, "typed_since": True}
+
+
+def _files(session: Session, account: BankAccount) -> Sequence[StatementFile]:
+    files = select(StatementFile).where(StatementFile.account_id == account.id).order_by(StatementFile.id)
+    return session.scalars(files).all()
+
+
+@without_looking_for_circles()
+def _said(file: StatementFile) -> str:
+    """The number that a file says it is of. One that came in before that was kept is read anew, as it is."""
+    if "number" in file.named:
+        return str(file.named["number"])
+    mapping = Mapping.from_json(file.mapping) if file.mapping else None
+    try:
+        read = statements.read(file.name, file.data, mapping=mapping, date_order=file.date_order or None)
+    except StatementFormatError:  # a release that reads more strictly: it says nothing that this one knows
+        return ""
+    return digits(read.account)
 
 
 def _free(session: Session, name: str, number: str, *, besides: int = 0) -> None:
@@ -178,11 +253,8 @@ def _may_have(session: Session, known: BankAccount, number: str) -> None:
             f"Payers of {event} were told {known.number}. Another account for them takes two people, under "
             "Events; add it as an account of its own."
         )
-    files = select(StatementFile).where(
-        StatementFile.account_id == known.id, StatementFile.undone_at.is_(None)
-    )
-    for file in session.scalars(files.order_by(StatementFile.id)):
-        said = file.named.get("number", "")
+    for file in _files(session, known):
+        said = "" if file.undone_at is not None else _said(file)
         if said and not same_number(said, number):
             raise Conflict(f"{file.name}, which is here, says {said}. Undo import {file.id} first.")
 

@@ -10,6 +10,7 @@ from db.models import QuarantinedRow, StatementFile
 from db.money import Money
 from payments import statements
 from payments.access.people import Action, Person, check
+from payments.bank import accounts
 from payments.bank.imports import REPAIRED, WAITS
 from payments.bank.overlaps import insert_lines, key_of
 from payments.books import audit
@@ -54,10 +55,15 @@ def repair(
 ) -> int:
     """Say what a quarantined row says; it becomes a line, whose id is returned.
 
-    Raises Conflict when somebody decided it before, InvalidInput, NotFound, NotAllowed.
+    Raises Conflict when somebody decided it before or its account is out of use, InvalidInput, NotFound,
+    NotAllowed.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
+    its = select(StatementFile.account_id).join(QuarantinedRow, QuarantinedRow.file_id == StatementFile.id)
+    if (account_id := session.scalar(its.where(QuarantinedRow.id == row_id))) is not None:
+        accounts.row(session, account_id, lock=True)  # it is taken out of use meanwhile, or has one line more
+        accounts.refuse_out_of_use(session, account_id)
     row, file = _waiting(session, row_id)
     if not amount or amount.currency != file.currency:
         raise InvalidInput(f"The amount must be in {file.currency}, and not nothing.")

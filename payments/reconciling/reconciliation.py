@@ -5,7 +5,7 @@ be undone; both stay in the history. Where a line and payments change together, 
 the payments after it, by id.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -287,12 +287,14 @@ def undo(
     *,
     now: datetime,
     with_its_night: bool = False,
+    going: Collection[int] = (),
 ) -> int:
     """Take a match back, with the money it brought; the line waits again, for a person. Returns the line.
-    ``with_its_night``: whoever asks takes back all that its payout is written down as one with.
+    ``with_its_night``: whoever asks takes back all that its payout is written down as one with. ``going``:
+    lines that their import takes away, so that they wait nowhere.
 
     Raises Conflict (undone before, its line was taken back, its money was refunded, its day is signed off,
-    it is of a night that goes together), InvalidInput, NotFound.
+    its account is out of use, it is of a night that goes together), InvalidInput, NotFound.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
@@ -309,18 +311,18 @@ def undo(
     if not with_its_night:
         banked.refuse_alone(session, line.id)
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
-    _undo_one(session, match, line, why, act)
+    _undo_one(session, match, line, why, act, going)
     for part in match.parts:
         if part.other_line_id is not None:
-            _undo_other(session, part.other_line_id, line, why, act)
+            _undo_other(session, part.other_line_id, line, why, act, going)
     audit.record(session, person, "undo_match", f"line {line.id}", now=now, match=match.id, why=why)
     tallies.bump(session)
     return line.id
 
 
 def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str, *, now: datetime) -> None:
-    """Take back whatever these lines are matched with, the newest match first: what took a line back goes
-    before what that line pays. Raises what ``undo`` raises, with the line to blame.
+    """Take back whatever these lines are matched with, before their import goes: the newest match first, what
+    took a line back before what that line pays. Raises what ``undo`` raises, with the line to blame.
 
     Their account is held first: whoever matches a line of it has that line by then, or waits with nothing.
     """
@@ -334,7 +336,7 @@ def undo_all(session: Session, person: Person, line_ids: Iterable[int], why: str
             if match.undone_at is not None:  # together with another
                 continue
             try:
-                undo(session, person, match.id, why, now=now)
+                undo(session, person, match.id, why, now=now, going=lines)
             except Conflict as error:
                 line = session.get_one(StatementLine, match.line_id)
                 raise Conflict(f"Of {line.about}: {error}") from error
@@ -366,7 +368,16 @@ def _cancels(match: Match, later: Match) -> bool:
     return any(part.other_line_id == later.line_id for part in match.parts)
 
 
-def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act: dict[str, Any]) -> None:
+def _undo_one(
+    session: Session,
+    match: Match,
+    line: StatementLine,
+    why: str,
+    act: dict[str, Any],
+    going: Collection[int],
+) -> None:
+    if line.id not in going:
+        accounts.refuse_out_of_use(session, line.account_id)
     closed_days.refuse_change(session, line.account_id, closed_days.day_of_match(match, line))
     surplus.refuse_undo(session, match)
     waited = _close_exception(session, line.id, act["actor"], act["now"])  # what came too much
@@ -390,14 +401,21 @@ def _undo_one(session: Session, match: Match, line: StatementLine, why: str, act
     session.flush()
 
 
-def _undo_other(session: Session, other_id: int, line: StatementLine, why: str, act: dict[str, Any]) -> None:
+def _undo_other(
+    session: Session,
+    other_id: int,
+    line: StatementLine,
+    why: str,
+    act: dict[str, Any],
+    going: Collection[int],
+) -> None:
     """The line that was taken back stands again: alone, or with what it had paid before."""
     other = locked_line(session, other_id)
     match = standing_match(session, other_id)
     if match is None:
         return
     if any(part.other_line_id == line.id for part in match.parts):
-        _undo_one(session, match, other, why, act)
+        _undo_one(session, match, other, why, act, going)
         return
     closed_days.refuse_change(session, other.account_id, closed_days.day_of_match(match, other))
     parts = tuple(part_of(part) for part in match.parts)
