@@ -164,6 +164,27 @@ def test_lines_are_named_one_by_one_and_only_many_of_a_day_are_counted(desk):
     assert len(counted) <= 1
 
 
+def test_what_is_set_apart_is_named_until_it_is_signed_for_and_one_row_after_that(desk, now):
+    """Whoever signs the tenth year of an account signs for its last day, not for thousands of bank fees."""
+    desk.bank(("CARD RENTAL", "-3.00"))
+    *_, late, rental = desk.lines()
+    desk.accept(rental.id, Part(Target.ASIDE, Money(-300)), why="The card machine's.")
+
+    def apart(on) -> tuple[int, list[tuple]]:
+        (entry,) = (entry for entry in told(desk, on).adjustments if entry.name.startswith("Set apart"))
+        return entry.amount.minor, [(row.on, row.text, row.amount.minor) for row in entry.rows]
+
+    fee, rent = (MONDAY, "BANK FEE", -500), (TUESDAY, "CARD RENTAL", -300)
+    assert apart(MONDAY) == (-500, [fee])
+    signed_for = (MONDAY, "1 part of a line, signed for until 23 Nov 2026", -500)
+    assert apart(TUESDAY) == (-800, [signed_for, rent])
+    assert "signed for until 23 Nov 2026" in read_pdf(desk, TUESDAY)
+    desk.accept(late.id, Part(Target.ASIDE, Money(7000)), why="A refund of our own.")
+    assert apart(TUESDAY) == (6200, [signed_for, rent, (TUESDAY, "LATE", 7000)])
+    desk.reopen(desk.number)  # what nobody signed, or not any more, is named still
+    assert apart(TUESDAY) == (6200, [fee, rent, (TUESDAY, "LATE", 7000)])
+
+
 def test_the_pdf_says_who_signed_or_that_nobody_did_and_how_it_is_verified(desk):
     signed_day = read_pdf(desk)
     assert "Signed by Farai" in signed_day

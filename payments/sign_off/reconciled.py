@@ -4,7 +4,7 @@ Each side is added up from its own rows: the bank from its files, our books from
 What is left between them is a difference, and a difference has a name: the rows that do not fit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -32,7 +32,7 @@ from payments.bank.balances import BankDays
 from payments.bank.overlaps import GONE
 from payments.errors import Conflict
 from payments.lump_sums import banked
-from payments.sign_off.closed_days import LOCKING, match_day, move_day, moved_surplus
+from payments.sign_off.closed_days import LOCKING, ClosedDays, match_day, move_day, moved_surplus
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,7 @@ def statement(session: Session, person: Person, account_id: int, on: date) -> Re
         (Row(first, "Brought forward, from before this desk", opening),),
     )
     waits, late = _waiting(session, account_id, on, currency), _late(session, account_id, on, currency)
-    apart = _by_day(
-        session, account_id, on, currency, "aside", "Set apart: for no payment of ours", most_named=None
-    )
+    apart = _set_apart(session, account_id, on, currency)
     unknown = _unexplained(session, account_id, on, currency)
     moved = _moved(session, account_id, on, currency)
     moved["payout"] = [Row(row.on, f"less {row.text}", -row.amount) for row in unknown.rows]
@@ -266,9 +264,22 @@ def _by_day(
     target: str,
     name: str,
     more: Iterable[Row] = (),
-    most_named: int | None = NAMED,
 ) -> Entry:
-    """Each line by its name; of a day with more than ``most_named`` only how many they are."""
+    """Each line by its name; of a day with more than ``NAMED`` only how many they are."""
+    days = _days(session, account_id, on, target)
+    rows = [
+        Row(one, f"{count} parts of lines", Money(minor, currency))
+        for one, count, minor in days
+        if count > NAMED
+    ]
+    few = [one for one, count, _ in days if count <= NAMED]
+    rows += _by_name(session, account_id, on, currency, target, few)
+    rows = sorted((*rows, *more), key=lambda row: row.on)
+    return Entry(name, _sum_rows(rows, currency), tuple(rows))
+
+
+def _days(session: Session, account_id: int, on: date, target: str) -> list[tuple[date, int, int]]:
+    """By day, how many parts of lines, and what they come to."""
     day = match_day()
     query = (
         _parts(account_id, on, day, func.count(), func.sum(_SOURCE))
@@ -276,22 +287,47 @@ def _by_day(
         .group_by(day)
         .order_by(day)
     )
-    days = session.execute(query).all()
-    few = [one for one, count, _ in days if most_named is None or count <= most_named]
-    rows = [
-        Row(one, f"{count} parts of lines", Money(int(minor), currency))
-        for one, count, minor in days
-        if most_named is not None and count > most_named
-    ]
-    for some in some_at_once(few):
+    return [(one, count, int(minor)) for one, count, minor in session.execute(query)]
+
+
+def _by_name(
+    session: Session, account_id: int, on: date, currency: str, target: str, days: Sequence[date]
+) -> Iterator[Row]:
+    day = match_day()
+    for some in some_at_once(days):
         each = _parts(account_id, on, day, StatementLine, MatchPart.payout_id, _SOURCE).where(
             MatchPart.target == target, day.in_(some)
         )
-        for one, line, payout, minor in session.execute(each.order_by(MatchPart.id)):
+        for one, line, payout, minor in session.execute(each.order_by(day, MatchPart.id)):
             told = f"Payout {payout}: {line.told}" if payout else line.told
-            rows.append(Row(one, told, Money(int(minor), currency)))
-    rows = sorted((*rows, *more), key=lambda row: row.on)
-    return Entry(name, _sum_rows(rows, currency), tuple(rows))
+            yield Row(one, told, Money(int(minor), currency))
+
+
+def _set_apart(session: Session, account_id: int, on: date, currency: str) -> Entry:
+    """What a second person signs for, by name: of the period that holds the day, and of whatever day nobody
+    has signed. What was signed before is one row, and the statements of those days name it."""
+    closed, since = ClosedDays(session, account_id), _period(session, account_id, on)
+    days = _days(session, account_id, on, "aside")
+    before = [told for told in days if told[0] < since and closed.holds(told[0])]
+    rows = []
+    if before:
+        count, last = sum(some for _, some, _ in before), before[-1][0]
+        are = "part of a line, signed for" if count == 1 else "parts of lines, signed for"
+        minor = sum(minor for *_, minor in before)
+        rows = [Row(last, f"{count:,} {are} until {last:%-d %b %Y}", Money(minor, currency))]
+    gone = {one for one, *_ in before}
+    named = [one for one, *_ in days if one not in gone]
+    rows += _by_name(session, account_id, on, currency, "aside", named)
+    return Entry("Set apart: for no payment of ours", _sum_rows(rows, currency), tuple(rows))
+
+
+def _period(session: Session, account_id: int, on: date) -> date:
+    """The first day of the period that is signed and holds this day; the day itself while none is."""
+    query = select(func.min(SignOff.first_on)).where(
+        SignOff.account_id == account_id, SignOff.first_on <= on, SignOff.last_on >= on,
+        SignOff.state.in_(LOCKING),
+    )  # fmt: skip
+    return session.scalar(query) or on
 
 
 def _unexplained(session: Session, account_id: int, on: date, currency: str) -> Entry:
