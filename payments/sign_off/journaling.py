@@ -1,7 +1,7 @@
 """What a day that is signed off comes to as journal entries: one for each payout, one for all else."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,6 @@ from db.many import some_at_once
 from db.models import (
     CardBatch,
     Event,
-    Link,
     Match,
     MatchPart,
     Payment,
@@ -27,8 +26,7 @@ from payments.access.people import Action, Person, check
 from payments.bank import accounts
 from payments.bank.overlaps import GONE
 from payments.errors import Conflict
-from payments.lump_sums import banked, fees
-from payments.lump_sums.captures import references_in
+from payments.lump_sums import banked, fees, went_back
 from payments.sign_off import journal
 from payments.sign_off.closed_days import move_day, moved_surplus, within
 from payments.sign_off.journal import Book, Entry, Posting
@@ -266,31 +264,21 @@ def _taken_off(session: Session, row: Payout) -> dict[str, int]:
         )
     )  # fmt: skip
     rows = session.execute(query).all()
-    named = _events_named(session, {word for line, _ in rows for word in references_in(line.reference)})
+    events = _events_named(session, [went_back.row_of(line) for line, code in rows if not code])
     found: dict[str, int] = defaultdict(int)
     for line, code in rows:
-        hits = {code} if code else {named[one] for one in references_in(line.reference) if one in named}
-        event = hits.pop() if len(hits) == 1 else ""
+        event = code or events.get(went_back.row_of(line), "")
         found[event] += line.fee_minor + line.vat_minor - line.gross_minor
     found[""] += row.less_minor - sum(found.values())
     return found
 
 
-def _events_named(session: Session, words: Collection[str]) -> dict[str, str]:
-    """By each word that is a reference of a payment, ours or the gateway's, the code of its event."""
-    found: dict[str, str] = {}
-    for some in some_at_once(sorted(words)):
-        query = (
-            select(Event.code, Payment.reference, Link.wire_reference, Link.gateway_reference)
-            .join(Payment, Payment.event_id == Event.id)
-            .outerjoin(Link, Link.payment_id == Payment.id)
-            .where(
-                or_(
-                    Payment.reference.in_(some), Link.wire_reference.in_(some),
-                    Link.gateway_reference.in_(some),
-                )
-            )
-        )  # fmt: skip
-        for code, *names in session.execute(query):
-            found |= {name: code for name in names if name and name in some}
-    return found
+def _events_named(session: Session, rows: Sequence[went_back.Row]) -> dict[went_back.Row, str]:
+    """The code of the one event whose payments a row names."""
+    known = went_back.named_by(session, rows)
+    codes: dict[int, str] = {}
+    for some in some_at_once(sorted({number for row in rows for number in known.names(row)})):
+        query = select(Payment.id, Event.code).join(Payment.event).where(Payment.id.in_(some))
+        codes |= dict(session.execute(query).tuples().all())
+    named = {row: {codes[number] for number in known.names(row)} for row in rows}
+    return {row: events.pop() for row, events in named.items() if len(events) == 1}
