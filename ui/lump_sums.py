@@ -16,6 +16,7 @@ from payments.payouts import Explanation
 from payments.reconciling.parts import WRITE_OFF_LIMIT
 from payments.second_person import unexplained
 from payments.second_person.approvals import ApprovalView
+from ui.differences import difference
 from ui.here import error_boundary, require
 from ui.pieces import escape, plain, problem
 from ui.proving import tell
@@ -89,6 +90,8 @@ def _lump(here: Person, one: Unexplained) -> None:
             )
             left = one.found[0].unexplained
             st.warning(f"Nothing known makes this sum. The nearest leaves {left} unexplained.{more}")
+            if one.perhaps is not None:
+                difference(one.perhaps, key=one.key)
         elif one.found[0].night:
             plain(
                 "What it and other payouts of that day brought is sure together, and is written down so once "

@@ -11,7 +11,7 @@ import words
 from db.money import Money
 from payments import dates
 from payments.access.people import Action, Person
-from payments.lump_sums import explained, explaining, fees, payout_list, payout_watch, tying
+from payments.lump_sums import differences, explained, explaining, fees, payout_list, payout_watch, tying
 from payments.lump_sums.explaining import Unexplained
 from payments.lump_sums.payout_list import PayoutDetail, PayoutRow
 from payments.lump_sums.payout_watch import DayState, DayView
@@ -19,6 +19,7 @@ from payments.lump_sums.tying import LineChoice
 from payments.reconciling import reconciliation
 from ui import charts
 from ui.charts import Fall
+from ui.differences import difference
 from ui.lump_sums import lump_sums
 from ui.payout_fees import payout_fees
 from ui.payout_files import bring, imports_list, unread_rows
@@ -92,6 +93,7 @@ def perhaps_here(late: Sequence[DayView], lumps: Sequence[Unexplained]) -> str:
 
 
 def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
+    too_little(here)
     lump_sums(here)
     if not rows:
         ui.empty_state(
@@ -118,6 +120,21 @@ def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
         ),
         live="payouts",
     )
+
+
+def too_little(here: Person, payout_id: int | None = None) -> None:
+    """Lines of the bank that wait and are less than they must be, as the alarm tells of them, each with what
+    may be behind it; those of one payout, or all."""
+    with app.sessions.read() as session:
+        some = payout_watch.short(session, here)
+    for one in some:
+        if payout_id is not None and one.payout_id != payout_id:
+            continue
+        known = one.difference.causes if one.difference else ()
+        told = f"{one.says[:1].upper()}{one.says[1:]}." + ("" if known else f" {one.perhaps}")
+        ui.checks([("bad", f"{one.missing} short on {one.on:%-d %b %Y}", told)])
+        if one.difference is not None and known:
+            difference(one.difference, key=f"line_{one.line_id}")
 
 
 def row_cells(row: PayoutRow) -> list[charts.Cell | str]:
@@ -157,6 +174,7 @@ def one_payout(here: Person, number: int) -> None:
         ui.facts(facts_of(detail))
         bank_check(row)
         tie_it(here, row)
+    perhaps(here, row)
     inside(detail)
     take_back(here, row)
 
@@ -237,6 +255,16 @@ def bank_check(row: PayoutRow) -> None:
     else:
         on = f"{row.banked_on:%-d %b %Y}"
         ui.checks([("good", "The bank shows it, to the cent", f"{row.banked} on {on}.")])
+
+
+def perhaps(here: Person, row: PayoutRow) -> None:
+    """What may be behind what this payout brought less or more than it should."""
+    if row.banked is None:
+        too_little(here, row.id)
+    elif off := row.banked - row.net if row.banked != row.net else row.unexplained:
+        with app.sessions.read() as session:
+            told = differences.of_payout(session, here, row.id, off)
+        difference(told, key=f"payout_{row.id}")
 
 
 def tie_it(here: Person, row: PayoutRow) -> None:

@@ -11,16 +11,12 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import (
     LineException,
-    Payment,
     Payout,
-    Receipt,
-    Refund,
-    Reversal,
     StatementLine,
 )
 from db.money import Money
@@ -30,12 +26,12 @@ from payments.access.people import Action, Person, check
 from payments.bank.overlaps import OPEN
 from payments.books import audit
 from payments.errors import Conflict, InvalidInput, NotFound
-from payments.lifecycle import Method, Source
+from payments.lifecycle import Source
 from payments.live import tallies
-from payments.lump_sums import explained, fees, went_back
-from payments.lump_sums.explained import is_settled
-from payments.lump_sums.tariff import METHODS, ROUNDING_MINOR
-from payments.payouts import Capture, Explanation, Habits, Item, Less, Lump
+from payments.lump_sums import differences, explained, fees, loose
+from payments.lump_sums.tariff import ROUNDING_MINOR
+from payments.payouts import Capture, Explanation, Habits, Item, Lump
+from payments.payouts.causes import Difference
 from payments.privacy import reason
 from payments.reconciling.parts import WRITE_OFF_LIMIT, what_waits
 from payments.reconciling.reconciliation import AUTO, BY_ITSELF, PERSON
@@ -43,8 +39,6 @@ from payments.second_person import approvals
 from payments.second_person.approvals import ApprovalView
 from payments.watching import standstill
 
-#: How far back a capture may lie that a payout still brings.
-CAPTURE_DAYS, HELD_DAYS = 30, 60
 #: A line that waits so long is explained alone and keeps no later one from being taken: a person says.
 TOGETHER_DAYS = 14
 
@@ -65,6 +59,7 @@ class Unexplained:
     #: Sure, and nothing before it is undecided: what has one number is taken together; 0: not yet.
     turn: int = 0
     by_hand: bool = False  # a person took back what it was matched to: nothing is taken by itself again
+    perhaps: Difference | None = None  # where nothing explains it: what may be behind what is left
 
     @property
     def is_sure(self) -> bool:
@@ -129,8 +124,8 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     for number, one in enumerate(asked, 1):
         lumps[number] = _lump(session, number, one)
     first = min(one.on for one in asked)
-    fresh, held, paid = _captures(session, first)
-    items = _items(session, first)
+    fresh, held, paid = loose.captures(session, first)
+    items = loose.refunds(session, first)
     told: dict[int, list[Explanation]] = {}
     by_bank = [lumps[number] for number, one in enumerate(asked, 1) if one.line_id]
     for number, one in enumerate(asked, 1):
@@ -149,10 +144,26 @@ def explain(session: Session, person: Person) -> list[Unexplained]:
     told |= payouts.explain_all(together, left, tariff, held=held, items=items, paid=paid, habits=usual)
     by_hand = {number for number, one in enumerate(asked, 1) if one.by_hand}
     turns |= {one.id: some[0].id for some in payouts.in_order(together, told, by_hand) for one in some}
-    return [
+    found = [
         replace(one, found=tuple(told.get(number, ())), turn=turns.get(number, 0))
         for number, one in enumerate(asked, 1)
     ]
+
+    def perhaps(number: int, one: Unexplained) -> Difference | None:
+        if not one.found or one.found[0].is_whole:
+            return None
+        mine = _of_its_day(session, one.payout_id, fresh) if one.payout_id else left
+
+        def ask(more: Sequence[Item]) -> list[Explanation]:
+            known = [*items, *more]
+            return payouts.explain(
+                lumps[number], mine, tariff, held=held, items=known, paid=paid, habits=usual
+            )
+
+        nearest = one.found[0]
+        return differences.of_attempt(session, nearest.unexplained, nearest.days[0], ask, known=items)
+
+    return [replace(one, perhaps=perhaps(number, one)) for number, one in enumerate(found, 1)]
 
 
 def _lump(session: Session, number: int, one: Unexplained) -> Lump:
@@ -181,50 +192,6 @@ def _within(payout: Payout, day: date) -> bool:
     return payout.first_on is not None and payout.last_on is not None and (
         payout.first_on <= day <= payout.last_on
     )  # fmt: skip
-
-
-def _captures(session: Session, first: date) -> tuple[list[Capture], list[Capture], set[date]]:
-    """What the gateway took and no payout has brought: of days that none tells of, and of days that one left
-    it out of; and those days."""
-    since = dates.day_span(first - timedelta(days=HELD_DAYS)).start
-    query = (
-        select(Receipt, Payment.method)
-        .join(Payment, Payment.id == Receipt.payment_id)
-        .where(Receipt.kind == Method.GATEWAY, Receipt.received_at >= since)
-        .where(~exists().where(Reversal.receipt_id == Receipt.id), ~is_settled())
-        .order_by(Receipt.id)
-    )
-    told = select(Payout).where(
-        Payout.undone_at.is_(None),
-        Payout.explained != "",
-        Payout.last_on >= first - timedelta(days=HELD_DAYS),
-    )
-    paid = {
-        one.first_on + timedelta(days=after)
-        for one in session.scalars(told)
-        if one.first_on and one.last_on
-        for after in range((one.last_on - one.first_on).days + 1)
-    }
-    fresh, held = [], []
-    for receipt, method in session.execute(query):
-        day = dates.business_day(receipt.received_at)
-        capture = Capture(receipt.id, day, receipt.amount, method if method in METHODS else None)
-        if day in paid:
-            held.append(capture)
-        elif day >= first - timedelta(days=CAPTURE_DAYS):
-            fresh.append(capture)
-    return fresh, held, paid
-
-
-def _items(session: Session, first: date) -> list[Item]:
-    """Refunds through the gateway that no payout was less by yet, as far as files tell."""
-    since = first - timedelta(days=HELD_DAYS)
-    query = select(Refund).where(Refund.method == Method.GATEWAY, Refund.refunded_on >= since)
-    refunds = session.scalars(query.order_by(Refund.id)).all()
-    off = went_back.taken_off(session, refunds)
-    return [
-        Item(one.id, Less.REFUND, one.amount, one.refunded_on) for one in refunds if one.id not in off
-    ]  # fmt: skip
 
 
 # -- saying which it is -------------------------------------------------------------------------------
@@ -272,8 +239,11 @@ def _keep_gaps(session: Session, asked: Sequence[Unexplained]) -> None:
         if one.line_id is None or not one.found or one.found[0].is_whole:
             continue
         if (row := what_waits(session, one.line_id)) is not None:
-            gap = one.found[0].difference.minor
-            row.suggestion = {**row.suggestion, "gap_minor": gap, "gap_says": one.found[0].says}
+            nearest = one.found[0]
+            row.suggestion = {
+                **row.suggestion, "gap_minor": nearest.difference.minor, "gap_says": nearest.says,
+                "gap_perhaps": one.perhaps.says if one.perhaps else "",
+            }  # fmt: skip
 
 
 def takes_two(chosen: Explanation) -> bool:

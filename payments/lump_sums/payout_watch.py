@@ -18,9 +18,10 @@ from payments import dates
 from payments.access.people import Action, Person, check
 from payments.bank.overlaps import OPEN
 from payments.lifecycle import Method
-from payments.lump_sums import banked, fees
+from payments.lump_sums import banked, differences, fees
 from payments.lump_sums.captures import STANDS
 from payments.lump_sums.tariff import METHODS
+from payments.payouts.causes import Difference
 from payments.payouts.due import Expected, expected
 from payments.payouts.lumps import Capture
 from payments.watching.alerts import Alarm, Kind, Severity
@@ -201,17 +202,37 @@ def alarms(session: Session, *, now: datetime) -> Iterator[Alarm]:
             f"The payout of {told}{more} is not on any statement here, and the bank has had time: at least "
             f"{missing} is missing. Import the newest statement, or ask iKhokha.",
         )
-    for line, missing, says in _short(session):
+    for one in _short(session):
         yield Alarm(
             Kind.PAYOUT_SHORT,
             Severity.POOR,
-            f"The payout on the bank's statement of {line.on:%-d %b %Y} is {missing} short: {says}. Look at "
-            "it on Payouts.",
-            f"line-{line.id}",
+            f"The payout on the bank's statement of {one.on:%-d %b %Y} is {one.missing} short: {one.says}. "
+            f"{one.perhaps} Look at it on Payouts.",
+            f"line-{one.line_id}",
         )
 
 
-def _short(session: Session) -> Iterator[tuple[StatementLine, Money, str]]:
+@dataclass(frozen=True)
+class Short:
+    """An open line of the bank that is less than it must be: by how much, of what, and why perhaps.
+    ``difference`` has the rows where the payout is known."""
+
+    line_id: int
+    on: date
+    missing: Money
+    says: str
+    perhaps: str
+    payout_id: int | None = None
+    difference: Difference | None = None
+
+
+def short(session: Session, person: Person) -> list[Short]:
+    """What the alarm of a short payout is about, the oldest line first."""
+    check(person, Action.SEE_BANK)
+    return list(_short(session))
+
+
+def _short(session: Session) -> Iterator[Short]:
     """Open payout lines below the payout they must be, or that nothing known makes as small as they are."""
     lines = session.execute(
         select(StatementLine, LineException.suggestion)
@@ -229,9 +250,12 @@ def _short(session: Session) -> Iterator[tuple[StatementLine, Money, str]]:
         near = [one for one in waits if _is_near(one, line)]
         if near and not any(one.net_minor <= line.amount_minor for one in near):
             missing = Money(near[0].net_minor - line.amount_minor, line.amount_currency)
-            yield line, missing, f"payout {near[0].id} comes to {Money(near[0].net_minor, missing.currency)}"
+            says = f"payout {near[0].id} comes to {Money(near[0].net_minor, missing.currency)}"
+            why = differences.of_row(session, near[0], -missing)
+            yield Short(line.id, line.on, missing, says, why.says, near[0].id, why)
         elif not near and suggestion.get("gap_minor", 0) < 0:
-            yield line, Money(-suggestion["gap_minor"], line.amount_currency), suggestion["gap_says"]
+            missing = Money(-suggestion["gap_minor"], line.amount_currency)
+            yield Short(line.id, line.on, missing, suggestion["gap_says"], suggestion.get("gap_perhaps", ""))
 
 
 def _is_near(payout: Payout, line: StatementLine) -> bool:

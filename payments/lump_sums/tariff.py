@@ -77,6 +77,11 @@ class Tariff:
         if len({one.valid_from for one in rates}) != len(rates) or not rates:
             raise InvalidInput("A tariff needs rates, and no two of them from the same day.")
 
+    @property
+    def days(self) -> list[date]:
+        """Since when each of the rates holds."""
+        return [one.valid_from for one in self._rates]
+
     def on(self, day: date) -> Rates:
         for rates in reversed(self._rates):
             if rates.valid_from <= day:
