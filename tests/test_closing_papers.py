@@ -22,6 +22,7 @@ from payments.exports import verify
 from payments.exports.verify import Word
 from payments.lump_sums import transit
 from payments.matching import Target
+from payments.money_back import disputes
 from payments.reconciling.parts import Part
 from payments.sign_off import (
     closing_papers,
@@ -273,8 +274,17 @@ def test_each_events_fees_and_vat_are_as_the_file_told_them_and_what_was_taken_o
     moved(bench, back)
     refund = f"2026-11-20,Refund,{back},,-450.00,0.00,0.00,-450.00,P1"
     sim = "2026-11-20,Deduction,SIM card,,-99.00,0.00,0.00,-99.00,P1"
+    gone = "2026-11-20,Chargeback,CB-1,,-300.00,0.00,0.00,-300.00,P1"
+    with sessions.begin() as session:
+        told = disputes.Told(back, Money(300_00), disputes.Why.FRAUD, "CB-1", FRIDAY, MONDAY)
+        disputes.record(session, ADMIN, told, now=now)
     bench.bring(
-        bench.row(dear), bench.row(cheap, method="instant EFT"), bench.row("NOBODY", 100_00), refund, sim
+        bench.row(dear),
+        bench.row(cheap, method="instant EFT"),
+        bench.row("NOBODY", 100_00),
+        refund,
+        sim,
+        gone,
     )
     with sessions.read() as session:
         net = session.scalar(select(PayoutTable.net_minor))
@@ -283,7 +293,7 @@ def test_each_events_fees_and_vat_are_as_the_file_told_them_and_what_was_taken_o
     (entry,) = signed(bench, now)
     assert of_events(entry) == {
         (Book.BANK, ""): net, (Book.CLEARING, "devconf"): -1500_00,
-        (Book.CLEARING, "gala"): -1500_00 + 450_00, (Book.CLEARING, ""): -100_00 + 99_00,
+        (Book.CLEARING, "gala"): -1500_00 + 450_00 + 300_00, (Book.CLEARING, ""): -100_00 + 99_00,
         (Book.FEES, "devconf"): 42_75, (Book.FEES, "gala"): 30_00, (Book.FEES, ""): 2_85 + 2_50,
         (Book.VAT, "devconf"): 6_41, (Book.VAT, "gala"): 4_50, (Book.VAT, ""): 43 + 38,
     }  # fmt: skip
