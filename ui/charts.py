@@ -400,7 +400,7 @@ _AMOUNT = re.compile(r"[−-]?(?:[R$€£]?[0-9]|–$)")
 
 
 def _empty(cell: str) -> str:
-    return " pd-nothing" if cell == "–" else ""
+    return " pd-nothing" if cell in ("–", "") else ""
 
 
 def _sheet_cell(text: str, where: str) -> str:

@@ -399,10 +399,8 @@ def taken_today() -> None:
     if day.uncounted:
         waiting = leading(Summed(day.uncounted, {}), Asked(Which.UNCOUNTED, day=today))
         told = words.count(day.uncounted, "receipt is", "receipts are")
-        why = "cash and slips are told once the drawer is counted."
-        charts.draw(
-            f'<p class="pd-caption">{charts.link(waiting, told)} not in this yet: {why}</p>', live="uncounted"
-        )
+        why = "not in this yet: cash and slips are told once the drawer is counted."
+        charts.draw(f'<p class="pd-caption">{charts.link(waiting, told)} {why}</p>', live="uncounted")
 
 
 def open_shift(shift: ShiftView) -> None:
