@@ -42,6 +42,7 @@ from payments.exports.layout import COLUMNS
 from payments.finding import search_text
 from payments.lifecycle import Source, Status
 from payments.live import overview, tallies
+from payments.live.split import By, split
 from tests import postgres, served
 
 #: A working day in the season of invented payments: what the page calls today.
@@ -129,6 +130,7 @@ def _reading(engine: Engine, size: int) -> dict[str, Any]:
         "picture_cpu_ms": round(picture, 2),
         "probe_ms": round(_raw(engine, sql[:1]), 3),
         "from_scratch_ms": round(scratch, 2),
+        **{f"split_{by}_ms": round(_apart(engine, by), 2) for by in By},
     }
     if size <= PANDAS_UP_TO:
         told["pandas_ms"] = round(_timed(lambda: _by_pandas(engine), times=2))
@@ -153,6 +155,17 @@ def _one_picture(engine: Engine) -> tuple[list[tuple[str, Any]], float]:
     event.remove(engine, "before_cursor_execute", _keep)
     kept = [(statement, told) for statement, told in statements if not statement.startswith("BEGIN")]
     return kept, _timed(read, clock=time.thread_time)
+
+
+def _apart(engine: Engine, by: By) -> float:
+    """The funnel told apart with all that is made of it: for who chose it, once for a version and scope."""
+    sessions = Sessions(engine)
+
+    def read() -> None:
+        with sessions.read() as session:
+            split(session, None, by, now=NOW)
+
+    return _timed(read)
 
 
 def _raw(engine: Engine, statements: list[tuple[str, Any]]) -> float:
