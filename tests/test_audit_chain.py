@@ -198,7 +198,7 @@ def test_a_new_key_goes_on_with_the_chain_of_the_old_one(
     with pytest.raises(Conflict, match="chained with one, which is not among"):
         chain.claim_keys(with_ring(sessions, fresh), now=now)
     other = KeyRing({**fresh.keys, **keyring.read(keyring.new_key("one")).keys}, "two")
-    with pytest.raises(Conflict, match="another key named 'one'"):
+    with pytest.raises(Conflict, match="another key named “one”"):
         chain.claim_keys(with_ring(sessions, other), now=now)
     assert "none of this desk's" in broken(desk)  # which knows the old key alone
 

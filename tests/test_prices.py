@@ -129,7 +129,7 @@ def test_it_costs_so_much_now(desk, now, what, total):
         pytest.param({"Workshop": 4}, Conflict, "Workshop has 3 seats left", id="an extra is full"),
         pytest.param({"code": "OLD"}, Conflict, "ended on 1 Nov 2026", id="a code that is over"),
         pytest.param({"code": "SOON"}, Conflict, "from 1 Dec 2026 on", id="a code that has not begun"),
-        pytest.param({"code": "NONE"}, InvalidInput, "no code 'NONE'", id="no such code"),
+        pytest.param({"code": "NONE"}, InvalidInput, "no code “NONE”", id="no such code"),
         pytest.param({"code": "ALL"}, InvalidInput, "complimentary", id="nothing is left to pay"),
         pytest.param({"category": None, "Poster": 1}, InvalidInput, "complimentary", id="costs nothing"),
         pytest.param({"category": None}, InvalidInput, "Choose what it is for", id="nothing"),
