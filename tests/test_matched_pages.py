@@ -1,16 +1,18 @@
 """Matched on Reconcile: all of it can be reached, and on whose word each stands is shown and asked for."""
 
 import sys
+from datetime import date
 
 from db.money import Money
 from payments.access.people import Role
+from payments.bank import accounts, imports
 from payments.matching import Target
-from payments.reconciling import matched, reconciliation
+from payments.reconciling import matched, proposing, reconciliation
 from payments.reconciling.matched import Wanted, Whose
 from payments.reconciling.parts import BY_HAND, BY_TWO, Decided, Part
 from tests.desk import ADMIN, payment_of
 from tests.test_pages import Desk, all_html, desk, everything
-from tests.test_reconcile_pages import BENCH, banked, owes, waiting
+from tests.test_reconcile_pages import BENCH, PLAIN, banked, owes, waiting
 
 __all__ = ["desk"]
 AGAINST = {"evidence": [{"kind": "name", "agrees": False, "says": "the name is another's"}]}
@@ -18,9 +20,9 @@ AGAINST = {"evidence": [{"kind": "name", "agrees": False, "says": "the name is a
 
 def found(desk: Desk, wanted: Wanted = Wanted()) -> list[str]:
     with desk.sessions.read() as session:
-        rows, count = matched.find_matches(session, ADMIN, wanted)
-    assert count == len(rows)
-    return sorted(row.whose for row in rows)
+        told = matched.find_matches(session, ADMIN, wanted)
+    assert told.count == len(told.matches)
+    return sorted(row.whose for row in told.matches)
 
 
 def accept(desk: Desk, view, part: Part, way: str, evidence, *, two: bool = False) -> None:
@@ -59,6 +61,41 @@ def test_on_whose_word_a_line_was_matched_is_shown_and_asked_for(desk):
     said = "".join(everything(at))
     assert said.count("Against: the name is another") == 1, "of what was typed, evidence is of something else"
     assert "Forced" in said
+
+
+def test_a_text_is_looked_for_as_far_back_as_so_many_lines_reach_and_that_is_said(desk, monkeypatch):
+    """It was looked for in every match there ever was, twice for each page."""
+    monkeypatch.setattr(matched, "LOOKED_THROUGH", 2)
+    old = owes(desk, "Lerato Botha", 20_000)
+    rows = (
+        (f"2026-03-02,EFT BOTHA {old.replace('_', '')}", "200.00"), ("2026-03-03,FEE BOTHAVILLE", "-1.00"),
+        *((f"2026-11-{day},BANK FEE", "-2.00") for day in (20, 21, 22)),
+    )  # fmt: skip
+    with desk.sessions.begin() as session:
+        account = accounts.create(session, ADMIN, name="Events", now=desk.now).id
+        data = "\n".join(("Date,Text,Amount", *(",".join(row) for row in rows))).encode()
+        imports.import_file(session, ADMIN, account, "a.csv", data, now=desk.now, mapping=PLAIN)
+    proposing.propose(desk.sessions, ADMIN, now=desk.now)
+    for view in waiting(desk):
+        accept(desk, view, Part(Target.ASIDE, view.amount), BY_HAND, {})
+
+    def told(**wanted) -> tuple:
+        with desk.sessions.read() as session:
+            one = matched.find_matches(session, ADMIN, Wanted(**wanted))
+        return [match.on.isoformat()[5:] for match in one.matches], one.since, one.payers
+
+    since = date(2026, 11, 20)
+    assert told(text="botha") == (["03-02"], since, True), "the payment's own index has what paid it"
+    assert told(text="EFT BOTHA") == (["03-02"], since, True)
+    march = {"first": date(2026, 3, 1), "last": date(2026, 3, 31)}
+    assert told(text="botha", **march) == (["03-03", "03-02"], None, False)
+    assert len(told(text="fee")[0]) == 3
+    monkeypatch.setattr(matched, "FEW", 0)
+    assert told(text="botha") == ([], since, False)
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(BENCH, reason="Matched")
+    at.text_input(key="match_text").set_value("botha").run()
+    assert "Lines were looked through from 20 Nov 2026 on. Days look further back." in all_html(at)
 
 
 def test_what_is_matched_is_reached_page_by_page(desk, monkeypatch):

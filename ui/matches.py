@@ -26,7 +26,11 @@ def matches(here: Person, undo: Undo) -> None:
         st.session_state.matches_of, st.session_state.matches_from = wanted, 0
     first = st.session_state.matches_from
     with bootstrap.app().sessions.read() as session:
-        found, count = matched.find_matches(session, here, wanted, offset=first, limit=SHOWN)
+        told = matched.find_matches(session, here, wanted, offset=first, limit=SHOWN)
+    found, count = told.matches, told.count
+    if told.since is not None:
+        which = "Lines of no payment" if told.payers else "Lines"
+        plain(f"{which} were looked through from {told.since:%-d %b %Y} on. Days look further back.", "faint")
     if not found and wanted == Wanted():
         empty_state("Nothing is matched yet", "What is accepted is listed here, with who and why.", "join")
     elif not found:
