@@ -1,5 +1,7 @@
 """Rows of a bank's file that could not be read wait until a person says what they say, or sets them aside."""
 
+from typing import Any
+
 import streamlit as st
 
 import bootstrap
@@ -57,7 +59,8 @@ def _repair(row: quarantine.RowView, said: str) -> None:
         return
     with error_boundary():
         app, here = bootstrap.app(), require(Action.RECONCILE)
-        with app.sessions.begin() as session:
+
+        def decide(session: Any) -> None:
             if aside:
                 quarantine.set_aside(session, here, row.id, why, now=app.now())
             else:
@@ -69,5 +72,7 @@ def _repair(row: quarantine.RowView, said: str) -> None:
                     session, here, row.id, on=on, amount=-typed if minus else typed,
                     description=text, why=why, now=app.now(),
                 )  # fmt: skip
+
+        app.sessions.run(decide)
         tell("Decided, and kept with the row.")
         st.rerun()

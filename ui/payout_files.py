@@ -1,5 +1,7 @@
 """The gateway's files on a page: brought, looked at first, what could not be read, and taken back whole."""
 
+from typing import Any
+
 import streamlit as st
 
 import bootstrap
@@ -8,7 +10,7 @@ from db.money import Money
 from payments.access.people import Action, Person
 from payments.errors import UnknownLayout
 from payments.lump_sums import confirming, settlements
-from payments.lump_sums.settlements import FileView
+from payments.lump_sums.settlements import FileView, Imported
 from payments.payouts.files import GatewayFile, LineKind, PayoutMapping
 from payments.reconciling import proposing
 from ui.here import error_boundary, require
@@ -102,10 +104,14 @@ def _shown(told: GatewayFile) -> None:
 
 def _take_in(told: GatewayFile, data: bytes, mapping: PayoutMapping | None) -> None:
     app, here = bootstrap.app(), require(Action.RECONCILE)
-    with app.sessions.begin() as session:
+
+    def all_of_it(session: Any) -> Imported:
         came = settlements.import_file(session, here, told, data, now=app.now(), mapping=mapping)
         if mapping is not None:
             settlements.remember(session, here, mapping, now=app.now())
+        return came
+
+    came = app.sessions.run(all_of_it)
     run = proposing.propose(app.sessions, here, now=app.now())  # lines of the bank that waited for it
     st.session_state.payout_uploads = _uploads() + 1
     st.session_state.pop("payout_sample", None)

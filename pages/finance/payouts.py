@@ -349,8 +349,7 @@ def take_back(here: Person, row: PayoutRow) -> None:
             return
         with ui.error_boundary():
             me = ui.require(Action.RECONCILE)
-            with app.sessions.begin() as session:
-                explained.take_back(session, me, row.id, why, now=app.now())
+            app.sessions.run(lambda session: explained.take_back(session, me, row.id, why, now=app.now()))
             ui.tell("Taken back; both stay in the history.")
             st.query_params.pop("payout", None)
             st.rerun()

@@ -295,13 +295,17 @@ def import_wanted() -> None:
 def import_it(coming: Coming) -> None:
     """All of it or nothing; then what is safe is matched at once."""
     here, account, looked = ui.require(Action.RECONCILE), coming.account, coming.looked
-    with app.sessions.begin() as session:
+
+    def all_of_it(session: Any) -> imports.Imported:
         came = imports.import_file(
             session, here, account.id, coming.name, coming.data, now=app.now(), mapping=looked.mapping,
             date_order=coming.order, statement=looked.statement,
         )  # fmt: skip
         if looked.mapping is not None:
             accounts.remember(session, here, account.id, looked.mapping, now=app.now())
+        return came
+
+    came = app.sessions.run(all_of_it)
     run = proposing.propose(app.sessions, here, now=app.now(), account_id=account.id)
     lines = f"{words.count(came.new, 'new line', 'new lines')}, {came.already} that were here"
     if came.file.waiting and not came.again:
@@ -393,10 +397,13 @@ def matched(file: FileView, told: imports.Undoing) -> None:
 def take_back(told: imports.Undoing, why: str) -> int:
     """All in one transaction: the matches of the lines that were listed, then the import."""
     here = ui.require(Action.RECONCILE)
-    with app.sessions.begin() as session:
+
+    def all_of_it(session: Any) -> int:
         lines = [match.line_id for match in told.matched]
         reconciliation.undo_all(session, here, lines, why, now=app.now())
         return imports.undo(session, here, told.file.id, why, now=app.now())
+
+    return app.sessions.run(all_of_it)
 
 
 st.title("Statements", anchor=False)
