@@ -98,6 +98,23 @@ def test_a_text_is_looked_for_as_far_back_as_so_many_lines_reach_and_that_is_sai
     assert "Lines were looked through from 20 Nov 2026 on. Days look further back." in all_html(at)
 
 
+def test_of_a_line_that_was_undone_often_only_what_stands_is_asked_for(desk):
+    """Rules showed ten for each line in all, and one that was undone oftener pushed another's out."""
+    banked(desk, ("AGAIN", "10.00"), ("ONCE", "20.00"))
+    often, once = sorted(waiting(desk), key=lambda view: view.text)
+    accept(desk, once, Part(Target.ASIDE, Money(20_00)), BY_HAND, {})
+    for nth in range(3):
+        accept(desk, often, Part(Target.ASIDE, Money(10_00)), BY_HAND, {})
+        if nth < 2:
+            with desk.sessions.begin() as session:
+                (match, *_) = matched.list_matches(session, ADMIN, line_ids=[often.line_id])
+                reconciliation.undo(session, ADMIN, match.id, "Not so.", now=desk.now)
+    lines = [often.line_id, once.line_id]
+    with desk.sessions.read() as session:
+        views = matched.list_matches(session, ADMIN, line_ids=lines, limit=2, standing=True)
+    assert [view.line_id for view in views] == lines
+
+
 def test_what_is_matched_is_reached_page_by_page(desk, monkeypatch):
     monkeypatch.setattr(sys.modules["ui.matches"], "SHOWN", 2)
     banked(desk, *((f"LINE {nth}", "10.00") for nth in range(3)))

@@ -167,8 +167,7 @@ def decided(here: Person, account: AccountView, on: date) -> None:
     """What was decided of lines on this day, each with the payments it is for."""
     with app.sessions.read() as session:
         ids = closing.decided_lines(session, here, account.id, on)
-        views = matched.list_matches(session, here, line_ids=ids[:SHOWN], limit=2 * SHOWN)
-    standing = [view for view in views if view.undone_at is None]
+        standing = matched.list_matches(session, here, line_ids=ids[:SHOWN], limit=SHOWN, standing=True)
     if not standing:
         return
     with (

@@ -86,9 +86,9 @@ def first_fits(tried: Tried) -> None:
         return
     with app.sessions.read() as session:
         found = matched.list_matches(
-            session, person, line_ids=[line.id for line in tried.first], limit=10 * len(tried.first)
+            session, person, line_ids=[line.id for line in tried.first], limit=len(tried.first), standing=True
         )
-    became = {match.line_id: match for match in reversed(found) if match.undone_at is None}
+    became = {match.line_id: match for match in found}
     some = len(tried.first)
     ui.plain(f"The newest {some} of {words.number(tried.fits)}:" if tried.fits > some else "It would match:")
     for line in tried.first:

@@ -90,10 +90,11 @@ def list_matches(
     *,
     line_ids: Iterable[int] | None = None,
     limit: int = 50,
+    standing: bool = False,
 ) -> list[MatchView]:
-    """What was decided last first."""
+    """What was decided last first; ``standing``: none that was undone since, so one of each line at most."""
     check(person, Action.SEE_BANK)
-    wanted = _matches()
+    wanted = _matches().where(Match.undone_at.is_(None)) if standing else _matches()
     if line_ids is not None:
         wanted = wanted.where(Match.line_id.in_(list(line_ids)))
     return _views(session, wanted.order_by(Match.id.desc()).limit(limit))
