@@ -6,7 +6,7 @@ import streamlit as st
 
 import bootstrap
 import words
-from db.money import Money
+from db.money import sums
 from payments import dates
 from payments.access.people import Action, Person
 from payments.errors import PaymentsError
@@ -139,5 +139,5 @@ def _chosen(one: Unexplained, choice: int | None, why: str) -> None:
         st.rerun()
 
 
-def _total(some: Iterable[Unexplained]) -> Money:
-    return Money(sum(one.amount.minor for one in some))
+def _total(some: Iterable[Unexplained]) -> str:
+    return words.sums(sums(one.amount for one in some))

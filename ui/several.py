@@ -71,11 +71,12 @@ def ask_several(price: Money | None, *, may_be_part: bool) -> Several:
     return told
 
 
-def price_now(told: Several, price: Money | None) -> Money | None:
-    """What will be on the table, for the round sums that may be handed over; None while it is not known."""
+def price_now(told: Several, price: Money | None, currency: str) -> Money | None:
+    """What will be on the table, for the round sums that may be handed over; None while it is not known.
+    ``currency`` is the event's: a part may be typed before any price is."""
     if told.part.strip():
         try:
-            return amount_of(told.part, price.currency if price else "ZAR")
+            return amount_of(told.part, price.currency if price else currency)
         except InvalidInput:
             return None
     return told.whole(price) if price else None

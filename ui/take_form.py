@@ -113,11 +113,11 @@ class _Bought:
     def category_id(self) -> int | None:
         return self.asked.category_id if self.asked else self.category.id if self.category else None
 
-    def on_the_table(self) -> Money | None:
+    def on_the_table(self, currency: str) -> Money | None:
         """What is to be handed over, for the round sums of it; None while it is not known."""
         if self.asked is not None:
-            return price_now(replace(self.several, people=1), self.asked.whole)
-        return price_now(self.several, self.category.price if self.category else None)
+            return price_now(replace(self.several, people=1), self.asked.whole, currency)
+        return price_now(self.several, self.category.price if self.category else None, currency)
 
     def cost(self, typed: str, currency: str) -> tuple[Money, tuple[PlaceDraft, ...]]:
         """The whole, and what is whose of it. Raises InvalidInput and Conflict."""
@@ -147,7 +147,11 @@ def take_form(
         elif bought.in_another:
             what_for = _ask_what_for()
         who = _ask_who()
-        tendered = ask_tendered(bought.on_the_table(), key="take_tendered") if way == CASH else Tendered()
+        tendered = (
+            ask_tendered(bought.on_the_table(event.currency), key="take_tendered")
+            if way == CASH
+            else Tendered()
+        )
         slip = ask_slip(machines) if way == SLIP else None
         why = st.text_input("Why does it cost nothing?", key="take_free_why") if way == FREE else ""
         word, icon = _SENDS[way]

@@ -8,7 +8,7 @@ import streamlit as st
 import bootstrap
 import ui
 import words
-from db.money import Money
+from db.money import Money, sums
 from payments import dates
 from payments.access.people import Action, Person
 from payments.lump_sums import differences, explained, explaining, fees, payout_list, payout_watch, tying
@@ -38,8 +38,8 @@ def days_of(row: PayoutRow) -> str:
 
 
 def total(amounts: Iterable[Money]) -> str:
-    """What some amounts in rand come to."""
-    return str(Money(sum(one.minor for one in amounts)))
+    """What some amounts come to, currency by currency."""
+    return words.sums(sums(amounts))
 
 
 def days_told(one: DayView) -> str:
@@ -85,8 +85,8 @@ def perhaps_here(late: Sequence[DayView], lumps: Sequence[Unexplained]) -> str:
     """What is late may have come with sums that nobody has looked into."""
     if not late or not lumps:
         return ""
-    sums = words.count(len(lumps), "lump sum is", "lump sums are")
-    return f"; perhaps it has come: {sums} not explained, {total([one.amount for one in lumps])}"
+    told = words.count(len(lumps), "lump sum is", "lump sums are")
+    return f"; perhaps it has come: {told} not explained, {total([one.amount for one in lumps])}"
 
 
 # -- the list -----------------------------------------------------------------------------------------
