@@ -49,8 +49,8 @@ def written(bench, session, one, item) -> None:
         Lump(1, one.on, one.amount), (one.on,), (), (), (), (item,), Money(0), Money(0),
         one.amount + item.amount, 0,
     )  # fmt: skip
-    how = {"how": reconciliation.PERSON, "by": "A", "source": Source.DESK, "now": bench.now}
-    explained.write_down(session, [(one, short)], **how)
+    hand = explained.Hand(reconciliation.PERSON, "A", Source.DESK, bench.now)
+    explained.write_down(session, [(one, short)], hand)
 
 
 def test_what_a_file_took_off_no_sum_is_explained_by_again(bench):

@@ -57,8 +57,8 @@ class LumpSum(Protocol):
 
 
 @dataclass(frozen=True)
-class _Hand:
-    """Who writes it down, and when."""
+class Hand:
+    """Who writes it down, and when; ``two``: one person asked, another allowed it."""
 
     how: str
     by: str
@@ -72,22 +72,11 @@ class _Hand:
         return {"now": self.now, "source": self.source, "actor": self.by}
 
 
-def write_down(
-    session: Session,
-    chosen: Sequence[tuple[LumpSum, Explanation]],
-    *,
-    how: str,
-    by: str,
-    source: Source,
-    now: datetime,
-    why: str = "",
-    two: bool = False,
-) -> list[Payout]:
+def write_down(session: Session, chosen: Sequence[tuple[LumpSum, Explanation]], hand: Hand) -> list[Payout]:
     """A lump sum with its explanation; or several of one night, as what they brought together.
 
     Raises Conflict: a capture or a line is not as it was.
     """
-    hand = _Hand(how, by, source, now, why, two)
     for line_id in sorted(one.line_id for one, _ in chosen if one.line_id):
         locked_line(session, line_id)
     _hold_refunds(session, [one for _, one in chosen])
@@ -107,7 +96,7 @@ def write_down(
     return night
 
 
-def _write(session: Session, asked: LumpSum, chosen: Explanation, hand: _Hand) -> Payout:
+def _write(session: Session, asked: LumpSum, chosen: Explanation, hand: Hand) -> Payout:
     if chosen.lump.amount != asked.amount:
         raise InvalidInput("This explanation is of another sum.")
     _not_taken_off(session, chosen)
@@ -158,7 +147,7 @@ def _kept(asked: LumpSum, chosen: Explanation, why: str) -> dict[str, Any]:
     }
 
 
-def _payout(session: Session, asked: LumpSum, chosen: Explanation, hand: _Hand) -> Payout:
+def _payout(session: Session, asked: LumpSum, chosen: Explanation, hand: Hand) -> Payout:
     """The payout itself, held: a roll-up's own, or a new one for a line of the bank."""
     vat_bp = fees.tariff(session).on(chosen.days[-1]).vat_bp
     fee, vat = apart(chosen.fees.minor, vat_bp)

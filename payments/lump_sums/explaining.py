@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -29,6 +28,7 @@ from payments.errors import Conflict, InvalidInput, NotFound
 from payments.lifecycle import Source
 from payments.live import tallies
 from payments.lump_sums import differences, explained, fees, loose
+from payments.lump_sums.explained import Hand
 from payments.lump_sums.tariff import ROUNDING_MINOR
 from payments.payouts import Capture, Explanation, Habits, Item, Lump
 from payments.payouts.causes import Difference
@@ -225,10 +225,10 @@ def run(sessions: Sessions, person: Person, *, now: datetime) -> Run:
 def _take(sessions: Sessions, some: Sequence[Unexplained], now: datetime) -> int:
     """Write down what is sure: one, or those of a night whole or not at all. What changed since it was read
     is asked about again."""
-    how: dict[str, Any] = {"how": AUTO, "by": BY_ITSELF, "source": Source.WORKER, "now": now}
+    hand = Hand(AUTO, BY_ITSELF, Source.WORKER, now)
     try:
         with sessions.begin() as session:
-            return len(explained.write_down(session, [(one, one.found[0]) for one in some], **how))
+            return len(explained.write_down(session, [(one, one.found[0]) for one in some], hand))
     except Conflict:
         return 0
 
@@ -271,8 +271,8 @@ def accept(
         )
     if not chosen.is_whole:
         why = reason(why)
-    how: dict[str, Any] = {"how": PERSON, "by": person.name, "source": Source.DESK, "now": now}
-    (payout,) = explained.write_down(session, [(asked, chosen)], **how, why=why)
+    hand = Hand(PERSON, person.name, Source.DESK, now, why)
+    (payout,) = explained.write_down(session, [(asked, chosen)], hand)
     audit.record(
         session, person, "explain_payout", f"payout {payout.id}", now=now, line=asked.line_id,
         says=chosen.says, of=len(asked.found), why=why,

@@ -75,8 +75,8 @@ def approve(session: Session, person: Person, approval_id: int, *, now: datetime
         told.get("line"), told.get("payout"), chosen.lump.on, chosen.lump.amount, sums["text"], (chosen,)
     )
     both = f"{used.requester} and {used.decider}"
-    how: dict[str, Any] = {"how": PERSON, "by": both, "source": Source.DESK, "now": now}
-    (payout,) = explained.write_down(session, [(one, chosen)], **how, why=used.why, two=True)
+    hand = explained.Hand(PERSON, both, Source.DESK, now, used.why, two=True)
+    (payout,) = explained.write_down(session, [(one, chosen)], hand)
     payout.explanation = {**(payout.explanation or {}), "as_good": as_good}
     audit.record(
         session, person, request.what, f"payout {payout.id}", now=now, approval=request.id,
