@@ -10,6 +10,8 @@ from sqlalchemy import update
 from db.models import PersonSession
 from payments.access import staff
 from payments.access.people import SYSTEM, Role
+from tests.desk import make_event
+from tests.samples import make_payment
 from tests.served import Served, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -75,6 +77,27 @@ def test_a_step_is_confirmed_and_done_and_the_cookie_of_before_opens_nothing(
     with other.expect_navigation(url=f"{door.url}/account", timeout=WITHIN_MS):
         other.get_by_role("link", name="People").click()
     expect(other.get_by_role("heading", name="Your account")).to_be_visible(timeout=WITHIN_MS)
+
+
+def test_what_a_dialog_asks_for_is_in_sight_of_who_pressed_its_last_button(
+    door: Served, context: BrowserContext
+):
+    """On a phone the question stood above the screen: the button went dark, and nothing seemed to happen."""
+    now = door.app.now()
+    with door.app.sessions.begin() as session:
+        make_payment(session, make_event(session, now=now), now=now)
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.goto(f"{door.url}/payments")
+    page.get_by_role("button", name="Export").click(timeout=WITHIN_MS)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Options", exact=True).click()
+    last = dialog.get_by_role("button", name="Export 1 payment")
+    last.scroll_into_view_if_needed()
+    page.mouse.move(195, 350)
+    page.mouse.wheel(0, 3000)
+    last.click()
+    expect(dialog.get_by_role("button", name="Confirm and go on")).to_be_in_viewport(timeout=WITHIN_MS)
 
 
 # -- passkeys, by a device inside the browser -----------------------------------------------------------
