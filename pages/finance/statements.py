@@ -13,6 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 import bootstrap
 import ui
 import words
+from payments import dates
 from payments.access.people import Action, Person
 from payments.bank import accounts, coverage, imports
 from payments.bank.accounts import AccountView
@@ -188,7 +189,7 @@ def shown(looked: Look) -> None:
     """What was read, row for row accounted for, and what is new of it."""
     one = looked.statement
     days = [line.date for line in one.lines]
-    period = f"{min(days):%-d %b %Y} – {max(days):%-d %b %Y}" if days else None
+    period = dates.say_days(min(days), max(days)) if days else None
     others = len(one.headers) + len(one.footers)
     st.subheader("What it says", anchor=False)
     ui.facts(
@@ -337,9 +338,7 @@ def came_in(here: Person) -> None:
 
 
 def one_file(here: Person, file: FileView) -> None:
-    period = (
-        f"{file.first_on:%-d %b} – {file.last_on:%-d %b %Y}" if file.first_on and file.last_on else "no lines"
-    )
+    period = dates.say_days(file.first_on, file.last_on) if file.first_on and file.last_on else "no lines"
     gone = "Undone · " if file.undone_at else ""
     with st.expander(ui.escape(f"{gone}{file.name} · {file.account} · {period} · {file.new_lines} new")):
         ui.facts(
