@@ -1,8 +1,9 @@
 """Everything that happened to one payment, in order, each told in a sentence."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import InboxEvent, Payment, TimelineEntry, UnverifiedEvent
 from db.money import Money
+from payments import dates
 from payments.deciding.cases import Decision
 from payments.lifecycle import Kind
 
@@ -162,17 +164,20 @@ def _matched(detail: Mapping[str, Any], actor: str) -> str:
     amount = Money(detail["amount_minor"], detail["currency"])
     off = Money(detail.get("written_off_minor", 0), detail["currency"])
     rest = f"; {off} was written off" if off else ""
-    return f"{actor} found a bank line of {detail['on']} to be for it, {amount} by {detail['way']}{rest}."
+    return (
+        f"{actor} found a bank line of {_day(detail['on'])} to be for it, {amount} by {detail['way']}{rest}."
+    )
 
 
 def _unmatched(detail: Mapping[str, Any], actor: str) -> str:
     what = "is not for it" if "match" not in detail else "is not for it after all"
-    return f"{actor} said that the bank line of {detail['on']} {what}: {detail['why'] or 'no reason given'}"
+    why = detail["why"] or "no reason given"
+    return f"{actor} said that the bank line of {_day(detail['on'])} {what}: {why}"
 
 
 def _surplus(detail: Mapping[str, Any], actor: str) -> str:
     amount, other = Money(detail["amount_minor"], detail["currency"]), detail.get("other", "")
-    line = f"the bank line of {detail['on']}"
+    line = f"the bank line of {_day(detail['on'])}"
     match detail["step"]:
         case "give_back":
             return f"{actor} has {amount}, surplus on {line}, given back: {detail['why']}"
@@ -199,7 +204,8 @@ def _claim(detail: Mapping[str, Any], actor: str) -> str:
     match detail["step"]:
         case "claimed":
             amount = Money(detail["amount_minor"], detail["currency"])
-            return f"The payer says they paid {amount} by EFT on {detail['paid_on']}; {actor} wrote it down."
+            on = _day(detail["paid_on"])
+            return f"The payer says they paid {amount} by EFT on {on}; {actor} wrote it down."
         case "proof":
             return f"{actor} added a proof of payment."
         case _:
@@ -208,7 +214,7 @@ def _claim(detail: Mapping[str, Any], actor: str) -> str:
 
 def _refund(detail: Mapping[str, Any], actor: str) -> str:
     amount = Money(detail["amount_minor"], detail["currency"])
-    return f"{amount} given back by {_words(detail['how'])} on {detail['on']}, on the word of {actor}."
+    return f"{amount} given back by {_words(detail['how'])} on {_day(detail['on'])}, on the word of {actor}."
 
 
 #: How each step of a refund by EFT is told.
@@ -379,10 +385,10 @@ _TITLES: Mapping[Kind, Callable[[Mapping[str, Any], str], str]] = {
         f"{actor} took it out of payout {detail['payout']}: {detail['why']}"
     ),
     Kind.BANKED: lambda detail, actor: (
-        f"Its payout {detail['payout']} stands on the bank's statement of {detail['on']}."
+        f"Its payout {detail['payout']} stands on the bank's statement of {_day(detail['on'])}."
     ),
     Kind.UNBANKED: lambda detail, actor: (
-        f"{actor} took payout {detail['payout']} off the bank's line of {detail['on']}: {detail['why']}"
+        f"{actor} took payout {detail['payout']} off the bank's line of {_day(detail['on'])}: {detail['why']}"
     ),
     Kind.CLAIM: _claim,
     Kind.REFUND: _refund,
@@ -414,7 +420,13 @@ def _said(actor: str, word: str | None) -> str:
 
 
 def _words(value: str) -> str:
-    return str(value).replace("_", " ")
+    return re.sub(r"\beft\b", "EFT", str(value).replace("_", " "))
+
+
+def _day(value: str) -> str:
+    """A day as it is kept, ``2026-11-27``, for people."""
+    day = date.fromisoformat(value)
+    return dates.say_days(day, day)
 
 
 def _without_none(**detail: Any) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_surplus_pays_another_payment_of_its_payer_and_is_taken_back(payer):
     assert f"paid it with R500.00, surplus of {payer.paid}" in first
     assert "It was meant as a gift" in last
     assert (
-        f"moved R500.00, surplus on the bank line of 2026-11-23, to {payer.other}"
+        f"moved R500.00, surplus on the bank line of 23 Nov 2026, to {payer.other}"
         in (payer.told(payer.paid)[0])
     )
     payer.lawful()

@@ -104,7 +104,7 @@ def test_two_people_make_what_is_claimed_paid_and_both_stand_on_it(sessions, des
     assert (receipt.kind, receipt.source_reference, receipt.recorded_by) == (
         "eft", f"approval-{request.id}", "Aisha and Farai",
     )  # fmt: skip
-    assert "R150.00 received by eft, on the word of Aisha and Farai." in told
+    assert "R150.00 received by EFT, on the word of Aisha and Farai." in told
     assert sound(sessions) == ()
 
 
