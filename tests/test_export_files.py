@@ -292,7 +292,7 @@ def test_presets_are_ones_own_or_shared_with_the_role(sessions: Sessions, now: d
         presets.forget(session, lebo, "Bank", now=now)
     with sessions.begin() as session:
         presets.forget(session, pieter, "Bank", now=now)
-    with sessions.read() as session, pytest.raises(NotFound, match="no preset 'Bank'"):
+    with sessions.read() as session, pytest.raises(NotFound, match="no preset “Bank”"):
         presets.named(session, lebo, "Bank")
 
 
