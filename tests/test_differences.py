@@ -299,3 +299,5 @@ def test_the_page_shows_it_where_the_alarm_sends_and_on_the_payout(desk: Desk):
         assert "R50.00 short on 23 Nov 2026" in said
         assert "the refund of R50.00" in said
         assert f"/payments?payment={back}" in said
+    assert "1 line of the bank" in all_html(desk.open(PAGE, show="Expected"))
+    assert "the refund of R50.00" in all_html(desk.open(PAGE, show="Expected"))

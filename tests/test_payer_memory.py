@@ -318,6 +318,7 @@ def test_the_page_corrects_it_says_who_did_and_takes_it_back(desk: Desk):
     assert "No payment of somebody else" in all_html(at)
     (find,) = [field for field in at.text_input if field.label == "Who is it really?"]
     find.set_value(other).run()
+    assert at.radio[0].value is not None  # it is the only one
     (why,) = [field for field in at.text_input if field.key.startswith("correct_why")]
     why.set_value(WHY)
     button(at, "Correct it").click().run()

@@ -21,9 +21,9 @@ def difference(told: Difference, *, key: str) -> None:
 def _lines(one: Cause) -> list[list[charts.Cell | str]]:
     first, *others = [(row.text, _door(row)) for row in one.rows]
     lines: list[list[charts.Cell | str]] = [[one.says, str(one.amount), first]]
-    lines += [["", "", row] for row in others]
+    lines += [["likewise", "", row] for row in others]
     if one.of > len(one.rows):
-        lines.append(["", "", f"and {one.of - len(one.rows)} more"])
+        lines.append([f"and {one.of - len(one.rows)} more", "", ""])
     return lines
 
 

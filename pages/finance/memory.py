@@ -103,22 +103,31 @@ def correcting(here: Person, one: Remembered) -> None:
             return
         with bootstrap.app().sessions.read() as session:
             found = payer_memory.could_be(session, here, text)
+        is_cut = len(found) == payer_memory.FOUND
         found = [some for some in found if some.contact != one.contact]
         if not found:
             ui.plain("No payment of somebody else with an address or a number is found by this.", "faint")
             return
+        if is_cut:
+            ui.plain("There may be more of them: type more of the name.", "faint")
         correction(one, {some.payment_id: some for some in found}, key)
 
 
 def correction(one: Remembered, found: dict[int, Somebody], key: str) -> None:
     def named(payment_id: int) -> str:
         some = found[payment_id]
-        return f"{some.name} · {some.contact} · {some.reference} · {some.event}"
+        return ui.escape(f"{some.name} · {some.contact} · {some.reference} · {some.event}")
 
     with st.form(f"correct_{key}", border=False):
-        chosen = st.selectbox("Pays for", list(found), format_func=named, key=f"correct_to_{key}")
+        chosen = st.radio(
+            "Pays for", list(found), format_func=named, key=f"correct_to_{key}",
+            index=0 if len(found) == 1 else None,
+        )  # fmt: skip
         why = st.text_input("Why?", key=f"correct_why_{key}", max_chars=500)
         if st.form_submit_button("Correct it", type="primary", shortcut="Mod+Enter"):
+            if chosen is None:
+                ui.problem("Choose who it is first.")
+                return
             said = f"{one.payer.upper()} stands for {found[chosen].name} by now. What was matched stays."
             ui.act(said, payer_memory.correct, one.line_id, one.payment_id, chosen, why)
             st.rerun()

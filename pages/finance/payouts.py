@@ -14,7 +14,7 @@ from payments.access.people import Action, Person
 from payments.lump_sums import differences, explained, explaining, fees, payout_list, payout_watch, tying
 from payments.lump_sums.explaining import Unexplained
 from payments.lump_sums.payout_list import PayoutDetail, PayoutRow
-from payments.lump_sums.payout_watch import DayState, DayView
+from payments.lump_sums.payout_watch import DayState, DayView, Short
 from payments.lump_sums.tying import LineChoice
 from payments.reconciling import reconciliation
 from ui import charts
@@ -51,7 +51,11 @@ def days_told(one: DayView) -> str:
 
 
 def headline(
-    days: Sequence[DayView], rows: Sequence[PayoutRow], month: fees.FeesTold, lumps: Sequence[Unexplained]
+    days: Sequence[DayView],
+    rows: Sequence[PayoutRow],
+    month: fees.FeesTold,
+    lumps: Sequence[Unexplained],
+    open_: Sequence[Short],
 ) -> None:
     waits = [one for one in days if one.state in (DayState.WAITS, DayState.ON_THE_WAY)]
     late = [one for one in days if one.state is DayState.LATE]
@@ -70,8 +74,9 @@ def headline(
                 better=False if late else None,
             ),
             ui.Card(
-                "Short", "trending_down", total(short),
-                note=f"{words.count(len(short), 'payout', 'payouts')} of those listed",
+                "Short", "trending_down", total([*short, *(one.missing for one in open_)]),
+                note=f"{words.count(len(short), 'payout', 'payouts')} of those listed"
+                + (f", and {words.count(len(open_), 'line', 'lines')} of the bank" if open_ else ""),
             ),
             ui.Card(
                 "Charged too much", "request_quote", str(month.overcharged),
@@ -93,7 +98,6 @@ def perhaps_here(late: Sequence[DayView], lumps: Sequence[Unexplained]) -> str:
 
 
 def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
-    too_little(here)
     lump_sums(here)
     if not rows:
         ui.empty_state(
@@ -122,14 +126,10 @@ def listed(here: Person, rows: Sequence[PayoutRow]) -> None:
     )
 
 
-def too_little(here: Person, payout_id: int | None = None) -> None:
+def too_little(some: Iterable[Short]) -> None:
     """Lines of the bank that wait and are less than they must be, as the alarm tells of them, each with what
-    may be behind it; those of one payout, or all."""
-    with app.sessions.read() as session:
-        some = payout_watch.short(session, here)
+    may be behind it."""
     for one in some:
-        if payout_id is not None and one.payout_id != payout_id:
-            continue
         known = one.difference.causes if one.difference else ()
         told = f"{one.says[:1].upper()}{one.says[1:]}." + ("" if known else f" {one.perhaps}")
         ui.checks([("bad", f"{one.missing} short on {one.on:%-d %b %Y}", told)])
@@ -260,7 +260,9 @@ def bank_check(row: PayoutRow) -> None:
 def perhaps(here: Person, row: PayoutRow) -> None:
     """What may be behind what this payout brought less or more than it should."""
     if row.banked is None:
-        too_little(here, row.id)
+        with app.sessions.read() as session:
+            open_ = payout_watch.short(session, here)
+        too_little(one for one in open_ if one.payout_id == row.id)
     elif off := row.banked - row.net if row.banked != row.net else row.unexplained:
         with app.sessions.read() as session:
             told = differences.of_payout(session, here, row.id, off)
@@ -396,12 +398,15 @@ def page(here: Person) -> None:
         rows = payout_list.listing(session, here)
         cost = fees.told(session, here, first, last)
         lumps = explaining.waiting(session, here)
-    headline(days, rows, cost, lumps)
+        open_ = payout_watch.short(session, here)
+    headline(days, rows, cost, lumps, open_)
     asked = st.query_params.get("show")
     chosen_part = st.segmented_control(
         "Which", [PAYOUTS, EXPECTED, FEES, FILES], required=True, key="payouts_which",
         default=asked if asked in (EXPECTED, FEES, FILES) else PAYOUTS, label_visibility="collapsed",
     )  # fmt: skip
+    if chosen_part in (PAYOUTS, EXPECTED):
+        too_little(open_)
     if chosen_part == EXPECTED:
         expected_days(days)
     elif chosen_part == FEES:

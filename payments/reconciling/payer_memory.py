@@ -34,9 +34,10 @@ from payments.watching import standstill
 #: How far back matches teach who pays for whom.
 DAYS = 400
 BY_ITSELF, PERSON = "auto", "person"
+#: People that a text finds at once.
+FOUND = 6
 _SHOWN = 50
 _TOLD = 5
-_FOUND = 20
 _Pair = tuple[str, str]  # payer and contact
 
 
@@ -134,11 +135,11 @@ def could_be(session: Session, person: Person, text: str) -> list[Somebody]:
     """People whom a payer may be corrected to, by their payments that a text finds; each once."""
     check(person, Action.RECONCILE)
     found: dict[str, Somebody] = {}
-    for row in search.page(session, person, Filter(text=text), size=_FOUND).rows:
+    for row in search.page(session, person, Filter(text=text), size=3 * FOUND).rows:
         if contact := _contact(row.payer_email, row.payer_phone):
             told = Somebody(row.id, row.payer_name, contact, row.reference, row.event_name)
             found.setdefault(contact, told)
-    return list(found.values())
+    return list(found.values())[:FOUND]
 
 
 def forget(
