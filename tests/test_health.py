@@ -154,6 +154,17 @@ def test_alerts_that_say_the_same_are_one_card_with_their_count_a_door_and_one_s
     assert [alert.kind for alert in told if alert.snoozed_until is None] == [Kind.DISK]
 
 
+def test_an_alert_of_a_payout_leads_to_the_payouts(desk):  # noqa: F811
+    """Every card that said what to look at had a door, and this one had none."""
+    beat(desk)
+    desk.sign_in(Role.ADMIN)
+    assert "Open Payouts" not in "".join(everything(desk.open(PAGE)))
+    with desk.sessions.begin() as session:
+        alerts.settle(session, [Alarm(Kind.PAYOUT_LATE, Severity.POOR, "A payout is missing.")], now=desk.now)
+    a_moment_passes()
+    assert "Open Payouts" in "".join(everything(desk.open(PAGE)))
+
+
 def _of_disk(at: AppTest) -> str:
     with bootstrap.app().sessions.read() as session:
         (disk,) = [alert.id for alert in alerts.active(session) if alert.kind is Kind.DISK]

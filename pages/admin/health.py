@@ -22,6 +22,8 @@ person = ui.require(Action.MANAGE_SETTINGS)
 app = bootstrap.app()
 settings = app.settings
 Line = tuple[str, str, str]
+#: What is looked at and asked back under Payouts.
+PAYOUTS = (Kind.PAYOUT_LATE, Kind.PAYOUT_SHORT)
 SNOOZES = {"1 hour": timedelta(hours=1), "8 hours": timedelta(hours=8), "1 day": timedelta(days=1)}
 #: Links that should have been asked about by now are a few; more than a minute's worth is a poll that lags.
 MOST_DUE = 300
@@ -244,6 +246,8 @@ def one_alert(same: list[AlertView]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if alert.kind is Kind.MISFIT:
             to_the_cases(alert)
+        elif alert.kind in PAYOUTS:
+            st.page_link("pages/finance/payouts.py", label="Open Payouts", icon=":material/savings:")
         ui.plain("Be quiet about it for", "faint")
         for word, wait in SNOOZES.items():
             key = f"snooze_{ids[0]}_{word}"
