@@ -228,7 +228,7 @@ def _ask_amount() -> tuple[str, str]:
 
 def _ask_who() -> str | None:
     return st.text_input(
-        "Who pays (optional)", key="take_who", placeholder="Name, badge number, phone or e-mail",
+        "Who pays (optional)", key="take_who", placeholder="Name, badge, phone or e-mail",
         autocomplete="off",
     )  # fmt: skip
 

@@ -329,7 +329,7 @@ else:
             for key in keys:
                 key_card(key)
     else:
-        ui.empty_state("No keys yet", "Make one for each system, and give it to whoever runs it.", "key")
+        ui.empty_state("No keys yet", "Ask for one for each system, and give it to whoever runs it.", "key")
     st.subheader("Notifications", anchor=False)
     endpoint_form(known_events)
     for endpoint in endpoints:
