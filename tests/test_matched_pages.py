@@ -61,6 +61,7 @@ def test_on_whose_word_a_line_was_matched_is_shown_and_asked_for(desk):
     said = "".join(everything(at))
     assert said.count("Against: the name is another") == 1, "of what was typed, evidence is of something else"
     assert "Forced" in said
+    assert f"payment={one}" in said, "the payment a line was found to be for is opened from there"
 
 
 def test_a_text_is_looked_for_as_far_back_as_so_many_lines_reach_and_that_is_said(desk, monkeypatch):

@@ -65,7 +65,7 @@ def _drawer() -> None:
             rest_of_line(here, view, _close)
         _assignment(view, owners)
     for match in history:
-        match_told(match)
+        match_told(match, at="line")
 
 
 def _step(walk: Walk, number: str, by: int) -> None:

@@ -7,11 +7,11 @@ import streamlit as st
 import bootstrap
 import words
 from payments.access.people import Action, Person
-from payments.matching import Target
+from payments.matching import Target, Way
 from payments.reconciling import matched
-from payments.reconciling.matched import MatchView, Wanted, Whose
+from payments.reconciling.matched import MatchView, PartView, Wanted, Whose
 from payments.reconciling.parts import BY_HAND
-from ui.pieces import empty_state, moment, plain
+from ui.pieces import empty_state, escape, moment, plain
 from words import bank as bank_words
 
 SHOWN = 25
@@ -38,7 +38,7 @@ def matches(here: Person, undo: Undo) -> None:
     else:
         plain(f"{first + 1}–{first + len(found)} of {words.count(count, 'match', 'matches')}", "faint")
     for match in found:
-        match_told(match, undo if here.may(Action.RECONCILE) else None)
+        match_told(match, undo if here.may(Action.RECONCILE) else None, at="list")
     _pages(first, count)
 
 
@@ -74,20 +74,18 @@ def _turn(to: int) -> None:
     st.session_state.matches_from = max(to, 0)
 
 
-def match_told(match: MatchView, undo: Undo | None = None) -> None:
-    """Who matched what and why; with ``undo``, a way to take it back."""
+def match_told(match: MatchView, undo: Undo | None = None, *, at: str) -> None:
+    """Who matched what and why; with ``undo``, a way to take it back. ``at`` names the place: a match may
+    stand at two of a page."""
     with st.container(border=True):
         look = bank_words.WHOSE[match.whose]
         st.badge(look.word, icon=f":material/{look.icon}:", color=look.tone)  # type: ignore[arg-type]
         plain(f"{match.amount} · {match.text}", "title")
-        for part in match.parts:
-            off = f", {part.written_off} written off" if part.written_off else ""
-            whose = f"{part.payer}, {part.reference}" if part.reference else bank_words.PART[part.target]
-            if part.reference and part.target == Target.SURPLUS:
-                whose = f"surplus of {whose}"
-            plain(f"{part.amount} for {whose}{off}")
+        with st.container(key=f"lines_{at}_{match.id}"):
+            for part in match.parts:
+                _part_told(part)
         why = "; ".join(sign.says for sign in match.signs if sign.agrees)
-        by_rule = f" · rule {match.rule}" if match.rule else ""
+        by_rule = f"{' ' if match.way == Way.RULE else ' · rule '}{match.rule}" if match.rule else ""
         plain(f"{match.by}, {moment(match.at)}, {match.way}{by_rule}{': ' + why if why else ''}", "faint")
         for sign in match.signs:
             if not sign.agrees and match.way != BY_HAND:
@@ -102,3 +100,17 @@ def match_told(match: MatchView, undo: Undo | None = None) -> None:
                 if st.form_submit_button("Undo this match", type="primary"):
                     undo(match.id, told_why)
                     st.rerun()
+
+
+def _part_told(part: PartView) -> None:
+    """How much of the line is for what; a payment opens."""
+    off = f", {part.written_off} written off" if part.written_off else ""
+    if part.reference is None:
+        plain(f"{part.amount} for {bank_words.PART[part.target]}{off}")
+        return
+    surplus = "surplus of " if part.target == Target.SURPLUS else ""
+    st.page_link(
+        "pages/monitor/payments.py",
+        label=escape(f"{part.amount} for {surplus}{part.payer}, {part.reference}{off}"),
+        query_params={"payment": part.reference},
+    )
