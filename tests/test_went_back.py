@@ -13,7 +13,7 @@ from db.money import Money
 from db.session import Sessions
 from payments.errors import Conflict
 from payments.lifecycle import Source
-from payments.lump_sums import explained, explaining, payout_books
+from payments.lump_sums import explained, explaining, loose, payout_books
 from payments.payouts import Explanation, Lump
 from payments.reconciling import reconciliation
 from tests import hook
@@ -40,7 +40,7 @@ def tied(bench) -> list[int | None]:
 def offered(bench) -> list[int]:
     """What an explanation may take off a payout."""
     with bench.sessions.read() as session:
-        return [one.id for one in explaining._items(session, date(2026, 11, 23))]
+        return [one.id for one in loose.refunds(session, date(2026, 11, 23))]
 
 
 def written(bench, session, one, item) -> None:
