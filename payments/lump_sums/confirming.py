@@ -4,7 +4,7 @@ It confirms the explanation, to the cent and the last capture, or it is refused.
 one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Text, cast, select
@@ -81,14 +81,23 @@ def add(payout: Payout, file: PayoutFile) -> None:
     payout.explanation = {**_without(payout), "confirmed": files}
 
 
-def forget(session: Session, file_id: int) -> None:
-    """An import that is undone confirms nothing; what other files confirm stays."""
-    some = select(Payout).where(cast(Payout.explanation, Text).like('%"confirmed%'))
-    for payout in session.scalars(some):
-        files = banked.confirmed_by(payout)
-        left = [one for one in files if one["file"] != file_id]
-        if left != files:
-            payout.explanation = {**_without(payout), **({"confirmed": left} if left else {})}
+def held(session: Session, file_id: int) -> list[Payout]:
+    """The payouts that this file confirms, held: what other files confirm stands on the same row."""
+    some = select(Payout).where(cast(Payout.explanation, Text).like('%"confirmed%')).order_by(Payout.id)
+    known = [one.id for one in session.scalars(some) if _tells(one, file_id)]
+    query = select(Payout).where(Payout.id.in_(known)).order_by(Payout.id).with_for_update()
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def forget(payouts: Iterable[Payout], file_id: int) -> None:
+    """An import that is undone confirms nothing; what other files confirm stays. The payouts are held."""
+    for payout in payouts:
+        left = [one for one in banked.confirmed_by(payout) if one["file"] != file_id]
+        payout.explanation = {**_without(payout), **({"confirmed": left} if left else {})}
+
+
+def _tells(payout: Payout, file_id: int) -> bool:
+    return any(one["file"] == file_id for one in banked.confirmed_by(payout))
 
 
 def _without(payout: Payout) -> dict[str, Any]:

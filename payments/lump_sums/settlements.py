@@ -313,6 +313,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
         raise NotFound("There is no such import.")
     if file.undone_at is not None:
         raise Conflict(f"{file.name} was undone already, by {file.undone_by}.")
+    confirms = confirming.held(session, file_id)
     payouts = _payouts_of(session, file_id)
     on_bank = select(Payout.id).where(Payout.id.in_([one.id for one in payouts]), banked.tied())
     if tied := list(session.scalars(on_bank)):
@@ -325,7 +326,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
             payout.undone_at, payout.undone_by, payout.undone_why = now, person.name, why
         else:  # a roll-up of another file, which this one had explained
             payout.explained = ""
-    confirming.forget(session, file_id)
+    confirming.forget(confirms, file_id)
     unread = update(PayoutLine).where(PayoutLine.file_id == file_id, PayoutLine.state == WAITS)
     session.execute(unread.values(state=UNDONE))
     file.undone_at, file.undone_by, file.undone_why = now, person.name, why

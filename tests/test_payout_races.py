@@ -1,0 +1,52 @@
+"""Two do something to one payout at once: each sees what the other did, and what the books say stays true."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.orm import Session
+
+from db.money import Money
+from payments.lump_sums import payout_list, settlements
+from tests import hook
+from tests.desk import ADMIN
+from tests.test_settlements import Bench, bench
+from tests.test_went_back import somebody_waits
+
+__all__ = ["bench"]
+
+#: SQLite has one writer at a time.
+pytestmark = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+
+
+def at_once(bench: Bench, first: Callable[[Session], object], second: Callable[[], object]) -> Future[object]:
+    """What came of the second, which begins before the first ends and has to wait for it."""
+    with ThreadPoolExecutor(1) as pool, bench.sessions.begin() as session:
+        first(session)
+        session.flush()
+        other = pool.submit(second)
+        hook.wait_until(lambda: other.done() or somebody_waits(bench))
+    return other
+
+
+def undo(bench: Bench, session: Session, file: int) -> int:
+    return settlements.undo(session, ADMIN, file, "It was another month.", now=bench.now)
+
+
+def confirmed_by(bench: Bench) -> tuple[str, ...]:
+    with bench.sessions.read() as session:
+        return payout_list.detail(session, ADMIN, 1).confirmed_by
+
+
+def test_two_imports_that_confirm_one_payout_are_undone_at_once(bench):
+    """The second wrote the first one's file back: nobody could take that payout back any more."""
+    one, other = bench.paid(), bench.paid(Money(450_00))
+    bench.bank(Money(1500_00 - 42_75 - 6_41 + 450_00 - 12_83 - 1_92 - 2_88).decimal)
+    bench.propose()
+    assert bench.explain().explained == 1
+    rows = bench.row(one), bench.row(other, 450_00)
+    bench.bring(*rows)
+    bench.bring(*rows[::-1], name="again.csv")
+    assert confirmed_by(bench) == ("payout.csv", "again.csv")
+    assert at_once(bench, lambda session: undo(bench, session, 2), lambda: bench.undo(1)).result() == 0
+    assert confirmed_by(bench) == ()
