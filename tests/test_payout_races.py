@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from db.money import Money
-from payments.lump_sums import payout_list, settlements
+from payments.errors import Conflict
+from payments.lump_sums import payout_list, settlements, tying
 from tests import hook
 from tests.desk import ADMIN
 from tests.test_settlements import Bench, bench
@@ -33,6 +34,10 @@ def undo(bench: Bench, session: Session, file: int) -> int:
     return settlements.undo(session, ADMIN, file, "It was another month.", now=bench.now)
 
 
+def tie(bench: Bench, session: Session, line: int) -> int:
+    return tying.tie(session, ADMIN, 1, line, now=bench.now, why="iKhokha was asked.")
+
+
 def confirmed_by(bench: Bench) -> tuple[str, ...]:
     with bench.sessions.read() as session:
         return payout_list.detail(session, ADMIN, 1).confirmed_by
@@ -50,3 +55,21 @@ def test_two_imports_that_confirm_one_payout_are_undone_at_once(bench):
     assert confirmed_by(bench) == ("payout.csv", "again.csv")
     assert at_once(bench, lambda session: undo(bench, session, 2), lambda: bench.undo(1)).result() == 0
     assert confirmed_by(bench) == ()
+
+
+@pytest.fixture
+def line(bench: Bench) -> int:
+    """A line of the bank that only a person ties to payout 1."""
+    bench.bring(bench.row("NOBODY"))
+    bench.bank(Money(Money.parse(bench.net()).minor - 5_00).decimal)
+    bench.propose()
+    with bench.sessions.read() as session:
+        (one,) = tying.lines_for(session, ADMIN, 1)
+    return one.line_id
+
+
+def test_an_import_is_not_undone_while_its_payout_is_tied_to_the_bank(bench, line):
+    came = at_once(bench, lambda session: tie(bench, session, line), lambda: bench.undo(1))
+    with pytest.raises(Conflict, match="On the bank's statement already: payout 1"):
+        came.result()
+    bench.lawful()

@@ -339,9 +339,10 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
 
 
 def _payouts_of(session: Session, file_id: int) -> Sequence[Payout]:
+    """Those that it told of, held before their payments, as whoever ties one to a line of the bank does."""
     told_here = select(PayoutLine.payout_id).where(PayoutLine.file_id == file_id)
     query = select(Payout).where(Payout.undone_at.is_(None), Payout.id.in_(told_here)).order_by(Payout.id)
-    return session.scalars(query).all()
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
 
 
 def set_aside(session: Session, person: Person, line_id: int, why: str, *, now: datetime) -> None:
