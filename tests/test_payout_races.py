@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from db.money import Money
 from payments.errors import Conflict
-from payments.lump_sums import payout_list, settlements, tying
+from payments.lump_sums import explaining, payout_list, settlements, tying
 from tests import hook
 from tests.desk import ADMIN
-from tests.test_settlements import Bench, bench
+from tests.test_settlements import STATEMENT, Bench, bench
 from tests.test_went_back import somebody_waits
 
 __all__ = ["bench"]
@@ -71,5 +71,21 @@ def line(bench: Bench) -> int:
 def test_an_import_is_not_undone_while_its_payout_is_tied_to_the_bank(bench, line):
     came = at_once(bench, lambda session: tie(bench, session, line), lambda: bench.undo(1))
     with pytest.raises(Conflict, match="On the bank's statement already: payout 1"):
+        came.result()
+    bench.lawful()
+
+
+def test_a_file_does_not_tell_what_is_in_a_roll_up_while_somebody_explains_it(bench):
+    prices = (1500_00, 450_00, 900_00)
+    rows = [bench.row(bench.paid(Money(minor)), minor) for minor in prices]
+    bench.paste(STATEMENT)
+    with bench.sessions.read() as session:
+        (asked,) = explaining.explain(session, ADMIN)
+
+    def accept(session: Session) -> int:
+        return explaining.accept(session, ADMIN, asked, 0, now=bench.now)
+
+    came = at_once(bench, accept, lambda: bench.bring(*rows))
+    with pytest.raises(Conflict, match="payout 1 was explained or undone just now"):
         came.result()
     bench.lawful()

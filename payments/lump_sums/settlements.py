@@ -238,6 +238,12 @@ class _Taker:
 
     def _explain(self, here: Payout, lines: Sequence[FileLine]) -> bool:
         """A roll-up's captures, told by a file at last: they must come to what the roll-up says."""
+        self._session.refresh(here, with_for_update=True)
+        if here.explained or here.undone_at is not None:
+            raise Conflict(
+                f"Row {lines[0].row}: payout {here.id} was explained or undone just now. Look at it on "
+                "Payouts, then import the file again."
+            )
         sums = sums_of(lines)
         rest = sums["gross_minor"] - sums["fee_minor"] - sums["vat_minor"] - sums["less_minor"]
         if sums["payout_fee_minor"] is None:
