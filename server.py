@@ -247,10 +247,9 @@ async def paper(request: Request) -> Response:
 
 def _day(told: str) -> date:
     """A day of an address. Raises NotFound."""
-    try:
-        return date.fromisoformat(told)
-    except ValueError as error:
-        raise NotFound("There is no such day.") from error
+    if (day := dates.day_in(told)) is None:
+        raise NotFound("There is no such day.")
+    return day
 
 
 async def claim_letter(request: Request) -> Response:

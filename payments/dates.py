@@ -29,6 +29,16 @@ def day_span(first: date, last: date | None = None) -> Span:
     return Span(start.astimezone(UTC), end.astimezone(UTC))
 
 
+def day_in(text: str) -> date | None:
+    """The day that a part of an address names; None where it names none, or one at the end of all days, which
+    has no day beside it."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if date.min.year < day.year < date.max.year else None
+
+
 def is_bank_day(day: date) -> bool:
     """Banks and payouts work: not a weekend, not a public holiday."""
     return day.weekday() < 5 and day not in _holidays()

@@ -3,8 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import update
 
-from db.models import Approval, Refund
+from db.models import Approval, Dispute, Refund
 from db.money import Money
 from payments.access.people import Role
 from payments.errors import NotAllowed, NotFound
@@ -150,6 +151,15 @@ def contested(bench, reference, minor, case="CB-1") -> None:
         disputes.record(session, ADMIN, told, now=bench.now)
 
 
+def lost(bench, reference, minor) -> None:
+    """Two people wrote down as well what the gateway took for it."""
+    contested(bench, reference, minor)
+    refund = bench.given_back(reference, minor)
+    with bench.sessions.begin() as session:
+        ended = {"state": "lost", "ended_at": bench.now, "ended_by": "A", "refund_id": refund.id}
+        session.execute(update(Dispute).values(**ended))
+
+
 def of_payout(bench, off, payout=1) -> Difference:
     with bench.sessions.read() as session:
         return differences.of_payout(session, ADMIN, payout, Money(off))
@@ -199,6 +209,27 @@ def test_a_dispute_is_told_until_a_payout_was_less_by_it(bench):
     assert of_payout(bench, -60_00).causes == ()
     (cause,) = of_payout(bench, 60_00, payout=2).causes  # and there it may not have been taken off
     assert cause.says.endswith("not taken off after all")
+
+
+def test_a_dispute_that_a_file_calls_a_refund_is_told_no_more(bench):
+    one, other = bench.paid(), bench.paid(Money(450_00))
+    bench.bring(bench.row(one))
+    lost(bench, other, 60_00)
+    (cause,) = of_payout(bench, -60_00).causes
+    assert (cause.why, cause.rows[0].payment) == (Why.CHARGEBACK, other)
+    gone = f"2026-11-20,Refund,{other},,-60.00,0.00,0.00,-60.00,P2"
+    bench.bring(bench.row(other, 450_00, number="P2"), gone, name="b.csv")
+    assert of_payout(bench, -60_00).causes == ()
+
+
+def test_a_dispute_that_was_written_down_as_a_refund_is_weighed_once(bench):
+    lost(bench, bench.paid(), 35_00)
+    bench.bank(Money(1447_96 - 2 * 35_00).decimal)
+    bench.propose()
+    with bench.sessions.read() as session:
+        (waits,) = explaining.explain(session, ADMIN)
+    assert waits.perhaps is not None
+    assert waits.perhaps.causes == (), "it is taken off as its refund, and once more as the dispute"
 
 
 def test_a_capture_of_the_file_that_was_held_back_a_deduction_and_fees_are_told(bench):

@@ -1,7 +1,6 @@
 """The figures of a shift and of one's day as doors, and the list that one of them opens."""
 
 from collections.abc import Mapping
-from datetime import date
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -11,6 +10,7 @@ import words
 from payments.access.people import Action
 from payments.at_the_door import till_rows
 from payments.at_the_door.till_rows import Asked, Line, Which
+from payments.dates import day_in
 from payments.live.figures import Summed
 from ui import charts
 from ui.charts import Leading
@@ -42,12 +42,12 @@ def leading(summed: Summed, asked: Asked) -> Leading:
 
 def asked_in(query: Mapping[str, str]) -> Asked | None:
     """What an address of the page asks for; None where it is the page itself, or nothing that there is."""
-    try:
-        which = Which(query.get("rows", ""))
-        day = date.fromisoformat(query["day"]) if "day" in query else None
-    except ValueError:
+    if (rows := query.get("rows")) not in list(Which):
         return None
-    return Asked(which, id_in(query.get("shift", "")), day, query.get("machine", ""))
+    machine = query.get("machine", "")
+    if not machine.isprintable():  # no machine is called so, and PostgreSQL would not even look
+        return None
+    return Asked(Which(rows), id_in(query.get("shift", "")), day_in(query.get("day", "")), machine)
 
 
 def doors() -> None:

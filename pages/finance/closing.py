@@ -60,13 +60,6 @@ def account_chosen(there: Sequence[AccountView]) -> AccountView:
     return by_id[picked]
 
 
-def day_in(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def go(month: date) -> None:
     st.query_params["month"] = month.isoformat()
     st.query_params.pop("day", None)
@@ -75,7 +68,7 @@ def go(month: date) -> None:
 def month_chosen(chosen: date | None) -> date:
     """The month on the strip, with the way to its neighbours."""
     today = dates.business_day(app.now())
-    month = (chosen or day_in(st.query_params.get("month", "")) or today).replace(day=1)
+    month = (chosen or dates.day_in(st.query_params.get("month", "")) or today).replace(day=1)
     with st.container(horizontal=True, vertical_alignment="center", key="closing_months"):
         before = (month - timedelta(days=1)).replace(day=1)
         after = sign_offs.month_of(month)[1] + timedelta(days=1)
@@ -363,7 +356,7 @@ def page(here: Person) -> None:
     st.query_params.from_dict(st.query_params.to_dict())
     account = account_chosen(there)
     waits_for_second(waiting, len(there))
-    chosen = day_in(st.query_params.get("day", ""))
+    chosen = dates.day_in(st.query_params.get("day", ""))
     month = month_chosen(chosen)
     with app.sessions.read() as session:
         days = sign_offs.strip(session, here, account.id, month, now=app.now())
