@@ -1,5 +1,7 @@
 """A file of the gateway tells what the bank's line was explained by: it confirms that, or says why not."""
 
+from datetime import timedelta
+
 import pytest
 
 from db.models import Payout
@@ -107,3 +109,26 @@ def test_a_file_that_tells_what_was_left_open_does_not_confirm_it(sessions, now)
     assert "without knowing all that was taken off" in (refusal(bench, *some) or "")
     with pytest.raises(Conflict, match="is in payout 1 already"):
         bench.bring(*some)
+
+
+def test_a_file_that_tells_one_refund_twice_does_not_confirm_two(sessions, now):
+    """Else the refund that no row tells stays taken off, and no later payout is explained by it."""
+    bench = Bench(sessions, now)
+    others = [bench.paid(Money(450_00), at=bench.friday - timedelta(days=2)) for _ in range(2)]
+    before = (bench.row(other, 450_00, number="P0").replace("2026-11-20", "2026-11-18") for other in others)
+    bench.bring(*before, name="before.csv")
+    one = bench.paid()
+    for other in others:
+        bench.given_back(other)
+    bench.bank("1347.96")  # R1500.00 by card, less two refunds of R50.00
+    bench.propose()
+    assert bench.explain().explained == 1
+    first, second = (bench.row(other, -50_00, kind="Refund", method="").split(",") for other in others)
+    for cells in (first, second):
+        cells[5:8] = "0.00", "0.00", "-50.00"
+    twice = (bench.row(one), ",".join(first), ",".join(first))
+    assert "was taken off payout 2 already" in (refusal(bench, *twice) or "")
+    with pytest.raises(Conflict, match="is in payout 2 already"):
+        bench.bring(*twice)
+    assert bench.bring(bench.row(one), ",".join(first), ",".join(second)).known == 1
+    bench.lawful()

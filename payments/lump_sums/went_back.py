@@ -147,16 +147,20 @@ def _refused(known: Known, row: Row, number: int) -> str | None:
 
 
 def are_those_of(session: Session, lines: Iterable[FileLine], payout_id: int) -> bool:
-    """What rows name of ours is what a payout is less by. A row that names nothing of ours is no other."""
+    """What rows name of ours is what a payout is less by, each row another refund of it. A row that names
+    nothing of ours is no other."""
     rows = [row_of(line) for line in lines if line.kind in KINDS]
     known = named_by(session, rows)
-    return all(
-        any(
-            one.id in known.taken and known.taken[one.id].payout_id == payout_id for one in known.fitting(row)
-        )
-        for row in rows
-        if known.names(row)
-    )
+    told: set[int] = set()
+    for row in rows:
+        if not known.names(row):
+            continue
+        mine = (one.id for one in known.fitting(row) if one.id in known.taken and one.id not in told)
+        one = next((one for one in mine if known.taken[one].payout_id == payout_id), None)
+        if one is None:
+            return False
+        told.add(one)
+    return True
 
 
 def tie_new(session: Session, refund: Refund) -> None:
