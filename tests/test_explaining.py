@@ -322,6 +322,33 @@ def test_a_roll_up_is_explained_by_the_file_of_its_day(bench):
     bench.lawful()
 
 
+def sums_of(bench) -> tuple:
+    with bench.sessions.read() as session:
+        row = payout_list.detail(session, ADMIN, 1).row
+        return row.gross, row.fee + row.vat, row.payout_fee, row.less, row.net, row.unexplained, row.explained
+
+
+def test_a_roll_up_that_nobody_explains_any_more_says_again_what_the_gateway_said(bench):
+    """It kept the sums of who was wrong, and the file that was right was refused for them."""
+    wrong, *others = (bench.paid(Money(minor)) for minor in (1499_00, 450_00, 900_00))
+    bench.paste(STATEMENT)
+    told = sums_of(bench)
+    with bench.sessions.begin() as session:
+        (asked,) = explaining.explain(session, ADMIN)
+        explaining.accept(session, ADMIN, asked, 0, now=bench.now)
+    assert sums_of(bench)[0] == Money(2849_00)
+    with bench.sessions.begin() as session:
+        explained.take_back(session, ADMIN, 1, "There was another payment.", now=bench.now)
+    assert sums_of(bench) == told
+    rows = bench.row(bench.paid()), *(bench.row(*one) for one in zip(others, (450_00, 900_00), strict=True))
+    assert bench.bring(*rows).known == 1
+    assert bench.came(wrong)[0].payout_id is None
+    bench.lawful()
+    bench.undo(2)
+    assert sums_of(bench) == told
+    bench.lawful()
+
+
 @pytest.mark.parametrize(
     "wrong, says",
     [

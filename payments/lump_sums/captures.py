@@ -147,3 +147,17 @@ def unsettle(
             _pay_by(session, payment, Method.GATEWAY, act["now"])
         lifecycle.note(session, payment, Kind.UNSETTLED, **act, payout=payout.id, why=why)
     session.flush()
+
+
+def as_rolled_up(session: Session, payout: Payout, now: datetime) -> None:
+    """Nobody knows any more which captures are in it: its sums are again those of the gateway's own row, as
+    before anybody said so."""
+    row = session.scalars(
+        select(PayoutLine).where(PayoutLine.payout_id == payout.id, PayoutLine.kind == LineKind.ROLLUP)
+    ).one()
+    pasts.payout(session, payout, now)
+    payout.gross_minor, payout.fee_minor, payout.vat_minor = row.gross_minor, row.fee_minor, row.vat_minor
+    payout.less_minor = row.gross_minor - row.fee_minor - row.vat_minor - payout.net_minor
+    payout.payout_fee_minor = payout.difference_minor = 0
+    payout.explained, payout.explanation = "", None
+    session.flush()

@@ -24,7 +24,7 @@ from payments.finding import pasts
 from payments.lifecycle import Kind, Source
 from payments.live import tallies
 from payments.lump_sums import banked, fees, went_back
-from payments.lump_sums.captures import STANDS, settle, unsettle
+from payments.lump_sums.captures import STANDS, as_rolled_up, settle, unsettle
 from payments.matching import Target, Way
 from payments.payouts import Explanation, Less, as_one
 from payments.payouts.files import apart
@@ -311,4 +311,4 @@ def _unwrite(session: Session, payout: Payout, why: str, act: dict[str, Any]) ->
         payout.undone_at, payout.undone_by, payout.undone_why = act["now"], act["actor"], why
     else:
         unsettle(session, payout, why, act, keep_rows=True)
-        payout.explained = ""
+        as_rolled_up(session, payout, act["now"])

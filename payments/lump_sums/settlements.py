@@ -23,7 +23,7 @@ from payments.finding import pasts
 from payments.lifecycle import Source
 from payments.live import tallies
 from payments.lump_sums import banked, confirming, fees, went_back
-from payments.lump_sums.captures import STANDS, UNDONE, Capture, find_captures, settle, unsettle
+from payments.lump_sums.captures import STANDS, UNDONE, Capture, as_rolled_up, find_captures, settle, unsettle
 from payments.payouts import files as reading
 from payments.payouts import rollup
 from payments.payouts.files import FileLine, GatewayFile, LineKind, PayoutMapping, by_payout, net_of, sums_of
@@ -331,7 +331,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
         if payout.file_id == file_id:
             payout.undone_at, payout.undone_by, payout.undone_why = now, person.name, why
         else:  # a roll-up of another file, which this one had explained
-            payout.explained = ""
+            as_rolled_up(session, payout, now)
     confirming.forget(confirms, file_id)
     unread = update(PayoutLine).where(PayoutLine.file_id == file_id, PayoutLine.state == WAITS)
     session.execute(unread.values(state=UNDONE))
