@@ -115,6 +115,13 @@ def test_to_the_cent_comes_before_what_rounding_leaves():
     assert [one.rows[0].payment for one in asked(-50_00, sums=[near]).causes] == ["REG_N"]
 
 
+def test_a_method_that_had_no_rate_on_a_captures_day_is_none_of_its_causes():
+    """Who was asked for it raised, and with it every alarm of the desk."""
+    two = Rates(date(2020, 1, 1), {"card": 285, "instant_eft": 200}), Rates(date(2026, 11, 21))
+    inside = Inside(date(2026, 11, 21), (CARD,), 42_75, 6_41, 2_88)
+    assert causes.causes(Money(-12_34), inside, Beside(), Tariff(*two)).causes == ()
+
+
 def test_several_captures_of_one_price_are_held_together():
     some = tuple(Took(f"REG_{nth}", 1500_00, FRIDAY) for nth in range(4))
     (told,) = asked(-2 * 1450_84, Inside(FRIDAY, some, 171_00, 25_64, 2_88)).causes

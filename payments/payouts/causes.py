@@ -252,7 +252,7 @@ def _at_other_rates(
             whole = sum(_cost(one, one.method, since, tariff, currency) for one in some)
             yield whole - charged, f"fees at the rates of {since:%-d %b %Y}", ()
     for method in METHODS:
-        if method in tariff.on(inside.day).rate_bp:
+        if all(method in tariff.on(one.on).rate_bp for one in some):
             whole = sum(_cost(one, method, one.on, tariff, currency) for one in some)
             yield whole - charged, f"all of its payments at the rate of {_NAMED[method]}", ()
             yield from _one_by(method, some, tariff, currency)
