@@ -317,9 +317,12 @@ def test_a_roll_up_is_explained_by_the_file_of_its_day(bench):
     assert (came.payouts, came.known, came.captures) == (0, 1, 3)
     assert bench.came(paid[1])[0].payout_id == 1
     bench.lawful()
+    with pytest.raises(Conflict, match=r"^payout\.csv tells what is in payout 1\. Undo that import first"):
+        bench.undo(file=1)
     bench.undo(file=2)
     assert bench.came(paid[1])[0] == banked.Travelled()
     bench.lawful()
+    assert bench.undo(file=1) == 1
 
 
 def sums_of(bench) -> tuple:

@@ -310,7 +310,8 @@ class _Taker:
 def undo(session: Session, person: Person, file_id: int, why: str, *, now: datetime) -> int:
     """Take an import back, whole; returns how many payouts went.
 
-    Raises Conflict while a payout of it stands on a line of the bank, or when it was undone before.
+    Raises Conflict while a payout of it stands on a line of the bank or another file tells what is in it, or
+    when it was undone before.
     """
     check(person, Action.RECONCILE)
     why = reason(why)
@@ -325,6 +326,7 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
     if tied := list(session.scalars(on_bank)):
         told = ", ".join(map(str, tied))
         raise Conflict(f"On the bank's statement already: payout {told}. Undo those matches first.")
+    _refuse_told(session, [one for one in payouts if one.file_id == file_id])
     act: dict[str, Any] = {"now": now, "source": Source.DESK, "actor": person.name}
     for payout in payouts:
         unsettle(session, payout, why, act)
@@ -342,6 +344,21 @@ def undo(session: Session, person: Person, file_id: int, why: str, *, now: datet
     )
     tallies.bump(session)
     return len(payouts)
+
+
+def _refuse_told(session: Session, payouts: Sequence[Payout]) -> None:
+    """Raises Conflict: the rows of the file that tells what is in a roll-up would be in no payout, and the
+    same file would not be taken in again."""
+    query = (
+        select(PayoutLine.payout_id, PayoutFile.name)
+        .join(PayoutFile, PayoutFile.id == PayoutLine.file_id)
+        .where(PayoutLine.payout_id.in_([one.id for one in payouts]), PayoutLine.state == STANDS)
+        .where(PayoutLine.file_id.not_in([one.file_id for one in payouts]))
+        .order_by(PayoutLine.id)
+        .limit(1)
+    )
+    for number, name in session.execute(query):
+        raise Conflict(f"{name} tells what is in payout {number}. Undo that import first.")
 
 
 def _payouts_of(session: Session, file_id: int) -> Sequence[Payout]:
