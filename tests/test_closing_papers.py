@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -195,6 +196,33 @@ def test_the_pdf_says_who_signed_or_that_nobody_did_and_how_it_is_verified(desk)
     assert "This paper is DEMO_CLO" in signed_day
     assert "Verify a file" in signed_day
     assert "Not signed: this day can still change." in read_pdf(desk, TUESDAY)
+
+
+@pytest.mark.parametrize("rows", range(23, 31))
+def test_a_sum_stands_under_its_last_row_on_numbered_pages(rows: int, now):
+    """However its rows fall on the pages, none has a sum alone, or the name of a part without its rows."""
+    many = tuple(reconciled.Row(MONDAY, f"Row {nth} of many", Money(100)) for nth in range(rows))
+    one = reconciled.Row(MONDAY, "The only row", Money(500))
+    books = (
+        reconciled.Entry("Of many rows", Money(100 * rows), many),
+        reconciled.Entry("Of one", Money(500), (one,)),
+    )
+    both = Money(100 * rows + 500)
+    told = reconciled.Reconciled("Main", "", MONDAY, both, (), books, (), "Not signed.")
+    made = statement_pdf.render(told, "DEMO_CLO-1", made_at=now, made_by="Farai", demo=True)
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(made)).pages]
+    assert all(f"Page {nth} of {len(pages)}" in page for nth, page in enumerate(pages, 1))
+
+    def page_of(what: str) -> str:
+        (found,) = (page for page in pages if re.search(what, page))
+        return found
+
+    of_many = page_of(rf"Together\s+{re.escape(str(Money(100 * rows)))}")
+    assert f"Row {rows - 1} of many" in of_many
+    of_one = page_of("The only row")
+    assert re.search(r"Of one\s.*The only row.*Together", of_one, re.DOTALL)
+    again = statement_pdf.render(told, "DEMO_CLO-1", made_at=now, made_by="Farai", demo=True)
+    assert again == made
 
 
 # -- journals -----------------------------------------------------------------------------------------

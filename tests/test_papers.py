@@ -120,7 +120,7 @@ def test_a_full_tax_invoice_shows_what_the_act_asks_for(desk, gateway, now):
         "DEMO-INV-1-000001", "23 Nov 2026",  # (d)
         "Quantity", "Devconf 2026",  # (e), (f)
         "5 217.39", "782.61", "6 000.00", "15 %",  # (g)
-        "PO-771", "Ms T. Mokoena", "MAAA0123456", "2019/123456/08", "62001234567", "Thank you",
+        "PO-771", "Ms T. Mokoena", "MAAA0123456", "2019/123456/08", "62001234567", "Thank you", "Page 1 of 1",
     ):  # fmt: skip
         assert must in told, must
     assert (handed.body.bill.net, handed.body.bill.vat) == (Money(521_739), Money(78_261))

@@ -1,4 +1,4 @@
-"""A paper as a PDF: A4, with our own fonts in it, as many pages as its lines take.
+"""A paper as a PDF: A4, with our own fonts in it, as many numbered pages as its lines take.
 
 What payers typed is drawn as text, and never read as markup.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from payments import dates
 from payments.papers.bodies import Body, PaperKind
 from payments.papers.handing import Handed
-from payments.payers.receipt_pdf import line, register
+from payments.payers.receipt_pdf import line, numbered, register
 
 _WIDTH_MM = 178
 _RED, _GREY = "#a3120a", "#4a5260"
@@ -25,16 +25,12 @@ def render(handed: Handed) -> bytes:
     register()
     body, out = handed.body, BytesIO()
 
-    def foot(canvas: Any, page: Any) -> None:
-        canvas.setFont("Desk", 8)
-        canvas.drawString(16 * mm, 10 * mm, f"{body.title} {body.label}{', COPY' if handed.copy else ''}")
-        canvas.drawRightString(A4[0] - 16 * mm, 10 * mm, f"Page {page.page}")
-
     paper = SimpleDocTemplate(
         out, pagesize=A4, leftMargin=16 * mm, rightMargin=16 * mm, topMargin=16 * mm, bottomMargin=20 * mm,
         title=f"{body.title} {body.label}", author=body.supplier.name, invariant=1,
     )  # fmt: skip
-    paper.build(list(_parts(body, copy=handed.copy)), onFirstPage=foot, onLaterPages=foot)
+    foot = f"{body.title} {body.label}{', COPY' if handed.copy else ''}"
+    paper.build(list(_parts(body, copy=handed.copy)), canvasmaker=numbered(foot))
     return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""A statement of account as a PDF: A4, as many pages as it takes."""
+"""A statement of account as a PDF: A4, as many numbered pages as it takes."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -6,7 +6,7 @@ from typing import Any
 
 from payments import dates
 from payments.payers.payer_account import Account
-from payments.payers.receipt_pdf import line, register
+from payments.payers.receipt_pdf import line, numbered, register, with_the_sum
 
 
 def render(account: Account) -> bytes:
@@ -18,10 +18,11 @@ def render(account: Account) -> bytes:
     register()
     out = BytesIO()
     page = SimpleDocTemplate(
-        out, pagesize=A4, leftMargin=16 * mm, rightMargin=16 * mm, topMargin=16 * mm, bottomMargin=16 * mm,
+        out, pagesize=A4, leftMargin=16 * mm, rightMargin=16 * mm, topMargin=16 * mm, bottomMargin=18 * mm,
         title="Statement of account", author=account.organiser.name or "Paydesk", invariant=1,
     )  # fmt: skip
-    page.build(list(_parts(account)))
+    foot = f"Statement of account, {dates.say_moment(account.as_of)} (SAST)"
+    page.build(list(_parts(account)), canvasmaker=numbered(foot))
     return out.getvalue()
 
 
@@ -95,6 +96,7 @@ def _table(
             ("LEFTPADDING", (0, 0), (-1, -1), 2),
             ("RIGHTPADDING", (0, 0), (-1, -1), 2),
             ("LINEBELOW", (0, 0), (-1, -1), 0.4, "#b8bec8"),
+            *(with_the_sum(len(rows)) if bold_last else ()),
         ]
     )
     return table

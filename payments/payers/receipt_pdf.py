@@ -136,6 +136,11 @@ def numbered(foot: str) -> Any:
     return Numbered
 
 
+def with_the_sum(rows: int) -> list[tuple[Any, ...]]:
+    """A table's style: its last row, the sum, is never on another page than the row before it."""
+    return [("NOSPLIT", (0, rows - 2), (0, rows - 1))] if rows > 1 else []
+
+
 def _table(rows: list[tuple[str, str]], *, sums: bool = False) -> Any:
     from reportlab.lib.units import mm
     from reportlab.platypus import Table

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
-from payments.payers.receipt_pdf import line, numbered, register
+from payments.payers.receipt_pdf import line, numbered, register, with_the_sum
 from payments.reports import fan_pdf
 from payments.reports.files import about
 from payments.reports.report import Column, Holds, Report, Row, Table
@@ -140,5 +140,6 @@ def _drawn(cells: list[list[Any]], widths: Sequence[float], *, total: bool) -> A
     ]
     if total:
         style.append(("LINEABOVE", (0, -1), (-1, -1), 0.8, "#000000"))
+        style += with_the_sum(len(cells))
     table.setStyle(style)
     return table

@@ -1,4 +1,5 @@
-"""A reconciliation statement as a PDF: the way from the bank to the books on top, every row of it below.
+"""A reconciliation statement as a PDF: the way from the bank to the books on top, every row of it below, its
+pages numbered.
 
 What payers and banks wrote is drawn as text, and never read as markup.
 """
@@ -9,10 +10,13 @@ from io import BytesIO
 from typing import Any
 
 from payments import dates
-from payments.payers.receipt_pdf import line, register
+from payments.payers.receipt_pdf import line, numbered, register, with_the_sum
 from payments.sign_off.reconciled import Entry, Reconciled, step
 
 _WIDTHS = (24, 118, 38)
+#: Points left on a page for an entry to begin on it: its name, a row, the sum.
+_HEAD_AND_SOME = 90
+_TOGETHER = "Together"
 
 
 def render(told: Reconciled, reference: str, *, made_at: datetime, made_by: str, demo: bool) -> bytes:
@@ -24,15 +28,16 @@ def render(told: Reconciled, reference: str, *, made_at: datetime, made_by: str,
     register()
     out = BytesIO()
     page = SimpleDocTemplate(
-        out, pagesize=A4, leftMargin=15 * mm, rightMargin=15 * mm, topMargin=16 * mm, bottomMargin=16 * mm,
+        out, pagesize=A4, leftMargin=15 * mm, rightMargin=15 * mm, topMargin=16 * mm, bottomMargin=18 * mm,
         title=f"Reconciliation statement {reference}", author="Paydesk", invariant=1,
     )  # fmt: skip
-    page.build(list(_parts(told, reference, made_at, made_by, demo)))
+    foot = f"Reconciliation statement {reference}"
+    page.build(list(_parts(told, reference, made_at, made_by, demo)), canvasmaker=numbered(foot))
     return out.getvalue()
 
 
 def _parts(told: Reconciled, reference: str, made_at: datetime, made_by: str, demo: bool) -> Iterator[Any]:
-    from reportlab.platypus import Spacer
+    from reportlab.platypus import CondPageBreak, Spacer
 
     if demo:
         yield line("DEMO: no real money moved", 9, bold=True, color="#7a3e00")
@@ -44,9 +49,10 @@ def _parts(told: Reconciled, reference: str, made_at: datetime, made_by: str, de
     yield Spacer(1, 12)
     yield _table(list(_summary(told)))
     for entry in (*told.adjustments, *told.books):
+        yield CondPageBreak(_HEAD_AND_SOME)
         yield Spacer(1, 14)
         yield line(entry.name, 11, bold=True)
-        yield _table([*_rows(entry), ("", "Together", str(entry.amount))])
+        yield _table([*_rows(entry), ("", _TOGETHER, str(entry.amount))])
     yield Spacer(1, 14)
     yield line(
         f"This paper is {reference}. A file cannot hold its own hash: Paydesk keeps the SHA-256 of these "
@@ -74,7 +80,7 @@ def _rows(entry: Entry) -> Iterator[tuple[str, str, str]]:
         yield f"{row.on:%-d %b %Y}", row.text, str(row.amount)
 
 
-_STRONG = ("Balance of the bank", "Our books", "Difference", "Together")
+_STRONG = ("Balance of the bank", "Our books", "Difference", _TOGETHER)
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> Any:
@@ -95,6 +101,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> Any:
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("LINEBELOW", (0, 0), (-1, -1), 0.4, "#b8bec8"),
+            *with_the_sum(len(cells)),
         ]
     )
     return table
