@@ -14,7 +14,7 @@ from payments.deciding.cases import Decision
 from payments.gateways import Answer, GatewayEvent
 from payments.hearing import inbox, sync
 from payments.hearing.replay import View
-from payments.lifecycle import Review, Source
+from payments.lifecycle import Method, Review, Source
 from tests.desk import ADMIN, issue, make_event, payment_of, proved
 from tests.test_inbox import message
 from tests.test_pages import Desk, all_html, component, desk, everything, harmless
@@ -109,6 +109,22 @@ def test_only_what_can_wait_is_still_waiting_and_the_gateways_word_is_told_in_ou
     cancelled = all_html(desk.open(PAYMENTS, payment=reference))
     assert "still waiting" not in cancelled
     assert re.search("<strong>Paid</strong><span>cancelled</span>", cancelled)
+
+
+def test_of_a_payment_paid_past_the_gateway_its_link_is_not_said_to_be_unpaid(desk):
+    """The drawer said “The gateway says it is not paid yet.” under *Paid*."""
+    reference = issue(desk.sessions, desk.gateway, now=desk.now).reference
+    desk.gateway.says(LINK, Answer.OPEN, "PENDING")
+    sync.ask(desk.sessions, {"ikhokha": desk.gateway}, 1, now=desk.now)
+    with desk.sessions.begin() as session:
+        lifecycle.receive(
+            session, payment_of(session, reference), kind=Method.CASH, source_reference="roll-1-000001",
+            amount=payment_of(session, reference).amount, now=desk.now, source=Source.DESK, actor="Thandi",
+        )  # fmt: skip
+    desk.sign_in(Role.FINANCE)
+    said = all_html(desk.open(PAYMENTS, payment=reference))
+    assert "Paid by cash, not with the link." in said
+    assert "not paid yet" not in said
 
 
 @pytest.mark.parametrize("role", Role)

@@ -14,8 +14,9 @@ from payments.asking import links
 from payments.errors import PaymentsError
 from payments.finding import as_of, search
 from payments.finding.search import LinkDetail, PaymentDetail
+from payments.gateways import Answer
 from payments.hearing import sync
-from payments.lifecycle import SETTLED, Kind, Status
+from payments.lifecycle import SETTLED, Kind, Method, Status
 from payments.lump_sums import banked
 from payments.reconciling.reconciliation import BANK_LINE
 from payments.sign_off import last_stage
@@ -203,6 +204,12 @@ def payable(detail: PaymentDetail) -> LinkDetail | None:
     return link if link and link.state != "paid" and detail.row.status not in SETTLED else None
 
 
+def paid_otherwise(detail: PaymentDetail, link: LinkDetail) -> bool:
+    """Whether all of the money came past the gateway, which only says of its link that nobody paid it."""
+    past = all(one.kind != Method.GATEWAY for one in detail.receipts)
+    return past and detail.row.status in SETTLED and bool(detail.receipts) and link.answer != Answer.PAID
+
+
 def journey(detail: PaymentDetail) -> list[Stage]:
     """How far this money has travelled. What this release does not follow is not claimed either way."""
     row = detail.row
@@ -247,9 +254,11 @@ def paid_out(reference: str) -> banked.Travelled:
 
 
 def gateway_word(here: Person, detail: PaymentDetail) -> None:
-    """What the gateway last said."""
+    """What the gateway last said; of what was paid without it, that it was."""
     if link := newest(detail):
         said = f" {words.gateway_said(link.answer, link.answer_word)}" if link.answer else ""
+        if link.answer and paid_otherwise(detail, link):
+            said = f" Paid by {words.paid_by(one.kind for one in detail.receipts)}, not with the link."
         if link.asked_at:
             still = ", still waiting" if detail.row.status in WAITING and payable(detail) else ""
             plain(f"Checked {moment(link.asked_at)}{still}.{said}", "faint")

@@ -1,6 +1,6 @@
 """Our words as people see them: each status, method, reason and role has one, with a sign and a colour."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -115,6 +115,12 @@ MOVE: Mapping[Move, str] = {
 
 def method_word(method: str | None) -> str:
     return METHOD[Method(method)] if method else "–"
+
+
+def paid_by(kinds: Iterable[str]) -> str:
+    """How money came, in a sentence: *cash and EFT*."""
+    names = dict.fromkeys(METHOD[Method(kind)] for kind in kinds)
+    return " and ".join(name if name.isupper() else name[0].lower() + name[1:] for name in names)
 
 
 def action(name: str) -> str:
