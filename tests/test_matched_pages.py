@@ -12,6 +12,7 @@ from payments.reconciling.matched import Wanted, Whose
 from payments.reconciling.parts import BY_HAND, BY_TWO, Decided, Part
 from tests.desk import ADMIN, payment_of
 from tests.test_pages import Desk, all_html, desk, everything
+from tests.test_queue_pages import PAYMENTS
 from tests.test_reconcile_pages import BENCH, PLAIN, banked, owes, waiting
 
 __all__ = ["desk"]
@@ -127,3 +128,23 @@ def test_what_is_matched_is_reached_page_by_page(desk, monkeypatch):
     at.button(key="matches_older").click().run()
     assert "3–3 of 3 matches" in all_html(at)
     assert "LINE 0" in "".join(everything(at))
+
+
+def test_the_money_of_a_payment_tells_its_bank_line_and_leads_to_it_for_who_may_see_it(desk):
+    """It said “match-42-1”, which is nobody's but the desk's."""
+    paid = owes(desk, "Sipho Venter", 30_000)
+    banked(desk, (f"SIPHO VENTER {paid.replace('_', '')}", "300.00"), ("ANOTHER", "1.00"))
+    desk.sign_in(Role.FINANCE)
+    at = desk.open(PAYMENTS, payment=paid)
+    said = all_html(at)
+    assert "Bank line of 23 Nov 2026, R300.00, on the word of" in said
+    assert "match-" not in said
+    assert f"reason=Matched&find={paid}" in "".join(everything(at))
+    bench = desk.open(BENCH, reason="Matched", find=paid)
+    assert not bench.exception
+    assert "1–1 of 1 match" in all_html(bench)
+    assert bench.text_input(key="match_text").value == paid
+    desk.sign_in(Role.ORGANISER)
+    at = desk.open(PAYMENTS, payment=paid)
+    assert "Bank line of 23 Nov 2026, on the word of" in all_html(at)
+    assert "find=" not in "".join(everything(at))

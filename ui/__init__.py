@@ -36,7 +36,7 @@ from ui.many import (
     on_payments,
 )
 from ui.mapping import date_order_asked, mapping_screen
-from ui.matches import matches
+from ui.matches import MATCHED, matches
 from ui.organiser_form import organiser_form
 from ui.palette import palette
 from ui.past import choose_moment, compared, stood_banner
@@ -83,6 +83,7 @@ from ui.walk import Walk, way_along
 from ui.wish import clear_filters, hold
 
 __all__ = [
+    "MATCHED",
     "ORDERS",
     "TABLE",
     "Card",

@@ -15,6 +15,8 @@ from ui.pieces import empty_state, escape, moment, plain
 from words import bank as bank_words
 
 SHOWN = 25
+#: What they are called on Reconcile, and in its address.
+MATCHED = "Matched"
 #: Takes a match back, by its number, for a reason.
 Undo = Callable[[int, str], None]
 
@@ -43,6 +45,9 @@ def matches(here: Person, undo: Undo) -> None:
 
 
 def _wanted() -> Wanted:
+    """What is asked for; the address of a door says what to find first."""
+    if "match_text" not in st.session_state:
+        st.session_state.match_text = st.query_params.get("find", "")
     whose = st.pills(
         "On whose word", list(Whose), key="match_whose", label_visibility="collapsed",
         format_func=lambda one: bank_words.WHOSE[one].word,

@@ -1,17 +1,27 @@
 """Who an event's organiser is, as receipts and invoices show it, under Events; and receipts in the drawer."""
 
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
 import streamlit as st
 
 import bootstrap
 import words
+from payments import dates
 from payments.access.people import Action, Person
 from payments.at_the_door import door
-from payments.finding.search import PaymentDetail
+from payments.finding.search import PaymentDetail, ReceiptDetail
+from payments.lifecycle import Kind
 from payments.payers import receipts
+from payments.reconciling import matched
+from payments.reconciling.matched import MatchView
+from payments.reconciling.reconciliation import BANK_LINE
 from payments.selling import organisers
 from payments.selling.events import EventView
 from payments.selling.organisers import Organiser
 from ui.here import error_boundary
+from ui.matches import MATCHED
 from ui.pieces import file_link, moment, plain
 from ui.proving import go, tell
 from ui.sharing import share_text
@@ -67,18 +77,58 @@ def _save(event: EventView, wanted: Organiser) -> None:
         st.rerun()
 
 
+class _Told:
+    """What each receipt goes back to. Of a bank's line the payment's own timeline knows the day, for anybody;
+    the line itself, with its whole amount, is for who may see the bank's."""
+
+    def __init__(self, here: Person, detail: PaymentDetail) -> None:
+        self._matched = {
+            f"{BANK_LINE}{entry.detail['match']}": entry.detail
+            for entry in detail.timeline
+            if entry.kind == Kind.MATCHED and "match" in entry.detail
+        }
+        ids = {entry["line"] for entry in self._matched.values()}
+        self._lines: dict[int, MatchView] = {}
+        if ids and here.may(Action.SEE_BANK):
+            with bootstrap.app().sessions.read() as session:
+                found = matched.list_matches(session, here, line_ids=ids, standing=True)
+            self._lines = {one.line_id: one for one in found}
+
+    def _entry(self, receipt: ReceiptDetail) -> Mapping[str, Any] | None:
+        return self._matched.get(receipt.source_reference.rpartition("-")[0])
+
+    def line_of(self, receipt: ReceiptDetail) -> MatchView | None:
+        entry = self._entry(receipt)
+        return self._lines.get(entry["line"]) if entry else None
+
+    def source(self, receipt: ReceiptDetail) -> str:
+        if (entry := self._entry(receipt)) is None:
+            return receipt.source_reference
+        on, line = date.fromisoformat(entry["on"]), self.line_of(receipt)
+        whole = f", {line.amount}" if line else ""
+        return f"Bank line of {dates.say_days(on, on)}{whole}"
+
+
 def receipts_of(here: Person, detail: PaymentDetail) -> None:
     """The money that came, each with its receipt for who may hand it out, and the payer's account."""
     if detail.receipts:
         st.subheader("Money", anchor=False)
+    told = _Told(here, detail)
     for one in detail.receipts:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             how = words.method_word(one.kind)
             plain(
                 f"{one.amount} by {how}, {moment(one.received_at)}\n"
-                f"{one.source_reference}, on the word of {one.recorded_by}",
+                f"{told.source(one)}, on the word of {one.recorded_by}",
                 "faint",
             )
+            if told.line_of(one):
+                st.page_link(
+                    "pages/finance/workbench.py",
+                    label="The bank's line",
+                    icon=":material/account_balance:",
+                    query_params={"reason": MATCHED, "find": detail.row.reference},
+                )
             if here.may(Action.ISSUE_LINK, detail.event_id):
                 file_link(f"/receipt/{one.id}", "Receipt")
     if detail.receipts and here.may(Action.ISSUE_LINK, detail.event_id):

@@ -23,7 +23,7 @@ from words import bank as bank_words
 
 person = ui.require(Action.SEE_BANK)
 app = bootstrap.app()
-MATCHED, SURPLUS = "Matched", "Surplus"
+SURPLUS = "Surplus"
 WORDS = {told.word: reason for reason, told in bank_words.EXCEPTION.items()}
 SHOWN = 50
 
@@ -35,7 +35,7 @@ def reason_pills(told: Summary) -> str | None:
     """Their labels tell counts; the address, written by hand, keeps the reason whatever its count."""
     asked = st.query_params.get("reason")
     shown = [word for word, reason in WORDS.items() if reason in told.by_reason or word == asked]
-    options = [*shown, MATCHED, SURPLUS]
+    options = [*shown, ui.MATCHED, SURPLUS]
     st.session_state.reason = asked if asked in options else None
 
     def label(word: str) -> str:
@@ -247,7 +247,7 @@ def page(here: Person) -> None:
         there = accounts.list_accounts(session, here)
     head(here, told_of)
     wanted = reason_pills(told_of)
-    if wanted == MATCHED:
+    if wanted == ui.MATCHED:
         ui.matches(here, line_deeds.undo)
         return
     if wanted == SURPLUS:
