@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from streamlit.testing.v1 import AppTest
 
 import bootstrap
-from db.models import PersonRow, SecondFactor
+from db.models import OutboxMail, PersonRow, SecondFactor
 from payments.access.people import Role
 from payments.books import integrity
 from payments.deciding.cases import Reason
@@ -128,6 +128,8 @@ def test_an_alert_can_be_snoozed_where_it_is_read(desk):  # noqa: F811
     desk.sign_in(Role.ADMIN)
     assert "The disk is full." in all_html(desk.open(LIVE))
     at = desk.open(PAGE)
+    quiet = [one.label for one in at.button if one.key and one.key.startswith("snooze_")]
+    assert quiet == ["Quiet for 1 hour", "Quiet for 8 hours", "Quiet for 1 day"], "each tells it by itself"
     at.button(key="snooze_1_8 hours").click().run()
     assert "Quiet until 23 Nov 2026, 20:00." in all_html(at)
     a_moment_passes()
@@ -146,7 +148,7 @@ def test_alerts_that_say_the_same_are_one_card_with_their_count_a_door_and_one_s
     assert all_html(at).count("another amount than we asked for") == 1
     assert "3 cases. Since today 12:00." in all_html(at)
     assert "reason=Amount+differs" in "".join(everything(at))
-    (quiet,) = [one for one in at.button if one.label == "8 hours" and one.key != _of_disk(at)]
+    (quiet,) = [one for one in at.button if one.label == "Quiet for 8 hours" and one.key != _of_disk(at)]
     quiet.click().run()
     assert "Quiet until 23 Nov 2026, 20:00." in all_html(at)
     with desk.sessions.read() as session:
@@ -178,10 +180,34 @@ def test_badge_and_sentence_of_a_part_agree_and_one_is_told_as_one(desk, due):  
         issue(desk.sessions, desk.gateway, now=desk.now - timedelta(hours=1))
     desk.sign_in(Role.ADMIN)
     shown = all_html(desk.open(PAGE))
-    assert ("1 link is due" in shown, f"{due} links are due" in shown) == (due == 1, due != 1)
+    assert ("1 link is due" in shown, f"{due} links are due" in shown) == (due == 1, due > 1)
+    assert ("No link waits to be asked about." in shown) == (not due)
+    assert "no answer yet" not in shown
     assert "A demo needs none." in shown
     assert "None is made" not in shown
     assert "Every message was acted on." in shown
+
+
+def test_a_mail_that_could_not_be_sent_leads_to_its_payment_or_says_what_to_do(desk, monkeypatch):  # noqa: F811
+    app = bootstrap.app()
+    mailing = replace(app, settings=replace(app.settings, mail_url="smtp://localhost:25"))
+    monkeypatch.setattr(bootstrap, "app", lambda: mailing)
+    issue(desk.sessions, desk.gateway, now=desk.now)
+    with desk.sessions.begin() as session:
+        session.add_all(
+            OutboxMail(
+                key=f"mail{nth}", payment_id=payment, recipient="a@example.org", subject="", body="",
+                message_id=f"<{nth}@x>", state="failed", created_at=desk.now,
+            )
+            for nth, payment in enumerate((None, 1, 1))
+        )  # fmt: skip
+    desk.sign_in(Role.ADMIN)
+    at = desk.open(PAGE)
+    shown = all_html(at)
+    assert "3 mails could not be sent. Open the payments below: correct the address there" in shown
+    assert "1 is of no payment: look at MAIL_URL, and at the addresses under People." in shown
+    said = "".join(everything(at))
+    assert "1 payment with mail not sent" in said
 
 
 def test_live_says_since_when_and_what_still_works_to_everybody(desk):  # noqa: F811

@@ -11,6 +11,8 @@ import words
 from payments import dates
 from payments.access.people import Action
 from payments.books import integrity
+from payments.finding import filters
+from payments.finding.search import Filter
 from payments.keeping import resealing
 from payments.reconciling import misfit_watch
 from payments.watching import alerts, health, vitals, watch
@@ -97,8 +99,12 @@ def poller(found: Health) -> Line:
     if due > MOST_DUE:
         many = words.number(due)
         return "poor", "Poll", f"{many} links wait to be asked about, five a second. It catches up by itself."
-    told = words.count(due, "link is due to be asked about", "links are due to be asked about")
-    return "good", "Poll", f"{told}; {words.count(unknown, 'has', 'have')} no answer yet."
+    told = []
+    if due:
+        told.append(words.count(due, "link is due to be asked about", "links are due to be asked about"))
+    if unknown:
+        told.append(words.count(unknown, "link has no answer yet", "links have no answer yet"))
+    return "good", "Poll", f"{'; '.join(told)}." if told else "No link waits to be asked about."
 
 
 def mail(found: Health) -> Line:
@@ -106,8 +112,16 @@ def mail(found: Health) -> Line:
         return "poor", "Mail", "MAIL_URL is empty: mails wait, unsent. Set it, and start the worker again."
     if found.vitals.mail_failed:
         failed = words.count(found.vitals.mail_failed, "mail", "mails")
-        return "poor", "Mail", f"{failed} could not be sent. See Payments, Mail failed."
+        return "poor", "Mail", " ".join((f"{failed} could not be sent.", *after_failed_mail(found)))
     return "good", "Mail", f"{words.count(found.vitals.mail_queued, 'mail waits', 'mails wait')} to be sent."
+
+
+def after_failed_mail(found: Health) -> Iterator[str]:
+    if found.vitals.mail_failed_payments:
+        yield "Open the payments below: correct the address there, and send it again."
+    if apart := found.vitals.mail_failed_apart:
+        are = words.count(apart, "is", "are")
+        yield f"{are} of no payment: look at MAIL_URL, and at the addresses under People."
 
 
 def database(found: Health) -> Line:
@@ -205,6 +219,12 @@ def live_parts() -> None:
     with left.container(border=True):
         st.subheader("Every part", anchor=False)
         ui.checks(line for line in (*parts(found), keys_line) if line is not None)
+        if settings.mail_url and (failed := found.vitals.mail_failed_payments):
+            st.page_link(
+                "pages/monitor/payments.py", icon=":material/mail:",
+                label=words.count(failed, "payment with mail not sent", "payments with mail not sent"),
+                query_params=filters.page_query(Filter(mail_failed=True)),
+            )  # fmt: skip
     with right.container(border=True):
         st.subheader("Alerts", anchor=False)
         if not found.alerts:
@@ -248,10 +268,9 @@ def one_alert(same: list[AlertView]) -> None:
             to_the_cases(alert)
         elif alert.kind in PAYOUTS:
             st.page_link("pages/finance/payouts.py", label="Open Payouts", icon=":material/savings:")
-        ui.plain("Be quiet about it for", "faint")
         for word, wait in SNOOZES.items():
             key = f"snooze_{ids[0]}_{word}"
-            st.button(word, key=key, on_click=snooze, args=(ids, wait), type="tertiary")
+            st.button(f"Quiet for {word}", key=key, on_click=snooze, args=(ids, wait), type="tertiary")
 
 
 def to_the_cases(alert: AlertView) -> None:

@@ -54,7 +54,7 @@ def self_check(found: Vitals) -> Iterator[tuple[str, str, str]]:
             "MAIL_URL is empty: confirmations wait, unsent. Set it to smtp://user:password@host:587.",
         )
     elif found.mail_failed:
-        yield "poor", "Mail", f"{found.mail_failed} could not be sent. Open them under Payments, Mail failed."
+        yield "poor", "Mail", f"{found.mail_failed} could not be sent. See Health."
     else:
         yield "good", "Mail", f"{found.mail_queued} wait to be sent."
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.models import InboxEvent, OutboxMail, UnverifiedEvent
 from payments.access.people import Action, Person, check
 from payments.books import integrity
+from payments.finding.conditions import MAIL_DECIDED, MAIL_FAILED
 from payments.hearing import sync
 from payments.keeping import backups
 from payments.watching import alerts, health, stand_in, standstill, watch
@@ -19,13 +20,16 @@ from payments.working import worker
 
 @dataclass(frozen=True)
 class Vitals:
-    """``waiting`` are queue depths by name; ``mail_failed`` were given up."""
+    """``waiting`` are queue depths by name; ``mail_failed`` were given up: of so many payments that nobody
+    decided about, and so many of none."""
 
     last_event_at: datetime | None
     pulse: worker.Pulse
     waiting: Mapping[str, int]
     mail_queued: int
     mail_failed: int
+    mail_failed_payments: int
+    mail_failed_apart: int
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,16 @@ def vitals(session: Session, person: Person, *, now: datetime) -> Vitals:
     check(person, Action.MANAGE_SETTINGS)
     mails = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
     mail: dict[str, int] = {state: count for state, count in session.execute(mails)}  # noqa: C416
+    payments = select(func.count(OutboxMail.payment_id.distinct())).where(MAIL_FAILED, ~MAIL_DECIDED)
+    apart = select(func.count()).where(MAIL_FAILED, OutboxMail.payment_id.is_(None))
     return Vitals(
         last_event_at=session.scalar(select(func.max(InboxEvent.last_seen_at))),
         pulse=worker.pulse(session),
         waiting=sync.queues(session, now=now),
         mail_queued=mail.get("queued", 0),
         mail_failed=mail.get("failed", 0),
+        mail_failed_payments=session.scalar(payments) or 0,
+        mail_failed_apart=session.scalar(apart) or 0,
     )
 
 
