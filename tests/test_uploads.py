@@ -7,6 +7,7 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest
 
 from payments.access.people import Role
 from payments.bank import accounts, imports
@@ -46,6 +47,17 @@ def test_what_is_taken_is_said_before_a_file_and_after_a_wrong_one(desk, page):
     assert "was not read" in said
     assert kinds in said.replace("\\", "")
     assert "<b>" not in said.replace("\\<", "")
+
+
+def test_of_a_proof_is_said_what_is_taken_and_how_large_in_our_words():
+    def page() -> None:
+        from ui.claims import ask_proof
+
+        ask_proof("proof")
+
+    at = AppTest.from_function(page).run()
+    assert not at.exception
+    assert "JPEG, PNG or PDF, up to 8 MB." in "".join(everything(at))
 
 
 def test_an_ending_in_capital_letters_is_the_same(desk):

@@ -37,7 +37,11 @@ KINDS = ["jpg", "jpeg", "png", "pdf", "heic", "heif"]
 
 def ask_proof(key: str, label: str = "Proof: a photo, screenshot or PDF") -> UploadedFile | None:
     """A file from the phone's camera, its pictures, or a disk. Its name is never believed."""
-    return st.file_uploader(label, type=KINDS, max_upload_size=files.LARGEST_BYTES // 2**20, key=key)
+    most_mb = files.LARGEST_BYTES // 2**20
+    brought = st.file_uploader(label, type=KINDS, max_upload_size=most_mb, key=key)
+    if brought is None:
+        plain(f"JPEG, PNG or PDF, up to {most_mb} MB. Of a larger one, take a photo.", "faint")
+    return brought
 
 
 def prepared(upload: UploadedFile | None) -> Prepared | None:
