@@ -30,7 +30,7 @@ from payments.hearing import inbox, sync
 from payments.hearing.inbox import Message
 from payments.lifecycle import Source, Status
 from payments.live import overview, takings
-from payments.live.figures import Summed
+from payments.live.figures import Figure, Summed
 from payments.live.split import By, split
 from payments.live.stages import NO_CODE, NO_LINK, UNREACHABLE, Stage
 from payments.live.takings import Compared
@@ -38,7 +38,7 @@ from tests.desk import ADDRESSES, ADMIN, FakeGateway, issue, make_event, payment
 from tests.samples import make_payment
 from tests.test_door import corrected, sold
 from tests.test_pages import PAGES, desk  # noqa: F401 - the fixture
-from ui import board
+from ui import board, charts
 from ui.till_rows import asked_in
 
 NOON = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
@@ -508,3 +508,13 @@ def opened(desk, href: str):  # noqa: F811
     assert not at.exception, href
     assert not at.error, href
     return at
+
+
+@pytest.mark.parametrize(("rand", "top"), [(90_000, "R100\u00a0000"), (1_900_000, "R2\u00a0000\u00a0000")])
+def test_the_figures_of_a_scale_have_room_beside_its_lines(rand, top):
+    """“R150 000” had touched its line."""
+    figure = Figure(1, {"ZAR": Money(rand * 100)}, search.Filter())
+    column = charts.Column("08:00", (charts.Bar("Today", figure, rand, "today"),))
+    drawn = charts.columns([column], "Paid per hour", stacked=False, unit="R")
+    assert f">{top}</span>" in drawn
+    assert f'style="--signs:{len(top)}"' in drawn

@@ -158,7 +158,8 @@ def legend(entries: Iterable[tuple[str, str, Figure | None]]) -> str:
 
 
 def columns(shown: Sequence[Column], alt: str, *, stacked: bool, unit: str = "") -> str:
-    """Columns over a day. Each bar is as high as its share of the scale's top."""
+    """Columns over a day. Each bar is as high as its share of the scale's top, whose figure tells how much
+    room figures take."""
     heights = sum if stacked else max
     most = max((heights([0, *(bar.height for bar in column.bars)]) for column in shown), default=0)
     step = scale_step(most)
@@ -168,8 +169,10 @@ def columns(shown: Sequence[Column], alt: str, *, stacked: bool, unit: str = "")
         for at in range(0, top + 1, step)
     )
     drawn = "".join(_column(column, top, stacked) for column in shown)
+    signs = len(f"{unit}{words.number(top)}")
     return (
-        f'<div class="pd-chart{" stacked" if stacked else ""}" role="group" aria-label="{html.escape(alt)}">'
+        f'<div class="pd-chart{" stacked" if stacked else ""}" style="--signs:{signs}" role="group" '
+        f'aria-label="{html.escape(alt)}">'
         f'<div class="pd-scale" aria-hidden="true">{lines}</div><div class="pd-columns">{drawn}</div></div>'
     )
 
