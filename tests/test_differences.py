@@ -210,7 +210,13 @@ def test_a_dispute_is_told_until_a_payout_was_less_by_it(bench):
     bench.bring(bench.row(one))
     contested(bench, other, 60_00)
     (cause,) = of_payout(bench, -60_00).causes
-    assert (cause.why, cause.rows[0].payment) == (Why.CHARGEBACK, other)
+    assert (cause.why, cause.rows[0].payment) == (Why.DISPUTE, other)
+    assert cause.says.startswith("the dispute of R60.00")
+    with bench.sessions.begin() as session:  # a chargeback is what is lost, and no earlier
+        disputes.lose(session, ADMIN, 1, "The bank decided so.", now=bench.now)
+    (cause,) = of_payout(bench, -60_00).causes
+    assert cause.why is Why.CHARGEBACK
+    assert cause.says == f"the chargeback of R60.00 ({other}), in no payout yet"
     gone = "2026-11-20,Chargeback,CB-1,,-60.00,0.00,0.00,-60.00,P2"
     bench.bring(bench.row(other, 450_00, number="P2"), gone, name="b.csv")
     assert of_payout(bench, -60_00).causes == ()
@@ -269,15 +275,15 @@ def test_a_lump_sum_that_nothing_explains_is_told_with_what_may_be_behind_it(ben
         (asked_about,) = explaining.explain(session, ADMIN)
     told = asked_about.perhaps
     assert told is not None
-    # at the dearest rate R53.10 is short; with the chargeback it is a card's
-    assert [cause.says for cause in told.causes] == [f"the chargeback of R60.00 ({one}), with R49.16 of fees"]
+    # at the dearest rate R53.10 is short; with the dispute it is a card's
+    assert [cause.says for cause in told.causes] == [f"the dispute of R60.00 ({one}), with R49.16 of fees"]
     assert [row.payment for cause in told.causes for row in cause.rows] == [one]
     bench.bring(bench.row("NOBODY").replace("2026-11-20", "2026-11-02"))  # payouts are followed here
-    assert f"It may be the chargeback of R60.00 ({one}), with R49.16 of fees." in alarm(bench)
+    assert f"It may be the dispute of R60.00 ({one}), with R49.16 of fees." in alarm(bench)
 
 
 def test_what_was_accepted_with_a_rest_is_told_with_what_may_be_behind_it(bench):
-    """At the dearest rate R28.10 is left; with the chargeback, once it is known, it is a card's."""
+    """At the dearest rate R28.10 is left; with the dispute, once it is known, it is a card's."""
     one = bench.paid()
     bench.bank(Money(1447_96 - 35_00).decimal)
     bench.propose()
@@ -291,7 +297,7 @@ def test_what_was_accepted_with_a_rest_is_told_with_what_may_be_behind_it(bench)
     contested(bench, one, 35_00)
     (cause,) = of_payout(bench, off.minor, number).causes
     assert (cause.says, cause.amount) == (
-        f"the chargeback of R35.00 ({one}), with R49.16 of fees",
+        f"the dispute of R35.00 ({one}), with R49.16 of fees",
         Money(35_00),
     )
 

@@ -103,7 +103,7 @@ def _more(session: Session, first: date, currency: str) -> Iterator[tuple[Item, 
     some = [*_disputed(session, first), *deducted.values(), again]
     for number, one in enumerate(some, 1):
         if one.minor > 0:
-            kind = Less.CHARGEBACK if one.why is Why.CHARGEBACK else Less.DEDUCTION
+            kind = Less.CHARGEBACK if one.why in (Why.CHARGEBACK, Why.DISPUTE) else Less.DEDUCTION
             yield Item(-number, kind, Money(one.minor, currency), first), one
 
 
@@ -243,15 +243,17 @@ def _disputed(session: Session, first: date) -> list[Sum]:
     )
     names: dict[tuple[int, int, str], set[str]] = defaultdict(set)
     refunds: dict[tuple[int, int, str], int | None] = {}
+    whys: dict[tuple[int, int, str], Why] = {}
     for one, ours, wire, gateways in session.execute(query):
         key = one.id, one.amount_minor, ours
         names[key] |= {name for name in (ours, wire, gateways, one.case_reference) if name}
         refunds[key] = one.refund_id
+        whys[key] = Why.DISPUTE if one.ended_at is None else Why.CHARGEBACK
     gone = _lines(session, "chargeback", first) if names else ()
     words = {word for line in gone for word in references_in(line.reference)}
     tied = {line.refund_id for line in gone} - {None}
     return [
-        Sum(Why.CHARGEBACK, minor, Row(reference, payment=reference))
+        Sum(whys[number, minor, reference], minor, Row(reference, payment=reference))
         for (number, minor, reference), said in names.items()
         if not said & words and refunds[number, minor, reference] not in tied
     ]

@@ -26,6 +26,7 @@ _NAMED = {"card": "cards", "instant_eft": "instant EFT", "international_card": "
 class Why(StrEnum):
     REFUND = "refund"
     CHARGEBACK = "chargeback"
+    DISPUTE = "dispute"  # not lost, as far as is known here: a chargeback may have come all the same
     DEDUCTION = "deduction"
     CAPTURE = "capture"
     FEE = "fee"
@@ -42,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A refund, chargeback or deduction: what it takes off."""
+    """A refund, chargeback, dispute or deduction: what it takes off."""
 
     why: Why
     minor: int
