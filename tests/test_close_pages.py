@@ -10,11 +10,12 @@ from db.models import BankAccount, ClosingPaper
 from payments.access import people
 from payments.access.people import Role
 from payments.bank import imports
+from payments.books import audit
 from payments.reconciling import exceptions
 from payments.sign_off import sign_offs
 from payments.sign_off.sign_offs import Period, State
 from tests.desk import ADMIN, proved
-from tests.test_pages import Desk, all_html, desk, everything, harmless
+from tests.test_pages import Desk, all_html, component, desk, everything, harmless
 from tests.test_payout_pages import There
 from tests.test_reconcile_pages import banked, button, owes
 
@@ -49,6 +50,23 @@ def signed(desk: Desk) -> list[sign_offs.SignOffView]:
     with desk.sessions.read() as session:
         account = session.query(BankAccount).one().id
         return sign_offs.history(session, ADMIN, account, Period.DAY, (desk.now - timedelta(days=1)).date())
+
+
+def test_the_audit_tells_what_was_signed_in_words_with_its_day_as_people_write_it(desk):
+    """“Sign off signed · Payouts account, 2026-11-06”."""
+    with desk.sessions.begin() as session:
+        for step, period in (("signed", "day"), ("approved", "month")):
+            subject = "Payouts, 2026 account, 2026-11-01"
+            audit.record(session, ADMIN, f"sign_off_{step}", subject, now=desk.now, period=period)
+        audit.record(session, ADMIN, "add_note", "Typed, 2026-11-01", now=desk.now)
+    desk.sign_in(Role.ADMIN)
+    (shown,) = component(desk.open("pages/admin/audit.py"), "timeline")
+    titles = [entry["title"] for day in shown["days"] for entry in day["entries"]]
+    assert [title for title in titles if "2026" in title] == [
+        "Add note · Typed, 2026-11-01",
+        "Approve signed day or month · Payouts, 2026 account, Nov 2026",
+        "Sign day or month · Payouts, 2026 account, 1 Nov 2026",
+    ]
 
 
 def opened(desk: Desk):

@@ -310,7 +310,8 @@ def test_who_matched_what_and_why_is_listed(desk):
     told = "".join(everything(desk.open(BENCH, reason="Matched")))
     assert one in told
     assert "Paydesk" in told
-    assert "reference exact; amount exact" in told
+    assert "exact reference: amount exact" in told, "what found it is said once"
+    assert "reference exact" not in told
     journey = all_html(desk.open("pages/monitor/payments.py", payment=one))
     assert "on the statement" in journey
 

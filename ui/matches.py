@@ -89,7 +89,8 @@ def match_told(match: MatchView, undo: Undo | None = None, *, at: str) -> None:
         with st.container(key=f"lines_{at}_{match.id}"):
             for part in match.parts:
                 _part_told(part)
-        why = "; ".join(sign.says for sign in match.signs if sign.agrees)
+        said = set(match.way.split())  # “exact reference” of one whose “reference exact” is told once
+        why = "; ".join(sign.says for sign in match.signs if sign.agrees and set(sign.says.split()) != said)
         by_rule = f"{' ' if match.way == Way.RULE else ' · rule '}{match.rule}" if match.rule else ""
         plain(f"{match.by}, {moment(match.at)}, {match.way}{by_rule}{': ' + why if why else ''}", "faint")
         for sign in match.signs:

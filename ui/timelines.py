@@ -1,7 +1,9 @@
 """What happened, day by day: to one payment, and at the desk."""
 
 import json
+import re
 from collections.abc import Sequence
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -9,9 +11,13 @@ import words
 from payments import dates
 from payments.books.audit_book import EntryView
 from payments.lifecycle import Status
+from payments.sign_off.sign_offs import Period
 from payments.timeline import TimelineView
 from ui.components import component
 from ui.pieces import clock
+
+#: A bank account, and the first day of what is signed off.
+_SIGNED_OFF = re.compile(r"(.+), ([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 def timeline(entries: Sequence[TimelineView], *, key: str) -> None:
@@ -37,7 +43,7 @@ def _entry(entry: EntryView) -> dict[str, Any]:
     told = {"entry": entry.id, "event": entry.event or None, **entry.detail}
     return {
         "at": clock(entry.at),
-        "title": f"{words.action(entry.action)} · {entry.subject}",
+        "title": f"{words.action(entry.action)} · {_subject(entry)}",
         "who": entry.actor,
         "icon": "link" if entry.chained else "link_off",
         "tone": "gray",
@@ -46,6 +52,16 @@ def _entry(entry: EntryView) -> dict[str, Any]:
         ),
         "raw": None,
     }
+
+
+def _subject(entry: EntryView) -> str:
+    """As it is kept; the day of what was signed off, as people write it. What somebody typed stays."""
+    told = _SIGNED_OFF.fullmatch(entry.subject)
+    if told is None or not entry.action.startswith("sign_off_"):
+        return entry.subject
+    first = date.fromisoformat(told[2])
+    month = entry.detail.get("period") == Period.MONTH
+    return f"{told[1]}, {f'{first:%b %Y}' if month else dates.say_days(first, first)}"
 
 
 def _happening(entry: TimelineView) -> dict[str, Any]:

@@ -123,9 +123,19 @@ def paid_by(kinds: Iterable[str]) -> str:
     return " and ".join(name if name.isupper() else name[0].lower() + name[1:] for name in names)
 
 
+_ACTION: Mapping[str, str] = {
+    "sign_off_signed": "Sign day or month",
+    "sign_off_approved": "Approve signed day or month",
+    "sign_off_refused": "Refuse signed day or month",
+    "sign_off_reopening": "Ask to reopen day or month",
+    "sign_off_reopened": "Reopen day or month",
+    "sign_off_kept_closed": "Keep day or month closed",
+}
+
+
 def action(name: str) -> str:
     """What somebody did, as the audit keeps it, for people: ``issue_link`` is *Issue link*."""
-    return name.replace("_", " ").capitalize()
+    return _ACTION.get(name) or name.replace("_", " ").capitalize()
 
 
 def number(value: int) -> str:
