@@ -46,7 +46,8 @@ def brought() -> Any:
 def check_tie(session: Session, payout_id: int | None, amount: Money) -> None:
     """Raises NotFound; Conflict when it was undone or stands on a line already; InvalidInput when the part is
     not its net: what a line brought more or less is a part of its own, with a reason."""
-    payout = session.scalar(select(Payout).where(Payout.id == payout_id).with_for_update())
+    held = select(Payout).where(Payout.id == payout_id).with_for_update()
+    payout = session.scalar(held.execution_options(populate_existing=True))
     if payout is None:
         raise NotFound("There is no such payout.")
     if payout.undone_at is not None:

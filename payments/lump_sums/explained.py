@@ -79,6 +79,9 @@ def write_down(session: Session, chosen: Sequence[tuple[LumpSum, Explanation]], 
     """
     for line_id in sorted(one.line_id for one, _ in chosen if one.line_id):
         locked_line(session, line_id)
+    rolled_up = {one.payout_id for one, _ in chosen if one.payout_id is not None}
+    some = select(Payout.id).where(Payout.id.in_(rolled_up)).order_by(Payout.id)
+    session.execute(some.with_for_update()).all()  # before its refunds, as an import of its file does
     _hold_refunds(session, [one for _, one in chosen])
     if len(chosen) == 1:
         return [_write(session, *chosen[0], hand)]
@@ -157,7 +160,8 @@ def _payout(session: Session, asked: LumpSum, chosen: Explanation, hand: Hand) -
         "less_minor": sum(item.amount.minor for item in chosen.items),
     }  # fmt: skip
     if asked.payout_id is not None:
-        payout = session.scalar(select(Payout).where(Payout.id == asked.payout_id).with_for_update())
+        held = select(Payout).where(Payout.id == asked.payout_id).with_for_update()
+        payout = session.scalar(held.execution_options(populate_existing=True))
         if payout is None or payout.undone_at is not None or payout.explained:
             raise Conflict("Somebody explained this payout already, or its import was undone.")
         pasts.payout(session, payout, hand.now)

@@ -178,7 +178,9 @@ def tie_new(session: Session, refund: Refund) -> None:
 
 def taken_off(session: Session, refunds: Iterable[Refund]) -> set[int]:
     """What a payout is less by already, or may be by the word of a file that does not tell which it is."""
-    known = Known(session, {one.payment_id for one in refunds})
+    if not (payments := {one.payment_id for one in refunds}):
+        return set()  # most payouts take none off, and what waits to be tied is read whole
+    known = Known(session, payments)
     off = {*known.taken}
     for line in session.scalars(_untied()):
         row = row_of(line)

@@ -279,6 +279,6 @@ def _events_named(session: Session, rows: Sequence[went_back.Row]) -> dict[went_
     codes: dict[int, str] = {}
     for some in some_at_once(sorted({number for row in rows for number in known.names(row)})):
         query = select(Payment.id, Event.code).join(Payment.event).where(Payment.id.in_(some))
-        codes |= dict(session.execute(query).tuples().all())
+        codes |= dict(session.execute(query).all())
     named = {row: {codes[number] for number in known.names(row)} for row in rows}
     return {row: events.pop() for row, events in named.items() if len(events) == 1}
