@@ -39,6 +39,7 @@ from tests.test_claims import ACCOUNT, pdf, photo
 from tests.test_door import PRICE, corrected, draft, opened, people, sold
 from tests.test_pages import all_html
 from tests.test_pages import desk as page_desk
+from ui.till_rows import asked_in
 
 __all__ = ["page_desk", "people"]
 
@@ -259,6 +260,31 @@ def test_links_of_mine_and_those_that_were_paid_lead_to_them(sessions, gateway, 
         assert {line.reference for line in made.lines} > {paid.reference}
         others = till_rows.of(session, people["bongani"], Asked(Which.LINKS, day=today))
         assert others.all.count == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"rows": "nonsense"},
+        {"rows": "cash"},
+        {"rows": "cash", "day": "2026-13-01"},
+        {"rows": "cash", "day": "9999-12-31"},
+        {"rows": "links", "day": "0001-01-01"},
+        {"rows": "uncounted", "shift": "999999999999999999"},
+    ],
+)
+def test_an_address_of_no_list_breaks_nothing(page_desk, query):
+    """The last and the first of all days have none beside them: it was told as a bug of ours."""
+    page_desk.sign_in(Role.ORGANISER)
+    at = page_desk.open("pages/door/shift.py", **query)
+    assert not [one.value for one in at.error if "Something broke" in one.value]
+    assert "My shift" in [one.value for one in at.title]
+
+
+def test_a_machine_is_looked_for_as_it_is_called_or_not_at_all():
+    asked = {"rows": "card", "shift": "1"}
+    assert asked_in({**asked, "machine": "One\0"}) is None, "PostgreSQL knows no such sign"
+    assert asked_in({**asked, "machine": "One\u00a0&\u00a0Two"}).machine == "One\u00a0&\u00a0Two"
 
 
 def test_a_till_says_who_is_at_it_and_others_see_no_shift_of_mine(sessions, people, now):

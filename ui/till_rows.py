@@ -45,7 +45,7 @@ def asked_in(query: Mapping[str, str]) -> Asked | None:
     if (rows := query.get("rows")) not in list(Which):
         return None
     machine = query.get("machine", "")
-    if not machine.isprintable():  # no machine is called so, and PostgreSQL would not even look
+    if "\0" in machine:  # no machine is called so, and PostgreSQL would not even look
         return None
     return Asked(Which(rows), id_in(query.get("shift", "")), day_in(query.get("day", "")), machine)
 
