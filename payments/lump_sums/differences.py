@@ -14,8 +14,8 @@ from payments import payouts
 from payments.access.people import Action, Person, check
 from payments.dates import next_bank_day
 from payments.errors import NotFound
-from payments.lump_sums import banked, fees, loose
-from payments.lump_sums.captures import STANDS, references_in
+from payments.lump_sums import banked, fees, loose, went_back
+from payments.lump_sums.captures import STANDS
 from payments.lump_sums.tariff import METHODS
 from payments.payouts import Capture, Explanation, Item, Less, Lump, causes
 from payments.payouts.causes import Beside, Cause, Difference, Inside, Row, Sum, Took, Why
@@ -65,7 +65,7 @@ def _of_untold(session: Session, payout: Payout, off: Money, day: date) -> Diffe
     taken = select(PayoutLine.refund_id).where(PayoutLine.payout_id == payout.id, PayoutLine.state == STANDS)
     own = select(Refund).where(Refund.id.in_(taken.where(PayoutLine.refund_id.is_not(None))))
     items = [Item(one.id, Less.REFUND, one.amount, one.refunded_on) for one in session.scalars(own)]
-    open_ = [one for one in loose.refunds(session, day) if one not in items]
+    open_ = [one for one in _open_refunds(session, day) if one not in items]
     fresh, before, _ = loose.captures(session, day)
     tariff = fees.tariff(session)
 
@@ -87,20 +87,22 @@ def of_attempt(
     """Of what a sum leaves unexplained while nobody told its fees: the explainer is asked once more, with
     disputes, deductions as others had, and another fee of the payout. What is ``within`` it or ``known`` to
     be off is no news."""
-    named = dict(_more(session, first, off.currency))
+    named = dict(_more(session, first, off.currency, {item.id for item in known}))
     whole = [one for one in ask(list(named)) if one.is_whole] if named or within else []
     found = dict.fromkeys(_cause(session, one, named, within, known) for one in whole)
     told = [one for one in found if one is not None]
     return Difference(off, tuple(told[: causes.MOST]), max(0, len(told) - causes.MOST))
 
 
-def _more(session: Session, first: date, currency: str) -> Iterator[tuple[Item, Sum]]:
-    """What a payout may be less by that no file told of this one. Their numbers are below nought, as no
-    refund's is."""
+def _more(
+    session: Session, first: date, currency: str, refunds: Collection[int]
+) -> Iterator[tuple[Item, Sum]]:
+    """What a payout may be less by that no file told of this one, besides ``refunds``. Their numbers are
+    below nought, as no refund's is."""
     own = fees.tariff(session).payout_fee(first).total_minor
     again = Sum(Why.FEE, own, Row("Rates and fees"))
     deducted = {one.minor: one for one in reversed(_deductions(session, first, None))}
-    some = [*_disputed(session, first), *deducted.values(), again]
+    some = [*_disputed(session, first, refunds), *deducted.values(), again]
     for number, one in enumerate(some, 1):
         if one.minor > 0:
             kind = Less.CHARGEBACK if one.why in (Why.CHARGEBACK, Why.DISPUTE) else Less.DEDUCTION
@@ -144,7 +146,10 @@ def _told(
 ) -> Difference:
     if off.minor < 0:
         beside = Beside(
-            sums=(*_refunds(session, _open_refunds(session, first)), *_disputed(session, first)),
+            sums=(
+                *_refunds(session, [one.id for one in _open_refunds(session, first)]),
+                *_disputed(session, first),
+            ),
             deductions=_deductions(session, first, of),
         )
     else:
@@ -210,10 +215,10 @@ def _off(line: PayoutLine, reference: str) -> Sum:
 # -- what is beside it --------------------------------------------------------------------------------
 
 
-def _open_refunds(session: Session, first: date) -> list[int]:
+def _open_refunds(session: Session, first: date) -> list[Item]:
     """Refunds that no payout was less by; those of disputes are told as chargebacks."""
     told = set(session.scalars(select(Dispute.refund_id).where(Dispute.refund_id.is_not(None))))
-    return [one.id for one in loose.refunds(session, first) if one.id not in told]
+    return [one for one in loose.refunds(session, first) if one.id not in told]
 
 
 def _refunds(session: Session, numbers: Sequence[int]) -> tuple[Sum, ...]:
@@ -232,8 +237,9 @@ def _refunds(session: Session, numbers: Sequence[int]) -> tuple[Sum, ...]:
     return tuple(found)
 
 
-def _disputed(session: Session, first: date) -> list[Sum]:
-    """What payers contest, or have won, and no payout was less by as far as its rows tell."""
+def _disputed(session: Session, first: date, besides: Collection[int] = ()) -> list[Sum]:
+    """What payers contest, or have won, and no payout was less by as far as its rows tell. What was written
+    down of one as a refund is that refund: none of those ``besides``."""
     query = (
         select(Dispute, Payment.reference, Link.wire_reference, Link.gateway_reference)
         .join(Payment, Payment.id == Dispute.payment_id)
@@ -241,22 +247,30 @@ def _disputed(session: Session, first: date) -> list[Sum]:
         .where(Dispute.state != "won", Dispute.opened_on >= first - LOOKED_BACK)
         .order_by(Dispute.id)
     )
-    names: dict[tuple[int, int, str], set[str]] = defaultdict(set)
-    refunds: dict[tuple[int, int, str], int | None] = {}
-    whys: dict[tuple[int, int, str], Why] = {}
+    some: dict[int, tuple[Dispute, str]] = {}
+    names: dict[int, set[str]] = defaultdict(set)
     for one, ours, wire, gateways in session.execute(query):
-        key = one.id, one.amount_minor, ours
-        names[key] |= {name for name in (ours, wire, gateways, one.case_reference) if name}
-        refunds[key] = one.refund_id
-        whys[key] = Why.DISPUTE if one.ended_at is None else Why.CHARGEBACK
-    gone = _lines(session, "chargeback", first) if names else ()
-    words = {word for line in gone for word in references_in(line.reference)}
-    tied = {line.refund_id for line in gone} - {None}
+        some[one.id] = one, ours
+        names[one.id] |= {name for name in (ours, wire, gateways, one.case_reference) if name}
+    gone = _lines(session, "chargeback", first) if some else ()
+    said = {word for line in gone for word in went_back.row_of(line).words}
+    off = {*besides, *_off_already(session, [one.refund_id for one, _ in some.values() if one.refund_id])}
     return [
-        Sum(whys[number, minor, reference], minor, Row(reference, payment=reference))
-        for (number, minor, reference), said in names.items()
-        if not said & words and refunds[number, minor, reference] not in tied
+        Sum(_why(one), one.amount_minor, Row(reference, payment=reference))
+        for one, reference in some.values()
+        if not names[one.id] & said and one.refund_id not in off
     ]
+
+
+def _why(dispute: Dispute) -> Why:
+    return Why.DISPUTE if dispute.ended_at is None else Why.CHARGEBACK
+
+
+def _off_already(session: Session, refunds: Sequence[int]) -> Iterator[int]:
+    """Those that a payout was less by, whatever its row calls them."""
+    for few in some_at_once(sorted(refunds)):
+        taken = select(PayoutLine.refund_id).where(PayoutLine.refund_id.in_(few), PayoutLine.state == STANDS)
+        yield from (one for one in session.scalars(taken) if one is not None)
 
 
 def _deductions(session: Session, first: date, of: int | None) -> tuple[Sum, ...]:
