@@ -222,7 +222,7 @@ def open_engine(
         return _open_sqlite(url, parsed.database, busy_timeout_s, **pool)
     if parsed.get_backend_name() == "postgresql":
         return _open_postgres(url, busy_timeout_s, still_s, statement_s, **pool)
-    raise DatabaseUnfit(f"DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite or postgresql+psycopg")
+    raise DatabaseUnfit(f"DATABASE_URL names “{parsed.get_backend_name()}”; use sqlite or postgresql+psycopg")
 
 
 #: An error of the database says what was asked of it, not with which values: messages with their signatures

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payments.errors import Conflict, InvalidInput, NotFound
+from payments.errors import Conflict, InvalidInput, NotFound, quoted
 from payments.gateways.ikhokha import LOOPBACK
 from simulator.bell import Ring
 from simulator.ledger import SimulatedLink
@@ -96,7 +96,7 @@ def _act(name: str) -> Act:
     try:
         return Act(name)
     except ValueError as error:
-        raise NotFound(f"A payer can {', '.join(Act)}, not {name!r}.") from error
+        raise NotFound(f"A payer can {', '.join(Act)}, not {quoted(name)}.") from error
 
 
 def _json(body: bytes) -> Any:

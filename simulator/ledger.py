@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from payments.errors import InvalidInput, NotFound
+from payments.errors import InvalidInput, NotFound, quoted
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -66,7 +66,7 @@ class Ledger:
     def get(self, link_id: str) -> SimulatedLink:
         link = self._links.get(link_id)
         if link is None:
-            raise NotFound(f"There is no payment link {link_id!r}.")
+            raise NotFound(f"There is no payment link {quoted(link_id)}.")
         return link
 
     def find_by_reference(self, reference: str) -> SimulatedLink | None:

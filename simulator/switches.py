@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from payments.errors import InvalidInput
+from payments.errors import InvalidInput, quoted
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "create": (
@@ -66,10 +66,10 @@ class Switches:
     def _check(self, name: str, value: Any) -> None:
         known = {field.name for field in fields(self)}
         if name not in known:
-            raise InvalidInput(f"There is no switch {name!r}. There are {', '.join(sorted(known))}.")
+            raise InvalidInput(f"There is no switch {quoted(name)}. There are {', '.join(sorted(known))}.")
         if name in CHOICES and value not in CHOICES[name]:
-            raise InvalidInput(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}.")
+            raise InvalidInput(f"{name} is one of {', '.join(CHOICES[name])}, not {quoted(value)}.")
         default = getattr(self, name)
         fits = isinstance(value, str | None) if name in NULLABLE else type(value) is type(default)
         if not fits or (type(value) is int and not -_HIGHEST <= value <= _HIGHEST):
-            raise InvalidInput(f"{value!r} is no value for the switch {name}.")
+            raise InvalidInput(f"{quoted(value)} is no value for the switch {name}.")
