@@ -192,6 +192,7 @@ def test_a_row_says_everything_in_columns_with_these_names(sessions: Sessions):
         ("event", "Event code · event"),
         ("email", "E-mail"),
         ("quoted_amount", "Quoted amount"),
+        ("people", "How many people · people"),
         ("Full Name", "As before: Full Name"),
     ],
 )

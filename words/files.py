@@ -80,7 +80,7 @@ def column_told(name: str) -> str:
     """As it is chosen: its heading in the file stands beside the word, where it is another one."""
     told = COLUMN[name]
     plain = told.lower().replace(" ", "_").replace("-", "")
-    return told if plain == name or told.endswith(name) else f"{told} · {name}"
+    return told if plain == name or told.endswith(f": {name}") else f"{told} · {name}"
 
 
 FORMAT: Mapping[Format, str] = {Format.CSV: "CSV", Format.XLSX: "Excel"}
