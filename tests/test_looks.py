@@ -13,12 +13,17 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import bootstrap
 import environment
+import words
 from db.money import Money
 from payments import obligations
 from payments.access import people
 from payments.asking import links
+from payments.finding.search import Filter
+from payments.live.figures import Figure
+from payments.live.stages import FURTHER
 from tests.hostile import NAMES
 from tests.running import ADMIN, Desk, running
+from ui import charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -181,6 +186,38 @@ def test_what_the_colours_of_a_chart_mean_stands_above_it(context: BrowserContex
     expect(meanings).not_to_have_count(0)
     for one in meanings.all():
         expect(one).to_be_visible()
+
+
+@pytest.mark.parametrize("width, room", [(1440, 313), (390, 326)])
+def test_the_funnel_told_apart_fits_its_card_and_its_noughts_stand_with_the_numbers(
+    context: BrowserContext, width: int, room: int
+) -> None:
+    """``room`` is what its card leaves there. A nought leads nowhere, so that nothing made it as tall."""
+
+    def step(count: int, stayed: int) -> charts.Reach:
+        figures = (Figure(each, {}, Filter()) for each in (count, stayed))
+        return next(figures), "no further", next(figures)
+
+    rows = [
+        ("Joburg Tech Week 2026", [step(95, 2), step(81, 14), step(76, 5), step(70, 6)]),
+        ("Durban Jazz and Poetry Weekend 2027", [step(3, 0), step(0, 3), step(0, 0), step(0, 0)]),
+    ]
+    heads = ["Event", *(words.STAGE[stage][0] for stage in FURTHER)]
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    drawn = charts.funnels("How far payers came today, by event", heads, rows)
+    look = (Path(__file__).parent.parent / "static" / "desk.css").read_text(encoding="utf-8")
+    body = (
+        f'<body style="font-family: sans-serif"><div class="pd-blocks" style="width:{room}px">{drawn}</div>'
+    )
+    page.set_content(f"<style>{look}</style>{body}")
+    assert page.locator(".pd-scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    assert page.locator("td").first.evaluate("cell => parseFloat(getComputedStyle(cell).paddingLeft)") < 3
+    numbers = page.locator("tbody tr:nth-child(2) td > :first-child").all()
+    middles = {round(box["y"] + box["height"] / 2) for box in (one.bounding_box() for one in numbers) if box}
+    assert len(numbers) == 4
+    assert len(middles) == 1
+    page.close()
 
 
 #: What is cut off by the edge of the screen and cannot be scrolled to.
