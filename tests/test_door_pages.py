@@ -243,7 +243,7 @@ def test_money_of_a_payment_that_moved_away_counts_without_its_name(sessions, pe
 
 def test_links_of_mine_and_those_that_were_paid_lead_to_them(sessions, gateway, people, now):
     aisha, today = people["aisha"], business_day(now)
-    paid, _ = (
+    paid, left = (
         links.issue(sessions, gateway, draft(sessions, aisha), person=aisha, addresses=ADDRESSES, now=now)
         for _ in range(2)
     )
@@ -251,6 +251,10 @@ def test_links_of_mine_and_those_that_were_paid_lead_to_them(sessions, gateway, 
     with sessions.read() as session:
         link_id = payment_of(session, paid.reference).links[0].id
     sync.ask(sessions, {gateway.name: gateway}, link_id, now=now)
+    shift = opened(sessions, aisha, now)
+    sold(
+        sessions, aisha, shift, now, owed=left.reference, amount=Money(5_000)
+    )  # in cash, though it has a link
     with sessions.read() as session:
         day = my_day.of(session, aisha, day_span(today))
         assert (day.issued, day.paid) == (2, Summed(1, {"ZAR": PRICE}))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import AuditEntry, Payment, Shift, TillEntry
 from payments.access.people import Action, Person, check
-from payments.at_the_door.till_rows import COUNTED, issued, taken
+from payments.at_the_door.till_rows import COUNTED, by_link, issued, taken
 from payments.dates import Span
 from payments.lifecycle import Method
 from payments.live.figures import Pile, Summed
@@ -49,9 +49,9 @@ def of(session: Session, person: Person, span: Span) -> MyDay:
 
 
 def _links(session: Session, person: Person, span: Span) -> tuple[int, Summed]:
-    """How many were issued, and those that were paid."""
-    money = func.coalesce(func.sum(Payment.received_minor), 0)
-    paid = func.count().filter(Payment.received_minor > 0)
+    """How many were issued, and those that money came by."""
+    money = func.coalesce(func.sum(by_link()), 0)
+    paid = func.count().filter(by_link() > 0)
     rows = session.execute(
         select(Payment.amount_currency, func.count(), paid, money)
         .join(AuditEntry, issued(person, span))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.orm import Session
 
-from db.models import AuditEntry, Payment, Shift, Till, TillEntry
+from db.models import AuditEntry, Payment, Receipt, Reversal, Shift, Till, TillEntry
 from db.money import Money
 from payments.access.people import Action, Person, check
 from payments.at_the_door import shifts
@@ -126,6 +126,15 @@ def issued(person: Person, span: Span) -> ColumnElement[bool]:
     )
 
 
+def by_link() -> ColumnElement[int]:
+    """What came of a payment by its links, and was not taken back. Cash or a slip for it is a till's."""
+    taken_back = exists().where(Reversal.receipt_id == Receipt.id)
+    came = select(func.coalesce(func.sum(Receipt.amount_minor), 0)).where(
+        Receipt.payment_id == Payment.id, Receipt.kind == Method.GATEWAY, ~taken_back
+    )
+    return came.correlate(Payment).scalar_subquery()
+
+
 def _of_shift(asked: Asked) -> list[ColumnElement[bool]]:
     cash, back = TillEntry.method == Method.CASH, TillEntry.reverses_id
     match asked.which:
@@ -167,13 +176,15 @@ def _receipts(
 
 
 def _links(session: Session, person: Person, span: Span, *, paid: bool) -> Rows:
-    query = select(Payment, AuditEntry.at).join(AuditEntry, issued(person, span))
-    query = query.where(Payment.received_minor > 0) if paid else query
+    came = by_link()
+    query = select(Payment, AuditEntry.at, came).join(AuditEntry, issued(person, span))
+    query = query.where(came > 0) if paid else query
     lines, pile = [], Pile()
-    for payment, at in session.execute(query.order_by(AuditEntry.id.desc())):
+    for payment, at, minor in session.execute(query.order_by(AuditEntry.id.desc())):
         reference, payer = _whose(person, payment)
-        pile.add(1, payment.received_minor, payment.amount_currency)
-        lines.append(Line("Link", at, payment.received, reference, payer, ""))
+        amount = Money(int(minor), payment.amount_currency)
+        pile.add(1, amount.minor, amount.currency)
+        lines.append(Line("Link", at, amount, reference, payer, ""))
     return Rows(tuple(lines), pile.summed())
 
 
