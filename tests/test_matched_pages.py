@@ -52,6 +52,8 @@ def test_on_whose_word_a_line_was_matched_is_shown_and_asked_for(desk):
     assert [found(desk, Wanted(one)) for one in Whose] == [["itself"], ["person"], ["two"], ["forced"] * 2]
     assert found(desk, Wanted(text="botha")) == ["forced"]
     assert found(desk, Wanted(text="jkl")) == ["two"]
+    assert found(desk, Wanted(Whose.FORCED, text="botha")) == ["forced"]
+    assert found(desk, Wanted(Whose.PERSON, text="botha")) == []
     day = views["ABC"].on
     assert (len(found(desk, Wanted(first=day, last=day))), found(desk, Wanted(last=day.replace(day=1)))) == (
         5, [],

@@ -118,7 +118,8 @@ def _matches() -> Any:
 
 def _whose() -> ColumnElement[str]:
     """As evidence is kept: what speaks against a match says that it does not agree."""
-    let_off = exists().where(MatchPart.match_id == Match.id, MatchPart.written_off_minor > 0)
+    some = select(MatchPart.id).where(MatchPart.match_id == Match.id, MatchPart.written_off_minor > 0)
+    let_off = exists(some.correlate(Match))  # also in a query that joins parts of its own
     against = and_(Match.way != BY_HAND, cast(Match.evidence, Text).like('%"agrees": false%'))
     return case(
         (Match.how == "auto", str(Whose.ITSELF)),
