@@ -25,12 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.models import Payment
-from payments.finding.needle import AnyOf, Way
+from payments.finding.needle import PHONE, AnyOf, Way
 
 #: Lists of up to so many events are merged event by event.
 MERGED_EVENTS = 50
 #: Of more than a few events, a page is first looked for among so many payments that came last of all.
 FEW_EVENTS, LATEST = 5, 2_000
+#: A literal of fewer letters leaves too much to be looked at, when only every third of its threes is told.
+_SHORT = 6
 #: SQLite's index of three letters over ``payments.search_text``, kept by triggers. Its ids come in order.
 _TRIGRAMS = table("payments_fts", column("rowid"))
 _FOUND: ColumnElement[str] = literal_column("payments_fts")
@@ -249,6 +251,9 @@ def _phrase(literal: str) -> str:
 
 
 def _letters(literal: str) -> str:
-    """Three by three, wherever each stands: where they stand is most of what a phrase costs."""
-    threes = (literal[at : at + 3] for at in range(0, len(literal) - 2, 3))
+    """Three by three, wherever each stands: where they stand is most of what a phrase costs. Of a short one
+    the last three as well, which would leave too much else; how a phone number begins every text has."""
+    told = literal.removeprefix(PHONE)
+    at = [*range(0, len(told) - 2, 3), *([len(told) - 3] if len(told) < _SHORT else [])]
+    threes = (told[one : one + 3] for one in dict.fromkeys(at))
     return "(" + " AND ".join(map(_phrase, threes)) + ")"

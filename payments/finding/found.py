@@ -264,10 +264,10 @@ class Found:
         return self._read[where]
 
     def _few(self, where: Where) -> Sequence[int] | None:
-        """All that have several words; None where SQLite does not find so few. Those that have the letters it
-        tells much sooner, and the texts of a few are read anyway: so they are looked at here."""
+        """All of what takes long to find; None where SQLite does not find so few. Those that have the letters
+        it tells much sooner, and the texts of a few are read anyway: so they are looked at here."""
         ways = where.ways or ()
-        if not where.sqlite or all(len(way.words) < 2 for way in ways):
+        if not where.sqlite or not any(map(needle.takes_long, ways)):
             return None
         ids = self._session.scalars(replace(where, roughly=True).newest(FEW + 1)).all()
         if len(ids) > FEW:

@@ -20,6 +20,8 @@ AnyOf = tuple[str, ...]
 _DOUBLING = 3
 #: The digits of a receipt's number as it is printed, and those of a card that a slip shows.
 _OF_A_RECEIPT, _OF_A_CARD = 6, 4
+#: How a text's phone number begins.
+PHONE = "\n+"
 #: A number is looked for anywhere from so many digits on.
 _NUMBER = 4
 #: What is not kept of a phone number, before those digits that are.
@@ -79,7 +81,7 @@ def read(
         squeezed, begun, repaired, minors = [], [], [], []
     else:
         squeezed, minors = _squeezed(plain), [Way(minor=minor) for minor in _amount(plain)]
-        begun = [Way(words=((f"\n{number}",),)) for number in _begun(plain)]
+        begun = [Way(words=((f"{PHONE}{number}",),)) for number in _begun(plain)]
         repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
     words = (plain,) if _is_number(plain) else phrases(plain)
     papers = [Way(ids=on_paper)] if on_paper else []
@@ -118,6 +120,11 @@ def _whole_words(words: tuple[str, ...], squeezed: Iterable[str]) -> Iterator[Wa
         yield Way(words=(tuple(f"_{one}" for one in spellings),))
     if len(words[-1]) > 1:
         yield Way(words=(tuple(f"{a}{one}" for one in spellings for a in before),))
+
+
+def takes_long(way: Way) -> bool:
+    """Several words; or how a phone number begins, since nearly every text has its first letters."""
+    return len(way.words) > 1 or any(one.startswith(PHONE) for literals in way.words for one in literals)
 
 
 #: A payment's id, text, amount, reference, phone and event.
@@ -201,8 +208,8 @@ def _begun(text: str) -> list[str]:
         return []
     abroad = re.match(r"(?:\+|00)(?!2?7?$|27)", bare)
     short = _NOT_KEPT.sub("", bare)
-    number = f"+{short}" if abroad else f"+27{short}"
-    return [number] if 2 <= len(short) < _NUMBER and number != bare else []
+    number = short if abroad else f"27{short}"
+    return [number] if 2 <= len(short) < _NUMBER and f"+{number}" != bare else []
 
 
 def _bare(text: str) -> str:
@@ -271,7 +278,9 @@ class Marks:
 def marks(text: str) -> Marks:
     plain = fold(text)
     words = () if _is_number(plain) else tuple(word for word in phrases(plain) if len(word) > 1)
-    return Marks(words, (*_squeezed(plain), *_begun(plain)) if '"' not in plain else ())
+    return Marks(
+        words, (*_squeezed(plain), *(f"+{one}" for one in _begun(plain))) if '"' not in plain else ()
+    )
 
 
 def points_at(found: Marks, text: str) -> bool:
