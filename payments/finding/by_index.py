@@ -165,6 +165,8 @@ class Where:
         ids = select(Payment.id.label("id")).where(*conditions, *self._bounds(Payment.id))
         if events is None:
             return [ids]
+        if way.minor is not None and len(events) > FEW_EVENTS:
+            return [ids.where((Payment.event_id + 0).in_(events))]  # an amount's own index is in this order
         if last is None or len(events) > MERGED_EVENTS:
             return [ids.where(Payment.event_id.in_(events))]
         return [ids.where(Payment.event_id == event_id) for event_id in events]
