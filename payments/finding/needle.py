@@ -81,7 +81,7 @@ def read(
         squeezed, begun, repaired, minors = [], [], [], []
     else:
         squeezed, minors = _squeezed(plain), [Way(minor=minor) for minor in _amount(plain)]
-        begun = [Way(words=((f"{PHONE}{number}",),)) for number in _begun(plain)]
+        begun = [Way(words=((f"\n{number}",),)) for number in _begun(plain)]
         repaired = [Way(references=found)] if (found := near(plain, prefixes)) else []
     words = (plain,) if _is_number(plain) else phrases(plain)
     papers = [Way(ids=on_paper)] if on_paper else []
@@ -208,8 +208,8 @@ def _begun(text: str) -> list[str]:
         return []
     abroad = re.match(r"(?:\+|00)(?!2?7?$|27)", bare)
     short = _NOT_KEPT.sub("", bare)
-    number = short if abroad else f"27{short}"
-    return [number] if 2 <= len(short) < _NUMBER and f"+{number}" != bare else []
+    number = f"+{short}" if abroad else f"+27{short}"
+    return [number] if 2 <= len(short) < _NUMBER and number != bare else []
 
 
 def _bare(text: str) -> str:
@@ -278,9 +278,7 @@ class Marks:
 def marks(text: str) -> Marks:
     plain = fold(text)
     words = () if _is_number(plain) else tuple(word for word in phrases(plain) if len(word) > 1)
-    return Marks(
-        words, (*_squeezed(plain), *(f"+{one}" for one in _begun(plain))) if '"' not in plain else ()
-    )
+    return Marks(words, (*_squeezed(plain), *_begun(plain)) if '"' not in plain else ())
 
 
 def points_at(found: Marks, text: str) -> bool:

@@ -2,7 +2,7 @@
 // sent while the page was being run, so each message holds everything that the desk has not yet said it heard;
 // what it heard before it passes over. One message is under way at a time, so that answers are seen in between.
 import { icon, make } from "./dom.js";
-import { roving } from "./keys.js";
+import { leaveBox, roving } from "./keys.js";
 
 const AGAIN_AFTER = 8000;
 
@@ -65,7 +65,7 @@ export function listen(root, parent, { done, deaf, keys = {} }) {
   root.onchange = (event) => {
     const item = event.target.closest("li[data-id]");
     done(item, event.target.checked ? "choose" : "leave");
-    item.querySelector("[data-row]").focus({ preventScroll: true }); // in a box keys are taken for typing
+    leaveBox(item);
   };
   return roving(parent, (event, row) => {
     if (deaf(event)) return;

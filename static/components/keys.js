@@ -72,6 +72,11 @@ function step(host, by) {
   if (next) focus(by > 0 ? rowsOf(next)[0] : rowsOf(next).at(-1));
 }
 
+// Back from the box of an item to its row: in a box keys are taken for typing.
+export function leaveBox(item) {
+  item.querySelector("[data-row]").focus({ preventScroll: true });
+}
+
 // Make the rows of a component one stop for Tab. ``more`` is called with other keys pressed on a row.
 export function roving(parent, more) {
   const host = hostOf(parent);

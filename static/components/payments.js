@@ -2,7 +2,7 @@
 // rows that moved in the meantime make no difference.
 import { chooses, deeds } from "./deeds.js";
 import { badge, icon, make, show } from "./dom.js";
-import { roving } from "./keys.js";
+import { leaveBox, roving } from "./keys.js";
 
 // Letters as the search reads them: case and accents aside; and which letter of the text each came from.
 function folded(text) {
@@ -141,7 +141,7 @@ export default function ({ data: { heard, ...data }, parentElement, setTriggerVa
   root.onchange = (event) => {
     const line = event.target.closest("tr");
     choosing?.tell(`${line.dataset.id}:${event.target.checked ? "choose" : "leave"}`);
-    line.querySelector("[data-row]").focus({ preventScroll: true }); // in a box keys are taken for typing
+    leaveBox(line);
   };
   const quiet = roving(parentElement, (event, row) => {
     const box = event.key === "x" && row.closest("tr").querySelector(".tick input");
